@@ -1,0 +1,57 @@
+import { z } from 'zod';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+
+/** The newest repository format that this version reads and writes. */
+export const supportedFormat = 1;
+
+const versionSchema = z.int().positive();
+
+/** Read before the rest: a later format may have another shape. */
+const versionsSchema = z.looseObject({ minReader: versionSchema, minWriter: versionSchema });
+
+/** Loose: fields of later versions are none of our business. */
+const headerSchema = z.looseObject({
+  format: versionSchema,
+  minReader: versionSchema,
+  minWriter: versionSchema,
+  features: z.array(z.string()),
+  id: z.uuid(),
+});
+
+/** `rstow-repository.json`: what the repository is and who may use it. `id` tells two repositories apart. */
+export type RepositoryHeader = z.infer<typeof headerSchema>;
+
+export function newRepositoryHeader(id: string): RepositoryHeader {
+  return { format: supportedFormat, minReader: supportedFormat, minWriter: supportedFormat, features: [], id };
+}
+
+/**
+ * `place` is for messages: `folder /backup/rstmdb`.
+ * Fails: damaged-object, format-unsupported (made by a version that says that this one must not use it).
+ */
+export function parseRepositoryHeader(text: string, access: 'read' | 'write', place: string): RepositoryHeader {
+  const json = parseJson(text, place);
+  const versions = parsed(versionsSchema, json, place);
+  const needed = access === 'read' ? versions.minReader : Math.max(versions.minReader, versions.minWriter);
+  if (needed > supportedFormat) {
+    const sentence = `to ${access} ${place} takes format ${needed}; this rstow knows formats up to ${supportedFormat}`;
+    throw new RstowError('format-unsupported', sentence, { details: { needed, supported: supportedFormat } });
+  }
+  return parsed(headerSchema, json, place);
+}
+
+function parseJson(text: string, place: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new RstowError('damaged-object', `rstow-repository.json of ${place} is not JSON`, { cause: error });
+  }
+}
+
+function parsed<Output>(schema: z.ZodType<Output>, json: unknown, place: string): Output {
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const sentence = `rstow-repository.json of ${place} is damaged at '${issue?.path.join('.') ?? ''}': ${issue?.message ?? ''}`;
+  throw new RstowError('damaged-object', sentence, { cause: result.error });
+}

@@ -1,0 +1,40 @@
+import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib';
+import type { ZstdCompress, ZstdDecompress } from 'node:zlib';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+
+/** Fewer turns of the event loop a megabyte than with zlib's own 16 KiB. */
+const chunkSizeBytes = 512 * 1024;
+
+/**
+ * 32 MiB: half a WAL segment. An order's records lie far apart and repeat each other: measured, twice the ratio of the
+ * usual window. Below 27, so that a plain `zstd -d` reads it.
+ */
+const windowLog = 25;
+
+/** What `zstd -d` accepts without an option; a larger window could take any amount of memory. */
+const windowLogMax = 27;
+
+/** Level 1: higher ones cost CPU seconds and save little once the window is long. The frame has its own checksum. */
+export function createPieceCompressor(): ZstdCompress {
+  return createZstdCompress({
+    chunkSize: chunkSizeBytes,
+    params: {
+      [constants.ZSTD_c_compressionLevel]: 1,
+      [constants.ZSTD_c_windowLog]: windowLog,
+      [constants.ZSTD_c_enableLongDistanceMatching]: 1,
+      [constants.ZSTD_c_checksumFlag]: 1,
+    },
+  });
+}
+
+/** Reads one frame, which is what a piece is. Node ignores bytes that follow it, so callers compare size and hash. */
+export function createPieceDecompressor(): ZstdDecompress {
+  return createZstdDecompress({ chunkSize: chunkSizeBytes, params: { [constants.ZSTD_d_windowLogMax]: windowLogMax } });
+}
+
+/** What the decompressor said about the bytes of an object, in our words; any other error passes untouched. Gives: damaged-object. */
+export function decompressionError(error: unknown, key: string): unknown {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code !== 'Z_BUF_ERROR' && !code.startsWith('ZSTD_error_')) return error;
+  return new RstowError('damaged-object', `${key} is no whole zstd frame: ${(error as Error).message}`, { details: { key }, cause: error });
+}

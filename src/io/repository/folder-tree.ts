@@ -1,0 +1,141 @@
+import { constants } from 'node:fs';
+import { lstat, mkdir, open, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { errnoOf, notOrdinary } from './folder-error.ts';
+import { prepareStaging } from './folder-staging.ts';
+import { repositoryHeaderKey } from './object-key.ts';
+
+/** What a disk answers that can be read but not written now. */
+const notWritable = new Set(['EROFS', 'EACCES', 'EPERM', 'ENOSPC', 'EDQUOT']);
+
+/** The folders under a root: which are there, which are ordinary, which are known to outlive a power cut. */
+export type FolderTree = {
+  readonly root: string;
+
+  /** Stops when the root is gone or became an empty mount point: `absent` must never mean `not mounted`. */
+  check(): Promise<void>;
+
+  /** The path of a key's object, made fit for it: its folders exist, durably. */
+  makeParents(key: string): Promise<string>;
+};
+
+/** Fails: repository-unavailable (no such folder: it is never created, so that an unmounted disk is not filled silently). */
+export async function openFolderTree(root: string): Promise<FolderTree> {
+  let identity = await identityOf(root);
+  const durable = new Set<string>();
+  await prepareIfWritable(root);
+  return {
+    root,
+    async check() {
+      const now = await identityOf(root);
+      if (now === identity) return;
+      if ((await kindOf(join(root, repositoryHeaderKey))) !== 'file') throw rootChanged(root);
+      await prepareIfWritable(root);
+      durable.clear();
+      identity = now;
+    },
+    async makeParents(key) {
+      for (const folder of ancestorsOf(key)) await makeFolder(root, folder, durable);
+      return join(root, key);
+    },
+  };
+}
+
+/** Whether all folders of a key are there; nothing lies under a file. Fails: repository-unsupported (a symbolic link among them). */
+export async function hasParents(root: string, key: string): Promise<boolean> {
+  for (const folder of ancestorsOf(key)) {
+    const kind = await kindOf(join(root, folder));
+    if (kind === 'other') throw notOrdinary(join(root, folder));
+    if (kind !== 'folder') return false;
+  }
+  return true;
+}
+
+/** Makes the names in a folder durable: a new file's own fsync does not cover its name. */
+export async function syncFolder(path: string): Promise<void> {
+  await using handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  await handle.sync();
+}
+
+/** Opens an object, or undefined if absent. Never follows a link, never waits on a pipe. */
+export async function openObject(root: string, key: string): Promise<FileHandle | undefined> {
+  if (!(await hasParents(root, key))) return undefined;
+  const path = join(root, key);
+  const kind = await kindOf(path);
+  if (kind === 'absent') return undefined;
+  if (kind !== 'file') throw notOrdinary(path);
+  return open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+}
+
+export async function kindOf(path: string): Promise<'file' | 'folder' | 'other' | 'absent'> {
+  try {
+    const stats = await lstat(path);
+    return stats.isFile() ? 'file' : stats.isDirectory() ? 'folder' : 'other';
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return 'absent';
+    throw error;
+  }
+}
+
+/**
+ * The parent is synced once for each folder even if another process made it: that one may not have
+ * come to it yet. Folders are never removed, so once is enough.
+ */
+async function makeFolder(root: string, folder: string, durable: Set<string>): Promise<void> {
+  const path = join(root, folder);
+  const kind = await kindOf(path);
+  if (kind === 'absent') {
+    durable.delete(folder);
+    await makeIfAbsent(path);
+  } else if (kind !== 'folder') {
+    throw notOrdinary(path);
+  }
+  if (durable.has(folder)) return;
+  await syncFolder(join(path, '..'));
+  durable.add(folder);
+}
+
+async function makeIfAbsent(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o750 });
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+    if ((await kindOf(path)) !== 'folder') throw notOrdinary(path);
+  }
+}
+
+/** A read-only or full disk opens all the same: backups must be readable from it. A write then tells what is wrong. */
+async function prepareIfWritable(root: string): Promise<void> {
+  try {
+    await prepareStaging(root);
+  } catch (error) {
+    if (!notWritable.has(errnoOf(error) ?? '')) throw error;
+  }
+}
+
+/** `a/b/c` lies in `a` and `a/b`. */
+function ancestorsOf(key: string): string[] {
+  const folders = key.split('/').slice(0, -1);
+  return folders.map((_, index) => folders.slice(0, index + 1).join('/'));
+}
+
+async function identityOf(root: string): Promise<string> {
+  const stats = await stat(root, { bigint: true }).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') throw rootMissing(root, 'does not exist', error);
+    throw error;
+  });
+  if (!stats.isDirectory()) throw rootMissing(root, 'is not a folder', undefined);
+  return `${stats.dev}:${stats.ino}`;
+}
+
+function rootMissing(root: string, fault: string, cause: unknown): RstowError {
+  const sentence = `folder ${root} ${fault}; mount its disk or create it, rstow does not make the root itself`;
+  return new RstowError('repository-unavailable', sentence, { details: { repository: root }, cause });
+}
+
+function rootChanged(root: string): RstowError {
+  const sentence = `folder ${root} is another one than before and holds no ${repositoryHeaderKey}; is its disk still mounted?`;
+  return new RstowError('repository-unavailable', sentence, { details: { repository: root } });
+}

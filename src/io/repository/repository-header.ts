@@ -1,0 +1,37 @@
+import { randomUUID } from 'node:crypto';
+import { newRepositoryHeader, parseRepositoryHeader } from '../../config/repository-json/header.ts';
+import type { RepositoryHeader } from '../../config/repository-json/header.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { repositoryHeaderKey } from './object-key.ts';
+import type { Repository } from './repository.ts';
+
+const headerSizeBytesMax = 64 * 1024;
+
+/** `create` is `write` that also makes the header of a new repository. */
+export type RepositoryAccess = 'read' | 'write' | 'create';
+
+/**
+ * Reads and checks what the repository is, before anything else of it is used. A header is never rewritten, so fields
+ * of later versions stay. Without `create` a repository lacking one is taken for a disk that is not mounted.
+ * Fails: format-unsupported, damaged-object, repository-unavailable. Twice: the same header.
+ */
+export async function openRepository(repository: Repository, access: RepositoryAccess): Promise<RepositoryHeader> {
+  if (access === 'create') await makeHeaderIfAbsent(repository);
+  const bytes = await readHeader(repository);
+  if (bytes === undefined) {
+    const sentence = `${repository.description} holds no ${repositoryHeaderKey}: it is not mounted, or no repository yet`;
+    throw new RstowError('repository-unavailable', sentence);
+  }
+  return parseRepositoryHeader(Buffer.from(bytes).toString('utf8'), access === 'read' ? 'read' : 'write', repository.description);
+}
+
+/** Reads first, so that a repository that cannot be written still opens. Of two makers the first wins and both read its header. */
+async function makeHeaderIfAbsent(repository: Repository): Promise<void> {
+  if ((await readHeader(repository)) !== undefined) return;
+  const text = `${JSON.stringify(newRepositoryHeader(randomUUID()), undefined, 2)}\n`;
+  await repository.put(repositoryHeaderKey, Buffer.from(text));
+}
+
+function readHeader(repository: Repository): Promise<Uint8Array | undefined> {
+  return repository.read(repositoryHeaderKey, { sizeBytesMax: headerSizeBytesMax });
+}

@@ -1,0 +1,7 @@
+import { openFolderRepository } from '../../../../src/io/repository/folder-repository.ts';
+
+/** A process to be killed: has written half of an object and goes no further. */
+const repository = await openFolderRepository(process.argv[2] ?? '');
+const staged = await repository.stage();
+staged.sink.write(Buffer.alloc(1024 * 1024), () => process.stdout.write('written'));
+setInterval(() => {}, 1000);

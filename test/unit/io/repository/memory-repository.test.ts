@@ -1,0 +1,8 @@
+import { createMemoryRepository } from '../../../../src/io/repository/memory-repository.ts';
+import { testRepository } from '../../../suites/repository-suite.ts';
+
+testRepository({
+  name: 'memory',
+  open: async () => ({ repository: createMemoryRepository(), close: async () => {} }),
+  streams: false,
+});
