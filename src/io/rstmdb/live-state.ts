@@ -1,0 +1,66 @@
+import type { WalOffset } from '../../core/wal/wal-offset.ts';
+import { getInstances } from './instance-pipeline.ts';
+import { LIST_PAGE_INSTANCES_MAX, listInstances, type Instance } from './instances.ts';
+import { getMachine, listMachines, type Machine } from './machines.ts';
+import type { RstmdbClient } from './rstmdb-client.ts';
+import { walStats, type WalStats } from './server.ts';
+
+/** Takes the state in, in no order that means anything: a digest, or a list for a rescue. */
+export type LiveStateConsumer = {
+  addMachine: (machine: Machine) => void;
+  addInstance: (instance: Instance) => void;
+};
+
+export type LiveStateReading = {
+  machineCount: number;
+  instanceCount: number;
+  /** The server's end of log when the reading was over; undefined where it has no current segment. */
+  latestOffset: WalOffset | undefined;
+  /** False where something was written meanwhile: then what was read is no state that ever was. */
+  quiescent: boolean;
+};
+
+/**
+ * Reads every machine and instance of a running server into `consumer`.
+ * Fails: server-unreachable, server-refused, server-version-unsupported.
+ */
+export async function fingerprintOf(client: RstmdbClient, consumer: LiveStateConsumer): Promise<LiveStateReading> {
+  const before = await walStats(client);
+  const machineCount = await readMachines(client, consumer);
+  const ids = await listIds(client);
+  const instanceCount = await readInstances(client, ids.unique, consumer);
+  const after = await walStats(client);
+  const complete = ids.unique.size === ids.total && instanceCount === ids.total;
+  return { machineCount, instanceCount, latestOffset: after.latestOffset, quiescent: complete && nothingWritten(before, after) };
+}
+
+async function readMachines(client: RstmdbClient, consumer: LiveStateConsumer): Promise<number> {
+  const names = await listMachines(client);
+  for (const name of names) consumer.addMachine(await getMachine(client, name));
+  return names.length;
+}
+
+/** Pages shift under writes: ids may come twice or not at all, which the total shows. */
+async function listIds(client: RstmdbClient): Promise<{ unique: Set<string>; total: number }> {
+  const unique = new Set<string>();
+  for (let offset = 0; ; offset += LIST_PAGE_INSTANCES_MAX) {
+    const { instances, total } = await listInstances(client, { limit: LIST_PAGE_INSTANCES_MAX, offset });
+    for (const { id } of instances) unique.add(id);
+    if (offset + LIST_PAGE_INSTANCES_MAX >= total) return { unique, total };
+  }
+}
+
+async function readInstances(client: RstmdbClient, ids: Set<string>, consumer: LiveStateConsumer): Promise<number> {
+  let count = 0;
+  for await (const instance of getInstances(client, ids)) {
+    if (instance === undefined) continue;
+    consumer.addInstance(instance);
+    count += 1;
+  }
+  return count;
+}
+
+/** Both figures: after a rotation race a record may lie above or below the end, but it always takes a number. */
+function nothingWritten(before: WalStats, after: WalStats): boolean {
+  return before.latestOffset === after.latestOffset && before.lastSequence === after.lastSequence;
+}

@@ -1,0 +1,19 @@
+import { walOffsetText, type WalOffset } from '../../core/wal/wal-offset.ts';
+import { countMember, objectText, offsetMember, rawElements, rawMember, rawMembers } from './answer.ts';
+import type { RstmdbClient } from './rstmdb-client.ts';
+
+/** `entryText` is the server's re-serialisation: its keys are sorted and floats may drift, so it is no copy of the bytes. */
+export type WalRecordView = { sequence: number; offset: WalOffset; entryText: string };
+
+/**
+ * Up to `limit` records from an offset on. An answer above 16 MiB closes the connection, and the server reads
+ * every byte from the start of the offset's segment: for a look, not for an archive.
+ */
+export async function walRead(client: RstmdbClient, from: { offset: WalOffset; limit: number }): Promise<WalRecordView[]> {
+  const params = objectText({ from_offset: walOffsetText(from.offset), limit: String(from.limit) });
+  const members = rawMembers(await client.request('WAL_READ', params));
+  return rawElements(rawMember(members, 'records')).map((recordText) => {
+    const record = rawMembers(recordText);
+    return { sequence: countMember(record, 'sequence'), offset: offsetMember(record, 'offset'), entryText: rawMember(record, 'entry') };
+  });
+}

@@ -1,0 +1,30 @@
+/** Where the real programs are that tests run. */
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join, resolve } from 'node:path';
+
+export type ToolName = 'rstmdb' | 'rstmdb-cli' | 'temporal' | 'openssl';
+
+const HOW_TO_GET: Record<ToolName, string> = {
+  rstmdb: 'cargo install rstmdb --version 0.3.0 --locked',
+  'rstmdb-cli': 'cargo install rstmdb-cli --version 0.3.0 --locked',
+  temporal: 'https://docs.temporal.io/cli',
+  openssl: 'the openssl package of your system',
+};
+
+/** The tool's absolute path, found on PATH; a test that needs it fails with the way to get it. */
+export function toolPath(name: ToolName): string {
+  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+    const path = resolve(join(folder, name));
+    if (folder !== '' && isExecutable(path)) return path;
+  }
+  throw new Error(`${name} is not on PATH, and this test runs the real one; to get it: ${HOW_TO_GET[name]}`);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
