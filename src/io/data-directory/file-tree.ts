@@ -1,0 +1,81 @@
+import { chmod, chown, link, lstat, mkdir, open, readdir, realpath, rm, stat } from 'node:fs/promises';
+import { dirname, join, normalize, sep } from 'node:path';
+import { assert } from '../../core/errors/assert.ts';
+import { fsyncFolder } from './durable.ts';
+import { rstowFolder } from './rstow-folder.ts';
+import { errnoOf, unlessAbsent } from './system-error.ts';
+
+type Entry = { path: string; kind: 'file' | 'folder' };
+
+/**
+ * Gives a staged tree the mode of a reference folder and, when we are root, its owner, so that the server
+ * may write what was restored. Twice: no-op.
+ */
+export async function setOwnerLike(tree: string, reference: string): Promise<void> {
+  const { uid, gid, mode } = await stat(reference);
+  const folderMode = mode & 0o7777;
+  for await (const { path, kind } of walkTree(tree)) {
+    if (process.getuid?.() === 0) await chown(path, uid, gid);
+    await chmod(path, kind === 'folder' ? folderMode : folderMode & 0o666);
+  }
+}
+
+/** Makes every file and folder of a tree durable. Twice: no-op. */
+export async function fsyncTree(tree: string): Promise<void> {
+  for await (const { path, kind } of walkTree(tree)) await (kind === 'folder' ? fsyncFolder(path) : fsyncFile(path));
+}
+
+/** Repeats a tree with hard links, so that a rehearsal costs no space. Twice: no-op. */
+export async function hardLinkTree(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true, mode: 0o700 });
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const source = join(from, entry.name);
+    const target = join(to, entry.name);
+    if (entry.isDirectory()) await hardLinkTree(source, target);
+    else await linkOnce(source, target);
+  }
+}
+
+/** Removes a tree; asserts that it lies below `<data>/.rstow`, also when symlinks are followed. Twice: no-op. */
+export async function removeTree(dataDir: string, path: string): Promise<void> {
+  assertBelow(rstowFolder(dataDir), path);
+  const parent = await unlessAbsent(realpath(dirname(path)));
+  if (parent === undefined) return;
+  assertBelow(rstowFolder(await realpath(dataDir)), join(parent, 'entry'));
+  await rm(path, { recursive: true, force: true });
+  await fsyncFolder(parent);
+}
+
+/** Files before the folder that names them; anything that is neither is left alone. */
+async function* walkTree(path: string): AsyncGenerator<Entry, void, undefined> {
+  const stats = await lstat(path);
+  if (stats.isDirectory()) {
+    for (const name of await readdir(path)) yield* walkTree(join(path, name));
+    yield { path, kind: 'folder' };
+  } else if (stats.isFile()) {
+    yield { path, kind: 'file' };
+  }
+}
+
+async function fsyncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function linkOnce(source: string, target: string): Promise<void> {
+  try {
+    await link(source, target);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+    const [there, wanted] = await Promise.all([lstat(target, { bigint: true }), lstat(source, { bigint: true })]);
+    assert(there.ino === wanted.ino, `${target} is a link to ${source}`);
+  }
+}
+
+function assertBelow(folder: string, path: string): void {
+  assert(normalize(path) === path && path.startsWith(folder + sep) && !path.endsWith(sep), `${path} lies below ${folder}`);
+}

@@ -1,0 +1,46 @@
+import { lstat, readFile, realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { unlessAbsent } from './system-error.ts';
+
+/** `dataDir` is free of symlinks; `path` is the entry that can't be renamed together with the rest. */
+export type DataDirectoryLayout =
+  | { kind: 'ordinary'; dataDir: string }
+  | { kind: 'missing' }
+  | { kind: 'wal-unsupported'; dataDir: string; why: 'mount-point' | 'symlink'; path: string };
+
+/**
+ * Tells whether a restore in place can swap wal/ by a rename; a backup works with any layout. A wal/ that
+ * is absent is ordinary. Changes nothing. Fails: data-directory-unsupported where it is no folder.
+ */
+export async function checkDataDirectory(dataDir: string): Promise<DataDirectoryLayout> {
+  const realDataDir = await unlessAbsent(realpath(dataDir));
+  if (realDataDir === undefined) return { kind: 'missing' };
+  const folder = await stat(realDataDir);
+  if (!folder.isDirectory()) throw new RstowError('data-directory-unsupported', `${dataDir} is not a folder`, { details: { dataDir } });
+  const mountPoints = await readMountPoints();
+  for (const name of ['wal', '.rstow', 'snapshots']) {
+    const path = join(realDataDir, name);
+    const entry = await unlessAbsent(lstat(path));
+    if (entry === undefined) continue;
+    // The server never reads a symlinked snapshots/ at its start, and the link itself can be moved aside.
+    if (entry.isSymbolicLink() && name !== 'snapshots') return unsupported(realDataDir, 'symlink', path);
+    if (entry.dev !== folder.dev || mountPoints.has(path)) return unsupported(realDataDir, 'mount-point', path);
+  }
+  return { kind: 'ordinary', dataDir: realDataDir };
+}
+
+function unsupported(dataDir: string, why: 'mount-point' | 'symlink', path: string): DataDirectoryLayout {
+  return { kind: 'wal-unsupported', dataDir, why, path };
+}
+
+/** A bind mount has the device number of its surroundings: only the mount table tells it. */
+async function readMountPoints(): Promise<Set<string>> {
+  const table = (await unlessAbsent(readFile('/proc/self/mountinfo', 'utf8'))) ?? '';
+  return new Set(table.split('\n').map((line) => unescapeMount(line.split(' ')[4] ?? '')));
+}
+
+/** @see proc(5): blanks and backslashes are three octal digits in the mount table. */
+function unescapeMount(text: string): string {
+  return text.replaceAll(/\\([0-7]{3})/g, (_match, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}

@@ -1,0 +1,81 @@
+import { lstat, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { StopNote } from '../../config/repository-json/stop-note.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { fsyncFolder, makeFolder, readSmallFile, writeFileDurably } from './durable.ts';
+import { makeRstowFolder } from './rstow-folder.ts';
+import { errnoOf, orUndefined, unlessAbsent } from './system-error.ts';
+
+/**
+ * The server makes wal/ and snapshots/ at its start, opens wal/, then snapshots/. A plain file called
+ * `snapshots` ends every start, whoever tries, and also one that was past the first step.
+ * @see rstmdb 0.3.0 src/main.rs
+ */
+const BLOCK_NAME = 'snapshots';
+const BLOCK_PREFIX = 'rstow: no start while a restore swaps the data';
+
+/** Servers that begin in the gap between the two renames make the folder again; each is soon proved stopped. */
+const ATTEMPTS_MAX = 20;
+const SAVED_NAME = /^snapshots(-[0-9]+)?$/;
+
+/**
+ * Moves snapshots/ aside and lets no server start from now on. One that was already running goes on: prove
+ * afterwards that none does. Fails: data-directory-unsupported, service-stop-failed. Twice: no-op.
+ */
+export async function blockServer(dataDir: string, note: StopNote): Promise<void> {
+  const replacedDir = join(dataDir, note.replacedDir);
+  const temporaryPath = join(await makeRstowFolder(dataDir), 'snapshots-block.tmp');
+  await makeFolder(replacedDir);
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    if (await isServerBlocked(dataDir)) return fsyncFolder(dataDir);
+    await moveSnapshotsAside(dataDir, replacedDir);
+    const text = `${BLOCK_PREFIX} (run ${note.runId}); it goes by itself\n`;
+    const placed = writeFileDurably(join(dataDir, BLOCK_NAME), text, { mode: 0o644, temporaryPath }).then(() => true);
+    if ((await orUndefined(placed, ['EISDIR'])) === true) return;
+  }
+  throw new RstowError('service-stop-failed', `something makes ${join(dataDir, BLOCK_NAME)} again and again`, { details: { dataDir } });
+}
+
+/** Fails: data-directory-unsupported where a plain file that isn't ours has the name. */
+export async function isServerBlocked(dataDir: string): Promise<boolean> {
+  const path = join(dataDir, BLOCK_NAME);
+  const entry = await unlessAbsent(lstat(path));
+  if (entry === undefined || entry.isDirectory() || entry.isSymbolicLink()) return false;
+  if (entry.isFile() && (await readSmallFile(path))?.startsWith(BLOCK_PREFIX) === true) return true;
+  throw new RstowError('data-directory-unsupported', `${path} is no folder, so that the server can’t start on it`, { details: { path } });
+}
+
+/**
+ * Lets servers start again, with the snapshots that `snapshotsFrom` holds, if any: those of the wal/ in
+ * place. Call it when wal/ is in place and durable. Twice: no-op.
+ */
+export async function unblockServer(dataDir: string, snapshotsFrom: string): Promise<void> {
+  const path = join(dataDir, BLOCK_NAME);
+  if (await isServerBlocked(dataDir)) await rm(path, { force: true });
+  const saved = (await savedSnapshots(snapshotsFrom)).at(-1);
+  // A server that has started meanwhile keeps its own: it needs none of them to start.
+  if (saved !== undefined) await orUndefined(rename(saved, path), ['ENOTEMPTY', 'EEXIST', 'ENOTDIR']);
+  await fsyncFolder(dataDir);
+  await unlessAbsent(fsyncFolder(snapshotsFrom));
+}
+
+/** An empty folder is removed; others are kept side by side, for a server may have made a second one meanwhile. */
+async function moveSnapshotsAside(dataDir: string, replacedDir: string): Promise<void> {
+  const path = join(dataDir, BLOCK_NAME);
+  try {
+    await rmdir(path);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT') return;
+    if (errno !== 'ENOTEMPTY' && errno !== 'EEXIST' && errno !== 'ENOTDIR') throw error;
+    const number = (await savedSnapshots(replacedDir)).length + 1;
+    await unlessAbsent(rename(path, join(replacedDir, number === 1 ? 'snapshots' : `snapshots-${number}`)));
+    await fsyncFolder(replacedDir);
+  }
+}
+
+/** Oldest first. */
+async function savedSnapshots(folder: string): Promise<string[]> {
+  const names = ((await unlessAbsent(readdir(folder))) ?? []).filter((name) => SAVED_NAME.test(name));
+  return names.sort((a, b) => a.length - b.length || (a < b ? -1 : 1)).map((name) => join(folder, name));
+}

@@ -1,0 +1,77 @@
+import { open, rename, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { segmentFileName, type SegmentId } from '../../core/wal/segment-id.ts';
+import { fsyncFolder, makeFolder } from './durable.ts';
+import { restoreFolderName } from './rstow-folder.ts';
+import { errnoOf, unlessAbsent } from './system-error.ts';
+
+/** Where a restore keeps what comes in, what it replaced, what it tries, and what was rolled back; absolute. */
+export type RestorePaths = { root: string; wal: string; replaced: string; rehearsal: string; rejected: string };
+
+export function restorePaths(dataDir: string, runId: string): RestorePaths {
+  const root = join(dataDir, restoreFolderName(runId));
+  return {
+    root,
+    wal: join(root, 'wal'),
+    replaced: join(root, 'replaced'),
+    rehearsal: join(root, 'rehearsal'),
+    rejected: join(root, 'rejected'),
+  };
+}
+
+/** `content` is asked only where the segment isn't there yet; it throws where its bytes turn out to be wrong. */
+export type StagedSegment = {
+  walDir: string;
+  segment: SegmentId;
+  sizeBytes: number;
+  content: () => AsyncIterable<Uint8Array>;
+  signal?: AbortSignal | undefined;
+};
+
+/**
+ * Writes one whole segment; its name appears when every byte is durable. Fails: damaged-object (other than
+ * `sizeBytes`), not-enough-space. Twice: a segment of that size is kept, a partial one begins anew.
+ */
+export async function writeStagedSegment(staged: StagedSegment): Promise<'written' | 'kept'> {
+  const path = join(staged.walDir, segmentFileName(staged.segment));
+  await makeFolder(staged.walDir);
+  if ((await unlessAbsent(stat(path)))?.size === staged.sizeBytes) return 'kept';
+  const partialPath = `${path}.partial`;
+  try {
+    await writePartial(partialPath, staged);
+  } catch (error) {
+    throw writeFailure(error, path);
+  }
+  await rename(partialPath, path);
+  await fsyncFolder(staged.walDir);
+  return 'written';
+}
+
+async function writePartial(path: string, { content, sizeBytes, signal }: StagedSegment): Promise<void> {
+  const handle = await open(path, 'w', 0o600);
+  try {
+    let writtenBytes = 0;
+    for await (const chunk of content()) {
+      signal?.throwIfAborted();
+      // Not handle.write, which may write a part only.
+      await handle.writeFile(chunk);
+      writtenBytes += chunk.length;
+    }
+    if (writtenBytes !== sizeBytes) throw wrongSize(path, writtenBytes, sizeBytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function wrongSize(path: string, writtenBytes: number, sizeBytes: number): RstowError {
+  const sentence = `${path} got ${writtenBytes} bytes where the plan says ${sizeBytes}`;
+  return new RstowError('damaged-object', sentence, { details: { path, writtenBytes, sizeBytes } });
+}
+
+function writeFailure(error: unknown, path: string): unknown {
+  const errno = errnoOf(error);
+  if (errno !== 'ENOSPC' && errno !== 'EDQUOT') return error;
+  return new RstowError('not-enough-space', `no space left to write ${path}`, { details: { path }, cause: error });
+}

@@ -1,0 +1,33 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type StopNote, stopNoteSchema } from '../../config/repository-json/stop-note.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { fsyncFolder, readSmallFile, writeFileDurably } from './durable.ts';
+import { makeRstowFolder, rstowFolder } from './rstow-folder.ts';
+import { unlessAbsent } from './system-error.ts';
+
+const FILE_NAME = 'stop.json';
+
+/** The note of a restore that has stopped the server, or undefined. Fails: format-unsupported where it can't be read. */
+export async function readStopNote(dataDir: string): Promise<StopNote | undefined> {
+  const path = join(rstowFolder(dataDir), FILE_NAME);
+  const text = await readSmallFile(path);
+  if (text === undefined) return undefined;
+  try {
+    return stopNoteSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new RstowError('format-unsupported', `${path} is no stop note that this version reads`, { details: { path }, cause });
+  }
+}
+
+/** Writes or replaces the note; durable when it returns. Twice: same note. */
+export async function writeStopNote(dataDir: string, note: StopNote): Promise<void> {
+  const path = join(await makeRstowFolder(dataDir), FILE_NAME);
+  await writeFileDurably(path, `${JSON.stringify(stopNoteSchema.parse(note))}\n`, { mode: 0o600, temporaryPath: `${path}.tmp` });
+}
+
+/** Twice: no-op. */
+export async function removeStopNote(dataDir: string): Promise<void> {
+  await rm(join(rstowFolder(dataDir), FILE_NAME), { force: true });
+  await unlessAbsent(fsyncFolder(rstowFolder(dataDir)));
+}
