@@ -1,0 +1,152 @@
+/**
+ * The rooms of src/ and their walls (docs/architecture.md). Each rule says what a room must not reach.
+ * Type-only imports count like any other, unless a rule says otherwise: they bind rooms together too.
+ */
+const node = { dependencyTypes: ['core'] };
+const npmExcept = (names) => ({ path: 'node_modules/', pathNot: names.map((name) => `node_modules/${name}/`) });
+
+/** One rule for what a room may import of src/, one for npm, one for Node. */
+function room(name, { rooms, npm, allowsNode, comment }) {
+  const from = { path: `^src/${name}/` };
+  const allowed = [name, ...rooms].map((other) => `^src/${other}/`);
+  const rules = [
+    { name: `${name}-rooms`, severity: 'error', comment, from, to: { path: '^src/', pathNot: allowed } },
+    { name: `${name}-npm`, severity: 'error', comment, from, to: npmExcept(npm) },
+  ];
+  return allowsNode ? rules : [...rules, { name: `${name}-node`, severity: 'error', comment, from, to: node }];
+}
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    ...room('core', {
+      rooms: [],
+      npm: [],
+      allowsNode: false,
+      comment: 'The pure domain: what workflows reach must hold nothing native, no clock and no effect.',
+    }),
+    ...room('contract', {
+      rooms: ['core'],
+      npm: [],
+      allowsNode: false,
+      comment: 'Everyone imports the contract, workflows too.',
+    }),
+    ...room('config', {
+      rooms: ['core'],
+      npm: ['zod'],
+      allowsNode: false,
+      comment: 'Schemas only: whoever reads the file hands its text in.',
+    }),
+    ...room('activities', {
+      rooms: ['io', 'core', 'contract'],
+      npm: ['@temporalio/activity'],
+      allowsNode: true,
+      comment: 'The verbs don’t know who calls them.',
+    }),
+    ...room('worker', {
+      rooms: ['activities', 'io', 'config', 'core', 'contract'],
+      npm: ['@temporalio/(worker|client|envconfig)', 'pino', 'yaml'],
+      allowsNode: true,
+      comment: 'The composition root passes the workflows’ path and never loads them.',
+    }),
+    {
+      name: 'io-rooms',
+      severity: 'error',
+      comment: 'One outside thing behind one port: an io room knows itself, core, config and io/process.',
+      from: { path: '^src/io/([^/]+)/' },
+      to: { path: '^src/', pathNot: ['^src/io/$1/', '^src/(core|config|io/process)/'] },
+    },
+    {
+      name: 'io-temporal',
+      severity: 'error',
+      comment: 'The same code runs without Temporal when the engine itself is lost.',
+      from: { path: '^src/io/' },
+      to: { path: 'node_modules/@temporalio/' },
+    },
+    {
+      name: 'execa-one-door',
+      severity: 'error',
+      comment: 'src/io/process is the only door to other programs: their ends, signals and output are mapped there.',
+      from: { path: '^src/', pathNot: '^src/io/process/' },
+      to: { path: 'node_modules/execa/' },
+    },
+    {
+      name: 'workflows-rooms',
+      severity: 'error',
+      comment: 'Recipes only: effects are activities.',
+      from: { path: '^src/workflows/' },
+      to: { path: '^src/', pathNot: '^src/(workflows|activities|core|contract)/' },
+    },
+    {
+      name: 'workflows-activities-by-type',
+      severity: 'error',
+      comment: 'Temporal’s bundler does not refuse an activity imported by value: it would run inside the workflow.',
+      from: { path: '^src/workflows/' },
+      to: { path: '^src/activities/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'workflows-npm',
+      severity: 'error',
+      comment: 'Whatever workflows import lands in the bundle. The error of a taken workflow id is only in @temporalio/common.',
+      from: { path: '^src/workflows/' },
+      to: npmExcept(['@temporalio/(workflow|common)']),
+    },
+    {
+      name: 'workflows-node',
+      severity: 'error',
+      comment: 'A replay must not see the machine.',
+      from: { path: '^src/workflows/' },
+      to: node,
+    },
+    {
+      name: 'cli-rooms',
+      severity: 'error',
+      comment: 'A thin face: it starts and watches.',
+      from: { path: '^src/cli/' },
+      to: { path: '^src/', pathNot: '^src/(cli|contract|core|worker|workflows)/' },
+    },
+    {
+      name: 'cli-workflows-by-type',
+      severity: 'error',
+      comment: 'The CLI names workflows by the contract and takes only types of them.',
+      from: { path: '^src/cli/' },
+      to: { path: '^src/workflows/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'cli-worker-by-dynamic-import',
+      severity: 'error',
+      comment: 'The native parts of a worker load only in the commands that need them.',
+      from: { path: '^src/cli/' },
+      to: { path: '^src/worker/', dynamic: false, dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'cli-npm',
+      severity: 'error',
+      comment: 'A thin face: the client and the command line.',
+      from: { path: '^src/cli/' },
+      to: npmExcept(['@temporalio/(client|envconfig)', 'commander']),
+    },
+    { name: 'no-circular', severity: 'error', comment: 'Two files that need each other are one.', from: {}, to: { circular: true } },
+    {
+      name: 'src-alone',
+      severity: 'error',
+      comment: 'The product doesn’t import its tests, benches or scripts.',
+      from: { path: '^src/' },
+      to: { path: '^(test|bench|scripts)/' },
+    },
+    {
+      name: 'no-dev-dependency',
+      severity: 'error',
+      comment: 'It would be missing where the package is installed.',
+      from: { path: '^src/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
+    },
+    { name: 'no-unresolvable', severity: 'error', comment: 'The imported file does not exist.', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default'] },
+  },
+};
