@@ -34,7 +34,10 @@ export function arrayElements(text: string): string[] {
   const walk: JsonWalk = { text, canonical: true };
   const elements: string[] = [];
   let next: number | undefined = walkOpening(walk, charCodes.openBracket);
-  if (text.charCodeAt(next) === charCodes.closeBracket) return expectEnd(walk, next + 1) ?? elements;
+  if (text.charCodeAt(next) === charCodes.closeBracket) {
+    expectEnd(walk, next + 1);
+    return elements;
+  }
   let end = next;
   while (next !== undefined) {
     const valueAt = walkSpace(walk, next);
@@ -50,7 +53,10 @@ export function arrayElements(text: string): string[] {
 function forEachMember(text: string, onMember: (key: string, value: string, canonical: boolean) => void): void {
   const walk: JsonWalk = { text, canonical: true };
   let next: number | undefined = walkOpening(walk, charCodes.openBrace);
-  if (text.charCodeAt(next) === charCodes.closeBrace) return expectEnd(walk, next + 1);
+  if (text.charCodeAt(next) === charCodes.closeBrace) {
+    expectEnd(walk, next + 1);
+    return;
+  }
   let end = next;
   while (next !== undefined) {
     const keyAt = walkSpace(walk, next);
@@ -88,7 +94,7 @@ function walkOpening(walk: JsonWalk, open: number): number {
   return walkSpace(walk, at + 1);
 }
 
-function expectEnd(walk: JsonWalk, at: number): undefined {
+function expectEnd(walk: JsonWalk, at: number): void {
   const end = walkSpace(walk, at);
   if (end < walk.text.length) throw unexpected(walk, end);
 }

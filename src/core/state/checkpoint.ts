@@ -88,7 +88,7 @@ function parseHeader(fields: unknown[]): Checkpoint | undefined {
 
 function parseExtent(pair: unknown): Extent | undefined {
   if (!Array.isArray(pair)) return undefined;
-  const [id, endBytes]: unknown[] = pair;
+  const [id, endBytes] = pair as unknown[];
   const segment = typeof id === 'number' ? makeSegmentId(id) : undefined;
   if (segment === undefined || typeof endBytes !== 'number' || !Number.isSafeInteger(endBytes)) return undefined;
   return { segment, endBytes };
@@ -111,7 +111,13 @@ function addLine(checkpoint: Checkpoint, fields: unknown[], names: Map<string, s
   const machine = names.get(machineName) ?? machineName;
   names.set(machine, machine);
   checkpoint.instances.push({
-    id, machine, version, deleted, last: undefined, hash: isStateHash(hash) ? hash : undefined, dirty: false,
+    id,
+    machine,
+    version,
+    deleted,
+    last: undefined,
+    hash: isStateHash(hash) ? hash : undefined,
+    dirty: false,
   });
   return true;
 }

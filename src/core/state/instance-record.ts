@@ -14,9 +14,9 @@ export function readPresentState(payload: Uint8Array): PresentState | undefined 
   const members = membersOf(payload);
   switch (members?.get('type')) {
     case '"create_instance"':
-      return presentState(members?.get('initial_state'), members?.get('initial_ctx'));
+      return presentState(members.get('initial_state'), members.get('initial_ctx'));
     case '"apply_event"':
-      return presentState(members?.get('to_state'), members?.get('ctx'));
+      return presentState(members.get('to_state'), members.get('ctx'));
     default:
       return undefined;
   }

@@ -1,11 +1,11 @@
 import { assert } from '../errors/assert.ts';
 import type { CanonicalJson } from '../json/canonical-json.ts';
 
-/** SHA-256 of the text's UTF-8 bytes. An argument, because core knows no Node. */
-export type Sha256 = (text: string) => Uint8Array;
-
-/** One machine or one instance as 64 lower-case hex digits. */
+/** 64 lower-case hex digits. */
 export type StateHash = string;
+
+/** SHA-256 of the text's UTF-8 bytes in hex. An argument, because core knows no Node. */
+export type Sha256 = (text: string) => StateHash;
 
 /** `definition` is what normaliseDefinition makes of it: a log and a live server agree on that form only. */
 export type MachineState = { name: string; version: number; definition: CanonicalJson };
@@ -26,12 +26,12 @@ export function isStateHash(text: unknown): text is StateHash {
 }
 
 export function machineHash(machine: MachineState, sha256: Sha256): StateHash {
-  return hex(sha256(`["m",${JSON.stringify(machine.name)},${machine.version},${machine.definition}]`));
+  return sha256(`["m",${JSON.stringify(machine.name)},${machine.version},${machine.definition}]`);
 }
 
 export function instanceHash(instance: InstanceState, sha256: Sha256): StateHash {
   const { id, machine, version, state, ctx } = instance;
-  return hex(sha256(`["i",${JSON.stringify(id)},${JSON.stringify(machine)},${version},${JSON.stringify(state)},${ctx}]`));
+  return sha256(`["i",${JSON.stringify(id)},${JSON.stringify(machine)},${version},${JSON.stringify(state)},${ctx}]`);
 }
 
 /** The hash of a whole state: the sum of its machines' and instances' hashes modulo 2^256, in any order. */
@@ -58,7 +58,11 @@ export function createStateDigest(start: StateHash = EMPTY_DIGEST): StateDigest 
   return {
     add: (hash) => accumulate(hash, 1),
     subtract: (hash) => accumulate(hash, -1),
-    hex: () => limbs.map((limb) => limb.toString(16).padStart(LIMB_HEX_DIGITS, '0')).reverse().join(''),
+    hex: () =>
+      limbs
+        .map((limb) => limb.toString(16).padStart(LIMB_HEX_DIGITS, '0'))
+        .reverse()
+        .join(''),
   };
 }
 
@@ -68,12 +72,3 @@ function limbsOf(hash: StateHash): number[] {
   for (let end = HEX_DIGITS; end > 0; end -= LIMB_HEX_DIGITS) limbs.push(Number.parseInt(hash.slice(end - LIMB_HEX_DIGITS, end), 16));
   return limbs;
 }
-
-function hex(bytes: Uint8Array): StateHash {
-  let text = '';
-  for (const byte of bytes) text += HEX_OF_BYTE[byte] ?? '';
-  assert(text.length === HEX_DIGITS, 'SHA-256 has 32 bytes');
-  return text;
-}
-
-const HEX_OF_BYTE = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));

@@ -103,20 +103,19 @@ function walk(scan: Scan, chunk: Uint8Array): void {
     if (scan.fault !== undefined) return;
     const sizeBytes = recordSizeBytes(view, at);
     if (chunk.length - at < sizeBytes) break;
-    takeRecord(scan, view, chunk.subarray(at + RECORD_HEADER_SIZE_BYTES, at + sizeBytes));
-    if (scan.fault !== undefined) return;
+    if (!takeRecord(scan, view, chunk.subarray(at + RECORD_HEADER_SIZE_BYTES, at + sizeBytes))) return;
     at += sizeBytes;
   }
   if (at < chunk.length) begin(scan.straddling, chunk.subarray(at));
 }
 
-/** Reports the record whose payload this is; `view` covers the buffer that also holds its header. */
-function takeRecord(scan: Scan, view: DataView, payload: Uint8Array): void {
+/** Reports the record whose payload this is, if it is sound; `view` covers the buffer that also holds its header. */
+function takeRecord(scan: Scan, view: DataView, payload: Uint8Array): boolean {
   const at = payload.byteOffset - view.byteOffset - RECORD_HEADER_SIZE_BYTES;
   const crc32c = headerCrc32c(view, at);
   if (scan.crc32c(payload) !== crc32c) {
     scan.fault = 'checksum';
-    return;
+    return false;
   }
   const startBytes = scan.positionBytes;
   scan.positionBytes = startBytes + RECORD_HEADER_SIZE_BYTES + payload.length;
@@ -128,6 +127,7 @@ function takeRecord(scan: Scan, view: DataView, payload: Uint8Array): void {
     endBytes: scan.positionBytes,
     payload,
   });
+  return true;
 }
 
 /** The server takes four zero bytes where a record should begin for the end of the segment, whatever follows. */

@@ -1,0 +1,68 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type LogEntry, readLogEntry } from '../../../../src/core/state/log-entry.ts';
+
+const read = (text: string) => readLogEntry(new TextEncoder().encode(text));
+
+test('reads the same names from the first bytes as from the whole payload', () => {
+  const names = fc.record({
+    id: fc.string({ unit: 'binary' }),
+    machine: fc.string({ unit: 'binary' }),
+    version: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+  });
+  fc.assert(
+    fc.property(names, ({ id, machine, version }) => {
+      const rest = { machine, version, initial_state: 's', initial_ctx: null };
+      const asTheServerWrites = JSON.stringify({ type: 'create_instance', instance_id: id, ...rest });
+      const inAnotherOrder = JSON.stringify({ ...rest, instance_id: id, type: 'create_instance' }, undefined, 1);
+      const expected: LogEntry = { kind: 'create_instance', id, machine, version };
+      expect(read(asTheServerWrites)).toEqual(expected);
+      expect(read(inAnotherOrder)).toEqual(expected);
+    }),
+  );
+});
+
+test('reads each type that the server knows', () => {
+  expect(read('{"type":"apply_event","instance_id":"a","event":"E","from_state":"s","to_state":"t","payload":null,"ctx":{}}')).toEqual({
+    kind: 'apply_event',
+    id: 'a',
+  });
+  expect(read('{"instance_id":"a","type":"apply_event"}')).toEqual({ kind: 'apply_event', id: 'a' });
+  expect(read('{"type":"delete_instance","instance_id":"\\u0061"}')).toEqual({ kind: 'delete_instance', id: 'a' });
+  expect(read('{"type":"snapshot","instance_id":"a","snapshot_id":"s","state":"t","ctx":{}}')).toEqual({ kind: 'snapshot' });
+  expect(read('{"type":"checkpoint","timestamp":1,"rstow":"extra"}')).toEqual({ kind: 'checkpoint' });
+  expect(read('{"type":"put_machine","machine":"m","version":1,"definition_hash":"h","definition":{"a":1.0}}')).toEqual({
+    kind: 'put_machine',
+    machine: 'm',
+    version: 1,
+    definitionText: '{"a":1.0}',
+  });
+  expect(read('{"type":"put_machine","machine":"m","version":1,"definition_hash":"h"}')).toMatchObject({ definitionText: 'null' });
+});
+
+test('is not led astray by names inside a context', () => {
+  const ctx = '{"instance_id":"inner","type":"delete_instance"}';
+  expect(read(`{"ctx":${ctx},"type":"apply_event","instance_id":"outer"}`)).toEqual({ kind: 'apply_event', id: 'outer' });
+});
+
+test('calls what the server could not read unreadable', () => {
+  const texts = [
+    '',
+    'null',
+    '[]',
+    '{}',
+    '{"type":"unknown"}',
+    '{"type":1}',
+    '{"type":"apply_event"}',
+    '{"type":"apply_event","instance_id":1}',
+    '{"type":"apply_event","instance_id":"never ends',
+    '{"type":"create_instance","instance_id":"a","machine":"m","version":-1}',
+    '{"type":"create_instance","instance_id":"a","machine":"m","version":4294967296}',
+    '{"type":"create_instance","instance_id":"a","version":1}',
+  ];
+  for (const text of texts) expect(read(text), text).toBeUndefined();
+  expect(readLogEntry(Uint8Array.from([0x7b, 0xff, 0x7d]))).toBeUndefined();
+  expect(
+    readLogEntry(new Uint8Array([...new TextEncoder().encode('{"type":"apply_event","instance_id":"'), 0xff, 0x22, 0x7d])),
+  ).toBeUndefined();
+});

@@ -1,0 +1,120 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { canonicalJson, topLevelMembers } from '../../../../src/core/json/canonical-json.ts';
+import { checkpointLines, parseCheckpoint } from '../../../../src/core/state/checkpoint.ts';
+import { createReplayIndex } from '../../../../src/core/state/replay-index.ts';
+import { createStateDigest, instanceHash, machineHash } from '../../../../src/core/state/state-digest.ts';
+import type { SegmentId } from '../../../../src/core/wal/segment-id.ts';
+import { goldenLive, goldenSegment } from '../../../fixtures/wal/golden.ts';
+import { type PayloadLog, replayLog, sha256 } from '../../../fixtures/wal/replay.ts';
+import { scanAll } from '../../../fixtures/wal/scan-all.ts';
+import { type ModelEntry, modelDigest, modelEntries } from '../../../fixtures/wal/state-model.ts';
+
+const FIRST = 1 as SegmentId;
+const SECOND = 2 as SegmentId;
+const encode = (entry: object) => new TextEncoder().encode(JSON.stringify(entry));
+
+test('comes from the log of a real server to the digest of what that server answers', () => {
+  const log: PayloadLog = new Map([[FIRST, scanAll([goldenSegment()]).records.map(({ payload }) => payload)]]);
+  const { index, digest } = replayLog(log);
+  expect(index.counts()).toEqual({ machines: 4, instances: 6, deleted: 1 });
+  expect(digest).toBe(liveDigest());
+});
+
+test('comes to the same state as a replay that keeps everything', () => {
+  fc.assert(
+    fc.property(fc.array(modelEntries, { maxLength: 40 }), (entries) => {
+      const { index, digest } = replayLog(new Map([[FIRST, entries.map(encode)]]));
+      expect({ ...index.counts(), digest }).toEqual({ machines: 0, ...modelDigest(entries) });
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('comes to the same state when it goes on from a checkpoint that was stored', () => {
+  const parts = fc.tuple(
+    fc.array(modelEntries, { maxLength: 30 }),
+    fc.array(modelEntries, { maxLength: 30 }),
+    fc.array(modelEntries, { maxLength: 5 }),
+  );
+  fc.assert(
+    fc.property(parts, ([before, after, inNextSegment]) => {
+      const first = replayLog(new Map([[FIRST, before.map(encode)]]));
+      const lines = [...checkpointLines(first.index, [{ segment: FIRST, endBytes: before.length }], first.digest)];
+      const log: PayloadLog = new Map([
+        [FIRST, [...before, ...after].map(encode)],
+        [SECOND, inNextSegment.map(encode)],
+      ]);
+      const { index, digest } = replayLog(log, parseCheckpoint(lines));
+      const full = replayLog(log);
+      expect(digest).toBe(full.digest);
+      expect(index.counts()).toEqual(full.index.counts());
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('calls only those instances dirty that a record since the checkpoint has changed, in log order', () => {
+  const before = [create('a'), create('b'), create('c'), create('d'), remove('d')];
+  const first = replayLog(new Map([[FIRST, before.map(encode)]]));
+  const extents = [{ segment: FIRST, endBytes: before.length }];
+  const index = createReplayIndex(parseCheckpoint(checkpointLines(first.index, extents, first.digest)));
+  expect(index.dirtyInstances()).toEqual([]);
+  const after: ModelEntry[] = [create('b'), event('c'), event('a'), event('unknown'), remove('d')];
+  for (const [startBytes, entry] of after.entries()) index.apply(SECOND, { startBytes, endBytes: startBytes + 1, payload: encode(entry) });
+  expect(index.dirtyInstances().map(({ id }) => id)).toEqual(['c', 'a']);
+  expect(index.instance('a')?.last).toEqual({ segment: SECOND, startBytes: 2, endBytes: 3 });
+});
+
+test('lets the first usable definition of a version win', () => {
+  const index = createReplayIndex();
+  const put = (definition: unknown) => {
+    const payload = encode({ type: 'put_machine', machine: 'm', version: 1, definition_hash: '', definition });
+    expect(index.apply(FIRST, { startBytes: 0, endBytes: 1, payload })).toBe(true);
+  };
+  put(null);
+  put({ states: 'no list' });
+  expect(index.counts().machines).toBe(0);
+  put({ states: ['first'], initial: 'first', transitions: [] });
+  put({ states: ['second'], initial: 'second', transitions: [] });
+  expect([...index.machines()].map(({ definition }) => definition)).toEqual(['{"initial":"first","states":["first"],"transitions":[]}']);
+});
+
+test('says so where a payload is no entry', () => {
+  const index = createReplayIndex();
+  expect(index.apply(FIRST, { startBytes: 0, endBytes: 1, payload: new TextEncoder().encode('{}') })).toBe(false);
+});
+
+function liveDigest(): string {
+  const digest = createStateDigest();
+  const live = goldenLive();
+  for (const { name, version, resultText } of live.machines) {
+    const definition = canonicalJson(topLevelMembers(resultText).get('definition') ?? '');
+    digest.add(machineHash({ name, version, definition }, sha256));
+  }
+  for (const { id, resultText } of live.instances) {
+    const { machine, version, state } = JSON.parse(resultText) as { machine: string; version: number; state: string };
+    digest.add(instanceHash({ id, machine, version, state, ctx: canonicalJson(topLevelMembers(resultText).get('ctx') ?? '') }, sha256));
+  }
+  return digest.hex();
+}
+
+function create(id: string): ModelEntry {
+  return { type: 'create_instance', instance_id: id, machine: 'order', version: 1, initial_state: 'created', initial_ctx: { id } };
+}
+
+function event(id: string): ModelEntry {
+  return {
+    type: 'apply_event',
+    instance_id: id,
+    event: 'E',
+    from_state: 'created',
+    to_state: 'paid',
+    payload: null,
+    ctx: { id, paid: true },
+  };
+}
+
+function remove(id: string): ModelEntry {
+  return { type: 'delete_instance', instance_id: id };
+}

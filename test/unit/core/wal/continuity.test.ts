@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import { continuityOf, createSequenceCounter } from '../../../../src/core/wal/continuity.ts';
+import type { SegmentId } from '../../../../src/core/wal/segment-id.ts';
+
+const continuityOfIds = (...ids: number[]) => continuityOf(ids as SegmentId[]);
+
+test('calls segments from the first on without a hole restorable from the log', () => {
+  expect(continuityOfIds(1)).toEqual({ holes: [], restorable: 'from-log' });
+  expect(continuityOfIds(3, 1, 2)).toEqual({ holes: [], restorable: 'from-log' });
+});
+
+test('calls nothing, a late start and a hole not restorable', () => {
+  expect(continuityOfIds()).toEqual({ holes: [], restorable: 'no' });
+  expect(continuityOfIds(2, 3)).toEqual({ holes: [], restorable: 'no' });
+  expect(continuityOfIds(1, 2, 5, 6, 8)).toEqual({
+    holes: [
+      { first: 3, last: 4 },
+      { first: 7, last: 7 },
+    ],
+    restorable: 'no',
+  });
+});
+
+test('counts jumps and falls of the sequence apart', () => {
+  const counter = createSequenceCounter();
+  for (const sequence of [5, 6, 9, 8, 7, 10, 10, 20]) counter.observe(sequence);
+  expect(counter.counts()).toEqual({ gaps: 2, inversions: 3 });
+});
+
+test('counts nothing in a log that begins anywhere and goes on by ones', () => {
+  const counter = createSequenceCounter();
+  for (const sequence of [17, 18, 19]) counter.observe(sequence);
+  expect(counter.counts()).toEqual({ gaps: 0, inversions: 0 });
+});
