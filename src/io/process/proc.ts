@@ -1,0 +1,74 @@
+import { readdir, readFile } from 'node:fs/promises';
+
+/** What tells a process from a later one with the same number. `startTicks`: clock ticks from boot to its start. */
+export type ProcessIdentity = { readonly pid: number; readonly startTicks: number };
+
+/** `command` is the kernel's short name of it, at most 15 characters: an argv may hold what is not for everyone. */
+export type ProcessEntry = ProcessIdentity & {
+  readonly command: string;
+  readonly processGroup: number;
+  /** False for a zombie: it runs no code and holds nothing, only its parent has not asked yet. */
+  readonly isAlive: boolean;
+};
+
+/** Undefined where no process has that number. */
+export async function processStartTicks(pid: number): Promise<number | undefined> {
+  return (await processEntry(pid))?.startTicks;
+}
+
+/** A zombie counts as dead, and so does a later process that got the same number. */
+export async function isSameProcessAlive(identity: ProcessIdentity): Promise<boolean> {
+  const entry = await processEntry(identity.pid);
+  return entry !== undefined && entry.isAlive && entry.startTicks === identity.startTicks;
+}
+
+export async function processEntry(pid: number): Promise<ProcessEntry | undefined> {
+  const text = await unlessGone(readFile(`/proc/${pid}/stat`, 'utf8'));
+  return text === undefined ? undefined : parseProcessEntry(text);
+}
+
+/** @see proc_pid_stat(5): the name stands in parentheses and may itself hold blanks and parentheses. */
+export function parseProcessEntry(text: string): ProcessEntry {
+  const nameStart = text.indexOf('(');
+  const nameEnd = text.lastIndexOf(')');
+  const [state, , processGroup, ...others] = text.slice(nameEnd + 2).split(' ');
+  return {
+    pid: Number(text.slice(0, nameStart)),
+    startTicks: Number(others[16]),
+    command: text.slice(nameStart + 1, nameEnd),
+    processGroup: Number(processGroup),
+    isAlive: state !== 'Z' && state !== 'X',
+  };
+}
+
+/** Living processes whose environment holds `NAME=value`; others' environments only root can read. */
+export async function processesWithEnvironment(name: string, value: string): Promise<ProcessEntry[]> {
+  const wanted = `${name}=${value}`;
+  return livingProcesses(async (pid) => {
+    const environment = await unlessGone(readFile(`/proc/${pid}/environ`, 'utf8'));
+    return environment?.split('\0').includes(wanted) ?? false;
+  });
+}
+
+/** Living processes that the predicate holds for. */
+export async function livingProcesses(holds: (pid: number) => Promise<boolean>): Promise<ProcessEntry[]> {
+  const found: ProcessEntry[] = [];
+  for (const name of await readdir('/proc')) {
+    const pid = Number(name);
+    if (!Number.isSafeInteger(pid) || !(await holds(pid))) continue;
+    const entry = await processEntry(pid);
+    if (entry?.isAlive === true) found.push(entry);
+  }
+  return found;
+}
+
+/** Undefined when the process ended meanwhile or is another user's: either way it can't be looked at. */
+export async function unlessGone<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(code)) return undefined;
+    throw error;
+  }
+}

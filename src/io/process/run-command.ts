@@ -1,0 +1,109 @@
+import { constants } from 'node:os';
+import type { Readable } from 'node:stream';
+import { execa } from 'execa';
+import { assert } from '../../core/errors/assert.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { signalProcessGroup } from './process-group.ts';
+
+export type CommandOptions = {
+  readonly cwd?: string;
+  /** Added to our own environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+  readonly input?: string | Uint8Array;
+};
+
+/** The last 64 KiB of each stream. A command that a signal ended has 128 + the signal's number, as in a shell. */
+export type CommandResult = { readonly exitCode: number; readonly stdout: string; readonly stderr: string };
+
+type Subprocess = ReturnType<typeof spawn>;
+
+const outputTailBytes = 65_536;
+
+/** Between SIGTERM and SIGKILL. */
+const terminationGraceMs = 2_000;
+
+/** What a command leaves running in the background may hold its output open for ever; this long we still read. */
+const drainMs = 300;
+
+/**
+ * Runs one argv, without a shell, as a process group of its own; a timeout or an abort ends the whole group.
+ * Fails: `failed` when it can't be run or takes longer than `timeoutMs`; the signal's reason after an abort.
+ */
+export async function runCommand(command: readonly string[], options: CommandOptions): Promise<CommandResult> {
+  options.signal?.throwIfAborted();
+  const subprocess = spawn(command, options);
+  const stdout = keepTail(subprocess.stdout);
+  const stderr = keepTail(subprocess.stderr);
+  const wasEnded = endGroupWhenTold(subprocess, options);
+  stopReadingAfterExit(subprocess);
+  const result = await subprocess;
+  if (wasEnded()) {
+    options.signal?.throwIfAborted();
+    throw new RstowError('failed', `${String(command[0])} took longer than ${options.timeoutMs} ms and was ended`, {
+      details: { timeoutMs: options.timeoutMs },
+    });
+  }
+  const exitCode = result.signal === undefined ? result.exitCode : 128 + constants.signals[result.signal];
+  if (exitCode === undefined) {
+    throw new RstowError('failed', `${String(command[0])} could not be run: ${result.code ?? 'unknown'}`, { cause: result.cause });
+  }
+  return { exitCode, stdout: stdout(), stderr: stderr() };
+}
+
+function spawn(command: readonly string[], options: CommandOptions) {
+  const [file, ...parameters] = command;
+  assert(file !== undefined, 'a command names what to run');
+  return execa(file, parameters, {
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    env: options.env ?? {},
+    input: options.input ?? '',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    buffer: false,
+    reject: false,
+    detached: true,
+    cleanup: false,
+  });
+}
+
+function keepTail(stream: Readable): () => string {
+  let kept = Buffer.alloc(0);
+  stream.on('data', (chunk: Buffer) => {
+    kept = Buffer.concat([kept, chunk]).subarray(-outputTailBytes);
+  });
+  return () => kept.toString('utf8');
+}
+
+/** Returns whether the command was ended by us; nothing of its group outlives that. */
+function endGroupWhenTold({ pid, nodeChildProcess }: Subprocess, { timeoutMs, signal }: CommandOptions): () => boolean {
+  if (pid === undefined) return () => false;
+  let isEnding = false;
+  let killTimer: NodeJS.Timeout | undefined;
+  const end = (): void => {
+    if (isEnding) return;
+    isEnding = true;
+    signalProcessGroup(pid, 'SIGTERM');
+    killTimer = setTimeout(() => signalProcessGroup(pid, 'SIGKILL'), terminationGraceMs);
+  };
+  const timer = setTimeout(end, timeoutMs);
+  signal?.addEventListener('abort', end);
+  nodeChildProcess.once('exit', () => {
+    clearTimeout(timer);
+    clearTimeout(killTimer);
+    signal?.removeEventListener('abort', end);
+    if (isEnding) signalProcessGroup(pid, 'SIGKILL');
+  });
+  return () => isEnding;
+}
+
+function stopReadingAfterExit({ nodeChildProcess, stdout, stderr }: Subprocess): void {
+  nodeChildProcess.once('exit', () => {
+    const timer = setTimeout(() => {
+      stdout.destroy();
+      stderr.destroy();
+    }, drainMs);
+    nodeChildProcess.once('close', () => clearTimeout(timer));
+  });
+}

@@ -1,0 +1,120 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { processesWithOpenFilesUnder } from '../process/open-files.ts';
+import { isSameProcessAlive, processEntry, processesWithEnvironment, type ProcessEntry } from '../process/proc.ts';
+import { signalProcessGroup } from '../process/process-group.ts';
+import { spawnDetached } from '../process/spawn-detached.ts';
+import { logFileTail } from './output-tail.ts';
+import type { Service } from './service.ts';
+import { recordedProcess, removeServiceRecord, writeServiceRecord } from './service-record.ts';
+
+export type ProcessServiceConfig = {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Holds service.json and service.log; made where missing, mode 0700. */
+  readonly stateDir: string;
+  /** The server's data directory: nobody else may be at work in it when the server starts. */
+  readonly dataDir: string;
+  /** From SIGINT, on which the server syncs its log, to SIGKILL. */
+  readonly stopTimeoutMs: number;
+};
+
+/** Every process that the server is carries this, from its first instant; its value is the state directory. */
+const markName = 'RSTOW_SERVICE';
+
+/** A command that can't work mostly ends within this. */
+const startWatchMs = 300;
+
+/** A process survives SIGKILL only while the kernel is busy for it. */
+const killTimeoutMs = 10_000;
+const pollMs = 50;
+
+/**
+ * A server that rstow itself starts and that outlives the agent. No crash leads to two: the mark in the
+ * environment finds a server whose record was not yet written, and a stranger's server on the data is refused.
+ */
+export function createProcessService(config: ProcessServiceConfig): Service {
+  return {
+    kind: 'process',
+    start: () => startServer(config),
+    stop: () => stopServer(config),
+    isRunning: async () => (await runningProcesses(config)).length > 0,
+    logTail: () => logFileTail(logFileOf(config)),
+  };
+}
+
+async function startServer(config: ProcessServiceConfig): Promise<void> {
+  await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
+  const [running] = await runningProcesses(config);
+  if (running !== undefined) return writeServiceRecord(config.stateDir, running, config.command);
+  await refuseStranger(config);
+  const identity = await spawnDetached({
+    ...config,
+    env: { ...config.env, [markName]: config.stateDir },
+    logFile: logFileOf(config),
+  }).catch((cause: unknown) => {
+    throw new RstowError('service-start-failed', cause instanceof Error ? cause.message : String(cause), { cause });
+  });
+  await writeServiceRecord(config.stateDir, identity, config.command);
+  for (let waitedMs = 0; waitedMs < startWatchMs; waitedMs += pollMs) {
+    await sleep(pollMs);
+    if (await isSameProcessAlive(identity)) continue;
+    if ((await runningProcesses(config)).length === 0) throw await endedAtOnce(config);
+  }
+}
+
+/** First the one that leads the group: the server, or the script that started it. */
+async function runningProcesses(config: ProcessServiceConfig): Promise<ProcessEntry[]> {
+  const recorded = await recordedProcess(config.stateDir);
+  const leader = recorded === undefined ? undefined : await processEntry(recorded.pid);
+  const marked = await processesWithEnvironment(markName, config.stateDir);
+  const others = marked.filter(({ pid }) => pid !== leader?.pid && pid !== process.pid);
+  others.sort((one, other) => Number(other.pid === other.processGroup) - Number(one.pid === one.processGroup));
+  return leader === undefined ? others : [leader, ...others];
+}
+
+async function refuseStranger({ dataDir }: ProcessServiceConfig): Promise<void> {
+  const [stranger] = await processesWithOpenFilesUnder(join(dataDir, 'wal'), { ignorePid: process.pid, writersOnly: true });
+  if (stranger === undefined) return;
+  throw new RstowError('service-start-failed', `process ${stranger.pid} (${stranger.command}) already works in ${dataDir}`, {
+    details: { pid: stranger.pid, command: stranger.command },
+  });
+}
+
+async function endedAtOnce(config: ProcessServiceConfig): Promise<RstowError> {
+  const logFile = logFileOf(config);
+  const tail = await logFileTail(logFile);
+  return new RstowError('service-start-failed', `the server ended right after its start: ${tail.split('\n').at(-1) || 'it said nothing'}`, {
+    details: { logFile, logTail: tail },
+  });
+}
+
+async function stopServer(config: ProcessServiceConfig): Promise<void> {
+  const gone = (await endProcesses(config, 'SIGINT', config.stopTimeoutMs)) || (await endProcesses(config, 'SIGKILL', killTimeoutMs));
+  if (!gone) {
+    const running = (await runningProcesses(config)).map(({ pid, command }) => `${pid} (${command})`);
+    throw new RstowError('service-stop-failed', `processes survive SIGKILL: ${running.join(', ')}`, { details: { processes: running } });
+  }
+  await removeServiceRecord(config.stateDir);
+}
+
+/** Whole groups, so that a script that wraps the server ends with it. */
+async function endProcesses(config: ProcessServiceConfig, signal: NodeJS.Signals, timeoutMs: number): Promise<boolean> {
+  const deadlineMs = performance.now() + timeoutMs;
+  let running = await runningProcesses(config);
+  for (const processGroup of new Set(running.map((entry) => entry.processGroup))) signalProcessGroup(processGroup, signal);
+  while (running.length > 0) {
+    if (performance.now() >= deadlineMs) return false;
+    await sleep(pollMs);
+    const living = await Promise.all(running.map(isSameProcessAlive));
+    running = living.includes(true) ? running : await runningProcesses(config);
+  }
+  return true;
+}
+
+function logFileOf({ stateDir }: ProcessServiceConfig): string {
+  return join(stateDir, 'service.log');
+}

@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { processesWithOpenFilesUnder } from '../process/open-files.ts';
+import { portState, type ServerAddress } from './port-state.ts';
+import type { Service } from './service.ts';
+
+export type StopProof = {
+  /** `none` is not asked: the port and the files have to do. */
+  readonly service: Service;
+  readonly dataDir: string;
+  readonly address: ServerAddress;
+  readonly timeoutMs: number;
+};
+
+type Remains = { readonly sentences: string[]; readonly processes: string[] };
+
+const pollMs = 100;
+const connectTimeoutMs = 1_000;
+
+/**
+ * Returns once the server's process is gone, its port refuses and no other process has a file of wal/ open:
+ * nothing locks the data directory, so a server that still writes is seen only by these.
+ * Fails: service-stop-failed, naming what is still there.
+ */
+export async function proveStopped(proof: StopProof): Promise<void> {
+  const deadlineMs = performance.now() + proof.timeoutMs;
+  for (;;) {
+    const { sentences, processes } = await whatRemains(proof);
+    if (sentences.length === 0) return;
+    if (performance.now() >= deadlineMs) {
+      throw new RstowError('service-stop-failed', `the server is not proved stopped: ${sentences.join('; ')}`, {
+        details: { host: proof.address.host, port: proof.address.port, dataDir: proof.dataDir, processes },
+      });
+    }
+    await sleep(pollMs);
+  }
+}
+
+async function whatRemains({ service, dataDir, address }: StopProof): Promise<Remains> {
+  const sentences: string[] = [];
+  if (service.kind !== 'none' && (await service.isRunning())) sentences.push('its service runs');
+  const port = await portState(address, connectTimeoutMs);
+  if (port.kind !== 'closed') {
+    sentences.push(`port ${address.host}:${address.port} ${port.kind === 'open' ? 'answers' : `is unclear (${port.reason})`}`);
+  }
+  const wal = join(dataDir, 'wal');
+  const holders = await processesWithOpenFilesUnder(wal, { ignorePid: process.pid });
+  const processes = holders.map(({ pid, command }) => `${pid} (${command})`);
+  if (processes.length > 0) sentences.push(`${wal} is held open by ${processes.join(', ')}`);
+  return { sentences, processes };
+}
