@@ -155,14 +155,16 @@ function expectMatch(walk: JsonWalk, at: number, pattern: RegExp): number {
   return pattern.lastIndex;
 }
 
-/** Whether the key at `a` comes before the one at `b` for sure: with escapes or surrogates the raw text can't tell. */
+/**
+ * Whether the key at `a` comes before the one at `b` for sure: with escapes or surrogates the raw text can't tell.
+ * The quote that ends a key is as good as no character, but for a space or `!` in its place: then it isn't sure.
+ */
 function surelyAscend(text: string, a: number, b: number): boolean {
   for (let index = 1; ; index += 1) {
     const codeA = text.charCodeAt(a + index);
     const codeB = text.charCodeAt(b + index);
     if (codeA === charCodes.backslash || codeB === charCodes.backslash) return false;
     if (codeA >= FIRST_SURROGATE || codeB >= FIRST_SURROGATE) return false;
-    if (codeA === charCodes.quote) return codeB !== charCodes.quote;
     if (codeB === charCodes.quote) return false;
     if (codeA !== codeB) return codeA < codeB;
   }

@@ -61,8 +61,17 @@ test('sorts keys by code point, as the server does, not by UTF-16 unit', () => {
   expect(canonicalJson('{"\u{10000}":1,"\uffff":2,"é":3,"z":4,"a!":5,"a":6}')).toBe('{"a":6,"a!":5,"z":4,"é":3,"\uffff":2,"\u{10000}":1}');
 });
 
+test('is not deceived by keys whose raw text ascends while they do not', () => {
+  expect(canonicalJson('{"Z":1,"\\n":2}')).toBe('{"\\n":2,"Z":1}');
+  expect(canonicalJson('{"\\n":1,"\\t":2}')).toBe('{"\\t":2,"\\n":1}');
+  expect(canonicalJson('{"\u{10000}":1,"\uffff":2}')).toBe('{"\uffff":2,"\u{10000}":1}');
+  expect(canonicalJson('{"a!":1,"a":2}')).toBe('{"a":2,"a!":1}');
+  expect(canonicalJson('{"a":1,"a!":2,"ab":3}')).toBe('{"a":1,"a!":2,"ab":3}');
+});
+
 test('escapes strings in one way, in keys and in values', () => {
   expect(canonicalJson('"\\u0041\\/\\u000a\\u001F\\u007f\\u00e9\\ud83d\\ude00\\""')).toBe('"A/\\n\\u001f\u007fé\u{1f600}\\""');
+  expect(canonicalJson('"\\u0008\\u000b\\u000c\\u000d\\u001a"')).toBe('"\\b\\u000b\\f\\r\\u001a"');
   expect(canonicalJson('{"\\u0062":1,"a":2}')).toBe('{"a":2,"b":1}');
 });
 

@@ -54,6 +54,18 @@ test('comes to the same state when it goes on from a checkpoint that was stored'
   );
 });
 
+test('comes to the same state when it goes on in the middle of a real log', () => {
+  const payloads = scanAll([goldenSegment()]).records.map(({ payload }) => payload);
+  const full = replayLog(new Map([[FIRST, payloads]]));
+  for (let count = 0; count <= payloads.length; count += 1) {
+    const first = replayLog(new Map([[FIRST, payloads.slice(0, count)]]));
+    const checkpoint = parseCheckpoint(checkpointLines(first.index, [{ segment: FIRST, endBytes: count }], first.digest));
+    const later = replayLog(new Map([[FIRST, payloads]]), checkpoint);
+    expect(later.digest).toBe(full.digest);
+    expect(later.index.counts()).toEqual(full.index.counts());
+  }
+});
+
 test('calls only those instances dirty that a record since the checkpoint has changed, in log order', () => {
   const before = [create('a'), create('b'), create('c'), create('d'), remove('d')];
   const first = replayLog(new Map([[FIRST, before.map(encode)]]));

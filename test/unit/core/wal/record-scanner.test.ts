@@ -19,12 +19,24 @@ test('calls every proper prefix of a segment torn behind its last whole record',
   }
 });
 
-test('finds the same records however the bytes are cut', () => {
-  const cuts = fc.uniqueArray(fc.nat({ max: segment.length }), { maxLength: 60 });
+test('finds the same records and the same end however the bytes are cut', () => {
+  const zeros = new Uint8Array(100);
+  const tails = [
+    [],
+    [segment.subarray(0, 30)],
+    [zeros],
+    [zeros, segment],
+    [segment, zeros.fill(0x20, 90)],
+    [new Uint8Array(30).fill(0x57)],
+  ];
+  const bytes = fc.constantFrom(...tails.map((tail) => join(segment, ...tail)));
+  const cuts = fc.uniqueArray(fc.nat({ max: segment.length * 2 + 100 }), { maxLength: 60 });
   fc.assert(
-    fc.property(cuts, (positions) => {
-      expect(scanAll(chunksOf(segment, positions))).toEqual(whole);
+    fc.property(bytes, cuts, fc.nat({ max: 130 }), (given, positions, behindSegment) => {
+      const inside = [...positions, segment.length + behindSegment].filter((position) => position <= given.length);
+      expect(scanAll(chunksOf(given, inside))).toEqual(scanAll([given]));
     }),
+    { numRuns: 300 },
   );
 });
 
