@@ -38,7 +38,7 @@ module.exports = {
       comment: 'Schemas only: whoever reads the file hands its text in.',
     }),
     ...room('activities', {
-      rooms: ['io', 'core', 'contract'],
+      rooms: ['io', 'config', 'core', 'contract'],
       npm: ['@temporalio/activity'],
       allowsNode: true,
       comment: 'The verbs don’t know who calls them.',

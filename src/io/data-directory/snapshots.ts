@@ -1,9 +1,20 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { create } from 'tar';
 import { unlessAbsent } from './system-error.ts';
 
 /** Whether the server has written any snapshot; they are for rescue only, for it never reads them at its start. */
 export async function hasSnapshots(dataDir: string): Promise<boolean> {
   const names = await unlessAbsent(readdir(join(dataDir, 'snapshots')));
   return names?.some((name) => name.endsWith('.snap')) ?? false;
+}
+
+/**
+ * The snapshots as a tar stream. `index.json` is left out: the server rewrites it in place, and it is torn more often
+ * than not while the server compacts.
+ */
+export function packSnapshots(dataDir: string): Readable {
+  const filter = (path: string): boolean => basename(path) !== 'index.json';
+  return Readable.from(create({ cwd: dataDir, filter, portable: true }, ['snapshots']));
 }

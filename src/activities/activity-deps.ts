@@ -1,0 +1,20 @@
+import type { AgentConfig } from '../config/agent-config.ts';
+import type { Repository } from '../io/repository/repository.ts';
+import type { RunRegistry } from './run-registry.ts';
+
+/** Which agent this is: a rebuilt host has the same name and another installation. */
+export type AgentIdentity = { name: string; installationId: string };
+
+/** Everything that activities reach the world through; the agent composes it once. */
+export type ActivityDeps = {
+  config: AgentConfig;
+  /** The absolute path that the config was read from: the watchdog of a restore reads it again. */
+  configFile: string;
+  agent: AgentIdentity;
+  temporal: { clusterId: string; namespace: string };
+  runs: RunRegistry;
+  /** False where the namespace refused rstow's search attributes: workflows then upsert none. */
+  searchAttributes: boolean;
+  /** Fails: unknown-repository, repository-unavailable, repository-unsupported, format-unsupported. */
+  openRepository(name: string): Promise<Repository>;
+};

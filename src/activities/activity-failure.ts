@@ -1,0 +1,29 @@
+import { ApplicationFailure } from '@temporalio/activity';
+import { AssertionError } from '../core/errors/assert.ts';
+import { errorRow } from '../core/errors/error-table.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+
+/**
+ * The one place where our errors become Temporal failures: code as `type`, details as `details`. What is
+ * unknown is retried within the proxy's bound; an assertion is a bug, and trying again can't help.
+ */
+export function activityFailure(error: unknown): ApplicationFailure {
+  if (error instanceof ApplicationFailure) return error;
+  if (error instanceof RstowError) return failureOf(error);
+  if (error instanceof AssertionError) return failureOf(new RstowError('bug', error.message, { cause: error }));
+  return failureOf(new RstowError('failed', sentenceOf(error), { cause: error }));
+}
+
+function failureOf(error: RstowError): ApplicationFailure {
+  return ApplicationFailure.create({
+    message: `${error.code}: ${error.message}`,
+    type: error.code,
+    nonRetryable: !errorRow(error.code).retryable,
+    details: [error.details],
+    ...(error.cause instanceof Error ? { cause: error.cause } : {}),
+  });
+}
+
+function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,21 @@
+import type { ActivityDeps } from './activity-deps.ts';
+import { activityFailure } from './activity-failure.ts';
+import { currentRun, type RunPort } from './run-port.ts';
+
+/** The body of an activity: it knows its run as a port, and fails with RstowErrors. */
+export type ActivityBody<Input, Output> = (input: Input, run: RunPort) => Promise<Output>;
+
+/** Makes an activity of a body: heartbeats while it runs, our errors as Temporal failures, cancellation untouched. */
+export function activity<Input, Output>(deps: ActivityDeps, body: ActivityBody<Input, Output>): (input: Input) => Promise<Output> {
+  return async (input) => {
+    const run = currentRun(deps.runs, deps.config.timing.heartbeatMs);
+    try {
+      return await body(input, run);
+    } catch (error) {
+      if (run.signal.aborted) throw run.signal.reason;
+      throw activityFailure(error);
+    } finally {
+      run.stop();
+    }
+  };
+}

@@ -1,0 +1,78 @@
+import type { Manifest } from '../config/repository-json/manifest.ts';
+import type { Verification } from '../config/repository-json/verification.ts';
+import type { DescribeDatabaseResult } from '../contract/describe-database.ts';
+import type { BackupRow, ListBackupsResult } from '../contract/list-backups.ts';
+import { summariseExtents } from '../core/backup/extents-summary.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import type { Repository } from '../io/repository/repository.ts';
+import type { ActivityDeps } from './activity-deps.ts';
+import { listLabels, readManifest } from './backups.ts';
+import { databaseSettings, repositoryName } from './database-settings.ts';
+import { currentOwner } from './ownership.ts';
+import { readVerifications } from './record-verification.ts';
+import { readTimelines } from './timelines.ts';
+
+export type ListBackupsQuery = { database: string; repository?: string; limit: number };
+export type ListedBackups = Pick<ListBackupsResult, 'repository' | 'backups' | 'total' | 'unreadable'>;
+export type DescribedDatabase = Omit<DescribeDatabaseResult, 'outcome' | 'runId' | 'database' | 'warnings'>;
+
+const LEVELS = ['checksums', 'records', 'replay'];
+
+/** The newest backups first. Fails: unknown-database, unknown-repository, repository-unavailable. */
+export const readBackups =
+  (deps: ActivityDeps) =>
+  async ({ database, repository: wanted, limit }: ListBackupsQuery): Promise<ListedBackups> => {
+    const name = repositoryName(databaseSettings(deps.config, database), wanted);
+    const repository = await deps.openRepository(name);
+    const labels = await listLabels(repository, database);
+    const facts = await readVerifications(repository, database);
+    const backups: BackupRow[] = [];
+    const unreadable: string[] = [];
+    for (const label of labels.slice(-limit).reverse()) {
+      const manifest = await readableManifest(repository, database, label);
+      if (manifest === undefined) unreadable.push(label);
+      else backups.push(rowOf(manifest, facts));
+    }
+    return { repository: name, backups, total: labels.length, unreadable };
+  };
+
+/** How well the database is protected. Fails: unknown-database, unknown-repository, repository-unavailable. */
+export const describeProtection =
+  (deps: ActivityDeps) =>
+  async ({ database, repository: wanted }: Omit<ListBackupsQuery, 'limit'>): Promise<DescribedDatabase> => {
+    const listed = await readBackups(deps)({ database, limit: 1, ...(wanted === undefined ? {} : { repository: wanted }) });
+    const repository = await deps.openRepository(listed.repository);
+    const owner = await currentOwner(repository, database);
+    return {
+      repository: listed.repository,
+      owner: owner === undefined ? null : { agent: owner.agent, installationId: owner.installationId, generation: owner.generation },
+      timelines: (await readTimelines(repository, database)).size,
+      backups: listed.total,
+      latest: listed.backups[0] ?? null,
+      freeBytes: (await repository.freeBytes()) ?? null,
+    };
+  };
+
+function rowOf(manifest: Manifest, facts: readonly Verification[]): BackupRow {
+  const { label, timeline, records, machines, instances, stateDigest, restorable } = manifest;
+  const extents = summariseExtents(manifest.segments.map(({ segment, ranges }) => ({ segment, endBytes: ranges.at(-1)?.endBytes ?? 0 })));
+  const held = facts
+    .filter((fact) => fact.label === label && fact.held)
+    .sort(byDepth)
+    .at(-1);
+  const verified = held === undefined ? {} : { verified: { level: held.level, atMs: held.atMs } };
+  return { label, timeline, extents, records, machines, instances, stateDigest, restorable, ...verified };
+}
+
+function byDepth(left: Verification, right: Verification): number {
+  return LEVELS.indexOf(left.level) - LEVELS.indexOf(right.level) || left.atMs - right.atMs;
+}
+
+async function readableManifest(repository: Repository, database: string, label: string): Promise<Manifest | undefined> {
+  try {
+    return await readManifest(repository, database, label);
+  } catch (error) {
+    if (error instanceof RstowError && error.code === 'damaged-object') return undefined;
+    throw error;
+  }
+}

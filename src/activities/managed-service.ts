@@ -1,0 +1,80 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { DatabaseConfig, TimingConfig } from '../config/agent-config.ts';
+import { unreachable } from '../core/errors/assert.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { ping } from '../io/rstmdb/server.ts';
+import { createCommandsService } from '../io/service/commands-service.ts';
+import { parseServerAddress } from '../io/service/port-state.ts';
+import { createProcessService } from '../io/service/process-service.ts';
+import { proveStopped } from '../io/service/prove-stopped.ts';
+import type { Service } from '../io/service/service.ts';
+import { createUnmanagedService } from '../io/service/unmanaged-service.ts';
+import { withServer } from './rstmdb-connection.ts';
+
+const STOP_PROOF_MS = 10_000;
+const PING_POLL_MS = 50;
+
+/** The database's server, as the config says that it is managed. */
+export function serviceOf(settings: DatabaseConfig): Service {
+  const { service, dataDir } = settings;
+  switch (service.kind) {
+    case 'process':
+      return createProcessService({ ...service, dataDir });
+    case 'commands':
+      return createCommandsService(service);
+    case 'none':
+      return createUnmanagedService();
+    default:
+      return unreachable(service);
+  }
+}
+
+/** Returns once the server's process is gone, its port refuses, and nobody holds wal/. Fails: service-stop-failed. */
+export async function proveServerStopped(settings: DatabaseConfig): Promise<void> {
+  const address = parseServerAddress(settings.server.address);
+  await proveStopped({ service: serviceOf(settings), dataDir: settings.dataDir, address, timeoutMs: STOP_PROOF_MS });
+}
+
+/**
+ * Starts the server, or leaves the one that somebody else has started meanwhile, and waits for its first answer: it
+ * replays its log before it opens its port. Fails: service-start-failed.
+ */
+export async function startServer(settings: DatabaseConfig, timing: TimingConfig, signal?: AbortSignal): Promise<void> {
+  const service = serviceOf(settings);
+  const deadlineMs = performance.now() + settings.startTimeoutMs;
+  if (!(await answers(settings, timing))) await startUnlessAnswering(settings, timing, service);
+  while (!(await answers(settings, timing))) {
+    signal?.throwIfAborted();
+    if (!(await service.isRunning())) throw await ended(settings, service, 'has ended before it answered');
+    if (performance.now() >= deadlineMs) throw await ended(settings, service, `has not answered in ${settings.startTimeoutMs} ms`);
+    await delay(PING_POLL_MS);
+  }
+}
+
+/** Somebody's own loop may have started the server between our look and our start. */
+async function startUnlessAnswering(settings: DatabaseConfig, timing: TimingConfig, service: Service): Promise<void> {
+  try {
+    await service.start();
+  } catch (error) {
+    if (!(await answers(settings, timing))) throw error;
+  }
+}
+
+/** A server that refuses the token is up as well. */
+async function answers(settings: DatabaseConfig, timing: TimingConfig): Promise<boolean> {
+  try {
+    await withServer(settings.server, { timing }, ping);
+    return true;
+  } catch (error) {
+    if (error instanceof RstowError) return error.code === 'server-refused';
+    throw error;
+  }
+}
+
+async function ended(settings: DatabaseConfig, service: Service, what: string): Promise<RstowError> {
+  const logTail = await service.logTail();
+  const said = logTail.trim().split('\n').at(-1) ?? '';
+  return new RstowError('service-start-failed', `the server at ${settings.server.address} ${what}${said === '' ? '' : `: ${said}`}`, {
+    details: { logTail },
+  });
+}

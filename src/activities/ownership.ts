@@ -1,0 +1,31 @@
+import { type Owner, ownerSchema } from '../config/repository-json/owner.ts';
+import { ownerKey, ownerPrefix } from '../core/repository/object-keys.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import type { Repository } from '../io/repository/repository.ts';
+import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
+import type { AgentIdentity } from './activity-deps.ts';
+
+/** Who may write the database's history: the highest generation. Undefined: nobody has claimed it yet. */
+export async function currentOwner(repository: Repository, database: string): Promise<Owner | undefined> {
+  let newest: string | undefined;
+  for await (const { key } of repository.list(ownerPrefix(database))) newest = key;
+  return newest === undefined ? undefined : readSealed(repository, newest, ownerSchema);
+}
+
+/** Puts the claim if nobody has that generation. Twice: the same answer. */
+export async function claimOwnership(repository: Repository, database: string, claim: Owner): Promise<boolean> {
+  const key = ownerKey(database, claim.generation);
+  if ((await putSealed(repository, key, { schema: ownerSchema, value: claim })) === 'stored') return true;
+  const there = await readSealed(repository, key, ownerSchema);
+  return there?.installationId === claim.installationId;
+}
+
+/** Fails: owner-outdated, where another installation owns the database now. */
+export async function requireOwner(repository: Repository, database: string, agent: AgentIdentity): Promise<Owner> {
+  const owner = await currentOwner(repository, database);
+  if (owner?.installationId === agent.installationId) return owner;
+  const who = owner === undefined ? 'nobody' : `agent "${owner.agent}" (generation ${owner.generation})`;
+  throw new RstowError('owner-outdated', `${who} owns database "${database}", not this installation of "${agent.name}"`, {
+    details: { installationId: owner?.installationId ?? null },
+  });
+}

@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto';
+import type { ErrorCode } from '../core/errors/error-table.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { settleInstance, settleMachines } from '../core/state/digest-update.ts';
+import { type Checkpoint, createReplayIndex, type ReplayIndex } from '../core/state/replay-index.ts';
+import { createStateDigest, type Sha256, type StateDigest, type StateHash } from '../core/state/state-digest.ts';
+import { createRecordScanner } from '../core/wal/record-scanner.ts';
+import { type SegmentId, segmentFileName } from '../core/wal/segment-id.ts';
+import type { Extent } from '../core/wal/wal-range.ts';
+import { crc32c } from '../io/checksum/crc32c.ts';
+import { readRange } from '../io/data-directory/range-reader.ts';
+import { RecordWindow } from '../io/data-directory/record-window.ts';
+import type { RunPort } from './run-port.ts';
+
+/** Segment files to replay, in log order, each up to its extent. */
+export type ReplaySource = {
+  extents: readonly Extent[];
+  pathOf: (segment: SegmentId) => string;
+  /** Goes on from here; what it holds is not read again. */
+  from?: Checkpoint;
+  /** What damage in these files is called: the source's own, or a stored object's. */
+  damageCode: Extract<ErrorCode, 'source-damaged' | 'damaged-object'>;
+};
+
+export type Replayed = { index: ReplayIndex; stateDigest: StateHash; records: number };
+
+export const sha256: Sha256 = (text) => createHash('sha256').update(text).digest('hex');
+
+/** Replays a log as a server does when it starts, and gives the digest of the state at its end. */
+export async function replaySegments(source: ReplaySource, run: RunPort): Promise<Replayed> {
+  const index = createReplayIndex(source.from);
+  const digest = createStateDigest(source.from?.digest);
+  const startOf = new Map((source.from?.extents ?? []).map((extent) => [extent.segment, extent.endBytes]));
+  let records = 0;
+  for (const extent of source.extents) {
+    run.report({ replaying: segmentFileName(extent.segment) });
+    records += await replaySegment(source, { index, extent, startBytes: startOf.get(extent.segment) ?? 0 }, run.signal);
+  }
+  settleMachines(index, digest, sha256);
+  await settleInstances(source, index, digest);
+  return { index, stateDigest: digest.hex(), records };
+}
+
+type SegmentReplay = { index: ReplayIndex; extent: Extent; startBytes: number };
+
+async function replaySegment(source: ReplaySource, replay: SegmentReplay, signal: AbortSignal): Promise<number> {
+  const { index, extent, startBytes } = replay;
+  const { segment, endBytes } = extent;
+  if (startBytes === endBytes) return 0;
+  let records = 0;
+  const scanner = createRecordScanner({
+    crc32c,
+    startBytes,
+    onRecord: (record) => {
+      records += 1;
+      if (!index.apply(segment, record)) throw damaged(source, segment, record.startBytes);
+    },
+  });
+  const path = source.pathOf(segment);
+  for await (const chunk of readRange({ source: { kind: 'path', path }, startBytes, endBytes, signal })) scanner.push(chunk);
+  const end = scanner.finish();
+  if (end.kind !== 'whole' || end.positionBytes !== endBytes) throw damaged(source, segment, end.positionBytes);
+  return records;
+}
+
+/** Only the record that holds an instance's present state is parsed. */
+async function settleInstances(source: ReplaySource, index: ReplayIndex, digest: StateDigest): Promise<void> {
+  await using window = new RecordWindow(source.pathOf);
+  for (const instance of index.dirtyInstances()) {
+    const { last, deleted } = instance;
+    const payload = deleted || last === undefined ? undefined : await window.payload(last);
+    if (!settleInstance(digest, { instance, payload, sha256 })) {
+      throw damaged(source, (last?.segment ?? 0) as SegmentId, last?.startBytes ?? 0);
+    }
+  }
+}
+
+function damaged(source: ReplaySource, segment: SegmentId, positionBytes: number): RstowError {
+  const file = segmentFileName(segment);
+  return new RstowError(source.damageCode, `${file} has at byte ${positionBytes} no record that a server can replay`, {
+    details: { file, positionBytes },
+  });
+}

@@ -1,0 +1,120 @@
+import { join } from 'node:path';
+import type { DatabaseConfig } from '../config/agent-config.ts';
+import type { StopNote } from '../config/repository-json/stop-note.ts';
+import { assert } from '../core/errors/assert.ts';
+import { processStartTicks } from '../io/process/proc.ts';
+import { blockServer } from '../io/data-directory/server-block.ts';
+import { readStopNote, removeStopNote, writeStopNote } from '../io/data-directory/stop-note.ts';
+import { finishSwap, type SwapPlan, swapWal, whichWalIsInPlace } from '../io/data-directory/swap.ts';
+import { dataDirectoryMutexName } from '../io/mutex/data-directory-mutex-name.ts';
+import { acquireHostMutex } from '../io/mutex/host-mutex.ts';
+import { endHolders } from '../io/service/end-holders.ts';
+import type { ActivityDeps } from './activity-deps.ts';
+import { proveServerStopped, serviceOf, startServer } from './managed-service.ts';
+import type { RunPort } from './run-port.ts';
+import { spawnWatchdog } from './stop-note-watchdog.ts';
+
+export type SwapWork = {
+  deps: ActivityDeps;
+  database: string;
+  settings: DatabaseConfig;
+  plan: SwapPlan;
+  run: RunPort;
+  /** Asked again right before the first rename, the step that can't be taken back by starting the old data. */
+  checkAllowed: () => Promise<void>;
+};
+
+export type Swapped = { /** Undefined where another process brought the server up. */ downtimeMs?: number };
+
+const MUTEX_WAIT_MS = 60_000;
+
+/**
+ * Puts the plan's new wal/ in the old one's place, with the server stopped in between, and brings the server up on
+ * whatever is in place, however this ends. The disk says where an earlier attempt stopped, never a counter.
+ * Fails: service-stop-failed, service-start-failed, data-directory-replaced, owner-outdated, temporal-unreachable.
+ * Twice: the swap goes on, or is found done.
+ */
+export async function swapWithServerDown(work: SwapWork): Promise<Swapped> {
+  const { settings, run } = work;
+  const mutex = await acquireHostMutex(await dataDirectoryMutexName(settings.dataDir), {
+    what: `restore ${run.runId} of ${work.database}`,
+    waitTimeoutMs: MUTEX_WAIT_MS,
+    signal: run.signal,
+  });
+  try {
+    await finishForeignNote(work);
+    return await swapUnderMutex(work);
+  } finally {
+    await mutex.release();
+  }
+}
+
+/** A note of an earlier run that died: its swap is ended first, so that `old` and `new` mean one thing. */
+async function finishForeignNote({ settings, run }: SwapWork): Promise<void> {
+  const note = await readStopNote(settings.dataDir);
+  if (note === undefined || note.runId === run.runId) return;
+  await finishSwap(settings.dataDir, note);
+  await removeStopNote(settings.dataDir);
+}
+
+async function swapUnderMutex(work: SwapWork): Promise<Swapped> {
+  const { deps, settings, plan, run } = work;
+  const { dataDir } = settings;
+  const earlier = await readStopNote(dataDir);
+  if ((await whichWalIsInPlace(dataDir, plan)) === 'new' && earlier === undefined) {
+    await startServer(settings, deps.config.timing);
+    return {};
+  }
+  const note = await takeNote(work, earlier);
+  try {
+    await stopAndBlock(work, note);
+    await work.checkAllowed();
+    run.signal.throwIfAborted();
+    await writeStopNote(dataDir, { ...note, phase: 'swapping' });
+    await swapWal(dataDir, note);
+  } finally {
+    // Whatever happened, the server comes up on the wal/ that is in place, old or new.
+    await bringUp(work, note);
+  }
+  return { downtimeMs: Date.now() - note.createdAtMs };
+}
+
+/** Says on the disk what is about to happen, and starts the process that ends it should we die. */
+async function takeNote(work: SwapWork, earlier: StopNote | undefined): Promise<StopNote> {
+  const { database, settings, plan, run } = work;
+  const startTicks = await processStartTicks(process.pid);
+  assert(startTicks !== undefined, 'our own process is in /proc');
+  const nowMs = Date.now();
+  const times = { createdAtMs: earlier?.createdAtMs ?? nowMs, deadlineMs: nowMs + settings.maxDowntimeMs };
+  const holder = { pid: process.pid, startTicks };
+  const note: StopNote = { format: 1, runId: run.runId, database, phase: 'stopping', ...plan, ...times, holder };
+  await writeStopNote(settings.dataDir, note);
+  await spawnWatchdog(work.deps, database);
+  return note;
+}
+
+/**
+ * Stops the server and proves it, then lets no server start, then proves it again: one that came up in between, by
+ * whatever loop, is ended too, and can't come back.
+ */
+async function stopAndBlock({ settings, run }: SwapWork, note: StopNote): Promise<void> {
+  run.report({ stopping: settings.server.address });
+  const service = serviceOf(settings);
+  await service.stop();
+  await blockServer(settings.dataDir, note);
+  await service.stop();
+  await endHolders(join(settings.dataDir, 'wal'), { graceMs: graceMsOf(settings) });
+  await proveServerStopped(settings);
+}
+
+function graceMsOf({ service }: DatabaseConfig): number {
+  return service.kind === 'process' ? service.stopTimeoutMs : 30_000;
+}
+
+async function bringUp({ deps, settings }: SwapWork, note: StopNote): Promise<void> {
+  const { dataDir } = settings;
+  await writeStopNote(dataDir, { ...note, phase: 'starting' });
+  await finishSwap(dataDir, note);
+  await startServer(settings, deps.config.timing);
+  await removeStopNote(dataDir);
+}

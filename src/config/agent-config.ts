@@ -1,0 +1,107 @@
+import { z } from 'zod';
+
+/** Reads the one YAML file of an agent. Paths are absolute; durations are milliseconds; secrets are paths of files. */
+const name = z.string().regex(/^[a-z0-9-]{1,63}$/, 'must be 1 to 63 of a-z, 0-9 and -');
+const absolutePath = z.string().startsWith('/', 'must be an absolute path');
+const address = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):[0-9]{1,5}$/, 'must look like host:port');
+const durationMs = z
+  .int()
+  .min(0)
+  .max(366 * 24 * 3600 * 1000);
+const command = z.array(z.string().min(1)).min(1);
+const environment = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string());
+
+const tls = z.strictObject({
+  caFile: absolutePath.optional(),
+  certFile: absolutePath.optional(),
+  keyFile: absolutePath.optional(),
+  serverName: z.string().min(1).optional(),
+});
+
+const server = z.strictObject({
+  address,
+  tokenFile: absolutePath.optional(),
+  tls: tls.optional(),
+  /** Config files of the server that a backup keeps, for the day on which the host is lost. */
+  configFiles: z.array(absolutePath).max(20).default([]),
+});
+
+const service = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('process'),
+    command,
+    env: environment.default({}),
+    stateDir: absolutePath,
+    /** How long a server may take after SIGINT until it gets SIGKILL. */
+    stopTimeoutMs: durationMs.default(30_000),
+  }),
+  z.strictObject({
+    kind: z.literal('commands'),
+    start: command,
+    stop: command,
+    /** Exits 0 while the server runs. */
+    status: command,
+    env: environment.default({}),
+    timeoutMs: durationMs.default(60_000),
+  }),
+  z.strictObject({ kind: z.literal('none') }),
+]);
+
+const rehearsal = z.strictObject({
+  policy: z.enum(['required', 'when-it-fits', 'off']).default('required'),
+  /** The process service's where absent. */
+  command: command.optional(),
+  env: environment.optional(),
+  /** How long a server may take to replay the log. */
+  startTimeoutMs: durationMs.default(600_000),
+});
+
+const database = z.strictObject({
+  server,
+  dataDir: absolutePath,
+  service: service.default({ kind: 'none' }),
+  /** The first is the primary. */
+  repositories: z.array(name).min(1).max(10),
+  rehearsal: rehearsal.prefault({}),
+  /** How long a restore may keep the server down before a watchdog starts it. */
+  maxDowntimeMs: durationMs.default(120_000),
+  /** How long a restore keeps the data that it replaced. */
+  safetyCopyMs: durationMs.default(604_800_000),
+  /** How long a server may take to replay its log after a start. */
+  startTimeoutMs: durationMs.default(600_000),
+});
+
+const repository = z.discriminatedUnion('kind', [z.strictObject({ kind: z.literal('folder'), path: absolutePath })]);
+
+/** Short in tests; the defaults suit production. */
+const timing = z.strictObject({
+  /** Silence of an activity after which its agent counts as dead. */
+  heartbeatMs: durationMs.default(30_000),
+  retryInitialMs: durationMs.default(1_000),
+  retryMaxMs: durationMs.default(30_000),
+  /** How long a transfer is tried while the repository or the network is away. */
+  transferGiveUpMs: durationMs.default(86_400_000),
+  /** How long a step that isn't a transfer is tried. */
+  stepGiveUpMs: durationMs.default(600_000),
+  ownerPollMs: durationMs.default(10_000),
+  /** How long an incomplete record at the log's end may stay unchanged before it counts as damage. */
+  tornTailMs: durationMs.default(10_000),
+  serverRequestMs: durationMs.default(30_000),
+});
+
+export const agentConfigSchema = z.strictObject({
+  agent: z.strictObject({ name: name.optional(), stateDir: absolutePath.default('/var/lib/rstow') }).prefault({}),
+  /** Where absent, TEMPORAL_* variables and temporal.toml decide. */
+  temporal: z.strictObject({ address: address.optional(), namespace: z.string().min(1).optional() }).prefault({}),
+  repositories: z.record(name, repository),
+  databases: z.record(name, database),
+  timing: timing.prefault({}),
+});
+
+export type AgentConfig = z.infer<typeof agentConfigSchema>;
+export type DatabaseConfig = AgentConfig['databases'][string];
+export type RepositoryConfig = AgentConfig['repositories'][string];
+export type ServerConfig = DatabaseConfig['server'];
+export type ServiceConfig = DatabaseConfig['service'];
+export type RehearsalConfig = DatabaseConfig['rehearsal'];
+export type TimingConfig = AgentConfig['timing'];

@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { agentConfigSchema } from './agent-config.ts';
+
+type JsonSchema = {
+  properties?: Record<string, JsonSchema>;
+  additionalProperties?: JsonSchema | boolean;
+  items?: JsonSchema;
+  anyOf?: JsonSchema[];
+  oneOf?: JsonSchema[];
+  const?: unknown;
+};
+
+/** The keys that the config file may have below `path`, for telling a person which one was meant. */
+export function configKeys(path: readonly PropertyKey[]): string[] {
+  return [...new Set(schemasAt(path).flatMap((schema) => Object.keys(schema.properties ?? {})))];
+}
+
+/** The values that the key at `path` may have where it chooses one of several shapes, such as `kind`. */
+export function configChoices(path: readonly PropertyKey[]): string[] {
+  return schemasAt(path).flatMap((schema) => (typeof schema.const === 'string' ? [schema.const] : []));
+}
+
+/** Several where a choice of shapes lies on the way. */
+function schemasAt(path: readonly PropertyKey[]): JsonSchema[] {
+  const root = z.toJSONSchema(agentConfigSchema, { io: 'input' }) as JsonSchema;
+  return path.reduce<JsonSchema[]>((schemas, key) => schemas.flatMap((schema) => memberSchemas(schema, key)), shapesOf(root));
+}
+
+function memberSchemas(schema: JsonSchema, key: PropertyKey): JsonSchema[] {
+  const { additionalProperties } = schema;
+  const others = typeof additionalProperties === 'object' ? additionalProperties : undefined;
+  const member = typeof key === 'number' ? schema.items : (schema.properties?.[String(key)] ?? others);
+  return member === undefined ? [] : shapesOf(member);
+}
+
+function shapesOf(schema: JsonSchema): JsonSchema[] {
+  const shapes = schema.anyOf ?? schema.oneOf;
+  return shapes === undefined ? [schema] : shapes.flatMap(shapesOf);
+}

@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import { count, segmentText, sha256Hex, sizeBytes, timelineId } from './parts.ts';
+
+const range = z.object({
+  timeline: timelineId,
+  startBytes: sizeBytes,
+  endBytes: sizeBytes,
+  /** Of the plain WAL bytes. */
+  sha256: sha256Hex,
+  records: count,
+});
+
+/** A segment's ranges, in order and without a hole from byte 0. */
+const segment = z.object({ segment: segmentText, ranges: z.array(range) });
+
+/** Something small that is kept beside the WAL, for rescue or for a new host. */
+const attachment = z.object({ name: z.string(), storedBytes: sizeBytes, storedSha256: sha256Hex });
+
+/**
+ * A backup. It names byte ranges, not objects, so that merging and re-encrypting pieces leave it
+ * alone; it is written last, and makes the backup exist.
+ */
+export const manifestSchema = z.object({
+  format: z.literal(1),
+  label: z.string(),
+  kind: z.enum(['hot']),
+  database: z.string(),
+  timeline: timelineId,
+  runId: z.string(),
+  workflowId: z.string(),
+  createdAtMs: z.int(),
+  serverVersion: z.string(),
+  /** Numeric owner and modes of wal/, for a host that has lost them. */
+  ownership: z.object({ uid: count, gid: count, folderMode: count, fileMode: count }),
+  segments: z.array(segment),
+  records: count,
+  machines: count,
+  instances: count,
+  stateDigest: sha256Hex,
+  restorable: z.enum(['from-log', 'from-baseline', 'no']),
+  pin: z.enum(['links', 'descriptors']),
+  attachments: z.array(attachment),
+  warnings: z.array(z.object({ code: z.string(), message: z.string() })),
+});
+
+export type Manifest = z.infer<typeof manifestSchema>;
+export type ManifestSegment = Manifest['segments'][number];
+export type ManifestRange = ManifestSegment['ranges'][number];
+export type Attachment = Manifest['attachments'][number];

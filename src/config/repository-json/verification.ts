@@ -1,0 +1,15 @@
+import { z } from 'zod';
+
+/** A remembered verification: a fact of its day, never changed. */
+export const verificationSchema = z.object({
+  format: z.literal(1),
+  label: z.string(),
+  level: z.enum(['checksums', 'records', 'replay']),
+  atMs: z.int(),
+  runId: z.string(),
+  held: z.boolean(),
+  /** The failure's code and sentence where it did not hold. */
+  failure: z.object({ code: z.string(), sentence: z.string() }).optional(),
+});
+
+export type Verification = z.infer<typeof verificationSchema>;

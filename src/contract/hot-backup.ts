@@ -1,0 +1,40 @@
+import type { ExtentsSummary } from '../core/backup/extents-summary.ts';
+import type { Parsed } from './input-field.ts';
+import type { CommonResult } from './result.ts';
+import { commonFields, inputParser } from './workflow-input.ts';
+
+const fields = { ...commonFields };
+
+/** A backup of a running server. */
+export type HotBackupInput = Parsed<typeof fields>;
+
+export const parseHotBackupInput = inputParser('hotBackup', fields);
+
+/** Whether a server can start from the backup alone: from its whole log, from a baseline, or not. */
+export type Restorable = 'from-log' | 'from-baseline' | 'no';
+
+/** How the segments were kept from compaction while they were read. */
+export type PinKind = 'links' | 'descriptors';
+
+export type BackupSummary = {
+  kind: 'hot';
+  label: string;
+  repository: string;
+  timeline: string;
+  extents: ExtentsSummary;
+  records: number;
+  machines: number;
+  instances: number;
+  /** 64 hex digits; equal digests mean equal machines and instances. */
+  stateDigest: string;
+  restorable: Restorable;
+  pin: PinKind;
+  piecesStored: number;
+  /** Bytes that this run added to the repository, and the plain WAL bytes in them. */
+  bytesStored: number;
+  bytesPlain: number;
+  durationMs: number;
+};
+
+/** `skipped` (a scheduled run met a busy database) has no summary. */
+export type HotBackupResult = CommonResult & Partial<BackupSummary>;

@@ -1,0 +1,108 @@
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { NAME_PATTERN } from './names.ts';
+import { nearestName } from './nearest-name.ts';
+
+/** Reads one JSON value; `path` is the field as a person writes it, such as `to.dataDir`. */
+export type Field<T> = (value: unknown, path: string) => T;
+
+/** Undefined where the field is absent; null counts as absent, for many clients send it so. */
+export type OptionalField<T> = Field<T> & { readonly optional: true };
+
+export type Fields = Record<string, Field<unknown>>;
+
+type RequiredKeys<F extends Fields> = { [K in keyof F]: F[K] extends OptionalField<unknown> ? never : K }[keyof F];
+type OptionalKeys<F extends Fields> = Exclude<keyof F, RequiredKeys<F>>;
+
+/** What an object with these fields looks like once it is parsed. */
+export type Parsed<F extends Fields> = { [K in RequiredKeys<F>]: ReturnType<F[K]> } & {
+  [K in OptionalKeys<F>]?: ReturnType<F[K]>;
+};
+
+const PATH_LENGTH_MAX = 4096;
+
+export function optional<T>(field: Field<T>): OptionalField<T> {
+  return Object.assign((value: unknown, path: string) => field(value, path), { optional: true as const });
+}
+
+export const nameField: Field<string> = (value, path) => {
+  const text = stringOf(value, path);
+  if (!NAME_PATTERN.test(text)) refuse(path, 'must be 1 to 63 of a-z, 0-9 and -');
+  return text;
+};
+
+export const textField =
+  (lengthMax: number): Field<string> =>
+  (value, path) => {
+    const text = stringOf(value, path);
+    if (text.length === 0 || text.length > lengthMax) refuse(path, `must have 1 to ${lengthMax} characters`);
+    return text;
+  };
+
+export const absolutePathField: Field<string> = (value, path) => {
+  const text = textField(PATH_LENGTH_MAX)(value, path);
+  if (!text.startsWith('/') || text.includes('\0') || text.split('/').includes('..')) {
+    refuse(path, 'must be an absolute path without ".." parts');
+  }
+  return text;
+};
+
+export const booleanField: Field<boolean> = (value, path) => {
+  if (typeof value !== 'boolean') refuse(path, `must be true or false, not ${jsonTypeOf(value)}`);
+  return value;
+};
+
+export const integerField =
+  (min: number, max: number): Field<number> =>
+  (value, path) => {
+    if (typeof value !== 'number') refuse(path, `must be a number, not ${jsonTypeOf(value)}`);
+    if (!Number.isInteger(value) || value < min || value > max) {
+      refuse(path, `must be a whole number from ${min} to ${max}`);
+    }
+    return value;
+  };
+
+export const choiceField =
+  <T extends string>(...choices: readonly T[]): Field<T> =>
+  (value, path) => {
+    const text = stringOf(value, path);
+    const choice = choices.find((candidate) => candidate === text);
+    return choice ?? refuse(path, `must be one of ${choices.join(', ')}${meant(text, choices)}`);
+  };
+
+export const objectField =
+  <F extends Fields>(fields: F): Field<Parsed<F>> =>
+  (value, path) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      return refuse(path, `must be a JSON object, not ${jsonTypeOf(value)}`);
+    }
+    const prefix = path === '' ? '' : `${path}.`;
+    for (const key of Object.keys(value)) {
+      if (!Object.hasOwn(fields, key)) refuse(`${prefix}${key}`, `is unknown${meant(key, Object.keys(fields))}`);
+    }
+    const parsed: Record<string, unknown> = {};
+    for (const [key, field] of Object.entries(fields)) {
+      const member = (value as Record<string, unknown>)[key] ?? undefined;
+      if (member !== undefined) parsed[key] = field(member, `${prefix}${key}`);
+      else if (!('optional' in field)) refuse(`${prefix}${key}`, 'is missing');
+    }
+    return parsed as Parsed<F>;
+  };
+
+function stringOf(value: unknown, path: string): string {
+  return typeof value === 'string' ? value : refuse(path, `must be a string, not ${jsonTypeOf(value)}`);
+}
+
+function meant(misspelt: string, known: readonly string[]): string {
+  const nearest = nearestName(misspelt, known);
+  return nearest === undefined ? '' : `; did you mean "${nearest}"?`;
+}
+
+function jsonTypeOf(value: unknown): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
+}
+
+function refuse(path: string, why: string): never {
+  const subject = path === '' ? 'the input' : `field "${path}"`;
+  throw new RstowError('invalid-input', `${subject} ${why}`, { details: { field: path } });
+}

@@ -1,0 +1,36 @@
+/** Names that other services may rely on: queues, ids, search attributes, messages. */
+
+/** Databases, agents and repositories. */
+export const NAME_PATTERN = /^[a-z0-9-]{1,63}$/;
+
+/** Workflows of every type run here, on any agent. */
+export const WORKFLOW_QUEUE = 'rstow';
+
+/** Activities that any agent can do: they need a repository, not a host. */
+export const ANY_QUEUE = 'rstow-any';
+
+/** Only `locateDatabase`: polled by the agent that owns the database. */
+export const databaseQueue = (database: string): string => `rstow-db-${database}`;
+
+/** Only `locateAgent`: polled by every agent of that name. */
+export const agentQueue = (agent: string): string => `rstow-agent-${agent}`;
+
+/** Activities pinned to one installation: a rebuilt host of the same name doesn't poll it. */
+export const installationQueue = (agent: string, installationId: string): string => `rstow-agent-${agent}-${installationId}`;
+
+/** Its run is the lock: Temporal lets one run of an id be open at a time. */
+export const lockWorkflowId = (database: string): string => `rstow/lock/${database}`;
+
+export const runWorkflowId = (database: string, type: string, unique: string): string => `rstow/${database}/${type}/${unique}`;
+
+export const SEARCH_ATTRIBUTES = {
+  database: 'RstowDatabase',
+  operation: 'RstowOperation',
+  outcome: 'RstowOutcome',
+} as const;
+
+/** Query: where the run is. Answered by a live worker only; heartbeats say it without one. */
+export const PROGRESS_QUERY = 'progress';
+
+/** Signal to the lock's run, by its holder, when the exclusive part has ended. */
+export const RELEASE_SIGNAL = 'release';

@@ -1,0 +1,52 @@
+import type { ExtentsSummary } from '../core/backup/extents-summary.ts';
+import { absolutePathField, booleanField, nameField, objectField, optional, type Parsed, textField } from './input-field.ts';
+import type { CommonResult } from './result.ts';
+import { commonFields, inputParser } from './workflow-input.ts';
+
+const fields = {
+  ...commonFields,
+  /** `latest`, a label, or a label's unique beginning. */
+  backup: textField(80),
+  /** Another directory, on the owner's host or on the named agent's; in place where absent. */
+  to: optional(objectField({ dataDir: absolutePathField, agent: optional(nameField) })),
+  /** Ends after the plan: nothing is written but the plan itself. */
+  dryRun: optional(booleanField),
+};
+
+/** Full recovery to a backup. */
+export type RestoreInput = Parsed<typeof fields>;
+
+export const parseRestoreInput = inputParser('restore', fields);
+
+/** Whether a real server booted on the restored files before they took the old ones' place. */
+export type RehearsalOutcome = 'passed' | 'skipped' | 'off';
+
+export type RestoreSummary = {
+  label: string;
+  repository: string;
+  /** The directory that holds the restored data, and the host that it lies on. */
+  dataDir: string;
+  agent: string;
+  fromTimeline: string;
+  /** The history that the data continue: a new one after a restore in place. */
+  timeline: string;
+  extents: ExtentsSummary;
+  records: number;
+  machines: number;
+  instances: number;
+  stateDigest: string;
+  planKey: string;
+  planHash: string;
+};
+
+export type RestoreResult = CommonResult &
+  Partial<RestoreSummary> & {
+    dryRun?: boolean;
+    rehearsal?: RehearsalOutcome;
+    /** Where the replaced data are kept, and until when (Unix ms). */
+    replacedAt?: string;
+    replacedKeptUntilMs?: number;
+    /** From the stop of the old server to the first answer of the new one. */
+    downtimeMs?: number;
+    durationMs?: number;
+  };

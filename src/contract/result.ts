@@ -1,0 +1,18 @@
+/** How a run that did not fail has ended. */
+export type Outcome = 'done' | 'warnings' | 'skipped' | 'not-needed';
+
+/** Something a person should know although the run went on. */
+export type Warning = { code: string; message: string };
+
+/** What every workflow returns. */
+export type CommonResult = {
+  outcome: Outcome;
+  /** The Temporal run that did it: its history is the record. */
+  runId: string;
+  database: string;
+  warnings: Warning[];
+};
+
+export function outcomeOf(warnings: readonly Warning[]): Outcome {
+  return warnings.length === 0 ? 'done' : 'warnings';
+}

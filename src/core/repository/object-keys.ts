@@ -1,0 +1,28 @@
+/** Where things lie in a repository; docs/repository-format.md is the reader's version. */
+
+export function databaseKey(database: string, rest: string): string {
+  return `databases/${database}/${rest}`;
+}
+
+export const ownerPrefix = (database: string): string => databaseKey(database, 'owner/');
+export const ownerKey = (database: string, generation: number): string =>
+  `${ownerPrefix(database)}${String(generation).padStart(8, '0')}.json`;
+
+export const timelinesPrefix = (database: string): string => databaseKey(database, 'timelines/');
+export const timelineKey = (database: string, timeline: string): string => `${timelinesPrefix(database)}${timeline}.json`;
+
+export const backupsPrefix = (database: string): string => databaseKey(database, 'backups/');
+export const backupKey = (database: string, label: string, fileName: string): string => `${backupsPrefix(database)}${label}/${fileName}`;
+export const manifestKey = (database: string, label: string): string => backupKey(database, label, 'manifest.json');
+
+/** Who took the label: written before anything else of the backup, so that two runs never share one. */
+export const labelClaimKey = (database: string, label: string): string => backupKey(database, label, 'run.json');
+
+export const planKey = (database: string, runId: string, name: string): string => databaseKey(database, `plans/${runId}/${name}.json`);
+
+export const verificationsPrefix = (database: string): string => databaseKey(database, 'facts/verifications/');
+
+/** The label of a manifest's key, or undefined for any other key. */
+export function labelOfManifestKey(key: string): string | undefined {
+  return /\/backups\/([^/]+)\/manifest\.json$/.exec(key)?.[1];
+}

@@ -1,0 +1,54 @@
+import { parseSegmentIdText, type SegmentId, segmentIdText } from '../wal/segment-id.ts';
+import type { WalRange } from '../wal/wal-range.ts';
+import { databaseKey } from './object-keys.ts';
+
+/** A stored byte range of one segment of one timeline: immutable, shared by all backups that need it. */
+export type Piece = WalRange & { timeline: string; key: string };
+
+/** The stored form of a piece: compressed, and later perhaps encrypted. */
+const PIECE_KEY = /\/wal\/([0-9]{4,9})\/([0-9a-f]{16})\/([0-9a-f]{10})-([0-9a-f]{10})\.wal\.zst$/;
+
+export function pieceKey(database: string, timeline: string, range: WalRange): string {
+  return `${rangeKey(database, timeline, range)}.wal.zst`;
+}
+
+/** What is known of the piece, beside it. */
+export function sidecarKey(database: string, piece: Piece): string {
+  return `${rangeKey(database, piece.timeline, piece)}.json`;
+}
+
+/** Every piece and sidecar of one timeline. */
+export function timelinePrefix(database: string, timeline: string): string {
+  return databaseKey(database, `wal/${timeline}/`);
+}
+
+export function parsePieceKey(key: string): Piece | undefined {
+  const match = PIECE_KEY.exec(key);
+  if (match === null) return undefined;
+  const [, timeline = '', segmentText = '', start = '', end = ''] = match;
+  const segment = parseSegmentIdText(segmentText);
+  const startBytes = Number.parseInt(start, 16);
+  const endBytes = Number.parseInt(end, 16);
+  return segment === undefined || endBytes <= startBytes ? undefined : { key, timeline, segment, startBytes, endBytes };
+}
+
+function rangeKey(database: string, timeline: string, range: WalRange): string {
+  const { segment, startBytes, endBytes } = range;
+  return `${timelinePrefix(database, timeline)}${segmentIdText(segment)}/${hex10(startBytes)}-${hex10(endBytes)}`;
+}
+
+/** 10 hex digits hold the 40 bits of a position, and sort. */
+function hex10(positionBytes: number): string {
+  return positionBytes.toString(16).padStart(10, '0');
+}
+
+/** Pieces by segment, for the planners. */
+export function piecesBySegment(pieces: Iterable<Piece>): Map<SegmentId, Piece[]> {
+  const bySegment = new Map<SegmentId, Piece[]>();
+  for (const piece of pieces) {
+    const own = bySegment.get(piece.segment);
+    if (own === undefined) bySegment.set(piece.segment, [piece]);
+    else own.push(piece);
+  }
+  return bySegment;
+}

@@ -1,0 +1,15 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { assert } from '../../core/errors/assert.ts';
+
+/** A loopback port that was free a moment ago; whoever takes it first has it. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  assert(typeof address === 'object' && address !== null, 'a TCP server has a port');
+  server.close();
+  await once(server, 'close');
+  return address.port;
+}

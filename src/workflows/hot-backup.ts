@@ -1,0 +1,56 @@
+import { CancellationScope } from '@temporalio/workflow';
+import type { Place } from '../activities/locate.ts';
+import type { PreparedBackup } from '../activities/prepare-backup.ts';
+import { type HotBackupInput, type HotBackupResult, parseHotBackupInput } from '../contract/hot-backup.ts';
+import { outcomeOf, type Warning } from '../contract/result.ts';
+import { cleanup, step, transfer } from './activity-proxies.ts';
+import { withDatabaseLock } from './database-lock.ts';
+import { placeOfDatabase } from './place.ts';
+import type { Run } from './run.ts';
+import { workflow } from './workflow.ts';
+
+/** Backs up a running server: nobody waits for it, and nothing that was acknowledged before its fence is missing. */
+export const hotBackup = workflow('hotBackup', parseHotBackupInput, async (input: HotBackupInput, run): Promise<HotBackupResult> => {
+  run.phase('looking for the database’s agent', `an agent that serves ${input.database}`);
+  const place = await placeOfDatabase(input.database);
+  run.placed(place);
+  return withDatabaseLock(run, place, () => backUp(input, run, place));
+});
+
+async function backUp(input: HotBackupInput, run: Run, place: Place): Promise<HotBackupResult> {
+  const { database, repository: wanted } = input;
+  run.phase('checking server, repository and timeline');
+  const wantedRepository = wanted === undefined ? {} : { repository: wanted };
+  const prepared = await step(place).prepareBackup({ database, startedAtMs: run.startedAtMs, ...wantedRepository });
+  try {
+    return await storePinned(run, place, prepared);
+  } finally {
+    await CancellationScope.nonCancellable(() => cleanup(place).unpinWal({ database, timeline: prepared.timeline }));
+  }
+}
+
+async function storePinned(run: Run, place: Place, prepared: PreparedBackup): Promise<HotBackupResult> {
+  const { database, startedAtMs } = run;
+  const { repository, label, timeline, serverVersion } = prepared;
+  run.phase('pinning the segments');
+  const { fenceKey, pin } = await step(place).pinWal({ database, repository, timeline });
+  run.phase('storing what the repository lacks');
+  const stored = await transfer(place).storeSegments({ database, repository, timeline, fenceKey });
+  const { extentsKey, restorable } = stored;
+  run.phase('keeping machines and server config');
+  const withSnapshots = restorable !== 'from-log';
+  const attachments = await transfer(place).storeAttachments({ database, repository, label, withSnapshots });
+  run.phase('replaying for the state’s digest');
+  const state = await transfer(place).digestState({ database, repository, fenceKey, extentsKey });
+  run.phase('writing the manifest');
+  const warnings = [...stored.warnings, ...(withSnapshots ? [historyIncomplete] : [])];
+  const facts = { startedAtMs, serverVersion, extentsKey, pin, state, attachments, warnings };
+  const summary = await step(place).writeManifest({ database, repository, label, timeline, ...facts });
+  const durationMs = Date.now() - startedAtMs;
+  return { outcome: outcomeOf(warnings), runId: run.runId, database, warnings, ...summary, durationMs };
+}
+
+const historyIncomplete: Warning = {
+  code: 'wal-gap',
+  message: 'compaction had deleted the log’s beginning before it was stored: no server can start from this backup with everything in it',
+};

@@ -1,0 +1,21 @@
+import { type ListBackupsInput, type ListBackupsResult, parseListBackupsInput } from '../contract/list-backups.ts';
+import { step } from './activity-proxies.ts';
+import { placeOfDatabase } from './place.ts';
+import { workflow } from './workflow.ts';
+
+const DEFAULT_LIMIT = 100;
+
+/** The backups of a database, newest first, as the repository has them now. */
+export const listBackups = workflow(
+  'listBackups',
+  parseListBackupsInput,
+  async (input: ListBackupsInput, run): Promise<ListBackupsResult> => {
+    const { database, limit = DEFAULT_LIMIT } = input;
+    const place = await placeOfDatabase(database);
+    run.placed(place);
+    const wanted = input.repository === undefined ? {} : { repository: input.repository };
+    const listed = await step(place).readBackups({ database, limit, ...wanted });
+    const warnings = listed.unreadable.map((label) => ({ code: 'damaged-object', message: `the manifest of ${label} can't be read` }));
+    return { outcome: warnings.length === 0 ? 'done' : 'warnings', runId: run.runId, database, warnings, ...listed };
+  },
+);

@@ -1,0 +1,30 @@
+import { ActivityFailure, TimeoutFailure } from '@temporalio/workflow';
+import type { Place } from '../activities/locate.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { probeAgent, probeDatabase } from './activity-proxies.ts';
+
+/** The database's owner. Fails: agent-unreachable, where nobody answers for the name. */
+export async function placeOfDatabase(database: string): Promise<Place> {
+  try {
+    return await probeDatabase(database).locateDatabase({ database });
+  } catch (error) {
+    throw unanswered(error) ? unreachable(`serves database "${database}"`) : error;
+  }
+}
+
+/** The agent of that name. Fails: agent-unreachable, unknown-database. */
+export async function placeOfAgent(agent: string, database: string): Promise<Place> {
+  try {
+    return await probeAgent(agent).locateAgent({ database });
+  } catch (error) {
+    throw unanswered(error) ? unreachable(`is called "${agent}"`) : error;
+  }
+}
+
+function unanswered(error: unknown): boolean {
+  return error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
+}
+
+function unreachable(what: string): RstowError {
+  return new RstowError('agent-unreachable', `no agent ${what}: misspelt, or its agent is down`);
+}

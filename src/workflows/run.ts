@@ -1,0 +1,55 @@
+import { log, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import type { Place } from '../activities/locate.ts';
+import { SEARCH_ATTRIBUTES } from '../contract/names.ts';
+import type { Progress } from '../contract/progress.ts';
+
+/** What a recipe tells its watchers while it runs. */
+export type Run = {
+  readonly type: string;
+  readonly database: string;
+  readonly runId: string;
+  readonly workflowId: string;
+  readonly startedAtMs: number;
+  progress: Progress;
+  /** Names the phase in the UI, the query `progress`, and the log. */
+  phase(phase: string, waitsFor?: string): void;
+  /** Upserts nothing until `placed` has said that the namespace has rstow's attributes. */
+  attribute(name: string, value: string): void;
+  placed(place: Place): void;
+};
+
+export function startRun(type: string, database: string): Run {
+  const { runId, workflowId, startTime } = workflowInfo();
+  let searchAttributes = false;
+  const run: Run = {
+    type,
+    database,
+    runId,
+    workflowId,
+    startedAtMs: startTime.getTime(),
+    progress: { phase: 'starting', sinceMs: Date.now() },
+    phase: (phase, waitsFor) => {
+      run.progress = { phase, sinceMs: Date.now(), ...(waitsFor === undefined ? {} : { waitsFor }) };
+      setCurrentDetails(detailsOf(run));
+      log.info(phase, { database });
+    },
+    attribute: (name, value) => {
+      if (searchAttributes) upsertSearchAttributes({ [name]: [value] });
+    },
+    placed: (place) => {
+      searchAttributes = place.searchAttributes;
+      run.attribute(SEARCH_ATTRIBUTES.database, database);
+      run.attribute(SEARCH_ATTRIBUTES.operation, type);
+    },
+  };
+  return run;
+}
+
+/** Markdown for the UI: the phase, what it waits for, and how to watch it from a shell. */
+function detailsOf(run: Run): string {
+  const { phase, waitsFor } = run.progress;
+  const lines = [`**${run.type}** of \`${run.database}\`: ${phase}`];
+  if (waitsFor !== undefined) lines.push(`waits for ${waitsFor}`);
+  lines.push(`watch: \`temporal workflow describe -w ${run.workflowId}\``);
+  return lines.join('\n\n');
+}
