@@ -1,0 +1,124 @@
+/** One database as an operator has it: a real server that its own service starts, a repository, and an agent's config. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { serviceOf, startServer } from '../../src/activities/managed-service.ts';
+import { type AgentConfig, agentConfigSchema, type DatabaseConfig } from '../../src/config/agent-config.ts';
+import { openFolderRepository } from '../../src/io/repository/folder-repository.ts';
+import type { Repository } from '../../src/io/repository/repository.ts';
+import { endHolders } from '../../src/io/service/end-holders.ts';
+import type { Service } from '../../src/io/service/service.ts';
+import { freePort } from './free-port.ts';
+import { toolPath } from './tools.ts';
+
+export const DATABASE = 'orders';
+
+export type StackOptions = {
+  temporalAddress: string;
+  namespace?: string;
+  agentName?: string;
+  segmentSizeMb?: number;
+  /** Merged into the database's and the agent's config. */
+  database?: Record<string, unknown>;
+  timing?: Record<string, number>;
+  serverEnv?: Record<string, string>;
+};
+
+export type DatabaseStack = {
+  folder: string;
+  configFile: string;
+  config: AgentConfig;
+  settings: DatabaseConfig;
+  dataDir: string;
+  walDir: string;
+  address: string;
+  repositoryDir: string;
+  service: Service;
+  openRepository: () => Promise<Repository>;
+  startServer: () => Promise<void>;
+  /** Another agent's config for the same database and repository. */
+  writeConfig: (agent: { name: string; stateDir: string }) => Promise<string>;
+  /** Ends the server and removes everything. */
+  remove: () => Promise<void>;
+};
+
+/** Seconds where production has minutes. */
+const TIMING = {
+  heartbeatMs: 1500,
+  retryInitialMs: 200,
+  retryMaxMs: 1000,
+  ownerPollMs: 500,
+  tornTailMs: 500,
+  stepGiveUpMs: 60_000,
+  transferGiveUpMs: 120_000,
+};
+
+/** Makes the stack and starts its server. */
+export async function makeDatabaseStack(options: StackOptions): Promise<DatabaseStack> {
+  const folder = await mkdtemp(join(tmpdir(), 'rstow-stack-'));
+  const [dataDir, repositoryDir] = [join(folder, 'data'), join(folder, 'repository')];
+  await Promise.all([dataDir, repositoryDir].map((path) => mkdir(path)));
+  const plain = await plainConfig(options, { folder, dataDir, repositoryDir });
+  const config = agentConfigSchema.parse(plain);
+  const settings = config.databases[DATABASE] as DatabaseConfig;
+  const writeConfig = async (agent: { name: string; stateDir: string }): Promise<string> => {
+    const configFile = join(folder, `${agent.name}-${agent.stateDir.split('/').at(-1) ?? ''}.yaml`);
+    await writeFile(configFile, stringify({ ...plain, agent }));
+    return configFile;
+  };
+  const configFile = await writeConfig({ name: options.agentName ?? 'db1', stateDir: join(folder, 'agent') });
+  const service = serviceOf(settings);
+  const stack: DatabaseStack = {
+    folder,
+    configFile,
+    config,
+    settings,
+    dataDir,
+    walDir: join(dataDir, 'wal'),
+    address: settings.server.address,
+    repositoryDir,
+    service,
+    openRepository: () => openFolderRepository(repositoryDir),
+    startServer: () => startServer(settings, config.timing),
+    writeConfig,
+    remove: async () => {
+      await service.stop();
+      await endHolders(dataDir, { graceMs: 0 });
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+  await stack.startServer();
+  return stack;
+}
+
+type Places = { folder: string; dataDir: string; repositoryDir: string };
+
+async function plainConfig(options: StackOptions, { folder, dataDir, repositoryDir }: Places): Promise<Record<string, unknown>> {
+  const address = `127.0.0.1:${await freePort()}`;
+  const env = {
+    RSTMDB_DATA: dataDir,
+    RSTMDB_BIND: address,
+    RSTMDB_WAL_SEGMENT_SIZE_MB: String(options.segmentSizeMb ?? 4),
+    RSTMDB_COMPACT_ENABLED: 'false',
+    RSTMDB_METRICS_ENABLED: 'false',
+    RUST_LOG: 'warn',
+    ...options.serverEnv,
+  };
+  const database = {
+    server: { address },
+    dataDir,
+    service: { kind: 'process', command: [toolPath('rstmdb')], env, stateDir: join(folder, 'service'), stopTimeoutMs: 5000 },
+    repositories: ['local'],
+    maxDowntimeMs: 20_000,
+    startTimeoutMs: 30_000,
+    ...options.database,
+  };
+  return {
+    agent: { name: options.agentName ?? 'db1', stateDir: join(folder, 'agent') },
+    temporal: { address: options.temporalAddress, namespace: options.namespace ?? 'default' },
+    repositories: { local: { kind: 'folder', path: repositoryDir } },
+    databases: { [DATABASE]: database },
+    timing: { ...TIMING, ...options.timing },
+  };
+}

@@ -1,0 +1,24 @@
+/** Starts workflows as any other client would: by type name and one JSON object. */
+import { randomUUID } from 'node:crypto';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { runWorkflowId, WORKFLOW_QUEUE } from '../../src/contract/names.ts';
+
+export type TestClient = {
+  client: Client;
+  start: (type: string, ...args: unknown[]) => Promise<WorkflowHandle>;
+  execute: <Result>(type: string, ...args: unknown[]) => Promise<Result>;
+  close: () => Promise<void>;
+};
+
+export async function connectTestClient(address: string, namespace = 'default'): Promise<TestClient> {
+  const connection = await Connection.connect({ address });
+  const client = new Client({ connection, namespace });
+  const start = (type: string, ...args: unknown[]): Promise<WorkflowHandle> =>
+    client.workflow.start(type, { taskQueue: WORKFLOW_QUEUE, workflowId: runWorkflowId('test', type, randomUUID()), args });
+  return {
+    client,
+    start,
+    execute: async <Result>(type: string, ...args: unknown[]) => (await (await start(type, ...args)).result()) as Result,
+    close: () => connection.close(),
+  };
+}
