@@ -4,7 +4,7 @@ import { storeAttachments } from './attachments.ts';
 import { digestState } from './digest-state.ts';
 import { clearStaging, placeElsewhere } from './finish-restore.ts';
 import { describeProtection, readBackups } from './list-backups.ts';
-import { locate } from './locate.ts';
+import { locate, locateAnywhere } from './locate.ts';
 import { findLockHolder } from './lock-holder.ts';
 import { pinWal, unpinWal } from './pinned-segments.ts';
 import { planRestore } from './plan-restore.ts';
@@ -26,6 +26,7 @@ export function createActivities(deps: ActivityDeps) {
   return {
     locateDatabase: verb(locate),
     locateAgent: verb(locate),
+    locateAnywhere: verb(locateAnywhere),
     findLockHolder: verb(findLockHolder),
 
     prepareBackup: verb(prepareBackup),

@@ -9,7 +9,7 @@ const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 /** How long nobody polling a queue passes for a slow agent. */
 const PROBE_MS = 60_000;
 
-type Probes = Pick<Activities, 'locateDatabase' | 'locateAgent'>;
+type Probes = Pick<Activities, 'locateDatabase' | 'locateAgent' | 'locateAnywhere'>;
 
 /** Asks who is there. Nobody polls: the one place where a schedule-to-start timeout is right. */
 function probe(taskQueue: string): Probes {
@@ -24,6 +24,7 @@ function probe(taskQueue: string): Probes {
 
 export const probeDatabase = (database: string): Probes => probe(databaseQueue(database));
 export const probeAgent = (agent: string): Probes => probe(agentQueue(agent));
+export const probeAnyone = (): Probes => probe(ANY_QUEUE);
 
 function pinned(place: Place, options: ActivityOptions): Activities {
   const { heartbeatMs, retryInitialMs, retryMaxMs } = place.timing;
@@ -45,13 +46,3 @@ export const transfer = (place: Place): Activities =>
 
 /** Compensations and whatever ends with the server up: tried for as long as an agent may need to come back. */
 export const cleanup = (place: Place): Activities => pinned(place, { scheduleToCloseTimeout: '7d' });
-
-/** Needs a repository but no host: any agent. */
-export const anywhere = proxyActivities<Activities>({
-  taskQueue: ANY_QUEUE,
-  scheduleToStartTimeout: PROBE_MS,
-  scheduleToCloseTimeout: '10m',
-  heartbeatTimeout: '30s',
-  retry: { initialInterval: '1s', maximumInterval: '30s' },
-  cancellationType,
-});

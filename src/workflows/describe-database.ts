@@ -1,6 +1,6 @@
 import { type DescribeDatabaseInput, type DescribeDatabaseResult, parseDescribeDatabaseInput } from '../contract/describe-database.ts';
 import { step } from './activity-proxies.ts';
-import { placeOfDatabase } from './place.ts';
+import { placeAnywhere } from './place.ts';
 import { workflow } from './workflow.ts';
 
 /** How well a database is protected now. */
@@ -9,7 +9,7 @@ export const describeDatabase = workflow(
   parseDescribeDatabaseInput,
   async (input: DescribeDatabaseInput, run): Promise<DescribeDatabaseResult> => {
     const { database } = input;
-    const place = await placeOfDatabase(database);
+    const place = await placeAnywhere(database, input.repository);
     run.placed(place);
     const wanted = input.repository === undefined ? {} : { repository: input.repository };
     const described = await step(place).describeProtection({ database, ...wanted });

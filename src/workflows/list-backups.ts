@@ -1,6 +1,6 @@
 import { type ListBackupsInput, type ListBackupsResult, parseListBackupsInput } from '../contract/list-backups.ts';
 import { step } from './activity-proxies.ts';
-import { placeOfDatabase } from './place.ts';
+import { placeAnywhere } from './place.ts';
 import { workflow } from './workflow.ts';
 
 const DEFAULT_LIMIT = 100;
@@ -11,7 +11,7 @@ export const listBackups = workflow(
   parseListBackupsInput,
   async (input: ListBackupsInput, run): Promise<ListBackupsResult> => {
     const { database, limit = DEFAULT_LIMIT } = input;
-    const place = await placeOfDatabase(database);
+    const place = await placeAnywhere(database, input.repository);
     run.placed(place);
     const wanted = input.repository === undefined ? {} : { repository: input.repository };
     const listed = await step(place).readBackups({ database, limit, ...wanted });

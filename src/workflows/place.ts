@@ -1,7 +1,7 @@
 import { ActivityFailure, TimeoutFailure } from '@temporalio/workflow';
 import type { Place } from '../activities/locate.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { probeAgent, probeDatabase } from './activity-proxies.ts';
+import { probeAgent, probeAnyone, probeDatabase } from './activity-proxies.ts';
 
 /** The database's owner. Fails: agent-unreachable, where nobody answers for the name. */
 export async function placeOfDatabase(database: string): Promise<Place> {
@@ -18,6 +18,15 @@ export async function placeOfAgent(agent: string, database: string): Promise<Pla
     return await probeAgent(agent).locateAgent({ database });
   } catch (error) {
     throw unanswered(error) ? unreachable(`is called "${agent}"`) : error;
+  }
+}
+
+/** Any agent that can read the database's repository, the owner or not. Fails: agent-unreachable. */
+export async function placeAnywhere(database: string, repository: string | undefined): Promise<Place> {
+  try {
+    return await probeAnyone().locateAnywhere({ database, ...(repository === undefined ? {} : { repository }) });
+  } catch (error) {
+    throw unanswered(error) ? unreachable(`lists database "${database}" and reaches its repository`) : error;
   }
 }
 

@@ -2,7 +2,7 @@ import type { Verified } from '../activities/verification.ts';
 import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
 import { parseVerifyBackupInput, type VerifyBackupInput, type VerifyBackupResult } from '../contract/verify-backup.ts';
 import { step, transfer } from './activity-proxies.ts';
-import { placeOfDatabase } from './place.ts';
+import { placeAnywhere } from './place.ts';
 import type { Run } from './run.ts';
 import { runFailure } from './run-failure.ts';
 import { workflow } from './workflow.ts';
@@ -16,7 +16,7 @@ export const verifyBackup = workflow(
   async (input: VerifyBackupInput, run): Promise<VerifyBackupResult> => {
     const { database, backup = 'latest', level = DEFAULT_LEVEL } = input;
     run.phase('looking for an agent', `an agent that serves ${database}`);
-    const place = await placeOfDatabase(database);
+    const place = await placeAnywhere(database, input.repository);
     run.placed(place);
     const wanted = input.repository === undefined ? {} : { repository: input.repository };
     const { label, repository } = await step(place).chooseBackup({ database, backup, ...wanted });
