@@ -1,0 +1,27 @@
+import type { Command } from 'commander';
+import type { OnExitCode } from './run-commands.ts';
+
+/** What the environment says, read by the main alone. */
+export type HostSettings = { configFile: string | undefined; workflowBundlePath: string | undefined };
+
+export function addAgentCommand(program: Command, settings: HostSettings, exit: OnExitCode): void {
+  program
+    .command('agent')
+    .description('serve this host’s databases until SIGTERM or SIGINT')
+    .option('--config <file>', 'default: RSTOW_CONFIG, then /etc/rstow/rstow.yaml')
+    .action(async ({ config }: { config?: string }) => {
+      const { agentProgram } = await import('../../worker/agent-program.ts');
+      exit(await agentProgram({ configFile: config ?? settings.configFile, workflowBundlePath: settings.workflowBundlePath }));
+    });
+}
+
+export function addDemoCommand(program: Command, exit: OnExitCode): void {
+  program
+    .command('demo')
+    .description('show a backup under load, a lost data directory and its restore, on servers of its own')
+    .option('--keep', 'keep everything running until Ctrl-C, to look around')
+    .action(async ({ keep }: { keep?: boolean }) => {
+      const { runDemo } = await import('../../worker/demo/demo.ts');
+      exit(await runDemo({ keepsRunning: keep === true }));
+    });
+}

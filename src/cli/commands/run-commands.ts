@@ -1,0 +1,93 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { parseDescribeDatabaseInput } from '../../contract/describe-database.ts';
+import { parseHotBackupInput } from '../../contract/hot-backup.ts';
+import { parseListBackupsInput } from '../../contract/list-backups.ts';
+import { parseRestoreInput } from '../../contract/restore.ts';
+import { parseVerifyBackupInput } from '../../contract/verify-backup.ts';
+import { executeRun, requester, type RunOptions } from '../execute-run.ts';
+import { backupLines } from '../results/backup-result.ts';
+import { infoLines } from '../results/info-result.ts';
+import { listLines } from '../results/list-result.ts';
+import { restoreLines } from '../results/restore-result.ts';
+import { verifyLines } from '../results/verify-result.ts';
+
+/** Takes the exit code of the one command that ran. */
+export type OnExitCode = (exitCode: number) => void;
+
+type InputOptions = { repository?: string; reason?: string };
+type BackupChoice = { backup?: string };
+type RestoreOptions = { backup: string; toDir?: string; toAgent?: string; dryRun?: boolean };
+
+export function addBackupCommand(program: Command, exit: OnExitCode): void {
+  runCommand(program, 'backup', 'back up a running server').action(async (database: string, options: RunOptions & InputOptions) => {
+    const input = parseHotBackupInput([{ database, ...recordOf(options) }]);
+    exit(await executeRun({ type: 'hotBackup', database, input, isLook: false, resultLines: backupLines }, options));
+  });
+}
+
+export function addRestoreCommand(program: Command, exit: OnExitCode): void {
+  runCommand(program, 'restore', 'restore a backup, in place or elsewhere')
+    .option('--backup <label>', '"latest", a label, or its unique beginning', 'latest')
+    .option('--to-dir <dir>', 'restore into this directory instead of in place')
+    .option('--to-agent <agent>', 'the agent on whose host --to-dir lies')
+    .option('--dry-run', 'make and show the plan only')
+    .action(async (database: string, options: RunOptions & InputOptions & RestoreOptions) => {
+      const { backup, toDir, toAgent, dryRun } = options;
+      const to = toDir === undefined && toAgent === undefined ? undefined : { dataDir: toDir, agent: toAgent };
+      const input = parseRestoreInput([{ database, backup, to, dryRun, ...recordOf(options) }]);
+      exit(await executeRun({ type: 'restore', database, input, isLook: false, resultLines: restoreLines }, options));
+    });
+}
+
+export function addVerifyCommand(program: Command, exit: OnExitCode): void {
+  runCommand(program, 'verify', 'read a whole backup and compare it with what its manifest promises')
+    .option('--backup <label>', '"latest", a label, or its unique beginning', 'latest')
+    .addOption(new Option('--level <level>', 'how deep').choices(['checksums', 'records', 'replay']).default('replay'))
+    .action(async (database: string, options: RunOptions & InputOptions & BackupChoice & { level: string }) => {
+      const { backup, level } = options;
+      const input = parseVerifyBackupInput([{ database, backup, level, ...recordOf(options) }]);
+      exit(await executeRun({ type: 'verifyBackup', database, input, isLook: false, resultLines: verifyLines }, options));
+    });
+}
+
+export function addListCommand(program: Command, exit: OnExitCode): void {
+  runCommand(program, 'list', 'list the backups of a database, newest first')
+    .option('--limit <count>', 'at most so many', wholeNumber)
+    .action(async (database: string, options: RunOptions & InputOptions & { limit?: number }) => {
+      const input = parseListBackupsInput([{ database, limit: options.limit, ...recordOf(options) }]);
+      exit(await executeRun({ type: 'listBackups', database, input, isLook: true, resultLines: listLines }, options));
+    });
+}
+
+export function addInfoCommand(program: Command, exit: OnExitCode): void {
+  runCommand(program, 'info', 'show who owns a database and how well it is protected').action(
+    async (database: string, options: RunOptions & InputOptions) => {
+      const input = parseDescribeDatabaseInput([{ database, ...recordOf(options) }]);
+      exit(await executeRun({ type: 'describeDatabase', database, input, isLook: true, resultLines: infoLines }, options));
+    },
+  );
+}
+
+/** What every command that starts a run takes. */
+function runCommand(program: Command, name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .argument('<database>', 'as the agents’ config files name it')
+    .option('--repository <name>', 'a repository of the database; default: the primary')
+    .option('--reason <text>', 'why, for the record')
+    .option('--wait', 'wait for the end and show progress (default)')
+    .option('--no-wait', 'print the workflow id and return')
+    .option('--json', 'lines of JSON on stdout')
+    .option('--address <host:port>', 'of Temporal; default: TEMPORAL_ADDRESS, then temporal.toml')
+    .option('--namespace <name>', 'of Temporal; default: TEMPORAL_NAMESPACE, then temporal.toml');
+}
+
+function recordOf({ repository, reason }: InputOptions): InputOptions & { requestedBy: string } {
+  return { requestedBy: requester(), ...(repository === undefined ? {} : { repository }), ...(reason === undefined ? {} : { reason }) };
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[0-9]{1,6}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}

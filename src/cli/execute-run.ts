@@ -1,0 +1,86 @@
+import { randomUUID } from 'node:crypto';
+import { hostname, userInfo } from 'node:os';
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { runWorkflowId, WORKFLOW_QUEUE } from '../contract/names.ts';
+import type { CommonResult } from '../contract/result.ts';
+import type { WorkflowType } from '../contract/workflow-types.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { createOutput, type Output } from './output.ts';
+import { connectClient, type TemporalClient, type TemporalOptions } from './temporal-client.ts';
+import { watchRun } from './watch-run.ts';
+
+export type RunOptions = TemporalOptions & { json?: boolean; wait?: boolean };
+
+export type RunRequest<Result extends CommonResult> = {
+  type: WorkflowType;
+  database: string;
+  /** Parsed already: a wrong input fails before Temporal is asked. */
+  input: object;
+  /** A look that nobody waits for long: it fails at once where no agent is there, and ends after two minutes. */
+  isLook: boolean;
+  resultLines: (result: Result) => string[];
+};
+
+/** Exit code of a viewer that left a run alone. */
+const DETACHED = 130;
+const WITH_WARNINGS = 3;
+const LOOK_TIMEOUT_MS = 120_000;
+
+/** Starts a run and, unless told otherwise, waits for its end. Returns the exit code. Fails: with the run's failure. */
+export async function executeRun<Result extends CommonResult>(request: RunRequest<Result>, options: RunOptions): Promise<number> {
+  const output = createOutput(options.json === true);
+  const temporal = await connectClient(options);
+  try {
+    await requireAgents(temporal, request.isLook, output);
+    const handle = await startRun(temporal.client, request);
+    const { workflowId } = handle;
+    if (options.wait === false) {
+      output.result([workflowId], { workflowId, runId: handle.firstExecutionRunId });
+      return 0;
+    }
+    if (!request.isLook) output.note(`started ${workflowId}`);
+    const end = await watchRun(handle, output);
+    if (end.kind === 'detached') return tellDetached(output, workflowId, temporal);
+    return tellResult(output, request, end.result as Result);
+  } finally {
+    await temporal.close();
+  }
+}
+
+/** Who asks, for the record. */
+export function requester(): string {
+  return `${userInfo().username}@${hostname()}`;
+}
+
+type StartedRun = WorkflowHandle & { firstExecutionRunId: string };
+
+function startRun(client: Client, { type, database, input, isLook }: RunRequest<never>): Promise<StartedRun> {
+  return client.workflow.start(type, {
+    workflowId: runWorkflowId(database, type, randomUUID()),
+    taskQueue: WORKFLOW_QUEUE,
+    args: [input],
+    staticSummary: `${type} of ${database}`,
+    ...(isLook ? { workflowExecutionTimeout: LOOK_TIMEOUT_MS } : {}),
+  });
+}
+
+/** Looks at the queue's workflow side, which is what is described by default. A run without agents would wait in silence. Pollers are remembered for minutes, so none means none. */
+async function requireAgents({ client, namespace, address }: TemporalClient, isLook: boolean, output: Output): Promise<void> {
+  const { pollers } = await client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: WORKFLOW_QUEUE } });
+  if (pollers.length > 0) return;
+  const sentence = `no agent is connected to Temporal at ${address}`;
+  if (isLook) throw new RstowError('agent-unreachable', sentence, { details: { address, namespace } });
+  output.note(`${sentence}: the run begins when one is`);
+}
+
+function tellDetached(output: Output, workflowId: string, { address, namespace }: TemporalClient): number {
+  output.note(`detached: the run goes on. To watch it:`);
+  output.note(`  temporal workflow show --follow -w ${workflowId} --address ${address} --namespace ${namespace}`);
+  return DETACHED;
+}
+
+function tellResult<Result extends CommonResult>(output: Output, { resultLines }: RunRequest<Result>, result: Result): number {
+  output.result(resultLines(result), result);
+  for (const { code, message } of result.warnings) output.note(`warning: ${code}: ${message}`);
+  return result.outcome === 'warnings' || result.outcome === 'skipped' ? WITH_WARNINGS : 0;
+}

@@ -1,0 +1,44 @@
+import { isGrpcServiceError, TemporalFailure, WorkflowFailedError } from '@temporalio/client';
+import { type ErrorCode, errorRow, isErrorCode } from '../core/errors/error-table.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+
+/** What a person and a script need of a failure. */
+export type CliFailure = { code: ErrorCode; sentence: string; hint: string; exitCode: number };
+
+/** Undefined for what is none of the failures that rstow expects: that is a bug, and its stack should be seen. */
+export function cliFailure(error: unknown): CliFailure | undefined {
+  if (error instanceof RstowError) return failureOf(error.code, error.message);
+  if (error instanceof WorkflowFailedError) return failureOfRun(error.cause);
+  if (isUnreachable(error)) return failureOf('temporal-unreachable', `Temporal did not answer: ${whyOf(error)}`);
+  return undefined;
+}
+
+/** `error:` and `hint:` lines for stderr. */
+export function failureLines({ code, sentence, hint }: CliFailure): string[] {
+  return [`error: ${code}: ${sentence}`, `hint: ${hint}`];
+}
+
+/** The run's own failure begins with its code. */
+function failureOfRun(cause: unknown): CliFailure {
+  const { type, message } = (cause ?? {}) as { type?: string | null; message?: string };
+  if (typeof type === 'string' && isErrorCode(type)) return failureOf(type, (message ?? '').replace(`${type}: `, ''));
+  const kind = cause instanceof TemporalFailure ? cause.name : '';
+  if (kind === 'CancelledFailure') return failureOf('cancelled', 'the run was cancelled');
+  if (kind === 'TerminatedFailure') return failureOf('cancelled', `the run was terminated: ${message ?? 'no reason given'}`);
+  if (kind === 'TimeoutFailure') return failureOf('agent-unreachable', 'no agent took the run up in time');
+  return failureOf('failed', message ?? 'the run failed');
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof Error && (isGrpcServiceError(error) || isGrpcServiceError(error.cause) || /connect/i.test(error.message));
+}
+
+function whyOf(error: unknown): string {
+  const cause = error instanceof Error && isGrpcServiceError(error.cause) ? error.cause : error;
+  return isGrpcServiceError(cause) ? cause.details : String(error);
+}
+
+function failureOf(code: ErrorCode, sentence: string): CliFailure {
+  const { hint, exitCode } = errorRow(code);
+  return { code, sentence, hint, exitCode };
+}

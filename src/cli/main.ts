@@ -1,0 +1,6 @@
+import { runCli } from './program.ts';
+
+process.exitCode = await runCli(process.argv.slice(2), {
+  configFile: process.env['RSTOW_CONFIG'],
+  workflowBundlePath: process.env['RSTOW_WORKFLOW_BUNDLE'],
+});

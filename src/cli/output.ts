@@ -1,0 +1,50 @@
+/** What the CLI says: results on stdout, everything about them on stderr; with `--json`, lines of JSON on stdout. */
+export type Output = {
+  readonly isJson: boolean;
+  /** The result: as lines for people, or as one summary for programs. */
+  result(lines: readonly string[], summary: object): void;
+  /** For people, on stderr. */
+  note(line: string): void;
+  /** One line that is overwritten; nothing where stderr is no terminal. */
+  progress(text: string, facts: object): void;
+  endProgress(): void;
+  /** A failure is a message of its own for programs. */
+  failure(lines: readonly string[], facts: object): void;
+};
+
+const LINE_CLEAR = '\r\u001b[K';
+
+export function createOutput(isJson: boolean): Output {
+  let isProgressShown = false;
+  const endProgress = (): void => {
+    if (isProgressShown) process.stderr.write(LINE_CLEAR);
+    isProgressShown = false;
+  };
+  const say = (line: string): void => {
+    endProgress();
+    process.stderr.write(`${line}\n`);
+  };
+  const message = (type: string, facts: object): void => {
+    process.stdout.write(`${JSON.stringify({ message_type: type, ...facts })}\n`);
+  };
+  return {
+    isJson,
+    endProgress,
+    note: say,
+    result: (lines, summary) => {
+      endProgress();
+      if (isJson) message('summary', summary);
+      else process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+    },
+    progress: (text, facts) => {
+      if (isJson) return message('progress', facts);
+      if (!process.stderr.isTTY) return;
+      isProgressShown = true;
+      process.stderr.write(`${LINE_CLEAR}${text.slice(0, Math.max(20, process.stderr.columns - 1))}`);
+    },
+    failure: (lines, facts) => {
+      if (isJson) message('error', facts);
+      for (const line of lines) say(line);
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import { Command, CommanderError } from 'commander';
+import { addAgentCommand, addDemoCommand, type HostSettings } from './commands/host-commands.ts';
+import { addBackupCommand, addInfoCommand, addListCommand, addRestoreCommand, addVerifyCommand } from './commands/run-commands.ts';
+import { cliFailure, failureLines } from './failure.ts';
+import { createOutput } from './output.ts';
+
+const USAGE = 2;
+
+/** Runs one command line. Returns the exit code; what is no expected failure is thrown. */
+export async function runCli(args: readonly string[], settings: HostSettings): Promise<number> {
+  let exitCode = 0;
+  const program = createProgram(settings, (code) => (exitCode = code));
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    // Commander has told the person already; asking for help is no failure.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+    const failure = cliFailure(error);
+    if (failure === undefined) throw error;
+    createOutput(args.includes('--json')).failure(failureLines(failure), failure);
+    return failure.exitCode;
+  }
+}
+
+function createProgram(settings: HostSettings, exit: (exitCode: number) => void): Command {
+  const program = new Command('rstow')
+    .description('Durable backup and recovery for rstmdb, as Temporal workflows')
+    .exitOverride()
+    .showHelpAfterError('(add --help for the options)');
+  addAgentCommand(program, settings, exit);
+  addBackupCommand(program, exit);
+  addRestoreCommand(program, exit);
+  addVerifyCommand(program, exit);
+  addListCommand(program, exit);
+  addInfoCommand(program, exit);
+  addDemoCommand(program, exit);
+  return program;
+}

@@ -1,0 +1,33 @@
+import type { RestoreResult } from '../../contract/restore.ts';
+import { countText, durationText, sizeText, timeText } from '../size-text.ts';
+import { factLines } from '../table.ts';
+
+type Fact = readonly [name: string, value: string];
+
+export function restoreLines(result: RestoreResult): string[] {
+  const { label, extents } = result;
+  if (label === undefined || extents === undefined) return [`${result.outcome}: nothing was restored to ${result.database}`];
+  return factLines([
+    [result.dryRun === true ? 'would restore' : 'restored', label],
+    ['to', `${result.dataDir ?? ''} on ${result.agent ?? ''}`],
+    ['timeline', `${result.fromTimeline ?? ''} → ${result.timeline ?? ''}`],
+    ['log', `${countText(extents.segments)} segments, ${sizeText(extents.sizeBytes)}, up to offset ${extents.end}`],
+    [
+      'holds',
+      `${countText(result.records ?? 0)} records: ${countText(result.machines ?? 0)} machines, ${countText(result.instances ?? 0)} instances`,
+    ],
+    ['state digest', result.stateDigest ?? ''],
+    ['plan', `${result.planKey ?? ''} (${result.planHash ?? ''})`],
+    ...endFacts(result),
+  ]);
+}
+
+function endFacts({ rehearsal, replacedAt, replacedKeptUntilMs, downtimeMs, durationMs }: RestoreResult): Fact[] {
+  const facts: (Fact | undefined)[] = [
+    rehearsal === undefined ? undefined : ['rehearsal', rehearsal],
+    replacedAt === undefined ? undefined : ['replaced data', `${replacedAt}, kept until ${timeText(replacedKeptUntilMs ?? 0)}`],
+    downtimeMs === undefined ? undefined : ['down for', durationText(downtimeMs)],
+    durationMs === undefined ? undefined : ['took', durationText(durationMs)],
+  ];
+  return facts.filter((fact) => fact !== undefined);
+}

@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
+import type { CommonResult } from '../contract/result.ts';
+import type { Output } from './output.ts';
+import { progressText, type RunProgress, runProgress } from './run-progress.ts';
+
+export type WatchEnd = { kind: 'ended'; result: CommonResult } | { kind: 'detached' };
+
+const POLL_MS = 1000;
+
+/** Waits for the run's end and shows where it is; Ctrl-C ends the watching, not the run. Fails: with the run's own failure. */
+export async function watchRun(handle: WorkflowHandle, output: Output): Promise<WatchEnd> {
+  const watching = new AbortController();
+  const { promise: detached, resolve: detach } = Promise.withResolvers<WatchEnd>();
+  const onInterrupt = (): void => detach({ kind: 'detached' });
+  process.once('SIGINT', onInterrupt);
+  const showing = showProgress(handle, output, watching.signal);
+  try {
+    const ended = handle.result().then((result): WatchEnd => ({ kind: 'ended', result: result as CommonResult }));
+    return await Promise.race([ended, detached]);
+  } finally {
+    process.off('SIGINT', onInterrupt);
+    watching.abort();
+    await showing;
+    output.endProgress();
+  }
+}
+
+/** A describe that fails shows nothing: the result's own wait says what is wrong. */
+async function showProgress(handle: WorkflowHandle, output: Output, signal: AbortSignal): Promise<void> {
+  let before: RunProgress | undefined;
+  let beforeMs = performance.now();
+  for (;;) {
+    await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return;
+    const description = await handle.describe().catch(() => undefined);
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- it may be aborted while we asked
+    if (description === undefined || signal.aborted) continue;
+    const progress = runProgress(description);
+    const nowMs = performance.now();
+    const text = progress === undefined ? idleText(description) : progressText(progress, before, nowMs - beforeMs);
+    output.progress(text, { workflowId: handle.workflowId, ...progress });
+    before = progress;
+    beforeMs = nowMs;
+  }
+}
+
+function idleText({ raw }: WorkflowExecutionDescription): string {
+  const isWaiting = raw.pendingWorkflowTask !== undefined && raw.pendingWorkflowTask !== null && !raw.pendingWorkflowTask.startedTime;
+  return isWaiting ? 'waiting for an agent to take the run up' : 'between two steps';
+}

@@ -1,0 +1,106 @@
+import { hostname } from 'node:os';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Worker, type WorkerOptions } from '@temporalio/worker';
+import { type Activities, createActivities } from '../activities/activities.ts';
+import type { ActivityDeps } from '../activities/activity-deps.ts';
+import { agentQueue, ANY_QUEUE, databaseQueue, installationQueue, WORKFLOW_QUEUE } from '../contract/names.ts';
+import type { TemporalConnection } from './temporal-connection.ts';
+
+export type AgentWorkers = {
+  /** Rejects when a worker ends by itself: an agent that serves half of its queues must not look alive. */
+  failed: Promise<never>;
+  /** Starts or stops answering for a database. Twice: no-op. */
+  serveDatabase(database: string, isOwned: boolean): Promise<void>;
+  /** Lets each worker finish, within the grace time. */
+  stop(): Promise<void>;
+};
+
+export type AgentWorkersOptions = {
+  temporal: TemporalConnection;
+  deps: ActivityDeps;
+  /** Of a bundle built before, which saves seconds; built now where absent. */
+  workflowBundlePath: string | undefined;
+};
+
+/** Runs of one host copy gigabytes side by side: more at once only makes each slower. */
+const PINNED_ACTIVITIES_MAX = 4;
+const ANY_ACTIVITIES_MAX = 4;
+const CACHED_WORKFLOWS_MAX = 50;
+const HEARTBEAT_THROTTLE_MAX_MS = 500;
+
+type RunningWorker = { stop(): Promise<void> };
+
+/** Polls every queue that this installation serves, on one connection; databases come and go with their ownership. */
+export async function startAgentWorkers(options: AgentWorkersOptions): Promise<AgentWorkers> {
+  const { agent } = options.deps;
+  const activities = createActivities(options.deps);
+  const { promise: failed, reject } = Promise.withResolvers<never>();
+  failed.catch(() => undefined);
+  const start = async (worker: Partial<WorkerOptions> & { taskQueue: string }): Promise<RunningWorker> =>
+    runWorker(await Worker.create({ ...commonOptions(options), ...worker }), reject);
+  const probe: Pick<Activities, 'locateAgent'> = { locateAgent: activities.locateAgent };
+  const running = await Promise.all([
+    start({ taskQueue: WORKFLOW_QUEUE, ...workflowOptions(options.workflowBundlePath) }),
+    start({ taskQueue: ANY_QUEUE, activities, maxConcurrentActivityTaskExecutions: ANY_ACTIVITIES_MAX }),
+    start({ taskQueue: agentQueue(agent.name), activities: probe }),
+    start({
+      taskQueue: installationQueue(agent.name, agent.installationId),
+      activities,
+      maxConcurrentActivityTaskExecutions: PINNED_ACTIVITIES_MAX,
+    }),
+  ]);
+  const databases = new Map<string, RunningWorker>();
+  return {
+    failed,
+    serveDatabase: async (database, isOwned) => {
+      const serving = databases.get(database);
+      if (isOwned && serving === undefined) {
+        const located: Pick<Activities, 'locateDatabase'> = { locateDatabase: activities.locateDatabase };
+        databases.set(database, await start({ taskQueue: databaseQueue(database), activities: located }));
+      } else if (!isOwned && serving !== undefined) {
+        databases.delete(database);
+        await serving.stop();
+      }
+    },
+    stop: async () => {
+      await Promise.all([...running, ...databases.values()].map((worker) => worker.stop()));
+    },
+  };
+}
+
+function commonOptions({ temporal, deps }: AgentWorkersOptions): Omit<WorkerOptions, 'taskQueue'> {
+  const throttleMs = Math.max(50, Math.min(HEARTBEAT_THROTTLE_MAX_MS, Math.floor(deps.config.timing.heartbeatMs / 8)));
+  return {
+    connection: temporal.connection,
+    namespace: temporal.namespace,
+    identity: `${deps.agent.name} (${process.pid}@${hostname()})`,
+    maxHeartbeatThrottleInterval: throttleMs,
+    defaultHeartbeatThrottleInterval: throttleMs,
+    maxConcurrentActivityTaskPolls: 2,
+    shutdownGraceTime: '2s',
+    shutdownForceTime: '20s',
+  };
+}
+
+function workflowOptions(codePath: string | undefined): Partial<WorkerOptions> {
+  // From the sources `index.ts`, from a build `index.js`.
+  const workflowsUrl = new URL(`../workflows/index${extname(import.meta.url)}`, import.meta.url);
+  return {
+    ...(codePath === undefined ? { workflowsPath: fileURLToPath(workflowsUrl) } : { workflowBundle: { codePath } }),
+    stickyQueueScheduleToStartTimeout: '1s',
+    maxCachedWorkflows: CACHED_WORKFLOWS_MAX,
+    maxConcurrentWorkflowTaskPolls: 4,
+  };
+}
+
+function runWorker(worker: Worker, onFailure: (error: unknown) => void): RunningWorker {
+  const run = worker.run();
+  run.catch(onFailure);
+  return {
+    stop: async () => {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+      await run.catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,97 @@
+import { hostname } from 'node:os';
+import type { ActivityDeps } from '../activities/activity-deps.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
+import { installationId } from '../io/agent-state/installation.ts';
+import { type Logger, installTemporalRuntime } from './agent-logger.ts';
+import { acquireAgentMutex } from './agent-mutex.ts';
+import { startAgentWorkers } from './agent-workers.ts';
+import { startHousekeeping } from './housekeeping.ts';
+import { startOwnershipWatch } from './ownership-watch.ts';
+import { createRepositoryOpener } from './repositories.ts';
+import { createRunRegistry } from './run-registry.ts';
+import { ensureSearchAttributes } from './search-attributes.ts';
+import { startStopNoteWatch } from './stop-note-watch.ts';
+import { connectTemporal, type TemporalConnection } from './temporal-connection.ts';
+
+export type AgentOptions = {
+  config: AgentConfig;
+  /** Absolute: processes that the agent starts read it again. */
+  configFile: string;
+  workflowBundlePath: string | undefined;
+  logger: Logger;
+  /** Aborted: the agent lets its work finish or hands it back, and returns. */
+  signal: AbortSignal;
+  /** Called once every queue is polled, with the agent's name. */
+  onReady: (name: string) => void;
+};
+
+/**
+ * The agent of one host, until the signal ends it. Stop notes of dead restores are finished before, and without,
+ * Temporal. Fails: agent-already-running, agent-state-unsupported, and with whatever ends a worker.
+ */
+export async function runAgent(options: AgentOptions): Promise<void> {
+  const { config, logger, signal } = options;
+  const ending = new AbortController();
+  const ended = AbortSignal.any([signal, ending.signal]);
+  const identity = { name: config.agent.name ?? nameOfHost(), installationId: await installationId(config.agent.stateDir) };
+  const mutex = await acquireAgentMutex(identity.installationId, signal);
+  const stopNotes = startStopNoteWatch(config, { logger, signal: ended });
+  try {
+    installTemporalRuntime(logger);
+    const temporal = await connectTemporal(config.temporal, { logger, signal });
+    try {
+      await serve(options, { identity, temporal, ended });
+    } finally {
+      ending.abort();
+      await temporal.connection.close();
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    ending.abort();
+    await stopNotes.ended;
+    await mutex.release();
+  }
+}
+
+type Served = { identity: ActivityDeps['agent']; temporal: TemporalConnection; ended: AbortSignal };
+
+async function serve(options: AgentOptions, { identity, temporal, ended }: Served): Promise<void> {
+  const { config, configFile, logger, signal } = options;
+  const runs = createRunRegistry(temporal);
+  const deps: ActivityDeps = {
+    config,
+    configFile,
+    agent: identity,
+    temporal: { clusterId: temporal.clusterId, namespace: temporal.namespace },
+    runs,
+    searchAttributes: await ensureSearchAttributes(temporal, logger),
+    openRepository: createRepositoryOpener(config),
+  };
+  const workers = await startAgentWorkers({ temporal, deps, workflowBundlePath: options.workflowBundlePath });
+  const ownership = startOwnershipWatch({ deps, workers, logger, signal: ended });
+  const housekeeping = startHousekeeping({ config, runs, logger, signal: ended });
+  try {
+    await Promise.race([ownership.firstPass, workers.failed]);
+    logger.info({ agent: identity.name, installationId: identity.installationId }, 'ready');
+    if (!signal.aborted) options.onReady(identity.name);
+    await Promise.race([aborted(signal), workers.failed]);
+  } finally {
+    logger.info('stopping');
+    await workers.stop();
+  }
+  await Promise.all([ownership.ended, housekeeping.ended]);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+/** A host's name as the contract takes it. */
+function nameOfHost(): string {
+  return hostname()
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]+/g, '-')
+    .slice(0, 63);
+}

@@ -1,0 +1,80 @@
+import { join } from 'node:path';
+import type { ActivityDeps } from '../activities/activity-deps.ts';
+import { checkDataDirectoryIsServers } from '../activities/data-directory-check.ts';
+import { databaseSettings } from '../activities/database-settings.ts';
+import { claimOwnership, currentOwner } from '../activities/ownership.ts';
+import { withServer } from '../activities/rstmdb-connection.ts';
+import { createTimeline } from '../activities/timelines.ts';
+import type { Owner } from '../config/repository-json/owner.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { listSegments } from '../io/data-directory/segments.ts';
+import type { Repository } from '../io/repository/repository.ts';
+
+/** `unknown`: no saying now, so whatever was known before goes on. */
+export type DatabaseOwnership = { kind: 'mine' } | { kind: 'foreign'; why: string } | { kind: 'unknown'; why: string };
+
+const FIRST_GENERATION = 1;
+
+/**
+ * Whether this installation may write the database's history. One that nobody owns yet is claimed by the agent whose
+ * directory and server it is. Twice: the same answer.
+ */
+export async function databaseOwnership(deps: ActivityDeps, database: string): Promise<DatabaseOwnership> {
+  try {
+    const { repository, isPrimary } = await firstReachable(deps, database);
+    const owner = await currentOwner(repository, database);
+    if (owner !== undefined) return ownershipOf(owner, deps);
+    if (!isPrimary) return { kind: 'unknown', why: 'its primary repository is not reachable' };
+    return await claim(deps, database, repository);
+  } catch (error) {
+    if (!(error instanceof RstowError)) throw error;
+    return { kind: 'unknown', why: `${error.code}: ${error.message}` };
+  }
+}
+
+function ownershipOf(owner: Owner, { agent }: ActivityDeps): DatabaseOwnership {
+  if (owner.installationId === agent.installationId) return { kind: 'mine' };
+  return { kind: 'foreign', why: `agent "${owner.agent}" (installation ${owner.installationId}) owns it` };
+}
+
+async function firstReachable(deps: ActivityDeps, database: string): Promise<{ repository: Repository; isPrimary: boolean }> {
+  const failures: unknown[] = [];
+  for (const [index, name] of databaseSettings(deps.config, database).repositories.entries()) {
+    try {
+      return { repository: await deps.openRepository(name), isPrimary: index === 0 };
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  throw failures[0];
+}
+
+/** The timeline comes first: an owner whose history has no name would be an owner of nothing. */
+async function claim(deps: ActivityDeps, database: string, repository: Repository): Promise<DatabaseOwnership> {
+  const settings = databaseSettings(deps.config, database);
+  const segments = await listSegments(join(settings.dataDir, 'wal'));
+  if (segments === undefined || segments.length === 0) {
+    return { kind: 'foreign', why: `nobody owns it, and ${settings.dataDir} holds no WAL to claim it with` };
+  }
+  await withServer(settings.server, { timing: deps.config.timing }, (client) => checkDataDirectoryIsServers(settings, client));
+  const createdAtMs = Date.now();
+  const { timeline } = await createTimeline(repository, database, {
+    generation: FIRST_GENERATION,
+    parent: null,
+    why: 'first',
+    runId: 'claim',
+    createdAtMs,
+  });
+  const { agent, temporal } = deps;
+  const owner: Owner = {
+    format: 1,
+    generation: FIRST_GENERATION,
+    agent: agent.name,
+    installationId: agent.installationId,
+    temporal,
+    timeline,
+    claimedAtMs: createdAtMs,
+  };
+  if (await claimOwnership(repository, database, owner)) return { kind: 'mine' };
+  return { kind: 'foreign', why: 'another agent claimed it at the same moment' };
+}

@@ -1,0 +1,86 @@
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DatabaseConfig } from '../config/agent-config.ts';
+import { removeScratch } from '../io/agent-state/scratch.ts';
+import { listPins, runPinFolder, unpinSegments } from '../io/data-directory/pins.ts';
+import { rstowFolder } from '../io/data-directory/rstow-folder.ts';
+import { restorePaths } from '../io/data-directory/staging.ts';
+import { readStopNote } from '../io/data-directory/stop-note.ts';
+import { dataDirectoryMutexName } from '../io/mutex/data-directory-mutex-name.ts';
+import { acquireHostMutex } from '../io/mutex/host-mutex.ts';
+import type { AgentRunRegistry } from './run-registry.ts';
+
+type Runs = Pick<AgentRunRegistry, 'runState'>;
+
+/** A run that Temporal doesn't know may have begun a moment ago; after this time it was forgotten, so it has ended. */
+const FORGOTTEN_AFTER_MS = 3_600_000;
+
+/** Unpins what closed runs left: their segments would never be freed. Twice: no-op. */
+export async function clearPins(dataDir: string, runs: Runs): Promise<void> {
+  for (const pin of await listPins(dataDir)) {
+    if (await hasEnded(runs, pin.runId, runPinFolder(pin))) await unpinSegments(pin);
+  }
+}
+
+/** Removes what closed runs only looked at. Twice: no-op. */
+export async function clearScratch(stateDir: string, runs: Runs): Promise<void> {
+  const folder = join(stateDir, 'scratch');
+  for (const runId of await namesIn(folder)) {
+    if (await hasEnded(runs, runId, join(folder, runId))) await removeScratch(stateDir, runId);
+  }
+}
+
+/**
+ * Removes what closed restores staged, and the data that they replaced once the safety time is over. A restore at
+ * work is left alone: it holds the data mutex, or its note lies there. Twice: no-op.
+ */
+export async function clearRestores(settings: DatabaseConfig, runs: Runs): Promise<void> {
+  const { dataDir } = settings;
+  const folder = join(rstowFolder(dataDir), 'restores');
+  const runIds = await namesIn(folder);
+  if (runIds.length === 0) return;
+  const mutex = await acquireHostMutex(await dataDirectoryMutexName(dataDir), { what: 'clearing old restores', waitTimeoutMs: 0 });
+  try {
+    if ((await readStopNote(dataDir)) !== undefined) return;
+    for (const runId of runIds) {
+      if (await hasEnded(runs, runId, join(folder, runId))) await clearRestore(settings, runId);
+    }
+  } finally {
+    await mutex.release();
+  }
+}
+
+async function clearRestore({ dataDir, safetyCopyMs }: DatabaseConfig, runId: string): Promise<void> {
+  const { root, wal, replaced, rehearsal, rejected } = restorePaths(dataDir, runId);
+  for (const staged of [wal, rehearsal]) await rm(staged, { recursive: true, force: true });
+  for (const kept of [replaced, rejected]) {
+    // The swap moved something in: that is when the folder changed last.
+    const keptMs = await ageMs(kept);
+    if (keptMs !== undefined && keptMs > safetyCopyMs) await rm(kept, { recursive: true, force: true });
+  }
+  if ((await namesIn(root)).length === 0) await rm(root, { recursive: true, force: true });
+}
+
+async function hasEnded(runs: Runs, runId: string, folder: string): Promise<boolean> {
+  const state = await runs.runState(runId);
+  if (state !== 'unknown') return state === 'closed';
+  return ((await ageMs(folder)) ?? 0) > FORGOTTEN_AFTER_MS;
+}
+
+async function ageMs(path: string): Promise<number | undefined> {
+  const stats = await unlessAbsent(stat(path));
+  return stats === undefined ? undefined : Date.now() - stats.mtimeMs;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return (await unlessAbsent(readdir(folder))) ?? [];
+}
+
+async function unlessAbsent<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,48 @@
+import { join } from 'node:path';
+import type { AgentConfig, RepositoryConfig } from '../config/agent-config.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { readStateFile, replaceStateFile } from '../io/agent-state/state-file.ts';
+import { openFolderRepository } from '../io/repository/folder-repository.ts';
+import { openRepository } from '../io/repository/repository-header.ts';
+import type { Repository } from '../io/repository/repository.ts';
+
+type RepositoryOpener = (name: string) => Promise<Repository>;
+
+/** Opens each repository once; one that could not be opened is tried again at the next call. */
+export function createRepositoryOpener({ repositories, agent }: AgentConfig): RepositoryOpener {
+  const opened = new Map<string, Promise<Repository>>();
+  return async (name) => {
+    const config = repositories[name];
+    if (config === undefined) throw unknown(name, Object.keys(repositories));
+    const opening = opened.get(name) ?? open(config, join(agent.stateDir, 'repositories', name));
+    opened.set(name, opening);
+    try {
+      return await opening;
+    } catch (error) {
+      opened.delete(name);
+      throw error;
+    }
+  };
+}
+
+/**
+ * Makes a new repository the first time only: what was one before and is empty now is a disk that is not mounted,
+ * and one with another id is the wrong disk.
+ */
+async function open(config: RepositoryConfig, knownIdPath: string): Promise<Repository> {
+  const repository = await openFolderRepository(config.path);
+  const knownId = (await readStateFile(knownIdPath))?.trim();
+  const { id } = await openRepository(repository, knownId === undefined ? 'create' : 'write');
+  if (knownId === undefined) await replaceStateFile(knownIdPath, `${id}\n`);
+  else if (id !== knownId) throw replaced(repository, knownId, id);
+  return repository;
+}
+
+function replaced({ description }: Repository, knownId: string, id: string): RstowError {
+  const sentence = `${description} holds repository ${id}, where this agent has used ${knownId}: the wrong disk may be mounted`;
+  return new RstowError('repository-unavailable', sentence, { details: { knownId, id } });
+}
+
+function unknown(name: string, known: string[]): RstowError {
+  return new RstowError('unknown-repository', `this agent's config has no repository "${name}"; it has: ${known.join(', ')}`);
+}

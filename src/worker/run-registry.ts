@@ -1,0 +1,77 @@
+import { Client, isGrpcServiceError, type WorkflowExecutionStatusName, WorkflowNotFoundError } from '@temporalio/client';
+import type { LockHolder, RunRegistry } from '../activities/run-registry.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import type { TemporalConnection } from './temporal-connection.ts';
+
+/** How long one question to Temporal may take, with all that the connection itself tries again. */
+const REQUEST_MS = 10_000;
+
+const OPEN: WorkflowExecutionStatusName[] = ['RUNNING', 'PAUSED'];
+
+/** What a lock's run tells about its holder. @see src/workflows/database-lock.ts */
+type LockMemo = { holder: string; runId: string; type: string; sinceMs: number };
+
+export type AgentRunRegistry = RunRegistry & {
+  /** `unknown`: a run that has just begun, or one that the namespace has forgotten. */
+  runState(runId: string): Promise<'open' | 'closed' | 'unknown'>;
+};
+
+/** What rstow asks Temporal about runs. Each question is answered, or fails, within 10 s. */
+export function createRunRegistry({ connection, namespace }: TemporalConnection): AgentRunRegistry {
+  const { workflow } = new Client({ connection, namespace });
+  const ask = <T>(question: () => Promise<T>): Promise<T> =>
+    connection.withDeadline(Date.now() + REQUEST_MS, question).catch(rethrowUnreachable);
+
+  async function statusOf(workflowId: string, runId?: string): Promise<WorkflowExecutionStatusName | undefined> {
+    const description = await unlessNotFound(ask(() => workflow.getHandle(workflowId, runId).describe()));
+    return description?.status.name;
+  }
+
+  async function lockHolder(lockId: string): Promise<LockHolder | undefined> {
+    const lock = await unlessNotFound(ask(() => workflow.getHandle(lockId).describe()));
+    if (lock === undefined || !OPEN.includes(lock.status.name)) return undefined;
+    const { holder, runId, type, sinceMs } = lock.memo as LockMemo;
+    const status = await statusOf(holder, runId);
+    return { workflowId: holder, runId, type, sinceMs, open: status !== undefined && OPEN.includes(status) };
+  }
+
+  return {
+    lockHolder,
+    isOpen: async (workflowId, runId) => OPEN.includes((await statusOf(workflowId, runId)) ?? 'UNKNOWN'),
+    checkOpen: async (workflowId, runId) => {
+      const status = await statusOf(workflowId, runId);
+      if (status === undefined || !OPEN.includes(status)) throw closedRun(workflowId, runId, status);
+    },
+    terminate: async (workflowId, reason) => {
+      await unlessNotFound(ask(() => workflow.getHandle(workflowId).terminate(reason)));
+    },
+    runState: async (runId) => {
+      const runs = workflow.list({ query: `RunId = '${runId}'`, pageSize: 1 });
+      const listed = await ask(() => runs[Symbol.asyncIterator]().next());
+      if (listed.done === true) return 'unknown';
+      return OPEN.includes(listed.value.status.name) ? 'open' : 'closed';
+    },
+  };
+}
+
+async function unlessNotFound<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+function rethrowUnreachable(error: unknown): never {
+  if (error instanceof WorkflowNotFoundError) throw error;
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  const why = isGrpcServiceError(cause) ? cause.details : String(error);
+  throw new RstowError('temporal-unreachable', `Temporal did not answer: ${why}`, { cause: error });
+}
+
+function closedRun(workflowId: string, runId: string, status: string | undefined): RstowError {
+  return new RstowError('cancelled', `run ${workflowId} has ended meanwhile (${status ?? 'not found'})`, {
+    details: { workflowId, runId, status: status ?? null },
+  });
+}
