@@ -19,7 +19,7 @@ export async function runDemo({ keepsRunning }: { keepsRunning: boolean }): Prom
   const telling = tell(ends, keepsRunning, interrupted.signal);
   try {
     const isTold = await Promise.race([telling.then(() => true), interruption.then(() => false)]);
-    if (isTold && keepsRunning) await interruption;
+    if (isTold && keepsRunning) await awake(interruption);
     return isTold ? 0 : INTERRUPTED;
   } catch (error) {
     tellFailure(error);
@@ -72,6 +72,13 @@ function tellHistories(story: Story, { temporal }: DemoScene, keepsRunning: bool
       ? 'All is kept running until Ctrl-C.'
       : 'All ends now; `rstow demo --keep` (`npm start -- --keep`) leaves it running to look around.',
   );
+}
+
+/** Neither a signal's handler nor an idle connection keeps a process alive: a timer does. */
+async function awake(interruption: Promise<void>): Promise<void> {
+  const timer = setInterval(() => undefined, 60_000);
+  await interruption;
+  clearInterval(timer);
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {
