@@ -9,10 +9,12 @@ import { treeStamp } from '../io/data-directory/tree-stamp.ts';
 import { endHolders } from '../io/service/end-holders.ts';
 import type { ActivityDeps } from './activity-deps.ts';
 import { databaseSettings } from './database-settings.ts';
+import { showsSameState } from './float-drift.ts';
 import { liveDigest } from './live-digest.ts';
 import { serviceOf, startServer } from './managed-service.ts';
 import { memoryShortage } from './memory-check.ts';
 import { readPlan } from './plan-restore.ts';
+import { plannedFiles } from './planned-files.ts';
 import type { RunPort } from './run-port.ts';
 import { scratchServer } from './scratch-server.ts';
 
@@ -51,9 +53,8 @@ async function bootOnce(deps: ActivityDeps, boot: Boot): Promise<void> {
   try {
     run.report({ rehearsing: settings.server.address });
     await startServer(settings, deps.config.timing, run.signal);
-    const { stateDigest } = await liveDigest(settings, deps.config.timing, run.signal);
+    await requireSame(deps, boot, wal);
     await serviceOf(settings).stop();
-    requireSame(stateDigest, plan);
   } catch (error) {
     throw rehearsalFailure(error);
   } finally {
@@ -68,8 +69,11 @@ async function clear(dataDir: string, rehearsal: string): Promise<void> {
   await removeTree(dataDir, rehearsal);
 }
 
-function requireSame(stateDigest: string, plan: RestorePlan): void {
-  if (stateDigest === plan.stateDigest) return;
+/** Fails: digest-different. */
+async function requireSame(deps: ActivityDeps, { settings, plan, run }: Boot, walDir: string): Promise<void> {
+  const { timing } = deps.config;
+  const { stateDigest } = await liveDigest(settings, timing, run.signal);
+  if (stateDigest === plan.stateDigest || (await showsSameState({ settings, timing }, plannedFiles(plan, walDir), run))) return;
   throw new RstowError('digest-different', `a server on the restored files shows the state ${stateDigest}, not ${plan.stateDigest}`, {
     details: { found: stateDigest, promised: plan.stateDigest },
   });

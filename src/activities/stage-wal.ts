@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import type { RestorePlan } from '../config/repository-json/restore-plan.ts';
-import { segmentFileName } from '../core/wal/segment-id.ts';
 import { fsyncTree } from '../io/data-directory/file-tree.ts';
 import { applyOwnership, readOwnership } from '../io/data-directory/ownership.ts';
 import { restorePaths } from '../io/data-directory/staging.ts';
@@ -10,6 +9,7 @@ import type { Repository } from '../io/repository/repository.ts';
 import type { ActivityDeps } from './activity-deps.ts';
 import { requireOwner } from './ownership.ts';
 import { readPlan } from './plan-restore.ts';
+import { plannedFiles } from './planned-files.ts';
 import { replaySegments } from './replay-segments.ts';
 import type { RunPort } from './run-port.ts';
 import { stageSegments } from './stage-segments.ts';
@@ -33,8 +33,7 @@ export const stageWal =
     await makeDataDirectory(dataDir, plan.ownership);
     const { wal: walDir } = restorePaths(dataDir, run.runId);
     await stageSegments({ repository, planned, walDir, run });
-    const pathOf = (segment: (typeof planned)[number]['segment']): string => join(walDir, segmentFileName(segment));
-    const replayed = await replaySegments({ extents: planned, pathOf, damageCode: 'damaged-object' }, run);
+    const replayed = await replaySegments(plannedFiles(plan, walDir), run);
     requireDigest(replayed.stateDigest, plan.stateDigest, plan.label);
     const timeline = await markTimeline(deps, { repository, plan, walDir, startedAtMs: input.startedAtMs, run });
     await applyOwnership(walDir, (await readOwnership(join(dataDir, 'wal'))) ?? plan.ownership);

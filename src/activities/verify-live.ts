@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Warning } from '../contract/result.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { summariseExtents } from '../core/backup/extents-summary.ts';
@@ -5,8 +6,10 @@ import { walOffsetText } from '../core/wal/wal-offset.ts';
 import { ping } from '../io/rstmdb/server.ts';
 import type { ActivityDeps } from './activity-deps.ts';
 import { databaseSettings } from './database-settings.ts';
+import { showsSameState } from './float-drift.ts';
 import { liveDigest } from './live-digest.ts';
 import { readPlan } from './plan-restore.ts';
+import { plannedFiles } from './planned-files.ts';
 import { withServer } from './rstmdb-connection.ts';
 import type { RunPort } from './run-port.ts';
 
@@ -27,7 +30,8 @@ export const verifyLive =
     const live = await liveDigest(settings, timing, run.signal);
     const { end } = summariseExtents(plan.segments);
     const untouched = live.quiescent && live.latestOffset !== undefined && walOffsetText(live.latestOffset) === end;
-    if (untouched && live.stateDigest !== plan.stateDigest) {
+    const files = plannedFiles(plan, join(settings.dataDir, 'wal'));
+    if (untouched && live.stateDigest !== plan.stateDigest && !(await showsSameState({ settings, timing }, files, run))) {
       throw new RstowError('digest-different', `the restored server shows the state ${live.stateDigest}, not ${plan.stateDigest}`, {
         details: { found: live.stateDigest, promised: plan.stateDigest },
       });
