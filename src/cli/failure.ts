@@ -9,7 +9,7 @@ export type CliFailure = { code: ErrorCode; sentence: string; hint: string; exit
 export function cliFailure(error: unknown): CliFailure | undefined {
   if (error instanceof RstowError) return failureOf(error.code, error.message);
   if (error instanceof WorkflowFailedError) return failureOfRun(error.cause);
-  if (isUnreachable(error)) return failureOf('temporal-unreachable', `Temporal did not answer: ${whyOf(error)}`);
+  if (isUnreachable(error)) return failureOf('temporal-unreachable', `Temporal did not do what was asked: ${whyOf(error)}`);
   return undefined;
 }
 
@@ -30,7 +30,7 @@ function failureOfRun(cause: unknown): CliFailure {
 }
 
 function isUnreachable(error: unknown): boolean {
-  return error instanceof Error && (isGrpcServiceError(error) || isGrpcServiceError(error.cause) || /connect/i.test(error.message));
+  return error instanceof Error && (isGrpcServiceError(error) || isGrpcServiceError(error.cause));
 }
 
 function whyOf(error: unknown): string {

@@ -1,0 +1,32 @@
+import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure, WorkflowFailedError } from '@temporalio/client';
+import { expect, test } from 'vitest';
+import { cliFailure, failureLines } from '../../../src/cli/failure.ts';
+import { RstowError } from '../../../src/core/errors/rstow-error.ts';
+
+function ofRun(cause: Error): ReturnType<typeof cliFailure> {
+  return cliFailure(new WorkflowFailedError('Workflow execution failed', cause, 'NON_RETRYABLE_FAILURE' as never));
+}
+
+test('gives each code its exit code and its hint, once', () => {
+  const failure = cliFailure(new RstowError('busy', 'database "orders" is in use'))!;
+  expect(failure.exitCode).toBe(11);
+  expect(failureLines(failure)).toEqual(['error: busy: database "orders" is in use', expect.stringMatching(/^hint: Wait/)]);
+});
+
+test('takes the code out of a run’s own sentence', () => {
+  const cause = ApplicationFailure.create({ message: 'wal-gap: segment 3 is missing', type: 'wal-gap' });
+  expect(ofRun(cause)).toMatchObject({ code: 'wal-gap', sentence: 'segment 3 is missing', exitCode: 15 });
+});
+
+test('tells a run that ended without a failure of its own by how it ended', () => {
+  expect(ofRun(new CancelledFailure('cancelled'))).toMatchObject({ code: 'cancelled', exitCode: 1 });
+  expect(ofRun(new TerminatedFailure('by an operator'))?.sentence).toContain('by an operator');
+  expect(ofRun(new TimeoutFailure('timeout', undefined, 'START_TO_CLOSE'))).toMatchObject({ code: 'agent-unreachable', exitCode: 17 });
+  expect(ofRun(ApplicationFailure.create({ message: 'odd', type: 'Error' }))).toMatchObject({ code: 'failed', sentence: 'odd' });
+});
+
+test('calls Temporal unreachable where gRPC says so, and leaves what it does not know alone', () => {
+  const grpc = Object.assign(new Error('14 UNAVAILABLE'), { code: 14, details: 'no connection', metadata: {} });
+  expect(cliFailure(grpc)).toMatchObject({ code: 'temporal-unreachable', exitCode: 17 });
+  expect(cliFailure(new TypeError('x is not a function'))).toBeUndefined();
+});

@@ -1,0 +1,100 @@
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { agentConfigSchema, type DatabaseConfig } from '../../../src/config/agent-config.ts';
+import { pinSegments, listPins } from '../../../src/io/data-directory/pins.ts';
+import { restorePaths } from '../../../src/io/data-directory/staging.ts';
+import { dataDirectoryMutexName } from '../../../src/io/mutex/data-directory-mutex-name.ts';
+import { acquireHostMutex } from '../../../src/io/mutex/host-mutex.ts';
+import { clearPins, clearRestores, clearScratch } from '../../../src/worker/leftovers.ts';
+
+const SAFETY_MS = 60_000;
+const LONG_AGO = new Date(Date.now() - 2 * 3_600_000);
+
+/** Runs are called by the state that Temporal tells of them. */
+const runs = { runState: async (runId: string) => runId.replace(/-.*/, '') as 'open' | 'closed' | 'unknown' };
+
+let dataDir: string;
+let settings: DatabaseConfig;
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'rstow-leftovers-'));
+  const orders = { server: { address: '127.0.0.1:1' }, dataDir, repositories: ['local'], safetyCopyMs: SAFETY_MS };
+  const config = agentConfigSchema.parse({ repositories: { local: { kind: 'folder', path: '/backup' } }, databases: { orders } });
+  settings = config.databases['orders']!;
+  await mkdir(join(dataDir, 'wal'));
+  await writeFile(join(dataDir, 'wal', '0000000000000001.wal'), 'records');
+});
+
+afterEach(() => rm(dataDir, { recursive: true }));
+
+async function fill(...folders: string[]): Promise<void> {
+  for (const folder of folders) {
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'file'), 'x');
+  }
+}
+
+test('unpins what a closed run has left, and nothing of an open one', async () => {
+  for (const runId of ['closed-1', 'open-1', 'unknown-1']) await pinSegments({ dataDir, timeline: '0001', runId });
+  await clearPins(dataDir, runs);
+  expect((await listPins(dataDir)).map(({ runId }) => runId)).toEqual(['open-1', 'unknown-1']);
+});
+
+test('takes an unknown run for one that has just begun, and an hour later for a forgotten one', async () => {
+  await pinSegments({ dataDir, timeline: '0001', runId: 'unknown-1' });
+  await utimes(join(dataDir, '.rstow/pins/0001/run-unknown-1'), LONG_AGO, LONG_AGO);
+  await clearPins(dataDir, runs);
+  expect(await listPins(dataDir)).toEqual([]);
+});
+
+test('removes what a closed restore staged at once, and what it replaced when the safety time is over', async () => {
+  const fresh = restorePaths(dataDir, 'closed-fresh');
+  const old = restorePaths(dataDir, 'closed-old');
+  const open = restorePaths(dataDir, 'open-1');
+  for (const paths of [fresh, old, open]) await fill(paths.wal, paths.rehearsal, paths.replaced);
+  await utimes(old.replaced, LONG_AGO, LONG_AGO);
+  await clearRestores(settings, runs);
+  expect(await readdir(fresh.root)).toEqual(['replaced']);
+  expect((await readdir(open.root)).sort()).toEqual(['rehearsal', 'replaced', 'wal']);
+  expect((await readdir(join(dataDir, '.rstow/restores'))).sort()).toEqual(['closed-fresh', 'open-1']);
+});
+
+test('leaves every restore alone while a stop note lies there', async () => {
+  await fill(restorePaths(dataDir, 'closed-1').wal);
+  const note = {
+    format: 1,
+    runId: 'closed-1',
+    database: 'orders',
+    phase: 'swapping',
+    oldWal: null,
+    newWal: { inode: '5' },
+    stagedWal: '.rstow/restores/closed-1/wal',
+    replacedDir: '.rstow/restores/closed-1/replaced',
+    deadlineMs: 0,
+    holder: { pid: 1, startTicks: 1 },
+    createdAtMs: 0,
+  };
+  await writeFile(join(dataDir, '.rstow/stop.json'), JSON.stringify(note));
+  await clearRestores(settings, runs);
+  expect(await readdir(join(dataDir, '.rstow/restores/closed-1'))).toEqual(['wal']);
+});
+
+test('leaves every restore alone while another process changes the directory', async () => {
+  await fill(restorePaths(dataDir, 'closed-1').wal);
+  const mutex = await acquireHostMutex(await dataDirectoryMutexName(dataDir), { what: 'a swap', waitTimeoutMs: 0 });
+  try {
+    await expect(clearRestores(settings, runs)).rejects.toMatchObject({ code: 'busy' });
+  } finally {
+    await mutex.release();
+  }
+  expect(await readdir(join(dataDir, '.rstow/restores/closed-1'))).toEqual(['wal']);
+});
+
+test('removes the scratch folders of closed runs only, and minds none where there was never one', async () => {
+  await clearScratch(join(dataDir, 'nowhere'), runs);
+  await fill(join(dataDir, 'scratch/closed-1'), join(dataDir, 'scratch/open-1'));
+  await clearScratch(dataDir, runs);
+  expect(await readdir(join(dataDir, 'scratch'))).toEqual(['open-1']);
+});

@@ -1,0 +1,97 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { RstowError } from '../../../src/core/errors/rstow-error.ts';
+import { loadConfig, parseConfig } from '../../../src/worker/load-config.ts';
+
+const lines = [
+  'agent: { name: db1 }',
+  'repositories:',
+  '  local: { kind: folder, path: /backup }',
+  'databases:',
+  '  orders:',
+  '    server: { address: "127.0.0.1:7401" }',
+  '    dataDir: /var/lib/rstmdb',
+  '    repositories: [local]',
+];
+
+/** The sentence that the config with these lines replaced (by number, from 1) or added is refused with. */
+function refusal(changes: Record<number, string>): string {
+  const changed = [...lines];
+  for (const [number, line] of Object.entries(changes)) changed[Number(number) - 1] = line;
+  try {
+    parseConfig('/etc/rstow.yaml', changed.join('\n'));
+  } catch (error) {
+    if (error instanceof RstowError && error.code === 'invalid-config') return error.message;
+    throw error;
+  }
+  throw new Error('the config was accepted');
+}
+
+test('fills in every default', () => {
+  const config = parseConfig('/etc/rstow.yaml', lines.join('\n'));
+  expect(config.agent.stateDir).toBe('/var/lib/rstow');
+  expect(config.timing).toMatchObject({ heartbeatMs: 30_000, ownerPollMs: 10_000 });
+  expect(config.databases['orders']).toMatchObject({
+    service: { kind: 'none' },
+    rehearsal: { policy: 'required' },
+    safetyCopyMs: 604_800_000,
+  });
+});
+
+test('names the line of a misspelt key and the key that was meant', () => {
+  expect(refusal({ 7: '    datadir: /var/lib/rstmdb' })).toMatch('databases.orders.dataDir is missing');
+  expect(refusal({ 9: '    saftyCopyMs: 5' })).toBe(
+    '/etc/rstow.yaml, line 9: databases.orders.saftyCopyMs is unknown; did you mean "safetyCopyMs"?',
+  );
+  expect(refusal({ 1: 'agnet: { name: db1 }' })).toBe('/etc/rstow.yaml, line 1: agnet is unknown; did you mean "agent"?');
+});
+
+test('names the line around a key that is missing', () => {
+  expect(refusal({ 6: '    server: {}' })).toBe('/etc/rstow.yaml, line 6: databases.orders.server.address is missing');
+});
+
+test('says what a value must be', () => {
+  expect(refusal({ 7: '    dataDir: relative/path' })).toBe('/etc/rstow.yaml, line 7: databases.orders.dataDir must be an absolute path');
+  expect(refusal({ 6: '    server: { address: nonsense }' })).toBe(
+    '/etc/rstow.yaml, line 6: databases.orders.server.address must look like host:port',
+  );
+  expect(refusal({ 9: '    maxDowntimeMs: soon' })).toMatch(/line 9: databases\.orders\.maxDowntimeMs .*number/);
+});
+
+test('lists the kinds where another was named', () => {
+  expect(refusal({ 9: '    service: { kind: systemd }' })).toBe(
+    '/etc/rstow.yaml, line 9: databases.orders.service.kind must be one of process, commands, none',
+  );
+});
+
+test('refuses a database whose repository is not in the file, and names the nearest', () => {
+  expect(refusal({ 8: '    repositories: [locl]' })).toBe(
+    '/etc/rstow.yaml, line 8: databases.orders.repositories.0 names the repository "locl", which "repositories" does not have; did you mean "local"?',
+  );
+});
+
+test('refuses what is no YAML, a key that comes twice, and an empty file, in one line each', () => {
+  expect(refusal({ 8: '    repositories: [local' })).toMatch(/^\/etc\/rstow\.yaml is not YAML: [^\n]+ line [0-9]+[^\n]*$/);
+  expect(refusal({ 9: '    dataDir: /elsewhere' })).toMatch(/is not YAML: Map keys must be unique at line 9/);
+  expect(() => parseConfig('/etc/rstow.yaml', '')).toThrow('/etc/rstow.yaml: the file is wrong: expected object');
+});
+
+test('says which file can not be read', async () => {
+  await expect(loadConfig('/nowhere/rstow.yaml')).rejects.toMatchObject({
+    code: 'invalid-config',
+    message: "/nowhere/rstow.yaml can't be read: ENOENT",
+  });
+});
+
+test('reads a file', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'rstow-config-'));
+  try {
+    const file = join(folder, 'rstow.yaml');
+    await writeFile(file, lines.join('\n'));
+    expect((await loadConfig(file)).agent.name).toBe('db1');
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
