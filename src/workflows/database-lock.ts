@@ -69,13 +69,15 @@ async function takeLock(run: Run, place: Place): Promise<ChildWorkflowHandle<typ
 
 async function tryLock(run: Run): Promise<ChildWorkflowHandle<typeof lockDatabase> | undefined> {
   const { workflowId, runId, type, startedAtMs } = run;
+  const options = {
+    workflowId: lockWorkflowId(run.database),
+    parentClosePolicy: ParentClosePolicy.TERMINATE,
+    memo: { holder: workflowId, runId, type, sinceMs: startedAtMs },
+    staticSummary: `lock of ${run.database}, held by ${type}`,
+  };
   try {
-    return await startChild(lockDatabase, {
-      workflowId: lockWorkflowId(run.database),
-      parentClosePolicy: ParentClosePolicy.TERMINATE,
-      memo: { holder: workflowId, runId, type, sinceMs: startedAtMs },
-      staticSummary: `lock of ${run.database}, held by ${type}`,
-    });
+    // A cancelled holder still cleans up: its cancellation must not end the lock before that.
+    return await CancellationScope.nonCancellable(() => startChild(lockDatabase, options));
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) return undefined;
     throw error;
