@@ -10,48 +10,64 @@ import { pinWal, unpinWal } from './pinned-segments.ts';
 import { planRestore } from './plan-restore.ts';
 import { prepareBackup } from './prepare-backup.ts';
 import { recordVerification } from './record-verification.ts';
+import { recordTest } from './record-test.ts';
 import { rehearse } from './rehearse.ts';
+import { stageTest } from './stage-test.ts';
 import { stageWal } from './stage-wal.ts';
 import { storeSegments } from './store-segments.ts';
 import { nameSwap, rollBack, swapIn } from './swap-in.ts';
+import { chooseTestPoint } from './test-point.ts';
+import { clearTest, testServer } from './test-server.ts';
 import { chooseBackup, verifyStoredBackup } from './verify-backup.ts';
 import { verifyLive } from './verify-live.ts';
 import { writeManifest } from './write-manifest.ts';
 
 /** The verbs, by the names under which histories know them for ever. */
-export type Activities = ReturnType<typeof createActivities>;
+const verbs = {
+  locateDatabase: locate,
+  locateAgent: locate,
+  locateAnywhere,
+  findLockHolder,
 
-export function createActivities(deps: ActivityDeps) {
-  const verb = <Input, Output>(make: (deps: ActivityDeps) => ActivityBody<Input, Output>) => activity(deps, make(deps));
-  return {
-    locateDatabase: verb(locate),
-    locateAgent: verb(locate),
-    locateAnywhere: verb(locateAnywhere),
-    findLockHolder: verb(findLockHolder),
+  prepareBackup,
+  pinWal,
+  storeSegments,
+  storeAttachments,
+  digestState,
+  writeManifest,
+  unpinWal,
 
-    prepareBackup: verb(prepareBackup),
-    pinWal: verb(pinWal),
-    storeSegments: verb(storeSegments),
-    storeAttachments: verb(storeAttachments),
-    digestState: verb(digestState),
-    writeManifest: verb(writeManifest),
-    unpinWal: verb(unpinWal),
+  chooseBackup,
+  verifyStoredBackup,
+  recordVerification,
 
-    chooseBackup: verb(chooseBackup),
-    verifyStoredBackup: verb(verifyStoredBackup),
-    recordVerification: verb(recordVerification),
+  chooseTestPoint,
+  stageTest,
+  testServer,
+  recordTest,
+  clearTest,
 
-    planRestore: verb(planRestore),
-    stageWal: verb(stageWal),
-    rehearse: verb(rehearse),
-    nameSwap: verb(nameSwap),
-    swapIn: verb(swapIn),
-    rollBack: verb(rollBack),
-    verifyLive: verb(verifyLive),
-    placeElsewhere: verb(placeElsewhere),
-    clearStaging: verb(clearStaging),
+  planRestore,
+  stageWal,
+  rehearse,
+  nameSwap,
+  swapIn,
+  rollBack,
+  verifyLive,
+  placeElsewhere,
+  clearStaging,
 
-    readBackups: verb(readBackups),
-    describeProtection: verb(describeProtection),
-  };
+  readBackups,
+  describeProtection,
+};
+
+type Verbs = typeof verbs;
+type Body<Name extends keyof Verbs> = ReturnType<Verbs[Name]>;
+
+/** Each takes one JSON object, and answers with one. */
+export type Activities = { [Name in keyof Verbs]: (input: Parameters<Body<Name>>[0]) => ReturnType<Body<Name>> };
+
+export function createActivities(deps: ActivityDeps): Activities {
+  const made = Object.entries(verbs).map(([name, make]) => [name, activity(deps, make(deps) as ActivityBody<unknown, unknown>)]);
+  return Object.fromEntries(made) as Activities;
 }

@@ -1,4 +1,5 @@
 import type { Manifest } from '../config/repository-json/manifest.ts';
+import type { RecoveryTest } from '../config/repository-json/recovery-test.ts';
 import type { Verification } from '../config/repository-json/verification.ts';
 import type { DescribeDatabaseResult } from '../contract/describe-database.ts';
 import type { BackupRow, ListBackupsResult } from '../contract/list-backups.ts';
@@ -9,6 +10,7 @@ import type { ActivityDeps } from './activity-deps.ts';
 import { listLabels, readManifest } from './backups.ts';
 import { databaseSettings, repositoryName } from './database-settings.ts';
 import { currentOwner } from './ownership.ts';
+import { readTests } from './record-test.ts';
 import { readVerifications } from './record-verification.ts';
 import { readTimelines } from './timelines.ts';
 
@@ -16,6 +18,7 @@ export type ListBackupsQuery = { database: string; repository?: string; limit: n
 export type ListedBackups = Pick<ListBackupsResult, 'repository' | 'backups' | 'total' | 'unreadable'>;
 export type DescribedDatabase = Omit<DescribeDatabaseResult, 'outcome' | 'runId' | 'database' | 'warnings'>;
 
+const UNTESTED_MAX = 50;
 const LEVELS = ['checksums', 'records', 'replay'];
 
 /** The newest backups first. Fails: unknown-database, unknown-repository, repository-unavailable. */
@@ -43,6 +46,7 @@ export const describeProtection =
     const listed = await readBackups(deps)({ database, limit: 1, ...(wanted === undefined ? {} : { repository: wanted }) });
     const repository = await deps.openRepository(listed.repository);
     const owner = await currentOwner(repository, database);
+    const held = (await readTests(repository, database)).filter((test) => test.held);
     return {
       repository: listed.repository,
       owner: owner === undefined ? null : { agent: owner.agent, installationId: owner.installationId, generation: owner.generation },
@@ -50,6 +54,8 @@ export const describeProtection =
       backups: listed.total,
       latest: listed.backups[0] ?? null,
       freeBytes: (await repository.freeBytes()) ?? null,
+      tested: newestTest(held),
+      untested: await untestedLabels(repository, database, held),
     };
   };
 
@@ -62,6 +68,21 @@ function rowOf(manifest: Manifest, facts: readonly Verification[]): BackupRow {
     .at(-1);
   const verified = held === undefined ? {} : { verified: { level: held.level, atMs: held.atMs } };
   return { label, timeline, extents, records, machines, instances, stateDigest, restorable, ...verified };
+}
+
+function newestTest(held: readonly RecoveryTest[]): DescribedDatabase['tested'] {
+  const newest = [...held].sort((left, right) => left.atMs - right.atMs).at(-1);
+  return newest === undefined ? null : { label: newest.label, atMs: newest.atMs, rtoMs: newest.rtoMs ?? 0 };
+}
+
+/** The newest first, and no more than fit a payload. */
+async function untestedLabels(repository: Repository, database: string, held: readonly RecoveryTest[]): Promise<string[]> {
+  const tested = new Set(held.map((test) => test.label));
+  const labels = await listLabels(repository, database);
+  return labels
+    .filter((label) => !tested.has(label))
+    .reverse()
+    .slice(0, UNTESTED_MAX);
 }
 
 function byDepth(left: Verification, right: Verification): number {

@@ -1,14 +1,12 @@
 import { RstowError } from '../core/errors/rstow-error.ts';
-import type { Extent } from '../core/wal/wal-range.ts';
 import { availableMemoryBytes } from '../io/process/memory.ts';
 
 /** Measured: a server that replays 200 MB of log peaks at 1.13 GB. */
 const MEMORY_PER_WAL_BYTE = 5.6;
 const MEMORY_RESERVE_BYTES = 64 * 1024 * 1024;
 
-/** Why a second server that replays this log should not be started here; undefined where it fits. */
-export async function memoryShortage(extents: readonly Extent[]): Promise<RstowError | undefined> {
-  const walBytes = extents.reduce((sum, extent) => sum + extent.endBytes, 0);
+/** Why a second server that replays a log of so many bytes should not be started here; undefined where it fits. */
+export async function memoryShortage(walBytes: number): Promise<RstowError | undefined> {
   const neededBytes = Math.ceil(walBytes * MEMORY_PER_WAL_BYTE) + MEMORY_RESERVE_BYTES;
   const availableBytes = await availableMemoryBytes();
   if (availableBytes >= neededBytes) return undefined;

@@ -80,7 +80,7 @@ function summaryOf(plan: RestorePlan, key: string): PlannedRestore {
 }
 
 /** Fails: wal-gap, where a server could not start from this backup with everything in it. */
-function requireRestorable(manifest: Manifest): void {
+export function requireRestorable(manifest: Manifest): void {
   if (manifest.restorable !== 'no') return;
   throw new RstowError('wal-gap', `backup ${manifest.label} does not hold the whole log: compaction had deleted its beginning`, {
     details: { label: manifest.label },

@@ -32,7 +32,7 @@ export const rehearse =
     const { policy } = settings.rehearsal;
     if (policy === 'off') return { rehearsal: 'off', warnings: [] };
     const plan = await readPlan(await deps.openRepository(input.repository), input.planKey);
-    const tooBig = await memoryShortage(plan.segments);
+    const tooBig = await memoryShortage(plan.segments.reduce((sum, segment) => sum + segment.endBytes, 0));
     if (tooBig !== undefined) {
       if (policy === 'required') throw tooBig;
       return { rehearsal: 'skipped', warnings: [{ code: tooBig.code, message: tooBig.message }] };

@@ -17,4 +17,7 @@ export type DescribeDatabaseResult = CommonResult & {
   backups: number;
   latest: BackupRow | null;
   freeBytes: number | null;
+  /** The newest recovery test that held, and the newest backups that no test has ever recovered. */
+  tested: { label: string; atMs: number; rtoMs: number } | null;
+  untested: string[];
 };

@@ -69,6 +69,16 @@ export const choiceField =
     return choice ?? refuse(path, `must be one of ${choices.join(', ')}${meant(text, choices)}`);
   };
 
+export const listField =
+  <T>(field: Field<T>, lengthMax: number): Field<T[]> =>
+  (value, path) => {
+    if (!Array.isArray(value)) return refuse(path, `must be a list, not ${jsonTypeOf(value)}`);
+    if (value.length > lengthMax) refuse(path, `must have at most ${lengthMax} entries`);
+    return value.map((entry, index) => field(entry, `${path}[${index}]`));
+  };
+
+export const jsonField: Field<unknown> = (value) => value;
+
 export const objectField =
   <F extends Fields>(fields: F): Field<Parsed<F>> =>
   (value, path) => {

@@ -4,5 +4,6 @@ export { describeDatabase } from './describe-database.ts';
 export { hotBackup } from './hot-backup.ts';
 export { listBackups } from './list-backups.ts';
 export { restore } from './restore.ts';
+export { testRecovery } from './test-recovery.ts';
 export { unknownWorkflow as default } from './unknown-workflow.ts';
 export { verifyBackup } from './verify-backup.ts';

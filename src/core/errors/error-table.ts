@@ -16,6 +16,11 @@ export const errorTable = {
   // 11: somebody else is at it.
   busy: { retryable: false, exitCode: 11, hint: 'Wait for the named run to end, or end it, then start again.' },
   // 13: bytes are not what they should be.
+  'assertion-failed': {
+    retryable: false,
+    exitCode: 13,
+    hint: 'The recovered data are not what you expected: look at the backup’s time and at the assertion.',
+  },
   'damaged-object': { retryable: false, exitCode: 13, hint: 'Restore another backup, or copy the object back from another repository.' },
   'digest-different': { retryable: false, exitCode: 13, hint: 'Do not trust this state: keep everything and compare the named digests.' },
   'source-damaged': {
@@ -99,7 +104,11 @@ export const errorTable = {
     exitCode: 1,
     hint: 'See the server’s log; the data in place are named in the run’s details.',
   },
-  'service-stop-failed': { retryable: true, exitCode: 1, hint: 'Something still runs on the data directory: end it, the run goes on.' },
+  'service-stop-failed': {
+    retryable: false,
+    exitCode: 1,
+    hint: 'The data were not touched. End what still runs on the data directory, or correct databases.<db>.service, then start again.',
+  },
   'store-incomplete': { retryable: true, exitCode: 1, hint: 'Another run changed the repository meanwhile; start again.' },
 } as const satisfies Record<string, ErrorRow>;
 

@@ -22,6 +22,8 @@ export const planKey = (database: string, runId: string, name: string): string =
 
 export const verificationsPrefix = (database: string): string => databaseKey(database, 'facts/verifications/');
 
+export const recoveryTestsPrefix = (database: string): string => databaseKey(database, 'facts/recovery-tests/');
+
 /** The label of a manifest's key, or undefined for any other key. */
 export function labelOfManifestKey(key: string): string | undefined {
   return /\/backups\/([^/]+)\/manifest\.json$/.exec(key)?.[1];

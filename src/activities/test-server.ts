@@ -1,0 +1,121 @@
+import { join } from 'node:path';
+import type { DatabaseConfig } from '../config/agent-config.ts';
+import type { Assertions } from '../contract/test-recovery.ts';
+import { assert } from '../core/errors/assert.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { parseWalOffset, positionBytesOf, segmentOf } from '../core/wal/wal-offset.ts';
+import { removeScratch } from '../io/agent-state/scratch.ts';
+import { cutLog } from '../io/data-directory/cut-log.ts';
+import { createInstance, getInstance } from '../io/rstmdb/instances.ts';
+import { putMachine } from '../io/rstmdb/machines.ts';
+import type { RstmdbClient } from '../io/rstmdb/rstmdb-client.ts';
+import { endHolders } from '../io/service/end-holders.ts';
+import type { ActivityDeps } from './activity-deps.ts';
+import { databaseSettings } from './database-settings.ts';
+import { liveDigest } from './live-digest.ts';
+import { serviceOf, startServer } from './managed-service.ts';
+import { memoryShortage } from './memory-check.ts';
+import { withServer } from './rstmdb-connection.ts';
+import type { RunPort } from './run-port.ts';
+import { scratchServer } from './scratch-server.ts';
+import { type StagedTest, testDataDir } from './stage-test.ts';
+import { checkAssertions } from './test-assertions.ts';
+
+export type TestServerInput = { database: string; staged: StagedTest; assertions?: Assertions };
+export type TestedServer = { assertionsHeld: number; startMs: number; compareMs: number; writeMs: number; restartsMs: number };
+
+const RESTARTS = 2;
+const MACHINE = { machine: 'rstow-recovery-test', version: 1 };
+const DEFINITION = '{"states":["written"],"initial":"written","transitions":[]}';
+
+/**
+ * Boots a real server on the scratch copy: its state must have the replay's digest and hold the operator's assertions,
+ * it must take a write, and still have it after two restarts. Ended whatever happens.
+ * Fails: not-enough-memory, service-start-failed, digest-different, assertion-failed, server-refused.
+ * Twice: the log is cut back to what was staged, so that an earlier attempt's write is no part of the comparison.
+ */
+export const testServer =
+  (deps: ActivityDeps) =>
+  async (input: TestServerInput, run: RunPort): Promise<TestedServer> => {
+    const dataDir = await testDataDir(deps, run.runId);
+    await endHolders(dataDir, { graceMs: 0 });
+    await cutLog(join(dataDir, 'wal'), endOf(input.staged));
+    const shortage = await memoryShortage(input.staged.extents.sizeBytes);
+    if (shortage !== undefined) throw shortage;
+    const settings = await scratchServer(databaseSettings(deps.config, input.database), dataDir);
+    try {
+      return await proveServer(deps, settings, { input, run });
+    } finally {
+      await endHolders(dataDir, { graceMs: 0 });
+    }
+  };
+
+/** Ends the test's server and removes its place. Twice: no-op. */
+export const clearTest =
+  (deps: ActivityDeps) =>
+  async (_input: { database: string }, run: RunPort): Promise<void> => {
+    await endHolders(await testDataDir(deps, run.runId), { graceMs: 0 });
+    await removeScratch(deps.config.agent.stateDir, run.runId);
+  };
+
+type Test = { input: TestServerInput; run: RunPort };
+
+async function proveServer(deps: ActivityDeps, settings: DatabaseConfig, { input, run }: Test): Promise<TestedServer> {
+  const { timing } = deps.config;
+  const options = { timing, signal: run.signal };
+  const clock = createStopwatch();
+  await startServer(settings, timing, run.signal);
+  const startMs = clock.lapMs();
+  const live = await liveDigest(settings, timing, run.signal);
+  requireSameState(live.stateDigest, input.staged);
+  const assertionsHeld = await withServer(settings.server, options, (client) => checkAssertions(client, input.assertions));
+  const compareMs = clock.lapMs();
+  await withServer(settings.server, options, (client) => writeMark(client, run.runId));
+  const writeMs = clock.lapMs();
+  for (let restart = 0; restart < RESTARTS; restart += 1) {
+    await serviceOf(settings).stop();
+    await startServer(settings, timing, run.signal);
+    await withServer(settings.server, options, (client) => requireMark(client, run.runId));
+  }
+  await serviceOf(settings).stop();
+  return { assertionsHeld, startMs, compareMs, writeMs, restartsMs: clock.lapMs() };
+}
+
+function endOf({ extents }: StagedTest): Parameters<typeof cutLog>[1] {
+  const end = parseWalOffset(extents.end);
+  assert(end !== undefined, 'a summary ends with an offset');
+  return { segment: segmentOf(end), endBytes: positionBytesOf(end) };
+}
+
+function requireSameState(found: string, { stateDigest }: StagedTest): void {
+  if (found === stateDigest) return;
+  throw new RstowError('digest-different', `a server on the recovered log shows the state ${found}, not ${stateDigest}`, {
+    details: { found, promised: stateDigest },
+  });
+}
+
+async function writeMark(client: RstmdbClient, runId: string): Promise<void> {
+  await putMachine(client, { ...MACHINE, definitionText: DEFINITION });
+  await createInstance(client, { ...MACHINE, id: markId(runId) });
+}
+
+async function requireMark(client: RstmdbClient, runId: string): Promise<void> {
+  if ((await getInstance(client, markId(runId))) !== undefined) return;
+  throw new RstowError('digest-different', 'the recovered server has lost, at a restart, a write that it had acknowledged');
+}
+
+function markId(runId: string): string {
+  return `rstow-recovery-test-${runId}`;
+}
+
+function createStopwatch(): { lapMs(): number } {
+  let lastMs = performance.now();
+  return {
+    lapMs: () => {
+      const nowMs = performance.now();
+      const lapMs = Math.round(nowMs - lastMs);
+      lastMs = nowMs;
+      return lapMs;
+    },
+  };
+}

@@ -1,0 +1,76 @@
+import { ApplicationFailure, CancellationScope, isCancellation } from '@temporalio/workflow';
+import type { Place } from '../activities/locate.ts';
+import type { TestPoint } from '../activities/test-point.ts';
+import { parseTestRecoveryInput, type TestRecoveryInput, type TestRecoveryResult } from '../contract/test-recovery.ts';
+import { cleanup, step, transfer } from './activity-proxies.ts';
+import { placeAnywhere, placeOfAgent } from './place.ts';
+import type { Run } from './run.ts';
+import { runFailure } from './run-failure.ts';
+import { workflow } from './workflow.ts';
+
+const SEED_VALUES = 2 ** 32;
+
+/** Recovers a backup in a scratch place, on a real server, and remembers whether that held. Production is not touched. */
+export const testRecovery = workflow(
+  'testRecovery',
+  parseTestRecoveryInput,
+  async (input: TestRecoveryInput, run): Promise<TestRecoveryResult> => {
+    const { database, agent, backup = 'latest' } = input;
+    // The sandbox's own random numbers are part of the history: a replay draws the same.
+    const seed = input.seed ?? Math.floor(Math.random() * SEED_VALUES);
+    run.phase('looking for an agent', `an agent that reaches the repository of ${database}`);
+    const place = agent === undefined ? await placeAnywhere(database, input.repository) : await placeOfAgent(agent, database);
+    run.placed(place);
+    const wanted = input.repository === undefined ? {} : { repository: input.repository };
+    const point = await step(place).chooseTestPoint({ database, backup, seed, ...wanted });
+    const test: Test = { input, run, place, point, seed };
+    try {
+      const result = await carryOut(test);
+      await remember(test, { held: true, result });
+      return result;
+    } catch (error) {
+      const failure = runFailure(error);
+      if (failure instanceof ApplicationFailure && !isCancellation(error)) await remember(test, { held: false, failure });
+      throw error;
+    } finally {
+      await CancellationScope.nonCancellable(() => cleanup(place).clearTest({ database }));
+    }
+  },
+);
+
+type Test = { input: TestRecoveryInput; run: Run; place: Place; point: TestPoint; seed: number };
+
+async function carryOut({ input, run, place, point, seed }: Test): Promise<TestRecoveryResult> {
+  const { database } = input;
+  run.phase(`fetching ${point.label}`);
+  const { fetchMs, replayMs, ...staged } = await transfer(place).stageTest({ database, ...point });
+  run.phase('a real server boots, compares, writes and restarts twice');
+  const assertions = input.assertions === undefined ? {} : { assertions: input.assertions };
+  const tested = await transfer(place).testServer({ database, staged: { ...staged, fetchMs, replayMs }, ...assertions });
+  const { assertionsHeld, ...serverPhases } = tested;
+  return {
+    ...{ outcome: 'done', runId: run.runId, database, warnings: [] },
+    ...{ label: point.label, repository: point.repository, agent: place.agent },
+    ...(point.position === undefined ? {} : { seed }),
+    ...staged,
+    assertionsHeld,
+    rtoMs: fetchMs + replayMs + serverPhases.startMs,
+    phases: { fetchMs, replayMs, ...serverPhases },
+    durationMs: Date.now() - run.startedAtMs,
+  };
+}
+
+type Verdict = { held: true; result: TestRecoveryResult } | { held: false; failure: ApplicationFailure };
+
+/** A fact of this day: an auditor's population has the failed tests too. */
+async function remember({ input, place, point, seed }: Test, verdict: Verdict): Promise<void> {
+  const common = { label: point.label, agent: place.agent, atMs: Date.now(), ...(point.position === undefined ? {} : { seed }) };
+  const fact = verdict.held
+    ? { ...common, held: true, end: verdict.result.extents.end, ...rtoOf(verdict.result) }
+    : { ...common, held: false, assertionsHeld: 0, failure: { code: verdict.failure.type ?? 'failed', sentence: verdict.failure.message } };
+  await step(place).recordTest({ database: input.database, repository: point.repository, fact });
+}
+
+function rtoOf({ assertionsHeld, rtoMs }: TestRecoveryResult): { assertionsHeld: number; rtoMs: number } {
+  return { assertionsHeld, rtoMs };
+}

@@ -1,0 +1,86 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import type { DescribeDatabaseResult } from '../../src/contract/describe-database.ts';
+import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
+import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';
+import { processesWithOpenFilesUnder } from '../../src/io/process/open-files.ts';
+import { type AgentProcess, startAgent } from '../support/agent-process.ts';
+import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../support/database-stack.ts';
+import { startLoadWriters } from '../support/load-writers.ts';
+import { connectTestClient, type TestClient } from '../support/run-workflow.ts';
+
+let stack: DatabaseStack;
+let agent: AgentProcess;
+let temporal: TestClient;
+let backup: HotBackupResult;
+
+beforeAll(async () => {
+  const temporalAddress = inject('temporalAddress');
+  stack = await makeDatabaseStack({ temporalAddress, segmentSizeMb: 1 });
+  agent = await startAgent({ configFile: stack.configFile, workflowBundlePath: inject('workflowBundlePath') });
+  temporal = await connectTestClient(temporalAddress);
+  const load = await startLoadWriters({ address: stack.address, writers: 4 });
+  await load.acknowledgedAtLeast(2500);
+  await load.stop();
+  backup = await temporal.execute<HotBackupResult>('hotBackup', { database: DATABASE });
+});
+
+afterAll(async () => {
+  await temporal.close();
+  await agent.kill();
+  await stack.remove();
+});
+
+const test = (input: Record<string, unknown> = {}): Promise<TestRecoveryResult> =>
+  temporal.execute<TestRecoveryResult>('testRecovery', { database: DATABASE, ...input });
+
+const leftovers = async (): Promise<string[]> => readdir(join(stack.folder, 'agent', 'scratch'));
+
+it('proves the newest backup on a real server and measures how long a recovery takes', async () => {
+  const counts = [
+    { machine: 'order', min: 1 },
+    { machine: 'order', state: 'created', max: backup.instances ?? 0 },
+  ];
+  const instances = [{ id: 'load-0-1', state: 'delivered', path: 'customer.name', equals: 'Customer 1' }];
+  const result = await test({ assertions: { counts, instances } });
+  expect(result).toMatchObject({
+    outcome: 'done',
+    label: backup.label,
+    stateDigest: backup.stateDigest,
+    machines: 1,
+    instances: backup.instances,
+    assertionsHeld: 3,
+  });
+  expect(result.rtoMs).toBe(result.phases.fetchMs + result.phases.replayMs + result.phases.startMs);
+  expect(await leftovers()).toEqual([]);
+});
+
+it('recovers a random point of the log, and the same one again from its seed', async () => {
+  const first = await test({ backup: 'random' });
+  const again = await test({ backup: 'random', seed: first.seed });
+  expect(first.seed).toBeTypeOf('number');
+  expect(again.extents).toEqual(first.extents);
+  expect(again.stateDigest).toBe(first.stateDigest);
+});
+
+it('fails with the assertion that did not hold, and remembers that', async () => {
+  const refused = test({ assertions: { counts: [{ machine: 'order', min: 1_000_000 }] } });
+  await expect(refused).rejects.toMatchObject({ cause: { type: 'assertion-failed' } });
+  expect(await leftovers()).toEqual([]);
+  const described = await temporal.execute<DescribeDatabaseResult>('describeDatabase', { database: DATABASE });
+  expect(described).toMatchObject({ tested: { label: backup.label }, untested: [] });
+});
+
+it('names a backup that no test has recovered', async () => {
+  const second = await temporal.execute<HotBackupResult>('hotBackup', { database: DATABASE });
+  const described = await temporal.execute<DescribeDatabaseResult>('describeDatabase', { database: DATABASE });
+  expect(described.untested).toEqual([second.label]);
+});
+
+it('leaves no process, port or folder after ten tests in a row', async () => {
+  for (let round = 0; round < 10; round += 1) expect(await test()).toMatchObject({ outcome: 'done' });
+  expect(await leftovers()).toEqual([]);
+  const holders = await processesWithOpenFilesUnder(join(stack.folder, 'agent'), { ignorePid: agent.pid });
+  expect(holders).toEqual([]);
+});
