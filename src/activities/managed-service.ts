@@ -1,7 +1,9 @@
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DatabaseConfig, TimingConfig } from '../config/agent-config.ts';
 import { unreachable } from '../core/errors/assert.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
+import { processesWithOpenFilesUnder } from '../io/process/open-files.ts';
 import { ping } from '../io/rstmdb/server.ts';
 import { createCommandsService } from '../io/service/commands-service.ts';
 import { parseServerAddress } from '../io/service/port-state.ts';
@@ -42,21 +44,32 @@ export async function proveServerStopped(settings: DatabaseConfig): Promise<void
 export async function startServer(settings: DatabaseConfig, timing: TimingConfig, signal?: AbortSignal): Promise<void> {
   const service = serviceOf(settings);
   const deadlineMs = performance.now() + settings.startTimeoutMs;
-  if (!(await answers(settings, timing))) await startUnlessAnswering(settings, timing, service);
+  let isStarted = false;
   while (!(await answers(settings, timing))) {
     signal?.throwIfAborted();
-    if (!(await service.isRunning())) throw await ended(settings, service, 'has ended before it answered');
     if (performance.now() >= deadlineMs) throw await ended(settings, service, `has not answered in ${settings.startTimeoutMs} ms`);
+    if (!(await isReplaying(settings, service))) {
+      if (isStarted) throw await ended(settings, service, 'has ended before it answered');
+      isStarted = true;
+      await startUnlessTaken(settings, timing, service);
+    }
     await delay(PING_POLL_MS);
   }
 }
 
+/** Ours, or that of somebody's own loop: two servers on one log would spoil it. */
+async function isReplaying({ dataDir }: DatabaseConfig, service: Service): Promise<boolean> {
+  if (await service.isRunning()) return true;
+  const writers = await processesWithOpenFilesUnder(join(dataDir, 'wal'), { ignorePid: process.pid, writersOnly: true });
+  return writers.length > 0;
+}
+
 /** Somebody's own loop may have started the server between our look and our start. */
-async function startUnlessAnswering(settings: DatabaseConfig, timing: TimingConfig, service: Service): Promise<void> {
+async function startUnlessTaken(settings: DatabaseConfig, timing: TimingConfig, service: Service): Promise<void> {
   try {
     await service.start();
   } catch (error) {
-    if (!(await answers(settings, timing))) throw error;
+    if (!(await answers(settings, timing)) && !(await isReplaying(settings, service))) throw error;
   }
 }
 
