@@ -1,11 +1,13 @@
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { DatabaseConfig } from '../config/agent-config.ts';
 import type { StopNote } from '../config/repository-json/stop-note.ts';
 import { assert } from '../core/errors/assert.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
 import { processStartTicks } from '../io/process/proc.ts';
 import { blockServer } from '../io/data-directory/server-block.ts';
 import { readStopNote, removeStopNote, writeStopNote } from '../io/data-directory/stop-note.ts';
-import { finishSwap, type SwapPlan, swapWal, whichWalIsInPlace } from '../io/data-directory/swap.ts';
+import { finishSwap, foreignWal, type SwapPlan, swapWal, whichWalIsInPlace } from '../io/data-directory/swap.ts';
 import { dataDirectoryMutexName } from '../io/mutex/data-directory-mutex-name.ts';
 import { acquireHostMutex } from '../io/mutex/host-mutex.ts';
 import { endHolders } from '../io/service/end-holders.ts';
@@ -49,26 +51,30 @@ export async function swapWithServerDown(work: SwapWork): Promise<Swapped> {
   }
 }
 
-/** A note of an earlier run that died: its swap is ended first, so that `old` and `new` mean one thing. */
+/**
+ * A note of an earlier run that died: its swap is ended first, so that `old` and `new` mean one thing. The note stays
+ * until ours replaces it: should we die before, somebody still knows that the server is down.
+ */
 async function finishForeignNote({ settings, run }: SwapWork): Promise<void> {
   const note = await readStopNote(settings.dataDir);
-  if (note === undefined || note.runId === run.runId) return;
-  await finishSwap(settings.dataDir, note);
-  await removeStopNote(settings.dataDir);
+  if (note !== undefined && note.runId !== run.runId) await finishSwap(settings.dataDir, note);
 }
 
 async function swapUnderMutex(work: SwapWork): Promise<Swapped> {
   const { deps, settings, plan, run } = work;
   const { dataDir } = settings;
   const earlier = await readStopNote(dataDir);
-  if ((await whichWalIsInPlace(dataDir, plan)) === 'new' && earlier === undefined) {
+  const inPlace = await whichWalIsInPlace(dataDir, plan);
+  // Once the server were stopped, nobody could tell what to start it on.
+  if (inPlace === 'foreign') throw foreignWal(dataDir);
+  if (inPlace === 'new' && earlier === undefined) {
     await startServer(settings, deps.config.timing);
     return {};
   }
   const note = await takeNote(work, earlier);
   try {
     await stopAndBlock(work, note);
-    await work.checkAllowed();
+    await checkInTime(work, note);
     run.signal.throwIfAborted();
     await writeStopNote(dataDir, { ...note, phase: 'swapping' });
     await swapWal(dataDir, note);
@@ -77,6 +83,20 @@ async function swapUnderMutex(work: SwapWork): Promise<Swapped> {
     await bringUp(work, note);
   }
   return { downtimeMs: Date.now() - note.createdAtMs };
+}
+
+/** The answer may take half of the downtime that is left; the other half is the server's, to start on the old data. */
+async function checkInTime({ checkAllowed }: SwapWork, note: StopNote): Promise<void> {
+  const limitMs = Math.max(0, Math.floor((note.deadlineMs - Date.now()) / 2));
+  const answered = new AbortController();
+  const late = delay(limitMs, undefined, { signal: answered.signal }).then(() => {
+    throw new RstowError('temporal-unreachable', `whether the restore may go on was not answered in ${limitMs} ms, so the old data stay`);
+  });
+  try {
+    await Promise.race([checkAllowed(), late]);
+  } finally {
+    answered.abort();
+  }
 }
 
 /** Says on the disk what is about to happen, and starts the process that ends it should we die. */

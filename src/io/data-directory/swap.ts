@@ -169,7 +169,8 @@ function isOccupied(error: unknown): boolean {
   return errno === 'ENOTEMPTY' || errno === 'EEXIST';
 }
 
-function foreignWal(dataDir: string): RstowError {
+/** What `foreign` is told as. */
+export function foreignWal(dataDir: string): RstowError {
   const path = join(dataDir, 'wal');
   return new RstowError('data-directory-replaced', `${path} is neither the old nor the new data of this restore`, { details: { path } });
 }
