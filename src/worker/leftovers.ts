@@ -8,6 +8,7 @@ import { restorePaths } from '../io/data-directory/staging.ts';
 import { readStopNote } from '../io/data-directory/stop-note.ts';
 import { dataDirectoryMutexName } from '../io/mutex/data-directory-mutex-name.ts';
 import { acquireHostMutex } from '../io/mutex/host-mutex.ts';
+import { endHolders } from '../io/service/end-holders.ts';
 import type { AgentRunRegistry } from './run-registry.ts';
 
 type Runs = Pick<AgentRunRegistry, 'runState'>;
@@ -52,6 +53,8 @@ export async function clearRestores(settings: DatabaseConfig, runs: Runs): Promi
 
 async function clearRestore({ dataDir, safetyCopyMs }: DatabaseConfig, runId: string): Promise<void> {
   const { root, wal, replaced, rehearsal, rejected } = restorePaths(dataDir, runId);
+  // The rehearsal's server may have outlived its agent.
+  await endHolders(rehearsal, { graceMs: 0 });
   for (const staged of [wal, rehearsal]) await rm(staged, { recursive: true, force: true });
   for (const kept of [replaced, rejected]) {
     // The swap moved something in: that is when the folder changed last.
