@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto';
+import type { WorkflowHandle } from '@temporalio/client';
+import { afterAll, beforeAll, beforeEach, expect, inject, it, onTestFinished } from 'vitest';
+import { lockWorkflowId, WORKFLOW_QUEUE } from '../../src/contract/names.ts';
+import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
+import { failureOf, statusOf } from './failures.ts';
+import { holdVerb } from './held-verb.ts';
+
+let agent: FakeAgent;
+
+beforeAll(async () => {
+  agent = await startFakeAgent({ temporalAddress: inject('temporalAddress'), workflowBundlePath: inject('workflowBundlePath') });
+});
+beforeEach(() => agent.reset());
+afterAll(() => agent.stop());
+
+const lock = (): WorkflowHandle => agent.client.workflow.getHandle(lockWorkflowId(DATABASE));
+
+/** A backup that has the lock and waits in its first step. */
+async function startHolder(): Promise<{ run: WorkflowHandle; letGo: () => void }> {
+  const held = holdVerb({ repository: 'local', label: 'held', timeline: '0001', serverVersion: '0.3.0' });
+  agent.verbs.prepareBackup = held.verb;
+  const run = await agent.start('hotBackup', { database: DATABASE });
+  await held.reached;
+  delete agent.verbs.prepareBackup;
+  onTestFinished(async () => {
+    held.letGo();
+    await run.result().catch(() => undefined);
+  });
+  return { run, letGo: held.letGo };
+}
+
+it.each(['hotBackup', 'restore'])('refuses a %s while a backup holds the lock, naming it', async (type) => {
+  const { run } = await startHolder();
+  const before = verbsOf(agent).length;
+  const input = { database: DATABASE, ...(type === 'restore' ? { backup: 'latest' } : {}) };
+  const failure = await failureOf(agent.execute(type, input));
+  expect(failure.type).toBe('busy');
+  expect(failure.message).toMatch(/^busy: database "orders" is in use by hotBackup /);
+  expect(failure.message).toContain(`${run.workflowId} since 2`);
+  expect(failure.details).toEqual([{ holder: run.workflowId }]);
+  expect(verbsOf(agent)).toHaveLength(before);
+});
+
+it('takes no lock to restore elsewhere, verify, list or describe', async () => {
+  await startHolder();
+  const to = { dataDir: '/elsewhere' };
+  expect(await agent.execute('restore', { database: DATABASE, backup: 'latest', to })).toMatchObject({ outcome: 'done' });
+  for (const type of ['verifyBackup', 'listBackups', 'describeDatabase']) {
+    expect(await agent.execute(type, { database: DATABASE })).toMatchObject({ outcome: 'done' });
+  }
+});
+
+it('lets the next run in after the holder has ended', async () => {
+  const { run, letGo } = await startHolder();
+  letGo();
+  await run.result();
+  expect(await agent.execute('hotBackup', { database: DATABASE })).toMatchObject({ outcome: 'done' });
+});
+
+it('frees the lock when the holder is terminated', async () => {
+  const { run } = await startHolder();
+  await run.terminate('by an operator');
+  await expect.poll(() => statusOf(lock())).toBe('TERMINATED');
+  expect(await agent.execute('hotBackup', { database: DATABASE })).toMatchObject({ outcome: 'done' });
+});
+
+it('frees the lock when the holder is cancelled', async () => {
+  const { run } = await startHolder();
+  await run.cancel();
+  await run.result().catch(() => undefined);
+  expect(await statusOf(run)).toBe('CANCELLED');
+  expect(await agent.execute('hotBackup', { database: DATABASE })).toMatchObject({ outcome: 'done' });
+});
+
+it('goes on when an operator ends the lock under it', async () => {
+  const { run, letGo } = await startHolder();
+  await lock().terminate('by an operator');
+  letGo();
+  expect(await run.result()).toMatchObject({ outcome: 'done' });
+});
+
+it('ends an orphan whose holder is gone, and takes the lock', async () => {
+  const memo = { holder: 'rstow/orders/hotBackup/gone', runId: randomUUID(), type: 'hotBackup', sinceMs: 1 };
+  const orphan = await agent.client.workflow.start('lockDatabase', {
+    taskQueue: WORKFLOW_QUEUE,
+    workflowId: lockWorkflowId(DATABASE),
+    memo,
+  });
+  expect(await agent.execute('hotBackup', { database: DATABASE })).toMatchObject({ outcome: 'done' });
+  expect(await statusOf(agent.client.workflow.getHandle(orphan.workflowId, orphan.firstExecutionRunId))).toBe('TERMINATED');
+});
+
+it('skips a run that a schedule starts while the lock is held', async () => {
+  const { run } = await startHolder();
+  const scheduleId = `rstow-${DATABASE}-hotBackup`;
+  const schedule = await agent.client.schedule.create({
+    scheduleId,
+    spec: {},
+    action: { type: 'startWorkflow', workflowType: 'hotBackup', taskQueue: WORKFLOW_QUEUE, args: [{ database: DATABASE }] },
+  });
+  onTestFinished(() => schedule.delete());
+  await schedule.trigger();
+  await expect.poll(async () => (await schedule.describe()).info.recentActions, { timeout: 10_000 }).toHaveLength(1);
+  const [recent] = (await schedule.describe()).info.recentActions;
+  const result: unknown = await agent.client.workflow.getHandle(recent!.action.workflow.workflowId).result();
+  expect(result).toMatchObject({ outcome: 'skipped', database: DATABASE, warnings: [{ code: 'busy' }] });
+  expect(JSON.stringify(result)).toContain(run.workflowId);
+});

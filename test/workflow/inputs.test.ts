@@ -1,0 +1,66 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
+import { type FakeAgent, startFakeAgent } from './fake-agent.ts';
+import { failureOf, statusOf } from './failures.ts';
+
+let agent: FakeAgent;
+
+beforeAll(async () => {
+  agent = await startFakeAgent({ temporalAddress: inject('temporalAddress'), workflowBundlePath: inject('workflowBundlePath') });
+});
+beforeEach(() => agent.reset());
+afterAll(() => agent.stop());
+
+const TYPES = ['hotBackup', 'verifyBackup', 'restore', 'listBackups', 'describeDatabase'];
+
+it.each(TYPES)('fails a %s that is started without an input, at once and with one sentence', async (type) => {
+  const failure = await failureOf(agent.execute(type));
+  expect(failure).toMatchObject({ type: 'invalid-input', nonRetryable: true, details: [{ arguments: 0 }] });
+  expect(failure.message).toBe(`invalid-input: ${type} takes one JSON object, such as {"database": "orders"}`);
+  expect(agent.calls).toEqual([]);
+});
+
+it.each([
+  ['hotBackup', [{ databse: 'orders' }], 'field "databse" is unknown; did you mean "database"?'],
+  ['hotBackup', ['orders'], 'the input must be a JSON object, not a string'],
+  ['hotBackup', [{ database: 'orders' }, {}], 'hotBackup takes one JSON object, such as {"database": "orders"}'],
+  ['hotBackup', [null], 'hotBackup takes one JSON object, such as {"database": "orders"}'],
+  ['restore', [{ database: 'orders' }], 'field "backup" is missing'],
+  [
+    'restore',
+    [{ database: 'orders', backup: 'latest', to: { dataDir: '/a/../b' } }],
+    'field "to.dataDir" must be an absolute path without ".." parts',
+  ],
+  [
+    'verifyBackup',
+    [{ database: 'orders', level: 'replays' }],
+    'field "level" must be one of checksums, records, replay; did you mean "replay"?',
+  ],
+  ['listBackups', [{ database: 'orders', limit: 0 }], 'field "limit" must be a whole number from 1 to 200'],
+  ['describeDatabase', [{ database: 'Orders' }], 'field "database" must be 1 to 63 of a-z, 0-9 and -'],
+])('fails %s with the input %j, naming what is wrong', async (type, args, sentence) => {
+  const failure = await failureOf(agent.execute(type, ...args));
+  expect(failure).toMatchObject({ type: 'invalid-input', message: `invalid-input: ${sentence}` });
+});
+
+it.each([
+  ['hotBakcup', 'unknown-workflow: rstow has no workflow type "hotBakcup"; did you mean "hotBackup"?'],
+  ['deleteEverything', /^unknown-workflow: rstow has no workflow type "deleteEverything"; the types are hotBackup, /],
+])('answers the unknown type %s instead of hanging', async (type, message) => {
+  const failure = await failureOf(agent.execute(type, { database: 'orders' }));
+  expect(failure.type).toBe('unknown-workflow');
+  expect(failure.message).toMatch(message);
+});
+
+it('waits for an agent of a database that nobody serves, and says so meanwhile', async () => {
+  const run = await agent.start('hotBackup', { database: 'ordrs' });
+  await expect
+    .poll(async () => run.query('progress').catch(() => undefined), { timeout: 10_000 })
+    .toMatchObject({
+      phase: 'looking for the database’s agent',
+      waitsFor: 'an agent that serves ordrs',
+    });
+  await sleep(200);
+  expect(await statusOf(run)).toBe('RUNNING');
+  await run.terminate();
+});

@@ -1,0 +1,99 @@
+/** What each verb answers where all goes well. */
+import type { Activities } from '../../src/activities/activities.ts';
+import type { Place } from '../../src/activities/locate.ts';
+import type { PlannedRestore } from '../../src/activities/plan-restore.ts';
+import type { WrittenManifest } from '../../src/activities/write-manifest.ts';
+import type { WalOffsetText } from '../../src/core/wal/wal-offset.ts';
+
+export const LABEL = '20261124T101500Z-hot';
+export const DIGEST = 'ab'.repeat(32);
+
+const extents = {
+  segments: 1,
+  first: '0000000000000001',
+  last: '0000000000000001',
+  end: '1099511628276' as WalOffsetText,
+  sizeBytes: 500,
+};
+const counts = { records: 19, machines: 1, instances: 2 };
+
+const manifest: WrittenManifest = {
+  kind: 'hot',
+  label: LABEL,
+  repository: 'local',
+  timeline: '0001',
+  extents,
+  ...counts,
+  stateDigest: DIGEST,
+  restorable: 'from-log',
+  pin: 'links',
+  piecesStored: 1,
+  bytesStored: 200,
+  bytesPlain: 500,
+};
+
+const planned: PlannedRestore = {
+  label: LABEL,
+  repository: 'local',
+  dataDir: '/data',
+  fromTimeline: '0001',
+  extents,
+  ...counts,
+  stateDigest: DIGEST,
+  planKey: 'databases/orders/plans/run/restore.json',
+  planHash: 'cd'.repeat(32),
+  warnings: [],
+};
+
+const row = { label: LABEL, timeline: '0001', extents, ...counts, stateDigest: DIGEST, restorable: 'from-log' as const };
+
+export type OwnVerbs = Pick<Activities, 'findLockHolder'> & { place: () => Place };
+
+/** The verbs of the workflows that these tests run. */
+export type PlausibleVerbs = ReturnType<typeof plausibleVerbs>;
+
+export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
+  const nothing = async (): Promise<void> => undefined;
+  return {
+    locateDatabase: async () => place(),
+    locateAgent: async () => place(),
+    locateAnywhere: async () => place(),
+    findLockHolder,
+    prepareBackup: async () => ({ repository: 'local', label: LABEL, timeline: '0001', serverVersion: '0.3.0' }),
+    pinWal: async () => ({ fenceKey: 'databases/orders/plans/run/fence.json', pin: 'links', segments: 1, sizeBytes: 500 }),
+    storeSegments: async () => ({ extentsKey: 'databases/orders/plans/run/extents.json', restorable: 'from-log', warnings: [] }),
+    storeAttachments: async () => [],
+    digestState: async () => ({ stateDigest: DIGEST, machines: 1, instances: 2, recordsReplayed: 19 }),
+    writeManifest: async () => manifest,
+    unpinWal: nothing,
+    chooseBackup: async () => ({ label: LABEL, repository: 'local' }),
+    verifyStoredBackup: async () => ({ pieces: 1, records: 19, bytesRead: 200, bytesPlain: 500, stateDigest: DIGEST }),
+    findAlternative: async () => null,
+    recordVerification: async () => [],
+    planRestore: async ({ toDataDir = '/data' }) => ({ ...planned, dataDir: toDataDir }),
+    stageWal: async () => ({ timeline: '0002', records: 19 }),
+    rehearse: async () => ({ rehearsal: 'passed', warnings: [] }),
+    nameSwap: async () => ({
+      oldWal: { inode: '11' },
+      newWal: { inode: '12' },
+      stagedWal: '.rstow/restores/run/wal',
+      replacedDir: '.rstow/restores/run/replaced',
+    }),
+    swapIn: async () => ({ downtimeMs: 5, replacedAt: '/data/.rstow/restores/run/replaced' }),
+    rollBack: async () => ({ downtimeMs: 5 }),
+    verifyLive: async () => ({ warnings: [] }),
+    placeElsewhere: nothing,
+    clearStaging: nothing,
+    readBackups: async () => ({ repository: 'local', backups: [row], total: 1, unreadable: [] }),
+    describeProtection: async () => ({
+      repository: 'local',
+      owner: { agent: 'db1', installationId: place().installationId, generation: 1 },
+      timelines: 1,
+      backups: 1,
+      latest: row,
+      freeBytes: null,
+      tested: null,
+      untested: [LABEL],
+    }),
+  } satisfies Partial<Activities>;
+}

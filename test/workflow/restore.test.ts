@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
+import type { RestoreResult } from '../../src/contract/restore.ts';
+import type { ErrorCode } from '../../src/core/errors/error-table.ts';
+import { RstowError } from '../../src/core/errors/rstow-error.ts';
+import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
+import { failureOf, statusOf } from './failures.ts';
+import { holdVerb } from './held-verb.ts';
+import { LABEL } from './plausible-verbs.ts';
+
+let agent: FakeAgent;
+
+beforeAll(async () => {
+  agent = await startFakeAgent({ temporalAddress: inject('temporalAddress'), workflowBundlePath: inject('workflowBundlePath') });
+});
+beforeEach(() => agent.reset());
+afterAll(() => agent.stop());
+
+const input = { database: DATABASE, backup: 'latest' };
+const STAGED = ['planRestore', 'stageWal', 'rehearse'];
+const SWAPPED = [...STAGED, 'nameSwap', 'swapIn', 'verifyLive'];
+
+const failing =
+  (code: ErrorCode, sentence = 'as planted') =>
+  async (): Promise<never> =>
+    Promise.reject(new RstowError(code, sentence));
+
+it('plans, stages, rehearses, swaps, compares, and clears', async () => {
+  const result = await agent.execute<RestoreResult>('restore', input);
+  expect(result).toMatchObject({ outcome: 'done', label: LABEL, dataDir: '/data', agent: 'db1', rehearsal: 'passed' });
+  expect(result).toMatchObject({ fromTimeline: '0001', timeline: '0002', downtimeMs: 5 });
+  expect(verbsOf(agent)).toEqual([...SWAPPED, 'clearStaging']);
+});
+
+it('ends a dry run after the plan', async () => {
+  const result = await agent.execute<RestoreResult>('restore', { ...input, dryRun: true });
+  expect(result).toMatchObject({ outcome: 'done', dryRun: true, timeline: '0001', planHash: 'cd'.repeat(32) });
+  expect(verbsOf(agent)).toEqual(['planRestore']);
+});
+
+it('places elsewhere what it has rehearsed, and never swaps', async () => {
+  const result = await agent.execute<RestoreResult>('restore', { ...input, to: { dataDir: '/elsewhere', agent: null } });
+  expect(result).toMatchObject({ dataDir: '/elsewhere', rehearsal: 'passed' });
+  expect(result.downtimeMs).toBeUndefined();
+  expect(verbsOf(agent)).toEqual([...STAGED, 'placeElsewhere', 'clearStaging']);
+});
+
+it.each([
+  ['stageWal', 'digest-different'],
+  ['rehearse', 'rehearsal-failed'],
+  ['rehearse', 'digest-different'],
+] as const)('never swaps when %s fails with %s, and clears what it staged', async (verb, code) => {
+  agent.verbs = { [verb]: failing(code) };
+  const failure = await failureOf(agent.execute('restore', input));
+  expect(failure).toMatchObject({ type: code, message: `${code}: as planted` });
+  expect(verbsOf(agent)).toEqual([...STAGED.slice(0, STAGED.indexOf(verb) + 1), 'clearStaging']);
+});
+
+it.each([
+  ['swapIn', 'service-start-failed'],
+  ['verifyLive', 'digest-different'],
+] as const)('puts the replaced data back when %s fails with %s, and says so', async (verb, code) => {
+  agent.verbs = { [verb]: failing(code) };
+  const failure = await failureOf(agent.execute('restore', input));
+  expect(failure).toMatchObject({ type: code, message: `${code}: as planted; the replaced data are back in place` });
+  expect(verbsOf(agent).slice(-2)).toEqual(['rollBack', 'clearStaging']);
+  const inputOf = (called: string): unknown => agent.calls.find((call) => call.verb === called)?.input;
+  expect(inputOf('rollBack')).toEqual(inputOf('swapIn'));
+});
+
+it('says both reasons when the replaced data can’t be put back', async () => {
+  agent.verbs = { swapIn: failing('service-start-failed', 'it ends'), rollBack: failing('data-directory-replaced', 'somebody wrote') };
+  const failure = await failureOf(agent.execute('restore', input));
+  expect(failure.type).toBe('service-start-failed');
+  expect(failure.message).toBe(
+    'service-start-failed: it ends; and the replaced data could not be put back: data-directory-replaced: somebody wrote',
+  );
+});
+
+it('rolls nothing back after a failure that left the old data in place', async () => {
+  agent.verbs = { swapIn: failing('owner-outdated') };
+  expect(await failureOf(agent.execute('restore', input))).toMatchObject({ type: 'owner-outdated', message: 'owner-outdated: as planted' });
+  expect(verbsOf(agent)).not.toContain('rollBack');
+});
+
+it('rolls nothing back where there was nothing before', async () => {
+  agent.verbs = {
+    nameSwap: async () => ({ oldWal: null, newWal: { inode: '12' }, stagedWal: 'staged', replacedDir: 'replaced' }),
+    swapIn: failing('service-start-failed'),
+  };
+  const failure = await failureOf(agent.execute('restore', input));
+  expect(failure.message).toBe('service-start-failed: as planted');
+  expect(verbsOf(agent)).not.toContain('rollBack');
+});
+
+it('ends with warnings where the rehearsal or the comparison was left out', async () => {
+  const [first, second] = ['not-enough-memory', 'written-meanwhile'].map((code) => ({ code, message: code }));
+  agent.verbs = {
+    rehearse: async () => ({ rehearsal: 'skipped', warnings: [first!] }),
+    verifyLive: async () => ({ warnings: [second!] }),
+  };
+  const result = await agent.execute<RestoreResult>('restore', input);
+  expect(result).toMatchObject({ outcome: 'warnings', rehearsal: 'skipped', warnings: [first, second] });
+});
+
+it('clears what it staged when it is cancelled before the swap', async () => {
+  const held = holdVerb(undefined);
+  agent.verbs.stageWal = held.verb;
+  const run = await agent.start('restore', input);
+  await held.reached;
+  await run.cancel();
+  await run.result().catch(() => undefined);
+  expect(await statusOf(run)).toBe('CANCELLED');
+  expect(verbsOf(agent)).toEqual(['planRestore', 'stageWal', 'clearStaging']);
+});
+
+it('names another backup where an object of this one is damaged', async () => {
+  const key = 'databases/orders/wal/0001/0000000000000001/0000000000-00000001f4.wal.zst';
+  agent.verbs = {
+    stageWal: async () => Promise.reject(new RstowError('damaged-object', `${key} is missing`, { details: { key } })),
+    findAlternative: async () => ({ kind: 'older', label: '20261123T101500Z-hot' }),
+  };
+  const failure = await failureOf(agent.execute('restore', input));
+  expect(failure.message).toBe(`damaged-object: ${key} is missing; backup 20261123T101500Z-hot does not need it: restore that one`);
+  expect(failure.details).toEqual([{ key, alternative: '20261123T101500Z-hot' }]);
+});
