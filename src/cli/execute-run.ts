@@ -39,7 +39,7 @@ export async function executeRun<Result extends CommonResult>(request: RunReques
       return 0;
     }
     if (!request.isLook) output.note(`started ${workflowId}`);
-    const end = await watchRun(handle, output);
+    const end = await watchRun(temporal.client, handle, output);
     if (end.kind === 'detached') return tellDetached(output, workflowId, temporal);
     return tellResult(output, request, end.result as Result);
   } finally {

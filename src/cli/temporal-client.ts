@@ -6,10 +6,10 @@ export type TemporalOptions = { address?: string; namespace?: string };
 
 export type TemporalClient = { client: Client; address: string; namespace: string; close: () => Promise<void> };
 
-const CONNECT_MS = 10_000;
+const CONNECT_MS = 5_000;
 
 /**
- * Connects by the options, else by TEMPORAL_* and temporal.toml. Fails: temporal-unreachable, within 10 s;
+ * Connects by the options, else by TEMPORAL_* and temporal.toml. Fails: temporal-unreachable, within 5 s;
  * invalid-config where the environment can't be used.
  */
 export async function connectClient(options: TemporalOptions): Promise<TemporalClient> {

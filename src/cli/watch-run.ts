@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
+import type { Client, WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
 import type { CommonResult } from '../contract/result.ts';
 import type { Output } from './output.ts';
 import { progressText, type RunProgress, runProgress } from './run-progress.ts';
@@ -8,15 +8,19 @@ export type WatchEnd = { kind: 'ended'; result: CommonResult } | { kind: 'detach
 
 const POLL_MS = 1000;
 
-/** Waits for the run's end and shows where it is; Ctrl-C ends the watching, not the run. Fails: with the run's own failure. */
-export async function watchRun(handle: WorkflowHandle, output: Output): Promise<WatchEnd> {
+/**
+ * Waits for the run's end and shows where it is; Ctrl-C ends the watching, at once, and not the run.
+ * Fails: with the run's own failure.
+ */
+export async function watchRun(client: Client, handle: WorkflowHandle, output: Output): Promise<WatchEnd> {
   const watching = new AbortController();
   const { promise: detached, resolve: detach } = Promise.withResolvers<WatchEnd>();
   const onInterrupt = (): void => detach({ kind: 'detached' });
   process.once('SIGINT', onInterrupt);
   const showing = showProgress(handle, output, watching.signal);
   try {
-    const ended = handle.result().then((result): WatchEnd => ({ kind: 'ended', result: result as CommonResult }));
+    const result = client.withAbortSignal(watching.signal, () => handle.result());
+    const ended = result.then((value): WatchEnd => ({ kind: 'ended', result: value as CommonResult }));
     return await Promise.race([ended, detached]);
   } finally {
     process.off('SIGINT', onInterrupt);

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { type Activities, createActivities } from '../activities/activities.ts';
 import type { ActivityDeps } from '../activities/activity-deps.ts';
-import { agentQueue, ANY_QUEUE, databaseQueue, installationQueue, WORKFLOW_QUEUE } from '../contract/names.ts';
+import { agentQueue, ANY_QUEUE, databaseQueue, installationQueue, standbyQueue, WORKFLOW_QUEUE } from '../contract/names.ts';
 import type { TemporalConnection } from './temporal-connection.ts';
 
 export type AgentWorkers = {
@@ -50,6 +50,10 @@ export async function startAgentWorkers(options: AgentWorkersOptions): Promise<A
       maxConcurrentActivityTaskExecutions: PINNED_ACTIVITIES_MAX,
     }),
   ]);
+  const standby: Pick<Activities, 'locateStandby'> = { locateStandby: activities.locateStandby };
+  for (const [database, settings] of Object.entries(options.deps.config.databases)) {
+    if (settings.standby) running.push(await start({ taskQueue: standbyQueue(database), activities: standby }));
+  }
   const databases = new Map<string, RunningWorker>();
   return {
     failed,

@@ -9,6 +9,9 @@ import { startTemporalServer } from '../../support/temporal-server.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 import { type AgentScene, makeAgentScene } from './agent-scene.ts';
 
+/** temporal.api.enums.v1.IndexedValueType */
+const INTEGER = 3;
+
 let scene: AgentScene;
 let stack: DatabaseStack;
 
@@ -72,10 +75,8 @@ test('adds the search attributes, so that runs can be found by database', async 
 test('runs without search attributes where the namespace has one of another type', async () => {
   const foreign = await makeAgentScene();
   try {
-    await foreign.connection.operatorService.addSearchAttributes({
-      namespace: foreign.namespace,
-      searchAttributes: { RstowOutcome: 3 } as never,
-    });
+    const searchAttributes = Object.fromEntries([[SEARCH_ATTRIBUTES.outcome, INTEGER]]);
+    await foreign.connection.operatorService.addSearchAttributes({ namespace: foreign.namespace, searchAttributes });
     const text = (await readFile(stack.configFile, 'utf8')).replace(scene.namespace, foreign.namespace);
     await writeFile(stack.configFile, text);
     const agent = await foreign.start(stack.configFile);

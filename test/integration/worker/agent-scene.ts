@@ -16,7 +16,8 @@ export type AgentScene = {
   close: () => Promise<void>;
 };
 
-const ACTIVITY_QUEUE = 2;
+/** temporal.api.enums.v1.TaskQueueType */
+const ACTIVITIES = 2;
 
 export async function makeAgentScene(): Promise<AgentScene> {
   const address = inject('temporalAddress');
@@ -36,11 +37,8 @@ export async function makeAgentScene(): Promise<AgentScene> {
       return agent;
     },
     pollers: async (taskQueue) => {
-      const { pollers } = await connection.workflowService.describeTaskQueue({
-        namespace,
-        taskQueue: { name: taskQueue },
-        taskQueueType: ACTIVITY_QUEUE as never,
-      });
+      const request: object = { namespace, taskQueue: { name: taskQueue }, taskQueueType: ACTIVITIES };
+      const { pollers } = await connection.workflowService.describeTaskQueue(request);
       return pollers.map(({ identity }) => identity ?? '');
     },
     endAgents,

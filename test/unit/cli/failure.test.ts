@@ -4,7 +4,7 @@ import { cliFailure, failureLines } from '../../../src/cli/failure.ts';
 import { RstowError } from '../../../src/core/errors/rstow-error.ts';
 
 function ofRun(cause: Error): ReturnType<typeof cliFailure> {
-  return cliFailure(new WorkflowFailedError('Workflow execution failed', cause, 'NON_RETRYABLE_FAILURE' as never));
+  return cliFailure(new WorkflowFailedError('Workflow execution failed', cause, 'NON_RETRYABLE_FAILURE'));
 }
 
 test('gives each code its exit code and its hint, once', () => {

@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { type AgentProcess, startAgent } from '../../support/agent-process.ts';
+import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';
+import { startLoadWriters } from '../../support/load-writers.ts';
+import { connectTestClient, type TestClient } from '../../support/run-workflow.ts';
+import { makeNamespace } from '../../support/temporal-namespace.ts';
+import { waitUntil } from '../../support/wait-until.ts';
+import { type Ended, runRstow, spawnRstow } from './rstow-process.ts';
+
+let stack: DatabaseStack;
+let agent: AgentProcess;
+let temporal: TestClient;
+let env: Record<string, string>;
+
+beforeAll(async () => {
+  const address = inject('temporalAddress');
+  const namespace = await makeNamespace(address);
+  env = { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace };
+  stack = await makeDatabaseStack({ temporalAddress: address, namespace });
+  temporal = await connectTestClient(address, namespace);
+  const load = await startLoadWriters({ address: stack.address, writers: 2 });
+  await load.acknowledgedAtLeast(100);
+  await load.stop();
+  agent = await startAgent({ configFile: stack.configFile, workflowBundlePath: inject('workflowBundlePath') });
+});
+
+afterAll(async () => {
+  await agent.kill('SIGKILL');
+  await temporal.close();
+  await stack.remove();
+});
+
+const rstow = (...args: string[]): Promise<Ended> => runRstow(args, env);
+
+type Message = { message_type: string } & Record<string, unknown>;
+
+function messagesOf(stdout: string): Message[] {
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Message);
+}
+
+test('backs up, verifies, lists and describes a database: results on stdout, the rest on stderr', async () => {
+  const backup = await rstow('backup', DATABASE, '--reason', 'a test');
+  expect(backup).toMatchObject({
+    exitCode: 0,
+    stderr: expect.stringMatching(/^started rstow\/orders\/hotBackup\/[0-9a-f-]{36}\n$/) as string,
+  });
+  const label = /^backup +(\S+)$/m.exec(backup.stdout)?.[1];
+  expect(label).toMatch(/-hot$/);
+  const verified = await rstow('verify', DATABASE, '--level', 'records');
+  expect(verified.exitCode).toBe(0);
+  expect(verified.stdout).toMatch(new RegExp(`^verified +${label} in local\\nlevel +records\\n`));
+  const listed = await rstow('list', DATABASE);
+  expect(listed).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(listed.stdout).toMatch(new RegExp(`^LABEL .*\\n${label} .* from-log +records `));
+  const described = await rstow('info', DATABASE);
+  expect(described.stdout).toMatch(/^owner +agent db1 \(installation .*, generation 1\)$/m);
+});
+
+test('ends with JSON lines for programs: a summary last, a failure as a message', async () => {
+  const backup = messagesOf((await rstow('backup', DATABASE, '--json')).stdout);
+  expect(backup.at(-1)).toMatchObject({ message_type: 'summary', outcome: 'done', database: DATABASE });
+  expect(backup.slice(0, -1).every((message) => message.message_type === 'progress')).toBe(true);
+  const missing = await rstow('verify', DATABASE, '--backup', '1999', '--json');
+  expect(missing.exitCode).toBe(10);
+  expect(messagesOf(missing.stdout).at(-1)).toMatchObject({ message_type: 'error', code: 'backup-not-found' });
+  expect(missing.stderr).toMatch(/\nerror: backup-not-found: .*\nhint: /);
+});
+
+test('shows a plan and changes nothing on a dry run', async () => {
+  await rstow('backup', DATABASE);
+  const planned = await rstow('restore', DATABASE, '--dry-run');
+  expect(planned.exitCode).toBe(0);
+  expect(planned.stdout).toMatch(/^would restore +\S+-hot(-2)?\n/);
+  await expect(stack.service.isRunning()).resolves.toBe(true);
+});
+
+test('prints the id alone and returns with --no-wait', async () => {
+  const { exitCode, stdout, stderr } = await rstow('backup', DATABASE, '--no-wait');
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  const workflowId = stdout.trim();
+  expect(await temporal.client.workflow.getHandle(workflowId).result()).toMatchObject({ outcome: 'done' });
+});
+
+test('leaves the run alone on Ctrl-C, says how to watch it, and ends with 130', async () => {
+  const waiting = spawnRstow(['restore', 'nobodys', '--reason', 'waits for an agent'], env);
+  await waitUntil('it has started the run', () => waiting.stderr().startsWith('started '));
+  const interrupted = performance.now();
+  waiting.signal('SIGINT');
+  expect(await waiting.exitCode).toBe(130);
+  expect(performance.now() - interrupted).toBeLessThan(8000);
+  const workflowId = /^started (\S+)$/m.exec(waiting.stderr())![1]!;
+  expect(waiting.stderr()).toContain(`temporal workflow show --follow -w ${workflowId} --address`);
+  const handle = temporal.client.workflow.getHandle(workflowId);
+  expect((await handle.describe()).status.name).toBe('RUNNING');
+  await handle.terminate();
+});
+
+test('tells at once that no agent is there, in a namespace without one', async () => {
+  const lonely = await makeNamespace(inject('temporalAddress'));
+  const { exitCode, stderr } = await runRstow(['list', DATABASE, '--namespace', lonely], env);
+  expect(exitCode).toBe(17);
+  expect(stderr).toMatch(/^error: agent-unreachable: no agent is connected to Temporal at .*\nhint: /);
+});

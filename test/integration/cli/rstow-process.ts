@@ -1,0 +1,37 @@
+/** `rstow …` as a shell runs it. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
+
+export type RstowProcess = {
+  stdout: () => string;
+  stderr: () => string;
+  signal: (signal: NodeJS.Signals) => void;
+  exitCode: Promise<number | null>;
+};
+
+export type Ended = { exitCode: number | null; stdout: string; stderr: string };
+
+export function spawnRstow(args: readonly string[], env: Record<string, string> = {}): RstowProcess {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const text = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text.stdout += chunk));
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (text.stderr += chunk));
+  return {
+    stdout: () => text.stdout,
+    stderr: () => text.stderr,
+    signal: (signal) => void child.kill(signal),
+    exitCode: once(child, 'close').then(() => child.exitCode),
+  };
+}
+
+export async function runRstow(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
+  const rstow = spawnRstow(args, env);
+  const exitCode = await rstow.exitCode;
+  return { exitCode, stdout: rstow.stdout(), stderr: rstow.stderr() };
+}
