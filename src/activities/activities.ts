@@ -2,6 +2,7 @@ import { type ActivityBody, activity } from './activity.ts';
 import type { ActivityDeps } from './activity-deps.ts';
 import { storeAttachments } from './attachments.ts';
 import { digestState } from './digest-state.ts';
+import { findAlternative } from './find-alternative.ts';
 import { clearStaging, placeElsewhere } from './finish-restore.ts';
 import { describeProtection, readBackups } from './list-backups.ts';
 import { locate, locateAnywhere } from './locate.ts';
@@ -40,6 +41,7 @@ const verbs = {
   chooseBackup,
   verifyStoredBackup,
   recordVerification,
+  findAlternative,
 
   chooseTestPoint,
   stageTest,

@@ -14,10 +14,12 @@ export const placeElsewhere =
     await placeStagedWal(plan.dataDir, run.runId);
   };
 
-/** Clears what the run has staged; the data that it replaced stay for their time. Twice: no-op. */
+/**
+ * Clears what the run has staged; the data that it replaced stay for their time. Asks no repository: one that has gone
+ * must not keep a failed restore from ending. Twice: no-op.
+ */
 export const clearStaging =
-  (deps: ActivityDeps) =>
-  async (input: FinishRestoreInput, run: RunPort): Promise<void> => {
-    const plan = await readPlan(await deps.openRepository(input.repository), input.planKey);
-    await clearRestore(plan.dataDir, run.runId);
+  () =>
+  async ({ dataDir }: { dataDir: string }, run: RunPort): Promise<void> => {
+    await clearRestore(dataDir, run.runId);
   };

@@ -1,4 +1,4 @@
-import { ActivityCancellationType, type ActivityOptions, proxyActivities } from '@temporalio/workflow';
+import { ActivityCancellationType, type ActivityOptions, proxyActivities, type RetryPolicy } from '@temporalio/workflow';
 import type { Activities } from '../activities/activities.ts';
 import type { Place } from '../activities/locate.ts';
 import { agentQueue, ANY_QUEUE, databaseQueue } from '../contract/names.ts';
@@ -9,22 +9,26 @@ const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 /** How long nobody polling a queue passes for a slow agent. */
 const PROBE_MS = 60_000;
 
+/** So many agents, half a second apart, may say that they can't, before the last one's reason is told. */
+const ANYONE_ATTEMPTS_MAX = 20;
+
 type Probes = Pick<Activities, 'locateDatabase' | 'locateAgent' | 'locateAnywhere'>;
 
 /** Asks who is there. Nobody polls: the one place where a schedule-to-start timeout is right. */
-function probe(taskQueue: string): Probes {
+function probe(taskQueue: string, retry: RetryPolicy = { initialInterval: '500ms' }): Probes {
   return proxyActivities<Probes>({
     taskQueue,
     scheduleToStartTimeout: PROBE_MS,
     startToCloseTimeout: '30s',
     scheduleToCloseTimeout: 2 * PROBE_MS,
-    retry: { initialInterval: '500ms' },
+    retry,
   });
 }
 
 export const probeDatabase = (database: string): Probes => probe(databaseQueue(database));
 export const probeAgent = (agent: string): Probes => probe(agentQueue(agent));
-export const probeAnyone = (): Probes => probe(ANY_QUEUE);
+export const probeAnyone = (): Probes =>
+  probe(ANY_QUEUE, { initialInterval: '500ms', backoffCoefficient: 1, maximumAttempts: ANYONE_ATTEMPTS_MAX });
 
 function pinned(place: Place, options: ActivityOptions): Activities {
   const { heartbeatMs, retryInitialMs, retryMaxMs } = place.timing;

@@ -4,6 +4,8 @@ import type { PlannedRestore } from '../activities/plan-restore.ts';
 import { parseRestoreInput, type RestoreInput, type RestoreResult } from '../contract/restore.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
 import { cleanup, step, transfer } from './activity-proxies.ts';
+import { agreed } from './approval.ts';
+import { withAlternative } from './alternative.ts';
 import { withDatabaseLock } from './database-lock.ts';
 import { placeOfAgent, placeOfDatabase } from './place.ts';
 import type { Run } from './run.ts';
@@ -22,20 +24,30 @@ export const restore = workflow('restore', parseRestoreInput, async (input: Rest
 
 async function recover(input: RestoreInput, run: Run, place: Place): Promise<RestoreResult> {
   const { database, backup, to } = input;
+  const wanted = { database, backup, ...(input.repository === undefined ? {} : { repository: input.repository }) };
   run.phase('planning');
-  const wanted = input.repository === undefined ? {} : { repository: input.repository };
-  const target = to === undefined ? {} : { toDataDir: to.dataDir };
-  const plan = await step(place).planRestore({ database, backup, ...wanted, ...target });
-  if (input.dryRun === true) return resultOf(run, place, { plan, timeline: plan.fromTimeline, dryRun: true });
-  const { repository, planKey } = plan;
   try {
-    return await carryOut(input, { run, place, plan });
-  } finally {
-    await CancellationScope.nonCancellable(() => cleanup(place).clearStaging({ repository, planKey }));
+    const plan = await step(place).planRestore({ ...wanted, ...(to === undefined ? {} : { toDataDir: to.dataDir }) });
+    if (input.dryRun === true) return resultOf(run, place, { plan, timeline: plan.fromTimeline, dryRun: true });
+    if (to === undefined) await agreed(run, { plan, workflow: 'restore', requestedBy: input.requestedBy });
+    return await carryOutCleanly(input, { run, place, plan });
+  } catch (error) {
+    throw await withAlternative(place, wanted, error);
   }
 }
 
-async function carryOut(input: RestoreInput, work: { run: Run; place: Place; plan: PlannedRestore }): Promise<RestoreResult> {
+type Work = { run: Run; place: Place; plan: PlannedRestore };
+
+async function carryOutCleanly(input: RestoreInput, work: Work): Promise<RestoreResult> {
+  const { dataDir } = work.plan;
+  try {
+    return await carryOut(input, work);
+  } finally {
+    await CancellationScope.nonCancellable(() => cleanup(work.place).clearStaging({ dataDir }));
+  }
+}
+
+async function carryOut(input: RestoreInput, work: Work): Promise<RestoreResult> {
   const { run, place, plan } = work;
   const { database, startedAtMs } = run;
   const { repository, planKey } = plan;
@@ -55,7 +67,7 @@ async function carryOut(input: RestoreInput, work: { run: Run; place: Place; pla
 type Facts = Partial<RestoreResult> & { plan: PlannedRestore; timeline: string; warnings?: Warning[] };
 
 function resultOf(run: Run, place: Place, { plan, warnings: found = [], ...facts }: Facts): RestoreResult {
-  const { warnings: planned, ...summary } = plan;
+  const { warnings: planned, approval: _policy, ...summary } = plan;
   const warnings = [...planned, ...found];
   const { runId, database } = run;
   const durationMs = Date.now() - run.startedAtMs;

@@ -1,3 +1,4 @@
+import { defaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
 import {
   ActivityFailure,
   ApplicationFailure,
@@ -26,7 +27,7 @@ export function runFailure(error: unknown): unknown {
 
 /** The step's own sentence; a step that nobody did, or that fell silent, is told as an unreachable agent. */
 function failureOfCause(error: ActivityFailure | ChildWorkflowFailure): ApplicationFailure {
-  const { cause } = error;
+  const cause = lastReason(error.cause);
   const step = error instanceof ActivityFailure ? error.activityType : 'a child run';
   if (cause instanceof ApplicationFailure && isErrorCode(cause.type ?? '')) {
     return ApplicationFailure.create({
@@ -39,6 +40,17 @@ function failureOfCause(error: ActivityFailure | ChildWorkflowFailure): Applicat
   }
   if (cause instanceof TimeoutFailure) return failure('agent-unreachable', `no agent finished the step ${step} in time`, error);
   return failure('failed', `the step ${step} failed: ${cause?.message ?? error.message}`, error);
+}
+
+/**
+ * A step that was tried until its time was over ends with a timeout, and the failure of its last attempt is what a
+ * person needs. The SDK leaves that cause in the timeout's raw form.
+ */
+function lastReason(cause: Error | undefined): Error | undefined {
+  const raw = cause instanceof TimeoutFailure ? cause.failure?.cause : undefined;
+  if (raw === undefined || raw === null) return cause;
+  const last = defaultFailureConverter.failureToError(raw, defaultPayloadConverter);
+  return last instanceof ApplicationFailure ? last : cause;
 }
 
 function failure(code: string, sentence: string, cause: unknown): ApplicationFailure {

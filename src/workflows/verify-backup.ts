@@ -1,7 +1,11 @@
-import type { Verified } from '../activities/verification.ts';
 import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
+import type { Place } from '../activities/locate.ts';
+import type { RecordVerificationInput } from '../activities/record-verification.ts';
+import type { Verified } from '../activities/verification.ts';
+import { outcomeOf, type Warning } from '../contract/result.ts';
 import { parseVerifyBackupInput, type VerifyBackupInput, type VerifyBackupResult } from '../contract/verify-backup.ts';
 import { step, transfer } from './activity-proxies.ts';
+import { withAlternative } from './alternative.ts';
 import { placeAnywhere } from './place.ts';
 import type { Run } from './run.ts';
 import { runFailure } from './run-failure.ts';
@@ -18,31 +22,44 @@ export const verifyBackup = workflow(
     run.phase('looking for an agent', `an agent that serves ${database}`);
     const place = await placeAnywhere(database, input.repository);
     run.placed(place);
-    const wanted = input.repository === undefined ? {} : { repository: input.repository };
-    const { label, repository } = await step(place).chooseBackup({ database, backup, ...wanted });
-    run.phase(`verifying ${label}: ${level}`);
-    const fact = { label, level };
+    const wanted = { database, backup, ...(input.repository === undefined ? {} : { repository: input.repository }) };
     try {
-      const verified = await transfer(place).verifyStoredBackup({ database, repository, label, level });
-      await step(place).recordVerification({ database, repository, fact: { ...fact, atMs: Date.now(), held: true } });
-      return resultOf(run, { label, repository, level }, verified);
+      const { label, repository } = await step(place).chooseBackup(wanted);
+      return await verifyChosen(run, place, { label, repository, level });
     } catch (error) {
-      const failure = runFailure(error);
-      if (failure instanceof ApplicationFailure && !isCancellation(error) && isVerdict(failure)) {
-        const told = { code: failure.type ?? 'failed', sentence: failure.message };
-        await step(place).recordVerification({ database, repository, fact: { ...fact, atMs: Date.now(), held: false, failure: told } });
-      }
-      throw error;
+      throw await withAlternative(place, wanted, error);
     }
   },
 );
+
+type Chosen = Pick<VerifyBackupResult, 'label' | 'repository' | 'level'>;
+
+async function verifyChosen(run: Run, place: Place, chosen: Chosen): Promise<VerifyBackupResult> {
+  const { database } = run;
+  const { label, repository, level } = chosen;
+  run.phase(`verifying ${label}: ${level}`);
+  const remember = (answer: Answer): Promise<Warning[]> =>
+    step(place).recordVerification({ database, repository, fact: { label, level, atMs: Date.now(), ...answer } });
+  try {
+    const verified = await transfer(place).verifyStoredBackup({ database, repository, label, level });
+    return resultOf(run, chosen, { ...verified, warnings: await remember({ held: true }) });
+  } catch (error) {
+    const failure = runFailure(error);
+    if (failure instanceof ApplicationFailure && !isCancellation(error) && isVerdict(failure)) {
+      await remember({ held: false, failure: { code: failure.type ?? 'failed', sentence: failure.message } });
+    }
+    throw error;
+  }
+}
+
+type Answer = Pick<RecordVerificationInput['fact'], 'held' | 'failure'>;
 
 /** A backup that could not be read is not a bad one: only what its bytes say is remembered. */
 function isVerdict(failure: ApplicationFailure): boolean {
   return failure.type === 'damaged-object' || failure.type === 'digest-different';
 }
 
-function resultOf(run: Run, chosen: Pick<VerifyBackupResult, 'label' | 'repository' | 'level'>, verified: Verified): VerifyBackupResult {
+function resultOf(run: Run, chosen: Chosen, found: Verified & { warnings: Warning[] }): VerifyBackupResult {
   const { runId, database, startedAtMs } = run;
-  return { outcome: 'done', runId, database, warnings: [], ...chosen, ...verified, durationMs: Date.now() - startedAtMs };
+  return { outcome: outcomeOf(found.warnings), runId, database, ...chosen, ...found, durationMs: Date.now() - startedAtMs };
 }

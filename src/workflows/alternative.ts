@@ -1,0 +1,41 @@
+import { ApplicationFailure } from '@temporalio/workflow';
+import type { Alternative, FindAlternativeInput } from '../activities/find-alternative.ts';
+import type { Place } from '../activities/locate.ts';
+import { step } from './activity-proxies.ts';
+import { runFailure } from './run-failure.ts';
+
+/**
+ * The failure of a run that met a damaged object of a backup, and what can be restored instead: in its sentence, and as
+ * `alternative` in its details. Any other error comes back as it is.
+ */
+export async function withAlternative(place: Place, wanted: Omit<FindAlternativeInput, 'damagedKey'>, error: unknown): Promise<unknown> {
+  const failure = runFailure(error);
+  if (!(failure instanceof ApplicationFailure) || failure.type !== 'damaged-object') return error;
+  const details = (failure.details?.[0] ?? {}) as Record<string, unknown>;
+  const damagedKey = details['key'];
+  if (typeof damagedKey !== 'string') return error;
+  const found = await step(place)
+    .findAlternative({ ...wanted, damagedKey })
+    .catch(() => null);
+  if (found === null) return error;
+  return ApplicationFailure.create({
+    message: `${failure.message}; ${sentenceOf(found)}`,
+    type: 'damaged-object',
+    nonRetryable: true,
+    details: [{ ...details, alternative: found.kind === 'none' ? null : found.label }],
+    cause: failure,
+  });
+}
+
+function sentenceOf(found: Alternative): string {
+  switch (found.kind) {
+    case 'same':
+      return `a restore of ${found.label} does not need it`;
+    case 'other-cover':
+      return `other pieces hold the same bytes: move it out of the repository, and ${found.label} can be restored`;
+    case 'older':
+      return `backup ${found.label} does not need it: restore that one`;
+    case 'none':
+      return 'no other backup is whole without it';
+  }
+}
