@@ -1,0 +1,114 @@
+/** docs/recovery.md is followed to the letter: its script, a real backup, a real server. */
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { liveDigest } from '../../src/activities/live-digest.ts';
+import type { Manifest } from '../../src/config/repository-json/manifest.ts';
+import { makeDatabaseStack, type DatabaseStack } from '../support/database-stack.ts';
+import { backUp } from '../support/direct-backup.ts';
+import { startLoadWriters } from '../support/load-writers.ts';
+import { startRstmdb } from '../support/rstmdb-server.ts';
+
+const PAGE = new URL('../../docs/recovery.md', import.meta.url);
+const RESTARTS = 2;
+
+let stack: DatabaseStack;
+let folder: string;
+let scriptFile: string;
+let manifest: Manifest;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rstow-recovery-page-'));
+  scriptFile = join(folder, 'restore-wal.sh');
+  await writeFile(scriptFile, await scriptOfPage());
+  stack = await makeDatabaseStack({ temporalAddress: 'none:1', segmentSizeMb: 1 });
+  // Two backups, so that segments are stored in more than one piece.
+  await writeSome('first');
+  await backUp(stack);
+  await writeSome('second');
+  manifest = await backUp(stack);
+  await stack.service.stop();
+});
+
+afterAll(async () => {
+  await stack.remove();
+  await rm(folder, { recursive: true, force: true });
+});
+
+test('the recovery page gives back, with a shell and zstd alone, the state that was backed up', async () => {
+  const dataDir = join(folder, 'restored');
+  expect(await runScript(stack.repositoryDir, dataDir)).toMatchObject({ failed: false });
+  expect(manifest.segments.some(({ ranges }) => ranges.length > 1)).toBe(true);
+  for (let start = 0; start < RESTARTS; start += 1) {
+    const server = await startRstmdb({ dataDir });
+    try {
+      const settings = { ...stack.settings, server: { ...stack.settings.server, address: server.address } };
+      const live = await liveDigest(settings, stack.config.timing, AbortSignal.timeout(20_000));
+      expect(live).toMatchObject({ stateDigest: manifest.stateDigest, machines: manifest.machines, instances: manifest.instances });
+    } finally {
+      await server.stop();
+    }
+  }
+});
+
+test('the recovery page refuses a piece with one flipped byte and leaves no wal/', async () => {
+  const repositoryDir = join(folder, 'damaged');
+  await cp(stack.repositoryDir, repositoryDir, { recursive: true });
+  await flipByteOfOnePiece(join(repositoryDir, 'databases/orders/wal'));
+  const dataDir = join(folder, 'never');
+  const { failed, output } = await runScript(repositoryDir, dataDir);
+  expect(failed).toBe(true);
+  expect(output).toMatch(/restore-wal: .*\.wal\.zst is damaged/);
+  expect(await readdir(dataDir)).not.toContain('wal');
+});
+
+test('the next backup goes on from a log that the recovery page put in place', async () => {
+  await rm(stack.walDir, { recursive: true });
+  expect(await runScript(stack.repositoryDir, stack.dataDir)).toMatchObject({ failed: false });
+  await stack.startServer();
+  await writeSome('third');
+  const next = await backUp(stack);
+  expect(next.timeline).toBe(manifest.timeline);
+  const known = manifest.segments[0]?.ranges ?? [];
+  expect(next.segments[0]?.ranges.slice(0, known.length)).toEqual(known);
+  expect(next.instances).toBeGreaterThan(manifest.instances);
+});
+
+async function scriptOfPage(): Promise<string> {
+  const blocks = [...(await readFile(PAGE, 'utf8')).matchAll(/^```sh\n(#!\/bin\/sh\n[^]*?)^```$/gm)].map((match) => match[1] ?? '');
+  expect(blocks).toHaveLength(1);
+  return blocks[0] ?? '';
+}
+
+async function writeSome(prefix: string): Promise<void> {
+  const load = await startLoadWriters({ address: stack.address, writers: 4, prefix });
+  await load.acknowledgedAtLeast(600);
+  await load.stop();
+}
+
+async function runScript(repositoryDir: string, dataDir: string): Promise<{ failed: boolean; output: string }> {
+  const args = [scriptFile, repositoryDir, manifest.database, manifest.label, dataDir];
+  try {
+    const { stdout, stderr } = await promisify(execFile)('sh', args);
+    return { failed: false, output: stdout + stderr };
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string };
+    return { failed: true, output: stdout + stderr };
+  }
+}
+
+async function flipByteOfOnePiece(walFolder: string): Promise<void> {
+  const names = await readdir(walFolder, { recursive: true });
+  const piece = names.sort().find((name) => name.endsWith('.wal.zst'));
+  if (piece === undefined) throw new Error('the backup has stored no piece');
+  await using handle = await open(join(walFolder, piece), 'r+');
+  const { size } = await handle.stat();
+  const byte = Buffer.alloc(1);
+  const at = Math.floor(size / 2);
+  await handle.read(byte, 0, 1, at);
+  byte[0] = (byte[0] ?? 0) ^ 0x10;
+  await handle.write(byte, 0, 1, at);
+}
