@@ -1,0 +1,114 @@
+/** The steps of a backup and of a restore, called one after another without Temporal. */
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import type { ActivityBody } from '../../src/activities/activity.ts';
+import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
+import { storeAttachments } from '../../src/activities/attachments.ts';
+import { readManifest } from '../../src/activities/backups.ts';
+import { digestState } from '../../src/activities/digest-state.ts';
+import { clearStaging, placeElsewhere } from '../../src/activities/finish-restore.ts';
+import { pinWal, unpinWal } from '../../src/activities/pinned-segments.ts';
+import { planRestore } from '../../src/activities/plan-restore.ts';
+import { prepareBackup } from '../../src/activities/prepare-backup.ts';
+import { rehearse } from '../../src/activities/rehearse.ts';
+import type { RunPort } from '../../src/activities/run-port.ts';
+import { stageWal } from '../../src/activities/stage-wal.ts';
+import { storeSegments } from '../../src/activities/store-segments.ts';
+import { verifyStoredBackup } from '../../src/activities/verify-backup.ts';
+import { writeManifest } from '../../src/activities/write-manifest.ts';
+import type { Manifest } from '../../src/config/repository-json/manifest.ts';
+import { segmentFileName } from '../../src/core/wal/segment-id.ts';
+import { databaseOwnership } from '../../src/worker/database-claim.ts';
+import { createRepositoryOpener } from '../../src/worker/repositories.ts';
+import { DATABASE, type DatabaseStack } from './database-stack.ts';
+
+export type DirectRun = <Input, Output>(body: (deps: ActivityDeps) => ActivityBody<Input, Output>, input: Input) => Promise<Output>;
+
+export type BackUpOptions = { /** What happens to the source once it is pinned. */ afterPin?: () => Promise<void> };
+
+/** The agent's own composition, without Temporal: no run is ever cancelled or closed. */
+export function directDeps(stack: DatabaseStack): ActivityDeps {
+  const unused = (): never => {
+    throw new Error('no Temporal here');
+  };
+  return {
+    config: stack.config,
+    configFile: stack.configFile,
+    agent: { name: 'db1', installationId: '11111111-1111-4111-8111-111111111111' },
+    temporal: { clusterId: 'none', namespace: 'none' },
+    runs: { checkOpen: async () => Promise.resolve(), isOpen: unused, lockHolder: unused, terminate: unused },
+    searchAttributes: false,
+    openRepository: createRepositoryOpener(stack.config),
+  };
+}
+
+/** A run of its own: its steps share one run id. */
+export function directRun(deps: ActivityDeps): DirectRun {
+  const run: RunPort = {
+    workflowId: 'direct',
+    runId: randomUUID(),
+    signal: new AbortController().signal,
+    report: () => undefined,
+    checkOpen: async () => Promise.resolve(),
+  };
+  return (body, input) => body(deps)(input, run);
+}
+
+/** What the workflow hotBackup does, step by step. */
+export async function backUp(stack: DatabaseStack, options: BackUpOptions = {}): Promise<Manifest> {
+  const deps = directDeps(stack);
+  expect(await databaseOwnership(deps, DATABASE)).toEqual({ kind: 'mine' });
+  const step = directRun(deps);
+  const startedAtMs = Date.now();
+  const { repository, label, timeline, serverVersion } = await step(prepareBackup, { database: DATABASE, startedAtMs });
+  const at = { database: DATABASE, repository };
+  try {
+    const { fenceKey, pin } = await step(pinWal, { ...at, timeline });
+    await options.afterPin?.();
+    const { extentsKey, restorable, warnings } = await step(storeSegments, { ...at, timeline, fenceKey });
+    const attachments = await step(storeAttachments, { ...at, label, withSnapshots: restorable !== 'from-log' });
+    const state = await step(digestState, { ...at, fenceKey, extentsKey });
+    const facts = { startedAtMs, serverVersion, extentsKey, pin, state, attachments, warnings };
+    await step(writeManifest, { ...at, label, timeline, ...facts });
+    return await readManifest(await deps.openRepository(repository), DATABASE, label);
+  } finally {
+    await step(unpinWal, { database: DATABASE, timeline });
+  }
+}
+
+/** What the workflow restore does with another directory, a rehearsal by a real server included. */
+export async function restoreElsewhere(stack: DatabaseStack, backup: string, toDataDir: string): Promise<void> {
+  const step = directRun(directDeps(stack));
+  const { repository, planKey } = await step(planRestore, { database: DATABASE, backup, toDataDir });
+  const at = { database: DATABASE, repository, planKey };
+  try {
+    await step(stageWal, { ...at, startedAtMs: Date.now() });
+    expect(await step(rehearse, at)).toEqual({ rehearsal: 'passed', warnings: [] });
+    await step(placeElsewhere, at);
+  } finally {
+    await step(clearStaging, { dataDir: toDataDir });
+  }
+}
+
+/** Fails where the backup's objects, records or replayed state are not what its manifest promises. */
+export async function verifyByReplay(stack: DatabaseStack, { label }: Manifest): Promise<void> {
+  const repository = stack.settings.repositories[0] as string;
+  await directRun(directDeps(stack))(verifyStoredBackup, { database: DATABASE, repository, label, level: 'replay' });
+}
+
+/** How far the backup goes in each segment, by file name. */
+export function extentsOf(manifest: Manifest): Record<string, number> {
+  return Object.fromEntries(manifest.segments.map(({ segment, ranges }) => [segmentFileName(segment), ranges.at(-1)?.endBytes ?? 0]));
+}
+
+/** Holds a restored wal/ against the source's files, byte for byte up to the backup's extents. */
+export async function expectSameWal(manifest: Manifest, sourceWalDir: string, restoredWalDir: string): Promise<void> {
+  for (const [fileName, endBytes] of Object.entries(extentsOf(manifest))) {
+    const source = await readFile(join(sourceWalDir, fileName));
+    const restored = await readFile(join(restoredWalDir, fileName));
+    expect(restored.length, fileName).toBe(endBytes);
+    expect(restored.equals(source.subarray(0, endBytes)), fileName).toBe(true);
+  }
+}
