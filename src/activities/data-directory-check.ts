@@ -34,9 +34,12 @@ function reaches(files: readonly SegmentFile[], offset: WalOffset): boolean {
   return file !== undefined && file.sizeBytes >= positionBytesOf(offset);
 }
 
-/** The files hold no more than the server has written since; an older segment may grow in a rotation race. */
+/**
+ * The segment that the server writes to holds no more than it has written since. Newer files may stand beside it: a
+ * rotation makes the file first, and of two rotations at once the one with the lower number may win.
+ * @see rstmdb-wal 0.3.0 src/wal.rs, rotate_segment
+ */
 function endsBy(files: readonly SegmentFile[], offset: WalOffset): boolean {
-  const newest = files.at(-1);
-  if (newest === undefined || newest.segment < segmentOf(offset)) return true;
-  return newest.segment === segmentOf(offset) && newest.sizeBytes <= positionBytesOf(offset);
+  const current = files.find((candidate) => candidate.segment === segmentOf(offset));
+  return current === undefined || current.sizeBytes <= positionBytesOf(offset);
 }
