@@ -5,32 +5,29 @@ import type { DescribeDatabaseResult } from '../../src/contract/describe-databas
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';
 import { processesWithOpenFilesUnder } from '../../src/io/process/open-files.ts';
-import { type AgentProcess, startAgent } from '../support/agent-process.ts';
-import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../support/database-stack.ts';
+import type { AgentProcess } from '../support/agent-process.ts';
+import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
-import { connectTestClient, type TestClient } from '../support/run-workflow.ts';
+import type { TestClient } from '../support/run-workflow.ts';
+import { openScene, type Scene } from '../support/scene.ts';
 
+let scene: Scene;
 let stack: DatabaseStack;
 let agent: AgentProcess;
 let temporal: TestClient;
 let backup: HotBackupResult;
 
 beforeAll(async () => {
-  const temporalAddress = inject('temporalAddress');
-  stack = await makeDatabaseStack({ temporalAddress, segmentSizeMb: 1 });
-  agent = await startAgent({ configFile: stack.configFile, workflowBundlePath: inject('workflowBundlePath') });
-  temporal = await connectTestClient(temporalAddress);
+  const shared = { temporalAddress: inject('temporalAddress'), workflowBundlePath: inject('workflowBundlePath') };
+  scene = await openScene(shared, { segmentSizeMb: 1 });
+  ({ stack, agent, temporal } = scene);
   const load = await startLoadWriters({ address: stack.address, writers: 4 });
   await load.acknowledgedAtLeast(2500);
   await load.stop();
   backup = await temporal.execute<HotBackupResult>('hotBackup', { database: DATABASE });
 });
 
-afterAll(async () => {
-  await temporal.close();
-  await agent.kill();
-  await stack.remove();
-});
+afterAll(() => scene.close());
 
 const test = (input: Record<string, unknown> = {}): Promise<TestRecoveryResult> =>
   temporal.execute<TestRecoveryResult>('testRecovery', { database: DATABASE, ...input });

@@ -1,7 +1,8 @@
 /** One database as an operator has it: a real server that its own service starts, a repository, and an agent's config. */
+import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { stringify } from 'yaml';
 import { serviceOf, startServer } from '../../src/activities/managed-service.ts';
 import { type AgentConfig, agentConfigSchema, type DatabaseConfig } from '../../src/config/agent-config.ts';
@@ -19,8 +20,9 @@ export type StackOptions = {
   namespace?: string;
   agentName?: string;
   segmentSizeMb?: number;
-  /** Merged into the database's and the agent's config. */
+  /** Merged into the database's config, its server's and the agent's timing. */
   database?: Record<string, unknown>;
+  server?: Record<string, unknown>;
   timing?: Record<string, number>;
   serverEnv?: Record<string, string>;
 };
@@ -37,8 +39,8 @@ export type DatabaseStack = {
   service: Service;
   openRepository: () => Promise<Repository>;
   startServer: () => Promise<void>;
-  /** Another agent's config for the same database and repository. */
-  writeConfig: (agent: { name: string; stateDir: string }) => Promise<string>;
+  /** Another agent's config for the same repository, and for the same database but for what `changes` says of it. */
+  writeConfig: (agent: { name: string; stateDir: string }, changes?: Record<string, unknown>) => Promise<string>;
   /** Ends the server and removes everything. */
   remove: () => Promise<void>;
 };
@@ -62,9 +64,9 @@ export async function makeDatabaseStack(options: StackOptions): Promise<Database
   const plain = await plainConfig(options, { folder, dataDir, repositoryDir });
   const config = agentConfigSchema.parse(plain);
   const settings = config.databases[DATABASE] as DatabaseConfig;
-  const writeConfig = async (agent: { name: string; stateDir: string }): Promise<string> => {
-    const configFile = join(folder, `${agent.name}-${agent.stateDir.split('/').at(-1) ?? ''}.yaml`);
-    await writeFile(configFile, stringify({ ...plain, agent }));
+  const writeConfig: DatabaseStack['writeConfig'] = async (agent, changes = {}) => {
+    const configFile = join(folder, `${agent.name}-${basename(agent.stateDir)}-${randomUUID()}.yaml`);
+    await writeFile(configFile, stringify({ ...plain, agent, databases: { [DATABASE]: { ...plain.databases[DATABASE], ...changes } } }));
     return configFile;
   };
   const configFile = await writeConfig({ name: options.agentName ?? 'db1', stateDir: join(folder, 'agent') });
@@ -94,7 +96,9 @@ export async function makeDatabaseStack(options: StackOptions): Promise<Database
 
 type Places = { folder: string; dataDir: string; repositoryDir: string };
 
-async function plainConfig(options: StackOptions, { folder, dataDir, repositoryDir }: Places): Promise<Record<string, unknown>> {
+type PlainConfig = Record<string, unknown> & { databases: Record<string, Record<string, unknown>> };
+
+async function plainConfig(options: StackOptions, { folder, dataDir, repositoryDir }: Places): Promise<PlainConfig> {
   const address = `127.0.0.1:${await freePort()}`;
   const env = {
     RSTMDB_DATA: dataDir,
@@ -106,7 +110,7 @@ async function plainConfig(options: StackOptions, { folder, dataDir, repositoryD
     ...options.serverEnv,
   };
   const database = {
-    server: { address },
+    server: { address, ...options.server },
     dataDir,
     service: { kind: 'process', command: [toolPath('rstmdb')], env, stateDir: join(folder, 'service'), stopTimeoutMs: 5000 },
     repositories: ['local'],
