@@ -5,18 +5,22 @@ import { digestState } from './digest-state.ts';
 import { findAlternative } from './find-alternative.ts';
 import { clearStaging, placeElsewhere } from './finish-restore.ts';
 import { describeProtection, readBackups } from './list-backups.ts';
+import { inspectLiveDatabase } from './live-database.ts';
 import { locate, locateAnywhere } from './locate.ts';
 import { findLockHolder } from './lock-holder.ts';
 import { pinWal, unpinWal } from './pinned-segments.ts';
 import { planRestore } from './plan-restore.ts';
 import { prepareBackup } from './prepare-backup.ts';
+import { prepareHost } from './prepare-host.ts';
 import { recordVerification } from './record-verification.ts';
 import { recordTest } from './record-test.ts';
+import { findCandidates } from './recovery-candidates.ts';
 import { rehearse } from './rehearse.ts';
 import { stageTest } from './stage-test.ts';
 import { stageWal } from './stage-wal.ts';
 import { storeSegments } from './store-segments.ts';
 import { nameSwap, rollBack, swapIn } from './swap-in.ts';
+import { readOwnerGeneration, takeOwnership } from './take-ownership.ts';
 import { chooseTestPoint } from './test-point.ts';
 import { clearTest, testServer } from './test-server.ts';
 import { chooseBackup, verifyStoredBackup } from './verify-backup.ts';
@@ -28,6 +32,7 @@ const verbs = {
   locateDatabase: locate,
   locateAgent: locate,
   locateAnywhere,
+  locateStandby: locate,
   findLockHolder,
 
   prepareBackup,
@@ -48,6 +53,12 @@ const verbs = {
   testServer,
   recordTest,
   clearTest,
+
+  inspectLiveDatabase,
+  findCandidates,
+  prepareHost,
+  readOwnerGeneration,
+  takeOwnership,
 
   planRestore,
   stageWal,

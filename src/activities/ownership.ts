@@ -3,7 +3,21 @@ import { ownerKey, ownerPrefix } from '../core/repository/object-keys.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import type { Repository } from '../io/repository/repository.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
-import type { AgentIdentity } from './activity-deps.ts';
+import type { ActivityDeps, AgentIdentity } from './activity-deps.ts';
+import { databaseSettings } from './database-settings.ts';
+
+/** Where ownership is told: the first of the database's repositories that can be reached. Fails: repository-unavailable. */
+export async function openOwnerRepository(deps: ActivityDeps, database: string): Promise<Repository> {
+  const failures: unknown[] = [];
+  for (const name of databaseSettings(deps.config, database).repositories) {
+    try {
+      return await deps.openRepository(name);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  throw failures[0];
+}
 
 /** Who may write the database's history: the highest generation. Undefined: nobody has claimed it yet. */
 export async function currentOwner(repository: Repository, database: string): Promise<Owner | undefined> {

@@ -20,8 +20,19 @@ import { planSegments } from './planned-segments.ts';
 import type { RunPort } from './run-port.ts';
 import { requireSpace } from './space.ts';
 
-export type PlanRestoreInput = { database: string; repository?: string; backup: string; toDataDir?: string };
-export type PlannedRestore = Omit<RestoreSummary, 'timeline' | 'agent'> & { warnings: Warning[] };
+export type PlanRestoreInput = {
+  database: string;
+  repository?: string;
+  backup: string;
+  toDataDir?: string;
+  /** A recovery that is about to take the database over: it isn't the owner yet, and may try one backup after another. */
+  takeover?: { attempt: number };
+};
+export type PlannedRestore = Omit<RestoreSummary, 'timeline' | 'agent'> & {
+  warnings: Warning[];
+  /** Present where the config wants another person's agreement for some workflows. */
+  approval?: { for: string[]; expiresMs: number };
+};
 
 /**
  * Decides what a restore will do, before anything is touched: the backup, a cover of stored pieces, the place, the
@@ -35,11 +46,12 @@ export const planRestore =
     const settings = databaseSettings(deps.config, database);
     const name = repositoryName(settings, input.repository);
     const repository = await deps.openRepository(name);
-    const key = planKey(database, run.runId, 'restore');
+    const key = planKey(database, run.runId, input.takeover === undefined ? 'restore' : `restore-${input.takeover.attempt}`);
     const planned = await readSealed(repository, key, restorePlanSchema);
-    if (planned !== undefined) return summaryOf(planned, key);
+    const { approval } = settings;
+    if (planned !== undefined) return { ...summaryOf(planned, key), ...(approval === undefined ? {} : { approval }) };
     const inPlace = input.toDataDir === undefined;
-    if (inPlace) await requireOwner(repository, database, deps.agent);
+    if (inPlace && input.takeover === undefined) await requireOwner(repository, database, deps.agent);
     const manifest = await findBackup(repository, database, input.backup);
     requireRestorable(manifest);
     const dataDir = input.toDataDir ?? settings.dataDir;
@@ -51,7 +63,7 @@ export const planRestore =
       plan.segments.reduce((sum, segment) => sum + segment.endBytes, 0),
     );
     await putSealed(repository, key, { schema: restorePlanSchema, value: plan });
-    return summaryOf(plan, key);
+    return { ...summaryOf(plan, key), ...(approval === undefined ? {} : { approval }) };
   };
 
 /** Fails: damaged-object. */

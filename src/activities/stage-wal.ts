@@ -16,7 +16,14 @@ import { stageSegments } from './stage-segments.ts';
 import { createTimeline } from './timelines.ts';
 import { requireDigest } from './verify-replay.ts';
 
-export type StageWalInput = { database: string; repository: string; planKey: string; startedAtMs: number };
+export type StageWalInput = {
+  database: string;
+  repository: string;
+  planKey: string;
+  startedAtMs: number;
+  /** That of an owner to be; the present owner's where absent. */
+  generation?: number;
+};
 export type StagedWal = { timeline: string; records: number };
 
 /**
@@ -35,23 +42,23 @@ export const stageWal =
     await stageSegments({ repository, planned, walDir, run });
     const replayed = await replaySegments(plannedFiles(plan, walDir), run);
     requireDigest(replayed.stateDigest, plan.stateDigest, plan.label);
-    const timeline = await markTimeline(deps, { repository, plan, walDir, startedAtMs: input.startedAtMs, run });
+    const timeline = await markTimeline(deps, { repository, plan, walDir, input, run });
     await applyOwnership(walDir, (await readOwnership(join(dataDir, 'wal'))) ?? plan.ownership);
     await fsyncTree(walDir);
     return { timeline, records: replayed.records };
   };
 
-type Marking = { repository: Repository; plan: RestorePlan; walDir: string; startedAtMs: number; run: RunPort };
+type Marking = { repository: Repository; plan: RestorePlan; walDir: string; input: StageWalInput; run: RunPort };
 
 /** A copy elsewhere keeps its source's timeline: it is no new history of the database. */
 async function markTimeline(deps: ActivityDeps, marking: Marking): Promise<string> {
-  const { repository, plan, walDir, startedAtMs, run } = marking;
+  const { repository, plan, walDir, input, run } = marking;
   const { database, fromTimeline, label, inPlace } = plan;
   if (!inPlace) {
     await writeTimelineFile(walDir, { format: 1, database, timeline: fromTimeline, generation: 1 });
     return fromTimeline;
   }
-  const { generation } = await requireOwner(repository, database, deps.agent);
+  const generation = input.generation ?? (await requireOwner(repository, database, deps.agent)).generation;
   const extents = plan.segments.map(({ segment, endBytes }) => ({ segment, endBytes }));
   const parent = { timeline: fromTimeline, label, extents };
   const { timeline } = await createTimeline(repository, database, {
@@ -59,7 +66,7 @@ async function markTimeline(deps: ActivityDeps, marking: Marking): Promise<strin
     parent,
     why: 'restore',
     runId: run.runId,
-    createdAtMs: startedAtMs,
+    createdAtMs: input.startedAtMs,
   });
   const fork = { from: fromTimeline, runId: run.runId };
   await writeTimelineFile(walDir, { format: 1, database, timeline, generation, fork });

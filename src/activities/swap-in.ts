@@ -4,10 +4,9 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { segmentFileName } from '../core/wal/segment-id.ts';
 import { listSegments } from '../io/data-directory/segments.ts';
 import { planRollBack, planSwap, type SwapPlan } from '../io/data-directory/swap.ts';
-import type { Repository } from '../io/repository/repository.ts';
 import type { ActivityDeps } from './activity-deps.ts';
 import { databaseSettings } from './database-settings.ts';
-import { requireOwner } from './ownership.ts';
+import { openOwnerRepository, requireOwner } from './ownership.ts';
 import { readPlan } from './plan-restore.ts';
 import type { RunPort } from './run-port.ts';
 import { type Swapped, swapWithServerDown, type SwapWork } from './swap-wal.ts';
@@ -53,14 +52,14 @@ async function workOf(deps: ActivityDeps, input: SwapInput, run: RunPort): Promi
   const settings = databaseSettings(deps.config, database);
   const repository = await deps.openRepository(input.repository);
   const plan = await readPlan(repository, input.planKey);
-  const checkAllowed = (): Promise<void> => requireStillOurs(deps, { repository, database, run });
+  const checkAllowed = (): Promise<void> => requireStillOurs(deps, database, run);
   return { work: { deps, database, settings, run, checkAllowed }, plan };
 }
 
 /** Fails: cancelled, temporal-unreachable, owner-outdated, repository-unavailable: then the old data are started again. */
-async function requireStillOurs(deps: ActivityDeps, of: { repository: Repository; database: string; run: RunPort }): Promise<void> {
-  await of.run.checkOpen();
-  await requireOwner(of.repository, of.database, deps.agent);
+async function requireStillOurs(deps: ActivityDeps, database: string, run: RunPort): Promise<void> {
+  await run.checkOpen();
+  await requireOwner(await openOwnerRepository(deps, database), database, deps.agent);
 }
 
 /** Fails: data-directory-replaced. */

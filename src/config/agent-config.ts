@@ -67,6 +67,17 @@ const database = z.strictObject({
   maxDowntimeMs: durationMs.default(120_000),
   /** How long a restore keeps the data that it replaced. */
   safetyCopyMs: durationMs.default(604_800_000),
+  /** Whether this host stands ready to take the database over. */
+  standby: z.boolean().default(false),
+  /** Run in order, without a shell, before a disaster recovery fills this host; each may run twice. */
+  prepare: z.array(command).max(20).default([]),
+  /** Which workflows wait for another person's agreement, and for how long. */
+  approval: z
+    .strictObject({
+      for: z.array(z.enum(['restore', 'disasterRecovery'])),
+      expiresMs: durationMs.default(86_400_000),
+    })
+    .optional(),
   /** How long a server may take to replay its log after a start. */
   startTimeoutMs: durationMs.default(600_000),
 });

@@ -12,6 +12,9 @@ export const ANY_QUEUE = 'rstow-any';
 /** Only `locateDatabase`: polled by the agent that owns the database. */
 export const databaseQueue = (database: string): string => `rstow-db-${database}`;
 
+/** Only `locateStandby`: polled by agents that list the database with `standby: true`. */
+export const standbyQueue = (database: string): string => `rstow-standby-${database}`;
+
 /** Only `locateAgent`: polled by every agent of that name. */
 export const agentQueue = (agent: string): string => `rstow-agent-${agent}`;
 
@@ -20,6 +23,9 @@ export const installationQueue = (agent: string, installationId: string): string
 
 /** Its run is the lock: Temporal lets one run of an id be open at a time. */
 export const lockWorkflowId = (database: string): string => `rstow/lock/${database}`;
+
+/** Requests for recovery meet under this id: many signals are one recovery. */
+export const recoveryWorkflowId = (database: string): string => `rstow/recovery/${database}`;
 
 export const runWorkflowId = (database: string, type: string, unique: string): string => `rstow/${database}/${type}/${unique}`;
 

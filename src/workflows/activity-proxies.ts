@@ -1,7 +1,7 @@
 import { ActivityCancellationType, type ActivityOptions, proxyActivities, type RetryPolicy } from '@temporalio/workflow';
 import type { Activities } from '../activities/activities.ts';
 import type { Place } from '../activities/locate.ts';
-import { agentQueue, ANY_QUEUE, databaseQueue } from '../contract/names.ts';
+import { agentQueue, ANY_QUEUE, databaseQueue, standbyQueue } from '../contract/names.ts';
 
 /** What must have stopped before its compensation begins is waited for. */
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
@@ -9,26 +9,33 @@ const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 /** How long nobody polling a queue passes for a slow agent. */
 const PROBE_MS = 60_000;
 
+/** The same, where a recovery waits. */
+const SOON_MS = 10_000;
+
 /** So many agents, half a second apart, may say that they can't, before the last one's reason is told. */
 const ANYONE_ATTEMPTS_MAX = 20;
 
-type Probes = Pick<Activities, 'locateDatabase' | 'locateAgent' | 'locateAnywhere'>;
+type Probes = Pick<Activities, 'locateDatabase' | 'locateAgent' | 'locateAnywhere' | 'locateStandby'>;
+type ProbeOptions = { waitMs?: number; retry?: RetryPolicy };
 
 /** Asks who is there. Nobody polls: the one place where a schedule-to-start timeout is right. */
-function probe(taskQueue: string, retry: RetryPolicy = { initialInterval: '500ms' }): Probes {
+function probe(taskQueue: string, { waitMs = PROBE_MS, retry = { initialInterval: '500ms' } }: ProbeOptions = {}): Probes {
   return proxyActivities<Probes>({
     taskQueue,
-    scheduleToStartTimeout: PROBE_MS,
+    scheduleToStartTimeout: waitMs,
     startToCloseTimeout: '30s',
-    scheduleToCloseTimeout: 2 * PROBE_MS,
+    scheduleToCloseTimeout: 2 * waitMs,
     retry,
   });
 }
 
 export const probeDatabase = (database: string): Probes => probe(databaseQueue(database));
+/** Every second of waiting for a host that burnt is downtime. */
+export const probeDatabaseSoon = (database: string): Probes => probe(databaseQueue(database), { waitMs: SOON_MS });
+export const probeStandby = (database: string): Probes => probe(standbyQueue(database), { waitMs: SOON_MS });
 export const probeAgent = (agent: string): Probes => probe(agentQueue(agent));
 export const probeAnyone = (): Probes =>
-  probe(ANY_QUEUE, { initialInterval: '500ms', backoffCoefficient: 1, maximumAttempts: ANYONE_ATTEMPTS_MAX });
+  probe(ANY_QUEUE, { retry: { initialInterval: '500ms', backoffCoefficient: 1, maximumAttempts: ANYONE_ATTEMPTS_MAX } });
 
 function pinned(place: Place, options: ActivityOptions): Activities {
   const { heartbeatMs, retryInitialMs, retryMaxMs } = place.timing;

@@ -17,7 +17,8 @@ export const hotBackup = workflow('hotBackup', parseHotBackupInput, async (input
   return withDatabaseLock(run, place, () => backUp(input, run, place));
 });
 
-async function backUp(input: HotBackupInput, run: Run, place: Place): Promise<HotBackupResult> {
+/** The exclusive part: whoever calls it holds the database's lock. */
+export async function backUp(input: HotBackupInput, run: Run, place: Place): Promise<HotBackupResult> {
   const { database, repository: wanted } = input;
   run.phase('checking server, repository and timeline');
   const wantedRepository = wanted === undefined ? {} : { repository: wanted };

@@ -1,7 +1,7 @@
 import { ActivityFailure, TimeoutFailure } from '@temporalio/workflow';
 import type { Place } from '../activities/locate.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { probeAgent, probeAnyone, probeDatabase } from './activity-proxies.ts';
+import { probeAgent, probeAnyone, probeDatabase, probeDatabaseSoon, probeStandby } from './activity-proxies.ts';
 
 /** The database's owner. Fails: agent-unreachable, where nobody answers for the name. */
 export async function placeOfDatabase(database: string): Promise<Place> {
@@ -27,6 +27,25 @@ export async function placeAnywhere(database: string, repository: string | undef
     return await probeAnyone().locateAnywhere({ database, ...(repository === undefined ? {} : { repository }) });
   } catch (error) {
     throw unanswered(error) ? unreachable(`lists database "${database}" and reaches its repository`) : error;
+  }
+}
+
+/** The owner if it answers soon; undefined where it burnt, or its agent is down. */
+export async function ownerIfThere(database: string): Promise<Place | undefined> {
+  return ifAnswered(probeDatabaseSoon(database).locateDatabase({ database }));
+}
+
+/** An agent that stands by for the database; undefined where there is none. */
+export async function standbyIfThere(database: string): Promise<Place | undefined> {
+  return ifAnswered(probeStandby(database).locateStandby({ database }));
+}
+
+async function ifAnswered(probing: Promise<Place>): Promise<Place | undefined> {
+  try {
+    return await probing;
+  } catch (error) {
+    if (unanswered(error)) return undefined;
+    throw error;
   }
 }
 

@@ -75,6 +75,9 @@ export const errorTable = {
     exitCode: 15,
     hint: 'Compaction deleted segments that no backup holds; take a new backup once a baseline can be made.',
   },
+  // 16: somebody has to agree.
+  'approval-denied': { retryable: false, exitCode: 16, hint: 'Nothing was touched. Ask for it again when it is agreed.' },
+  'approval-expired': { retryable: false, exitCode: 16, hint: 'Nothing was touched. Start again, and have it approved in time.' },
   // 17: something cannot be reached.
   'agent-unreachable': { retryable: false, exitCode: 17, hint: 'Start `rstow agent` on the database’s host, or correct the name.' },
   'repository-unavailable': {
@@ -91,6 +94,7 @@ export const errorTable = {
   bug: { retryable: false, exitCode: 1, hint: 'This is a fault of rstow: please report it with the details.' },
   cancelled: { retryable: false, exitCode: 1, hint: 'The run was cancelled; start it again when you like.' },
   failed: { retryable: true, exitCode: 1, hint: 'See the cause in the run’s history.' },
+  'prepare-failed': { retryable: false, exitCode: 1, hint: 'Run the named command of databases.<db>.prepare by hand on that host.' },
   'port-taken': { retryable: true, exitCode: 1, hint: 'Free the named port.' },
   'rehearsal-failed': {
     retryable: false,

@@ -1,0 +1,48 @@
+import type { BackupSummary } from './hot-backup.ts';
+import { booleanField, nameField, optional, type Parsed } from './input-field.ts';
+import type { RestoreSummary } from './restore.ts';
+import type { CommonResult } from './result.ts';
+import { commonFields, inputParser } from './workflow-input.ts';
+
+const fields = {
+  ...commonFields,
+  /** The new host's agent; an agent with `standby: true`, else the owner itself, where absent. */
+  agent: optional(nameField),
+  /** Recovers although the database is up and as new as its backups. */
+  force: optional(booleanField),
+};
+
+/** The newest provable state onto a new host, verified, owned by it, and backed up again. */
+export type DisasterRecoveryInput = Parsed<typeof fields>;
+
+export const parseDisasterRecoveryInput = inputParser('disasterRecovery', fields);
+
+/** A newer state that could not be recovered, and why. */
+export type SkippedState = { label: string; repository: string; code: string; reason: string };
+
+/** What is missing after the recovery, as far as anybody can know. */
+export type Loss = {
+  /** When the recovered state was taken: what was written after it is lost (Unix ms). */
+  sinceMs: number;
+  /** When the recovery was asked for: nothing was written after it. */
+  untilMs: number;
+  /** Records that newer backups promise and that could not be recovered. */
+  knownRecords: number;
+  /** The newest offset that any backup promises, where it is beyond the recovered one. */
+  knownEnd?: string;
+};
+
+export type DisasterRecoveryResult = CommonResult &
+  Partial<RestoreSummary> & {
+    /** The owner's new generation: the old host is fenced by it. */
+    generation?: number;
+    skipped?: SkippedState[];
+    lost?: Loss;
+    /** From the start of the run to the first answer of the recovered server. */
+    rtoMs?: number;
+    firstBackup?: Pick<BackupSummary, 'label' | 'piecesStored' | 'bytesStored'>;
+    /** Requests that came while the first one was at work. */
+    laterRequests?: number;
+    replacedAt?: string;
+    durationMs?: number;
+  };

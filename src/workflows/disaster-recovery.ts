@@ -1,0 +1,58 @@
+import { defineSignal, setHandler } from '@temporalio/workflow';
+import type { Place } from '../activities/locate.ts';
+import { type DisasterRecoveryInput, type DisasterRecoveryResult, parseDisasterRecoveryInput } from '../contract/disaster-recovery.ts';
+import { REQUEST_RECOVERY_SIGNAL } from '../contract/messages.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { step } from './activity-proxies.ts';
+import { withDatabaseLock } from './database-lock.ts';
+import { ownerIfThere, placeOfAgent, standbyIfThere } from './place.ts';
+import { takeOver } from './take-over.ts';
+import { workflow } from './workflow.ts';
+
+const requestRecovery = defineSignal<[unknown]>(REQUEST_RECOVERY_SIGNAL);
+
+/**
+ * The newest provable state onto a host that can run it. Other services ask for it by signal-with-start under one id: the
+ * first request counts, later ones are counted.
+ */
+export const disasterRecovery = workflow(
+  'disasterRecovery',
+  parseDisasterRecoveryInput,
+  async (input: DisasterRecoveryInput, run): Promise<DisasterRecoveryResult> => {
+    const requests = countRequests();
+    const { database } = input;
+    run.phase('looking whether the database is up', 'the owner’s agent, for ten seconds');
+    const owner = await ownerIfThere(database);
+    if (input.force !== true && owner !== undefined && (await isWell(owner, database))) {
+      return { outcome: 'not-needed', runId: run.runId, database, warnings: [upAndNew] };
+    }
+    const target = await targetOf(input, owner);
+    run.placed(target);
+    const result: DisasterRecoveryResult = await withDatabaseLock(run, target, () => takeOver(input, run, target));
+    return { ...result, laterRequests: requests.later() };
+  },
+);
+
+const upAndNew = { code: 'not-needed', message: 'the database is up, and holds at least what its newest backup holds' };
+
+/** A signal that came with the start is the request itself. */
+function countRequests(): { later(): number } {
+  let signals = 0;
+  setHandler(requestRecovery, () => {
+    signals += 1;
+  });
+  return { later: () => Math.max(0, signals - 1) };
+}
+
+async function isWell(owner: Place, database: string): Promise<boolean> {
+  const { isUp, isAsNew } = await step(owner).inspectLiveDatabase({ database });
+  return isUp && isAsNew;
+}
+
+/** The agent that was named, else one that stands by, else the owner itself. Fails: agent-unreachable. */
+async function targetOf({ agent, database }: DisasterRecoveryInput, owner: Place | undefined): Promise<Place> {
+  if (agent !== undefined) return placeOfAgent(agent, database);
+  const target = (await standbyIfThere(database)) ?? owner;
+  if (target !== undefined) return target;
+  throw new RstowError('agent-unreachable', `no agent stands by for database "${database}", and its owner does not answer`);
+}

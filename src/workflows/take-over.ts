@@ -1,0 +1,127 @@
+import { ApplicationFailure, CancellationScope } from '@temporalio/workflow';
+import type { Place } from '../activities/locate.ts';
+import type { PlannedRestore } from '../activities/plan-restore.ts';
+import type { Candidate, Candidates } from '../activities/recovery-candidates.ts';
+import type { DisasterRecoveryInput, DisasterRecoveryResult, Loss, SkippedState } from '../contract/disaster-recovery.ts';
+import { outcomeOf, type Warning } from '../contract/result.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { cleanup, step, transfer } from './activity-proxies.ts';
+import { backUp } from './hot-backup.ts';
+import { agreed } from './approval.ts';
+import type { Run } from './run.ts';
+import { runFailure } from './run-failure.ts';
+import { type SwapOutcome, swapInPlace } from './restore-in-place.ts';
+
+type Staged = { candidate: Candidate; plan: PlannedRestore; timeline: string };
+
+/** Fetches the newest state that holds, takes the database over with it, and backs it up on its new timeline. */
+export async function takeOver(input: DisasterRecoveryInput, run: Run, place: Place): Promise<DisasterRecoveryResult> {
+  const { database } = input;
+  run.phase('looking for the newest state that can be recovered');
+  const candidates = await step(place).findCandidates({ database, ...repositoryOf(input) });
+  const fromGeneration = await step(place).readOwnerGeneration({ database });
+  const staging: Staging = { run, place, generation: fromGeneration + 1, skipped: [...candidates.skipped] };
+  const staged = await stageNewest(staging, candidates);
+  try {
+    await agreed(run, { plan: staged.plan, workflow: 'disasterRecovery', requestedBy: input.requestedBy });
+    const taken = await bringUp({ run, place, staged, fromGeneration });
+    const rtoMs = Date.now() - run.startedAtMs;
+    run.phase('taking the first backup of the new history');
+    const first = await backUp({ database }, run, place);
+    const lost = lossOf(run, staged.candidate, candidates);
+    const warnings = [...staged.plan.warnings, ...taken.warnings, ...warningsOf(staging.skipped, lost)];
+    const { warnings: _planned, approval: _policy, ...summary } = staged.plan;
+    return {
+      ...{ outcome: outcomeOf(warnings), runId: run.runId, database, warnings },
+      ...{ ...summary, agent: place.agent, timeline: staged.timeline, generation: taken.generation },
+      ...{ skipped: staging.skipped, lost, rtoMs, ...firstBackupOf(first), ...replacedOf(taken) },
+      durationMs: Date.now() - run.startedAtMs,
+    };
+  } finally {
+    await CancellationScope.nonCancellable(() => cleanup(place).clearStaging({ dataDir: staged.plan.dataDir }));
+  }
+}
+
+type Staging = { run: Run; place: Place; generation: number; skipped: SkippedState[] };
+
+/** Tries one state after another; what can't be read or doesn't replay to its digest is skipped, and named. Fails: backup-not-found. */
+async function stageNewest(staging: Staging, { usable }: Candidates): Promise<Staged> {
+  const { run, skipped } = staging;
+  for (const [attempt, candidate] of usable.entries()) {
+    try {
+      return await stage(staging, candidate, attempt);
+    } catch (error) {
+      const failure = runFailure(error);
+      if (!(failure instanceof ApplicationFailure) || !isBadState(failure)) throw error;
+      const { label, repository } = candidate;
+      skipped.push({ label, repository, code: failure.type ?? 'failed', reason: failure.message });
+    }
+  }
+  const reasons = skipped.map(({ label, repository, reason }) => `${label} in ${repository}: ${reason}`);
+  throw new RstowError('backup-not-found', `no backup of "${run.database}" can be recovered: ${reasons.join('; ')}`, {
+    details: { reasons },
+  });
+}
+
+async function stage({ run, place, generation }: Staging, candidate: Candidate, attempt: number): Promise<Staged> {
+  const { database, startedAtMs } = run;
+  const { label, repository } = candidate;
+  run.phase(`fetching ${label} from ${repository}`);
+  const plan = await step(place).planRestore({ database, repository, backup: label, takeover: { attempt } });
+  const { planKey, dataDir } = plan;
+  try {
+    const { timeline } = await transfer(place).stageWal({ database, repository, planKey, startedAtMs, generation });
+    return { candidate, plan, timeline };
+  } catch (error) {
+    // The next candidate must not find this one's files.
+    await CancellationScope.nonCancellable(() => cleanup(place).clearStaging({ dataDir }));
+    throw error;
+  }
+}
+
+function isBadState(failure: ApplicationFailure): boolean {
+  return ['damaged-object', 'digest-different', 'format-unsupported', 'backup-not-found', 'wal-gap'].includes(failure.type ?? '');
+}
+
+type Taken = SwapOutcome & { generation: number };
+
+/** Ownership is the fence: it is taken when the new data are proved, and before they go in. */
+async function bringUp(of: { run: Run; place: Place; staged: Staged; fromGeneration: number }): Promise<Taken> {
+  const { run, place, staged, fromGeneration } = of;
+  const { database } = run;
+  const { repository, planKey, label } = staged.plan;
+  run.phase('preparing the host');
+  await transfer(place).prepareHost({ database, repository, label });
+  run.phase('rehearsing: a real server boots on the restored files');
+  const { warnings } = await transfer(place).rehearse({ database, repository, planKey });
+  run.phase('taking the database over');
+  const { generation } = await step(place).takeOwnership({ database, fromGeneration, timeline: staged.timeline });
+  const swapped = await swapInPlace(run, place, { repository, planKey });
+  return { ...swapped, generation, warnings: [...warnings, ...swapped.warnings] };
+}
+
+function lossOf(run: Run, recovered: Candidate, { newest }: Candidates): Loss {
+  const known = { sinceMs: recovered.createdAtMs, untilMs: run.startedAtMs };
+  if (newest === undefined || newest.label === recovered.label) return { ...known, knownRecords: 0 };
+  return { ...known, knownRecords: Math.max(0, newest.records - recovered.records), knownEnd: newest.extents.end };
+}
+
+function warningsOf(skipped: readonly SkippedState[], lost: Loss): Warning[] {
+  const told = skipped.map(({ label, repository, reason }) => ({ code: 'state-skipped', message: `${label} in ${repository}: ${reason}` }));
+  if (lost.knownRecords === 0) return told;
+  return [...told, { code: 'records-lost', message: `${lost.knownRecords} records that a newer backup promises could not be recovered` }];
+}
+
+function repositoryOf({ repository }: DisasterRecoveryInput): { repository?: string } {
+  return repository === undefined ? {} : { repository };
+}
+
+function firstBackupOf(first: Awaited<ReturnType<typeof backUp>>): Pick<DisasterRecoveryResult, 'firstBackup'> {
+  const { label, piecesStored, bytesStored } = first;
+  if (label === undefined || piecesStored === undefined || bytesStored === undefined) return {};
+  return { firstBackup: { label, piecesStored, bytesStored } };
+}
+
+function replacedOf({ replacedAt }: Taken): Pick<DisasterRecoveryResult, 'replacedAt'> {
+  return replacedAt === undefined ? {} : { replacedAt };
+}
