@@ -16,7 +16,9 @@ import { rehearse } from '../../src/activities/rehearse.ts';
 import type { RunPort } from '../../src/activities/run-port.ts';
 import { stageWal } from '../../src/activities/stage-wal.ts';
 import { storeSegments } from '../../src/activities/store-segments.ts';
+import { nameSwap, swapIn } from '../../src/activities/swap-in.ts';
 import { verifyStoredBackup } from '../../src/activities/verify-backup.ts';
+import { verifyLive } from '../../src/activities/verify-live.ts';
 import { writeManifest } from '../../src/activities/write-manifest.ts';
 import type { Manifest } from '../../src/config/repository-json/manifest.ts';
 import { segmentFileName } from '../../src/core/wal/segment-id.ts';
@@ -89,6 +91,22 @@ export async function restoreElsewhere(stack: DatabaseStack, backup: string, toD
     await step(placeElsewhere, at);
   } finally {
     await step(clearStaging, { dataDir: toDataDir });
+  }
+}
+
+/** What the workflow restore does in place: the server stops, wal/ is swapped, the server starts and is compared. */
+export async function restoreInPlace(stack: DatabaseStack, backup: string): Promise<void> {
+  const step = directRun(directDeps(stack));
+  const { repository, planKey } = await step(planRestore, { database: DATABASE, backup });
+  const at = { database: DATABASE, repository, planKey };
+  try {
+    await step(stageWal, { ...at, startedAtMs: Date.now() });
+    expect(await step(rehearse, at)).toEqual({ rehearsal: 'passed', warnings: [] });
+    const swap = await step(nameSwap, { database: DATABASE });
+    await step(swapIn, { ...at, swap });
+    expect(await step(verifyLive, at)).toEqual({ warnings: [] });
+  } finally {
+    await step(clearStaging, { dataDir: stack.dataDir });
   }
 }
 

@@ -1,0 +1,148 @@
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, realpath, rename, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { planRestore } from '../../src/activities/plan-restore.ts';
+import { directDeps, directRun, restoreInPlace } from '../support/direct-backup.ts';
+import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
+import { backUpAndRestore, expectSound, oddSource, sourceDigest, writeOrders } from '../support/odd-source.ts';
+
+const isRoot = process.getuid?.() === 0;
+
+type Place = {
+  what: string;
+  /** Makes the place out of a stopped source's data directory. */
+  lay: (stack: DatabaseStack) => Promise<void>;
+};
+
+/** Gone before the stack's own folder is removed. */
+function mount(path: string, ...args: string[]): void {
+  execFileSync('mount', [...args, path]);
+  onTestFinished(() => void execFileSync('umount', ['--lazy', path]));
+}
+
+async function sourceIn({ lay }: Place): Promise<DatabaseStack> {
+  const stack = await oddSource();
+  await stack.service.stop();
+  await lay(stack);
+  await stack.startServer();
+  await writeOrders(stack.address, 6);
+  return stack;
+}
+
+async function expectBackedUp(stack: DatabaseStack, pin: 'links' | 'descriptors'): Promise<void> {
+  const { manifest, dataDir } = await backUpAndRestore(stack);
+  expect(manifest).toMatchObject({ pin, warnings: [], restorable: 'from-log', stateDigest: await sourceDigest(stack) });
+  expect(await expectSound(stack, dataDir)).toBe(manifest.stateDigest);
+}
+
+/** Restores what was just backed up over newer data, and sees the newer data gone. */
+async function expectRestoredInPlace(stack: DatabaseStack): Promise<void> {
+  const backedUp = await sourceDigest(stack);
+  await writeOrders(stack.address, 2, 'newer');
+  await restoreInPlace(stack, 'latest');
+  expect(await sourceDigest(stack)).toBe(backedUp);
+}
+
+async function tmpfsAt({ dataDir }: DatabaseStack): Promise<void> {
+  mount(dataDir, '-t', 'tmpfs', 'tmpfs');
+  return Promise.resolve();
+}
+
+describe('a data directory', () => {
+  it('that is a symbolic link is backed up, and restored in place', async () => {
+    const lay = async ({ dataDir }: DatabaseStack): Promise<void> => {
+      await rename(dataDir, `${dataDir}-real`);
+      await symlink(`${dataDir}-real`, dataDir);
+    };
+    const stack = await sourceIn({ what: 'symlink', lay });
+    await expectBackedUp(stack, 'links');
+    await expectRestoredInPlace(stack);
+  });
+
+  it('with blanks and letters outside ASCII in its path is backed up, and restored in place', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'rstow daten für töchter 東京 %20 '));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    vi.stubEnv('TMPDIR', folder);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const stack = await oddSource();
+    await writeOrders(stack.address, 6);
+    expect(stack.dataDir).toContain('töchter 東京 %20 ');
+    await expectBackedUp(stack, 'links');
+    await expectRestoredInPlace(stack);
+  });
+
+  it.runIf(isRoot)('that is a mount point is backed up, and restored in place', async () => {
+    const stack = await sourceIn({ what: 'tmpfs', lay: tmpfsAt });
+    await expectBackedUp(stack, 'links');
+    await expectRestoredInPlace(stack);
+  });
+});
+
+const unsupported: (Place & { pin: 'links' | 'descriptors' })[] = [
+  {
+    what: 'a mount point',
+    pin: 'descriptors',
+    lay: async ({ walDir }) => {
+      await rm(walDir, { recursive: true });
+      await mkdir(walDir);
+      mount(walDir, '-t', 'tmpfs', 'tmpfs');
+    },
+  },
+  {
+    what: 'a bind mount',
+    pin: 'descriptors',
+    lay: async ({ walDir, folder }) => {
+      const elsewhere = join(folder, 'elsewhere');
+      await rename(walDir, elsewhere);
+      await mkdir(walDir);
+      mount(walDir, '--bind', elsewhere);
+    },
+  },
+  {
+    what: 'a symbolic link',
+    pin: 'links',
+    lay: async ({ walDir, folder }) => {
+      const elsewhere = join(folder, 'elsewhere');
+      await rename(walDir, elsewhere);
+      await symlink(elsewhere, walDir);
+    },
+  },
+];
+
+describe.runIf(isRoot)('a wal/ that no rename can replace', () => {
+  it.each(unsupported)('is backed up and restored elsewhere, but not in place: $what', async (place) => {
+    const stack = await sourceIn(place);
+    await expectBackedUp(stack, place.pin);
+    const inPlace = directRun(directDeps(stack))(planRestore, { database: DATABASE, backup: 'latest' });
+    await expect(inPlace).rejects.toMatchObject({ code: 'data-directory-unsupported', details: { path: await realpathOf(stack) } });
+  });
+});
+
+async function realpathOf({ dataDir }: DatabaseStack): Promise<string> {
+  return join(await realpath(dataDir), 'wal');
+}
+
+describe.runIf(isRoot)('where links are not permitted', () => {
+  const lays: Place[] = [
+    {
+      what: '.rstow on another disk',
+      lay: async ({ dataDir }) => {
+        await mkdir(join(dataDir, '.rstow'));
+        mount(join(dataDir, '.rstow'), '-t', 'tmpfs', 'tmpfs');
+      },
+    },
+    {
+      what: '.rstow on a read-only disk',
+      lay: async ({ dataDir }) => {
+        await mkdir(join(dataDir, '.rstow'));
+        mount(join(dataDir, '.rstow'), '-t', 'tmpfs', '-o', 'ro', 'tmpfs');
+      },
+    },
+  ];
+
+  it.each(lays)('open descriptors pin the segments: $what', async (place) => {
+    await expectBackedUp(await sourceIn(place), 'descriptors');
+  });
+});
