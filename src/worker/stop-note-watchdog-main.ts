@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import { databaseSettings } from '../activities/database-settings.ts';
 import { finishStopNote } from '../activities/finish-stop-note.ts';
 import { loadConfig } from './load-config.ts';
@@ -20,7 +21,7 @@ for (;;) {
     if (finish !== 'held') break;
     await delay(POLL_MS);
   } catch (error) {
-    console.error(new Date().toISOString(), error);
+    process.stderr.write(`${new Date().toISOString()} ${inspect(error)}\n`);
     await delay(FAILURE_PAUSE_MS);
   }
 }

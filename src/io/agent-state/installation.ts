@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { readStateFile, replaceStateFile } from './state-file.ts';
+import { createStateFile, readStateFile } from './state-file.ts';
 
 const INSTALLATION_ID = /^[0-9a-f-]{36}$/;
 
@@ -12,12 +12,13 @@ const INSTALLATION_ID = /^[0-9a-f-]{36}$/;
 export async function installationId(stateDir: string): Promise<string> {
   const path = join(stateDir, 'installation-id');
   try {
-    const known = (await readStateFile(path))?.trim();
-    if (known !== undefined && INSTALLATION_ID.test(known)) return known;
-    const made = randomUUID();
-    await replaceStateFile(path, `${made}\n`);
-    return made;
+    // Two agents that start at once on a new state directory agree on the id of whichever was first.
+    const known = await readStateFile(path);
+    if (known === undefined) await createStateFile(path, `${randomUUID()}\n`);
+    const id = (known ?? (await readStateFile(path)))?.trim() ?? '';
+    if (INSTALLATION_ID.test(id)) return id;
   } catch (error) {
     throw new RstowError('agent-state-unsupported', `${path} can't be read or written`, { details: { path }, cause: error });
   }
+  throw new RstowError('agent-state-unsupported', `${path} holds no installation id`, { details: { path } });
 }

@@ -1,9 +1,29 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Replaces a file of the agent's own state: whoever reads sees the old text or the new one, also after a crash. */
-export async function replaceStateFile(path: string, text: string | Uint8Array): Promise<void> {
+export async function replaceStateFile(path: string, text: string): Promise<void> {
+  await rename(await writeTemporary(path, text), path);
+  await syncFolder(dirname(path));
+}
+
+/** Makes a file that nobody has made yet; false where somebody has. */
+export async function createStateFile(path: string, text: string): Promise<boolean> {
+  const temporaryPath = await writeTemporary(path, text);
+  try {
+    await link(temporaryPath, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    await rm(temporaryPath);
+    await syncFolder(dirname(path));
+  }
+}
+
+async function writeTemporary(path: string, text: string): Promise<string> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const temporaryPath = `${path}.${randomUUID()}.tmp`;
   const handle = await open(temporaryPath, 'wx', 0o600);
@@ -13,8 +33,7 @@ export async function replaceStateFile(path: string, text: string | Uint8Array):
   } finally {
     await handle.close();
   }
-  await rename(temporaryPath, path);
-  await syncFolder(dirname(path));
+  return temporaryPath;
 }
 
 /** Undefined where it isn't there. */

@@ -25,8 +25,8 @@ export type HostMutexOptions = {
 
 const pollMs = 100;
 
-/** A holder that hung up is ending; who would not wait for a holder still waits so long for that. */
-const gonePatienceMs = 1_000;
+/** A holder that hung up is ending, with all its memory, on a busy host; who would not wait for a holder still waits for that. */
+const gonePatienceMs = 20_000;
 
 /** Linux takes 107 bytes for an abstract name; the prefix is seven of them. */
 const namePattern = /^[A-Za-z0-9:/._-]{1,90}$/;
@@ -40,6 +40,7 @@ export async function acquireHostMutex(name: string, options: HostMutexOptions):
   const socketName = `\0rstow/${name}`;
   const { waitTimeoutMs, answerTimeoutMs = 5_000, signal } = options;
   const deadlineMs = performance.now() + waitTimeoutMs;
+  let goneSinceMs: number | undefined;
   for (;;) {
     signal?.throwIfAborted();
     const server = await listen(socketName, await holderLine(options.what));
@@ -48,8 +49,9 @@ export async function acquireHostMutex(name: string, options: HostMutexOptions):
     const inode = await listeningSocketInode(socketName);
     const answer = await askHolder(socketName, answerTimeoutMs);
     if (answer.kind === 'silent' && inode !== undefined && (await killSocketOwners(inode))) continue;
-    const patienceMs = answer.kind === 'gone' ? gonePatienceMs : 0;
-    if (performance.now() >= deadlineMs + patienceMs) throw busy(name, answer);
+    goneSinceMs = answer.kind === 'gone' ? (goneSinceMs ?? performance.now()) : undefined;
+    const untilMs = Math.max(deadlineMs, goneSinceMs === undefined ? 0 : goneSinceMs + gonePatienceMs);
+    if (performance.now() >= untilMs) throw busy(name, answer);
     await sleep(pollMs);
   }
 }

@@ -37,8 +37,13 @@ async function readObject(tree: FolderTree, key: string, sizeBytesMax: number): 
   assertObjectKey(key);
   return mapped(tree.root, `read ${key}`, async () => {
     await tree.check();
-    await using handle = await openObject(tree.root, key);
-    return handle === undefined ? undefined : await readWhole(handle, key, sizeBytesMax);
+    const handle = await openObject(tree.root, key);
+    if (handle === undefined) return undefined;
+    try {
+      return await readWhole(handle, key, sizeBytesMax);
+    } finally {
+      await handle.close();
+    }
   });
 }
 

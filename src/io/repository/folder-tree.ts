@@ -55,8 +55,12 @@ export async function hasParents(root: string, key: string): Promise<boolean> {
 
 /** Makes the names in a folder durable: a new file's own fsync does not cover its name. */
 export async function syncFolder(path: string): Promise<void> {
-  await using handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  await handle.sync();
+  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Opens an object, or undefined if absent. Never follows a link, never waits on a pipe. */
