@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { Client, type WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, makeTelemetryFilterString, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { Activities } from '../../src/activities/activities.ts';
 import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
 import { activityFailure } from '../../src/activities/activity-failure.ts';
@@ -38,7 +38,8 @@ export type FakeAgentOptions = { temporalAddress: string; workflowBundlePath: st
 
 /** Failing runs are what many tests are about: their warnings would drown the report. */
 function quieten(): void {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const filter = makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' });
+  Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter } } });
 }
 
 export async function startFakeAgent({ temporalAddress, workflowBundlePath }: FakeAgentOptions): Promise<FakeAgent> {

@@ -1,0 +1,117 @@
+/**
+ * `node scripts/record-histories.ts [NAME…]`: records a history of each kind of run into test/replay/histories/, by the
+ * real workflows on a real Temporal server, with verbs that only say what they would have done. An old file is
+ * recorded anew only when a change is meant to break open runs: replaying the old ones is what tells whether it does.
+ */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { WorkflowHandle } from '@temporalio/client';
+import proto from '@temporalio/proto';
+import { lockWorkflowId } from '../src/contract/names.ts';
+import { RstowError } from '../src/core/errors/rstow-error.ts';
+import { bundleWorkflows } from '../test/replay/workflow-bundle.ts';
+import { startTemporalServer } from '../test/support/temporal-server.ts';
+import { DATABASE, type FakeAgent, startFakeAgent } from '../test/workflow/fake-agent.ts';
+import { holdVerb } from '../test/workflow/held-verb.ts';
+
+const { History } = proto.temporal.api.history.v1;
+const HISTORIES = fileURLToPath(new URL('../test/replay/histories/', import.meta.url));
+
+const input = { database: DATABASE };
+const restoreInput = { ...input, backup: 'latest' };
+const refuse = async (): Promise<never> => Promise.reject(new RstowError('source-damaged', 'byte 7 is no record'));
+const noStart = async (): Promise<never> => Promise.reject(new RstowError('service-start-failed', 'the server has ended'));
+const damaged = async (): Promise<never> =>
+  Promise.reject(new RstowError('damaged-object', 'a piece is missing', { details: { key: 'a' } }));
+
+type Scenario = (agent: FakeAgent) => Promise<WorkflowHandle>;
+
+const scenarios: Record<string, Scenario> = {
+  'hot-backup-done': (agent) => agent.start('hotBackup', input),
+  'hot-backup-failed': (agent) => {
+    agent.verbs.storeSegments = refuse;
+    return agent.start('hotBackup', input);
+  },
+  'hot-backup-cancelled': (agent) => cancelHeld(agent),
+  'hot-backup-busy': (agent) => meetHolder(agent),
+  'lock-database': async (agent) => {
+    await end(await agent.start('hotBackup', input));
+    return agent.client.workflow.getHandle(lockWorkflowId(DATABASE));
+  },
+  'restore-in-place': (agent) => agent.start('restore', restoreInput),
+  'restore-elsewhere': (agent) => agent.start('restore', { ...restoreInput, to: { dataDir: '/elsewhere' } }),
+  'restore-dry-run': (agent) => agent.start('restore', { ...restoreInput, dryRun: true }),
+  'restore-rolled-back': (agent) => {
+    agent.verbs.swapIn = noStart;
+    return agent.start('restore', restoreInput);
+  },
+  'verify-backup': (agent) => agent.start('verifyBackup', input),
+  'verify-backup-damaged': (agent) => {
+    agent.verbs.verifyStoredBackup = damaged;
+    return agent.start('verifyBackup', input);
+  },
+  'list-backups': (agent) => agent.start('listBackups', input),
+  'describe-database': (agent) => agent.start('describeDatabase', input),
+  'unknown-workflow': (agent) => agent.start('hotBakcup', input),
+};
+
+async function cancelHeld(agent: FakeAgent): Promise<WorkflowHandle> {
+  const held = holdVerb(undefined);
+  agent.verbs.storeSegments = held.verb;
+  const run = await agent.start('hotBackup', input);
+  await held.reached;
+  await run.cancel();
+  return run;
+}
+
+async function meetHolder(agent: FakeAgent): Promise<WorkflowHandle> {
+  const held = holdVerb(undefined);
+  agent.verbs.prepareBackup = held.verb;
+  const holder = await agent.start('hotBackup', input);
+  await held.reached;
+  const run = await agent.start('hotBackup', input);
+  await end(run);
+  await holder.cancel();
+  await end(holder);
+  return run;
+}
+
+async function end(run: WorkflowHandle): Promise<void> {
+  await run.result().catch(() => undefined);
+}
+
+async function record(agent: FakeAgent, name: string, scenario: Scenario): Promise<void> {
+  agent.reset();
+  const run = await scenario(agent);
+  await end(run);
+  await writeFile(join(HISTORIES, `${name}.json`), `${await historyJson(run)}\n`);
+  console.log(name);
+}
+
+/**
+ * As protobufjs prints and reads it: the SDK's own JSON needs a single copy of protobufjs in node_modules. Stack traces
+ * name paths of this machine, and no replay reads them.
+ */
+async function historyJson(run: WorkflowHandle): Promise<string> {
+  const history = History.toObject(History.fromObject(await run.fetchHistory()), { longs: String, enums: String, bytes: String });
+  return JSON.stringify(history, (key, value: unknown) => (key === 'stackTrace' ? undefined : value), 1);
+}
+
+const wanted = process.argv.slice(2);
+const folder = await mkdtemp(join(tmpdir(), 'rstow-histories-'));
+const server = await startTemporalServer();
+try {
+  const workflowBundlePath = join(folder, 'workflows.js');
+  await writeFile(workflowBundlePath, await bundleWorkflows());
+  await mkdir(HISTORIES, { recursive: true });
+  const agent = await startFakeAgent({ temporalAddress: server.address, workflowBundlePath });
+  for (const [name, scenario] of Object.entries(scenarios)) {
+    if (wanted.length === 0 || wanted.includes(name)) await record(agent, name, scenario);
+  }
+  await agent.stop();
+} finally {
+  await server.stop();
+  await rm(folder, { recursive: true, force: true });
+}

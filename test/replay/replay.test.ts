@@ -1,0 +1,46 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import proto from '@temporalio/proto';
+import { DefaultLogger, makeTelemetryFilterString, Runtime, Worker } from '@temporalio/worker';
+import { DeterminismViolationError } from '@temporalio/workflow';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { bundleWorkflows } from './workflow-bundle.ts';
+
+const { History } = proto.temporal.api.history.v1;
+const folder = new URL('./histories/', import.meta.url);
+const names = readdirSync(fileURLToPath(folder)).map((fileName) => fileName.replace(/\.json$/, ''));
+
+let code: string;
+
+beforeAll(async () => {
+  const filter = makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' });
+  Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter } } });
+  code = await bundleWorkflows();
+});
+
+async function replay(name: string, bundleCode = code): Promise<void> {
+  const json = JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8')) as Record<string, unknown>;
+  await Worker.runReplayHistory({ workflowBundle: { code: bundleCode } }, History.fromObject(json));
+}
+
+it('has a history of every workflow type', () => {
+  for (const name of ['hot-backup-done', 'restore-in-place', 'verify-backup', 'list-backups', 'describe-database', 'lock-database']) {
+    expect(names).toContain(name);
+  }
+});
+
+it.each(names)('replays %s: a run that was open during an upgrade goes on', async (name) => {
+  await replay(name);
+});
+
+describe('a changed workflow', () => {
+  it.each([
+    ['that does another step', { name: 'hot-backup-done', from: 'storeSegments', to: 'storePieces' }],
+    ['that unpins nothing', { name: 'hot-backup-failed', from: 'unpinWal', to: 'clearPins' }],
+    ['whose lock has another id', { name: 'restore-in-place', from: 'rstow/lock/', to: 'rstow/locks/' }],
+    ['that does not roll back', { name: 'restore-rolled-back', from: 'service-start-failed', to: 'service-start-refused' }],
+  ])('%s fails to replay', async (_what, { name, from, to }) => {
+    expect(code).toContain(from);
+    await expect(replay(name, code.replaceAll(from, to))).rejects.toBeInstanceOf(DeterminismViolationError);
+  });
+});
