@@ -12,7 +12,11 @@ import type { RunPort } from './run-port.ts';
 import { type Swapped, swapWithServerDown, type SwapWork } from './swap-wal.ts';
 
 export type SwapInput = { database: string; repository: string; planKey: string; swap: SwapPlan };
-export type SwappedIn = Swapped & { /** Where the replaced data are; absent where there were none. */ replacedAt?: string };
+export type SwappedIn = Swapped & {
+  /** Where the replaced data are, and until when they are kept (Unix ms); absent where there were none. */
+  replacedAt?: string;
+  replacedKeptUntilMs?: number;
+};
 
 /** Names, by inode, what will be swapped: from here on the disk tells which of the two is in place. Twice: the same. */
 export const nameSwap =
@@ -28,8 +32,9 @@ export const swapIn =
   async (input: SwapInput, run: RunPort): Promise<SwappedIn> => {
     const { work } = await workOf(deps, input, run);
     const swapped = await swapWithServerDown({ ...work, plan: input.swap });
-    const replacedAt = join(work.settings.dataDir, input.swap.replacedDir);
-    return { ...swapped, ...(input.swap.oldWal === null ? {} : { replacedAt }) };
+    if (input.swap.oldWal === null) return swapped;
+    const { dataDir, safetyCopyMs } = work.settings;
+    return { ...swapped, replacedAt: join(dataDir, input.swap.replacedDir), replacedKeptUntilMs: Date.now() + safetyCopyMs };
   };
 
 /**

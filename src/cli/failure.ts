@@ -1,4 +1,4 @@
-import { isGrpcServiceError, TemporalFailure, WorkflowFailedError } from '@temporalio/client';
+import { isGrpcServiceError, TemporalFailure, WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { type ErrorCode, errorRow, isErrorCode } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 
@@ -8,7 +8,7 @@ export type CliFailure = { code: ErrorCode; sentence: string; hint: string; exit
 /** Undefined for what is none of the failures that rstow expects: that is a bug, and its stack should be seen. */
 export function cliFailure(error: unknown): CliFailure | undefined {
   if (error instanceof RstowError) return failureOf(error.code, error.message);
-  if (error instanceof WorkflowFailedError) return failureOfRun(error.cause);
+  if (error instanceof WorkflowFailedError || error instanceof WorkflowUpdateFailedError) return failureOfRun(error.cause);
   if (isUnreachable(error)) return failureOf('temporal-unreachable', `Temporal did not do what was asked: ${whyOf(error)}`);
   return undefined;
 }

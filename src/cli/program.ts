@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander';
+import { addApproveCommand, addDenyCommand } from './commands/approval-commands.ts';
 import { addAgentCommand, addDemoCommand, type HostSettings } from './commands/host-commands.ts';
+import { addRecoverCommand, addTestRecoveryCommand } from './commands/recovery-commands.ts';
 import { addBackupCommand, addInfoCommand, addListCommand, addRestoreCommand, addVerifyCommand } from './commands/run-commands.ts';
 import { cliFailure, failureLines } from './failure.ts';
 import { createOutput } from './output.ts';
@@ -32,6 +34,10 @@ function createProgram(settings: HostSettings, exit: (exitCode: number) => void)
   addBackupCommand(program, exit);
   addRestoreCommand(program, exit);
   addVerifyCommand(program, exit);
+  addTestRecoveryCommand(program, exit);
+  addRecoverCommand(program, exit);
+  addApproveCommand(program, exit);
+  addDenyCommand(program, exit);
   addListCommand(program, exit);
   addInfoCommand(program, exit);
   addDemoCommand(program, exit);

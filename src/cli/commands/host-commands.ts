@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { OnExitCode } from './run-commands.ts';
+import type { OnExitCode } from './run-command.ts';
 
 /** What the environment says, read by the main alone. */
 export type HostSettings = { configFile: string | undefined; workflowBundlePath: string | undefined };

@@ -1,20 +1,17 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { parseDescribeDatabaseInput } from '../../contract/describe-database.ts';
 import { parseHotBackupInput } from '../../contract/hot-backup.ts';
 import { parseListBackupsInput } from '../../contract/list-backups.ts';
 import { parseRestoreInput } from '../../contract/restore.ts';
 import { parseVerifyBackupInput } from '../../contract/verify-backup.ts';
-import { executeRun, requester, type RunOptions } from '../execute-run.ts';
+import { executeRun, type RunOptions } from '../execute-run.ts';
 import { backupLines } from '../results/backup-result.ts';
 import { infoLines } from '../results/info-result.ts';
 import { listLines } from '../results/list-result.ts';
 import { restoreLines } from '../results/restore-result.ts';
 import { verifyLines } from '../results/verify-result.ts';
+import { type InputOptions, type OnExitCode, recordOf, runCommand, wholeNumber } from './run-command.ts';
 
-/** Takes the exit code of the one command that ran. */
-export type OnExitCode = (exitCode: number) => void;
-
-type InputOptions = { repository?: string; reason?: string };
 type BackupChoice = { backup?: string };
 type RestoreOptions = { backup: string; toDir?: string; toAgent?: string; dryRun?: boolean };
 
@@ -66,28 +63,4 @@ export function addInfoCommand(program: Command, exit: OnExitCode): void {
       exit(await executeRun({ type: 'describeDatabase', database, input, isLook: true, resultLines: infoLines }, options));
     },
   );
-}
-
-/** What every command that starts a run takes. */
-function runCommand(program: Command, name: string, description: string): Command {
-  return program
-    .command(name)
-    .description(description)
-    .argument('<database>', 'as the agents’ config files name it')
-    .option('--repository <name>', 'a repository of the database; default: the primary')
-    .option('--reason <text>', 'why, for the record')
-    .option('--wait', 'wait for the end and show progress (default)')
-    .option('--no-wait', 'print the workflow id and return')
-    .option('--json', 'lines of JSON on stdout')
-    .option('--address <host:port>', 'of Temporal; default: TEMPORAL_ADDRESS, then temporal.toml')
-    .option('--namespace <name>', 'of Temporal; default: TEMPORAL_NAMESPACE, then temporal.toml');
-}
-
-function recordOf({ repository, reason }: InputOptions): InputOptions & { requestedBy: string } {
-  return { requestedBy: requester(), ...(repository === undefined ? {} : { repository }), ...(reason === undefined ? {} : { reason }) };
-}
-
-function wholeNumber(text: string): number {
-  if (!/^[0-9]{1,6}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
-  return Number(text);
 }

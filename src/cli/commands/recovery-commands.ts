@@ -1,0 +1,45 @@
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { parseDisasterRecoveryInput } from '../../contract/disaster-recovery.ts';
+import { parseTestRecoveryInput } from '../../contract/test-recovery.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { executeRun, type RunOptions } from '../execute-run.ts';
+import { disasterLines } from '../results/disaster-result.ts';
+import { testLines } from '../results/test-result.ts';
+import { type InputOptions, type OnExitCode, recordOf, runCommand, wholeNumber } from './run-command.ts';
+
+type TestOptions = { backup: string; seed?: number; agent?: string; assertions?: string };
+
+export function addTestRecoveryCommand(program: Command, exit: OnExitCode): void {
+  runCommand(program, 'test-recovery', 'recover a backup in a scratch place, on a real server')
+    .option('--backup <label>', '"latest", "random", a label, or its unique beginning', 'latest')
+    .option('--seed <number>', 'what "random" chooses by', wholeNumber)
+    .option('--agent <agent>', 'where; default: any agent that reaches the repository')
+    .option('--assertions <file>', 'JSON: what you know of the data')
+    .action(async (database: string, options: RunOptions & InputOptions & TestOptions) => {
+      const { backup, seed, agent } = options;
+      const assertions = options.assertions === undefined ? undefined : await readAssertions(options.assertions);
+      const input = parseTestRecoveryInput([{ database, backup, seed, agent, assertions, ...recordOf(options) }]);
+      exit(await executeRun({ type: 'testRecovery', database, input, isLook: false, resultLines: testLines }, options));
+    });
+}
+
+export function addRecoverCommand(program: Command, exit: OnExitCode): void {
+  runCommand(program, 'recover', 'disaster recovery: the newest state that holds, onto a host that can run it')
+    .option('--agent <agent>', 'that host’s agent; default: one that stands by, else the owner')
+    .option('--force', 'although the database is up and as new as its backups')
+    .action(async (database: string, options: RunOptions & InputOptions & { agent?: string; force?: boolean }) => {
+      const { agent, force } = options;
+      const input = parseDisasterRecoveryInput([{ database, agent, force, ...recordOf(options) }]);
+      exit(await executeRun({ type: 'disasterRecovery', database, input, isLook: false, resultLines: disasterLines }, options));
+    });
+}
+
+/** Fails: invalid-input. */
+async function readAssertions(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as unknown;
+  } catch (cause) {
+    throw new RstowError('invalid-input', `the assertions in ${file} can't be read as JSON`, { details: { file }, cause });
+  }
+}

@@ -1,0 +1,36 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { requester } from '../execute-run.ts';
+
+/** Takes the exit code of the one command that ran. */
+export type OnExitCode = (exitCode: number) => void;
+
+export type InputOptions = { repository?: string; reason?: string };
+
+/** What every command that starts a run takes. */
+export function runCommand(program: Command, name: string, description: string): Command {
+  const command = program
+    .command(name)
+    .description(description)
+    .argument('<database>', 'as the agents’ config files name it')
+    .option('--repository <name>', 'a repository of the database; default: the primary')
+    .option('--reason <text>', 'why, for the record')
+    .option('--wait', 'wait for the end and show progress (default)')
+    .option('--no-wait', 'print the workflow id and return')
+    .option('--json', 'lines of JSON on stdout');
+  return addTemporalOptions(command);
+}
+
+export function addTemporalOptions(command: Command): Command {
+  return command
+    .option('--address <host:port>', 'of Temporal; default: TEMPORAL_ADDRESS, then temporal.toml')
+    .option('--namespace <name>', 'of Temporal; default: TEMPORAL_NAMESPACE, then temporal.toml');
+}
+
+export function recordOf({ repository, reason }: InputOptions): InputOptions & { requestedBy: string } {
+  return { requestedBy: requester(), ...(repository === undefined ? {} : { repository }), ...(reason === undefined ? {} : { reason }) };
+}
+
+export function wholeNumber(text: string): number {
+  if (!/^[0-9]{1,10}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}
