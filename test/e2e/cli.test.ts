@@ -10,14 +10,20 @@ import { freePort } from '../support/free-port.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
 import { type ProgramEnd, runProgram } from '../support/run-program.ts';
 import { openScene, type Scene } from '../support/scene.ts';
+import { failureOf, temporalExecute } from '../support/temporal-command.ts';
 import { makeNamespace } from '../support/temporal-namespace.ts';
 
 const CLI_MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const LOCK_DEADLINE_MS = 20_000;
 
+/** An agent may be slow to answer for its database, so that nobody doing so takes a minute to tell. */
+const UNREACHABLE_MS = 120_000;
+
 let scene: Scene;
+let misspelt: { temporal: Promise<ProgramEnd>; rstow: Promise<ProgramEnd> };
 beforeAll(async () => {
   scene = await openScene({ temporalAddress: inject('temporalAddress'), workflowBundlePath: inject('workflowBundlePath') });
+  misspelt = { temporal: temporalExecute(scene, 'hotBackup', '--input', '{"database":"ordrs"}'), rstow: rstow(['backup', 'ordrs']) };
   const load = await startLoadWriters({ address: scene.stack.address, writers: 4 });
   await load.acknowledgedAtLeast(1000);
   await load.stop();
@@ -151,6 +157,15 @@ describe('the exit code of rstow', () => {
     const alone = await rstow(['list', DATABASE], { namespace: await makeNamespace(scene.temporalAddress) });
     expectFailure(alone, 17, 'agent-unreachable');
     expect(alone.durationMs).toBeLessThan(15_000);
+  });
+
+  it('is 17 where no agent serves the database, and the temporal command is told the same, after a minute', async () => {
+    const sentence = 'no agent serves database "ordrs": misspelt, or its agent is down';
+    const [byTemporal, byRstow] = await Promise.all([misspelt.temporal, misspelt.rstow]);
+    expectFailure(byRstow, 17, 'agent-unreachable');
+    expect(byRstow.stderr).toContain(sentence);
+    expect(failureOf(byTemporal)).toEqual({ code: 'agent-unreachable', message: `agent-unreachable: ${sentence}` });
+    for (const { durationMs } of [byTemporal, byRstow]) expect(durationMs).toBeLessThan(UNREACHABLE_MS);
   });
 });
 

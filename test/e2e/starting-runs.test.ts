@@ -1,54 +1,22 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { DATABASE } from '../support/database-stack.ts';
-import { type ProgramEnd, runProgram } from '../support/run-program.ts';
 import { openScene, type Scene } from '../support/scene.ts';
-import { toolPath } from '../support/tools.ts';
+import { type Executed, failureOf, temporalExecute } from '../support/temporal-command.ts';
 
 /** What a start that can't succeed may take: nobody has to wait to learn of a misspelling. */
 const REFUSAL_MS = 15_000;
-/** An agent may be slow to answer, so this one takes a minute. */
-const UNREACHABLE_MS = 75_000;
 
 let scene: Scene;
-let unknownDatabase: Promise<ProgramEnd>;
 
 beforeAll(async () => {
   scene = await openScene({ temporalAddress: inject('temporalAddress'), workflowBundlePath: inject('workflowBundlePath') });
-  unknownDatabase = temporalExecute('hotBackup', '--input', '{"database":"ordrs"}');
 });
 afterAll(() => scene.close());
 
-/** The line that an operator types, and nothing of ours around it. */
-function temporalExecute(type: string, ...input: string[]): Promise<ProgramEnd> {
-  const { temporalAddress, namespace } = scene;
-  const server = ['--address', temporalAddress, '--namespace', namespace];
-  return runProgram(toolPath('temporal'), [
-    'workflow',
-    'execute',
-    '-o',
-    'json',
-    '--type',
-    type,
-    '--task-queue',
-    'rstow',
-    ...input,
-    ...server,
-  ]);
-}
-
-type Executed = { status: string; result?: unknown; closeEvent?: { workflowExecutionFailedEventAttributes?: { failure: Failure } } };
-type Failure = { message: string; applicationFailureInfo?: { type: string } };
-
-function failureOf({ stdout }: ProgramEnd): { message: string; code: string | undefined } {
-  const { closeEvent } = JSON.parse(stdout) as Executed;
-  const failure = closeEvent!.workflowExecutionFailedEventAttributes!.failure;
-  return { message: failure.message, code: failure.applicationFailureInfo?.type };
-}
-
 describe('a run started by the temporal command', () => {
   it('gives the backup’s result object under .result', async () => {
-    const { exitCode, stdout } = await temporalExecute('hotBackup', '--input', `{"database":"${DATABASE}"}`);
+    const { exitCode, stdout } = await temporalExecute(scene, 'hotBackup', '--input', `{"database":"${DATABASE}"}`);
     expect(exitCode).toBe(0);
     const { status, result } = JSON.parse(stdout) as Executed;
     expect(status).toBe('COMPLETED');
@@ -102,7 +70,7 @@ describe('a run started by the temporal command', () => {
       says: 'no backup is called "1999"',
     },
   ])('refuses $what in one sentence, within seconds', async ({ type, input, code, says }) => {
-    const ended = await temporalExecute(type, ...input);
+    const ended = await temporalExecute(scene, type, ...input);
     expect(ended.exitCode).toBe(1);
     expect(ended.durationMs).toBeLessThan(REFUSAL_MS);
     const failure = failureOf(ended);
@@ -110,16 +78,6 @@ describe('a run started by the temporal command', () => {
     expect(failure.message).toMatch(new RegExp(`^${code}: `));
     expect(failure.message).toContain(says);
     expect(failure.message).not.toContain('\n');
-  });
-
-  it('says of a database that no agent serves that it is misspelt or its agent down, within about a minute', async () => {
-    const ended = await unknownDatabase;
-    expect(ended.exitCode).toBe(1);
-    expect(failureOf(ended)).toEqual({
-      code: 'agent-unreachable',
-      message: 'agent-unreachable: no agent serves database "ordrs": misspelt, or its agent is down',
-    });
-    expect(ended.durationMs).toBeLessThan(UNREACHABLE_MS);
   });
 
   it('leaves nothing running', async () => {

@@ -9,7 +9,7 @@ import { filesBelow, folderHashes } from '../support/folder-hash.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
 import { openScene, type Scene } from '../support/scene.ts';
 
-const WRITES = 8000;
+const WRITES = 4000;
 
 let scene: Scene;
 let first: HotBackupResult;
@@ -58,7 +58,7 @@ async function withUnreadablePieces<Result>(work: () => Promise<Result>): Promis
 
 describe('what is stored already', () => {
   it('is several segments whose pieces are their bytes', async () => {
-    expect(first.extents!.segments).toBeGreaterThan(3);
+    expect(first.extents!.segments).toBeGreaterThan(2);
     expect(first.bytesPlain).toBe(first.extents!.sizeBytes);
     expect(first.piecesStored).toBe((await storedPieces()).length);
   });
@@ -89,7 +89,7 @@ describe('what is stored already', () => {
     expect(added.length).toBeGreaterThan(0);
     for (const { segment, startBytes } of added) expect(startBytes).toBe(oldEnds.get(segment) ?? 0);
     const grownBytes = third.extents!.sizeBytes - first.extents!.sizeBytes;
-    expect(grownBytes).toBeLessThan(first.extents!.sizeBytes / 50);
+    expect(grownBytes).toBeLessThan(first.extents!.sizeBytes / 25);
     expect(third).toMatchObject({ bytesPlain: grownBytes, piecesStored: added.length });
     const sizes = await Promise.all(added.map(async ({ key }) => (await stat(join(scene.stack.repositoryDir, key))).size));
     expect(third.bytesStored).toBe(sizes.reduce((total, size) => total + size, 0));

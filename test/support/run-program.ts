@@ -9,7 +9,7 @@ const OUTPUT_SIZE_BYTES_MAX = 64 * 1024 * 1024;
 export function runProgram(
   file: string,
   args: readonly string[],
-  { env = {}, timeoutMs = 90_000 }: { env?: Record<string, string>; timeoutMs?: number } = {},
+  { env = {}, timeoutMs = 150_000 }: { env?: Record<string, string>; timeoutMs?: number } = {},
 ): Promise<ProgramEnd> {
   const startedAtMs = performance.now();
   const options = {
