@@ -1,31 +1,30 @@
-/** Chunks in the order in which they came; nothing is copied. */
+/** Bytes in the order in which they came. What stays is copied, so that a chunk's memory can be used again. */
 export type ByteQueue = {
-  push(chunk: Uint8Array): void;
-  /** The next so many bytes, which must have come. */
-  take(sizeBytes: number): Uint8Array[];
+  /** Takes a chunk, and gives the next so many bytes: the front of what has come. Valid as long as the chunk is. */
+  exchange(chunk: Uint8Array, wantedBytes: number): Uint8Array[];
 };
 
 export function createByteQueue(): ByteQueue {
-  let chunks: Uint8Array[] = [];
+  let held: Uint8Array[] = [];
   return {
-    push: (chunk) => void chunks.push(chunk),
-    take(sizeBytes) {
-      const { front, rest } = split(chunks, sizeBytes);
-      chunks = rest;
-      return front;
+    exchange(chunk, wantedBytes) {
+      const { front, rest, missingBytes } = split(held, wantedBytes);
+      const part = chunk.subarray(0, missingBytes);
+      held = part.length < chunk.length ? [...rest, Uint8Array.from(chunk.subarray(part.length))] : rest;
+      return part.length > 0 ? [...front, part] : front;
     },
   };
 }
 
-function split(chunks: readonly Uint8Array[], sizeBytes: number): { front: Uint8Array[]; rest: Uint8Array[] } {
+function split(chunks: readonly Uint8Array[], wantedBytes: number): { front: Uint8Array[]; rest: Uint8Array[]; missingBytes: number } {
   const front: Uint8Array[] = [];
   const rest: Uint8Array[] = [];
-  let wantedBytes = sizeBytes;
+  let missingBytes = wantedBytes;
   for (const chunk of chunks) {
-    const partBytes = Math.min(wantedBytes, chunk.length);
+    const partBytes = Math.min(missingBytes, chunk.length);
     if (partBytes > 0) front.push(chunk.subarray(0, partBytes));
     if (partBytes < chunk.length) rest.push(chunk.subarray(partBytes));
-    wantedBytes -= partBytes;
+    missingBytes -= partBytes;
   }
-  return { front, rest };
+  return { front, rest, missingBytes };
 }

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readRange } from '../io/data-directory/range-reader.ts';
+import type { ChunkFeed } from './chunk-feed.ts';
 import { createRecordCut, type PieceContent } from './record-cut.ts';
 
 /** One segment's file as a backup reads it: usually a pin, so that compaction can't take it away. */
@@ -17,23 +18,23 @@ export type PieceSource = {
 const GROWTH_POLL_MS = 50;
 const GROWTH_BYTES_MAX = 1024 * 1024;
 
-/** Yields whole records only, in one pass; tells what they were when it has ended. */
-export async function* readPiece(source: PieceSource, onEnd: (content: PieceContent) => void): AsyncGenerator<Uint8Array> {
+/** Feeds whole records only, in one pass; tells what they were. */
+export async function readPiece(source: PieceSource, feed: Pick<ChunkFeed, 'nextBuffer' | 'write'>): Promise<PieceContent> {
   const cut = createRecordCut(source);
-  for await (const chunk of growingBytes(source)) {
-    yield* cut.push(chunk);
+  for await (const chunk of growingBytes(source, feed.nextBuffer)) {
+    for (const part of cut.push(chunk)) feed.write(part);
     if (cut.isDecided()) break;
   }
-  onEnd(cut.content());
+  return cut.content();
 }
 
 /** The bytes up to the target, then whatever a writer that is in the middle of a record still appends. */
-async function* growingBytes(source: PieceSource): AsyncGenerator<Uint8Array> {
+async function* growingBytes(source: PieceSource, nextBuffer: ChunkFeed['nextBuffer']): AsyncGenerator<Uint8Array> {
   const { path, signal } = source;
   let positionBytes = source.startBytes;
   let untilBytes = source.targetBytes;
   for (;;) {
-    yield* readRange({ source: { kind: 'path', path }, startBytes: positionBytes, endBytes: untilBytes, signal });
+    yield* readRange({ source: { kind: 'path', path }, startBytes: positionBytes, endBytes: untilBytes, signal, nextBuffer });
     positionBytes = untilBytes;
     const sizeBytes = await grownSize(source, positionBytes);
     if (sizeBytes === positionBytes) return;

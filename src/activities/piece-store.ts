@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import type { Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Sidecar, sidecarSchema } from '../config/repository-json/sidecar.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
@@ -7,6 +7,7 @@ import type { SegmentId } from '../core/wal/segment-id.ts';
 import { createDigestStage, type StreamDigest } from '../io/checksum/digest-stage.ts';
 import type { Repository } from '../io/repository/repository.ts';
 import { putSealed } from '../io/repository/sealed-object.ts';
+import { createChunkFeed } from './chunk-feed.ts';
 import { zstdCoding } from './piece-coding.ts';
 import { type PieceSource, readPiece } from './piece-reader.ts';
 import type { PieceContent } from './record-cut.ts';
@@ -18,8 +19,6 @@ export type PieceShelf = { repository: Repository; database: string; timeline: s
 /** Few, large objects compress twice as well as many small ones; a segment is 64 MiB by default. */
 export const PIECE_SIZE_BYTES_MAX = 64 * 1024 * 1024;
 
-const CHUNKS_BUFFERED_BYTES = 1024 * 1024;
-
 /**
  * Stores one piece in one pass: read, check each record, hash, compress, store; then its sidecar. Gives what it
  * held; nothing is stored where there was not one whole record.
@@ -28,12 +27,8 @@ const CHUNKS_BUFFERED_BYTES = 1024 * 1024;
 export async function storePiece(shelf: PieceShelf, segment: SegmentId, source: PieceSource): Promise<PieceContent> {
   const staged = await shelf.repository.stage();
   try {
-    let content: PieceContent | undefined;
     const stored = createDigestStage();
-    const chunks = readPiece(source, (end) => (content = end));
-    const plain = Readable.from(chunks, { objectMode: false, highWaterMark: CHUNKS_BUFFERED_BYTES });
-    await pipeline([plain, ...zstdCoding.encode(), stored.stream, staged.sink], { signal: source.signal });
-    if (content === undefined) throw new RstowError('bug', 'a piece has ended without saying what it held');
+    const content = await encodePiece(source, [stored.stream, staged.sink]);
     if (content.records > 0) {
       const range = { segment, startBytes: source.startBytes, endBytes: content.endBytes };
       const key = pieceKey(shelf.database, shelf.timeline, range);
@@ -44,6 +39,26 @@ export async function storePiece(shelf: PieceShelf, segment: SegmentId, source: 
     return content;
   } finally {
     await staged.discard();
+  }
+}
+
+/** Reads the piece into the coding, and lets its stored form flow on. */
+async function encodePiece(source: PieceSource, sinks: [Transform, Writable]): Promise<PieceContent> {
+  const encoder = zstdCoding.encode();
+  const flowing = pipeline([...encoder, ...sinks], { signal: source.signal });
+  // Awaited below; until the piece is read its failure must not end the process.
+  flowing.catch(() => undefined);
+  const feed = createChunkFeed(encoder[0]);
+  try {
+    const content = await readPiece(source, feed);
+    await feed.end();
+    await flowing;
+    return content;
+  } catch (error) {
+    encoder[0].destroy(error as Error);
+    // Where the flow failed first, the feed's failure only follows from it.
+    await flowing;
+    throw error;
   }
 }
 

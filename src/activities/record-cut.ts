@@ -16,7 +16,7 @@ export type PieceContent = {
 };
 
 export type RecordCut = {
-  /** Takes a segment's next bytes; gives back those that are whole records now, and holds the rest. */
+  /** Takes a segment's next bytes; gives back those that are whole records now, and holds a copy of the rest. */
   push(chunk: Uint8Array): Uint8Array[];
   /** Whether more bytes can't change the outcome. */
   isDecided(): boolean;
@@ -52,8 +52,7 @@ export function createRecordCut(range: { startBytes: number; targetBytes: number
     push(chunk) {
       pushedBytes += chunk.length;
       scanner.push(chunk);
-      held.push(chunk);
-      const passed = held.take(endBytes - passedBytes);
+      const passed = held.exchange(chunk, endBytes - passedBytes);
       passedBytes = endBytes;
       for (const part of passed) hash.update(part);
       return passed;

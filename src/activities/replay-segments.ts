@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ErrorCode } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { settleInstance, settleMachines } from '../core/state/digest-update.ts';
@@ -24,24 +24,27 @@ export type ReplaySource = {
 
 export type Replayed = { index: ReplayIndex; stateDigest: StateHash; records: number };
 
-export const sha256: Sha256 = (text) => createHash('sha256').update(text).digest('hex');
+export const sha256: Sha256 = (text) => hash('sha256', text, 'hex');
+
+const READ_BUFFER_SIZE_BYTES = 256 * 1024;
 
 /** Replays a log as a server does when it starts, and gives the digest of the state at its end. */
 export async function replaySegments(source: ReplaySource, run: RunPort): Promise<Replayed> {
   const index = createReplayIndex(source.from);
   const digest = createStateDigest(source.from?.digest);
   const startOf = new Map((source.from?.extents ?? []).map((extent) => [extent.segment, extent.endBytes]));
+  const buffer = Buffer.allocUnsafeSlow(READ_BUFFER_SIZE_BYTES);
   let records = 0;
   for (const extent of source.extents) {
     run.report({ replaying: segmentFileName(extent.segment) });
-    records += await replaySegment(source, { index, extent, startBytes: startOf.get(extent.segment) ?? 0 }, run.signal);
+    records += await replaySegment(source, { index, extent, startBytes: startOf.get(extent.segment) ?? 0, buffer }, run.signal);
   }
   settleMachines(index, digest, sha256);
   await settleInstances(source, index, digest);
   return { index, stateDigest: digest.hex(), records };
 }
 
-type SegmentReplay = { index: ReplayIndex; extent: Extent; startBytes: number };
+type SegmentReplay = { index: ReplayIndex; extent: Extent; startBytes: number; buffer: Uint8Array };
 
 async function replaySegment(source: ReplaySource, replay: SegmentReplay, signal: AbortSignal): Promise<number> {
   const { index, extent, startBytes } = replay;
@@ -57,7 +60,9 @@ async function replaySegment(source: ReplaySource, replay: SegmentReplay, signal
     },
   });
   const path = source.pathOf(segment);
-  for await (const chunk of readRange({ source: { kind: 'path', path }, startBytes, endBytes, signal })) scanner.push(chunk);
+  // The scanner is done with a chunk when it returns.
+  const nextBuffer = (): Uint8Array => replay.buffer;
+  for await (const chunk of readRange({ source: { kind: 'path', path }, startBytes, endBytes, signal, nextBuffer })) scanner.push(chunk);
   const end = scanner.finish();
   if (end.kind !== 'whole' || end.positionBytes !== endBytes) throw damaged(source, segment, end.positionBytes);
   return records;

@@ -114,15 +114,28 @@ function createInstance(replay: Replay, entry: LogEntry & { kind: 'create_instan
     return;
   }
   replay.deleted -= 1;
-  Object.assign(existing, { machine, version, deleted: false, last: range, dirty: true });
+  Object.assign(existing, { machine, version, deleted: false, dirty: true });
+  moveLast(existing, range);
 }
 
 /** A deleted instance takes events too, and stays deleted. */
 function applyEvent(replay: Replay, id: string, range: WalRange): void {
   const instance = replay.instances.get(id);
   if (instance === undefined) return;
-  instance.last = range;
+  moveLast(instance, range);
   instance.dirty = true;
+}
+
+/** In place: a range for each event would outlive the young generation, and cost more than all else here. */
+function moveLast(instance: ReplayInstance, { segment, startBytes, endBytes }: WalRange): void {
+  const { last } = instance;
+  if (last === undefined) {
+    instance.last = { segment, startBytes, endBytes };
+    return;
+  }
+  last.segment = segment;
+  last.startBytes = startBytes;
+  last.endBytes = endBytes;
 }
 
 function deleteInstance(replay: Replay, id: string): void {

@@ -14,6 +14,7 @@ export class RecordWindow implements AsyncDisposable {
   #handle: FileHandle | undefined;
   #segment: number | undefined;
   #startBytes = 0;
+  #buffer: Uint8Array = Buffer.allocUnsafeSlow(WINDOW_SIZE_BYTES);
   #bytes: Uint8Array = new Uint8Array(0);
 
   constructor(pathOf: (segment: WalRange['segment']) => string) {
@@ -43,12 +44,12 @@ export class RecordWindow implements AsyncDisposable {
       this.#handle = await open(path, 'r');
       this.#segment = segment;
     }
-    const buffer = Buffer.allocUnsafeSlow(Math.max(WINDOW_SIZE_BYTES, endBytes - startBytes));
-    const { bytesRead } = await this.#handle.read(buffer, 0, buffer.length, startBytes);
+    if (this.#buffer.length < endBytes - startBytes) this.#buffer = Buffer.allocUnsafeSlow(endBytes - startBytes);
+    const { bytesRead } = await this.#handle.read(this.#buffer, 0, this.#buffer.length, startBytes);
     if (bytesRead < endBytes - startBytes) {
       throw new RstowError('data-directory-replaced', `${path} ends before byte ${endBytes} that it had`, { details: { path } });
     }
     this.#startBytes = startBytes;
-    this.#bytes = buffer.subarray(0, bytesRead);
+    this.#bytes = this.#buffer.subarray(0, bytesRead);
   }
 }
