@@ -3,6 +3,7 @@ import { addApproveCommand, addDenyCommand } from './commands/approval-commands.
 import { addAgentCommand, addDemoCommand, type HostSettings } from './commands/host-commands.ts';
 import { addRecoverCommand, addTestRecoveryCommand } from './commands/recovery-commands.ts';
 import { addBackupCommand, addInfoCommand, addListCommand, addRestoreCommand, addVerifyCommand } from './commands/run-commands.ts';
+import { addUpCommand } from './commands/up-command.ts';
 import { cliFailure, failureLines } from './failure.ts';
 import { createOutput } from './output.ts';
 
@@ -30,6 +31,7 @@ function createProgram(settings: HostSettings, exit: (exitCode: number) => void)
     .description('Durable backup and recovery for rstmdb, as Temporal workflows')
     .exitOverride()
     .showHelpAfterError('(add --help for the options)');
+  addUpCommand(program, settings);
   addAgentCommand(program, settings, exit);
   addBackupCommand(program, exit);
   addRestoreCommand(program, exit);

@@ -84,6 +84,18 @@ const database = z.strictObject({
 
 const repository = z.discriminatedUnion('kind', [z.strictObject({ kind: z.literal('folder'), path: absolutePath })]);
 
+const port = z.int().min(1).max(65_535);
+
+/** Of the Temporal server that `rstow up` runs on the loopback interface. */
+const embedded = z.strictObject({ port: port.default(7233), uiPort: port.default(8233) });
+
+const temporal = z
+  .strictObject({ address: address.optional(), namespace: z.string().min(1).optional(), embedded: embedded.optional() })
+  .refine((section) => section.address === undefined || section.embedded === undefined, {
+    path: ['embedded'],
+    message: 'must not stand beside temporal.address, which names another server',
+  });
+
 /** Short in tests; the defaults suit production. */
 const timing = z.strictObject({
   /** Silence of an activity after which its agent counts as dead. */
@@ -103,7 +115,7 @@ const timing = z.strictObject({
 export const agentConfigSchema = z.strictObject({
   agent: z.strictObject({ name: name.optional(), stateDir: absolutePath.default('/var/lib/rstow') }).prefault({}),
   /** Where absent, TEMPORAL_* variables and temporal.toml decide. */
-  temporal: z.strictObject({ address: address.optional(), namespace: z.string().min(1).optional() }).prefault({}),
+  temporal: temporal.prefault({}),
   repositories: z.record(name, repository),
   databases: z.record(name, database),
   timing: timing.prefault({}),
@@ -115,4 +127,5 @@ export type RepositoryConfig = AgentConfig['repositories'][string];
 export type ServerConfig = DatabaseConfig['server'];
 export type ServiceConfig = DatabaseConfig['service'];
 export type RehearsalConfig = DatabaseConfig['rehearsal'];
+export type EmbeddedTemporalConfig = z.infer<typeof embedded>;
 export type TimingConfig = AgentConfig['timing'];

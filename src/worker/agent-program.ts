@@ -3,6 +3,7 @@ import { errorRow } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { runAgent } from './agent.ts';
 import { createAgentLogger } from './agent-logger.ts';
+import { untilTold } from './ending-signals.ts';
 import { loadConfig } from './load-config.ts';
 
 export type AgentProgram = {
@@ -11,29 +12,26 @@ export type AgentProgram = {
   workflowBundlePath: string | undefined;
 };
 
-const DEFAULT_CONFIG_FILE = '/etc/rstow/rstow.yaml';
+export const DEFAULT_CONFIG_FILE = '/etc/rstow/rstow.yaml';
 
 /** An agent as a program: stdout says when it is ready, SIGTERM and SIGINT end it. Returns the exit code. */
 export async function agentProgram({ configFile = DEFAULT_CONFIG_FILE, workflowBundlePath }: AgentProgram): Promise<number> {
-  const stopping = new AbortController();
-  const stop = (): void => stopping.abort();
-  for (const signalName of ['SIGTERM', 'SIGINT'] as const) process.once(signalName, stop);
   try {
-    await runAgent({
-      config: await loadConfig(configFile),
-      configFile: resolve(configFile),
-      workflowBundlePath,
-      logger: createAgentLogger(),
-      signal: stopping.signal,
-      onReady: (name) => process.stdout.write(`agent ${name} ready\n`),
-    });
+    await untilTold(async (signal) =>
+      runAgent({
+        config: await loadConfig(configFile),
+        configFile: resolve(configFile),
+        workflowBundlePath,
+        logger: createAgentLogger(),
+        signal,
+        onReady: (name) => process.stdout.write(`agent ${name} ready\n`),
+      }),
+    );
     return 0;
   } catch (error) {
     if (!(error instanceof RstowError)) throw error;
     const { hint, exitCode } = errorRow(error.code);
     process.stderr.write(`error: ${error.code}: ${error.message}\nhint: ${hint}\n`);
     return exitCode;
-  } finally {
-    for (const signalName of ['SIGTERM', 'SIGINT'] as const) process.off(signalName, stop);
   }
 }

@@ -23,7 +23,11 @@ export type AgentOptions = {
   signal: AbortSignal;
   /** Called once every queue is polled, with the agent's name. */
   onReady: (name: string) => void;
+  /** Makes Temporal answer, where that is the agent's own business; until the agent has ended, nobody else does so. */
+  openTemporal?: () => Promise<OpenTemporal>;
 };
+
+export type OpenTemporal = { close(): Promise<void> };
 
 /**
  * The agent of one host, until the signal ends it. Stop notes of dead restores are finished before, and without,
@@ -38,12 +42,17 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const stopNotes = startStopNoteWatch(config, { logger, signal: ended });
   try {
     installTemporalRuntime(logger);
-    const temporal = await connectTemporal(config.temporal, { logger, signal });
+    const opened = await options.openTemporal?.();
     try {
-      await serve(options, { identity, temporal, ended });
+      const temporal = await connectTemporal(config.temporal, { logger, signal });
+      try {
+        await serve(options, { identity, temporal, ended });
+      } finally {
+        ending.abort();
+        await temporal.connection.close();
+      }
     } finally {
-      ending.abort();
-      await temporal.connection.close();
+      await opened?.close();
     }
   } catch (error) {
     if (!signal.aborted) throw error;

@@ -16,7 +16,7 @@ const BACKOFF_MAX_MS = 10_000;
 const REQUEST_MS = 10_000;
 
 /**
- * Connects by the config, else by TEMPORAL_* and temporal.toml. An agent outlives its Temporal: it waits for it, says
+ * Connects by the config, else by TEMPORAL_* and temporal.toml, which say nothing of an embedded server. An agent outlives its Temporal: it waits for it, says
  * so at every attempt, and gives up only when told. Fails: invalid-config; the signal's reason.
  */
 export async function connectTemporal(config: AgentConfig['temporal'], options: ConnectOptions): Promise<TemporalConnection> {
@@ -50,6 +50,9 @@ async function connectOnce({ connectionOptions, namespace }: TemporalSettings): 
 }
 
 function temporalSettings(config: AgentConfig['temporal']): TemporalSettings {
+  if (config.embedded !== undefined) {
+    return { connectionOptions: { address: `127.0.0.1:${config.embedded.port}` }, namespace: config.namespace ?? 'default' };
+  }
   try {
     const fromEnvironment = loadClientConnectConfig();
     const { address = fromEnvironment.connectionOptions.address ?? '127.0.0.1:7233' } = config;

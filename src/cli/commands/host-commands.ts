@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { OnExitCode } from './run-command.ts';
 
 /** What the environment says, read by the main alone. */
-export type HostSettings = { configFile: string | undefined; workflowBundlePath: string | undefined };
+export type HostSettings = { configFile: string | undefined; workflowBundlePath: string | undefined; searchPath: string };
 
 export function addAgentCommand(program: Command, settings: HostSettings, exit: OnExitCode): void {
   program

@@ -64,6 +64,11 @@ export const errorTable = {
   'service-unmanaged': { retryable: false, exitCode: 14, hint: 'Configure databases.<db>.service, or restore to another directory.' },
   'stop-note-held': { retryable: false, exitCode: 14, hint: 'A restore has stopped the server and is still at work; wait for it.' },
   'target-not-empty': { retryable: false, exitCode: 14, hint: 'Name a target directory that is empty or does not exist.' },
+  'temporal-cli-unsuitable': {
+    retryable: false,
+    exitCode: 14,
+    hint: 'Install the Temporal CLI (https://docs.temporal.io/cli) on PATH, in the named version or a later one.',
+  },
   'timeline-diverged': {
     retryable: false,
     exitCode: 14,

@@ -8,7 +8,7 @@ import type { AgentConfig } from '../../config/agent-config.ts';
 import { loadConfig } from '../load-config.ts';
 import { startChildProgram } from './child-program.ts';
 import { type DemoDatabase, startDemoDatabase } from './demo-database.ts';
-import { type DevServer, startDevServer } from './dev-server.ts';
+import { type DemoTemporal, startDemoTemporal } from './demo-temporal.ts';
 
 export const DEMO_DATABASE = 'orders';
 
@@ -16,7 +16,7 @@ export type DemoScene = {
   folder: string;
   config: AgentConfig;
   database: DemoDatabase;
-  temporal: DevServer;
+  temporal: DemoTemporal;
   agentPid: number;
   client: Client;
 };
@@ -41,7 +41,7 @@ export async function openScene(ends: Ends): Promise<DemoScene> {
   await Promise.all(['data', 'repository'].map((name) => mkdir(join(folder, name))));
   const database = await startDemoDatabase(folder);
   ends.add(() => database.stop());
-  const temporal = await startDevServer(folder);
+  const temporal = await startDemoTemporal(folder);
   ends.add(() => temporal.program.stop());
   const configFile = join(folder, 'rstow.yaml');
   await writeFile(configFile, stringify(configOf(folder, database, temporal)));
@@ -58,7 +58,7 @@ function startAgent(folder: string, configFile: string): ReturnType<typeof start
   return startChildProgram({ command, env: {}, logFile: join(folder, 'agent.log') }, (logText) => /^agent demo ready$/m.test(logText));
 }
 
-function configOf(folder: string, { address, service }: DemoDatabase, temporal: DevServer): object {
+function configOf(folder: string, { address, service }: DemoDatabase, temporal: DemoTemporal): object {
   const { command, env, stateDir, dataDir, stopTimeoutMs } = service;
   return {
     agent: { name: 'demo', stateDir: join(folder, 'agent') },

@@ -1,0 +1,107 @@
+import { resolve } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import type { Command } from 'commander';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import type { FlagConfig } from '../../worker/up/flag-config.ts';
+import type { UpOptions, UpReady } from '../../worker/up/up.ts';
+import { cliFailure, failureLines } from '../failure.ts';
+import { createOutput, type Output } from '../output.ts';
+import { firstBackup } from '../up/first-backup.ts';
+import { protectionLines, temporalLines, timeLine } from '../up/protection-lines.ts';
+import { systemdUnit } from '../up/systemd-unit.ts';
+import type { HostSettings } from './host-commands.ts';
+
+type UpFlags = {
+  config?: string;
+  dataDir?: string;
+  server?: string;
+  repository?: string;
+  database: string;
+  stateDir: string;
+  printUnit?: boolean;
+};
+
+/** Of this file in the sources and in a build alike. */
+const LAUNCHER = new URL('../../../bin/rstow', import.meta.url).pathname;
+
+export function addUpCommand(program: Command, settings: HostSettings): void {
+  program
+    .command('up')
+    .description('run Temporal and an agent on this host, and make a first backup of each database that has none')
+    .option('--config <file>', 'default: RSTOW_CONFIG, then /etc/rstow/rstow.yaml')
+    .option('--data-dir <dir>', 'without a config file: the data directory of the one server to protect')
+    .option('--server <host:port>', 'without a config file: where that server answers')
+    .option('--repository <dir>', 'without a config file: the folder for its backups')
+    .option('--database <name>', 'without a config file: what to call it', 'rstmdb')
+    .option('--state-dir <dir>', 'without a config file: where rstow keeps its state, and the file that it makes', '/var/lib/rstow')
+    .option('--print-unit', 'print a systemd unit for this command line and do nothing else')
+    .action(async (flags: UpFlags) => {
+      const config = chosenConfig(flags, settings);
+      if (flags.printUnit === true) process.stdout.write(unitOf(config, settings.searchPath));
+      else await up({ config, workflowBundlePath: settings.workflowBundlePath });
+    });
+}
+
+/** Fails: invalid-input. */
+function chosenConfig(flags: UpFlags, { configFile }: HostSettings): UpOptions['config'] {
+  const { config, dataDir, server, repository, database, stateDir } = flags;
+  const places = [dataDir, server, repository];
+  if (places.every((place) => place === undefined)) return { file: config ?? configFile };
+  if (config !== undefined) throw new RstowError('invalid-input', 'name either a --config file or --data-dir, --server and --repository');
+  if (dataDir === undefined || server === undefined || repository === undefined) {
+    throw new RstowError('invalid-input', 'without a config file --data-dir, --server and --repository are all needed');
+  }
+  return { flags: { database, server, dataDir: resolve(dataDir), repository: resolve(repository), stateDir: resolve(stateDir) } };
+}
+
+function unitOf(config: UpOptions['config'], path: string): string {
+  return systemdUnit({ program: LAUNCHER, args: ['up', ...('flags' in config ? flagArgs(config.flags) : fileArgs(config.file))], path });
+}
+
+function fileArgs(file: string | undefined): string[] {
+  return file === undefined ? [] : ['--config', resolve(file)];
+}
+
+function flagArgs({ database, dataDir, server, repository, stateDir }: FlagConfig): string[] {
+  const places = ['--data-dir', dataDir, '--server', server, '--repository', repository];
+  return [...places, '--database', database, '--state-dir', stateDir];
+}
+
+async function up(options: Omit<UpOptions, 'onReady'>): Promise<void> {
+  const output = createOutput(false);
+  const startedAtMs = Date.now();
+  const { runUp } = await import('../../worker/up/up.ts');
+  await runUp({
+    ...options,
+    onReady: async (ready, signal) => {
+      output.result([...temporalLines(ready), ''], {});
+      await protectAll(ready, { output, signal });
+      output.result([timeLine(startedAtMs, Date.now())], {});
+    },
+  });
+}
+
+/** A database that can't be backed up now is told, and the others are still looked after. */
+async function protectAll(ready: UpReady, { output, signal }: { output: Output; signal: AbortSignal }): Promise<void> {
+  const connection = await Connection.connect({ address: ready.temporal.address });
+  const client = new Client({ connection, namespace: ready.temporal.namespace });
+  const tell = (lines: readonly string[]): void => output.result([...lines, ''], {});
+  try {
+    for (const database of Object.keys(ready.config.databases)) {
+      await firstBackup({ client, database, signal, tell }).then(
+        (described) => tell(protectionLines(ready, described)),
+        (error: unknown) => tellFailure(error, { database, output, signal }),
+      );
+    }
+  } finally {
+    await connection.close();
+  }
+}
+
+/** What fails because everything ends is no news. */
+function tellFailure(error: unknown, { database, output, signal }: { database: string; output: Output; signal: AbortSignal }): void {
+  if (signal.aborted) return;
+  const failure = cliFailure(error);
+  if (failure === undefined) throw error;
+  output.failure([`NOT PROTECTED: ${database}`, ...failureLines(failure), ''], failure);
+}

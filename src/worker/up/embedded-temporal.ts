@@ -1,0 +1,176 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EmbeddedTemporalConfig } from '../../config/agent-config.ts';
+import type { EmbeddedTemporalState } from '../../config/embedded-temporal-state.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { processesWithOpenFilesUnder } from '../../io/process/open-files.ts';
+import { portState } from '../../io/service/port-state.ts';
+import { createProcessService } from '../../io/service/process-service.ts';
+import type { Service } from '../../io/service/service.ts';
+import type { Logger } from '../agent-logger.ts';
+import { answeringCluster, devServerCommand, setRetention } from '../dev-server.ts';
+import { startRepeatingTask } from '../repeating-task.ts';
+import { copyDatabase } from './database-copy.ts';
+import { readTemporalState, writeTemporalState } from './temporal-state.ts';
+import { compareVersions, installedCliVersion } from './temporal-version.ts';
+
+export type EmbeddedTemporalOptions = {
+  /** Its own; made where missing. Whoever opens it holds the agent's mutex, so that nobody else does. */
+  folder: string;
+  ports: EmbeddedTemporalConfig;
+  namespace: string;
+  logger: Logger;
+  /** Aborted: a start that is under way is given up. */
+  signal: AbortSignal;
+};
+
+export type EmbeddedTemporal = {
+  address: string;
+  uiUrl: string;
+  /** True for a server that a killed `up` had left running. */
+  isAdopted: boolean;
+  /** Ends the server; its runs stay in its file. */
+  close(): Promise<void>;
+};
+
+type Embedded = EmbeddedTemporalOptions & { service: Service; address: string; databaseFile: string };
+
+const DAY_MS = 86_400_000;
+const RETENTION_MS = 90 * DAY_MS;
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 15_000;
+const POLL_MS = 200;
+const WATCH_INTERVAL_MS = 2_000;
+const PORT_ANSWER_MS = 2_000;
+
+/**
+ * Makes this folder's Temporal server answer, and keeps it so: adopts the one that lives, else starts one.
+ * Fails: temporal-cli-unsuitable, temporal-unreachable, port-taken, agent-state-unsupported, busy.
+ */
+export async function openEmbeddedTemporal(options: EmbeddedTemporalOptions): Promise<EmbeddedTemporal> {
+  await mkdir(options.folder, { recursive: true, mode: 0o700 });
+  const embedded = embeddedOf(options);
+  const { address, service, namespace } = embedded;
+  try {
+    const isAdopted = await adopt(embedded);
+    if (!isAdopted) await start(embedded);
+    await setRetention(address, namespace, RETENTION_MS);
+    return { address, uiUrl: `http://127.0.0.1:${options.ports.uiPort}`, isAdopted, close: keepAlive(embedded) };
+  } catch (error) {
+    await service.stop();
+    throw error;
+  }
+}
+
+/** Gives what ends it. */
+function keepAlive(embedded: Embedded): () => Promise<void> {
+  const watching = new AbortController();
+  const { logger } = embedded;
+  const { signal } = watching;
+  const watch = startRepeatingTask(() => revive(embedded), {
+    what: 'watching Temporal',
+    intervalMs: WATCH_INTERVAL_MS,
+    logger,
+    signal,
+  });
+  return async () => {
+    watching.abort();
+    await watch.ended;
+    await embedded.service.stop();
+  };
+}
+
+function embeddedOf(options: EmbeddedTemporalOptions): Embedded {
+  const { folder, ports, namespace } = options;
+  const databaseFile = join(folder, 'temporal.db');
+  const command = devServerCommand({ ...ports, databaseFile, namespace });
+  const service = createProcessService({
+    command,
+    env: {},
+    cwd: folder,
+    stateDir: folder,
+    dataDir: folder,
+    stopTimeoutMs: STOP_TIMEOUT_MS,
+  });
+  return { ...options, service, address: `127.0.0.1:${ports.port}`, databaseFile };
+}
+
+/** Only the very process that was started for this folder, on the ports of today, and with the cluster that its file holds. */
+async function adopt(embedded: Embedded): Promise<boolean> {
+  const { folder, ports, service, logger } = embedded;
+  if (!(await service.isRunning())) return false;
+  const state = await readTemporalState(folder);
+  const isInPlace = state?.port === ports.port && state.uiPort === ports.uiPort;
+  if (isInPlace && (await hasAnswered(embedded, state))) {
+    await service.start();
+    return true;
+  }
+  logger.warn({ folder }, 'the Temporal server that was left running is not the one that is wanted: it is replaced');
+  await service.stop();
+  return false;
+}
+
+async function start(embedded: Embedded): Promise<void> {
+  const { folder, ports, service, databaseFile } = embedded;
+  await refuseStrangers(embedded);
+  const known = await readTemporalState(folder);
+  const cliVersion = await installedCliVersion();
+  if (known !== undefined) await prepareUpgrade(databaseFile, { from: known.cliVersion, to: cliVersion });
+  const state: EmbeddedTemporalState = { ...known, ...ports, cliVersion };
+  await writeTemporalState(folder, state);
+  await service.start().catch(async (cause: unknown) => {
+    throw await notStarted(embedded, cause);
+  });
+  if (!(await hasAnswered(embedded, state))) throw await notStarted(embedded, undefined);
+}
+
+/** An older server must not open what a newer one may have changed; before a newer one opens it, a copy is kept. */
+async function prepareUpgrade(databaseFile: string, version: { from: string; to: string }): Promise<void> {
+  const order = compareVersions(version.to, version.from);
+  if (order > 0) await copyDatabase(databaseFile, version.from);
+  if (order >= 0) return;
+  const sentence = `${databaseFile} was last opened by Temporal CLI ${version.from}, and \`temporal\` on PATH is the older ${version.to}`;
+  throw new RstowError('temporal-cli-unsuitable', sentence, { details: version });
+}
+
+/** Two servers on one file both answer, and each runs what the other doesn't know of. */
+async function refuseStrangers({ folder, ports }: Embedded): Promise<void> {
+  const [stranger] = await processesWithOpenFilesUnder(folder, { ignorePid: process.pid, writersOnly: true });
+  if (stranger !== undefined) {
+    const { pid, command } = stranger;
+    throw new RstowError('busy', `process ${pid} (${command}) already works in ${folder}`, { details: { pid, command } });
+  }
+  for (const port of [ports.port, ports.uiPort]) {
+    if ((await portState({ host: '127.0.0.1', port }, PORT_ANSWER_MS)).kind !== 'open') continue;
+    throw new RstowError('port-taken', `another program listens on 127.0.0.1:${port}`, { details: { port } });
+  }
+}
+
+/** Waits while the process lives; learns the cluster's id at the first start. */
+async function hasAnswered(embedded: Embedded, state: EmbeddedTemporalState): Promise<boolean> {
+  const { address, namespace, service, folder, signal } = embedded;
+  const deadlineMs = performance.now() + START_TIMEOUT_MS;
+  while (performance.now() < deadlineMs) {
+    signal.throwIfAborted();
+    const clusterId = await answeringCluster(address, namespace);
+    if (clusterId === undefined && !(await service.isRunning())) return false;
+    if (clusterId !== undefined && state.clusterId === undefined) await writeTemporalState(folder, { ...state, clusterId });
+    if (clusterId !== undefined) return clusterId === (state.clusterId ?? clusterId);
+    await sleep(POLL_MS, undefined, { signal });
+  }
+  return false;
+}
+
+async function notStarted({ service, folder, address }: Embedded, cause: unknown): Promise<RstowError> {
+  const said = (await service.logTail()).trim().split('\n').at(-1) ?? '';
+  const sentence = `the Temporal server of ${folder} does not serve at ${address}${said === '' ? '' : `: ${said}`}`;
+  return new RstowError('temporal-unreachable', sentence, { details: { folder, address }, cause });
+}
+
+/** A server that ended by itself, or that somebody killed, is started again on its file. */
+async function revive(embedded: Embedded): Promise<void> {
+  if (await embedded.service.isRunning()) return;
+  embedded.logger.warn({ folder: embedded.folder }, 'the Temporal server has ended: it is started again');
+  await start(embedded);
+}

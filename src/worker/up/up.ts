@@ -1,0 +1,70 @@
+import { join, resolve } from 'node:path';
+import type { AgentConfig } from '../../config/agent-config.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { runAgent } from '../agent.ts';
+import { createAgentLogger } from '../agent-logger.ts';
+import { DEFAULT_CONFIG_FILE } from '../agent-program.ts';
+import { untilTold } from '../ending-signals.ts';
+import { loadConfig } from '../load-config.ts';
+import { type EmbeddedTemporal, openEmbeddedTemporal } from './embedded-temporal.ts';
+import { type FlagConfig, flagConfigFile } from './flag-config.ts';
+
+export type UpOptions = {
+  /** A config file, or what one is made of; default: /etc/rstow/rstow.yaml. */
+  config: { file: string | undefined } | { flags: FlagConfig };
+  workflowBundlePath: string | undefined;
+  /** Called once the agent is ready; the signal ends whatever it began. */
+  onReady: (ready: UpReady, signal: AbortSignal) => Promise<void>;
+};
+
+export type UpReady = {
+  configFile: string;
+  config: AgentConfig;
+  agentName: string;
+  temporal: Pick<EmbeddedTemporal, 'address' | 'uiUrl' | 'isAdopted'> & { namespace: string };
+};
+
+/** Not in the config file: clients find these by default. */
+const DEFAULT_PORTS = { port: 7233, uiPort: 8233 };
+
+/**
+ * A Temporal server and an agent, until SIGTERM or SIGINT ends first the agent, then the server. A killed `up` leaves
+ * the server running, and the next one goes on with it. Fails: as the agent and the server do; invalid-config.
+ */
+export async function runUp({ config: chosen, workflowBundlePath, onReady }: UpOptions): Promise<void> {
+  const configFile = resolve('flags' in chosen ? await flagConfigFile(chosen.flags) : (chosen.file ?? DEFAULT_CONFIG_FILE));
+  const config = withEmbedded(configFile, await loadConfig(configFile));
+  const { namespace = 'default', embedded: ports = DEFAULT_PORTS } = config.temporal;
+  const logger = createAgentLogger();
+  await untilTold(async (told) => {
+    const ending = new AbortController();
+    const signal = AbortSignal.any([told, ending.signal]);
+    const { promise: temporal, resolve: opened } = Promise.withResolvers<EmbeddedTemporal>();
+    const { promise: agentName, resolve: ready } = Promise.withResolvers<string>();
+    const openTemporal = async (): Promise<EmbeddedTemporal> => {
+      const server = await openEmbeddedTemporal({ folder: join(config.agent.stateDir, 'temporal'), ports, namespace, logger, signal });
+      opened(server);
+      return server;
+    };
+    const running = runAgent({ config, configFile, workflowBundlePath, logger, signal, onReady: ready, openTemporal });
+    const telling = Promise.all([temporal, agentName]).then(([server, name]) =>
+      onReady({ configFile, config, agentName: name, temporal: { ...server, namespace } }, signal),
+    );
+    try {
+      await Promise.race([running, telling.then(() => running)]);
+    } finally {
+      ending.abort();
+      await running;
+    }
+  });
+}
+
+/** A file that names another server is one for `rstow agent`. */
+function withEmbedded(file: string, config: AgentConfig): AgentConfig {
+  const { address, ...temporal } = config.temporal;
+  if (address !== undefined) {
+    const sentence = `${file}: temporal.address names a Temporal server, and \`rstow up\` runs its own: remove it, or start \`rstow agent\``;
+    throw new RstowError('invalid-config', sentence, { details: { file, field: 'temporal.address' } });
+  }
+  return { ...config, temporal: { embedded: DEFAULT_PORTS, ...temporal } };
+}
