@@ -4,7 +4,7 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { findNextRecord, type ScanEnd } from '../core/wal/record-scanner.ts';
 import { type SegmentId, segmentFileName } from '../core/wal/segment-id.ts';
 import { crc32c } from '../io/checksum/crc32c.ts';
-import { readRange } from '../io/data-directory/range-reader.ts';
+import { readBytes } from '../io/data-directory/range-reader.ts';
 
 /** Behind a torn record of at most 16 MiB the next one begins within this. */
 const LOOK_AHEAD_BYTES = 32 * 1024 * 1024;
@@ -17,7 +17,8 @@ export async function judgeTail(path: string, segment: SegmentId, end: ScanEnd):
   const file = segmentFileName(segment);
   if (end.kind === 'corrupt') throw damaged(file, end.positionBytes, `no valid record there (${end.reason})`);
   const { size } = await stat(path);
-  const tail = await readTail(path, end.positionBytes, Math.min(size, end.positionBytes + LOOK_AHEAD_BYTES));
+  const endBytes = Math.min(size, end.positionBytes + LOOK_AHEAD_BYTES);
+  const tail = await readBytes({ source: { kind: 'path', path }, startBytes: end.positionBytes, endBytes });
   const nextBytes = findNextRecord(tail, 1, crc32c);
   if (nextBytes !== undefined) {
     throw damaged(file, end.positionBytes, `an incomplete record, and a whole one at byte ${end.positionBytes + nextBytes}`);
@@ -28,12 +29,6 @@ export async function judgeTail(path: string, segment: SegmentId, end: ScanEnd):
     code: end.kind === 'zeros' ? 'zero-tail' : 'torn-tail',
     message: `${file} ends with ${tailBytes} bytes of ${what}, left out: the server must not append behind them; restore or repair it before it writes on`,
   };
-}
-
-async function readTail(path: string, startBytes: number, endBytes: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of readRange({ source: { kind: 'path', path }, startBytes, endBytes })) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }
 
 function damaged(file: string, positionBytes: number, what: string): RstowError {

@@ -41,6 +41,13 @@ export async function* readRange(range: RangeRead): AsyncGenerator<Uint8Array, v
   }
 }
 
+/** The same bytes at once: for what is known to be small, or has to be looked at as a whole. */
+export async function readBytes(range: RangeRead): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of readRange(range)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
 async function openSource(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'r');
