@@ -50,15 +50,19 @@ function isInstanceOf(index: ReplayIndex, { id, machine, version, state, ctxText
 }
 
 async function allDrifted(source: ReplaySource, index: ReplayIndex, differing: readonly Instance[]): Promise<boolean> {
-  await using window = new RecordWindow(source.pathOf);
-  for (const live of differing) {
-    const logged = index.instance(live.id);
-    if (logged?.last === undefined || logged.deleted) return false;
-    if (logged.machine !== live.machine || logged.version !== live.version) return false;
-    const present = readPresentState(await window.payload(logged.last));
-    if (present?.state !== live.state || !sameContext(present.ctx, live.ctxText)) return false;
+  const window = new RecordWindow(source.pathOf);
+  try {
+    for (const live of differing) {
+      const logged = index.instance(live.id);
+      if (logged?.last === undefined || logged.deleted) return false;
+      if (logged.machine !== live.machine || logged.version !== live.version) return false;
+      const present = readPresentState(await window.payload(logged.last));
+      if (present?.state !== live.state || !sameContext(present.ctx, live.ctxText)) return false;
+    }
+    return true;
+  } finally {
+    await window.close();
   }
-  return true;
 }
 
 function sameContext(logged: CanonicalJson, liveText: string): boolean {

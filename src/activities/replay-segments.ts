@@ -70,13 +70,17 @@ async function replaySegment(source: ReplaySource, replay: SegmentReplay, signal
 
 /** Only the record that holds an instance's present state is parsed. */
 async function settleInstances(source: ReplaySource, index: ReplayIndex, digest: StateDigest): Promise<void> {
-  await using window = new RecordWindow(source.pathOf);
-  for (const instance of index.dirtyInstances()) {
-    const { last, deleted } = instance;
-    const payload = deleted || last === undefined ? undefined : await window.payload(last);
-    if (!settleInstance(digest, { instance, payload, sha256 })) {
-      throw damaged(source, (last?.segment ?? 0) as SegmentId, last?.startBytes ?? 0);
+  const window = new RecordWindow(source.pathOf);
+  try {
+    for (const instance of index.dirtyInstances()) {
+      const { last, deleted } = instance;
+      const payload = deleted || last === undefined ? undefined : await window.payload(last);
+      if (!settleInstance(digest, { instance, payload, sha256 })) {
+        throw damaged(source, (last?.segment ?? 0) as SegmentId, last?.startBytes ?? 0);
+      }
     }
+  } finally {
+    await window.close();
   }
 }
 

@@ -9,7 +9,7 @@ const WINDOW_SIZE_BYTES = 1024 * 1024;
  * Reads single records whose places are known. Asked for in log order, a window serves many of them with one read.
  * Fails: data-directory-replaced, where a file is shorter than it was.
  */
-export class RecordWindow implements AsyncDisposable {
+export class RecordWindow {
   readonly #pathOf: (segment: WalRange['segment']) => string;
   #handle: FileHandle | undefined;
   #segment: number | undefined;
@@ -28,7 +28,7 @@ export class RecordWindow implements AsyncDisposable {
     return this.#bytes.subarray(from + RECORD_HEADER_SIZE_BYTES, from + record.endBytes - record.startBytes);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     await this.#handle?.close();
   }
 
