@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { addApproveCommand, addDenyCommand } from './commands/approval-commands.ts';
 import { addAgentCommand, addDemoCommand, type HostSettings } from './commands/host-commands.ts';
 import { addRecoverCommand, addTestRecoveryCommand } from './commands/recovery-commands.ts';
+import { addRepairCommand } from './commands/repair-command.ts';
 import { addBackupCommand, addInfoCommand, addListCommand, addRestoreCommand, addVerifyCommand } from './commands/run-commands.ts';
 import { addUpCommand } from './commands/up-command.ts';
 import { cliFailure, failureLines } from './failure.ts';
@@ -40,6 +41,7 @@ function createProgram(settings: HostSettings, exit: (exitCode: number) => void)
   addRecoverCommand(program, exit);
   addApproveCommand(program, exit);
   addDenyCommand(program, exit);
+  addRepairCommand(program, exit);
   addListCommand(program, exit);
   addInfoCommand(program, exit);
   addDemoCommand(program, exit);

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { repairSegment } from '../../src/worker/repair-segment.ts';
+import { runRstow } from '../integration/cli/rstow-process.ts';
 import { oddSource, scratchFolder, startedDigest, writeOrders } from '../support/odd-source.ts';
 import { orderRecord } from '../support/wal-writer.ts';
 import { startRstmdb } from '../support/rstmdb-server.ts';
@@ -67,6 +68,37 @@ describe('repairSegment', () => {
     await expect(repairSegment(folder)).rejects.toMatchObject({ code: 'invalid-input' });
     await writeFile(join(folder, 'a.wal'), first);
     await expect(repairSegment(join(folder, 'a.wal'), join(folder, 'absent', 'b.wal'))).rejects.toMatchObject({ code: 'invalid-input' });
+  });
+});
+
+describe('rstow repair', () => {
+  it('prints what it kept and left out, and exits 3 where something was left out', async () => {
+    const file = join(await scratchFolder(), FILE);
+    await writeFile(file, Buffer.concat([first, torn, second]));
+    const outcome = await runRstow(['repair', '--segment', file]);
+    const from = first.length;
+    const lines = [
+      `clean copy  ${file}.repaired`,
+      `kept        2 whole records, ${first.length + second.length} B`,
+      `left out    bytes ${from} to ${from + 60}, 60 B`,
+    ];
+    expect(outcome).toEqual({ exitCode: 3, stdout: `${lines.join('\n')}\n`, stderr: '' });
+  });
+
+  it('exits 0 where all was kept, and tells programs the same as JSON', async () => {
+    const file = join(await scratchFolder(), FILE);
+    await writeFile(file, Buffer.concat([first, second]));
+    const { exitCode, stdout } = await runRstow(['repair', '--segment', file, '--to', `${file}.clean`, '--json']);
+    const told = { message_type: 'summary', to: `${file}.clean`, records: 2, keptBytes: first.length + second.length, leftOut: [] };
+    expect([exitCode, JSON.parse(stdout)]).toEqual([0, told]);
+  });
+
+  it('refuses to overwrite, and says so', async () => {
+    const file = join(await scratchFolder(), FILE);
+    await writeFile(file, first);
+    const outcome = await runRstow(['repair', '--segment', file, '--to', file]);
+    expect(outcome).toMatchObject({ exitCode: 14, stdout: '' });
+    expect(outcome.stderr).toContain(`${file} exists, and is not overwritten`);
   });
 });
 

@@ -26,7 +26,7 @@ export const errorTable = {
   'source-damaged': {
     retryable: false,
     exitCode: 13,
-    hint: 'The server would not start on this WAL: restore a backup before you restart it.',
+    hint: 'The server may not start on this WAL again: restore a backup first, or see `rstow repair --help`.',
   },
   // 14: a pre-check refused, nothing was touched.
   'agent-already-running': { retryable: false, exitCode: 14, hint: 'Stop the named process first; one agent per state directory.' },
@@ -63,7 +63,7 @@ export const errorTable = {
   'server-version-unsupported': { retryable: false, exitCode: 14, hint: 'Use a server version that docs/architecture.md lists.' },
   'service-unmanaged': { retryable: false, exitCode: 14, hint: 'Configure databases.<db>.service, or restore to another directory.' },
   'stop-note-held': { retryable: false, exitCode: 14, hint: 'A restore has stopped the server and is still at work; wait for it.' },
-  'target-not-empty': { retryable: false, exitCode: 14, hint: 'Name a target directory that is empty or does not exist.' },
+  'target-not-empty': { retryable: false, exitCode: 14, hint: 'Name a target that does not exist yet, or a directory that is empty.' },
   'temporal-cli-unsuitable': {
     retryable: false,
     exitCode: 14,

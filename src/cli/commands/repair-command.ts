@@ -1,0 +1,24 @@
+import type { Command } from 'commander';
+import { createOutput } from '../output.ts';
+import { repairLines } from '../results/repair-result.ts';
+import type { OnExitCode } from './run-command.ts';
+
+/** Something of the segment could not be kept. */
+const LEFT_OUT = 3;
+
+type RepairOptions = { segment: string; to?: string; json?: boolean };
+
+export function addRepairCommand(program: Command, exit: OnExitCode): void {
+  program
+    .command('repair')
+    .description('write a clean copy of a damaged WAL segment beside it; the segment itself is only read')
+    .requiredOption('--segment <file>', 'the damaged .wal file')
+    .option('--to <file>', 'the copy; default: the segment’s name and .repaired')
+    .option('--json', 'one line of JSON instead of text')
+    .action(async ({ segment, to, json }: RepairOptions) => {
+      const { repairSegment } = await import('../../worker/repair-segment.ts');
+      const repair = await repairSegment(segment, to);
+      createOutput(json === true).result(repairLines(repair), repair);
+      exit(repair.leftOut.length === 0 ? 0 : LEFT_OUT);
+    });
+}
