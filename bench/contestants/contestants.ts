@@ -1,0 +1,28 @@
+import type { DataSet } from '../generator/data-set.ts';
+import type { Costs } from '../measure/cost.ts';
+import { missingTool } from './missing-tools.ts';
+import { pipelineRound } from './pipeline-round.ts';
+import { shellContestants } from './shell-contestants.ts';
+import { shellRound } from './shell-round.ts';
+import { workflowRound } from './workflow-round.ts';
+
+export type Contestant = {
+  name: string;
+  round: (data: DataSet, parentDir: string) => Promise<Costs>;
+  /** Why it can't run here. */
+  unavailable: string | undefined;
+};
+
+/** The first one is what the others are compared with. */
+export function allContestants(): Contestant[] {
+  const servers = ['rstmdb', 'temporal'].map((program) => ({ program, howToGet: 'npm start installs it' }));
+  return [
+    { name: 'rstow, activities alone', round: pipelineRound, unavailable: undefined },
+    { name: 'rstow, whole workflow', round: workflowRound, unavailable: missingTool(servers) },
+    ...shellContestants.map((contestant) => ({
+      name: contestant.name,
+      round: (data: DataSet, parentDir: string) => shellRound(contestant, data, parentDir),
+      unavailable: missingTool([...contestant.needs, { program: 'time', howToGet: 'apt-get install time' }]),
+    })),
+  ];
+}

@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
+import { claimOwnership } from '../../src/activities/ownership.ts';
+import type { RunPort } from '../../src/activities/run-port.ts';
+import { createTimeline } from '../../src/activities/timelines.ts';
+import { agentConfigSchema } from '../../src/config/agent-config.ts';
+import { createRepositoryOpener } from '../../src/worker/repositories.ts';
+
+export const DATABASE = 'orders';
+export const REPOSITORY = 'local';
+
+/** An agent's activities without an agent: nobody asks Temporal anything, and no server runs. */
+export function benchDeps(folder: { dataDir: string; repositoryDir: string; stateDir: string }): ActivityDeps {
+  const config = agentConfigSchema.parse({
+    agent: { name: 'bench', stateDir: folder.stateDir },
+    repositories: { [REPOSITORY]: { kind: 'folder', path: folder.repositoryDir } },
+    databases: { [DATABASE]: { server: { address: '127.0.0.1:1' }, dataDir: folder.dataDir, repositories: [REPOSITORY] } },
+  });
+  return {
+    config,
+    configFile: join(folder.stateDir, 'rstow.yaml'),
+    agent: { name: 'bench', installationId: 'bench' },
+    temporal: { clusterId: 'none', namespace: 'none' },
+    runs: {
+      checkOpen: async () => undefined,
+      isOpen: async () => true,
+      lockHolder: async () => undefined,
+      terminate: async () => undefined,
+    },
+    searchAttributes: false,
+    openRepository: createRepositoryOpener(config),
+  };
+}
+
+/** What an agent does before its first backup. Gives the timeline. */
+export async function claimDatabase(deps: ActivityDeps): Promise<string> {
+  const repository = await deps.openRepository(REPOSITORY);
+  const claimedAtMs = Date.now();
+  const first = { generation: 1, parent: null, why: 'first' as const, runId: 'bench', createdAtMs: claimedAtMs };
+  const { timeline } = await createTimeline(repository, DATABASE, first);
+  const { name: agent, installationId } = deps.agent;
+  await claimOwnership(repository, DATABASE, {
+    format: 1,
+    generation: 1,
+    agent,
+    installationId,
+    temporal: deps.temporal,
+    timeline,
+    claimedAtMs,
+  });
+  return timeline;
+}
+
+export function benchRun(): RunPort {
+  const runId = randomUUID();
+  const { signal } = new AbortController();
+  return { workflowId: `bench/${runId}`, runId, signal, report: () => undefined, checkOpen: async () => undefined };
+}
