@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
 
 export type RstowProcess = {
+  pid: number;
   stdout: () => string;
   stderr: () => string;
   signal: (signal: NodeJS.Signals) => void;
@@ -23,6 +24,7 @@ export function spawnRstow(args: readonly string[], env: Record<string, string> 
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text.stdout += chunk));
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (text.stderr += chunk));
   return {
+    pid: child.pid ?? 0,
     stdout: () => text.stdout,
     stderr: () => text.stderr,
     signal: (signal) => void child.kill(signal),

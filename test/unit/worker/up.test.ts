@@ -1,0 +1,73 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { loadConfig } from '../../../src/worker/load-config.ts';
+import { copyDatabase } from '../../../src/worker/up/database-copy.ts';
+import { type FlagConfig, flagConfigFile } from '../../../src/worker/up/flag-config.ts';
+import { compareVersions } from '../../../src/worker/up/temporal-version.ts';
+
+let folder: string;
+let flags: FlagConfig;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rstow-up-'));
+  const [dataDir, repository, stateDir] = ['data', 'repository', 'state'].map((name) => join(folder, name)) as [string, string, string];
+  flags = { database: 'orders', server: '127.0.0.1:7401', dataDir, repository, stateDir };
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+test('orders versions by number, not by letter', () => {
+  expect(compareVersions('1.10.0', '1.9.1')).toBeGreaterThan(0);
+  expect(compareVersions('1.9.1', '1.9.10')).toBeLessThan(0);
+  expect(compareVersions('2.0.0', '1.99.99')).toBeGreaterThan(0);
+  expect(compareVersions('1.9.1', '1.9.1')).toBe(0);
+});
+
+test('copies a database with the journal that a killed server left, and leaves a copy that is there', async () => {
+  const database = join(folder, 'temporal.db');
+  await writeFile(database, 'old');
+  await writeFile(`${database}-journal`, 'half');
+  await copyDatabase(database, '1.9.0');
+  expect(await readFile(`${database}.1.9.0.bak`, 'utf8')).toBe('old');
+  expect(await readFile(`${database}.1.9.0.bak-journal`, 'utf8')).toBe('half');
+  await writeFile(database, 'changed by a newer server');
+  await copyDatabase(database, '1.9.0');
+  expect(await readFile(`${database}.1.9.0.bak`, 'utf8')).toBe('old');
+});
+
+test('makes a config file and the repository’s folder of the flags', async () => {
+  const config = await loadConfig(await flagConfigFile(flags));
+  expect(config.agent.stateDir).toBe(flags.stateDir);
+  expect(config.temporal.embedded).toEqual({ port: 7233, uiPort: 8233 });
+  expect(config.databases['orders']).toMatchObject({
+    dataDir: flags.dataDir,
+    server: { address: flags.server },
+    service: { kind: 'none' },
+  });
+  expect(config.repositories['local']).toEqual({ kind: 'folder', path: flags.repository });
+  expect(await readdir(flags.repository)).toEqual([]);
+});
+
+test('keeps what a person has edited in the file, and refuses flags that mean other places', async () => {
+  const file = await flagConfigFile(flags);
+  const edited = `${await readFile(file, 'utf8')}timing: { heartbeatMs: 1234 }\n`;
+  await writeFile(file, edited);
+  expect(await flagConfigFile(flags)).toBe(file);
+  expect(await readFile(file, 'utf8')).toBe(edited);
+  for (const change of [{ dataDir: '/other' }, { server: '127.0.0.1:1' }, { repository: '/other' }, { database: 'bills' }]) {
+    await expect(flagConfigFile({ ...flags, ...change })).rejects.toMatchObject({ code: 'invalid-config' });
+  }
+});
+
+test('makes nothing where the repository’s parent is missing: its disk may not be mounted', async () => {
+  const wrong = { ...flags, repository: join(folder, 'unmounted', 'repository') };
+  await expect(flagConfigFile(wrong)).rejects.toMatchObject({ code: 'repository-unavailable' });
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test('refuses flags that no config file could hold', async () => {
+  await expect(flagConfigFile({ ...flags, server: 'nowhere' })).rejects.toMatchObject({ code: 'invalid-config' });
+  await expect(flagConfigFile({ ...flags, database: 'Orders' })).rejects.toMatchObject({ code: 'invalid-config' });
+});
