@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Fence, fenceSchema } from '../config/repository-json/fence.ts';
 import type { PinKind } from '../contract/hot-backup.ts';
@@ -52,7 +53,12 @@ export function pinnedPath(id: PinId, pin: PinKind, segment: SegmentId): string 
   if (pin === 'links') return join(runPinFolder(id), fileName);
   const opened = openedByRun.get(id.runId)?.segments.find((file) => file.segment === segment);
   // The kernel opens this path's file anew even when its name is gone.
-  return opened === undefined ? join(id.dataDir, 'wal', fileName) : `/proc/self/fd/${opened.handle.fd}`;
+  if (opened !== undefined) return `/proc/self/fd/${opened.handle.fd}`;
+  const path = join(id.dataDir, 'wal', fileName);
+  if (existsSync(path)) return path;
+  throw new RstowError('wal-gap', `${fileName} was deleted while no descriptor held it: the agent that had it open has ended`, {
+    details: { path },
+  });
 }
 
 /** Fails: damaged-object. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { planRestore } from '../../src/activities/plan-restore.ts';
-import { directDeps, directRun, restoreInPlace } from '../support/direct-backup.ts';
+import { backUp, type BackUpOptions, directDeps, directRun, restoreInPlace } from '../support/direct-backup.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import { backUpAndRestore, expectSound, oddSource, sourceDigest, writeOrders } from '../support/odd-source.ts';
 
@@ -144,5 +144,26 @@ describe.runIf(isRoot)('where links are not permitted', () => {
 
   it.each(lays)('open descriptors pin the segments: $what', async (place) => {
     await expectBackedUp(await sourceIn(place), 'descriptors');
+  });
+
+  it('a segment that compaction deletes stays readable, but not for an agent that has lost its descriptors', async () => {
+    const lay = async ({ dataDir }: DatabaseStack): Promise<void> => {
+      await mkdir(join(dataDir, '.rstow'));
+      mount(join(dataDir, '.rstow'), '-t', 'tmpfs', 'tmpfs');
+    };
+    const stack = await sourceIn({ what: 'descriptors', lay });
+    await backUp(stack);
+    await writeOrders(stack.address, 2, 'newer');
+    const deleted = join(stack.walDir, '0000000000000001.wal');
+    const kept = await backUp(stack, { afterPin: () => rename(deleted, `${deleted}.away`) });
+    expect(kept).toMatchObject({ pin: 'descriptors', instances: 8 });
+    await rename(`${deleted}.away`, deleted);
+    await writeOrders(stack.address, 2, 'newest');
+    const loseDescriptors: BackUpOptions['afterPin'] = async (unpin) => {
+      await unpin();
+      await rename(deleted, `${deleted}.away`);
+    };
+    await expect(backUp(stack, { afterPin: loseDescriptors })).rejects.toMatchObject({ code: 'wal-gap' });
+    await rename(`${deleted}.away`, deleted);
   });
 });

@@ -28,7 +28,9 @@ import { DATABASE, type DatabaseStack } from './database-stack.ts';
 
 export type DirectRun = <Input, Output>(body: (deps: ActivityDeps) => ActivityBody<Input, Output>, input: Input) => Promise<Output>;
 
-export type BackUpOptions = { /** What happens to the source once it is pinned. */ afterPin?: () => Promise<void> };
+export type BackUpOptions = {
+  /** What happens to the source once it is pinned. */ afterPin?: (unpin: () => Promise<void>) => Promise<void>;
+};
 
 /** The agent's own composition, without Temporal: no run is ever cancelled or closed. */
 export function directDeps(stack: DatabaseStack): ActivityDeps {
@@ -68,7 +70,7 @@ export async function backUp(stack: DatabaseStack, options: BackUpOptions = {}):
   const at = { database: DATABASE, repository };
   try {
     const { fenceKey, pin } = await step(pinWal, { ...at, timeline });
-    await options.afterPin?.();
+    await options.afterPin?.(() => step(unpinWal, { database: DATABASE, timeline }));
     const { extentsKey, restorable, warnings } = await step(storeSegments, { ...at, timeline, fenceKey });
     const attachments = await step(storeAttachments, { ...at, label, withSnapshots: restorable !== 'from-log' });
     const state = await step(digestState, { ...at, fenceKey, extentsKey });
