@@ -1,6 +1,7 @@
 import { ApplicationFailure, CancellationScope } from '@temporalio/workflow';
 import type { Place } from '../activities/locate.ts';
 import type { SwapInput, SwappedIn } from '../activities/swap-in.ts';
+import { ROLLED_BACK_CODES } from '../contract/restore.ts';
 import type { Warning } from '../contract/result.ts';
 import { cleanup, step } from './activity-proxies.ts';
 import type { Run } from './run.ts';
@@ -30,15 +31,15 @@ export async function swapInPlace(run: Run, place: Place, plan: Omit<SwapInput, 
 /** The run's failure after a roll-back; undefined where there is nothing to roll back. */
 async function rolledBack(run: Run, place: Place, of: { input: SwapInput; error: unknown }): Promise<ApplicationFailure | undefined> {
   const failure = runFailure(of.error);
-  if (!(failure instanceof ApplicationFailure) || !saysNewDataAreBad(failure) || of.input.swap.oldWal === null) return undefined;
+  if (!(failure instanceof ApplicationFailure) || !ROLLED_BACK_CODES.includes(failure.type ?? '') || of.input.swap.oldWal === null)
+    return undefined;
   run.phase('rolling back: the replaced data come back', 'the server to answer on the replaced data');
   const outcome = await CancellationScope.nonCancellable(async () => {
     try {
       await cleanup(place).rollBack(of.input);
       return 'the replaced data are back in place';
     } catch (error) {
-      const reason = runFailure(error);
-      return `and the replaced data could not be put back: ${reason instanceof Error ? reason.message : String(reason)}`;
+      return outcomeOfFailed(runFailure(error));
     }
   });
   return ApplicationFailure.create({
@@ -50,7 +51,11 @@ async function rolledBack(run: Run, place: Place, of: { input: SwapInput; error:
   });
 }
 
-/** Other failures leave the old data in place, or a server that runs well. */
-function saysNewDataAreBad(failure: ApplicationFailure): boolean {
-  return failure.type === 'service-start-failed' || failure.type === 'digest-different';
+/** A server is started last: one that doesn't start finds the replaced data in place, and the watchdog goes on trying. */
+function outcomeOfFailed(rollBack: unknown): string {
+  const reason = rollBack instanceof Error ? rollBack.message : String(rollBack);
+  const isInPlace = rollBack instanceof ApplicationFailure && rollBack.type === 'service-start-failed';
+  return isInPlace
+    ? `the replaced data are back in place, but no server starts on them either: ${reason}`
+    : `and the replaced data could not be put back: ${reason}`;
 }

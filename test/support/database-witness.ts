@@ -1,6 +1,6 @@
 /** Whether a database is as it was: its files, its server, and nothing of a run left beside them. */
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { rstowFolder } from '../../src/io/data-directory/rstow-folder.ts';
@@ -16,14 +16,28 @@ export async function databaseState(dataDir: string): Promise<DatabaseState> {
   return { files: hash.digest('hex'), servers: holders.map(({ pid }) => pid).sort((one, other) => one - other) };
 }
 
-/** Fails where a run has left pins, staged data, a stop note, or the file that keeps servers from starting. */
-export async function expectNothingLeft(dataDir: string): Promise<void> {
+/**
+ * Fails where a run has left pins, staged data, a stop note, or the file that keeps servers from starting. What a
+ * roll-back took out again is kept for its time.
+ */
+export async function expectNothingLeft(dataDir: string, { rolledBack = false } = {}): Promise<void> {
+  if (rolledBack) await removeRejected(dataDir);
   const left = await namesIn(rstowFolder(dataDir), { recursive: true });
   // Empty folders of the pins stay for the next run.
   expect(left.filter((name) => !/^pins(\/[0-9]+)?$/.test(name))).toEqual([]);
   expect(await namesIn(join(dataDir, 'wal'))).not.toEqual([]);
   const snapshots = (await readdir(dataDir, { withFileTypes: true })).find(({ name }) => name === 'snapshots');
   expect(snapshots?.isFile()).not.toBe(true);
+}
+
+/** Nothing but rejected data may lie in the runs' folders: then they can be removed, too. */
+async function removeRejected(dataDir: string): Promise<void> {
+  const restores = join(rstowFolder(dataDir), 'restores');
+  for (const runId of await namesIn(restores)) {
+    await rm(join(restores, runId, 'rejected'), { recursive: true });
+    for (const folder of ['replaced', '.']) await rmdir(join(restores, runId, folder));
+  }
+  await rmdir(restores);
 }
 
 async function filesIn(dataDir: string): Promise<string[]> {

@@ -1,0 +1,91 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { DATABASE } from '../support/database-stack.ts';
+import { databaseState, type DatabaseState, expectNothingLeft } from '../support/database-witness.ts';
+import { expectFailure, expectNextBackupGoesWell, type FaultyScene, openFaultyScene } from '../support/faulty-scene.ts';
+import { mountDisk, type MountedDisk } from '../support/mounted-disk.ts';
+
+const MIB = 1024 * 1024;
+const isRoot = process.getuid?.() === 0;
+
+describe.runIf(isRoot)('on small disks (needs root)', () => {
+  let on: FaultyScene;
+  let dataDisk: MountedDisk;
+  let repositoryDisk: MountedDisk;
+  let before: DatabaseState;
+
+  beforeAll(async () => {
+    const shared = { temporalAddress: inject('temporalAddress'), workflowBundlePath: inject('workflowBundlePath') };
+    on = await openFaultyScene(shared, async ({ dataDir, repositoryDir }) => {
+      dataDisk = await mountDisk(dataDir, 40);
+      repositoryDisk = await mountDisk(repositoryDir, 1);
+    });
+    before = await databaseState(on.stack.dataDir);
+    expect(before.servers).toHaveLength(1);
+  });
+
+  afterEach(async () => {
+    await Promise.all([dataDisk.heal(), repositoryDisk.heal()]);
+    // Whatever the disk was short of, the database is as it was and can be backed up.
+    expect(await databaseState(on.stack.dataDir)).toEqual(before);
+    await expectNothingLeft(on.stack.dataDir);
+    await expectNextBackupGoesWell(on);
+  });
+
+  afterAll(async () => {
+    for (const disk of [dataDisk, repositoryDisk]) disk.remove();
+    await on.close();
+  });
+
+  it('a backup to a read-only repository says so', async () => {
+    repositoryDisk.makeReadOnly();
+    expectFailure(await on.rstow('backup', DATABASE), 'repository-unavailable', /read-only file system/);
+  });
+
+  it('a backup to a full repository says so at once, and leaves no half an object', async () => {
+    await repositoryDisk.fill(0);
+    const { exitCode, stdout, stderr } = await on.rstow('backup', DATABASE);
+    expectFailure({ exitCode, stdout, stderr }, 'not-enough-space', /no space left on device/);
+    expect(await readdir(join(on.stack.repositoryDir, '.tmp'))).toEqual([]);
+  });
+
+  it('a read-only repository is verified all the same, with a warning that this is not remembered', async () => {
+    repositoryDisk.makeReadOnly();
+    const { exitCode, stdout, stderr } = await on.rstow('verify', DATABASE);
+    expect(stdout).toContain(on.backup.stateDigest);
+    expect(stderr).toMatch(/warning: repository-unavailable: the verification is not remembered: .*read-only/);
+    expect(exitCode).toBe(3);
+  });
+
+  it('a read-only repository is listed', async () => {
+    repositoryDisk.makeReadOnly();
+    const { exitCode, stdout } = await on.rstow('list', DATABASE);
+    expect(stdout).toContain(on.backup.label);
+    expect(exitCode).toBe(0);
+  });
+
+  it('a restore from a read-only repository touches nothing', async () => {
+    repositoryDisk.makeReadOnly();
+    expectFailure(await on.rstow('restore', DATABASE), 'repository-unavailable', /read-only file system/);
+  });
+
+  it('a restore in place without space for staging names the bytes, and touches nothing', async () => {
+    await dataDisk.fill(8 * MIB);
+    expectFailure(await on.rstow('restore', DATABASE), 'not-enough-space', /\/data needs [0-9]+ free bytes, and has [0-9]+/);
+  });
+
+  it('a restore to a disk that is too small makes nothing there', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'rstow-target-'));
+    const disk = await mountDisk(folder, 1);
+    try {
+      const target = join(folder, 'restored');
+      expectFailure(await on.rstow('restore', DATABASE, '--to-dir', target), 'not-enough-space', /needs [0-9]+ free bytes/);
+      expect(await readdir(folder)).toEqual([]);
+    } finally {
+      disk.remove();
+      await Promise.all([folder, `${folder}.disk`].map((path) => rm(path, { recursive: true })));
+    }
+  });
+});
