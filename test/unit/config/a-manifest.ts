@@ -1,0 +1,30 @@
+import type { Manifest } from '../../../src/config/repository-json/manifest.ts';
+import { makeSegmentId } from '../../../src/core/wal/segment-id.ts';
+
+/** A manifest as a backup would write it. */
+export const manifest: Manifest = {
+  format: 1,
+  label: '20261124T101500Z-hot',
+  kind: 'hot',
+  database: 'orders',
+  timeline: '0001',
+  runId: 'run',
+  workflowId: 'rstow/orders/hotBackup/1',
+  createdAtMs: 1_795_515_300_000,
+  serverVersion: '0.3.0',
+  ownership: { uid: 0, gid: 0, folderMode: 0o755, fileMode: 0o644 },
+  segments: [
+    {
+      segment: makeSegmentId(0x1f)!,
+      ranges: [{ timeline: '0001', startBytes: 0, endBytes: 500, sha256: 'ab'.repeat(32), records: 19 }],
+    },
+  ],
+  records: 19,
+  machines: 1,
+  instances: 2,
+  stateDigest: 'cd'.repeat(32),
+  restorable: 'from-log',
+  pin: 'links',
+  attachments: [{ name: 'machines.json.zst', storedBytes: 100, storedSha256: 'ef'.repeat(32) }],
+  warnings: [],
+};

@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { listLabels, readManifest } from '../../../../src/activities/backups.ts';
+import { manifestSchema } from '../../../../src/config/repository-json/manifest.ts';
+import { manifestKey } from '../../../../src/core/repository/object-keys.ts';
+import { createMemoryRepository } from '../../../../src/io/repository/memory-repository.ts';
+import type { Repository } from '../../../../src/io/repository/repository.ts';
+import { putSealed, readSealed, sealObject } from '../../../../src/io/repository/sealed-object.ts';
+import { manifest } from '../../config/a-manifest.ts';
+
+const key = manifestKey('orders', manifest.label);
+const sealed = sealObject(manifestSchema, manifest);
+
+async function holding(bytes: Uint8Array | string, at = key): Promise<Repository> {
+  const repository = createMemoryRepository();
+  await repository.put(at, Buffer.from(bytes));
+  return repository;
+}
+
+/** Sealed soundly, whatever the content is. */
+function sealOf(content: unknown): string {
+  return JSON.stringify({ sha256: createHash('sha256').update(JSON.stringify(content)).digest('hex'), content });
+}
+
+it('reads back what was put, and nothing where nothing is', async () => {
+  const repository = createMemoryRepository();
+  expect(await readSealed(repository, key, manifestSchema)).toBeUndefined();
+  expect(await putSealed(repository, key, { schema: manifestSchema, value: manifest })).toBe('stored');
+  expect(await putSealed(repository, key, { schema: manifestSchema, value: { ...manifest, records: 7 } })).toBe('exists');
+  expect(await readSealed(repository, key, manifestSchema)).toEqual(manifest);
+});
+
+it('never takes a manifest with a flipped bit for another one', async () => {
+  for (let bit = 0; bit < sealed.length * 8; bit += 1) {
+    const flipped = Uint8Array.from(sealed);
+    flipped[bit >> 3] = flipped[bit >> 3]! ^ (1 << (bit & 7));
+    const answer: unknown = await readSealed(await holding(flipped), key, manifestSchema).catch((error: unknown) => error);
+    // White space between the values may change and still say the same.
+    if (!(answer instanceof Error)) expect(answer).toEqual(manifest);
+    else expect(answer).toMatchObject({ code: 'damaged-object', details: { key } });
+  }
+});
+
+it('refuses every beginning of a manifest', async () => {
+  for (let sizeBytes = 0; sizeBytes < sealed.length - 2; sizeBytes += 1) {
+    await expect(readSealed(await holding(sealed.subarray(0, sizeBytes)), key, manifestSchema)).rejects.toMatchObject({
+      code: 'damaged-object',
+    });
+  }
+});
+
+it.each([
+  ['no JSON', 'not JSON', 'is not JSON'],
+  ['a bare manifest', JSON.stringify(manifest), 'is not a sealed JSON object'],
+  ['null', 'null', 'is not a sealed JSON object'],
+  ['sealed content of another kind', sealOf({ format: 1, hello: true }), 'is not what its place promises'],
+  ['nothing sealed', sealOf(null), 'is not what its place promises'],
+])('refuses %s as damaged, naming it', async (_what, text, sentence) => {
+  await expect(readSealed(await holding(text), key, manifestSchema)).rejects.toMatchObject({
+    code: 'damaged-object',
+    message: expect.stringContaining(`${key} ${sentence}`) as string,
+  });
+});
+
+it('tells a newer format from damage', async () => {
+  await expect(readSealed(await holding(sealOf({ format: 2, other: 'shape' })), key, manifestSchema)).rejects.toMatchObject({
+    code: 'format-unsupported',
+    message: `${key} has format 2; this rstow reads format 1`,
+  });
+});
+
+describe('a manifest in another one’s place', () => {
+  it.each([
+    ['another database', { database: 'stock', label: manifest.label }],
+    ['another backup', { database: 'orders', label: '20261125T101500Z-hot' }],
+  ])('is refused as %s’s', async (_what, { database, label }) => {
+    const at = manifestKey(database, label);
+    await expect(readManifest(await holding(sealed, at), database, label)).rejects.toMatchObject({
+      code: 'damaged-object',
+      message: `${at} belongs to database "orders", backup "20261124T101500Z-hot"`,
+    });
+  });
+
+  it('is read in its own', async () => {
+    expect(await readManifest(await holding(sealed), 'orders', manifest.label)).toEqual(manifest);
+  });
+});
+
+it('lists a backup only once its manifest is there', async () => {
+  const repository = await holding('{}', `databases/orders/backups/${manifest.label}/run.json`);
+  expect(await listLabels(repository, 'orders')).toEqual([]);
+  await repository.put(key, sealed);
+  expect(await listLabels(repository, 'orders')).toEqual([manifest.label]);
+  await expect(readManifest(repository, 'orders', 'gone')).rejects.toMatchObject({ code: 'backup-not-found' });
+});
