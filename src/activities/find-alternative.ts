@@ -1,5 +1,6 @@
 import type { Manifest } from '../config/repository-json/manifest.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
+import type { Alternative } from '../core/backup/alternative.ts';
 import { selectBackup } from '../core/backup/selection.ts';
 import { backupsPrefix, databaseKey, labelOfManifestKey, manifestKey } from '../core/repository/object-keys.ts';
 import type { Repository } from '../io/repository/repository.ts';
@@ -14,12 +15,6 @@ export type FindAlternativeInput = {
   /** As a person named it. */ backup: string;
   damagedKey: string;
 };
-
-/**
- * `same`: a restore of the backup never reads the damaged object · `other-cover`: once the object is moved away, other
- * pieces give the same bytes · `older`: another backup doesn't need it · `none`.
- */
-export type Alternative = { kind: 'same' | 'other-cover' | 'older'; label: string } | { kind: 'none' };
 
 /**
  * What can be restored although an object is damaged, judged by what is listed: nothing is read but manifests. Null

@@ -18,6 +18,9 @@ export type RestoreInput = Parsed<typeof fields>;
 
 export const parseRestoreInput = inputParser('restore', fields);
 
+/** Failures that tell that the restored data are bad; others leave the old data in place, or a server that runs well. */
+export const ROLLED_BACK_CODES: readonly string[] = ['service-start-failed', 'digest-different'];
+
 /** Whether a real server booted on the restored files before they took the old ones' place. */
 export type RehearsalOutcome = 'passed' | 'skipped' | 'off';
 

@@ -1,6 +1,7 @@
 import { ApplicationFailure } from '@temporalio/workflow';
-import type { Alternative, FindAlternativeInput } from '../activities/find-alternative.ts';
+import type { FindAlternativeInput } from '../activities/find-alternative.ts';
 import type { Place } from '../activities/locate.ts';
+import { alternativeSentence } from '../core/backup/alternative.ts';
 import { step } from './activity-proxies.ts';
 import { runFailure } from './run-failure.ts';
 
@@ -19,23 +20,10 @@ export async function withAlternative(place: Place, wanted: Omit<FindAlternative
     .catch(() => null);
   if (found === null) return error;
   return ApplicationFailure.create({
-    message: `${failure.message}; ${sentenceOf(found)}`,
+    message: `${failure.message}; ${alternativeSentence(found)}`,
     type: 'damaged-object',
     nonRetryable: true,
     details: [{ ...details, alternative: found.kind === 'none' ? null : found.label }],
     cause: failure,
   });
-}
-
-function sentenceOf(found: Alternative): string {
-  switch (found.kind) {
-    case 'same':
-      return `a restore of ${found.label} does not need it`;
-    case 'other-cover':
-      return `other pieces hold the same bytes: move it out of the repository, and ${found.label} can be restored`;
-    case 'older':
-      return `backup ${found.label} does not need it: restore that one`;
-    case 'none':
-      return 'no other backup is whole without it';
-  }
 }
