@@ -7,7 +7,9 @@ import { type DatabaseConfig, agentConfigSchema } from '../../../src/config/agen
 import { makeSegmentId, segmentFileName } from '../../../src/core/wal/segment-id.ts';
 import { makeWalOffset, walOffsetText } from '../../../src/core/wal/wal-offset.ts';
 import { connectRstmdb } from '../../../src/io/rstmdb/connect-rstmdb.ts';
+import { goldenSegment } from '../../fixtures/wal/golden.ts';
 import { type FakeRcpServer, sendResult, startFakeRcpServer } from '../../support/fake-rcp-server.ts';
+import { BOUNDARIES } from './scene.ts';
 
 let dataDir: string;
 let server: FakeRcpServer | undefined;
@@ -23,10 +25,13 @@ afterEach(async () => {
 
 const segment = (id: number): Parameters<typeof makeWalOffset>[0] => makeSegmentId(id)!;
 
-/** Segment files of these sizes, and a server that says that its log ends there, then there. */
-async function check(sizesBytes: Record<number, number>, ends: [id: number, positionBytes: number][]): Promise<void> {
-  for (const [id, sizeBytes] of Object.entries(sizesBytes)) {
-    await writeFile(join(dataDir, 'wal', segmentFileName(segment(Number(id)))), Buffer.alloc(sizeBytes));
+/** Segment files of these sizes or bytes, and a server that says that its log ends there, then there. */
+async function check(files: Record<number, number | Uint8Array>, ends: [id: number, positionBytes: number][]): Promise<void> {
+  for (const [id, content] of Object.entries(files)) {
+    await writeFile(
+      join(dataDir, 'wal', segmentFileName(segment(Number(id)))),
+      typeof content === 'number' ? Buffer.alloc(content) : content,
+    );
   }
   server = await startFakeRcpServer((request, socket) => {
     const [id, positionBytes] = ends.length > 1 ? ends.shift()! : ends[0]!;
@@ -77,11 +82,15 @@ describe('the data directory', () => {
     ]);
   });
 
+  it('is the server’s though a full disk tore a record in it, which the server doesn’t count', async () => {
+    await check({ 1: goldenSegment().subarray(0, BOUNDARIES.at(-1)! - 1) }, [[1, BOUNDARIES.at(-2)!]]);
+  });
+
   it.each([
     ['lacks what the server has written', { 1: 90 }, [[1, 100]]],
     ['lacks the segment that the server writes to', { 1: 500 }, [[2, 100]]],
-    ['holds more than the server has written', { 1: 110 }, [[1, 100]]],
-  ] as [string, Record<number, number>, [number, number][]][])('is foreign where it %s', async (_what, sizesBytes, ends) => {
-    await expect(check(sizesBytes, ends)).rejects.toMatchObject({ code: 'data-directory-foreign' });
+    ['holds more records than the server has written', { 1: goldenSegment() }, [[1, BOUNDARIES.at(-2)!]]],
+  ] as [string, Record<number, number | Uint8Array>, [number, number][]][])('is foreign where it %s', async (_what, files, ends) => {
+    await expect(check(files, ends)).rejects.toMatchObject({ code: 'data-directory-foreign' });
   });
 });
