@@ -1,62 +1,107 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { afterEach, beforeEach, expect, inject, it } from 'vitest';
 import { liveDigest } from '../../src/activities/live-digest.ts';
-import { serviceOf } from '../../src/activities/managed-service.ts';
-import { agentConfigSchema, type DatabaseConfig } from '../../src/config/agent-config.ts';
 import type { DisasterRecoveryResult } from '../../src/contract/disaster-recovery.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
-import { recoveryWorkflowId, WORKFLOW_QUEUE } from '../../src/contract/names.ts';
-import { type AgentProcess, startAgent } from '../support/agent-process.ts';
-import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../support/database-stack.ts';
+import { parsePieceKey } from '../../src/core/repository/piece.ts';
+import { DATABASE } from '../support/database-stack.ts';
+import { filesBelow, folderHashes } from '../support/folder-hash.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
+import { openScene, type Scene } from '../support/scene.ts';
 import { makeStandbyHost, type StandbyHost } from '../support/standby-host.ts';
-import { connectTestClient, type TestClient } from '../support/run-workflow.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
-void rm; void join; void serviceOf; void agentConfigSchema; void recoveryWorkflowId; void WORKFLOW_QUEUE; void afterEach; void beforeEach; void describe;
-export type _Unused = DatabaseConfig;
-
-let stack: DatabaseStack;
-let first: AgentProcess;
-let temporal: TestClient;
+let scene: Scene;
 let host: StandbyHost;
-let second: AgentProcess;
 
-beforeAll(async () => {
-  const temporalAddress = inject('temporalAddress');
-  stack = await makeDatabaseStack({ temporalAddress, segmentSizeMb: 1 });
-  first = await startAgent({ configFile: stack.configFile, workflowBundlePath: inject('workflowBundlePath') });
-  temporal = await connectTestClient(temporalAddress);
-  host = await makeStandbyHost(stack);
-  second = await startAgent({ configFile: host.configFile, workflowBundlePath: inject('workflowBundlePath') });
+beforeEach(async () => {
+  scene = await openScene(
+    { temporalAddress: inject('temporalAddress'), workflowBundlePath: inject('workflowBundlePath') },
+    { segmentSizeMb: 1 },
+  );
+  host = await makeStandbyHost(scene.stack);
 });
 
-afterAll(async () => {
-  await temporal.close();
-  await first.kill('SIGKILL');
-  await second.kill();
+afterEach(async () => {
   await host.remove();
-  await stack.remove();
+  await scene.close();
 });
 
-it('says that nothing is needed while the database is up', async () => {
-  const load = await startLoadWriters({ address: stack.address, writers: 4 });
-  await load.acknowledgedAtLeast(1500);
+const backUp = (): Promise<HotBackupResult> => scene.temporal.execute<HotBackupResult>('hotBackup', { database: DATABASE });
+const recover = (input: Record<string, unknown> = {}): Promise<DisasterRecoveryResult> =>
+  scene.temporal.execute<DisasterRecoveryResult>('disasterRecovery', { database: DATABASE, ...input });
+
+async function write(count: number, prefix: string): Promise<void> {
+  const load = await startLoadWriters({ address: scene.stack.address, writers: 4, prefix });
+  await load.acknowledgedAtLeast(count);
   await load.stop();
-  await temporal.execute<HotBackupResult>('hotBackup', { database: DATABASE });
-  const result = await temporal.execute<DisasterRecoveryResult>('disasterRecovery', { database: DATABASE });
-  expect(result.outcome).toBe('not-needed');
+}
+
+/** The host burns: agent, server and disk at once. */
+async function burn(): Promise<void> {
+  await scene.agent.kill('SIGKILL');
+  await scene.stack.service.stop();
+  await rm(scene.stack.dataDir, { recursive: true });
+}
+
+const digestOfHost = async (): Promise<string> =>
+  (await liveDigest(host.settings, host.config.timing, new AbortController().signal)).stateDigest;
+
+it('recovers a burnt host on the one that stands by, tells what was lost, and goes on there', async () => {
+  await write(1000, 'first');
+  const backup = await backUp();
+  expect(await recover()).toMatchObject({ outcome: 'not-needed' });
+  await burn();
+  await scene.startAgent(host.configFile);
+  const result = await recover();
+  const { label, stateDigest } = backup;
+  expect(result).toMatchObject({ outcome: 'done', label, agent: 'db2', generation: 2, timeline: '0002', stateDigest, skipped: [] });
+  expect(result.lost?.knownRecords).toBe(0);
+  expect(result.rtoMs).toBeGreaterThan(0);
+  expect(result.firstBackup).toMatchObject({ piecesStored: 0 });
+  expect(await digestOfHost()).toBe(stateDigest);
+  // The old host comes back with its old data and its old belief: it is fenced.
+  await scene.stack.startServer();
+  const old = await scene.startAgent(scene.stack.configFile);
+  const repositoryBefore = await filesBelow(scene.stack.repositoryDir);
+  await waitUntil('the old agent knows that it was replaced', () => old.logText().includes('owns it'), 20_000);
+  expect(await filesBelow(scene.stack.repositoryDir)).toEqual(repositoryBefore);
+  expect(await backUp()).toMatchObject({ outcome: 'done', timeline: '0002' });
 });
 
-it('brings the database up on the standby host after the first host and its disk are gone', async () => {
-  const backup = await temporal.execute<HotBackupResult>('hotBackup', { database: DATABASE });
-  await first.kill('SIGKILL');
-  await stack.service.stop();
-  await rm(stack.dataDir, { recursive: true });
-  const result = await temporal.execute<DisasterRecoveryResult>('disasterRecovery', { database: DATABASE });
-  console.log(result);
-  expect(result).toMatchObject({ outcome: 'done', agent: 'db2', generation: 2, timeline: '0002', stateDigest: backup.stateDigest, skipped: [] });
-  expect(result.lost).toMatchObject({ knownRecords: 0 });
-  const live = await liveDigest(host.settings, stack.config.timing, new AbortController().signal);
-  expect(live.stateDigest).toBe(backup.stateDigest);
+it('falls back to the next best state, names what it skipped, and counts what is lost', async () => {
+  await write(600, 'first');
+  const older = await backUp();
+  await write(600, 'second');
+  const newer = await backUp();
+  await flipByteOfNewestPiece();
+  await burn();
+  await scene.startAgent(host.configFile);
+  const result = await recover({ agent: 'db2' });
+  expect(result).toMatchObject({ outcome: 'warnings', label: older.label, stateDigest: older.stateDigest });
+  expect(result.skipped).toMatchObject([{ label: newer.label, code: 'damaged-object' }]);
+  expect(result.lost?.knownRecords).toBe((newer.records ?? 0) - (older.records ?? 0));
+  expect(await digestOfHost()).toBe(older.stateDigest);
 });
+
+it('recovers nothing where every state is damaged, says why for each, and touches nothing', async () => {
+  await write(300, 'first');
+  const only = await backUp();
+  await flipByteOfNewestPiece();
+  await burn();
+  await scene.startAgent(host.configFile);
+  const refused = recover({ agent: 'db2' });
+  await expect(refused).rejects.toMatchObject({
+    cause: { type: 'backup-not-found', message: expect.stringContaining(only.label ?? '') as string },
+  });
+  expect(await folderHashes(host.dataDir)).toEqual(new Map());
+});
+
+async function flipByteOfNewestPiece(): Promise<void> {
+  const pieces = (await filesBelow(scene.stack.repositoryDir)).filter((path) => parsePieceKey(path) !== undefined);
+  const newest = pieces.sort().at(-1) ?? '';
+  const bytes = await readFile(newest);
+  const at = Math.floor(bytes.length / 2);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  await writeFile(newest, bytes);
+}
