@@ -27,7 +27,7 @@ export default defineConfig({
       project('agent', { testTimeoutMs: 60_000, include: agentTests, globalSetup }),
       project('e2e', { testTimeoutMs: 120_000, globalSetup }),
       project('crash', { testTimeoutMs: 120_000, globalSetup }),
-      project('hard', { testTimeoutMs: 60_000, globalSetup }),
+      project('hard', { testTimeoutMs: 120_000, globalSetup }),
       project('regress', { testTimeoutMs: 60_000 }),
     ],
   },
