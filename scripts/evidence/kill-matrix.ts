@@ -1,0 +1,92 @@
+/**
+ * `node scripts/evidence/kill-matrix.ts [hotBackup|restore|verifyBackup] [rounds]`: kills the agent at every known point of
+ * each kind of run, one run a point, and checks what CI checks at a few of them; docs/evidence.md keeps the outcome.
+ * Needs rstmdb and temporal on PATH.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import type { CommonResult } from '../../src/contract/result.ts';
+import { type CrashScene, openCrashScene } from '../../test/crash/support/crash-scene.ts';
+import { HOT_BACKUP_POINTS, type KillPoint, RESTORE_POINTS, VERIFY_BACKUP_POINTS } from '../../test/crash/support/kill-point.ts';
+import { type KilledRun, runWithKills, untilSeen } from '../../test/crash/support/kill-run.ts';
+import { leftBehind } from '../../test/crash/support/left-behind.ts';
+import { untiledPieces } from '../../test/crash/support/piece-stamps.ts';
+import { DATABASE } from '../../test/support/database-stack.ts';
+import { startTemporalServer } from '../../test/support/temporal-server.ts';
+
+type Kind = { type: string; points: readonly KillPoint[]; ordersBefore: number; expectsFirstBackup: boolean };
+type Ended = KilledRun<CommonResult & { stateDigest?: string }>;
+
+const KINDS: readonly Kind[] = [
+  { type: 'hotBackup', points: HOT_BACKUP_POINTS, ordersBefore: 3000, expectsFirstBackup: false },
+  { type: 'restore', points: RESTORE_POINTS, ordersBefore: 20, expectsFirstBackup: true },
+  { type: 'verifyBackup', points: VERIFY_BACKUP_POINTS, ordersBefore: 0, expectsFirstBackup: true },
+];
+
+const [only, rounds = '1'] = process.argv.slice(2);
+const folder = await mkdtemp(join(tmpdir(), 'rstow-kill-matrix-'));
+const temporal = await startTemporalServer();
+const broken: string[] = [];
+let kills = 0;
+try {
+  const workflowBundlePath = join(folder, 'workflows.js');
+  await writeFile(workflowBundlePath, await bundle());
+  for (let round = 1; round <= Number(rounds); round += 1) {
+    for (const kind of KINDS.filter(({ type }) => only === undefined || type === only)) await killEverywhere(kind, workflowBundlePath);
+  }
+} finally {
+  await temporal.stop();
+  await rm(folder, { recursive: true, force: true });
+}
+for (const sentence of broken) console.log(`BROKEN ${sentence}`);
+console.log(`${kills} kills, ${broken.length} broken promises`);
+process.exitCode = broken.length === 0 ? 0 : 1;
+
+async function bundle(): Promise<string> {
+  const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
+  return (await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') })).code;
+}
+
+async function killEverywhere(kind: Kind, workflowBundlePath: string): Promise<void> {
+  const scene = await openCrashScene({ temporalAddress: temporal.address, workflowBundlePath });
+  try {
+    for (const [index, point] of kind.points.entries()) {
+      const startedAtMs = performance.now();
+      const outcome = await killAt(scene, kind, { point, prefix: `p${index}` });
+      const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
+      console.log(`${outcome.ok ? 'held' : 'BROKEN'}  ${kind.type}, killed where ${point.name}: ${outcome.told} (${seconds} s)`);
+    }
+  } finally {
+    await scene.close();
+  }
+}
+
+async function killAt(scene: CrashScene, kind: Kind, at: { point: KillPoint; prefix: string }): Promise<{ ok: boolean; told: string }> {
+  const input = { database: DATABASE, ...(kind.expectsFirstBackup ? { backup: scene.backup.label } : {}) };
+  const ended: Ended = await untilSeen(async (attempt) => {
+    if (kind.ordersBefore > 0) await scene.write(`${at.prefix}-${attempt}`, kind.ordersBefore);
+    return runWithKills(scene, { type: kind.type, input, points: [at.point] });
+  });
+  kills += 1;
+  const sentences = await brokenPromises(scene, kind, ended);
+  broken.push(...sentences.map((sentence) => `${kind.type}, killed where ${at.point.name}: ${sentence}`));
+  return { ok: sentences.length === 0, told: `a server found: ${ended.walAtKills.join()}; the run: ${ended.result.outcome}` };
+}
+
+async function brokenPromises(scene: CrashScene, kind: Kind, ended: Ended): Promise<string[]> {
+  const { result, runId, walAtKills, changedPieces } = ended;
+  const live = await scene.digest();
+  const promised = kind.expectsFirstBackup ? scene.backup.stateDigest : live;
+  return [
+    ...(result.outcome === 'done' && result.runId === runId ? [] : [`run ${runId} ended as ${JSON.stringify(result)}`]),
+    ...(result.stateDigest === promised ? [] : [`the run tells the digest ${String(result.stateDigest)}, not ${promised}`]),
+    ...(kind.type !== 'restore' || live === promised ? [] : [`the server shows the digest ${live}, not ${promised}`]),
+    ...walAtKills.filter((found) => found === 'something else').map(() => 'a server would have found neither data nor refusal'),
+    ...changedPieces.map((path) => `${path} was stored twice`),
+    ...untiledPieces(scene.stack).map((key) => `${key} overlaps another piece, or leaves a hole`),
+    ...(await leftBehind(scene, runId)).map((what) => `left behind: ${what}`),
+  ];
+}

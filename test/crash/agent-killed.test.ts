@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
+import type { RestoreResult } from '../../src/contract/restore.ts';
+import type { VerifyBackupResult } from '../../src/contract/verify-backup.ts';
+import { DATABASE } from '../support/database-stack.ts';
+import { type CrashScene, openCrashScene, SET_UP_TIMEOUT_MS } from './support/crash-scene.ts';
+import { HOT_BACKUP_POINTS, pointOf, RESTORE_POINTS, VERIFY_BACKUP_POINTS } from './support/kill-point.ts';
+import { runWithKills, untilSeen } from './support/kill-run.ts';
+import { leftBehind } from './support/left-behind.ts';
+import { untiledPieces } from './support/piece-stamps.ts';
+
+let scene: CrashScene;
+
+beforeAll(async () => {
+  scene = await openCrashScene({ temporalAddress: inject('temporalAddress'), workflowBundlePath: inject('workflowBundlePath') });
+}, SET_UP_TIMEOUT_MS);
+
+afterAll(() => scene.close());
+
+it('completes a backup whose agent is killed again and again, and stores no piece twice', async () => {
+  const names = ['the first pin is linked', 'a piece has no sidecar yet', 'the manifest is written'];
+  const points = names.map((name) => pointOf(HOT_BACKUP_POINTS, name));
+  const killed = await untilSeen(async (attempt) => {
+    await scene.write(`unstored-${attempt}`, 3000);
+    return runWithKills<HotBackupResult>(scene, { type: 'hotBackup', input: { database: DATABASE }, points });
+  });
+  expect(killed.result).toMatchObject({ outcome: 'done', runId: killed.runId, stateDigest: await scene.digest() });
+  expect(killed.changedPieces).toEqual([]);
+  expect(untiledPieces(scene.stack)).toEqual([]);
+  expect(await leftBehind(scene, killed.runId)).toEqual([]);
+});
+
+it('completes a verification whose agent is killed while it replays, and removes its scratch', async () => {
+  const input = { database: DATABASE, backup: scene.backup.label };
+  const points = VERIFY_BACKUP_POINTS;
+  const killed = await untilSeen(() => runWithKills<VerifyBackupResult>(scene, { type: 'verifyBackup', input, points }));
+  expect(killed.result).toMatchObject({ outcome: 'done', stateDigest: scene.backup.stateDigest });
+  expect(await leftBehind(scene, killed.runId)).toEqual([]);
+});
+
+it.each([
+  [
+    'again and again',
+    ['one segment is staged, the next is half', 'the rehearsal server runs', 'no server can start'],
+    ['old', 'old', 'refuses'],
+  ],
+  ['between the two renames', ['there is no wal/'], ['refuses']],
+])('completes a restore whose agent is killed %s', async (when, names, walAtKills) => {
+  const points = names.map((name) => pointOf(RESTORE_POINTS, name));
+  const input = { database: DATABASE, backup: scene.backup.label };
+  const killed = await untilSeen(async (attempt) => {
+    await scene.write(`${when.replaceAll(' ', '-')}-${attempt}`, 20);
+    return runWithKills<RestoreResult>(scene, { type: 'restore', input, points });
+  });
+  expect(killed.walAtKills).toEqual(walAtKills);
+  expect(killed.result).toMatchObject({ outcome: 'done', runId: killed.runId, rehearsal: 'passed', stateDigest: scene.backup.stateDigest });
+  expect(await scene.digest()).toBe(scene.backup.stateDigest);
+  expect(killed.changedPieces).toEqual([]);
+  expect(await leftBehind(scene, killed.runId)).toEqual([]);
+});

@@ -1,0 +1,54 @@
+/** A database whose log has several segments and one backup, and an agent that may be killed and followed by the next. */
+import type { HotBackupResult } from '../../../src/contract/hot-backup.ts';
+import { liveDigest } from '../../../src/activities/live-digest.ts';
+import type { AgentProcess } from '../../support/agent-process.ts';
+import { DATABASE, type StackOptions } from '../../support/database-stack.ts';
+import { startLoadWriters } from '../../support/load-writers.ts';
+import { openScene, type Scene, type SharedServices } from '../../support/scene.ts';
+
+/** Fill two segments of 1 MiB and begin a third. */
+const FIRST_WRITES = 3500;
+const WRITERS = 8;
+
+/** Of a hook that opens a scene, on a busy machine. */
+export const SET_UP_TIMEOUT_MS = 120_000;
+
+export type CrashScene = Scene & {
+  /** What the first backup holds; the live state has more. */
+  backup: HotBackupResult;
+  /** The agent that runs now. */
+  currentAgent: () => AgentProcess;
+  /** The next agent, as a service manager would start it. */
+  startNextAgent: () => Promise<AgentProcess>;
+  /** New orders; `prefix` must be new. */
+  write: (prefix: string, count: number) => Promise<void>;
+  digest: () => Promise<string>;
+};
+
+export async function openCrashScene(shared: SharedServices, options: Partial<StackOptions> = {}): Promise<CrashScene> {
+  const timing = { serverRequestMs: 2000, ...options.timing };
+  const scene = await openScene(shared, { segmentSizeMb: 1, ...options, timing });
+  const { stack } = scene;
+  let current = scene.agent;
+  const write = async (prefix: string, count: number): Promise<void> => {
+    const load = await startLoadWriters({ address: stack.address, writers: WRITERS, prefix });
+    await load.acknowledgedAtLeast(count);
+    await load.stop();
+  };
+  try {
+    await write('first', FIRST_WRITES);
+    const backup = await scene.temporal.execute<HotBackupResult>('hotBackup', { database: DATABASE });
+    await write('later', 50);
+    return {
+      ...scene,
+      backup,
+      currentAgent: () => current,
+      startNextAgent: async () => (current = await scene.startAgent(stack.configFile)),
+      write,
+      digest: async () => (await liveDigest(stack.settings, stack.config.timing, new AbortController().signal)).stateDigest,
+    };
+  } catch (error) {
+    await scene.close();
+    throw error;
+  }
+}

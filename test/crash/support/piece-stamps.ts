@@ -1,0 +1,37 @@
+/** Whether stored pieces stayed as they were, and lie side by side. */
+import { lstatSync } from 'node:fs';
+import { parsePieceKey, piecesBySegment, type Piece } from '../../../src/core/repository/piece.ts';
+import type { DatabaseStack } from '../../support/database-stack.ts';
+import { pieceFiles } from './kill-point.ts';
+
+/** Path to what changes when a file is written or put in place again. */
+export type PieceStamps = ReadonlyMap<string, string>;
+
+export function pieceStamps(stack: DatabaseStack): PieceStamps {
+  return new Map(pieceFiles(stack).map((path) => [path, stampOf(path)]));
+}
+
+/** Pieces that are no longer the very files that they were. */
+export function changedPieces(stack: DatabaseStack, before: PieceStamps): string[] {
+  const now = pieceStamps(stack);
+  return [...before].filter(([path, stamp]) => now.get(path) !== stamp).map(([path]) => path);
+}
+
+/** Where the pieces of a timeline's segment leave a hole, or store a byte twice. */
+export function untiledPieces(stack: DatabaseStack): string[] {
+  const pieces = pieceFiles(stack).flatMap((path) => parsePieceKey(path) ?? []);
+  const bySegmentOfTimeline = [...new Set(pieces.map(({ timeline }) => timeline))].flatMap((timeline) => [
+    ...piecesBySegment(pieces.filter((piece) => piece.timeline === timeline)).values(),
+  ]);
+  return bySegmentOfTimeline.flatMap(untiled);
+}
+
+function untiled(pieces: Piece[]): string[] {
+  const sorted = pieces.toSorted((one, other) => one.startBytes - other.startBytes);
+  return sorted.filter((piece, index) => index > 0 && piece.startBytes !== sorted[index - 1]?.endBytes).map(({ key }) => key);
+}
+
+function stampOf(path: string): string {
+  const { ino, mtimeNs, ctimeNs, size } = lstatSync(path, { bigint: true });
+  return [ino, mtimeNs, ctimeNs, size].join(' ');
+}
