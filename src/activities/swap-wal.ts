@@ -85,9 +85,9 @@ async function swapUnderMutex(work: SwapWork): Promise<Swapped> {
   return { downtimeMs: Date.now() - note.createdAtMs };
 }
 
-/** The answer may take half of the downtime that is left; the other half is the server's, to start on the old data. */
+/** The answer may take a third of the downtime that is left: the rest is the server's, to start on the old data. */
 async function checkInTime({ checkAllowed }: SwapWork, note: StopNote): Promise<void> {
-  const limitMs = Math.max(0, Math.floor((note.deadlineMs - Date.now()) / 2));
+  const limitMs = Math.max(0, Math.floor((note.deadlineMs - Date.now()) / 3));
   const answered = new AbortController();
   const late = delay(limitMs, undefined, { signal: answered.signal }).then(() => {
     throw new RstowError('temporal-unreachable', `whether the restore may go on was not answered in ${limitMs} ms, so the old data stay`);
