@@ -125,7 +125,5 @@ export type AgentConfig = z.infer<typeof agentConfigSchema>;
 export type DatabaseConfig = AgentConfig['databases'][string];
 export type RepositoryConfig = AgentConfig['repositories'][string];
 export type ServerConfig = DatabaseConfig['server'];
-export type ServiceConfig = DatabaseConfig['service'];
-export type RehearsalConfig = DatabaseConfig['rehearsal'];
 export type EmbeddedTemporalConfig = z.infer<typeof embedded>;
 export type TimingConfig = AgentConfig['timing'];

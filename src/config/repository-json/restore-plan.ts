@@ -33,4 +33,3 @@ export const restorePlanSchema = z.object({
 
 export type RestorePlan = z.infer<typeof restorePlanSchema>;
 export type PlannedSegment = RestorePlan['segments'][number];
-export type PieceSlice = PlannedSegment['slices'][number];

@@ -1,4 +1,4 @@
-import { chmod, chown, link, lstat, mkdir, open, readdir, realpath, rm, stat } from 'node:fs/promises';
+import { link, lstat, mkdir, open, readdir, realpath, rm } from 'node:fs/promises';
 import { dirname, join, normalize, sep } from 'node:path';
 import { assert } from '../../core/errors/assert.ts';
 import { fsyncFolder } from './durable.ts';
@@ -6,19 +6,6 @@ import { rstowFolder } from './rstow-folder.ts';
 import { errnoOf, unlessAbsent } from './system-error.ts';
 
 type Entry = { path: string; kind: 'file' | 'folder' };
-
-/**
- * Gives a staged tree the mode of a reference folder and, when we are root, its owner, so that the server
- * may write what was restored. Twice: no-op.
- */
-export async function setOwnerLike(tree: string, reference: string): Promise<void> {
-  const { uid, gid, mode } = await stat(reference);
-  const folderMode = mode & 0o7777;
-  for await (const { path, kind } of walkTree(tree)) {
-    if (process.getuid?.() === 0) await chown(path, uid, gid);
-    await chmod(path, kind === 'folder' ? folderMode : folderMode & 0o666);
-  }
-}
 
 /** Makes every file and folder of a tree durable. Twice: no-op. */
 export async function fsyncTree(tree: string): Promise<void> {

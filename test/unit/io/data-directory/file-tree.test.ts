@@ -1,7 +1,7 @@
-import { chmod, chown, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { fsyncTree, hardLinkTree, removeTree, setOwnerLike } from '../../../../src/io/data-directory/file-tree.ts';
+import { fsyncTree, hardLinkTree, removeTree } from '../../../../src/io/data-directory/file-tree.ts';
 import { scratchFolder } from './scratch-folder.ts';
 
 async function tree(): Promise<string> {
@@ -24,17 +24,6 @@ it('never takes another file for its link', async () => {
   await mkdir(join(folder, 'to', 'wal'), { recursive: true });
   await writeFile(join(folder, 'to', 'wal', 'file'), 'other');
   await expect(hardLinkTree(join(folder, 'from'), join(folder, 'to'))).rejects.toThrow('is a link to');
-});
-
-it.runIf(process.getuid?.() === 0)('gives a tree the owner and the mode of the reference', async () => {
-  const folder = await tree();
-  const reference = join(folder, 'reference');
-  await mkdir(reference);
-  await chown(reference, 1234, 2345);
-  await chmod(reference, 0o750);
-  await setOwnerLike(join(folder, 'from'), reference);
-  expect(await stat(join(folder, 'from', 'wal'))).toMatchObject({ uid: 1234, gid: 2345, mode: 0o40750 });
-  expect(await stat(join(folder, 'from', 'wal', 'file'))).toMatchObject({ uid: 1234, gid: 2345, mode: 0o100640 });
 });
 
 it('makes a whole tree durable and fails where it is missing', async () => {
