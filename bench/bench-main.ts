@@ -21,12 +21,12 @@ if (options === undefined) {
   await bench(options);
 }
 
-async function bench({ sizeName, rounds, withSnapshots, resultFile }: BenchOptions): Promise<void> {
+async function bench({ sizeName, rounds, withSnapshots, withWorkflow, resultFile }: BenchOptions): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'rstow-bench-'));
   try {
     say(`generating ${SIZES_MB[sizeName]} MB of orders in ${folder}`);
     const data = generateDataSet(join(folder, 'data-set'), { sizeMb: SIZES_MB[sizeName], withSnapshots });
-    const contestants = allContestants();
+    const contestants = allContestants({ sizeName, withWorkflow });
     for (const { name, unavailable } of contestants) if (unavailable !== undefined) say(`skipped: ${name}: ${unavailable}`);
     const costs = await runRounds(contestants, { data, folder, rounds });
     const result = resultOf({ sizeName, data, contestants, costs });
@@ -45,8 +45,8 @@ async function runRounds(
 ): Promise<Map<string, Costs[]>> {
   const costs = new Map<string, Costs[]>();
   for (let round = 1; round <= rounds; round += 1) {
-    for (const { name, round: run, unavailable } of contestants) {
-      if (unavailable !== undefined) continue;
+    for (const { name, round: run, once, unavailable } of contestants) {
+      if (unavailable !== undefined || (once && round > 1)) continue;
       say(`round ${round} of ${rounds}: ${name}`);
       costs.set(name, [...(costs.get(name) ?? []), await run(data, folder)]);
     }

@@ -1,16 +1,17 @@
 import { parseArgs } from 'node:util';
 import { type SizeName, SIZES_MB } from './generator/data-set.ts';
 
-export type BenchOptions = { sizeName: SizeName; rounds: number; withSnapshots: boolean; resultFile: string };
+export type BenchOptions = { sizeName: SizeName; rounds: number; withSnapshots: boolean; withWorkflow: boolean; resultFile: string };
 
 const QUICK: Pick<BenchOptions, 'sizeName' | 'rounds'> = { sizeName: 'S', rounds: 3 };
 const DEFAULT: Pick<BenchOptions, 'sizeName' | 'rounds'> = { sizeName: 'M', rounds: 5 };
 
-export const USAGE = `usage: npm run bench -- [--quick] [--size S|M|L] [--rounds N] [--snapshots] [--result FILE]
+export const USAGE = `usage: npm run bench -- [--quick] [--size S|M|L] [--rounds N] [--snapshots] [--without-workflow] [--result FILE]
   --quick      size S, three rounds: less than five minutes
   --size       log of 64 MB, 514 MB (default) or 2,003 MB
   --rounds     rounds, each of all contestants one after another (default 5)
   --snapshots  the database also has a snapshot file for each instance, as after a compaction
+  --without-workflow  leaves the workflow with its servers out: they need gigabytes for a big log
   --result     where the figures go as JSON (default bench/results/latest.json)`;
 
 /** Undefined where the arguments are not understood. */
@@ -23,6 +24,7 @@ export function parseBenchOptions(args: string[], defaultResultFile: string): Be
         size: { type: 'string' },
         rounds: { type: 'string' },
         snapshots: { type: 'boolean', default: false },
+        'without-workflow': { type: 'boolean', default: false },
         result: { type: 'string' },
       },
     });
@@ -30,7 +32,13 @@ export function parseBenchOptions(args: string[], defaultResultFile: string): Be
     const sizeName = values.size ?? base.sizeName;
     const rounds = Number(values.rounds ?? base.rounds);
     if (!isSize(sizeName) || !Number.isInteger(rounds) || rounds < 1) return undefined;
-    return { sizeName, rounds, withSnapshots: values.snapshots, resultFile: values.result ?? defaultResultFile };
+    return {
+      sizeName,
+      rounds,
+      withSnapshots: values.snapshots,
+      withWorkflow: !values['without-workflow'],
+      resultFile: values.result ?? defaultResultFile,
+    };
   } catch {
     // parseArgs names what it doesn't know, and the usage says what there is.
     return undefined;

@@ -1,4 +1,4 @@
-import type { DataSet } from '../generator/data-set.ts';
+import type { DataSet, SizeName } from '../generator/data-set.ts';
 import type { Costs } from '../measure/cost.ts';
 import { missingTool } from './missing-tools.ts';
 import { pipelineRound } from './pipeline-round.ts';
@@ -9,19 +9,27 @@ import { workflowRound } from './workflow-round.ts';
 export type Contestant = {
   name: string;
   round: (data: DataSet, parentDir: string) => Promise<Costs>;
+  /** A server replays its log into gigabytes at each start: one round says enough of a big one. */
+  once: boolean;
   /** Why it can't run here. */
   unavailable: string | undefined;
 };
 
 /** The first one is what the others are compared with. */
-export function allContestants(): Contestant[] {
+export function allContestants({ sizeName, withWorkflow }: { sizeName: SizeName; withWorkflow: boolean }): Contestant[] {
   const servers = ['rstmdb', 'temporal'].map((program) => ({ program, howToGet: 'npm start installs it' }));
   return [
-    { name: 'rstow, activities alone', round: pipelineRound, unavailable: undefined },
-    { name: 'rstow, whole workflow', round: workflowRound, unavailable: missingTool(servers) },
+    { name: 'rstow, activities alone', round: pipelineRound, once: false, unavailable: undefined },
+    {
+      name: 'rstow, whole workflow',
+      round: workflowRound,
+      once: sizeName !== 'S',
+      unavailable: withWorkflow ? missingTool(servers) : 'it was not asked for',
+    },
     ...shellContestants.map((contestant) => ({
       name: contestant.name,
       round: (data: DataSet, parentDir: string) => shellRound(contestant, data, parentDir),
+      once: false,
       unavailable: missingTool([...contestant.needs, { program: 'time', howToGet: 'apt-get install time' }]),
     })),
   ];
