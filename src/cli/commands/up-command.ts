@@ -76,7 +76,7 @@ async function up(options: Omit<UpOptions, 'onReady'>): Promise<void> {
     onReady: async (ready, signal) => {
       output.result([...temporalLines(ready), ''], {});
       await protectAll(ready, { output, signal });
-      output.result([timeLine(startedAtMs, Date.now())], {});
+      if (!signal.aborted) output.result([timeLine(startedAtMs, Date.now())], {});
     },
   });
 }

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { parseServerAddress, portState } from '../../../src/io/service/port-state.ts';
 import { createProcessService } from '../../../src/io/service/process-service.ts';
 import type { Service } from '../../../src/io/service/service.ts';
@@ -139,3 +139,14 @@ test('refuses a port that another program has, and a file that another server ha
   await expect(open({ port: await freePort(), uiPort: await freePort() })).rejects.toMatchObject({ code: 'busy' });
   expect(await stranger.isRunning()).toBe(true);
 });
+
+test(
+  'says what is missing where there is no Temporal CLI, and leaves nothing that a later start would trip over',
+  { timeout: 120_000 },
+  async () => {
+    vi.stubEnv('PATH', folder);
+    await expect(open()).rejects.toMatchObject({ code: 'temporal-cli-unsuitable', message: 'the program `temporal` can not be run' });
+    vi.unstubAllEnvs();
+    expect((await open()).isAdopted).toBe(false);
+  },
+);
