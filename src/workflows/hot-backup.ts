@@ -1,9 +1,9 @@
-import { CancellationScope } from '@temporalio/workflow';
 import type { Place } from '../activities/locate.ts';
 import type { PreparedBackup } from '../activities/prepare-backup.ts';
 import { type HotBackupInput, type HotBackupResult, parseHotBackupInput } from '../contract/hot-backup.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
 import { cleanup, step, transfer } from './activity-proxies.ts';
+import { compensate } from './compensation.ts';
 import { withDatabaseLock } from './database-lock.ts';
 import { placeOfDatabase } from './place.ts';
 import type { Run } from './run.ts';
@@ -26,7 +26,7 @@ export async function backUp(input: HotBackupInput, run: Run, place: Place): Pro
   try {
     return await storePinned(run, place, prepared);
   } finally {
-    await CancellationScope.nonCancellable(() => cleanup(place).unpinWal({ database, timeline: prepared.timeline }));
+    await compensate('unpinning', () => cleanup(place).unpinWal({ database, timeline: prepared.timeline }));
   }
 }
 

@@ -1,4 +1,3 @@
-import { CancellationScope } from '@temporalio/workflow';
 import type { Place } from '../activities/locate.ts';
 import type { PlannedRestore } from '../activities/plan-restore.ts';
 import { parseRestoreInput, type RestoreInput, type RestoreResult } from '../contract/restore.ts';
@@ -6,6 +5,7 @@ import { outcomeOf, type Warning } from '../contract/result.ts';
 import { cleanup, step, transfer } from './activity-proxies.ts';
 import { agreed } from './approval.ts';
 import { withAlternative } from './alternative.ts';
+import { compensate } from './compensation.ts';
 import { withDatabaseLock } from './database-lock.ts';
 import { placeOfAgent, placeOfDatabase } from './place.ts';
 import type { Run } from './run.ts';
@@ -43,7 +43,7 @@ async function carryOutCleanly(input: RestoreInput, work: Work): Promise<Restore
   try {
     return await carryOut(input, work);
   } finally {
-    await CancellationScope.nonCancellable(() => cleanup(work.place).clearStaging({ dataDir }));
+    await compensate('clearing the staged files', () => cleanup(work.place).clearStaging({ dataDir }));
   }
 }
 

@@ -1,4 +1,4 @@
-import { ApplicationFailure, CancellationScope } from '@temporalio/workflow';
+import { ApplicationFailure } from '@temporalio/workflow';
 import type { Place } from '../activities/locate.ts';
 import type { PlannedRestore } from '../activities/plan-restore.ts';
 import type { Candidate, Candidates } from '../activities/recovery-candidates.ts';
@@ -8,6 +8,7 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { cleanup, step, transfer } from './activity-proxies.ts';
 import { backUp } from './hot-backup.ts';
 import { agreed } from './approval.ts';
+import { compensate } from './compensation.ts';
 import type { Run } from './run.ts';
 import { runFailure } from './run-failure.ts';
 import { type SwapOutcome, swapInPlace } from './restore-in-place.ts';
@@ -38,7 +39,7 @@ export async function takeOver(input: DisasterRecoveryInput, run: Run, place: Pl
       durationMs: Date.now() - run.startedAtMs,
     };
   } finally {
-    await CancellationScope.nonCancellable(() => cleanup(place).clearStaging({ dataDir: staged.plan.dataDir }));
+    await compensate('clearing the staged files', () => cleanup(place).clearStaging({ dataDir: staged.plan.dataDir }));
   }
 }
 
@@ -74,7 +75,7 @@ async function stage({ run, place, generation }: Staging, candidate: Candidate, 
     return { candidate, plan, timeline };
   } catch (error) {
     // The next candidate must not find this one's files.
-    await CancellationScope.nonCancellable(() => cleanup(place).clearStaging({ dataDir }));
+    await compensate('clearing the staged files', () => cleanup(place).clearStaging({ dataDir }));
     throw error;
   }
 }

@@ -1,9 +1,10 @@
-import { ApplicationFailure, CancellationScope, isCancellation } from '@temporalio/workflow';
+import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
 import type { Place } from '../activities/locate.ts';
 import type { TestPoint } from '../activities/test-point.ts';
 import { parseTestRecoveryInput, type TestRecoveryInput, type TestRecoveryResult } from '../contract/test-recovery.ts';
 import { cleanup, step, transfer } from './activity-proxies.ts';
 import { placeAnywhere, placeOfAgent } from './place.ts';
+import { compensate } from './compensation.ts';
 import type { Run } from './run.ts';
 import { runFailure } from './run-failure.ts';
 import { workflow } from './workflow.ts';
@@ -30,10 +31,12 @@ export const testRecovery = workflow(
       return result;
     } catch (error) {
       const failure = runFailure(error);
-      if (failure instanceof ApplicationFailure && !isCancellation(error)) await remember(test, { held: false, failure });
+      if (failure instanceof ApplicationFailure && !isCancellation(error)) {
+        await compensate('remembering the failed test', () => remember(test, { held: false, failure }));
+      }
       throw error;
     } finally {
-      await CancellationScope.nonCancellable(() => cleanup(place).clearTest({ database }));
+      await compensate('clearing the scratch place', () => cleanup(place).clearTest({ database }));
     }
   },
 );

@@ -6,6 +6,7 @@ import { outcomeOf, type Warning } from '../contract/result.ts';
 import { parseVerifyBackupInput, type VerifyBackupInput, type VerifyBackupResult } from '../contract/verify-backup.ts';
 import { step, transfer } from './activity-proxies.ts';
 import { withAlternative } from './alternative.ts';
+import { compensate } from './compensation.ts';
 import { placeAnywhere } from './place.ts';
 import type { Run } from './run.ts';
 import { runFailure } from './run-failure.ts';
@@ -46,7 +47,8 @@ async function verifyChosen(run: Run, place: Place, chosen: Chosen): Promise<Ver
   } catch (error) {
     const failure = runFailure(error);
     if (failure instanceof ApplicationFailure && !isCancellation(error) && isVerdict(failure)) {
-      await remember({ held: false, failure: { code: failure.type ?? 'failed', sentence: failure.message } });
+      const told = { code: failure.type ?? 'failed', sentence: failure.message };
+      await compensate('remembering the verdict', () => remember({ held: false, failure: told }));
     }
     throw error;
   }
