@@ -28,7 +28,7 @@ import { verifyLive } from './verify-live.ts';
 import { writeManifest } from './write-manifest.ts';
 
 /** The verbs, by the names under which histories know them for ever. */
-const verbs = {
+export const verbs = {
   locateDatabase: locate,
   locateAgent: locate,
   locateAnywhere,

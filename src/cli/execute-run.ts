@@ -41,7 +41,7 @@ export async function executeRun<Result extends CommonResult>(request: RunReques
     if (!request.isLook) output.note(`started ${workflowId}`);
     const end = await watchRun(temporal.client, handle, output);
     if (end.kind === 'detached') return tellDetached(output, workflowId, temporal);
-    return tellResult(output, request, end.result as Result);
+    return tellResult(output, request.resultLines, end.result as Result);
   } finally {
     await temporal.close();
   }
@@ -79,7 +79,12 @@ function tellDetached(output: Output, workflowId: string, { address, namespace }
   return DETACHED;
 }
 
-function tellResult<Result extends CommonResult>(output: Output, { resultLines }: RunRequest<Result>, result: Result): number {
+/** Returns the exit code. */
+export function tellResult<Result extends CommonResult>(
+  output: Output,
+  resultLines: RunRequest<Result>['resultLines'],
+  result: Result,
+): number {
   output.result(resultLines(result), result);
   for (const { code, message } of result.warnings) output.note(`warning: ${code}: ${message}`);
   return result.outcome === 'warnings' || result.outcome === 'skipped' ? WITH_WARNINGS : 0;

@@ -1,9 +1,11 @@
 import { Command, CommanderError } from 'commander';
+import { addAdoptCommand } from './commands/adopt-command.ts';
 import { addApproveCommand, addDenyCommand } from './commands/approval-commands.ts';
 import { addAgentCommand, addDemoCommand, type HostSettings } from './commands/host-commands.ts';
 import { addRecoverCommand, addTestRecoveryCommand } from './commands/recovery-commands.ts';
 import { addRepairCommand } from './commands/repair-command.ts';
-import { addBackupCommand, addInfoCommand, addListCommand, addRestoreCommand, addVerifyCommand } from './commands/run-commands.ts';
+import { addRestoreCommand } from './commands/restore-command.ts';
+import { addBackupCommand, addInfoCommand, addListCommand, addVerifyCommand } from './commands/run-commands.ts';
 import { addUpCommand } from './commands/up-command.ts';
 import { cliFailure, failureLines } from './failure.ts';
 import { createOutput } from './output.ts';
@@ -34,8 +36,9 @@ function createProgram(settings: HostSettings, exit: (exitCode: number) => void)
     .showHelpAfterError('(add --help for the options)');
   addUpCommand(program, settings);
   addAgentCommand(program, settings, exit);
+  addAdoptCommand(program, settings);
   addBackupCommand(program, exit);
-  addRestoreCommand(program, exit);
+  addRestoreCommand(program, settings, exit);
   addVerifyCommand(program, exit);
   addTestRecoveryCommand(program, exit);
   addRecoverCommand(program, exit);

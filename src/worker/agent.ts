@@ -1,7 +1,6 @@
-import { hostname } from 'node:os';
 import type { ActivityDeps } from '../activities/activity-deps.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
-import { installationId } from '../io/agent-state/installation.ts';
+import { agentIdentity } from './agent-identity.ts';
 import { type Logger, installTemporalRuntime } from './agent-logger.ts';
 import { acquireAgentMutex } from './agent-mutex.ts';
 import { startAgentWorkers } from './agent-workers.ts';
@@ -37,7 +36,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const { config, logger, signal } = options;
   const ending = new AbortController();
   const ended = AbortSignal.any([signal, ending.signal]);
-  const identity = { name: config.agent.name ?? nameOfHost(), installationId: await installationId(config.agent.stateDir) };
+  const identity = await agentIdentity(config);
   const mutex = await acquireAgentMutex(identity.installationId, signal);
   const stopNotes = startStopNoteWatch(config, { logger, signal: ended });
   try {
@@ -95,12 +94,4 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-}
-
-/** A host's name as the contract takes it. */
-function nameOfHost(): string {
-  return hostname()
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9-]+/g, '-')
-    .slice(0, 63);
 }

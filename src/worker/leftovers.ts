@@ -2,6 +2,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseConfig } from '../config/agent-config.ts';
 import { removeScratch } from '../io/agent-state/scratch.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
 import { listPins, runPinFolder, unpinSegments } from '../io/data-directory/pins.ts';
 import { rstowFolder } from '../io/data-directory/rstow-folder.ts';
 import { restorePaths } from '../io/data-directory/staging.ts';
@@ -9,6 +10,7 @@ import { readStopNote } from '../io/data-directory/stop-note.ts';
 import { dataDirectoryMutexName } from '../io/mutex/data-directory-mutex-name.ts';
 import { acquireHostMutex } from '../io/mutex/host-mutex.ts';
 import { endHolders } from '../io/service/end-holders.ts';
+import { isLocalRunId, localRunMutexName } from './local/local-run-id.ts';
 import type { AgentRunRegistry } from './run-registry.ts';
 
 type Runs = Pick<AgentRunRegistry, 'runState'>;
@@ -65,9 +67,22 @@ async function clearRestore({ dataDir, safetyCopyMs }: DatabaseConfig, runId: st
 }
 
 async function hasEnded(runs: Runs, runId: string, folder: string): Promise<boolean> {
+  if (isLocalRunId(runId)) return !(await isLocalRunAtWork(runId));
   const state = await runs.runState(runId);
   if (state !== 'unknown') return state === 'closed';
   return ((await ageMs(folder)) ?? 0) > FORGOTTEN_AFTER_MS;
+}
+
+/** Temporal knows nothing of such a run: its own process holds its mutex. */
+async function isLocalRunAtWork(runId: string): Promise<boolean> {
+  try {
+    const mutex = await acquireHostMutex(localRunMutexName(runId), { what: 'looking for a run', waitTimeoutMs: 0 });
+    await mutex.release();
+    return false;
+  } catch (error) {
+    if (error instanceof RstowError && error.code === 'busy') return true;
+    throw error;
+  }
 }
 
 async function ageMs(path: string): Promise<number | undefined> {

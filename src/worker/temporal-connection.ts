@@ -34,6 +34,18 @@ export async function connectTemporal(config: AgentConfig['temporal'], options: 
   }
 }
 
+/** As `connectTemporal`, but doesn't wait for it. Fails: invalid-config; temporal-unreachable, within seconds. */
+export async function connectTemporalNow(config: AgentConfig['temporal']): Promise<TemporalConnection> {
+  const settings = temporalSettings(config);
+  try {
+    return await connectOnce(settings);
+  } catch (cause) {
+    const { address } = settings.connectionOptions;
+    const sentence = `no Temporal with namespace "${settings.namespace}" answers at ${address ?? ''}`;
+    throw new RstowError('temporal-unreachable', sentence, { details: { address: address ?? null }, cause });
+  }
+}
+
 /** Also asks for the namespace: a worker in a missing one would end at once. */
 async function connectOnce({ connectionOptions, namespace }: TemporalSettings): Promise<TemporalConnection> {
   const connection = await NativeConnection.connect(connectionOptions);

@@ -2,38 +2,21 @@ import { type Command, Option } from 'commander';
 import { parseDescribeDatabaseInput } from '../../contract/describe-database.ts';
 import { parseHotBackupInput } from '../../contract/hot-backup.ts';
 import { parseListBackupsInput } from '../../contract/list-backups.ts';
-import { parseRestoreInput } from '../../contract/restore.ts';
 import { parseVerifyBackupInput } from '../../contract/verify-backup.ts';
 import { executeRun, type RunOptions } from '../execute-run.ts';
 import { backupLines } from '../results/backup-result.ts';
 import { infoLines } from '../results/info-result.ts';
 import { listLines } from '../results/list-result.ts';
-import { restoreLines } from '../results/restore-result.ts';
 import { verifyLines } from '../results/verify-result.ts';
 import { type InputOptions, type OnExitCode, recordOf, runCommand, wholeNumber } from './run-command.ts';
 
 type BackupChoice = { backup?: string };
-type RestoreOptions = { backup: string; toDir?: string; toAgent?: string; dryRun?: boolean };
 
 export function addBackupCommand(program: Command, exit: OnExitCode): void {
   runCommand(program, 'backup', 'back up a running server').action(async (database: string, options: RunOptions & InputOptions) => {
     const input = parseHotBackupInput([{ database, ...recordOf(options) }]);
     exit(await executeRun({ type: 'hotBackup', database, input, isLook: false, resultLines: backupLines }, options));
   });
-}
-
-export function addRestoreCommand(program: Command, exit: OnExitCode): void {
-  runCommand(program, 'restore', 'restore a backup, in place or elsewhere')
-    .option('--backup <label>', '"latest", a label, or its unique beginning', 'latest')
-    .option('--to-dir <dir>', 'restore into this directory instead of in place')
-    .option('--to-agent <agent>', 'the agent on whose host --to-dir lies')
-    .option('--dry-run', 'make and show the plan only')
-    .action(async (database: string, options: RunOptions & InputOptions & RestoreOptions) => {
-      const { backup, toDir, toAgent, dryRun } = options;
-      const to = toDir === undefined && toAgent === undefined ? undefined : { dataDir: toDir, agent: toAgent };
-      const input = parseRestoreInput([{ database, backup, to, dryRun, ...recordOf(options) }]);
-      exit(await executeRun({ type: 'restore', database, input, isLook: false, resultLines: restoreLines }, options));
-    });
 }
 
 export function addVerifyCommand(program: Command, exit: OnExitCode): void {

@@ -53,7 +53,7 @@ export const errorTable = {
   'owner-outdated': {
     retryable: false,
     exitCode: 14,
-    hint: 'Another installation owns the database now; `rstow info <database>` names it.',
+    hint: '`rstow info <database>` names the owner; on the host of the database’s server, `rstow adopt <database>` makes this installation the owner.',
   },
   'repository-unsupported': {
     retryable: false,

@@ -8,6 +8,7 @@ import { restorePaths } from '../../../src/io/data-directory/staging.ts';
 import { dataDirectoryMutexName } from '../../../src/io/mutex/data-directory-mutex-name.ts';
 import { acquireHostMutex } from '../../../src/io/mutex/host-mutex.ts';
 import { clearPins, clearRestores, clearScratch } from '../../../src/worker/leftovers.ts';
+import { localRunMutexName, newLocalRunId } from '../../../src/worker/local/local-run-id.ts';
 
 const SAFETY_MS = 60_000;
 const LONG_AGO = new Date(Date.now() - 2 * 3_600_000);
@@ -97,4 +98,19 @@ test('removes the scratch folders of closed runs only, and minds none where ther
   await fill(join(dataDir, 'scratch/closed-1'), join(dataDir, 'scratch/open-1'));
   await clearScratch(dataDir, runs);
   expect(await readdir(join(dataDir, 'scratch'))).toEqual(['open-1']);
+});
+
+test('asks the mutex, not Temporal, whether a restore without Temporal is still at work', async () => {
+  const [atWork, ended] = [newLocalRunId(), newLocalRunId()];
+  for (const runId of [atWork, ended]) await fill(restorePaths(dataDir, runId).wal);
+  await utimes(restorePaths(dataDir, atWork).root, LONG_AGO, LONG_AGO);
+  const mutex = await acquireHostMutex(localRunMutexName(atWork), { what: 'test', waitTimeoutMs: 0 });
+  try {
+    await clearRestores(settings, runs);
+    expect(await readdir(join(dataDir, '.rstow/restores'))).toEqual([atWork]);
+  } finally {
+    await mutex.release();
+  }
+  await clearRestores(settings, runs);
+  expect(await readdir(join(dataDir, '.rstow/restores'))).toEqual([]);
 });

@@ -1,0 +1,41 @@
+import type { Command } from 'commander';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { NAME_PATTERN } from '../../contract/names.ts';
+import type { Adoption } from '../../worker/local/adopt-database.ts';
+import { createOutput } from '../output.ts';
+import { factLines } from '../table.ts';
+import type { HostSettings } from './host-commands.ts';
+
+type AdoptFlags = { config?: string; force?: boolean; json?: boolean };
+
+export function addAdoptCommand(program: Command, settings: HostSettings): void {
+  program
+    .command('adopt')
+    .description(
+      'make this host’s agent the owner of a database whose server runs here: after the loss of Temporal or of the agent’s state',
+    )
+    .argument('<database>', 'as the agent’s config file names it')
+    .option('--config <file>', 'default: RSTOW_CONFIG, then /etc/rstow/rstow.yaml')
+    .option('--force', 'although the owner’s agent is at work, or the newest backup is of another timeline')
+    .option('--json', 'lines of JSON on stdout')
+    .action(async (database: string, { config = settings.configFile, force, json }: AdoptFlags) => {
+      if (!NAME_PATTERN.test(database)) throw new RstowError('invalid-input', 'the database must be 1 to 63 of a-z, 0-9 and -');
+      const { adoptDatabase } = await import('../../worker/local/adopt-database.ts');
+      const adoption: Adoption = await adoptDatabase({ configFile: config, database, force: force === true });
+      createOutput(json === true).result(adoptionLines(adoption), adoption);
+    });
+}
+
+function adoptionLines({ outcome, database, previous, owner }: Adoption): string[] {
+  if (outcome === 'not-needed') return [`not needed: ${ownerText(owner)} owns ${database} already`];
+  return factLines([
+    ['adopted', database],
+    ['owner before', ownerText(previous)],
+    ['owner now', ownerText(owner)],
+    ['timeline', owner.timeline],
+  ]);
+}
+
+function ownerText({ agent, installationId, generation, temporal }: Adoption['owner']): string {
+  return `${agent} (generation ${generation}, installation ${installationId}, Temporal ${temporal.clusterId}/${temporal.namespace})`;
+}

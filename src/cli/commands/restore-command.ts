@@ -1,0 +1,58 @@
+import type { Command } from 'commander';
+import { parseRestoreInput, type RestoreInput, type RestoreResult } from '../../contract/restore.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { executeRun, type RunOptions, tellResult } from '../execute-run.ts';
+import { createLocalWatcher } from '../local-watcher.ts';
+import { createOutput } from '../output.ts';
+import { restoreLines } from '../results/restore-result.ts';
+import type { HostSettings } from './host-commands.ts';
+import { type InputOptions, type OnExitCode, recordOf, runCommand } from './run-command.ts';
+
+type RestoreOptions = {
+  backup: string;
+  toDir?: string;
+  toAgent?: string;
+  dryRun?: boolean;
+  withoutTemporal?: boolean;
+  config?: string;
+};
+
+export function addRestoreCommand(program: Command, settings: HostSettings, exit: OnExitCode): void {
+  runCommand(program, 'restore', 'restore a backup, in place or elsewhere')
+    .option('--backup <label>', '"latest", a label, or its unique beginning', 'latest')
+    .option('--to-dir <dir>', 'restore into this directory instead of in place')
+    .option('--to-agent <agent>', 'the agent on whose host --to-dir lies')
+    .option('--dry-run', 'make and show the plan only')
+    .option('--without-temporal', 'do it in this process, on this host, when there is no Temporal')
+    .option('--config <file>', 'with --without-temporal: the agent’s; default: RSTOW_CONFIG, then /etc/rstow/rstow.yaml')
+    .action(async (database: string, options: RunOptions & InputOptions & RestoreOptions) => {
+      const { backup, toDir, toAgent, dryRun, withoutTemporal, config = settings.configFile } = options;
+      const to = toDir === undefined && toAgent === undefined ? undefined : { dataDir: toDir, agent: toAgent };
+      const input = parseRestoreInput([{ database, backup, to, dryRun, ...recordOf(options) }]);
+      if (withoutTemporal !== true) {
+        exit(await executeRun({ type: 'restore', database, input, isLook: false, resultLines: restoreLines }, options));
+        return;
+      }
+      if (toAgent !== undefined || options.wait === false) {
+        throw new RstowError(
+          'invalid-input',
+          '--without-temporal restores on this host and in this process: leave --to-agent and --no-wait out',
+        );
+      }
+      exit(await restoreWithoutTemporal(input, { configFile: config, isJson: options.json === true }));
+    });
+}
+
+type Place = { configFile: string | undefined; isJson: boolean };
+
+async function restoreWithoutTemporal(input: RestoreInput, { configFile, isJson }: Place): Promise<number> {
+  const output = createOutput(isJson);
+  const { restoreLocally } = await import('../../worker/local/restore-locally.ts');
+  if (input.to === undefined && input.dryRun !== true) output.note(alone(input.database));
+  const result: RestoreResult = await restoreLocally({ configFile, input, watcher: createLocalWatcher(output) });
+  return tellResult(output, restoreLines, result);
+}
+
+function alone(database: string): string {
+  return `warning: without Temporal nobody can tell whether another run is at work on "${database}": make sure that none is`;
+}

@@ -1,0 +1,99 @@
+import { join } from 'node:path';
+import type { ActivityDeps } from '../../activities/activity-deps.ts';
+import { listLabels, readManifest } from '../../activities/backups.ts';
+import { checkDataDirectoryIsServers } from '../../activities/data-directory-check.ts';
+import { timelineOfData } from '../../activities/data-timeline.ts';
+import { databaseSettings } from '../../activities/database-settings.ts';
+import { claimOwnership, currentOwner } from '../../activities/ownership.ts';
+import { withServer } from '../../activities/rstmdb-connection.ts';
+import { readTimelines } from '../../activities/timelines.ts';
+import type { DatabaseConfig } from '../../config/agent-config.ts';
+import type { Owner } from '../../config/repository-json/owner.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { lineageOf } from '../../core/repository/timeline-lineage.ts';
+import type { Repository } from '../../io/repository/repository.ts';
+import { connectTemporalNow, type TemporalConnection } from '../temporal-connection.ts';
+import { isInstallationPolling } from './installation-polling.ts';
+import { localDeps } from './local-deps.ts';
+
+export type AdoptOptions = {
+  configFile: string | undefined;
+  database: string;
+  /** Although the present owner's agent answers, or the newest backup is of another history. */
+  force: boolean;
+};
+
+export type Adoption = { outcome: 'done' | 'not-needed'; database: string; previous: Owner; owner: Owner };
+
+/**
+ * Makes this installation, at the Temporal of its config, the owner of the database whose server runs here: for a
+ * Temporal that was lost, or an agent's state that was. Whoever owned it before is fenced.
+ * Fails: temporal-unreachable, repository-unavailable, owner-outdated, timeline-diverged, data-directory-foreign,
+ * data-directory-missing, server-unreachable, server-refused, invalid-input (nobody owns it). Twice: not-needed.
+ */
+export async function adoptDatabase({ configFile, database, force }: AdoptOptions): Promise<Adoption> {
+  const deps = await localDeps(configFile);
+  const settings = databaseSettings(deps.config, database);
+  const temporal = await connectTemporalNow(deps.config.temporal);
+  try {
+    // Only where every agent looks first may the owner change.
+    const repository = await deps.openRepository(settings.repositories[0] as string);
+    const previous = await currentOwner(repository, database);
+    if (previous === undefined) throw unowned(database);
+    const claim = { agent: deps.agent, temporal: { clusterId: temporal.clusterId, namespace: temporal.namespace } };
+    if (isSame(previous, claim)) return { outcome: 'not-needed', database, previous, owner: previous };
+    const timeline = await provenTimeline({ deps, database, settings, repository, force });
+    if (!force) await requireSilent(previous, deps, temporal);
+    const owner = ownerOf(claim, { generation: previous.generation + 1, timeline });
+    if (await claimOwnership(repository, database, owner)) return { outcome: 'done', database, previous, owner };
+    throw new RstowError('owner-outdated', `another installation became the owner of "${database}" meanwhile`);
+  } finally {
+    await temporal.connection.close();
+  }
+}
+
+type Claim = Pick<ActivityDeps, 'agent' | 'temporal'>;
+
+function isSame({ installationId, temporal }: Owner, claim: Claim): boolean {
+  const { clusterId, namespace } = claim.temporal;
+  return installationId === claim.agent.installationId && temporal.clusterId === clusterId && temporal.namespace === namespace;
+}
+
+function ownerOf({ agent, temporal }: Claim, { generation, timeline }: { generation: number; timeline: string }): Owner {
+  const { name, installationId } = agent;
+  return { format: 1, generation, agent: name, installationId, temporal, timeline, claimedAtMs: Date.now() };
+}
+
+type Place = { deps: ActivityDeps; database: string; settings: DatabaseConfig; repository: Repository; force: boolean };
+
+/** The directory is the running server's own, and continues what is stored. */
+async function provenTimeline({ deps, database, settings, repository, force }: Place): Promise<string> {
+  await withServer(settings.server, { timing: deps.config.timing }, (client) => checkDataDirectoryIsServers(settings, client));
+  const timeline = await timelineOfData(repository, database, settings);
+  if (!force) await requireNewestHistory(repository, database, { timeline, walDir: join(settings.dataDir, 'wal') });
+  return timeline;
+}
+
+/** A host that comes back after its database was recovered elsewhere holds a history that has ended. Fails: timeline-diverged. */
+async function requireNewestHistory(repository: Repository, database: string, data: { timeline: string; walDir: string }): Promise<void> {
+  const label = (await listLabels(repository, database)).at(-1);
+  if (label === undefined) return;
+  const { timeline } = await readManifest(repository, database, label);
+  const lineage = lineageOf(await readTimelines(repository, database), data.timeline) ?? [];
+  if (lineage.some((ancestor) => ancestor.timeline === timeline)) return;
+  const sentence = `${data.walDir} holds timeline ${data.timeline}, and the newest backup, ${label}, is of timeline ${timeline}`;
+  throw new RstowError('timeline-diverged', `${sentence}: --force takes the database over all the same`, { details: { label, timeline } });
+}
+
+/** Fails: owner-outdated, where another installation is at work. */
+async function requireSilent(owner: Owner, { agent }: ActivityDeps, temporal: TemporalConnection): Promise<void> {
+  if (owner.installationId === agent.installationId || !(await isInstallationPolling(temporal, owner))) return;
+  const who = `agent "${owner.agent}" (installation ${owner.installationId}, generation ${owner.generation})`;
+  throw new RstowError('owner-outdated', `${who} owns the database and was seen in the last minute: end it, or take over with --force`, {
+    details: { installationId: owner.installationId },
+  });
+}
+
+function unowned(database: string): RstowError {
+  return new RstowError('invalid-input', `nobody owns database "${database}" yet: the agent of its host claims it by itself`);
+}

@@ -1,0 +1,26 @@
+import { resolve } from 'node:path';
+import type { ActivityDeps } from '../../activities/activity-deps.ts';
+import type { RunRegistry } from '../../activities/run-registry.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { agentIdentity } from '../agent-identity.ts';
+import { DEFAULT_CONFIG_FILE } from '../agent-program.ts';
+import { loadConfig } from '../load-config.ts';
+import { createRepositoryOpener } from '../repositories.ts';
+
+/** What an agent of this config would work with, but for Temporal. Fails: invalid-config, agent-state-unsupported. */
+export async function localDeps(configFile: string = DEFAULT_CONFIG_FILE): Promise<ActivityDeps> {
+  const config = await loadConfig(configFile);
+  return {
+    config,
+    configFile: resolve(configFile),
+    agent: await agentIdentity(config),
+    temporal: { clusterId: '', namespace: '' },
+    runs: noRuns,
+    searchAttributes: false,
+    openRepository: createRepositoryOpener(config),
+  };
+}
+
+const unasked = async (): Promise<never> => Promise.reject(new RstowError('temporal-unreachable', 'this command asks no Temporal'));
+
+const noRuns: RunRegistry = { checkOpen: unasked, isOpen: unasked, lockHolder: unasked, terminate: unasked };

@@ -1,0 +1,86 @@
+import type { PlannedRestore } from '../../activities/plan-restore.ts';
+import type { RestoreInput, RestoreResult } from '../../contract/restore.ts';
+import { outcomeOf, type Warning } from '../../contract/result.ts';
+import { alternativeSentence } from '../../core/backup/alternative.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { localDeps } from './local-deps.ts';
+import { type LocalRun, type LocalWatcher, withLocalRun } from './local-run.ts';
+import { swapLocally } from './swap-locally.ts';
+
+export type LocalRestore = { configFile: string | undefined; input: RestoreInput; watcher: LocalWatcher };
+
+/**
+ * Full recovery to a backup where there is no Temporal: the steps of the workflow of the same name, in its order, by this
+ * process on this host. In place, this installation has to be the owner. Fails: as the workflow `restore`.
+ * @see src/workflows/restore.ts
+ */
+export async function restoreLocally({ configFile, input, watcher }: LocalRestore): Promise<RestoreResult> {
+  return withLocalRun(await localDeps(configFile), watcher, (run) => recover(input, run));
+}
+
+async function recover(input: RestoreInput, run: LocalRun): Promise<RestoreResult> {
+  const { database, backup, to } = input;
+  const wanted = { database, backup, ...(input.repository === undefined ? {} : { repository: input.repository }) };
+  run.phase('planning');
+  try {
+    const plan = await run.steps.planRestore({ ...wanted, ...(to === undefined ? {} : { toDataDir: to.dataDir }) });
+    if (input.dryRun === true) return resultOf(run, database, { plan, timeline: plan.fromTimeline, dryRun: true });
+    if (to === undefined) requireNoApproval(plan, database);
+    return await carryOutCleanly(input, run, plan);
+  } catch (error) {
+    throw await withAlternative(run, wanted, error);
+  }
+}
+
+/** Another person's agreement comes as a message to a run in Temporal. Fails: approval-denied. */
+function requireNoApproval({ approval }: PlannedRestore, database: string): void {
+  if (approval?.for.includes('restore') !== true) return;
+  const setting = `databases.${database}.approval`;
+  throw new RstowError('approval-denied', `${setting} asks for another person's agreement, which nobody can give without Temporal`);
+}
+
+async function carryOutCleanly(input: RestoreInput, run: LocalRun, plan: PlannedRestore): Promise<RestoreResult> {
+  try {
+    return await carryOut(input, run, plan);
+  } finally {
+    await run.cleanup.clearStaging({ dataDir: plan.dataDir });
+  }
+}
+
+async function carryOut(input: RestoreInput, run: LocalRun, plan: PlannedRestore): Promise<RestoreResult> {
+  const { database } = input;
+  const { repository, planKey } = plan;
+  run.phase(`fetching ${plan.label}`);
+  const { timeline } = await run.steps.stageWal({ database, repository, planKey, startedAtMs: run.startedAtMs });
+  run.phase('rehearsing: a real server boots on the restored files');
+  const { rehearsal, warnings } = await run.steps.rehearse({ database, repository, planKey });
+  if (input.to === undefined) {
+    const swapped = await swapLocally(run, { database, repository, planKey });
+    return resultOf(run, database, { plan, timeline, rehearsal, ...swapped, warnings: [...warnings, ...swapped.warnings] });
+  }
+  run.phase('placing');
+  await run.steps.placeElsewhere({ repository, planKey });
+  return resultOf(run, database, { plan, timeline, rehearsal, warnings });
+}
+
+type Facts = Partial<RestoreResult> & { plan: PlannedRestore; timeline: string };
+
+function resultOf(run: LocalRun, database: string, { plan, warnings: found = [], ...facts }: Facts): RestoreResult {
+  const { warnings: planned, approval: _policy, ...summary } = plan;
+  const warnings: Warning[] = [...planned, ...found];
+  const { runId, deps, startedAtMs } = run;
+  const durationMs = Date.now() - startedAtMs;
+  return { outcome: outcomeOf(warnings), runId, database, warnings, ...summary, agent: deps.agent.name, ...facts, durationMs };
+}
+
+type Wanted = { database: string; backup: string; repository?: string };
+
+/** The failure of a restore that met a damaged object, and what can be restored instead; any other as it is. */
+async function withAlternative(run: LocalRun, wanted: Wanted, error: unknown): Promise<unknown> {
+  if (!(error instanceof RstowError) || error.code !== 'damaged-object') return error;
+  const damagedKey = error.details['key'];
+  if (typeof damagedKey !== 'string') return error;
+  const found = await run.cleanup.findAlternative({ ...wanted, damagedKey }).catch(() => null);
+  if (found === null) return error;
+  return new RstowError('damaged-object', `${error.message}; ${alternativeSentence(found)}`, { details: error.details, cause: error });
+}
