@@ -41,11 +41,12 @@ async function stageText(repository: Repository, content: string) {
 export function testRepository(under: RepositoryUnderTest): void {
   describe(`repository: ${under.name}`, () => {
     let repository: Repository;
-    let close: () => Promise<void>;
+    let opened: Awaited<ReturnType<RepositoryUnderTest['open']>>;
     beforeEach(async () => {
-      ({ repository, close } = await under.open());
+      opened = await under.open();
+      ({ repository } = opened);
     });
-    afterEach(() => close());
+    afterEach(() => opened.close());
     testSmallObjects(() => repository);
     testStaging(() => repository);
     testListing(() => repository);
@@ -95,14 +96,17 @@ function testSmallObjects(subject: () => Repository): void {
     expect(outcomes.filter((outcome) => outcome === 'stored')).toHaveLength(1);
     expect(await contentOf(subject(), 'a/b')).toBe(contents[outcomes.indexOf('stored')]);
   });
-  it.each(['', '/a', 'a/', 'a//b', '..', 'a/../b', './a', 'a b', 'ä', 'a\0', '.tmp/a', 'x'.repeat(513)])('asserts that %j is no key', async (key) => {
-    await expect(subject().put(key, text('x'))).rejects.toThrow(AssertionError);
-    await expect(subject().read(key, { sizeBytesMax: 1 })).rejects.toThrow(AssertionError);
-    await expect(subject().openRead(key)).rejects.toThrow(AssertionError);
-    await expect(subject().delete(key)).rejects.toThrow(AssertionError);
-    await expect(subject().move(key, 'a')).rejects.toThrow(AssertionError);
-    await expect(subject().move('a', key)).rejects.toThrow(AssertionError);
-  });
+  it.each(['', '/a', 'a/', 'a//b', '..', 'a/../b', './a', 'a b', 'ä', 'a\0', '.tmp/a', 'x'.repeat(513)])(
+    'asserts that %j is no key',
+    async (key) => {
+      await expect(subject().put(key, text('x'))).rejects.toThrow(AssertionError);
+      await expect(subject().read(key, { sizeBytesMax: 1 })).rejects.toThrow(AssertionError);
+      await expect(subject().openRead(key)).rejects.toThrow(AssertionError);
+      await expect(subject().delete(key)).rejects.toThrow(AssertionError);
+      await expect(subject().move(key, 'a')).rejects.toThrow(AssertionError);
+      await expect(subject().move('a', key)).rejects.toThrow(AssertionError);
+    },
+  );
 }
 
 function testStaging(subject: () => Repository): void {

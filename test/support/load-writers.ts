@@ -95,12 +95,14 @@ async function endOf(running: Promise<void>[]): Promise<never> {
 }
 
 async function runWriter(writer: Writer): Promise<void> {
+  // A call: between two awaits the signal may have been aborted.
+  const isStopping = (): boolean => writer.stopping.aborted;
   let serial = 0;
-  while (!writer.stopping.aborted) {
+  while (!isStopping()) {
     try {
       const client = await connect(writer.options);
       try {
-        while (!writer.stopping.aborted) {
+        while (!isStopping()) {
           serial += 1;
           await writeOrder(client, writer, serial);
         }
@@ -120,18 +122,25 @@ async function writeOrder(client: RstmdbClient, writer: Writer, serial: number):
   const id = `${writer.options.prefix ?? 'load'}-${writer.index}-${serial}`;
   const ctx = orderContext(id, serial);
   const created = { type: 'create_instance', instance_id: id, machine, version, initial_ctx: ctx };
-  const isCreated = await record(writer, { id, written: created }, () => createInstance(client, { id, machine, version, ctxText: JSON.stringify(ctx) }));
+  const isCreated = await record(writer, { id, written: created }, () =>
+    createInstance(client, { id, machine, version, ctxText: JSON.stringify(ctx) }),
+  );
   if (!isCreated) return;
   for (const event of EVENTS) {
     if (writer.stopping.aborted) return;
     const payload = { by: `writer-${writer.index}`, [`${event.toLowerCase()}Reference`]: `${event}-${id}`, amountCents: serial * 7 };
     const written = { type: 'apply_event', instance_id: id, event, payload };
-    const apply = async (): Promise<WalOffset> => (await applyEvent(client, { instanceId: id, event, payloadText: JSON.stringify(payload) })).offset;
+    const apply = async (): Promise<WalOffset> =>
+      (await applyEvent(client, { instanceId: id, event, payloadText: JSON.stringify(payload) })).offset;
     if (!(await record(writer, { id, written }, apply))) return;
   }
 }
 
-async function record(writer: Writer, what: { id: string; written: Record<string, unknown> }, write: () => Promise<WalOffset>): Promise<boolean> {
+async function record(
+  writer: Writer,
+  what: { id: string; written: Record<string, unknown> },
+  write: () => Promise<WalOffset>,
+): Promise<boolean> {
   const { acknowledged, refused } = writer.result;
   try {
     const offset = await write();
@@ -157,7 +166,13 @@ function orderContext(id: string, serial: number): Record<string, unknown> {
     priceCents: 199 + ((serial * 13 + index) % 9000),
   }));
   const customer = { name: `Customer ${serial % 500}`, email: `customer${serial % 500}@shop.example`, city: 'Zürich' };
-  return { orderId: id, customer, items, currency: 'EUR', totalCents: items.reduce((sum, item) => sum + item.quantity * item.priceCents, 0) };
+  return {
+    orderId: id,
+    customer,
+    items,
+    currency: 'EUR',
+    totalCents: items.reduce((sum, item) => sum + item.quantity * item.priceCents, 0),
+  };
 }
 
 function connect(options: LoadOptions): Promise<RstmdbClient> {

@@ -113,7 +113,9 @@ function handleOf(child: ChildProcess, place: { port: number; dataDir: string; l
     await rm(place.logFolder, { recursive: true, force: true });
     return child.exitCode ?? child.signalCode ?? 'SIGKILL';
   };
-  const kill = async (): Promise<void> => void (await stop('SIGKILL'));
+  const kill = async (): Promise<void> => {
+    await stop('SIGKILL');
+  };
   return { address: `127.0.0.1:${place.port}`, port: place.port, pid: child.pid ?? 0, dataDir: place.dataDir, logText, stop, kill };
 }
 

@@ -26,7 +26,10 @@ export async function makeTlsCertificates(): Promise<TlsCertificates> {
   const other = await makeAuthority(folder, 'other-ca');
   return {
     caFile: ca.certFile,
-    server: await makeSigned(folder, ca, { name: 'server', extensions: 'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth' }),
+    server: await makeSigned(folder, ca, {
+      name: 'server',
+      extensions: 'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth',
+    }),
     client: await makeSigned(folder, ca, { name: 'client', extensions: 'extendedKeyUsage=clientAuth' }),
     otherCaFile: other.certFile,
     remove: () => rm(folder, { recursive: true, force: true }),

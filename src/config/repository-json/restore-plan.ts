@@ -32,4 +32,3 @@ export const restorePlanSchema = z.object({
 });
 
 export type RestorePlan = z.infer<typeof restorePlanSchema>;
-export type PlannedSegment = RestorePlan['segments'][number];

@@ -20,7 +20,9 @@ async function* walk(root: string, folder: string, prefix: string): AsyncGenerat
   const entries = await entriesOf(root, folder, prefix);
   for (let first = 0; first < entries.length; first += statsAtOnce) {
     const some = entries.slice(first, first + statsAtOnce);
-    const sizes = await Promise.all(some.map((entry) => (entry.isFile() ? sizeOf(join(root, folder, entry.name)) : undefined)));
+    const sizes = await Promise.all(
+      some.map((entry) => (entry.isFile() ? sizeOf(join(root, folder, entry.name)) : Promise.resolve(undefined))),
+    );
     for (const [index, entry] of some.entries()) {
       const key = folder + entry.name;
       const sizeBytes = sizes[index];

@@ -29,7 +29,9 @@ function readWhole(objects: Objects, key: string, sizeBytesMax: number): Uint8Ar
   assertObjectKey(key);
   const bytes = objects.get(key);
   if (bytes !== undefined && bytes.length > sizeBytesMax) {
-    throw new RstowError('damaged-object', `${key} in memory has ${bytes.length} bytes; at most ${sizeBytesMax} were expected`, { details: { key } });
+    throw new RstowError('damaged-object', `${key} in memory has ${bytes.length} bytes; at most ${sizeBytesMax} were expected`, {
+      details: { key },
+    });
   }
   return bytes?.slice();
 }

@@ -7,9 +7,7 @@ export type ServerError = { serverCode: string; message: string; retryable: bool
 
 /** `resultText` is the result as the server wrote it: parsing it would round big integers and lose `1.0`. */
 export type Answer =
-  | { kind: 'ok'; id: string; resultText: string }
-  | { kind: 'refused'; id: string; error: ServerError }
-  | { kind: 'damaged' };
+  { kind: 'ok'; id: string; resultText: string } | { kind: 'refused'; id: string; error: ServerError } | { kind: 'damaged' };
 
 /** An object's members by name, each value as raw JSON text. */
 export type RawMembers = ReadonlyMap<string, string>;
@@ -64,7 +62,9 @@ export function offsetMember(members: RawMembers, name: string): WalOffset {
 }
 
 export function unexpectedMember(name: string): RstowError {
-  return new RstowError('server-version-unsupported', `the server's answer has no '${name}' that rstow understands`, { details: { member: name } });
+  return new RstowError('server-version-unsupported', `the server's answer has no '${name}' that rstow understands`, {
+    details: { member: name },
+  });
 }
 
 function parsed<Parts>(text: string, parse: (text: string) => Parts): Parts {

@@ -22,7 +22,8 @@ export function timeoutError(address: string, awaited: string, timeoutMs: number
 
 /** The server answers a frame that it can't read, and an answer above 16 MiB, by closing without a word. */
 export function closedError(address: string, op: string | undefined): RstowError {
-  if (op === undefined) return new RstowError('server-unreachable', `the connection to the server at ${address} is closed`, { details: { address } });
+  if (op === undefined)
+    return new RstowError('server-unreachable', `the connection to the server at ${address} is closed`, { details: { address } });
   const sentence = `the server at ${address} closed the connection with no answer to ${op}; a TLS port and an answer above 16 MiB look like this too`;
   return new RstowError('server-unreachable', sentence, { details: { address, op } });
 }

@@ -77,7 +77,13 @@ function quoteOffsets(listText: string): string {
   return listText.replaceAll(/"last_wal_offset":([0-9]+)/g, '"last_wal_offset":"$1"');
 }
 
-function summaryOf(item: { id?: unknown; machine?: unknown; version?: unknown; state?: unknown; last_wal_offset?: unknown }): InstanceSummary {
+function summaryOf(item: {
+  id?: unknown;
+  machine?: unknown;
+  version?: unknown;
+  state?: unknown;
+  last_wal_offset?: unknown;
+}): InstanceSummary {
   const { id, machine, version, state, last_wal_offset: offsetText } = item;
   const lastWalOffset = typeof offsetText === 'string' ? parseWalOffset(offsetText) : undefined;
   if (lastWalOffset === undefined) throw unexpectedMember('last_wal_offset');

@@ -21,7 +21,10 @@ export async function getMachine(client: RstmdbClient, name: MachineName): Promi
 
 /** Twice: the same definition again changes nothing; another one fails with MACHINE_VERSION_EXISTS. */
 export async function putMachine(client: RstmdbClient, { machine, version, definitionText }: Machine): Promise<void> {
-  await client.request('PUT_MACHINE', objectText({ machine: JSON.stringify(machine), version: String(version), definition: definitionText }));
+  await client.request(
+    'PUT_MACHINE',
+    objectText({ machine: JSON.stringify(machine), version: String(version), definition: definitionText }),
+  );
 }
 
 function namesOf(item: { machine?: unknown; versions?: unknown }): MachineName[] {

@@ -119,5 +119,7 @@ export class RstmdbClient {
 
 function tooLargeError(op: string, sizeBytes: number): RstowError {
   const details = { op, sizeBytes, sizeBytesMax: PAYLOAD_SIZE_BYTES_MAX };
-  return new RstowError('invalid-input', `a ${op} of ${sizeBytes} bytes is above the ${PAYLOAD_SIZE_BYTES_MAX} that the server reads`, { details });
+  return new RstowError('invalid-input', `a ${op} of ${sizeBytes} bytes is above the ${PAYLOAD_SIZE_BYTES_MAX} that the server reads`, {
+    details,
+  });
 }

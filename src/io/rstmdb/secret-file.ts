@@ -12,7 +12,9 @@ export async function readSecretFile(path: string): Promise<string> {
   const { text, mode } = await readWithMode(path);
   if ((mode & MODE_BITS_OF_OTHERS) !== 0) {
     const modeText = (mode & 0o777).toString(8).padStart(4, '0');
-    throw new RstowError('invalid-config', `${path} is open to every user of this host; make it 0640 or stricter`, { details: { path, mode: modeText } });
+    throw new RstowError('invalid-config', `${path} is open to every user of this host; make it 0640 or stricter`, {
+      details: { path, mode: modeText },
+    });
   }
   if (text.trim() === '') throw new RstowError('invalid-config', `${path} is empty`, { details: { path } });
   return text.trim();

@@ -71,7 +71,10 @@ describe('operations on a real server', () => {
 
   it('refuses with the code of the server', async () => {
     const refused = createInstance(client, { id: 'numbers', machine: 'order', version: 1 });
-    await expect(refused).rejects.toMatchObject({ code: 'server-refused', details: { serverCode: 'INSTANCE_EXISTS', op: 'CREATE_INSTANCE' } });
+    await expect(refused).rejects.toMatchObject({
+      code: 'server-refused',
+      details: { serverCode: 'INSTANCE_EXISTS', op: 'CREATE_INSTANCE' },
+    });
   });
 
   it('says what a compaction did', async () => {
@@ -91,10 +94,18 @@ describe('operations on a real server', () => {
   it('reads the whole state, and knows that nothing was written meanwhile', async () => {
     const machines: Machine[] = [];
     const instances: Instance[] = [];
-    const consumer = { addMachine: (machine: Machine) => machines.push(machine), addInstance: (instance: Instance) => instances.push(instance) };
+    const consumer = {
+      addMachine: (machine: Machine) => machines.push(machine),
+      addInstance: (instance: Instance) => instances.push(instance),
+    };
     const reading = await fingerprintOf(client, consumer);
     const { total } = await listInstances(client, { limit: 1, offset: 0 });
-    expect(reading).toEqual({ machineCount: 1, instanceCount: total, latestOffset: (await walStats(client)).latestOffset, quiescent: true });
+    expect(reading).toEqual({
+      machineCount: 1,
+      instanceCount: total,
+      latestOffset: (await walStats(client)).latestOffset,
+      quiescent: true,
+    });
     expect(machines).toHaveLength(1);
     expect(new Set(instances.map(({ id }) => id)).size).toBe(total);
   });
@@ -131,7 +142,10 @@ describe('a server that goes away', () => {
     const server = await startRstmdb({ dataDir: join(folder, 'frozen') });
     const client = await connect(server.address, { requestTimeoutMs: 200 });
     process.kill(server.pid, 'SIGSTOP');
-    await expect(client.request('PING')).rejects.toMatchObject({ code: 'server-unreachable', details: { awaited: 'PING', timeoutMs: 200 } });
+    await expect(client.request('PING')).rejects.toMatchObject({
+      code: 'server-unreachable',
+      details: { awaited: 'PING', timeoutMs: 200 },
+    });
     await server.kill();
   });
 
@@ -221,7 +235,10 @@ describe('TLS', () => {
 
   it('is not let in without a certificate where the server asks for one', async () => {
     const refused = versionOver(strictServer.address, { caFile: certificates.caFile });
-    await expect(refused).rejects.toMatchObject({ code: 'server-refused', details: { socketCode: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED' } });
+    await expect(refused).rejects.toMatchObject({
+      code: 'server-refused',
+      details: { socketCode: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED' },
+    });
   });
 
   it('refuses files that are no certificates as invalid-config', async () => {

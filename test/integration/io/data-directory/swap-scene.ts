@@ -35,8 +35,8 @@ export function noteOf(plan: SwapPlan): StopNote {
   return { format: 1, runId: RUN_ID, database: 'orders', phase: 'stopping', ...plan, deadlineMs: 2, holder, createdAtMs: 1 };
 }
 
-/** Starts a real server on the directory, and says whose machines it serves. */
-export async function startOutcome(dataDir: string): Promise<'old' | 'new' | 'refused' | string> {
+/** Starts a real server on the directory, and says whose machines it serves: `old`, `new`, `refused`, or what it found. */
+export async function startOutcome(dataDir: string): Promise<string> {
   try {
     const server = await startRstmdb({ dataDir, env: ENV });
     const client = await connectRstmdb({ address: server.address, connectTimeoutMs: 5000, requestTimeoutMs: 5000 });

@@ -43,7 +43,9 @@ describe('a folder repository whose writer is killed', () => {
 
   it('shows whole objects only, whenever it dies', { timeout: 60_000 }, async () => {
     for (let round = 0; round < 6; round += 1) {
-      const child = spawn(process.execPath, [script('put-for-ever.ts'), root, `${round * 10_000}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = spawn(process.execPath, [script('put-for-ever.ts'), root, `${round * 10_000}`], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       await once(child.stdout, 'data');
       child.stdout.resume();
       await new Promise((resolve) => setTimeout(resolve, 20 + round * 7));

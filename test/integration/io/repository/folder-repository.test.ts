@@ -65,7 +65,10 @@ describe('folder repository', () => {
   it('sweeps what dead puts left a day ago, and nothing younger', async () => {
     await openFolderRepository(root);
     const dayAgo = Date.now() / 1000 - 24 * 3600;
-    for (const [name, time] of [['old', dayAgo - 60], ['young', dayAgo + 60]] as const) {
+    for (const [name, time] of [
+      ['old', dayAgo - 60],
+      ['young', dayAgo + 60],
+    ] as const) {
       await writeFile(join(root, '.tmp', name), 'part');
       await utimes(join(root, '.tmp', name), time, time);
     }
@@ -75,7 +78,9 @@ describe('folder repository', () => {
 
   it('lets two openers of one folder see one repository', async () => {
     const [one, other] = [await openFolderRepository(root), await openFolderRepository(root)];
-    const outcomes = await Promise.all(Array.from({ length: 20 }, (_, index) => (index % 2 ? one : other).put('a/b', Buffer.from(`${index}`))));
+    const outcomes = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => (index % 2 ? one : other).put('a/b', Buffer.from(`${index}`))),
+    );
     expect(outcomes.filter((outcome) => outcome === 'stored')).toHaveLength(1);
     expect(await keysOf(one)).toEqual(['a/b']);
   });
@@ -105,7 +110,10 @@ describe('the root of a folder repository', () => {
 
   it('is never created', async () => {
     await rm(root, { recursive: true });
-    await expect(openFolderRepository(root)).rejects.toMatchObject({ code: 'repository-unavailable', message: expect.stringContaining('does not exist') });
+    await expect(openFolderRepository(root)).rejects.toMatchObject({
+      code: 'repository-unavailable',
+      message: expect.stringContaining('does not exist') as string,
+    });
     await expect(stat(root)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 

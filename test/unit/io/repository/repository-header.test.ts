@@ -43,10 +43,16 @@ describe('repository header', () => {
     await expect(openRepository(repository, 'write')).rejects.toMatchObject({ code: 'format-unsupported' });
     await expect(openRepository(repository, 'create')).rejects.toMatchObject({ code: 'format-unsupported' });
   });
-  it.each(['', '{', '[]', 'null', { ...whole, id: 'x' }, { ...whole, minReader: '1' }, { ...whole, format: 0 }, `{"a":"${'x'.repeat(70_000)}"}`])(
-    'calls header %# damaged',
-    async (header) => {
-      await expect(openRepository(await withHeader(header), 'read')).rejects.toMatchObject({ code: 'damaged-object' });
-    },
-  );
+  it.each([
+    '',
+    '{',
+    '[]',
+    'null',
+    { ...whole, id: 'x' },
+    { ...whole, minReader: '1' },
+    { ...whole, format: 0 },
+    `{"a":"${'x'.repeat(70_000)}"}`,
+  ])('calls header %# damaged', async (header) => {
+    await expect(openRepository(await withHeader(header), 'read')).rejects.toMatchObject({ code: 'damaged-object' });
+  });
 });

@@ -15,7 +15,10 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-async function connectToFake(answer: (request: FakeRequest, socket: Socket) => void, more: { signal?: AbortSignal } = {}): Promise<RstmdbClient> {
+async function connectToFake(
+  answer: (request: FakeRequest, socket: Socket) => void,
+  more: { signal?: AbortSignal } = {},
+): Promise<RstmdbClient> {
   const server = await startFakeRcpServer(answer);
   ends.push(server.stop);
   const client = await connectRstmdb({ address: server.address, connectTimeoutMs: 2000, requestTimeoutMs: 300, ...more });
@@ -43,7 +46,9 @@ describe('offsets beyond 2^53', () => {
   });
 
   it('are undefined where the server has no current segment', async () => {
-    const client = await connectToFake((request, socket) => sendResult(socket, request, '{"entry_count":0,"segment_count":0,"latest_offset":null}'));
+    const client = await connectToFake((request, socket) =>
+      sendResult(socket, request, '{"entry_count":0,"segment_count":0,"latest_offset":null}'),
+    );
     expect((await walStats(client)).latestOffset).toBeUndefined();
   });
 });
@@ -73,7 +78,8 @@ describe('a connection that breaks', () => {
     const client = await connectToFake(() => undefined);
     const startedAtMs = performance.now();
     const outcomes = await Promise.allSettled([client.request('INFO'), client.request('WAL_STATS')]);
-    for (const outcome of outcomes) expect(outcome).toMatchObject({ reason: { code: 'server-unreachable', details: { awaited: 'INFO', timeoutMs: 300 } } });
+    for (const outcome of outcomes)
+      expect(outcome).toMatchObject({ reason: { code: 'server-unreachable', details: { awaited: 'INFO', timeoutMs: 300 } } });
     expect(performance.now() - startedAtMs).toBeGreaterThan(250);
   });
 
