@@ -9,6 +9,8 @@ export const APPROVE_UPDATE = 'approve';
 export const DENY_UPDATE = 'deny';
 /** Signal, usually with start: asks for a recovery; takes the same object as the workflow's input. */
 export const REQUEST_RECOVERY_SIGNAL = 'requestRecovery';
+/** Signal: ends a recovery as a cancellation does, from any client that can signal. */
+export const ABORT_SIGNAL = 'abort';
 
 const approvalFields = {
   /** The hash that the run shows: an approval is of one plan only. */

@@ -1,15 +1,17 @@
-import { defineSignal, setHandler } from '@temporalio/workflow';
+import { CancellationScope, defineSignal, isCancellation, setHandler } from '@temporalio/workflow';
 import type { Place } from '../activities/locate.ts';
 import { type DisasterRecoveryInput, type DisasterRecoveryResult, parseDisasterRecoveryInput } from '../contract/disaster-recovery.ts';
-import { REQUEST_RECOVERY_SIGNAL } from '../contract/messages.ts';
+import { ABORT_SIGNAL, REQUEST_RECOVERY_SIGNAL } from '../contract/messages.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { step } from './activity-proxies.ts';
 import { withDatabaseLock } from './database-lock.ts';
 import { ownerIfThere, placeOfAgent, standbyIfThere } from './place.ts';
+import type { Run } from './run.ts';
 import { takeOver } from './take-over.ts';
 import { workflow } from './workflow.ts';
 
 const requestRecovery = defineSignal<[unknown]>(REQUEST_RECOVERY_SIGNAL);
+const abort = defineSignal(ABORT_SIGNAL);
 
 /**
  * The newest provable state onto a host that can run it. Other services ask for it by signal-with-start under one id: the
@@ -20,18 +22,38 @@ export const disasterRecovery = workflow(
   parseDisasterRecoveryInput,
   async (input: DisasterRecoveryInput, run): Promise<DisasterRecoveryResult> => {
     const requests = countRequests();
-    const { database } = input;
-    run.phase('looking whether the database is up', 'the owner’s agent, for ten seconds');
-    const owner = await ownerIfThere(database);
-    if (input.force !== true && owner !== undefined && (await isWell(owner, database))) {
-      return { outcome: 'not-needed', runId: run.runId, database, warnings: [upAndNew] };
-    }
-    const target = await targetOf(input, owner);
-    run.placed(target);
-    const result: DisasterRecoveryResult = await withDatabaseLock(run, target, () => takeOver(input, run, target));
-    return { ...result, laterRequests: requests.later() };
+    const result = await unlessAborted(run, () => recover(input, run));
+    return result.label === undefined ? result : { ...result, laterRequests: requests.later() };
   },
 );
+
+async function recover(input: DisasterRecoveryInput, run: Run): Promise<DisasterRecoveryResult> {
+  const { database } = input;
+  run.phase('looking whether the database is up', 'the owner’s agent, for ten seconds');
+  const owner = await ownerIfThere(database);
+  if (input.force !== true && owner !== undefined && (await isWell(owner, database))) {
+    return { outcome: 'not-needed', runId: run.runId, database, warnings: [upAndNew] };
+  }
+  const target = await targetOf(input, owner);
+  run.placed(target);
+  return withDatabaseLock(run, target, () => takeOver(input, run, target));
+}
+
+/** The signal is heeded as a cancellation is: until the old data are moved. Fails: cancelled. */
+async function unlessAborted<T>(run: Run, work: () => Promise<T>): Promise<T> {
+  const scope = new CancellationScope();
+  const signals = { isAborted: false };
+  setHandler(abort, () => {
+    signals.isAborted = true;
+    scope.cancel();
+  });
+  try {
+    return await scope.run(work);
+  } catch (error) {
+    if (!signals.isAborted || !isCancellation(error)) throw error;
+    throw new RstowError('cancelled', `the recovery was aborted at: ${run.progress.phase}`);
+  }
+}
 
 const upAndNew = { code: 'not-needed', message: 'the database is up, and holds at least what its newest backup holds' };
 
