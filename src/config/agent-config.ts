@@ -112,8 +112,17 @@ const timing = z.strictObject({
   serverRequestMs: durationMs.default(30_000),
 });
 
+/** Where alerts ask for recoveries: off unless it is there. The file holds what callers prove themselves with. */
+const recoveryWebhook = z.strictObject({ listen: address, tokenFile: absolutePath });
+
+const agent = z.strictObject({
+  name: name.optional(),
+  stateDir: absolutePath.default('/var/lib/rstow'),
+  recoveryWebhook: recoveryWebhook.optional(),
+});
+
 export const agentConfigSchema = z.strictObject({
-  agent: z.strictObject({ name: name.optional(), stateDir: absolutePath.default('/var/lib/rstow') }).prefault({}),
+  agent: agent.prefault({}),
   /** Where absent, TEMPORAL_* variables and temporal.toml decide. */
   temporal: temporal.prefault({}),
   repositories: z.record(name, repository),
@@ -125,5 +134,6 @@ export type AgentConfig = z.infer<typeof agentConfigSchema>;
 export type DatabaseConfig = AgentConfig['databases'][string];
 export type RepositoryConfig = AgentConfig['repositories'][string];
 export type ServerConfig = DatabaseConfig['server'];
+export type RecoveryWebhookConfig = z.infer<typeof recoveryWebhook>;
 export type EmbeddedTemporalConfig = z.infer<typeof embedded>;
 export type TimingConfig = AgentConfig['timing'];

@@ -6,6 +6,8 @@ import { acquireAgentMutex } from './agent-mutex.ts';
 import { startAgentWorkers } from './agent-workers.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { startOwnershipWatch } from './ownership-watch.ts';
+import { recoveryRequester } from './recovery-request.ts';
+import { openRecoveryWebhook } from './recovery-webhook.ts';
 import { createRepositoryOpener } from './repositories.ts';
 import { createRunRegistry } from './run-registry.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
@@ -76,6 +78,12 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
     searchAttributes: await ensureSearchAttributes(temporal, logger),
     openRepository: createRepositoryOpener(config),
   };
+  await openRecoveryWebhook({
+    settings: config.agent.recoveryWebhook,
+    requestRecovery: recoveryRequester(temporal),
+    logger,
+    signal: ended,
+  });
   const workers = await startAgentWorkers({ temporal, deps, workflowBundlePath: options.workflowBundlePath });
   const ownership = startOwnershipWatch({ deps, workers, logger, signal: ended });
   const housekeeping = startHousekeeping({ config, runs, logger, signal: ended });
