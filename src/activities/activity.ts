@@ -1,3 +1,5 @@
+import { ROLLED_BACK_CODES } from '../contract/restore.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
 import type { ActivityDeps } from './activity-deps.ts';
 import { activityFailure } from './activity-failure.ts';
 import { currentRun, type RunPort } from './run-port.ts';
@@ -12,10 +14,15 @@ export function activity<Input, Output>(deps: ActivityDeps, body: ActivityBody<I
     try {
       return await body(input, run);
     } catch (error) {
-      if (run.signal.aborted) throw run.signal.reason;
+      if (run.signal.aborted && !saysWhereTheServerIs(error)) throw run.signal.reason;
       throw activityFailure(error);
     } finally {
       run.stop();
     }
   };
+}
+
+/** A cancelled swap still has to say that no server came up: the recipe rolls back on it. */
+function saysWhereTheServerIs(error: unknown): boolean {
+  return error instanceof RstowError && ROLLED_BACK_CODES.includes(error.code);
 }
