@@ -9,6 +9,7 @@ import { pointOf, RESTORE_POINTS, stopPhase } from './support/kill-point.ts';
 import { type StartedRun, startWatchedRun } from './support/kill-run.ts';
 import { leftBehind, leftRunning } from './support/left-behind.ts';
 import { freezeServer, msUntilItAnswers, seenDown, startRestartLoop } from './support/server-process.ts';
+import { freezeProcess } from '../support/freeze-process.ts';
 
 const PATIENCE_MS = 10_000;
 
@@ -32,10 +33,10 @@ const startRestore = (): Promise<StartedRun> =>
 it('lets the next agent end one that stands still while it holds the data, and completes the same run', async () => {
   const run = await startRestore();
   await run.reach(pointOf(RESTORE_POINTS, 'the rehearsal server runs'));
-  const server = freezeServer(scene.stack);
+  const server = await freezeServer(scene.stack);
   await run.reach(pointOf(RESTORE_POINTS, 'the stop note is written'));
   const frozen = scene.currentAgent();
-  frozen.signal('SIGSTOP');
+  await freezeProcess(frozen.pid);
   server.thaw();
   await scene.startNextAgent();
   expect(await frozen.ended).toBe('SIGKILL');
@@ -50,7 +51,7 @@ it('is not disturbed by a loop that starts servers between stop and swap', async
   const oldSegments = await listSegments(stack.walDir);
   const run = await startRestore();
   await run.reach(pointOf(RESTORE_POINTS, 'the rehearsal server runs'));
-  const server = freezeServer(stack);
+  const server = await freezeServer(stack);
   await run.reach(pointOf(RESTORE_POINTS, 'the stop note is written'));
   const loop = startRestartLoop(stack);
   server.thaw();
@@ -69,7 +70,7 @@ it('starts the old data again when the run is terminated after the stop', async 
   const [oldDigest, oldInode] = [await scene.digest(), (await stat(stack.walDir)).ino];
   const run = await startRestore();
   await run.reach(pointOf(RESTORE_POINTS, 'the rehearsal server runs'));
-  const server = freezeServer(stack);
+  const server = await freezeServer(stack);
   await run.reach(pointOf(RESTORE_POINTS, 'the stop note is written'));
   await run.handle.terminate('by an operator');
   server.thaw();

@@ -41,7 +41,7 @@ afterAll(async () => {
 async function restoreBeforeItsStop(): Promise<{ run: StartedRun; thaw: () => void }> {
   const run = await startWatchedRun(scene, { type: 'restore', input: { database: DATABASE, backup: scene.backup.label } });
   await run.reach(pointOf(RESTORE_POINTS, 'the rehearsal server runs'));
-  const { thaw } = freezeServer(scene.stack);
+  const { thaw } = await freezeServer(scene.stack);
   await run.reach(pointOf(RESTORE_POINTS, 'the stop note is written'));
   await expect.poll(() => watchdogsOf(scene.stack), { timeout: PATIENCE_MS }).toHaveLength(1);
   return { run, thaw };

@@ -12,6 +12,7 @@ import { type ProgramEnd, runProgram } from '../support/run-program.ts';
 import { openScene, type Scene } from '../support/scene.ts';
 import { failureOf, temporalExecute } from '../support/temporal-command.ts';
 import { makeNamespace } from '../support/temporal-namespace.ts';
+import { freezeProcess } from '../support/freeze-process.ts';
 
 const CLI_MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const LOCK_DEADLINE_MS = 20_000;
@@ -130,7 +131,7 @@ describe('the exit code of rstow', () => {
   it('is 11 while another run holds the database, and names it', async () => {
     const { pid } = JSON.parse(await readFile(join(scene.stack.folder, 'service', 'service.json'), 'utf8')) as { pid: number };
     // A server that doesn't answer keeps its backup where it is.
-    process.kill(pid, 'SIGSTOP');
+    await freezeProcess(pid);
     try {
       const holder = await scene.temporal.start('hotBackup', { database: DATABASE });
       await lockTaken();

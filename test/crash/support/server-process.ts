@@ -11,14 +11,15 @@ import { endHolders } from '../../../src/io/service/end-holders.ts';
 import { ping } from '../../../src/io/rstmdb/server.ts';
 import type { DatabaseStack } from '../../support/database-stack.ts';
 import { toolPath } from '../../support/tools.ts';
+import { freezeProcess } from '../../support/freeze-process.ts';
 
 const POLL_MS = 20;
 const UP_TIMEOUT_MS = 60_000;
 
 /** Holds the server, so that a stop takes until `thaw`, or until the service's patience is over. */
-export function freezeServer(stack: DatabaseStack): { thaw: () => void } {
+export async function freezeServer(stack: DatabaseStack): Promise<{ thaw: () => void }> {
   const { pid } = JSON.parse(readFileSync(join(stack.folder, 'service/service.json'), 'utf8')) as { pid: number };
-  process.kill(pid, 'SIGSTOP');
+  await freezeProcess(pid);
   return { thaw: () => void process.kill(pid, 'SIGCONT') };
 }
 

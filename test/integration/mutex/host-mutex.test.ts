@@ -13,6 +13,7 @@ import { killSocketOwners, listeningSocketInode } from '../../../src/io/mutex/li
 import { askHolder } from '../../../src/io/mutex/mutex-holder.ts';
 import { socketInodeOwners } from '../../../src/io/process/open-files.ts';
 import { processStartTicks } from '../../../src/io/process/proc.ts';
+import { freezeProcess } from '../../support/freeze-process.ts';
 
 const script = fileURLToPath(new URL('hold-mutex.ts', import.meta.url));
 const noWait = { what: 'the test', waitTimeoutMs: 0 };
@@ -70,7 +71,7 @@ test('is free as soon as its holder was killed', async () => {
 
 test('kills a frozen holder and takes over', async () => {
   const child = await holder('frozen');
-  child.kill('SIGSTOP');
+  await freezeProcess(child.pid!);
   const ended = once(child, 'exit');
   const mutex = await acquireHostMutex(name, { ...noWait, answerTimeoutMs: 500 });
   expect(await ended).toEqual([null, 'SIGKILL']);
@@ -81,7 +82,7 @@ test('lets only one of many waiters replace a frozen holder, and kills none of t
   const frozen = await holder('frozen');
   const waiters = Array.from({ length: 4 }, (_, index) => contender(`waiter ${index}`, 500));
   await sleep(1_000);
-  frozen.kill('SIGSTOP');
+  await freezeProcess(frozen.pid!);
   const first = await Promise.race(waiters.map(async (waiter) => once(waiter.stdout, 'data').then(() => waiter)));
   await sleep(1_000);
   expect(waiters.map((waiter) => waiter.exitCode ?? waiter.signalCode)).toEqual([null, null, null, null]);

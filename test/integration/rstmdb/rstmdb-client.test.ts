@@ -15,6 +15,7 @@ import { ORDER_MACHINE } from '../../support/load-writers.ts';
 import { freePort } from '../../support/free-port.ts';
 import { startRstmdb, tokenHashOf, type RstmdbServer } from '../../support/rstmdb-server.ts';
 import { makeTlsCertificates, type TlsCertificates } from '../../support/tls-certificates.ts';
+import { freezeProcess } from '../../support/freeze-process.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -131,7 +132,7 @@ describe('a server that goes away', () => {
   it('in mid request fails the request with server-unreachable, and so does a new connection', async () => {
     const server = await startRstmdb({ dataDir: join(folder, 'gone') });
     const client = await connect(server.address);
-    process.kill(server.pid, 'SIGSTOP');
+    await freezeProcess(server.pid);
     const outcomes = Promise.allSettled([client.request('INFO'), client.request('WAL_STATS')]);
     await server.kill();
     for (const outcome of await outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'server-unreachable' } });
@@ -141,7 +142,7 @@ describe('a server that goes away', () => {
   it('frozen is server-unreachable after the request timeout', async () => {
     const server = await startRstmdb({ dataDir: join(folder, 'frozen') });
     const client = await connect(server.address, { requestTimeoutMs: 200 });
-    process.kill(server.pid, 'SIGSTOP');
+    await freezeProcess(server.pid);
     await expect(client.request('PING')).rejects.toMatchObject({
       code: 'server-unreachable',
       details: { awaited: 'PING', timeoutMs: 200 },

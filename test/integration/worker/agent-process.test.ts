@@ -8,6 +8,7 @@ import { connectTestClient } from '../../support/run-workflow.ts';
 import { startTemporalServer } from '../../support/temporal-server.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 import { type AgentScene, makeAgentScene } from './agent-scene.ts';
+import { freezeProcess } from '../../support/freeze-process.ts';
 
 /** temporal.api.enums.v1.IndexedValueType */
 const INTEGER = 3;
@@ -49,7 +50,7 @@ test('refuses a second agent of the same state directory, and names the first', 
 test('replaces an agent that is frozen', async () => {
   const frozen = await scene.start(stack.configFile);
   const identity = { pid: frozen.pid, startTicks: (await processStartTicks(frozen.pid))! };
-  frozen.signal('SIGSTOP');
+  await freezeProcess(frozen.pid);
   await scene.start(stack.configFile);
   expect(await isSameProcessAlive(identity)).toBe(false);
   expect(await frozen.ended).toBe('SIGKILL');
