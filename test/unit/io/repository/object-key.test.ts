@@ -46,7 +46,7 @@ describe('object keys', () => {
         const key = parts.join('/');
         if (!isObjectKey(key)) return;
         expect(normalize(key)).toBe(key);
-        expect(join('/root', key).startsWith('/root/')).toBe(true);
+        expect(join('/base', key).startsWith('/base/')).toBe(true);
       }),
       { numRuns: 2000 },
     );
