@@ -5,7 +5,9 @@ import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { stringify } from 'yaml';
 import { writeFile } from 'node:fs/promises';
 import { unlessGone } from '../../../src/io/process/proc.ts';
+import { freezeServer } from '../../crash/support/server-process.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';
+import { filesBelow } from '../../support/folder-hash.ts';
 import { freePort } from '../../support/free-port.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 import { type RstowProcess, runRstow, spawnRstow } from '../cli/rstow-process.ts';
@@ -108,12 +110,19 @@ test(
   { timeout: 2 * PATIENCE_MS },
   async () => {
     const killed = startUp();
+    // A server that doesn't answer keeps the first backup where it is.
+    await waitUntil(
+      'the database is owned',
+      async () => (await filesBelow(join(stack.repositoryDir, 'databases', DATABASE, 'owner'))).length > 0,
+    );
+    const server = await freezeServer(stack);
     await waitUntil('the first backup runs', async () => (await firstBackupRun()) !== undefined || ended(killed), PATIENCE_MS);
     killed.signal('SIGKILL');
     await killed.exitCode;
     const before = await firstBackupRun();
     expect(before?.status).toBe('RUNNING');
     const temporal = await processesOfState();
+    server.thaw();
 
     const next = startUp();
     await ready(next);
