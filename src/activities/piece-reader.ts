@@ -2,14 +2,11 @@ import { stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readRange } from '../io/data-directory/range-reader.ts';
 import type { ChunkFeed } from './chunk-feed.ts';
-import { createRecordCut, type PieceContent } from './record-cut.ts';
+import { createRecordCut, type CutRange, type PieceContent } from './record-cut.ts';
 
 /** One segment's file as a backup reads it: usually a pin, so that compaction can't take it away. */
-export type PieceSource = {
+export type PieceSource = CutRange & {
   path: string;
-  startBytes: number;
-  /** The piece ends with the first record that ends at or past it. */
-  targetBytes: number;
   /** How long an incomplete record may stay unchanged before it counts as torn. */
   tornTailMs: number;
   signal: AbortSignal;

@@ -24,9 +24,15 @@ export type RecordCut = {
   content(): PieceContent;
 };
 
+export type CutRange = {
+  startBytes: number;
+  targetBytes: number;
+  /** Sees each record that is let through. */
+  onRecord?: ((record: RecordView) => void) | undefined;
+};
+
 /** Lets whole records through, up to the first that ends at or past `targetBytes`. */
-export function createRecordCut(range: { startBytes: number; targetBytes: number; onRecord?: (record: RecordView) => void }): RecordCut {
-  const { startBytes, targetBytes } = range;
+export function createRecordCut({ startBytes, targetBytes, onRecord }: CutRange): RecordCut {
   const hash = createSha256();
   const held = createByteQueue();
   let passedBytes = startBytes;
@@ -43,6 +49,7 @@ export function createRecordCut(range: { startBytes: number; targetBytes: number
       endBytes = record.endBytes;
       records += 1;
       lastRecord = { startBytes: record.startBytes, crc32c: record.crc32c, sequence: record.sequence };
+      onRecord?.(record);
     },
   });
   const endOf = (): ScanEnd =>

@@ -16,11 +16,12 @@ import type { RunPort } from './run-port.ts';
 export type ReplaySource = {
   extents: readonly Extent[];
   pathOf: (segment: SegmentId) => string;
-  /** Goes on from here; what it holds is not read again. */
-  from?: Checkpoint;
   /** What damage in these files is called: the source's own, or a stored object's. */
   damageCode: Extract<ErrorCode, 'source-damaged' | 'damaged-object'>;
 };
+
+/** A log that was replayed up to some extents. Its changed instances are not in a digest yet. */
+export type LogReplay = { index: ReplayIndex; records: number; from: Checkpoint | undefined };
 
 export type Replayed = { index: ReplayIndex; stateDigest: StateHash; records: number };
 
@@ -30,18 +31,29 @@ const READ_BUFFER_SIZE_BYTES = 256 * 1024;
 
 /** Replays a log as a server does when it starts, and gives the digest of the state at its end. */
 export async function replaySegments(source: ReplaySource, run: RunPort): Promise<Replayed> {
-  const index = createReplayIndex(source.from);
-  const digest = createStateDigest(source.from?.digest);
-  const startOf = new Map((source.from?.extents ?? []).map((extent) => [extent.segment, extent.endBytes]));
+  return settleReplay(source, await readLog(source, run));
+}
+
+/** Adds what changed to the digest: only the records that hold an instance's present state are read, and parsed. */
+export async function settleReplay(source: ReplaySource, replay: LogReplay): Promise<Replayed> {
+  const { index, records, from } = replay;
+  const digest = createStateDigest(from?.digest);
+  settleMachines(index, digest, sha256);
+  await settleInstances(source, index, digest);
+  return { index, stateDigest: digest.hex(), records };
+}
+
+/** Replays what came after the checkpoint, whose index it takes over; without one, everything. */
+export async function readLog(source: ReplaySource, run: RunPort, from?: Checkpoint): Promise<LogReplay> {
+  const index = createReplayIndex(from);
+  const startOf = new Map((from?.extents ?? []).map((extent) => [extent.segment, extent.endBytes]));
   const buffer = Buffer.allocUnsafeSlow(READ_BUFFER_SIZE_BYTES);
   let records = 0;
   for (const extent of source.extents) {
     run.report({ replaying: segmentFileName(extent.segment) });
     records += await replaySegment(source, { index, extent, startBytes: startOf.get(extent.segment) ?? 0, buffer }, run.signal);
   }
-  settleMachines(index, digest, sha256);
-  await settleInstances(source, index, digest);
-  return { index, stateDigest: digest.hex(), records };
+  return { index, records, from };
 }
 
 type SegmentReplay = { index: ReplayIndex; extent: Extent; startBytes: number; buffer: Uint8Array };
@@ -68,7 +80,6 @@ async function replaySegment(source: ReplaySource, replay: SegmentReplay, signal
   return records;
 }
 
-/** Only the record that holds an instance's present state is parsed. */
 async function settleInstances(source: ReplaySource, index: ReplayIndex, digest: StateDigest): Promise<void> {
   const window = new RecordWindow(source.pathOf);
   try {

@@ -6,11 +6,15 @@ import { planCover } from '../core/repository/cover.ts';
 import { planKey } from '../core/repository/object-keys.ts';
 import { type Piece, piecesBySegment } from '../core/repository/piece.ts';
 import { continuityOf } from '../core/wal/continuity.ts';
+import type { RecordView } from '../core/wal/record-scanner.ts';
 import type { SegmentId } from '../core/wal/segment-id.ts';
 import type { Extent } from '../core/wal/wal-range.ts';
+import { readCheckpoint } from '../io/agent-state/digest-checkpoint.ts';
 import { putSealed } from '../io/repository/sealed-object.ts';
 import type { ActivityDeps } from './activity-deps.ts';
+import { checkpointFile } from './checkpoint-file.ts';
 import { databaseSettings } from './database-settings.ts';
+import { createPassingReplay, keepReplay, type PassingReplay } from './passing-replay.ts';
 import { PIECE_SIZE_BYTES_MAX, type PieceShelf, storePiece } from './piece-store.ts';
 import { pinnedPath, readFence } from './pinned-segments.ts';
 import type { PieceContent } from './record-cut.ts';
@@ -35,8 +39,11 @@ export const storeSegments =
     const fence = await readFence(deps, input.repository, input.fenceKey);
     const stored = await storedPieces(repository, database, timeline);
     const shelf: PieceShelf = { repository, database, timeline, runId: run.runId };
-    const source = sourceOf(deps, { database, fence, run });
-    await checkContinues(shelf, { fence, stored, pathOf: source.pathOf });
+    const pathOf = pathsOf(deps, { database, fence, run });
+    await checkContinues(shelf, { fence, stored, pathOf });
+    const file = await checkpointFile(deps, database, timeline);
+    const replay = createPassingReplay(await readCheckpoint(file));
+    const source = { pathOf, tornTailMs: deps.config.timing.tornTailMs, replay };
     const value: StoredExtents = { format: 1, segments: [], warnings: [] };
     const bySegment = piecesBySegment(stored);
     for (const extent of fence.segments) {
@@ -45,22 +52,25 @@ export const storeSegments =
       value.segments.push({ segment: extent.segment, endBytes: result.endBytes });
       value.warnings.push(...result.warnings);
     }
+    keepReplay({ file, runId: run.runId, replay });
     const extentsKey = planKey(database, run.runId, 'extents');
     await putSealed(repository, extentsKey, { schema: storedExtentsSchema, value });
     const { restorable } = continuityOf(value.segments.map(({ segment }) => segment));
     return { extentsKey, restorable, warnings: value.warnings };
   };
 
-type SegmentSource = { pathOf: (segment: SegmentId) => string; tornTailMs: number };
-
-function sourceOf(deps: ActivityDeps, of: { database: string; fence: Fence; run: RunPort }): SegmentSource {
+function pathsOf(deps: ActivityDeps, of: { database: string; fence: Fence; run: RunPort }): SegmentSource['pathOf'] {
   const { dataDir } = databaseSettings(deps.config, of.database);
   const id = { dataDir, timeline: of.fence.timeline, runId: of.run.runId };
-  return {
-    pathOf: (segment) => pinnedPath(id, of.fence.pin, segment),
-    tornTailMs: deps.config.timing.tornTailMs,
-  };
+  return (segment) => pinnedPath(id, of.fence.pin, segment);
 }
+
+type SegmentSource = {
+  pathOf: (segment: SegmentId) => string;
+  tornTailMs: number;
+  /** Takes each record that is stored now, in the order of the log. */
+  replay: PassingReplay;
+};
 
 type SegmentWork = { extent: Extent; known: readonly Piece[]; source: SegmentSource; run: RunPort };
 
@@ -70,26 +80,31 @@ async function storeSegment(shelf: PieceShelf, work: SegmentWork): Promise<{ end
   const cover = planCover(known, extent.endBytes);
   let endBytes = cover.pieces.at(-1)?.endBytes ?? 0;
   for (const hole of cover.missing) {
-    const path = source.pathOf(extent.segment);
-    const end = await storeHole(shelf, extent.segment, { ...hole, path, tornTailMs: source.tornTailMs, run });
+    const end = await storeHole(shelf, extent.segment, { ...hole, source, run });
     endBytes = Math.max(endBytes, end.endBytes);
     if (end.end.kind === 'whole') continue;
     // Bytes that are no records end the segment, and nothing stored may lie behind them.
-    return { endBytes: end.endBytes, warnings: [await judgeTail(path, extent.segment, end.end)] };
+    return { endBytes: end.endBytes, warnings: [await judgeTail(source.pathOf(extent.segment), extent.segment, end.end)] };
   }
   return { endBytes, warnings: [] };
 }
 
-type Hole = { startBytes: number; endBytes: number; path: string; tornTailMs: number; run: RunPort };
+type Hole = { startBytes: number; endBytes: number; source: SegmentSource; run: RunPort };
 
 /** Stores one hole as pieces of at most about 64 MiB, each at once durable. */
 async function storeHole(shelf: PieceShelf, segment: SegmentId, hole: Hole): Promise<PieceContent> {
-  const { path, tornTailMs, run } = hole;
+  const { source, run } = hole;
+  const from = {
+    path: source.pathOf(segment),
+    tornTailMs: source.tornTailMs,
+    signal: run.signal,
+    onRecord: (record: RecordView) => source.replay.take(segment, record),
+  };
   let startBytes = hole.startBytes;
   for (;;) {
     run.report({ segment, positionBytes: startBytes });
     const targetBytes = Math.min(hole.endBytes, startBytes + PIECE_SIZE_BYTES_MAX);
-    const content = await storePiece(shelf, segment, { path, startBytes, targetBytes, tornTailMs, signal: run.signal });
+    const content = await storePiece(shelf, segment, { ...from, startBytes, targetBytes });
     if (content.end.kind !== 'whole' || content.endBytes >= hole.endBytes) return content;
     startBytes = content.endBytes;
   }

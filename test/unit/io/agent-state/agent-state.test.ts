@@ -41,9 +41,9 @@ describe('a digest’s checkpoint', () => {
   it('is read back by the history and the folder that it was made of', async () => {
     const stateDir = await stateFolder();
     const replay = settled();
-    expect(await readCheckpoint(stateDir, 'orders', binding)).toBeUndefined();
+    expect(await readCheckpoint({ stateDir, database: 'orders', binding })).toBeUndefined();
     await writeCheckpoint({ stateDir, database: 'orders', binding }, replay);
-    const checkpoint = await readCheckpoint(stateDir, 'orders', binding);
+    const checkpoint = await readCheckpoint({ stateDir, database: 'orders', binding });
     expect(checkpoint).toMatchObject({ extents: replay.extents, digest: replay.digest });
     expect(checkpoint?.instances).toHaveLength([...replay.index.instances()].length);
   });
@@ -51,9 +51,9 @@ describe('a digest’s checkpoint', () => {
   it('is worth nothing to another timeline, another wal/ folder, or another database', async () => {
     const stateDir = await stateFolder();
     await writeCheckpoint({ stateDir, database: 'orders', binding }, settled());
-    expect(await readCheckpoint(stateDir, 'orders', { ...binding, timeline: '0002' })).toBeUndefined();
-    expect(await readCheckpoint(stateDir, 'orders', { ...binding, walInode: '4712' })).toBeUndefined();
-    expect(await readCheckpoint(stateDir, 'stock', binding)).toBeUndefined();
+    expect(await readCheckpoint({ stateDir, database: 'orders', binding: { ...binding, timeline: '0002' } })).toBeUndefined();
+    expect(await readCheckpoint({ stateDir, database: 'orders', binding: { ...binding, walInode: '4712' } })).toBeUndefined();
+    expect(await readCheckpoint({ stateDir, database: 'stock', binding })).toBeUndefined();
   });
 
   it('is worth nothing with any flipped bit, or cut short', async () => {
@@ -65,11 +65,11 @@ describe('a digest’s checkpoint', () => {
       const flipped = Uint8Array.from(sound);
       flipped[at] = flipped[at]! ^ (1 << (at & 7));
       await writeFile(path, flipped);
-      expect(await readCheckpoint(stateDir, 'orders', binding)).toBeUndefined();
+      expect(await readCheckpoint({ stateDir, database: 'orders', binding })).toBeUndefined();
     }
     for (const sizeBytes of [0, 1, sound.length >> 1, sound.length - 1]) {
       await writeFile(path, sound.subarray(0, sizeBytes));
-      expect(await readCheckpoint(stateDir, 'orders', binding)).toBeUndefined();
+      expect(await readCheckpoint({ stateDir, database: 'orders', binding })).toBeUndefined();
     }
   });
 
