@@ -9,16 +9,21 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { WorkflowHandle } from '@temporalio/client';
 import proto from '@temporalio/proto';
-import { lockWorkflowId } from '../src/contract/names.ts';
+import { ABORT_SIGNAL, APPROVE_UPDATE, DENY_UPDATE, REQUEST_RECOVERY_SIGNAL } from '../src/contract/messages.ts';
+import { lockWorkflowId, PROGRESS_QUERY, recoveryWorkflowId, WORKFLOW_QUEUE } from '../src/contract/names.ts';
+import type { Progress } from '../src/contract/progress.ts';
 import { RstowError } from '../src/core/errors/rstow-error.ts';
 import { bundleWorkflows } from '../test/replay/workflow-bundle.ts';
 import { startTemporalServer } from '../test/support/temporal-server.ts';
-import { DATABASE, type FakeAgent, startFakeAgent } from '../test/workflow/fake-agent.ts';
+import { waitUntil } from '../test/support/wait-until.ts';
+import { AGENT, DATABASE, type FakeAgent, startFakeAgent } from '../test/workflow/fake-agent.ts';
 import { holdVerb } from '../test/workflow/held-verb.ts';
+import { CANDIDATE, PLANNED } from '../test/workflow/plausible-verbs.ts';
 
 const { History } = proto.temporal.api.history.v1;
 const HISTORIES = fileURLToPath(new URL('../test/replay/histories/', import.meta.url));
 
+const DAY_MS = 86_400_000;
 const input = { database: DATABASE };
 const restoreInput = { ...input, backup: 'latest' };
 const refuse = async (): Promise<never> => Promise.reject(new RstowError('source-damaged', 'byte 7 is no record'));
@@ -46,6 +51,56 @@ const scenarios: Record<string, Scenario> = {
   'restore-rolled-back': (agent) => {
     agent.verbs.swapIn = noStart;
     return agent.start('restore', restoreInput);
+  },
+  'restore-approved': async (agent) => {
+    wantApproval(agent, DAY_MS);
+    const run = await agent.start('restore', restoreInput);
+    await decide(run, APPROVE_UPDATE, { planHash: PLANNED.planHash, by: 'bob' });
+    return run;
+  },
+  'restore-denied': async (agent) => {
+    wantApproval(agent, DAY_MS);
+    const run = await agent.start('restore', restoreInput);
+    await decide(run, DENY_UPDATE, { by: 'bob', reason: 'not today' });
+    return run;
+  },
+  'restore-approval-expired': (agent) => {
+    wantApproval(agent, 500);
+    return agent.start('restore', restoreInput);
+  },
+  'disaster-recovery-done': (agent) => requestRecovery(agent),
+  'disaster-recovery-not-needed': (agent) => {
+    agent.verbs.inspectLiveDatabase = async () => ({ isUp: true, isAsNew: true });
+    return agent.start('disasterRecovery', input);
+  },
+  'disaster-recovery-next-state': (agent) => {
+    const older = { ...CANDIDATE, label: '20261123T101500Z-hot', records: 12 };
+    agent.verbs.findCandidates = async () => ({ usable: [CANDIDATE, older], skipped: [], newest: CANDIDATE });
+    agent.verbs.planRestore = async ({ backup }) => ({ ...PLANNED, label: backup });
+    let attempts = 0;
+    agent.verbs.stageWal = async () => {
+      attempts += 1;
+      return attempts === 1 ? damaged() : { timeline: '0002', records: 12 };
+    };
+    return agent.start('disasterRecovery', { ...input, agent: AGENT });
+  },
+  'disaster-recovery-approved': async (agent) => {
+    wantApproval(agent, DAY_MS);
+    const run = await requestRecovery(agent);
+    await decide(run, APPROVE_UPDATE, { planHash: PLANNED.planHash, by: 'bob' });
+    return run;
+  },
+  'disaster-recovery-rolled-back': (agent) => {
+    agent.verbs.swapIn = noStart;
+    return agent.start('disasterRecovery', { ...input, force: true });
+  },
+  'disaster-recovery-aborted': async (agent) => {
+    const held = holdVerb(undefined);
+    agent.verbs.stageWal = held.verb;
+    const run = await requestRecovery(agent);
+    await held.reached;
+    await run.signal(ABORT_SIGNAL);
+    return run;
   },
   'verify-backup': (agent) => agent.start('verifyBackup', input),
   'verify-backup-damaged': (agent) => {
@@ -76,6 +131,25 @@ async function meetHolder(agent: FakeAgent): Promise<WorkflowHandle> {
   await holder.cancel();
   await end(holder);
   return run;
+}
+
+/** As other services ask for it: signal and input are the same object. */
+async function requestRecovery(agent: FakeAgent): Promise<WorkflowHandle> {
+  return agent.client.workflow.signalWithStart('disasterRecovery', {
+    ...{ workflowId: recoveryWorkflowId(DATABASE), taskQueue: WORKFLOW_QUEUE, args: [input] },
+    ...{ signal: REQUEST_RECOVERY_SIGNAL, signalArgs: [input] },
+  });
+}
+
+function wantApproval(agent: FakeAgent, expiresMs: number): void {
+  agent.verbs.planRestore = async () => ({ ...PLANNED, approval: { for: ['restore', 'disasterRecovery'], expiresMs } });
+}
+
+/** Once the run asks: before that it has no such update. */
+async function decide(run: WorkflowHandle, update: string, decision: unknown): Promise<void> {
+  const asks = async (): Promise<boolean> => (await run.query<Progress>(PROGRESS_QUERY)).phase === 'waiting for approval';
+  await waitUntil('it waits for approval', asks);
+  await run.executeUpdate(update, { args: [decision] });
 }
 
 async function end(run: WorkflowHandle): Promise<void> {

@@ -24,7 +24,15 @@ async function replay(name: string, bundleCode = code): Promise<void> {
 }
 
 it('has a history of every workflow type', () => {
-  for (const name of ['hot-backup-done', 'restore-in-place', 'verify-backup', 'list-backups', 'describe-database', 'lock-database']) {
+  for (const name of [
+    'hot-backup-done',
+    'restore-in-place',
+    'disaster-recovery-done',
+    'verify-backup',
+    'list-backups',
+    'describe-database',
+    'lock-database',
+  ]) {
     expect(names).toContain(name);
   }
 });
@@ -38,6 +46,8 @@ describe('a changed workflow', () => {
     ['that does another step', { name: 'hot-backup-done', from: 'storeSegments', to: 'storePieces' }],
     ['that unpins nothing', { name: 'hot-backup-failed', from: 'unpinWal', to: 'clearPins' }],
     ['whose lock has another id', { name: 'restore-in-place', from: 'rstow/lock/', to: 'rstow/locks/' }],
+    ['that takes a database over otherwise', { name: 'disaster-recovery-done', from: 'takeOwnership', to: 'claimDatabase' }],
+    ['that waits for nobody’s approval', { name: 'restore-approved', from: '.for.includes(', to: '.for.indexOf(' }],
     ['that does not roll back', { name: 'restore-rolled-back', from: 'service-start-failed', to: 'service-start-refused' }],
   ])('%s fails to replay', async (_what, { name, from, to }) => {
     expect(code).toContain(from);

@@ -8,12 +8,21 @@ import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
 import { activityFailure } from '../../src/activities/activity-failure.ts';
 import { findLockHolder } from '../../src/activities/lock-holder.ts';
 import type { Place } from '../../src/activities/locate.ts';
-import { ANY_QUEUE, databaseQueue, runWorkflowId, SEARCH_ATTRIBUTES, WORKFLOW_QUEUE } from '../../src/contract/names.ts';
+import {
+  agentQueue,
+  ANY_QUEUE,
+  databaseQueue,
+  runWorkflowId,
+  SEARCH_ATTRIBUTES,
+  standbyQueue,
+  WORKFLOW_QUEUE,
+} from '../../src/contract/names.ts';
 import { createRunRegistry } from '../../src/worker/run-registry.ts';
 import { makeNamespace } from '../support/temporal-namespace.ts';
 import { plausibleVerbs, type PlausibleVerbs } from './plausible-verbs.ts';
 
 export const DATABASE = 'orders';
+export const AGENT = 'db1';
 
 export type Call = { verb: string; input: Record<string, unknown> };
 
@@ -70,7 +79,7 @@ export async function startFakeAgent({ temporalAddress, workflowBundlePath }: Fa
       workflowBundle: { codePath: workflowBundlePath },
       stickyQueueScheduleToStartTimeout: '1s',
     }),
-    ...[databaseQueue(DATABASE), ANY_QUEUE].map((taskQueue) =>
+    ...[databaseQueue(DATABASE), ANY_QUEUE, standbyQueue(DATABASE), agentQueue(AGENT)].map((taskQueue) =>
       Worker.create({ ...common, taskQueue, activities: recorded(agent, plausible), maxHeartbeatThrottleInterval: HEARTBEAT_MS }),
     ),
   ]);
@@ -86,7 +95,7 @@ export async function startFakeAgent({ temporalAddress, workflowBundlePath }: Fa
 /** One queue is enough: the place that the database's agent names is the queue that it answers on. */
 function placeOf(): Place {
   return {
-    agent: 'db1',
+    agent: AGENT,
     installationId: '6f9619ff-8b86-4d01-b42d-00cf4fc964ff',
     queue: databaseQueue(DATABASE),
     timing: { heartbeatMs: 2000, retryInitialMs: 50, retryMaxMs: 200, transferGiveUpMs: 20_000, stepGiveUpMs: 20_000 },

@@ -2,6 +2,7 @@
 import type { Activities } from '../../src/activities/activities.ts';
 import type { Place } from '../../src/activities/locate.ts';
 import type { PlannedRestore } from '../../src/activities/plan-restore.ts';
+import type { Candidate } from '../../src/activities/recovery-candidates.ts';
 import type { WrittenManifest } from '../../src/activities/write-manifest.ts';
 import type { WalOffsetText } from '../../src/core/wal/wal-offset.ts';
 
@@ -32,7 +33,8 @@ const manifest: WrittenManifest = {
   bytesPlain: 500,
 };
 
-const planned: PlannedRestore = {
+/** A restore's plan, as the verb `planRestore` tells it. */
+export const PLANNED: PlannedRestore = {
   label: LABEL,
   repository: 'local',
   dataDir: '/data',
@@ -44,6 +46,9 @@ const planned: PlannedRestore = {
   planHash: 'cd'.repeat(32),
   warnings: [],
 };
+
+/** A state that a recovery can try. */
+export const CANDIDATE: Candidate = { label: LABEL, repository: 'local', extents, records: counts.records, createdAtMs: 1_795_000_000_000 };
 
 const row = { label: LABEL, timeline: '0001', extents, ...counts, stateDigest: DIGEST, restorable: 'from-log' as const };
 
@@ -58,6 +63,7 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     locateDatabase: async () => place(),
     locateAgent: async () => place(),
     locateAnywhere: async () => place(),
+    locateStandby: async () => place(),
     findLockHolder,
     prepareBackup: async () => ({ repository: 'local', label: LABEL, timeline: '0001', serverVersion: '0.3.0' }),
     pinWal: async () => ({ fenceKey: 'databases/orders/plans/run/fence.json', pin: 'links', segments: 1, sizeBytes: 500 }),
@@ -70,7 +76,12 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     verifyStoredBackup: async () => ({ pieces: 1, records: 19, bytesRead: 200, bytesPlain: 500, stateDigest: DIGEST }),
     findAlternative: async () => null,
     recordVerification: async () => [],
-    planRestore: async ({ toDataDir = '/data' }) => ({ ...planned, dataDir: toDataDir }),
+    inspectLiveDatabase: async () => ({ isUp: false, isAsNew: false }),
+    findCandidates: async () => ({ usable: [CANDIDATE], skipped: [], newest: CANDIDATE }),
+    readOwnerGeneration: async () => 1,
+    prepareHost: async () => ({ placed: [] }),
+    takeOwnership: async ({ fromGeneration }) => ({ generation: fromGeneration + 1 }),
+    planRestore: async ({ toDataDir = '/data' }) => ({ ...PLANNED, dataDir: toDataDir }),
     stageWal: async () => ({ timeline: '0002', records: 19 }),
     rehearse: async () => ({ rehearsal: 'passed', warnings: [] }),
     nameSwap: async () => ({

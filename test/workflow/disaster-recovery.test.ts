@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
+import type { DisasterRecoveryResult } from '../../src/contract/disaster-recovery.ts';
+import { ABORT_SIGNAL } from '../../src/contract/messages.ts';
+import { lockWorkflowId } from '../../src/contract/names.ts';
+import type { ErrorCode } from '../../src/core/errors/error-table.ts';
+import { RstowError } from '../../src/core/errors/rstow-error.ts';
+import { AGENT, DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
+import { failureOf, statusOf } from './failures.ts';
+import { holdVerb } from './held-verb.ts';
+import { CANDIDATE, LABEL, PLANNED } from './plausible-verbs.ts';
+
+let agent: FakeAgent;
+
+beforeAll(async () => {
+  agent = await startFakeAgent({ temporalAddress: inject('temporalAddress'), workflowBundlePath: inject('workflowBundlePath') });
+});
+beforeEach(() => agent.reset());
+afterAll(() => agent.stop());
+
+const input = { database: DATABASE };
+const SELECTED = ['inspectLiveDatabase', 'findCandidates', 'readOwnerGeneration'];
+const PROVED = [...SELECTED, 'planRestore', 'stageWal', 'prepareHost', 'rehearse'];
+const UP = [...PROVED, 'takeOwnership', 'nameSwap', 'swapIn', 'verifyLive'];
+const BACKED_UP = ['prepareBackup', 'pinWal', 'storeSegments', 'storeAttachments', 'digestState', 'writeManifest', 'unpinWal'];
+const ALL = [...UP, ...BACKED_UP, 'clearStaging'];
+
+const failing =
+  (code: ErrorCode, sentence = 'as planted') =>
+  async (): Promise<never> =>
+    Promise.reject(new RstowError(code, sentence));
+
+const inputOf = (verb: string): unknown => agent.calls.find((call) => call.verb === verb)?.input;
+
+it('selects, fetches, prepares, rehearses, takes the database over, swaps, compares, backs up, and clears', async () => {
+  const result = await agent.execute<DisasterRecoveryResult>('disasterRecovery', input);
+  expect(result).toMatchObject({
+    outcome: 'done',
+    label: LABEL,
+    agent: AGENT,
+    generation: 2,
+    timeline: '0002',
+    skipped: [],
+    laterRequests: 0,
+  });
+  expect(result.lost).toEqual({ sinceMs: CANDIDATE.createdAtMs, untilMs: expect.any(Number) as number, knownRecords: 0 });
+  expect(result.firstBackup).toEqual({ label: LABEL, piecesStored: 1, bytesStored: 200 });
+  expect(verbsOf(agent)).toEqual(ALL);
+  expect(inputOf('stageWal')).toMatchObject({ generation: 2 });
+  expect(inputOf('takeOwnership')).toMatchObject({ fromGeneration: 1, timeline: '0002' });
+});
+
+it.each([
+  [{ isUp: true, isAsNew: true }, {}, 'not-needed'],
+  [{ isUp: true, isAsNew: false }, {}, 'done'],
+  [{ isUp: false, isAsNew: false }, {}, 'done'],
+  [{ isUp: true, isAsNew: true }, { force: true }, 'done'],
+])('where the database is %o and the input says %o it ends as %s', async (live, more, outcome) => {
+  agent.verbs.inspectLiveDatabase = async () => live;
+  const result = await agent.execute<DisasterRecoveryResult>('disasterRecovery', { ...input, ...more });
+  expect(result.outcome).toBe(outcome);
+  expect(verbsOf(agent).includes('takeOwnership')).toBe(outcome === 'done');
+});
+
+it.each([
+  [{}, ['locateDatabase', 'locateStandby']],
+  [{ agent: AGENT }, ['locateDatabase', 'locateAgent']],
+])('with the input %o it asks the owner, then who is to take over: %j', async (more, asked) => {
+  await agent.execute('disasterRecovery', { ...input, ...more });
+  expect(agent.calls.map(({ verb }) => verb).filter((verb) => verb.startsWith('locate'))).toEqual(asked);
+});
+
+it.each(PROVED.slice(1))('never takes the database over when %s fails, and leaves nothing staged', async (verb) => {
+  agent.verbs = { [verb]: failing('not-enough-space') };
+  expect(await failureOf(agent.execute('disasterRecovery', input))).toMatchObject({ message: 'not-enough-space: as planted' });
+  const begun = PROVED.slice(0, PROVED.indexOf(verb) + 1);
+  expect(verbsOf(agent)).toEqual(begun.includes('stageWal') ? [...begun, 'clearStaging'] : begun);
+});
+
+it('swaps nothing where another installation became the owner meanwhile', async () => {
+  agent.verbs.takeOwnership = failing('owner-outdated');
+  expect(await failureOf(agent.execute('disasterRecovery', input))).toMatchObject({ type: 'owner-outdated' });
+  expect(verbsOf(agent)).toEqual([...PROVED, 'takeOwnership', 'clearStaging']);
+});
+
+it.each([
+  ['swapIn', 'service-start-failed'],
+  ['verifyLive', 'digest-different'],
+] as const)('puts the new host’s own data back when %s fails with %s', async (verb, code) => {
+  agent.verbs = { [verb]: failing(code) };
+  const failure = await failureOf(agent.execute('disasterRecovery', input));
+  expect(failure).toMatchObject({ type: code, message: `${code}: as planted; the replaced data are back in place` });
+  expect(verbsOf(agent)).toEqual([...UP.slice(0, UP.indexOf(verb) + 1), 'rollBack', 'clearStaging']);
+});
+
+it('rolls nothing back on a host that had no data', async () => {
+  agent.verbs = {
+    nameSwap: async () => ({ oldWal: null, newWal: { inode: '12' }, stagedWal: 'staged', replacedDir: 'replaced' }),
+    swapIn: failing('service-start-failed'),
+  };
+  expect(await failureOf(agent.execute('disasterRecovery', input))).toMatchObject({ message: 'service-start-failed: as planted' });
+  expect(verbsOf(agent)).not.toContain('rollBack');
+});
+
+it.each(['damaged-object', 'digest-different'] as const)(
+  'tries the next state where the first is found with %s, and names it',
+  async (code) => {
+    const older = { ...CANDIDATE, label: '20261123T101500Z-hot', records: 12 };
+    const [attempts, begun]: [unknown[], string[]] = [[], []];
+    agent.verbs = {
+      findCandidates: async () => ({ usable: [CANDIDATE, older], skipped: [], newest: CANDIDATE }),
+      planRestore: async ({ backup, takeover }) => {
+        attempts.push(takeover);
+        begun.push(backup);
+        return { ...PLANNED, label: backup };
+      },
+      stageWal: async () => {
+        if (begun.length === 1) throw new RstowError(code, 'as planted');
+        return { timeline: '0002', records: 12 };
+      },
+    };
+    const result = await agent.execute<DisasterRecoveryResult>('disasterRecovery', input);
+    expect(result).toMatchObject({ outcome: 'warnings', label: older.label, lost: { knownRecords: 7, knownEnd: CANDIDATE.extents.end } });
+    expect(result.skipped).toEqual([{ label: LABEL, repository: 'local', code, reason: `${code}: as planted` }]);
+    expect(result.warnings.map((warning) => warning.code)).toEqual(['state-skipped', 'records-lost']);
+    expect([begun, attempts]).toEqual([
+      [LABEL, older.label],
+      [{ attempt: 0 }, { attempt: 1 }],
+    ]);
+    expect(verbsOf(agent).slice(3, 8)).toEqual(['planRestore', 'stageWal', 'clearStaging', 'planRestore', 'stageWal']);
+  },
+);
+
+it('says why for each state where none can be recovered', async () => {
+  agent.verbs.stageWal = failing('damaged-object');
+  const failure = await failureOf(agent.execute('disasterRecovery', input));
+  expect(failure).toMatchObject({
+    type: 'backup-not-found',
+    message: expect.stringContaining(`${LABEL} in local: damaged-object`) as string,
+  });
+  expect(verbsOf(agent)).not.toContain('takeOwnership');
+});
+
+it.each(ALL.filter((verb) => !['unpinWal', 'clearStaging'].includes(verb)))('heeds an abort while %s is done, and clears', async (verb) => {
+  const held = holdVerb(undefined);
+  agent.verbs = { [verb]: held.verb };
+  const run = await agent.start('disasterRecovery', input);
+  await held.reached;
+  await run.signal(ABORT_SIGNAL);
+  const failure = await failureOf(run.result());
+  expect(failure).toMatchObject({ type: 'cancelled', message: expect.stringContaining('the recovery was aborted at: ') as string });
+  const begun = verbsOf(agent);
+  expect(begun.filter((done) => ALL.includes(done) && !['unpinWal', 'clearStaging'].includes(done)).at(-1)).toBe(verb);
+  expect(begun.includes('clearStaging')).toBe(ALL.indexOf(verb) > ALL.indexOf('planRestore'));
+  expect(begun.includes('unpinWal')).toBe(ALL.indexOf(verb) > ALL.indexOf('prepareBackup'));
+  if (begun.includes('findCandidates')) expect(await statusOf(agent.client.workflow.getHandle(lockWorkflowId(DATABASE)))).toBe('COMPLETED');
+});
