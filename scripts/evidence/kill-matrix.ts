@@ -1,6 +1,6 @@
 /**
- * `node scripts/evidence/kill-matrix.ts [hotBackup|restore|verifyBackup] [rounds]`: kills the agent at every known point of
- * each kind of run, one run a point, and checks what CI checks at a few of them; docs/evidence.md keeps the outcome.
+ * `node scripts/evidence/kill-matrix.ts [hotBackup|restore|verifyBackup|disasterRecovery] [rounds]`: kills the agent at every known
+ * point of each kind of run (of a disaster recovery the new host's), one run a point, and checks what CI checks at a few of them; docs/evidence.md keeps the outcome.
  * Needs rstmdb and temporal on PATH.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -11,8 +11,11 @@ import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import type { CommonResult } from '../../src/contract/result.ts';
 import { type CrashScene, openCrashScene } from '../../test/crash/support/crash-scene.ts';
 import { HOT_BACKUP_POINTS, type KillPoint, RESTORE_POINTS, VERIFY_BACKUP_POINTS } from '../../test/crash/support/kill-point.ts';
+import { openBurningHosts } from '../../test/crash/support/killed-recovery.ts';
 import { type KilledRun, runWithKills, untilSeen } from '../../test/crash/support/kill-run.ts';
 import { leftBehind } from '../../test/crash/support/left-behind.ts';
+import { RECOVERY_POINTS } from '../../test/crash/support/recovery-point.ts';
+import { brokenRecoveryPromises } from '../../test/crash/support/recovery-promises.ts';
 import { untiledPieces } from '../../test/crash/support/piece-stamps.ts';
 import { DATABASE } from '../../test/support/database-stack.ts';
 import { startTemporalServer } from '../../test/support/temporal-server.ts';
@@ -35,7 +38,8 @@ try {
   const workflowBundlePath = join(folder, 'workflows.js');
   await writeFile(workflowBundlePath, await bundle());
   for (let round = 1; round <= Number(rounds); round += 1) {
-    for (const kind of KINDS.filter(({ type }) => only === undefined || type === only)) await killEverywhere(kind, workflowBundlePath);
+    for (const kind of KINDS.filter(({ type }) => isWanted(type))) await killEverywhere(kind, workflowBundlePath);
+    if (isWanted('disasterRecovery')) await killNewHosts(workflowBundlePath);
   }
 } finally {
   await temporal.stop();
@@ -44,6 +48,10 @@ try {
 for (const sentence of broken) console.log(`BROKEN ${sentence}`);
 console.log(`${kills} kills, ${broken.length} broken promises`);
 process.exitCode = broken.length === 0 ? 0 : 1;
+
+function isWanted(type: string): boolean {
+  return only === undefined || type === only;
+}
 
 async function bundle(): Promise<string> {
   const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
@@ -54,26 +62,49 @@ async function killEverywhere(kind: Kind, workflowBundlePath: string): Promise<v
   const scene = await openCrashScene({ temporalAddress: temporal.address, workflowBundlePath });
   try {
     for (const [index, point] of kind.points.entries()) {
-      const startedAtMs = performance.now();
-      const outcome = await killAt(scene, kind, { point, prefix: `p${index}` });
-      const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
-      console.log(`${outcome.ok ? 'held' : 'BROKEN'}  ${kind.type}, killed where ${point.name}: ${outcome.told} (${seconds} s)`);
+      await tell(kind.type, point, () => killAt(scene, kind, { point, prefix: `p${index}` }));
     }
   } finally {
     await scene.close();
   }
 }
 
-async function killAt(scene: CrashScene, kind: Kind, at: { point: KillPoint; prefix: string }): Promise<{ ok: boolean; told: string }> {
+/** Host after host burns, and the agent of the one that takes its place is killed. */
+async function killNewHosts(workflowBundlePath: string): Promise<void> {
+  const hosts = await openBurningHosts({ temporalAddress: temporal.address, workflowBundlePath });
+  try {
+    for (const point of RECOVERY_POINTS) {
+      await tell('disasterRecovery', point, async () => {
+        const recovery = await hosts.recoverWithKills([point]);
+        const { rtoMs = 0 } = recovery.killed.result;
+        const told = `recovered in ${rtoMs} ms with ${recovery.lost.lostWrites.length} writes lost`;
+        return { ended: recovery.killed, sentences: await brokenRecoveryPromises(recovery), told };
+      });
+    }
+  } finally {
+    await hosts.close();
+  }
+}
+
+type Killing = { ended: KilledRun<CommonResult>; sentences: string[]; told: string };
+
+async function tell(type: string, point: KillPoint, killing: () => Promise<Killing>): Promise<void> {
+  const startedAtMs = performance.now();
+  const { ended, sentences, told } = await killing();
+  kills += 1;
+  broken.push(...sentences.map((sentence) => `${type}, killed where ${point.name}: ${sentence}`));
+  const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
+  const verdict = sentences.length === 0 ? 'held' : 'BROKEN';
+  console.log(`${verdict}  ${type}, killed where ${point.name}: a server found: ${ended.walAtKills.join()}; ${told} (${seconds} s)`);
+}
+
+async function killAt(scene: CrashScene, kind: Kind, at: { point: KillPoint; prefix: string }): Promise<Killing> {
   const input = { database: DATABASE, ...(kind.expectsFirstBackup ? { backup: scene.backup.label } : {}) };
   const ended: Ended = await untilSeen(async (attempt) => {
     if (kind.ordersBefore > 0) await scene.write(`${at.prefix}-${attempt}`, kind.ordersBefore);
     return runWithKills(scene, { type: kind.type, input, points: [at.point] });
   });
-  kills += 1;
-  const sentences = await brokenPromises(scene, kind, ended);
-  broken.push(...sentences.map((sentence) => `${kind.type}, killed where ${at.point.name}: ${sentence}`));
-  return { ok: sentences.length === 0, told: `a server found: ${ended.walAtKills.join()}; the run: ${ended.result.outcome}` };
+  return { ended, sentences: await brokenPromises(scene, kind, ended), told: `the run: ${ended.result.outcome}` };
 }
 
 async function brokenPromises(scene: CrashScene, kind: Kind, ended: Ended): Promise<string[]> {

@@ -4,15 +4,15 @@ import { liveDigest } from '../../src/activities/live-digest.ts';
 import type { DisasterRecoveryResult } from '../../src/contract/disaster-recovery.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { parsePieceKey } from '../../src/core/repository/piece.ts';
-import { DATABASE } from '../support/database-stack.ts';
+import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import { filesBelow, folderHashes } from '../support/folder-hash.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
 import { openScene, type Scene } from '../support/scene.ts';
-import { makeStandbyHost, type StandbyHost } from '../support/standby-host.ts';
+import { makeStandbyHost } from '../support/standby-host.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 let scene: Scene;
-let host: StandbyHost;
+let host: DatabaseStack;
 
 beforeEach(async () => {
   scene = await openScene(

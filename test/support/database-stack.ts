@@ -27,8 +27,18 @@ export type StackOptions = {
   serverEnv?: Record<string, string>;
 };
 
+/** The agent's config before it is parsed. */
+export type PlainConfig = {
+  agent: { name: string; stateDir: string };
+  temporal: Record<string, unknown>;
+  repositories: Record<string, unknown>;
+  databases: Record<string, Record<string, unknown>>;
+  timing: Record<string, number>;
+};
+
 export type DatabaseStack = {
   folder: string;
+  plain: PlainConfig;
   configFile: string;
   config: AgentConfig;
   settings: DatabaseConfig;
@@ -59,9 +69,15 @@ const TIMING = {
 /** Makes the stack and starts its server. */
 export async function makeDatabaseStack(options: StackOptions): Promise<DatabaseStack> {
   const folder = await mkdtemp(join(tmpdir(), 'rstow-stack-'));
-  const [dataDir, repositoryDir] = [join(folder, 'data'), join(folder, 'repository')];
-  await Promise.all([dataDir, repositoryDir].map((path) => mkdir(path)));
-  const plain = await plainConfig(options, { folder, dataDir, repositoryDir });
+  const places = { folder, dataDir: join(folder, 'data'), repositoryDir: join(folder, 'repository') };
+  await Promise.all([places.dataDir, places.repositoryDir].map((path) => mkdir(path)));
+  const stack = await stackOf(await plainConfig(options, places), places);
+  await stack.startServer();
+  return stack;
+}
+
+/** A host as its agent's config tells, with that config written into its folder. Its server is not started. */
+export async function stackOf(plain: PlainConfig, { folder, dataDir, repositoryDir }: Places): Promise<DatabaseStack> {
   const config = agentConfigSchema.parse(plain);
   const settings = config.databases[DATABASE] as DatabaseConfig;
   const writeConfig: DatabaseStack['writeConfig'] = async (agent, changes = {}) => {
@@ -69,11 +85,11 @@ export async function makeDatabaseStack(options: StackOptions): Promise<Database
     await writeFile(configFile, stringify({ ...plain, agent, databases: { [DATABASE]: { ...plain.databases[DATABASE], ...changes } } }));
     return configFile;
   };
-  const configFile = await writeConfig({ name: options.agentName ?? 'db1', stateDir: join(folder, 'agent') });
   const service = serviceOf(settings);
-  const stack: DatabaseStack = {
+  return {
     folder,
-    configFile,
+    plain,
+    configFile: await writeConfig(plain.agent),
     config,
     settings,
     dataDir,
@@ -90,13 +106,9 @@ export async function makeDatabaseStack(options: StackOptions): Promise<Database
       await rm(folder, { recursive: true, force: true });
     },
   };
-  await stack.startServer();
-  return stack;
 }
 
 type Places = { folder: string; dataDir: string; repositoryDir: string };
-
-type PlainConfig = Record<string, unknown> & { databases: Record<string, Record<string, unknown>> };
 
 async function plainConfig(options: StackOptions, { folder, dataDir, repositoryDir }: Places): Promise<PlainConfig> {
   const address = `127.0.0.1:${await freePort()}`;

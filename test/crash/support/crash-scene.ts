@@ -2,8 +2,8 @@
 import type { HotBackupResult } from '../../../src/contract/hot-backup.ts';
 import { liveDigest } from '../../../src/activities/live-digest.ts';
 import type { AgentProcess } from '../../support/agent-process.ts';
-import { DATABASE, type StackOptions } from '../../support/database-stack.ts';
-import { startLoadWriters } from '../../support/load-writers.ts';
+import { DATABASE, type DatabaseStack, type StackOptions } from '../../support/database-stack.ts';
+import { type AcknowledgedWrite, startLoadWriters } from '../../support/load-writers.ts';
 import { openScene, type Scene, type SharedServices } from '../../support/scene.ts';
 
 /** Fill two segments of 1 MiB and begin a third. */
@@ -14,41 +14,47 @@ const WRITERS = 8;
 export const SET_UP_TIMEOUT_MS = 120_000;
 
 export type CrashScene = Scene & {
-  /** What the first backup holds; the live state has more. */
+  /** What the newest backup holds when the scene is opened; the live state has more. */
   backup: HotBackupResult;
   /** The agent that runs now. */
   currentAgent: () => AgentProcess;
   /** The next agent, as a service manager would start it. */
   startNextAgent: () => Promise<AgentProcess>;
-  /** New orders; `prefix` must be new. */
-  write: (prefix: string, count: number) => Promise<void>;
+  /** New orders; `prefix` must be new. Gives what the server acknowledged. */
+  write: (prefix: string, count: number) => Promise<AcknowledgedWrite[]>;
   digest: () => Promise<string>;
 };
 
 export async function openCrashScene(shared: SharedServices, options: Partial<StackOptions> = {}): Promise<CrashScene> {
   const timing = { serverRequestMs: 2000, ...options.timing };
   const scene = await openScene(shared, { segmentSizeMb: 1, ...options, timing });
-  const { stack } = scene;
-  let current = scene.agent;
-  const write = async (prefix: string, count: number): Promise<void> => {
-    const load = await startLoadWriters({ address: stack.address, writers: WRITERS, prefix });
-    await load.acknowledgedAtLeast(count);
-    await load.stop();
-  };
   try {
-    await write('first', FIRST_WRITES);
+    await writeOrders(scene.stack, 'first', FIRST_WRITES);
     const backup = await scene.temporal.execute<HotBackupResult>('hotBackup', { database: DATABASE });
-    await write('later', 50);
-    return {
-      ...scene,
-      backup,
-      currentAgent: () => current,
-      startNextAgent: async () => (current = await scene.startAgent(stack.configFile)),
-      write,
-      digest: async () => (await liveDigest(stack.settings, stack.config.timing, new AbortController().signal)).stateDigest,
-    };
+    await writeOrders(scene.stack, 'later', 50);
+    return crashSceneOn(scene, backup);
   } catch (error) {
     await scene.close();
     throw error;
   }
+}
+
+/** A scene whose agent may be killed: `agent` is that of `stack.configFile`. */
+export function crashSceneOn(scene: Scene, backup: HotBackupResult): CrashScene {
+  const { stack } = scene;
+  let current = scene.agent;
+  return {
+    ...scene,
+    backup,
+    currentAgent: () => current,
+    startNextAgent: async () => (current = await scene.startAgent(stack.configFile)),
+    write: (prefix, count) => writeOrders(stack, prefix, count),
+    digest: async () => (await liveDigest(stack.settings, stack.config.timing, new AbortController().signal)).stateDigest,
+  };
+}
+
+async function writeOrders({ address }: DatabaseStack, prefix: string, count: number): Promise<AcknowledgedWrite[]> {
+  const load = await startLoadWriters({ address, writers: WRITERS, prefix });
+  await load.acknowledgedAtLeast(count);
+  return (await load.stop()).acknowledged;
 }

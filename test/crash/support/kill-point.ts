@@ -110,15 +110,15 @@ function serverIsRecorded({ stack }: WatchedRun): boolean {
   return existsSync(join(stack.folder, 'service/service.json'));
 }
 
-function staged({ stack, runId }: WatchedRun, part: 'wal' | 'rehearsal'): string {
+export function staged({ stack, runId }: WatchedRun, part: 'wal' | 'rehearsal'): string {
   return join(stack.dataDir, '.rstow/restores', runId, part);
 }
 
-function hasPartial(run: WatchedRun): boolean {
+export function hasPartial(run: WatchedRun): boolean {
   return names(staged(run, 'wal')).some((name) => name.endsWith('.partial'));
 }
 
-function hasSegment(folder: string): boolean {
+export function hasSegment(folder: string): boolean {
   return names(folder).some((name) => name.endsWith('.wal'));
 }
 
@@ -127,7 +127,7 @@ function pins({ stack, runId }: WatchedRun): string[] {
   return names(folder).flatMap((timeline) => names(join(folder, timeline, `run-${runId}`)));
 }
 
-function hasPlan({ stack, runId }: WatchedRun, name: string): boolean {
+export function hasPlan({ stack, runId }: WatchedRun, name: string): boolean {
   return existsSync(join(stack.repositoryDir, planKey(DATABASE, runId, name)));
 }
 
@@ -144,17 +144,17 @@ function sidecarOf(piecePath: string): string {
   return piecePath.replace(/\.wal\.zst$/, '.json');
 }
 
-function hasManifest({ stack, runId }: WatchedRun): boolean {
+export function hasManifest({ stack, runId }: WatchedRun): boolean {
   const folder = join(stack.repositoryDir, 'databases', DATABASE, 'backups');
   return names(folder).some((label) => unlessAbsent(() => readFileSync(join(folder, label, 'manifest.json'), 'utf8'))?.includes(runId));
 }
 
-function filesBelow(folder: string): string[] {
+export function filesBelow(folder: string): string[] {
   const entries = unlessAbsent(() => readdirSync(folder, { withFileTypes: true, recursive: true })) ?? [];
   return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
 }
 
-function names(folder: string): string[] {
+export function names(folder: string): string[] {
   return unlessAbsent(() => readdirSync(folder)) ?? [];
 }
 

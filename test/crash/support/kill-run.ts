@@ -12,6 +12,7 @@ const POLL_MS = 2;
 const SPIN_MS = 20;
 const REACH_TIMEOUT_MS = 60_000;
 const DESCRIBE_POLL_MS = 15;
+const NO_INODE = 0;
 
 export type KillRun = {
   type: string;
@@ -23,6 +24,8 @@ export type KillRun = {
 export type KilledRun<Result> = {
   result: Result;
   runId: string;
+  /** When the last of the agents was ready. */
+  lastAgentAtMs: number;
   /** What a server would have found at each kill. */
   walAtKills: WalAtKill[];
   /** Pieces that were complete at a kill and were not left alone after it. */
@@ -36,7 +39,8 @@ class UnseenPoint extends Error {
   }
 }
 
-export type WalAtKill = 'old' | 'new' | 'refuses' | 'something else';
+/** `nothing`: on a host that had none before either. */
+export type WalAtKill = 'nothing' | 'old' | 'new' | 'refuses' | 'something else';
 
 /** Starts the run, kills its agent at each point, starts the next agent, and waits for the same run's end. */
 export async function runWithKills<Result extends CommonResult>(scene: CrashScene, killRun: KillRun): Promise<KilledRun<Result>> {
@@ -53,8 +57,9 @@ export async function runWithKills<Result extends CommonResult>(scene: CrashScen
     stamps.push(pieceStamps(stack));
     await scene.startNextAgent();
   }
+  const lastAgentAtMs = Date.now();
   const result = (await run.handle.result()) as Result;
-  return { result, runId: run.runId, walAtKills, changedPieces: stamps.flatMap((before) => changedPieces(stack, before)) };
+  return { result, runId: run.runId, lastAgentAtMs, walAtKills, changedPieces: stamps.flatMap((before) => changedPieces(stack, before)) };
 }
 
 /** A point of a few microseconds may pass unseen, above all on a busy machine: then the whole is done again. */
@@ -80,7 +85,7 @@ export type StartedRun = Omit<WatchedRun, 'activity'> & {
 export async function startWatchedRun(scene: CrashScene, { type, input }: Pick<KillRun, 'type' | 'input'>): Promise<StartedRun> {
   const { stack } = scene;
   const piecesBefore = new Set(pieceFiles(stack));
-  const oldInode = inodeOf(stack.walDir) ?? 0;
+  const oldInode = inodeOf(stack.walDir) ?? NO_INODE;
   const handle = await scene.temporal.start(type, input);
   const { runId } = await handle.describe();
   const run = { stack, runId, piecesBefore, oldInode };
@@ -91,7 +96,7 @@ export async function startWatchedRun(scene: CrashScene, { type, input }: Pick<K
 function whatAServerFinds(stack: DatabaseStack, oldInode: number): WalAtKill {
   const inode = inodeOf(stack.walDir);
   if (isServerBlocked(stack)) return 'refuses';
-  if (inode === undefined) return 'something else';
+  if (inode === undefined) return oldInode === NO_INODE ? 'nothing' : 'something else';
   return inode === oldInode ? 'old' : 'new';
 }
 

@@ -1,0 +1,41 @@
+/** A database whose hosts burn one after another, and recoveries whose new host's agent is killed. */
+import type { DisasterRecoveryResult } from '../../../src/contract/disaster-recovery.ts';
+import { DATABASE } from '../../support/database-stack.ts';
+import type { SharedServices } from '../../support/scene.ts';
+import { openCrashScene } from './crash-scene.ts';
+import { type KilledRun, runWithKills, untilSeen } from './kill-run.ts';
+import { loseHost, type LostHost } from './lost-host.ts';
+import type { RecoveryPoint } from './recovery-point.ts';
+import { msUntilItAnswers } from './server-process.ts';
+
+export type KilledRecovery = {
+  lost: LostHost;
+  killed: KilledRun<DisasterRecoveryResult>;
+  /** When the new server answered the test for the first time, and when the run had ended. */
+  firstAnswerAtMs: number;
+  endedAtMs: number;
+};
+
+export type BurningHosts = {
+  /** Burns the present owner's host and recovers onto an empty one, whose agent is killed at each of the points. */
+  recoverWithKills: (points: readonly RecoveryPoint[]) => Promise<KilledRecovery>;
+  close: () => Promise<void>;
+};
+
+export async function openBurningHosts(shared: SharedServices): Promise<BurningHosts> {
+  const first = await openCrashScene(shared);
+  let owner = first;
+  let hosts = 1;
+  const recoverOnce = async (points: readonly RecoveryPoint[]): Promise<KilledRecovery> => {
+    hosts += 1;
+    const leavesOldData = points.some(({ needsOldData }) => needsOldData === true);
+    const lost = await loseHost(owner, first.stack, { name: `db${hosts}`, leavesOldData });
+    owner = lost.scene;
+    const input = { database: DATABASE, agent: `db${hosts}` };
+    const answered = msUntilItAnswers(owner.stack).then(() => Date.now());
+    const running = runWithKills<DisasterRecoveryResult>(owner, { type: 'disasterRecovery', input, points });
+    const [killed, firstAnswerAtMs] = await Promise.all([running, answered]);
+    return { lost, killed, firstAnswerAtMs, endedAtMs: Date.now() };
+  };
+  return { recoverWithKills: (points) => untilSeen(() => recoverOnce(points)), close: () => owner.close() };
+}
