@@ -1,4 +1,4 @@
-/** Runs a workflow whose agent is killed at given points, each time followed by the next agent. */
+/** Runs a workflow whose agent, or whoever else, is killed at given points, each time followed by the next one. */
 import { setImmediate as yieldToEvents, setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { CommonResult } from '../../../src/contract/result.ts';
@@ -19,13 +19,23 @@ export type KillRun = {
   input: Record<string, unknown>;
   /** In the order in which the run passes them. */
   points: readonly KillPoint[];
+  /** The agent where absent. */
+  victim?: Victim;
+};
+
+/** Who is killed at each point. */
+export type Victim = {
+  /** Is struck before this returns, and dead when it fulfils. */
+  kill: () => Promise<unknown>;
+  /** The next one, as a service manager would start it. */
+  revive: (run: StartedRun) => Promise<unknown>;
 };
 
 export type KilledRun<Result> = {
   result: Result;
   runId: string;
-  /** When the last of the agents was ready. */
-  lastAgentAtMs: number;
+  /** When the last of those that were killed was back. */
+  revivedAtMs: number;
   /** What a server would have found at each kill. */
   walAtKills: WalAtKill[];
   /** Pieces that were complete at a kill and were not left alone after it. */
@@ -42,24 +52,28 @@ class UnseenPoint extends Error {
 /** `nothing`: on a host that had none before either. */
 export type WalAtKill = 'nothing' | 'old' | 'new' | 'refuses' | 'something else';
 
-/** Starts the run, kills its agent at each point, starts the next agent, and waits for the same run's end. */
+/** Starts the run, kills the victim at each point, starts the next one, and waits for the same run's end. */
 export async function runWithKills<Result extends CommonResult>(scene: CrashScene, killRun: KillRun): Promise<KilledRun<Result>> {
   const { stack } = scene;
   const run = await startWatchedRun(scene, killRun);
+  const victim = killRun.victim ?? agentOf(scene);
   const walAtKills: WalAtKill[] = [];
   const stamps: PieceStamps[] = [];
   for (const point of killRun.points) {
     await run.reach(point);
-    const agent = scene.currentAgent();
-    agent.signal('SIGKILL');
+    const dead = victim.kill();
     walAtKills.push(whatAServerFinds(stack, run.oldInode));
-    await agent.ended;
+    await dead;
     stamps.push(pieceStamps(stack));
-    await scene.startNextAgent();
+    await victim.revive(run);
   }
-  const lastAgentAtMs = Date.now();
+  const revivedAtMs = Date.now();
   const result = (await run.handle.result()) as Result;
-  return { result, runId: run.runId, lastAgentAtMs, walAtKills, changedPieces: stamps.flatMap((before) => changedPieces(stack, before)) };
+  return { result, runId: run.runId, revivedAtMs, walAtKills, changedPieces: stamps.flatMap((before) => changedPieces(stack, before)) };
+}
+
+function agentOf(scene: CrashScene): Victim {
+  return { kill: () => scene.currentAgent().kill('SIGKILL'), revive: () => scene.startNextAgent() };
 }
 
 /** A point of a few microseconds may pass unseen, above all on a busy machine: then the whole is done again. */

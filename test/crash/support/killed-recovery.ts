@@ -2,9 +2,9 @@
 import type { DisasterRecoveryResult } from '../../../src/contract/disaster-recovery.ts';
 import { DATABASE } from '../../support/database-stack.ts';
 import type { SharedServices } from '../../support/scene.ts';
-import { openCrashScene } from './crash-scene.ts';
-import { type KilledRun, runWithKills, untilSeen } from './kill-run.ts';
-import { loseHost, type LostHost } from './lost-host.ts';
+import { type CrashScene, openCrashScene } from './crash-scene.ts';
+import { type KilledRun, runWithKills, untilSeen, type Victim } from './kill-run.ts';
+import { loseHost, type LoseHostOptions, type LostHost } from './lost-host.ts';
 import type { RecoveryPoint } from './recovery-point.ts';
 import { msUntilItAnswers } from './server-process.ts';
 
@@ -17,25 +17,28 @@ export type KilledRecovery = {
 };
 
 export type BurningHosts = {
-  /** Burns the present owner's host and recovers onto an empty one, whose agent is killed at each of the points. */
-  recoverWithKills: (points: readonly RecoveryPoint[]) => Promise<KilledRecovery>;
+  /** Burns the present owner's host and recovers onto an empty one; its agent, or the victim, is killed at each of the points. */
+  recoverWithKills: (points: readonly RecoveryPoint[], options?: RecoverOptions) => Promise<KilledRecovery>;
   close: () => Promise<void>;
 };
+
+export type RecoverOptions = Pick<LoseHostOptions, 'database'> & { victim?: (scene: CrashScene) => Victim };
 
 export async function openBurningHosts(shared: SharedServices): Promise<BurningHosts> {
   const first = await openCrashScene(shared);
   let owner = first;
   let hosts = 1;
-  const recoverOnce = async (points: readonly RecoveryPoint[]): Promise<KilledRecovery> => {
+  const recoverOnce: BurningHosts['recoverWithKills'] = async (points, { victim, ...options } = {}) => {
     hosts += 1;
     const leavesOldData = points.some(({ needsOldData }) => needsOldData === true);
-    const lost = await loseHost(owner, first.stack, { name: `db${hosts}`, leavesOldData });
+    const lost = await loseHost(owner, first.stack, { name: `db${hosts}`, leavesOldData, ...options });
     owner = lost.scene;
     const input = { database: DATABASE, agent: `db${hosts}` };
     const answered = msUntilItAnswers(owner.stack).then(() => Date.now());
-    const running = runWithKills<DisasterRecoveryResult>(owner, { type: 'disasterRecovery', input, points });
+    const struck = victim === undefined ? {} : { victim: victim(owner) };
+    const running = runWithKills<DisasterRecoveryResult>(owner, { type: 'disasterRecovery', input, points, ...struck });
     const [killed, firstAnswerAtMs] = await Promise.all([running, answered]);
     return { lost, killed, firstAnswerAtMs, endedAtMs: Date.now() };
   };
-  return { recoverWithKills: (points) => untilSeen(() => recoverOnce(points)), close: () => owner.close() };
+  return { recoverWithKills: (points, options) => untilSeen(() => recoverOnce(points, options)), close: () => owner.close() };
 }

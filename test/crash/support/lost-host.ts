@@ -26,6 +26,8 @@ export type LoseHostOptions = {
   name: string;
   /** Whether the new host's data directory holds an old copy of the log, as after a rescue by hand. */
   leavesOldData?: boolean;
+  /** Merged into the new host's settings of the database. */
+  database?: Record<string, unknown>;
 };
 
 /** Nothing is cleared away by these: what they did may be looked for. */
@@ -43,7 +45,8 @@ export async function loseHost(owner: CrashScene, first: DatabaseStack, options:
     generation: (await currentOwner(repository, DATABASE))?.generation ?? 0,
     timelines: (await readTimelines(repository, DATABASE)).size,
   };
-  const host = await makeStandbyHost(first, { name, database: { prepare: prepareCommands(join(first.folder, name)) } });
+  const prepare = prepareCommands(join(first.folder, name));
+  const host = await makeStandbyHost(first, { name, database: { prepare, ...options.database } });
   if (options.leavesOldData === true) await cp(owner.stack.walDir, host.walDir, { recursive: true });
   await burn(owner);
   const agent = await owner.startAgent(host.configFile);

@@ -50,6 +50,12 @@ export const RECOVERY_POINTS: readonly RecoveryPoint[] = [
   asInRestore('what was staged is cleared'),
 ];
 
+/** Where the policy asks for it: between two steps. */
+export const WAITS_FOR_APPROVAL: RecoveryPoint = {
+  name: 'it waits for approval',
+  reached: (run) => pointOf(RESTORE_POINTS, 'the timeline is marked').reached(run) && run.activity() === undefined,
+};
+
 export function recoveryPoint(name: string): RecoveryPoint {
   return pointOf(RECOVERY_POINTS, name);
 }

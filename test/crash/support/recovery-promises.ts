@@ -80,7 +80,7 @@ function wrongLoss({ lost, killed }: KilledRecovery): string[] {
 function wrongRto({ killed, firstAnswerAtMs, endedAtMs }: KilledRecovery): string[] {
   const { rtoMs, lost } = killed.result;
   const toldAtMs = (lost?.untilMs ?? 0) + (rtoMs ?? 0);
-  const latestAtMs = Math.min(endedAtMs, Math.max(firstAnswerAtMs, killed.lastAgentAtMs) + COMPARING_MS);
+  const latestAtMs = Math.min(endedAtMs, Math.max(firstAnswerAtMs, killed.revivedAtMs) + COMPARING_MS);
   return [
     ...unless(toldAtMs >= firstAnswerAtMs - ASKING_MS, `the server answered ${firstAnswerAtMs - toldAtMs} ms later than is told`),
     ...unless(toldAtMs <= latestAtMs, `the recovery time that is told ends ${toldAtMs - latestAtMs} ms too late`),
