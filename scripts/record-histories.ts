@@ -16,9 +16,9 @@ import { RstowError } from '../src/core/errors/rstow-error.ts';
 import { bundleWorkflows } from '../test/replay/workflow-bundle.ts';
 import { startTemporalServer } from '../test/support/temporal-server.ts';
 import { waitUntil } from '../test/support/wait-until.ts';
-import { AGENT, DATABASE, type FakeAgent, startFakeAgent } from '../test/workflow/fake-agent.ts';
+import { AGENT, DATABASE, type FakeAgent, INSTALLATION_ID, startFakeAgent } from '../test/workflow/fake-agent.ts';
 import { holdVerb } from '../test/workflow/held-verb.ts';
-import { CANDIDATE, PLANNED } from '../test/workflow/plausible-verbs.ts';
+import { CANDIDATE, PLANNED, PROTECTION } from '../test/workflow/plausible-verbs.ts';
 
 const { History } = proto.temporal.api.history.v1;
 const HISTORIES = fileURLToPath(new URL('../test/replay/histories/', import.meta.url));
@@ -108,6 +108,13 @@ const scenarios: Record<string, Scenario> = {
     return agent.start('verifyBackup', input);
   },
   'list-backups': (agent) => agent.start('listBackups', input),
+  'describe-database-stale': (agent) => {
+    const formerOwners = [{ agent: AGENT, installationId: INSTALLATION_ID }];
+    agent.verbs.describeProtection = async () => ({ ...PROTECTION, formerOwners });
+    const owner = { agent: 'db2', generation: 2, claimedAtMs: 1_795_000_000_000 };
+    agent.verbs.findStaleServer = async () => ({ agent: AGENT, address: '127.0.0.1:7401', owner });
+    return agent.start('describeDatabase', input);
+  },
   'describe-database': (agent) => agent.start('describeDatabase', input),
   'unknown-workflow': (agent) => agent.start('hotBakcup', input),
 };

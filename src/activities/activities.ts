@@ -18,6 +18,7 @@ import { findCandidates } from './recovery-candidates.ts';
 import { rehearse } from './rehearse.ts';
 import { stageTest } from './stage-test.ts';
 import { stageWal } from './stage-wal.ts';
+import { findStaleServer } from './stale-server.ts';
 import { storeSegments } from './store-segments.ts';
 import { nameSwap, rollBack, swapIn } from './swap-in.ts';
 import { readOwnerGeneration, takeOwnership } from './take-ownership.ts';
@@ -33,6 +34,7 @@ export const verbs = {
   locateAgent: locate,
   locateAnywhere,
   locateStandby: locate,
+  findStaleServer,
   findLockHolder,
 
   prepareBackup,

@@ -9,16 +9,21 @@ import type { Repository } from '../io/repository/repository.ts';
 import type { ActivityDeps } from './activity-deps.ts';
 import { listLabels, readManifest } from './backups.ts';
 import { databaseSettings, repositoryName } from './database-settings.ts';
-import { currentOwner } from './ownership.ts';
+import { currentOwner, formerOwners } from './ownership.ts';
 import { readTests } from './record-test.ts';
 import { readVerifications } from './record-verification.ts';
 import { readTimelines } from './timelines.ts';
 
 export type ListBackupsQuery = { database: string; repository?: string; limit: number };
 export type ListedBackups = Pick<ListBackupsResult, 'repository' | 'backups' | 'total' | 'unreadable'>;
-export type DescribedDatabase = Omit<DescribeDatabaseResult, 'outcome' | 'runId' | 'database' | 'warnings'>;
+export type DescribedDatabase = Omit<DescribeDatabaseResult, 'outcome' | 'runId' | 'database' | 'warnings' | 'stale'> & {
+  /** Absent where there are none. */
+  formerOwners?: { agent: string; installationId: string }[];
+};
 
 const UNTESTED_MAX = 50;
+/** Each is asked for its server. */
+const FORMER_OWNERS_MAX = 5;
 const LEVELS = ['checksums', 'records', 'replay'];
 
 /** The newest backups first. Fails: unknown-database, unknown-repository, repository-unavailable. */
@@ -46,6 +51,7 @@ export const describeProtection =
     const listed = await readBackups(deps)({ database, limit: 1, ...(wanted === undefined ? {} : { repository: wanted }) });
     const repository = await deps.openRepository(listed.repository);
     const owner = await currentOwner(repository, database);
+    const former = await formerOwners(repository, database, FORMER_OWNERS_MAX);
     const held = (await readTests(repository, database)).filter((test) => test.held);
     return {
       repository: listed.repository,
@@ -56,6 +62,7 @@ export const describeProtection =
       freeBytes: (await repository.freeBytes()) ?? null,
       tested: newestTest(held),
       untested: await untestedLabels(repository, database, held),
+      ...(former.length === 0 ? {} : { formerOwners: former.map(({ agent, installationId }) => ({ agent, installationId })) }),
     };
   };
 

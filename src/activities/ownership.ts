@@ -26,6 +26,18 @@ export async function currentOwner(repository: Repository, database: string): Pr
   return newest === undefined ? undefined : readSealed(repository, newest, ownerSchema);
 }
 
+/** The installations that owned the database before, the latest first. */
+export async function formerOwners(repository: Repository, database: string, limit: number): Promise<Owner[]> {
+  const keys: string[] = [];
+  for await (const { key } of repository.list(ownerPrefix(database))) keys.push(key);
+  const owners = await Promise.all(keys.reverse().map((key) => readSealed(repository, key, ownerSchema)));
+  const byInstallation = new Map<string, Owner>();
+  for (const owner of owners.filter((candidate) => candidate !== undefined)) {
+    if (!byInstallation.has(owner.installationId)) byInstallation.set(owner.installationId, owner);
+  }
+  return [...byInstallation.values()].slice(1, limit + 1);
+}
+
 /** Puts the claim if nobody has that generation. Twice: the same answer. */
 export async function claimOwnership(repository: Repository, database: string, claim: Owner): Promise<boolean> {
   const key = ownerKey(database, claim.generation);

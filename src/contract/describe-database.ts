@@ -10,6 +10,14 @@ export type DescribeDatabaseInput = Parsed<typeof fields>;
 
 export const parseDescribeDatabaseInput = inputParser('describeDatabase', fields);
 
+/** A former owner's server that still answers: what its clients write is lost. */
+export type StaleServer = {
+  /** The former owner. */
+  agent: string;
+  address: string;
+  owner: { agent: string; generation: number; claimedAtMs: number };
+};
+
 export type DescribeDatabaseResult = CommonResult & {
   repository: string;
   owner: { agent: string; installationId: string; generation: number } | null;
@@ -20,4 +28,13 @@ export type DescribeDatabaseResult = CommonResult & {
   /** The newest recovery test that held, and the newest backups that no test has ever recovered. */
   tested: { label: string; atMs: number; rtoMs: number } | null;
   untested: string[];
+  /** Of the former owners whose agents answer. */
+  stale: StaleServer[];
 };
+
+/** What a person has to know of it, and to do. */
+export function staleSentence(database: string, { agent, address, owner }: StaleServer): string {
+  const since = new Date(owner.claimedAtMs).toISOString();
+  const now = `database "${database}" is on agent "${owner.agent}" since ${since} (generation ${owner.generation})`;
+  return `the server at ${address} of agent "${agent}" is stale: ${now}; point its clients there, and stop it`;
+}

@@ -38,7 +38,7 @@ export type DisasterRecoveryResult = CommonResult &
     generation?: number;
     skipped?: SkippedState[];
     lost?: Loss;
-    /** From the start of the run to the first answer of the recovered server. */
+    /** From the start of the run until the recovered server had answered and shown its state. */
     rtoMs?: number;
     firstBackup?: Pick<BackupSummary, 'label' | 'piecesStored' | 'bytesStored'>;
     /** Requests that came while the first one was at work. */

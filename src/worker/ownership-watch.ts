@@ -1,10 +1,15 @@
 import type { ActivityDeps } from '../activities/activity-deps.ts';
+import { findStaleServer } from '../activities/stale-server.ts';
+import { staleSentence } from '../contract/describe-database.ts';
 import type { AgentWorkers } from './agent-workers.ts';
 import type { Logger } from './agent-logger.ts';
 import { type DatabaseOwnership, databaseOwnership } from './database-claim.ts';
 import { type RepeatingTask, startRepeatingTask } from './repeating-task.ts';
 
 export type OwnershipWatch = { deps: ActivityDeps; workers: AgentWorkers; logger: Logger; signal: AbortSignal };
+
+/** A stale server is told again and again: nobody reads a log from its beginning. */
+const STALE_LOG_MS = 600_000;
 
 /** Serves exactly the databases that this installation owns, as their repositories say; a change is logged once. */
 export function startOwnershipWatch({ deps, workers, logger, signal }: OwnershipWatch): RepeatingTask {
@@ -15,13 +20,25 @@ export function startOwnershipWatch({ deps, workers, logger, signal }: Ownership
     told.set(database, why);
     logger.info({ database, ownership: ownership.kind, why }, 'ownership');
   };
+  const staleToldAtMs = new Map<string, number>();
+  const tellStale = async (database: string): Promise<void> => {
+    if (performance.now() - (staleToldAtMs.get(database) ?? -STALE_LOG_MS) < STALE_LOG_MS) return;
+    const stale = await findStaleServer(deps)({ database }, { signal });
+    if (stale === null) return;
+    staleToldAtMs.set(database, performance.now());
+    logger.error({ database, code: 'owner-outdated', ...stale }, staleSentence(database, stale));
+  };
   const pass = async (): Promise<void> => {
+    const foreign: string[] = [];
     for (const database of Object.keys(deps.config.databases)) {
       const ownership = await databaseOwnership(deps, database);
       tell(database, ownership);
       // A repository that is away changes nothing: the last known owner goes on.
       if (ownership.kind !== 'unknown' && !signal.aborted) await workers.serveDatabase(database, ownership.kind === 'mine');
+      if (ownership.kind === 'foreign') foreign.push(database);
     }
+    // Last: a server that is slow to answer must not keep a database from being served.
+    for (const database of foreign) await tellStale(database);
   };
   return startRepeatingTask(pass, { what: 'looking up the owners', intervalMs: deps.config.timing.ownerPollMs, logger, signal });
 }

@@ -1,7 +1,7 @@
 import { ActivityCancellationType, type ActivityOptions, proxyActivities, type RetryPolicy } from '@temporalio/workflow';
 import type { Activities } from '../activities/activities.ts';
 import type { Place } from '../activities/locate.ts';
-import { agentQueue, ANY_QUEUE, databaseQueue, standbyQueue } from '../contract/names.ts';
+import { agentQueue, ANY_QUEUE, databaseQueue, installationQueue, standbyQueue } from '../contract/names.ts';
 
 /** What must have stopped before its compensation begins is waited for. */
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
@@ -12,10 +12,13 @@ const PROBE_MS = 60_000;
 /** The same, where a recovery waits. */
 const SOON_MS = 10_000;
 
+/** The same, where it is only good to know. */
+const BRIEFLY_MS = 5_000;
+
 /** So many agents, half a second apart, may say that they can't, before the last one's reason is told. */
 const ANYONE_ATTEMPTS_MAX = 20;
 
-type Probes = Pick<Activities, 'locateDatabase' | 'locateAgent' | 'locateAnywhere' | 'locateStandby'>;
+type Probes = Pick<Activities, 'locateDatabase' | 'locateAgent' | 'locateAnywhere' | 'locateStandby' | 'findStaleServer'>;
 type ProbeOptions = { waitMs?: number; retry?: RetryPolicy };
 
 /** Asks who is there. Nobody polls: the one place where a schedule-to-start timeout is right. */
@@ -34,6 +37,8 @@ export const probeDatabase = (database: string): Probes => probe(databaseQueue(d
 export const probeDatabaseSoon = (database: string): Probes => probe(databaseQueue(database), { waitMs: SOON_MS });
 export const probeStandby = (database: string): Probes => probe(standbyQueue(database), { waitMs: SOON_MS });
 export const probeAgent = (agent: string): Probes => probe(agentQueue(agent));
+export const probeInstallation = ({ agent, installationId }: { agent: string; installationId: string }): Probes =>
+  probe(installationQueue(agent, installationId), { waitMs: BRIEFLY_MS });
 export const probeAnyone = (): Probes =>
   probe(ANY_QUEUE, { retry: { initialInterval: '500ms', backoffCoefficient: 1, maximumAttempts: ANYONE_ATTEMPTS_MAX } });
 

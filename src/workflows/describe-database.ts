@@ -1,6 +1,13 @@
-import { type DescribeDatabaseInput, type DescribeDatabaseResult, parseDescribeDatabaseInput } from '../contract/describe-database.ts';
+import {
+  type DescribeDatabaseInput,
+  type DescribeDatabaseResult,
+  parseDescribeDatabaseInput,
+  staleSentence,
+} from '../contract/describe-database.ts';
+import { outcomeOf } from '../contract/result.ts';
 import { step } from './activity-proxies.ts';
 import { placeAnywhere } from './place.ts';
+import { staleServers } from './stale-servers.ts';
 import { workflow } from './workflow.ts';
 
 /** How well a database is protected now. */
@@ -12,7 +19,9 @@ export const describeDatabase = workflow(
     const place = await placeAnywhere(database, input.repository);
     run.placed(place);
     const wanted = input.repository === undefined ? {} : { repository: input.repository };
-    const described = await step(place).describeProtection({ database, ...wanted });
-    return { outcome: 'done', runId: run.runId, database, warnings: [], ...described };
+    const { formerOwners = [], ...described } = await step(place).describeProtection({ database, ...wanted });
+    const stale = await staleServers(database, formerOwners);
+    const warnings = stale.map((server) => ({ code: 'owner-outdated', message: staleSentence(database, server) }));
+    return { outcome: outcomeOf(warnings), runId: run.runId, database, warnings, ...described, stale };
   },
 );

@@ -1,9 +1,13 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
 import { liveDigest } from '../../src/activities/live-digest.ts';
+import type { DescribeDatabaseResult } from '../../src/contract/describe-database.ts';
 import type { DisasterRecoveryResult } from '../../src/contract/disaster-recovery.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { parsePieceKey } from '../../src/core/repository/piece.ts';
+import type { AgentProcess } from '../support/agent-process.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import { filesBelow, folderHashes } from '../support/folder-hash.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
@@ -28,6 +32,8 @@ afterEach(async () => {
 });
 
 const backUp = (): Promise<HotBackupResult> => scene.temporal.execute<HotBackupResult>('hotBackup', { database: DATABASE });
+const describe = (): Promise<DescribeDatabaseResult> =>
+  scene.temporal.execute<DescribeDatabaseResult>('describeDatabase', { database: DATABASE });
 const recover = (input: Record<string, unknown> = {}): Promise<DisasterRecoveryResult> =>
   scene.temporal.execute<DisasterRecoveryResult>('disasterRecovery', { database: DATABASE, ...input });
 
@@ -37,10 +43,11 @@ async function write(count: number, prefix: string): Promise<void> {
   await load.stop();
 }
 
-/** The host burns: agent, server and disk at once. */
-async function burn(): Promise<void> {
+/** The host burns: agent, server and disk at once. A copy of its data may have been kept. */
+async function burn(keptData?: string): Promise<void> {
   await scene.agent.kill('SIGKILL');
   await scene.stack.service.stop();
+  if (keptData !== undefined) await cp(scene.stack.dataDir, keptData, { recursive: true });
   await rm(scene.stack.dataDir, { recursive: true });
 }
 
@@ -51,7 +58,8 @@ it('recovers a burnt host on the one that stands by, tells what was lost, and go
   await write(1000, 'first');
   const backup = await backUp();
   expect(await recover()).toMatchObject({ outcome: 'not-needed' });
-  await burn();
+  const keptData = join(scene.stack.folder, 'kept');
+  await burn(keptData);
   await scene.startAgent(host.configFile);
   const result = await recover();
   const { label, stateDigest } = backup;
@@ -60,12 +68,23 @@ it('recovers a burnt host on the one that stands by, tells what was lost, and go
   expect(result.rtoMs).toBeGreaterThan(0);
   expect(result.firstBackup).toMatchObject({ piecesStored: 0 });
   expect(await digestOfHost()).toBe(stateDigest);
-  // The old host comes back with its old data and its old belief: it is fenced.
+  // The old host comes back with its old data and its old belief: it is fenced, and its server is told to be stale.
+  await cp(keptData, scene.stack.dataDir, { recursive: true });
+  const repositoryBefore = await folderHashes(scene.stack.repositoryDir);
   await scene.stack.startServer();
   const old = await scene.startAgent(scene.stack.configFile);
-  const repositoryBefore = await filesBelow(scene.stack.repositoryDir);
-  await waitUntil('the old agent knows that it was replaced', () => old.logText().includes('owns it'), 20_000);
-  expect(await filesBelow(scene.stack.repositoryDir)).toEqual(repositoryBefore);
+  const sentence = `the server at ${scene.stack.address} of agent "db1" is stale: database "orders" is on agent "db2" since `;
+  await waitUntil('the old agent says that its server is stale', () => staleLines(old).some((line) => line.includes(sentence)));
+  await write(100, 'unaware');
+  const info = await describe();
+  expect(info).toMatchObject({ outcome: 'warnings', owner: { agent: 'db2' }, stale: [{ agent: 'db1', address: scene.stack.address }] });
+  expect(info.warnings).toMatchObject([{ code: 'owner-outdated', message: expect.stringContaining(sentence) as string }]);
+  // Its log says so once, though it has looked many times.
+  await sleep(2000);
+  expect(staleLines(old)).toHaveLength(1);
+  expect(await folderHashes(scene.stack.repositoryDir)).toEqual(repositoryBefore);
+  await scene.stack.service.stop();
+  expect(await describe()).toMatchObject({ outcome: 'done', stale: [] });
   expect(await backUp()).toMatchObject({ outcome: 'done', timeline: '0002' });
 });
 
@@ -96,6 +115,14 @@ it('recovers nothing where every state is damaged, says why for each, and touche
   });
   expect(await folderHashes(host.dataDir)).toEqual(new Map());
 });
+
+/** What an agent's log says of stale servers. */
+const staleLines = (agent: AgentProcess): string[] =>
+  agent
+    .logText()
+    .split('\n')
+    .filter((line) => line.includes('is stale'))
+    .map((line) => (JSON.parse(line) as { msg: string }).msg);
 
 async function flipByteOfNewestPiece(): Promise<void> {
   const pieces = (await filesBelow(scene.stack.repositoryDir)).filter((path) => parsePieceKey(path) !== undefined);

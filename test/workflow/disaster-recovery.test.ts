@@ -140,17 +140,21 @@ it('says why for each state where none can be recovered', async () => {
   expect(verbsOf(agent)).not.toContain('takeOwnership');
 });
 
-it.each(ALL.filter((verb) => !['unpinWal', 'clearStaging'].includes(verb)))('heeds an abort while %s is done, and clears', async (verb) => {
-  const held = holdVerb(undefined);
-  agent.verbs = { [verb]: held.verb };
-  const run = await agent.start('disasterRecovery', input);
-  await held.reached;
-  await run.signal(ABORT_SIGNAL);
-  const failure = await failureOf(run.result());
-  expect(failure).toMatchObject({ type: 'cancelled', message: expect.stringContaining('the recovery was aborted at: ') as string });
-  const begun = verbsOf(agent);
-  expect(begun.filter((done) => ALL.includes(done) && !['unpinWal', 'clearStaging'].includes(done)).at(-1)).toBe(verb);
-  expect(begun.includes('clearStaging')).toBe(ALL.indexOf(verb) > ALL.indexOf('planRestore'));
-  expect(begun.includes('unpinWal')).toBe(ALL.indexOf(verb) > ALL.indexOf('prepareBackup'));
-  if (begun.includes('findCandidates')) expect(await statusOf(agent.client.workflow.getHandle(lockWorkflowId(DATABASE)))).toBe('COMPLETED');
-});
+it.each([...PROVED, 'takeOwnership', 'swapIn', 'verifyLive', 'storeSegments'])(
+  'heeds an abort while %s is done, and clears',
+  async (verb) => {
+    const held = holdVerb(undefined);
+    agent.verbs = { [verb]: held.verb };
+    const run = await agent.start('disasterRecovery', input);
+    await held.reached;
+    await run.signal(ABORT_SIGNAL);
+    const failure = await failureOf(run.result());
+    expect(failure).toMatchObject({ type: 'cancelled', message: expect.stringContaining('the recovery was aborted at: ') as string });
+    const begun = verbsOf(agent);
+    expect(begun.filter((done) => ALL.includes(done) && !['unpinWal', 'clearStaging'].includes(done)).at(-1)).toBe(verb);
+    expect(begun.includes('clearStaging')).toBe(ALL.indexOf(verb) > ALL.indexOf('planRestore'));
+    expect(begun.includes('unpinWal')).toBe(ALL.indexOf(verb) > ALL.indexOf('prepareBackup'));
+    if (begun.includes('findCandidates'))
+      expect(await statusOf(agent.client.workflow.getHandle(lockWorkflowId(DATABASE)))).toBe('COMPLETED');
+  },
+);

@@ -12,6 +12,7 @@ import {
   agentQueue,
   ANY_QUEUE,
   databaseQueue,
+  installationQueue,
   runWorkflowId,
   SEARCH_ATTRIBUTES,
   standbyQueue,
@@ -23,6 +24,7 @@ import { plausibleVerbs, type PlausibleVerbs } from './plausible-verbs.ts';
 
 export const DATABASE = 'orders';
 export const AGENT = 'db1';
+export const INSTALLATION_ID = '6f9619ff-8b86-4d01-b42d-00cf4fc964ff';
 
 export type Call = { verb: string; input: Record<string, unknown> };
 
@@ -72,6 +74,8 @@ export async function startFakeAgent({ temporalAddress, workflowBundlePath }: Fa
     stop: () => stop(),
   };
   const plausible = plausibleVerbs({ place: () => agent.place, findLockHolder: findLockHolder({ runs } as unknown as ActivityDeps) });
+  const ofInstallation = installationQueue(AGENT, INSTALLATION_ID);
+  const queues = [databaseQueue(DATABASE), ANY_QUEUE, standbyQueue(DATABASE), agentQueue(AGENT), ofInstallation];
   const workers = await Promise.all([
     Worker.create({
       ...common,
@@ -79,7 +83,7 @@ export async function startFakeAgent({ temporalAddress, workflowBundlePath }: Fa
       workflowBundle: { codePath: workflowBundlePath },
       stickyQueueScheduleToStartTimeout: '1s',
     }),
-    ...[databaseQueue(DATABASE), ANY_QUEUE, standbyQueue(DATABASE), agentQueue(AGENT)].map((taskQueue) =>
+    ...queues.map((taskQueue) =>
       Worker.create({ ...common, taskQueue, activities: recorded(agent, plausible), maxHeartbeatThrottleInterval: HEARTBEAT_MS }),
     ),
   ]);
@@ -96,7 +100,7 @@ export async function startFakeAgent({ temporalAddress, workflowBundlePath }: Fa
 function placeOf(): Place {
   return {
     agent: AGENT,
-    installationId: '6f9619ff-8b86-4d01-b42d-00cf4fc964ff',
+    installationId: INSTALLATION_ID,
     queue: databaseQueue(DATABASE),
     timing: { heartbeatMs: 2000, retryInitialMs: 50, retryMaxMs: 200, transferGiveUpMs: 20_000, stepGiveUpMs: 20_000 },
     searchAttributes: true,

@@ -52,6 +52,18 @@ export const CANDIDATE: Candidate = { label: LABEL, repository: 'local', extents
 
 const row = { label: LABEL, timeline: '0001', extents, ...counts, stateDigest: DIGEST, restorable: 'from-log' as const };
 
+/** What the verb `describeProtection` tells. */
+export const PROTECTION = {
+  repository: 'local',
+  owner: { agent: 'db1', installationId: '6f9619ff-8b86-4d01-b42d-00cf4fc964ff', generation: 1 },
+  timelines: 1,
+  backups: 1,
+  latest: row,
+  freeBytes: null,
+  tested: null,
+  untested: [LABEL],
+};
+
 export type OwnVerbs = Pick<Activities, 'findLockHolder'> & { place: () => Place };
 
 /** The verbs of the workflows that these tests run. */
@@ -64,6 +76,7 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     locateAgent: async () => place(),
     locateAnywhere: async () => place(),
     locateStandby: async () => place(),
+    findStaleServer: async () => null,
     findLockHolder,
     prepareBackup: async () => ({ repository: 'local', label: LABEL, timeline: '0001', serverVersion: '0.3.0' }),
     pinWal: async () => ({ fenceKey: 'databases/orders/plans/run/fence.json', pin: 'links', segments: 1, sizeBytes: 500 }),
@@ -96,15 +109,6 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     placeElsewhere: nothing,
     clearStaging: nothing,
     readBackups: async () => ({ repository: 'local', backups: [row], total: 1, unreadable: [] }),
-    describeProtection: async () => ({
-      repository: 'local',
-      owner: { agent: 'db1', installationId: place().installationId, generation: 1 },
-      timelines: 1,
-      backups: 1,
-      latest: row,
-      freeBytes: null,
-      tested: null,
-      untested: [LABEL],
-    }),
+    describeProtection: async () => PROTECTION,
   } satisfies Partial<Activities>;
 }

@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
+import type { DescribeDatabaseResult } from '../../src/contract/describe-database.ts';
+import { RstowError } from '../../src/core/errors/rstow-error.ts';
+import { AGENT, DATABASE, type FakeAgent, INSTALLATION_ID, startFakeAgent } from './fake-agent.ts';
+import { PROTECTION } from './plausible-verbs.ts';
+
+let agent: FakeAgent;
+
+beforeAll(async () => {
+  agent = await startFakeAgent({ temporalAddress: inject('temporalAddress'), workflowBundlePath: inject('workflowBundlePath') });
+});
+beforeEach(() => agent.reset());
+afterAll(() => agent.stop());
+
+const FORMER = { agent: AGENT, installationId: INSTALLATION_ID };
+const owner = { agent: 'db2', generation: 2, claimedAtMs: Date.UTC(2026, 10, 24) };
+const stale = { agent: AGENT, address: '127.0.0.1:7401', owner };
+
+const describe = (): Promise<DescribeDatabaseResult> => agent.execute<DescribeDatabaseResult>('describeDatabase', { database: DATABASE });
+const hadOwners = (...formerOwners: (typeof FORMER)[]): void => {
+  agent.verbs.describeProtection = async () => ({ ...PROTECTION, formerOwners });
+};
+
+it('tells which former owner’s server is stale, and does not wait long for one who is silent', async () => {
+  hadOwners(FORMER, { agent: 'burnt', installationId: INSTALLATION_ID });
+  agent.verbs.findStaleServer = async () => stale;
+  const result = await describe();
+  expect(result).toMatchObject({ outcome: 'warnings', stale: [stale] });
+  expect(result.warnings).toEqual([
+    {
+      code: 'owner-outdated',
+      message:
+        'the server at 127.0.0.1:7401 of agent "db1" is stale: database "orders" is on agent "db2" since 2026-11-24T00:00:00.000Z' +
+        ' (generation 2); point its clients there, and stop it',
+    },
+  ]);
+  expect(result).not.toHaveProperty('formerOwners');
+});
+
+it.each([
+  ['has no server that answers', async () => null],
+  ['can’t say', async () => Promise.reject(new RstowError('unknown-database', 'it is listed no more'))],
+])('ends as done where a former owner %s', async (_what, verb) => {
+  hadOwners(FORMER);
+  agent.verbs.findStaleServer = verb;
+  expect(await describe()).toMatchObject({ outcome: 'done', stale: [], warnings: [] });
+});
+
+it('asks nobody where there was no owner before', async () => {
+  expect(await describe()).toMatchObject({ outcome: 'done', stale: [] });
+  expect(agent.calls.map(({ verb }) => verb)).toEqual(['locateAnywhere', 'describeProtection']);
+});
