@@ -39,7 +39,7 @@ const scenarios: Record<string, Scenario> = {
     agent.verbs.storeSegments = refuse;
     return agent.start('hotBackup', input);
   },
-  'hot-backup-cancelled': (agent) => cancelHeld(agent),
+  'hot-backup-cancelled': (agent) => cancelHeld(agent, 'hotBackup', 'storeSegments'),
   'hot-backup-busy': (agent) => meetHolder(agent),
   'lock-database': async (agent) => {
     await end(await agent.start('hotBackup', input));
@@ -102,6 +102,12 @@ const scenarios: Record<string, Scenario> = {
     await run.signal(ABORT_SIGNAL);
     return run;
   },
+  'test-recovery-done': (agent) => agent.start('testRecovery', { ...input, backup: 'random' }),
+  'test-recovery-failed': (agent) => {
+    agent.verbs.stageTest = damaged;
+    return agent.start('testRecovery', input);
+  },
+  'test-recovery-cancelled': (agent) => cancelHeld(agent, 'testRecovery', 'testServer'),
   'verify-backup': (agent) => agent.start('verifyBackup', input),
   'verify-backup-damaged': (agent) => {
     agent.verbs.verifyStoredBackup = damaged;
@@ -119,10 +125,10 @@ const scenarios: Record<string, Scenario> = {
   'unknown-workflow': (agent) => agent.start('hotBakcup', input),
 };
 
-async function cancelHeld(agent: FakeAgent): Promise<WorkflowHandle> {
+async function cancelHeld(agent: FakeAgent, type: string, verb: 'storeSegments' | 'testServer'): Promise<WorkflowHandle> {
   const held = holdVerb(undefined);
-  agent.verbs.storeSegments = held.verb;
-  const run = await agent.start('hotBackup', input);
+  agent.verbs[verb] = held.verb;
+  const run = await agent.start(type, input);
   await held.reached;
   await run.cancel();
   return run;

@@ -1,4 +1,5 @@
 import { type Manifest, manifestSchema } from '../config/repository-json/manifest.ts';
+import { isObjectDamage } from '../core/errors/object-damage.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { selectBackup } from '../core/backup/selection.ts';
 import { backupsPrefix, labelOfManifestKey, manifestKey } from '../core/repository/object-keys.ts';
@@ -46,6 +47,6 @@ export async function newestOfTimeline(
 
 /** A damaged manifest is verifyBackup's to tell; here it only saves no work. */
 function damageIsNone(error: unknown): undefined {
-  if (error instanceof RstowError && error.code === 'damaged-object') return undefined;
+  if (error instanceof RstowError && isObjectDamage(error.code)) return undefined;
   throw error;
 }

@@ -1,4 +1,5 @@
 import type { Manifest } from '../config/repository-json/manifest.ts';
+import { isObjectDamage } from '../core/errors/object-damage.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import type { Alternative } from '../core/backup/alternative.ts';
 import { selectBackup } from '../core/backup/selection.ts';
@@ -61,7 +62,8 @@ async function unlessDamaged<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
     return await reading;
   } catch (error) {
-    if (error instanceof RstowError && ['damaged-object', 'format-unsupported', 'backup-not-found'].includes(error.code)) return undefined;
+    if (!(error instanceof RstowError)) throw error;
+    if (isObjectDamage(error.code) || ['format-unsupported', 'backup-not-found'].includes(error.code)) return undefined;
     throw error;
   }
 }

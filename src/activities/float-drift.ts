@@ -13,7 +13,7 @@ import { type ReplaySource, replaySegments, sha256 } from './replay-segments.ts'
 import { withServer } from './rstmdb-connection.ts';
 import type { RunPort } from './run-port.ts';
 
-export type LiveServer = { settings: DatabaseConfig; timing: TimingConfig };
+export type LiveServer = { settings: Pick<DatabaseConfig, 'server'>; timing: TimingConfig };
 
 /**
  * Whether a running server shows the state of these files but for its floats: its JSON parser isn't exact, so each

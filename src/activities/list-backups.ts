@@ -4,6 +4,7 @@ import type { Verification } from '../config/repository-json/verification.ts';
 import type { DescribeDatabaseResult } from '../contract/describe-database.ts';
 import type { BackupRow, ListBackupsResult } from '../contract/list-backups.ts';
 import { summariseExtents } from '../core/backup/extents-summary.ts';
+import { isObjectDamage } from '../core/errors/object-damage.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import type { Repository } from '../io/repository/repository.ts';
 import type { ActivityDeps } from './activity-deps.ts';
@@ -100,7 +101,7 @@ async function readableManifest(repository: Repository, database: string, label:
   try {
     return await readManifest(repository, database, label);
   } catch (error) {
-    if (error instanceof RstowError && error.code === 'damaged-object') return undefined;
+    if (error instanceof RstowError && isObjectDamage(error.code)) return undefined;
     throw error;
   }
 }

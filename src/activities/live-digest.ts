@@ -17,7 +17,7 @@ export type LiveDigest = {
 };
 
 /** The digest of the state that a running server shows. Fails: server-unreachable, server-refused. */
-export async function liveDigest(settings: DatabaseConfig, timing: TimingConfig, signal: AbortSignal): Promise<LiveDigest> {
+export async function liveDigest(settings: Pick<DatabaseConfig, 'server'>, timing: TimingConfig, signal: AbortSignal): Promise<LiveDigest> {
   const digest = createStateDigest();
   const reading = await withServer(settings.server, { timing, signal }, (client) =>
     fingerprintOf(client, {

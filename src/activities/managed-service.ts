@@ -6,6 +6,7 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { processesWithOpenFilesUnder } from '../io/process/open-files.ts';
 import { ping } from '../io/rstmdb/server.ts';
 import { createCommandsService } from '../io/service/commands-service.ts';
+import { type ContainerServiceConfig, createContainerService } from '../io/service/container-service.ts';
 import { parseServerAddress } from '../io/service/port-state.ts';
 import { createProcessService } from '../io/service/process-service.ts';
 import { proveStopped } from '../io/service/prove-stopped.ts';
@@ -13,15 +14,22 @@ import type { Service } from '../io/service/service.ts';
 import { createUnmanagedService } from '../io/service/unmanaged-service.ts';
 import { withServer } from './rstmdb-connection.ts';
 
+/** A server that is managed: a database's own, or one that was started beside it. */
+export type ManagedServer = Pick<DatabaseConfig, 'server' | 'dataDir' | 'startTimeoutMs'> & {
+  service: DatabaseConfig['service'] | ({ kind: 'container' } & ContainerServiceConfig);
+};
+
 const STOP_PROOF_MS = 10_000;
 const PING_POLL_MS = 50;
 
-/** The database's server, as the config says that it is managed. */
-export function serviceOf(settings: DatabaseConfig): Service {
+/** The server, as the config says that it is managed. */
+export function serviceOf(settings: ManagedServer): Service {
   const { service, dataDir } = settings;
   switch (service.kind) {
     case 'process':
       return createProcessService({ ...service, dataDir });
+    case 'container':
+      return createContainerService(service);
     case 'commands':
       return createCommandsService(service);
     case 'none':
@@ -41,7 +49,7 @@ export async function proveServerStopped(settings: DatabaseConfig): Promise<void
  * Starts the server, or leaves the one that somebody else has started meanwhile, and waits for its first answer: it
  * replays its log before it opens its port. Fails: service-start-failed.
  */
-export async function startServer(settings: DatabaseConfig, timing: TimingConfig, signal?: AbortSignal): Promise<void> {
+export async function startServer(settings: ManagedServer, timing: TimingConfig, signal?: AbortSignal): Promise<void> {
   const service = serviceOf(settings);
   const deadlineMs = performance.now() + settings.startTimeoutMs;
   let isStarted = false;
@@ -58,14 +66,14 @@ export async function startServer(settings: DatabaseConfig, timing: TimingConfig
 }
 
 /** Ours, or that of somebody's own loop: two servers on one log would spoil it. */
-async function isReplaying({ dataDir }: DatabaseConfig, service: Service): Promise<boolean> {
+async function isReplaying({ dataDir }: ManagedServer, service: Service): Promise<boolean> {
   if (await service.isRunning()) return true;
   const writers = await processesWithOpenFilesUnder(join(dataDir, 'wal'), { ignorePid: process.pid, writersOnly: true });
   return writers.length > 0;
 }
 
 /** Somebody's own loop may have started the server between our look and our start. */
-async function startUnlessTaken(settings: DatabaseConfig, timing: TimingConfig, service: Service): Promise<void> {
+async function startUnlessTaken(settings: ManagedServer, timing: TimingConfig, service: Service): Promise<void> {
   try {
     await service.start();
   } catch (error) {
@@ -74,7 +82,7 @@ async function startUnlessTaken(settings: DatabaseConfig, timing: TimingConfig, 
 }
 
 /** A server that refuses the token is up as well. */
-async function answers(settings: DatabaseConfig, timing: TimingConfig): Promise<boolean> {
+async function answers(settings: ManagedServer, timing: TimingConfig): Promise<boolean> {
   try {
     await withServer(settings.server, { timing }, ping);
     return true;
@@ -84,7 +92,7 @@ async function answers(settings: DatabaseConfig, timing: TimingConfig): Promise<
   }
 }
 
-async function ended(settings: DatabaseConfig, service: Service, what: string): Promise<RstowError> {
+async function ended(settings: ManagedServer, service: Service, what: string): Promise<RstowError> {
   const logTail = await service.logTail();
   const said = logTail.trim().split('\n').at(-1) ?? '';
   return new RstowError('service-start-failed', `the server at ${settings.server.address} ${what}${said === '' ? '' : `: ${said}`}`, {

@@ -36,8 +36,8 @@ export type PlannedRestore = Omit<RestoreSummary, 'timeline' | 'agent'> & {
 
 /**
  * Decides what a restore will do, before anything is touched: the backup, a cover of stored pieces, the place, the
- * space. The plan is an object of its own. Fails: backup-not-found, damaged-object, wal-gap, service-unmanaged,
- * data-directory-unsupported, target-not-empty, not-enough-space, owner-outdated. Twice: the first plan stands.
+ * space. The plan is an object of its own. Fails: backup-not-found, missing-object, damaged-object, wal-gap,
+ * service-unmanaged, data-directory-unsupported, target-not-empty, not-enough-space, owner-outdated. Twice: the first plan stands.
  */
 export const planRestore =
   (deps: ActivityDeps) =>

@@ -5,7 +5,7 @@ import type { Repository } from '../io/repository/repository.ts';
 
 /**
  * How to read every segment of a backup, without one stored object where that is known to be damaged.
- * Fails: damaged-object, naming a piece that no other covers.
+ * Fails: missing-object, naming a piece that no other covers.
  */
 export async function planSegments(repository: Repository, manifest: Manifest, exceptKey?: string): Promise<PlannedSegment[]> {
   const timelines = new Set(manifest.segments.flatMap(({ ranges }) => ranges.map((range) => range.timeline)));

@@ -1,45 +1,76 @@
 import { join } from 'node:path';
-import type { DatabaseConfig } from '../config/agent-config.ts';
+import type { DatabaseConfig, TimingConfig } from '../config/agent-config.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { freePort } from '../io/service/free-port.ts';
+import { processesWithOpenFilesUnder } from '../io/process/open-files.ts';
+import { portHolders } from '../io/process/port-holders.ts';
+import { removeContainer } from '../io/service/container-service.ts';
+import { endHolders } from '../io/service/end-holders.ts';
+import { freePort, isPortFree } from '../io/service/free-port.ts';
+import { type ManagedServer, serviceOf, startServer } from './managed-service.ts';
+import { scratchContainerName, type ScratchPlace, scratchServer } from './scratch-service.ts';
 
-const STOP_TIMEOUT_MS = 30_000;
+/** A port that we chose may be taken by somebody else before the server has it; so many are tried. */
+const PORTS_MAX = 5;
 
 /**
- * The database's own server program on other data, a loopback port and a state of its own: nothing that it could do to
- * the real one. Fails: rehearsal-failed, where no command is configured that starts it.
+ * Boots the database's own server program on other data, a loopback port and a state of its own: nothing that it could
+ * do to the real one. Fails: port-taken, service-start-failed; rehearsal-failed, where nothing is configured that
+ * starts it. Twice: end the earlier one first.
  */
-export async function scratchServer(settings: DatabaseConfig, dataDir: string): Promise<DatabaseConfig> {
-  const service = settings.service.kind === 'process' ? settings.service : undefined;
-  const command = settings.rehearsal.command ?? service?.command;
-  if (command === undefined) {
-    throw new RstowError('rehearsal-failed', 'rehearsal.command is not configured, and the service is no process that shows it');
+export async function bootScratchServer(place: ScratchPlace, timing: TimingConfig, signal: AbortSignal): Promise<ManagedServer> {
+  for (let tried = 1; ; tried += 1) {
+    const port = place.settings.rehearsal.port ?? (await freePort());
+    try {
+      return await bootOn(port, place, { timing, signal });
+    } catch (error) {
+      await endScratchServer(place);
+      // A server that can't have its port just ends: only the port tells why.
+      const taken = await portShortage(port);
+      if (taken === undefined) throw error;
+      if (place.settings.rehearsal.port !== undefined || tried === PORTS_MAX) throw taken;
+    }
   }
-  const address = `127.0.0.1:${await freePort()}`;
-  const env = { ...(settings.rehearsal.env ?? service?.env), ...privateServer(dataDir, address) };
-  return {
-    ...settings,
-    dataDir,
-    server: { ...settings.server, address, ...tlsOf(settings) },
-    service: { kind: 'process', command, env, stateDir: join(dataDir, 'service'), stopTimeoutMs: STOP_TIMEOUT_MS },
-    startTimeoutMs: settings.rehearsal.startTimeoutMs,
-  };
 }
 
-/** The variables win over the server's config file, and the standalone role keeps replicas away from it. */
-function privateServer(dataDir: string, address: string): Record<string, string> {
-  return {
-    RSTMDB_DATA: dataDir,
-    RSTMDB_BIND: address,
-    RSTMDB_COMPACT_ENABLED: 'false',
-    RSTMDB_METRICS_ENABLED: 'false',
-    RSTMDB_REPL_ROLE: 'standalone',
-  };
+/** Ends whatever an attempt of the run has started on the data. Fails: service-stop-failed. Twice: no-op. */
+export async function endScratchServer({ settings, dataDir, runId }: ScratchPlace): Promise<void> {
+  const { container } = settings.rehearsal;
+  if (container !== undefined) await removeContainer({ engine: container.engine, name: scratchContainerName(runId) });
+  await endHolders(dataDir, { graceMs: 0 });
 }
 
-/** A certificate names the real host, not the loopback address. */
-function tlsOf({ server }: DatabaseConfig): Pick<DatabaseConfig['server'], 'tls'> {
-  if (server.tls === undefined) return {};
-  const serverName = server.tls.serverName ?? server.address.replace(/:[0-9]+$/, '').replace(/^\[|\]$/g, '');
-  return { tls: { ...server.tls, serverName } };
+/** Of a port that the config fixes, before anything is fetched. Fails: port-taken. */
+export async function requireScratchPort({ rehearsal }: DatabaseConfig): Promise<void> {
+  const taken = rehearsal.port === undefined ? undefined : await portShortage(rehearsal.port);
+  if (taken !== undefined) throw taken;
+}
+
+type Boot = { timing: TimingConfig; signal: AbortSignal };
+
+async function bootOn(port: number, place: ScratchPlace, { timing, signal }: Boot): Promise<ManagedServer> {
+  const server = scratchServer(place, port);
+  const taken = await portShortage(port);
+  if (taken !== undefined) throw taken;
+  await startServer(server, timing, signal);
+  if (!(await isOurs(server, port))) throw new RstowError('service-start-failed', `another server answers at ${server.server.address}`);
+  return server;
+}
+
+/** What answers there could be anybody's, and a test writes to it. */
+async function isOurs(server: ManagedServer, port: number): Promise<boolean> {
+  if (!(await serviceOf(server).isRunning())) return false;
+  // An engine starts no container whose port it can't have.
+  if (server.service.kind === 'container') return true;
+  const writers = await processesWithOpenFilesUnder(join(server.dataDir, 'wal'), { ignorePid: process.pid, writersOnly: true });
+  const holders = new Set((await portHolders(port)).map(({ pid }) => pid));
+  return writers.some(({ pid }) => holders.has(pid));
+}
+
+async function portShortage(port: number): Promise<RstowError | undefined> {
+  if (await isPortFree(port)) return undefined;
+  const [holder] = await portHolders(port);
+  const who = holder === undefined ? 'another program' : `process ${holder.pid} (${holder.command})`;
+  return new RstowError('port-taken', `${who} listens on port ${port}, where a second server was to start`, {
+    details: { port, ...(holder === undefined ? {} : { pid: holder.pid, command: holder.command }) },
+  });
 }

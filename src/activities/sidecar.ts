@@ -12,7 +12,7 @@ export type SidecarShelf = { repository: Repository; database: string; runId: st
 
 /**
  * What is known of a stored piece; where its sidecar is missing, it is made anew by reading the piece.
- * Fails: damaged-object. Twice: the same.
+ * Fails: missing-object, truncated-object, damaged-object. Twice: the same.
  */
 export async function ensureSidecar(shelf: SidecarShelf, piece: Piece): Promise<Sidecar> {
   const key = sidecarKey(shelf.database, piece);
@@ -29,9 +29,10 @@ async function readWholePiece(shelf: SidecarShelf, piece: Piece): Promise<Sideca
   const cut = createRecordCut({ startBytes: piece.startBytes, targetBytes: piece.endBytes });
   const { signal } = new AbortController();
   for await (const chunk of plainBytes({ repository, key: piece.key, signal, storedStage: stored.stream })) cut.push(chunk);
-  const { endBytes, records, sha256, lastRecord } = cut.content();
+  const { endBytes, records, sha256, lastRecord, end } = cut.content();
   if (endBytes !== piece.endBytes) {
-    throw new RstowError('damaged-object', `${piece.key} holds whole records only up to byte ${endBytes}`, {
+    const fault = end.kind === 'corrupt' ? 'damaged-object' : 'truncated-object';
+    throw new RstowError(fault, `${piece.key} holds whole records only up to byte ${endBytes}`, {
       details: { key: piece.key },
     });
   }

@@ -7,7 +7,8 @@ import { storedSegment } from './stored-segment.ts';
 
 /**
  * Fetches whole segments into a folder, each checked while it streams in, durable when its name appears.
- * Fails: damaged-object, not-enough-space, repository-unavailable. Twice: what is there is kept.
+ * Fails: missing-object, truncated-object, damaged-object, not-enough-space, repository-unavailable. Twice: what is
+ * there is kept.
  */
 export async function stageSegments(work: {
   repository: Repository;

@@ -10,9 +10,12 @@ import { readRange } from '../io/data-directory/range-reader.ts';
 import type { ActivityDeps } from './activity-deps.ts';
 import { readManifest } from './backups.ts';
 import { planSegments } from './planned-segments.ts';
+import { databaseSettings } from './database-settings.ts';
+import { memoryShortage } from './memory-check.ts';
 import { createRecordCut } from './record-cut.ts';
 import { replaySegments } from './replay-segments.ts';
 import type { RunPort } from './run-port.ts';
+import { requireScratchPort } from './scratch-server.ts';
 import { requireSpace } from './space.ts';
 import { stageSegments } from './stage-segments.ts';
 import { requireDigest } from './verify-replay.ts';
@@ -34,7 +37,9 @@ export async function testDataDir(deps: ActivityDeps, runId: string): Promise<st
 
 /**
  * Fetches the log into a scratch place, cuts it at the point, replays it. The state at the backup's end must have the
- * manifest's digest. Fails: damaged-object, digest-different, not-enough-space. Twice: whole segments are kept.
+ * manifest's digest. What a server would lack is told before anything is fetched.
+ * Fails: not-enough-space, not-enough-memory, port-taken, missing-object, truncated-object, damaged-object,
+ * digest-different. Twice: whole segments are kept.
  */
 export const stageTest =
   (deps: ActivityDeps) =>
@@ -43,10 +48,7 @@ export const stageTest =
     const manifest = await readManifest(repository, input.database, input.label);
     const planned = upTo(await planSegments(repository, manifest), input.position);
     const walDir = join(await testDataDir(deps, run.runId), 'wal');
-    await requireSpace(
-      deps.config.agent.stateDir,
-      planned.reduce((sum, segment) => sum + segment.endBytes, 0),
-    );
+    await requireRoom(deps, input.database, planned);
     const beganAtMs = performance.now();
     await stageSegments({ repository, planned, walDir, run });
     const fetchedAtMs = performance.now();
@@ -58,6 +60,15 @@ export const stageTest =
     const times = { fetchMs: Math.round(fetchedAtMs - beganAtMs), replayMs: Math.round(performance.now() - fetchedAtMs) };
     return { extents: summariseExtents(extents), stateDigest, machines, instances, ...times };
   };
+
+async function requireRoom({ config }: ActivityDeps, database: string, planned: readonly PlannedSegment[]): Promise<void> {
+  const settings = databaseSettings(config, database);
+  const walBytes = planned.reduce((sum, segment) => sum + segment.endBytes, 0);
+  await requireSpace(config.agent.stateDir, walBytes);
+  const shortage = await memoryShortage(walBytes, settings);
+  if (shortage !== undefined) throw shortage;
+  await requireScratchPort(settings);
+}
 
 function upTo(planned: readonly PlannedSegment[], position: LogPosition | undefined): PlannedSegment[] {
   return planned.filter(({ segment }) => position === undefined || segment <= position.segment);

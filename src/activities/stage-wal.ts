@@ -29,7 +29,7 @@ export type StagedWal = { timeline: string; records: number };
 /**
  * Fetches the backup's log into the run's own folder beside the data, checks every record, replays it and compares the
  * state's digest. A restore in place begins a new timeline: its object first, then the file in the staged wal/.
- * Fails: damaged-object, digest-different, not-enough-space, owner-outdated. Twice: whole segments are kept.
+ * Fails: missing-object, truncated-object, damaged-object, digest-different, not-enough-space, owner-outdated. Twice: whole segments are kept.
  */
 export const stageWal =
   (deps: ActivityDeps) =>

@@ -2,7 +2,7 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { createSha256 } from '../io/checksum/sha256.ts';
 import type { Repository } from '../io/repository/repository.ts';
 
-/** Fails: damaged-object, where the object is missing or its bytes are not those that were stored. */
+/** Fails: missing-object, truncated-object; damaged-object, where its bytes are not those that were stored. */
 export async function checkStored(
   repository: Repository,
   promised: { key: string; sizeBytes: number; sha256: string },
@@ -10,7 +10,7 @@ export async function checkStored(
 ): Promise<number> {
   const { key } = promised;
   const stream = await repository.openRead(key, { signal });
-  if (stream === undefined) throw new RstowError('damaged-object', `${key} is missing`, { details: { key } });
+  if (stream === undefined) throw new RstowError('missing-object', `${key} is missing`, { details: { key } });
   const hash = createSha256();
   let sizeBytes = 0;
   for await (const chunk of stream) {
@@ -18,7 +18,9 @@ export async function checkStored(
     sizeBytes += (chunk as Uint8Array).length;
   }
   if (sizeBytes === promised.sizeBytes && hash.digestHex() === promised.sha256) return sizeBytes;
-  throw new RstowError('damaged-object', `${key} is not what was stored: ${sizeBytes} of ${promised.sizeBytes} bytes, or another hash`, {
-    details: { key },
-  });
+  const lacks = sizeBytes < promised.sizeBytes;
+  const what = lacks
+    ? `ends after ${sizeBytes} of ${promised.sizeBytes} stored bytes`
+    : 'is not what was stored: it has another hash or size';
+  throw new RstowError(lacks ? 'truncated-object' : 'damaged-object', `${key} ${what}`, { details: { key } });
 }

@@ -9,13 +9,13 @@ import { zstdCoding } from './piece-coding.ts';
 export type StoredPiece = { repository: Repository; key: string; signal: AbortSignal; storedStage?: Transform };
 
 /**
- * The plain bytes of a stored piece. Fails: damaged-object (missing, or its stored form is broken),
- * repository-unavailable.
+ * The plain bytes of a stored piece. Fails: missing-object, truncated-object, damaged-object (its stored
+ * form is broken), repository-unavailable.
  */
 export async function* plainBytes(stored: StoredPiece): AsyncGenerator<Uint8Array> {
   const { repository, key, signal } = stored;
   const source = await repository.openRead(key, { signal });
-  if (source === undefined) throw new RstowError('damaged-object', `${key} is missing`, { details: { key } });
+  if (source === undefined) throw new RstowError('missing-object', `${key} is missing`, { details: { key } });
   const plain = new PassThrough();
   const stages = [source, ...(stored.storedStage ? [stored.storedStage] : []), ...zstdCoding.decode(), plain];
   const finished = pipeline(stages, { signal });

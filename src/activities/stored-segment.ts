@@ -16,7 +16,8 @@ export type SegmentRead = {
 
 /**
  * The bytes of one segment as its backup promised them: every range's hash, every record's checksum and the number
- * of records are checked while they pass. Fails: damaged-object, naming the object; repository-unavailable.
+ * of records are checked while they pass. Fails: missing-object, truncated-object, damaged-object, naming the object;
+ * repository-unavailable.
  */
 export async function* storedSegment(read: SegmentRead): AsyncGenerator<Uint8Array> {
   const { planned } = read;
@@ -41,7 +42,8 @@ export async function* storedSegment(read: SegmentRead): AsyncGenerator<Uint8Arr
   const promised = planned.ranges.reduce((sum, range) => sum + range.records, 0);
   if (end.kind === 'whole' && end.positionBytes === planned.endBytes && records === promised) return;
   const found = `${records} records up to byte ${end.positionBytes}`;
-  throw damaged(
+  const fault = end.kind === 'torn' ? truncated : damaged;
+  throw fault(
     planned.slices.at(-1)?.key ?? segmentFileName(planned.segment),
     `gives ${found}, not ${promised} up to byte ${planned.endBytes}`,
   );
@@ -61,7 +63,7 @@ async function* sliceBytes(read: SegmentRead, slice: PlannedSlice): AsyncGenerat
     positionBytes += chunk.length;
     if (positionBytes > endBytes) break;
   }
-  if (positionBytes < endBytes) throw damaged(key, `ends after ${positionBytes} plain bytes, before byte ${endBytes}`);
+  if (positionBytes < endBytes) throw truncated(key, `ends after ${positionBytes} plain bytes, before byte ${endBytes}`);
 }
 
 /** Compares each range's hash when its last byte has passed. */
@@ -87,6 +89,10 @@ function createRangeCheck(planned: PlannedSegment): { push(chunk: Uint8Array, ke
       }
     },
   };
+}
+
+function truncated(key: string, what: string): RstowError {
+  return new RstowError('truncated-object', `${key} ${what}`, { details: { key } });
 }
 
 function damaged(key: string, what: string): RstowError {

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { DatabaseConfig } from '../config/agent-config.ts';
 import type { Assertions } from '../contract/test-recovery.ts';
 import { assert } from '../core/errors/assert.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
@@ -11,17 +10,17 @@ import { listSegments } from '../io/data-directory/segments.ts';
 import { createInstance, getInstance } from '../io/rstmdb/instances.ts';
 import { putMachine } from '../io/rstmdb/machines.ts';
 import type { RstmdbClient } from '../io/rstmdb/rstmdb-client.ts';
-import { endHolders } from '../io/service/end-holders.ts';
 import type { ActivityDeps } from './activity-deps.ts';
 import { databaseSettings } from './database-settings.ts';
 import { type LiveServer, showsSameState } from './float-drift.ts';
 import { liveDigest } from './live-digest.ts';
-import { serviceOf, startServer } from './managed-service.ts';
+import { serviceOf } from './managed-service.ts';
 import { memoryShortage } from './memory-check.ts';
 import { withServer } from './rstmdb-connection.ts';
 import type { ReplaySource } from './replay-segments.ts';
 import type { RunPort } from './run-port.ts';
-import { scratchServer } from './scratch-server.ts';
+import { bootScratchServer, endScratchServer } from './scratch-server.ts';
+import type { ScratchPlace } from './scratch-service.ts';
 import { type StagedTest, testDataDir } from './stage-test.ts';
 import { checkAssertions } from './test-assertions.ts';
 
@@ -35,52 +34,55 @@ const DEFINITION = '{"states":["written"],"initial":"written","transitions":[]}'
 /**
  * Boots a real server on the scratch copy: its state must have the replay's digest and hold the operator's assertions,
  * it must take a write, and still have it after two restarts. Ended whatever happens.
- * Fails: not-enough-memory, service-start-failed, digest-different, assertion-failed, server-refused.
+ * Fails: not-enough-memory, port-taken, service-start-failed, digest-different, assertion-failed, server-refused.
  * Twice: the log is cut back to what was staged, so that an earlier attempt's write is no part of the comparison.
  */
 export const testServer =
   (deps: ActivityDeps) =>
   async (input: TestServerInput, run: RunPort): Promise<TestedServer> => {
-    const dataDir = await testDataDir(deps, run.runId);
-    await endHolders(dataDir, { graceMs: 0 });
-    await cutLog(join(dataDir, 'wal'), endOf(input.staged));
-    const shortage = await memoryShortage(input.staged.extents.sizeBytes);
+    const place = await testPlace(deps, input.database, run);
+    await endScratchServer(place);
+    await cutLog(join(place.dataDir, 'wal'), endOf(input.staged));
+    const shortage = await memoryShortage(input.staged.extents.sizeBytes, place.settings);
     if (shortage !== undefined) throw shortage;
-    const settings = await scratchServer(databaseSettings(deps.config, input.database), dataDir);
     try {
-      return await proveServer(deps, settings, { input, run });
+      return await proveServer(deps, place, { input, run });
     } finally {
-      await endHolders(dataDir, { graceMs: 0 });
+      await endScratchServer(place);
     }
   };
 
 /** Ends the test's server and removes its place. Twice: no-op. */
 export const clearTest =
   (deps: ActivityDeps) =>
-  async (_input: { database: string }, run: RunPort): Promise<void> => {
-    await endHolders(await testDataDir(deps, run.runId), { graceMs: 0 });
+  async ({ database }: { database: string }, run: RunPort): Promise<void> => {
+    await endScratchServer(await testPlace(deps, database, run));
     await removeScratch(deps.config.agent.stateDir, run.runId);
   };
 
+async function testPlace(deps: ActivityDeps, database: string, { runId }: RunPort): Promise<ScratchPlace> {
+  return { settings: databaseSettings(deps.config, database), dataDir: await testDataDir(deps, runId), runId };
+}
+
 type Test = { input: TestServerInput; run: RunPort };
 
-async function proveServer(deps: ActivityDeps, settings: DatabaseConfig, { input, run }: Test): Promise<TestedServer> {
+async function proveServer(deps: ActivityDeps, place: ScratchPlace, { input, run }: Test): Promise<TestedServer> {
   const { timing } = deps.config;
   const options = { timing, signal: run.signal };
   const clock = createStopwatch();
-  await startServer(settings, timing, run.signal);
+  let server = await bootScratchServer(place, timing, run.signal);
   const startMs = clock.lapMs();
-  await requireSameState({ settings, timing }, input.staged, run);
-  const assertionsHeld = await withServer(settings.server, options, (client) => checkAssertions(client, input.assertions));
+  await requireSameState({ settings: server, timing }, { staged: input.staged, walDir: join(place.dataDir, 'wal') }, run);
+  const assertionsHeld = await withServer(server.server, options, (client) => checkAssertions(client, input.assertions));
   const compareMs = clock.lapMs();
-  await withServer(settings.server, options, (client) => writeMark(client, run.runId));
+  await withServer(server.server, options, (client) => writeMark(client, run.runId));
   const writeMs = clock.lapMs();
   for (let restart = 0; restart < RESTARTS; restart += 1) {
-    await serviceOf(settings).stop();
-    await startServer(settings, timing, run.signal);
-    await withServer(settings.server, options, (client) => requireMark(client, run.runId));
+    await serviceOf(server).stop();
+    server = await bootScratchServer(place, timing, run.signal);
+    await withServer(server.server, options, (client) => requireMark(client, run.runId));
   }
-  await serviceOf(settings).stop();
+  await serviceOf(server).stop();
   return { assertionsHeld, startMs, compareMs, writeMs, restartsMs: clock.lapMs() };
 }
 
@@ -90,10 +92,13 @@ function endOf({ extents }: StagedTest): Parameters<typeof cutLog>[1] {
   return { segment: segmentOf(end), endBytes: positionBytesOf(end) };
 }
 
+type Recovered = { staged: StagedTest; walDir: string };
+
 /** Equal digests, or equal but for the floats that a server itself moves at each start. */
-async function requireSameState(server: LiveServer, { stateDigest }: StagedTest, run: RunPort): Promise<void> {
+async function requireSameState(server: LiveServer, { staged, walDir }: Recovered, run: RunPort): Promise<void> {
+  const { stateDigest } = staged;
   const { stateDigest: found } = await liveDigest(server.settings, server.timing, run.signal);
-  if (found === stateDigest || (await showsSameState(server, await filesIn(join(server.settings.dataDir, 'wal')), run))) return;
+  if (found === stateDigest || (await showsSameState(server, await filesIn(walDir), run))) return;
   throw new RstowError('digest-different', `a server on the recovered log shows the state ${found}, not ${stateDigest}`, {
     details: { found, promised: stateDigest },
   });

@@ -2,7 +2,7 @@ import { backupKey } from '../core/repository/object-keys.ts';
 import { checkStored } from './stored-object.ts';
 import type { Verification } from './verification.ts';
 
-/** The small objects beside the manifest; gives how many bytes were read. Fails: damaged-object. */
+/** The small objects beside the manifest; gives how many bytes were read. Fails: missing-object, truncated-object, damaged-object. */
 export async function verifyAttachments({ repository, manifest, run }: Verification): Promise<number> {
   let bytesRead = 0;
   for (const { name, storedBytes, storedSha256 } of manifest.attachments) {

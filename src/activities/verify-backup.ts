@@ -21,7 +21,7 @@ export const chooseBackup =
 
 /**
  * Reads a backup and compares it with its manifest, as deep as asked. Changes nothing.
- * Fails: damaged-object naming the object, digest-different, not-enough-space. Twice: the same.
+ * Fails: missing-object, truncated-object, damaged-object, naming the object; digest-different, not-enough-space. Twice: the same.
  */
 export const verifyStoredBackup =
   (deps: ActivityDeps) =>

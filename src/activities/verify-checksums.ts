@@ -8,7 +8,7 @@ import type { Verification, Verified } from './verification.ts';
 
 /**
  * Reads every stored object of the log once, without decompressing it; what its sidecar says of the plain bytes must
- * be what the manifest promises. Fails: damaged-object.
+ * be what the manifest promises. Fails: missing-object, truncated-object, damaged-object.
  */
 export async function verifyChecksums(verification: Verification): Promise<Verified> {
   const { repository, manifest, run } = verification;

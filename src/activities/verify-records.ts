@@ -4,7 +4,7 @@ import { planSegments } from './planned-segments.ts';
 import { storedSegment } from './stored-segment.ts';
 import type { Verification, Verified } from './verification.ts';
 
-/** Decompresses the whole log and checks every record and every range. Fails: damaged-object. */
+/** Decompresses the whole log and checks every record and every range. Fails: missing-object, truncated-object, damaged-object. */
 export async function verifyRecords(verification: Verification): Promise<Partial<Verified>> {
   const { repository, manifest, run } = verification;
   const sequences = createSequenceCounter();

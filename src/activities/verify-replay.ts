@@ -8,7 +8,10 @@ import { requireSpace } from './space.ts';
 import { stageSegments } from './stage-segments.ts';
 import type { Verification, Verified } from './verification.ts';
 
-/** Puts the log together in a scratch folder, replays it, and compares the state's digest. Fails: damaged-object, digest-different. */
+/**
+ * Puts the log together in a scratch folder, replays it, and compares the state's digest.
+ * Fails: missing-object, truncated-object, damaged-object, digest-different.
+ */
 export async function verifyReplay(verification: Verification): Promise<Partial<Verified>> {
   const { deps, repository, manifest, run } = verification;
   const { stateDir } = deps.config.agent;

@@ -10,6 +10,7 @@ const durationMs = z
   .max(366 * 24 * 3600 * 1000);
 const command = z.array(z.string().min(1)).min(1);
 const environment = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string());
+const port = z.int().min(1).max(65_535);
 
 const tls = z.strictObject({
   caFile: absolutePath.optional(),
@@ -47,14 +48,44 @@ const service = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('none') }),
 ]);
 
-const rehearsal = z.strictObject({
-  policy: z.enum(['required', 'when-it-fits', 'off']).default('required'),
-  /** The process service's where absent. */
-  command: command.optional(),
-  env: environment.optional(),
-  /** How long a server may take to replay the log. */
-  startTimeoutMs: durationMs.default(600_000),
+const container = z.strictObject({
+  engine: z.enum(['docker', 'podman']),
+  image: z.string().regex(/^[a-z0-9]/, 'must be the name of an image'),
+  /** Where the image's server has its data and where it listens, in the container. */
+  dataDir: absolutePath.default('/data'),
+  port: port.default(7401),
+  /** Whose the files are that the server writes; the agent's own user where absent. */
+  user: z
+    .string()
+    .regex(/^[a-z0-9_.-]+(:[a-z0-9_.-]+)?$/, 'must look like user or user:group')
+    .optional(),
+  memoryBytes: z
+    .int()
+    .min(16 * 1024 * 1024)
+    .optional(),
+  /** More options of the engine's `run`. */
+  options: z.array(z.string().min(1)).max(50).default([]),
 });
+
+/** How a second server is started, by a restore's rehearsal and by a recovery test. */
+const rehearsal = z
+  .strictObject({
+    policy: z.enum(['required', 'when-it-fits', 'off']).default('required'),
+    /** The process service's where absent. */
+    command: command.optional(),
+    /** In place of a command. */
+    container: container.optional(),
+    /** The process service's where absent; a container has only these. */
+    env: environment.optional(),
+    /** The loopback port that it listens on; any that is free where absent. */
+    port: port.optional(),
+    /** How long a server may take to replay the log. */
+    startTimeoutMs: durationMs.default(600_000),
+  })
+  .refine((section) => section.command === undefined || section.container === undefined, {
+    path: ['container'],
+    message: 'must not stand beside rehearsal.command, which starts another server',
+  });
 
 const database = z.strictObject({
   server,
@@ -83,8 +114,6 @@ const database = z.strictObject({
 });
 
 const repository = z.discriminatedUnion('kind', [z.strictObject({ kind: z.literal('folder'), path: absolutePath })]);
-
-const port = z.int().min(1).max(65_535);
 
 /** Of the Temporal server that `rstow up` runs on the loopback interface. */
 const embedded = z.strictObject({ port: port.default(7233), uiPort: port.default(8233) });

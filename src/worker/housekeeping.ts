@@ -11,7 +11,7 @@ export type Housekeeping = { config: AgentConfig; runs: AgentRunRegistry; logger
 /** Clears what runs left that were killed before they could: one that fails doesn't keep the others from it. */
 export function startHousekeeping({ config, runs, logger, signal }: Housekeeping): RepeatingTask {
   const chores = [
-    { what: 'clearing scratch folders', chore: () => clearScratch(config.agent.stateDir, runs) },
+    { what: 'clearing scratch folders', chore: () => clearScratch(config, runs) },
     ...Object.values(config.databases).flatMap((settings) => [
       { what: `clearing pins in ${settings.dataDir}`, chore: () => clearPins(settings.dataDir, runs) },
       { what: `clearing restores in ${settings.dataDir}`, chore: () => clearRestores(settings, runs) },

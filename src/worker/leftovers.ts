@@ -1,6 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DatabaseConfig } from '../config/agent-config.ts';
+import { endScratchServer } from '../activities/scratch-server.ts';
+import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';
 import { removeScratch } from '../io/agent-state/scratch.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { listPins, runPinFolder, unpinSegments } from '../io/data-directory/pins.ts';
@@ -9,7 +10,6 @@ import { restorePaths } from '../io/data-directory/staging.ts';
 import { readStopNote } from '../io/data-directory/stop-note.ts';
 import { dataDirectoryMutexName } from '../io/mutex/data-directory-mutex-name.ts';
 import { acquireHostMutex } from '../io/mutex/host-mutex.ts';
-import { endHolders } from '../io/service/end-holders.ts';
 import { isLocalRunId, localRunMutexName } from './local/local-run-id.ts';
 import type { AgentRunRegistry } from './run-registry.ts';
 
@@ -25,11 +25,15 @@ export async function clearPins(dataDir: string, runs: Runs): Promise<void> {
   }
 }
 
-/** Removes what closed runs only looked at. Twice: no-op. */
-export async function clearScratch(stateDir: string, runs: Runs): Promise<void> {
-  const folder = join(stateDir, 'scratch');
+/** Removes what closed runs only looked at, and the servers of recovery tests that outlived their agent. Twice: no-op. */
+export async function clearScratch({ agent, databases }: AgentConfig, runs: Runs): Promise<void> {
+  const folder = join(agent.stateDir, 'scratch');
   for (const runId of await namesIn(folder)) {
-    if (await hasEnded(runs, runId, join(folder, runId))) await removeScratch(stateDir, runId);
+    const dataDir = join(folder, runId);
+    if (!(await hasEnded(runs, runId, dataDir))) continue;
+    // Which database it was is not told there.
+    for (const settings of Object.values(databases)) await endScratchServer({ settings, dataDir, runId });
+    await removeScratch(agent.stateDir, runId);
   }
 }
 
@@ -53,10 +57,11 @@ export async function clearRestores(settings: DatabaseConfig, runs: Runs): Promi
   }
 }
 
-async function clearRestore({ dataDir, safetyCopyMs }: DatabaseConfig, runId: string): Promise<void> {
+async function clearRestore(settings: DatabaseConfig, runId: string): Promise<void> {
+  const { dataDir, safetyCopyMs } = settings;
   const { root, wal, replaced, rehearsal, rejected } = restorePaths(dataDir, runId);
   // The rehearsal's server may have outlived its agent.
-  await endHolders(rehearsal, { graceMs: 0 });
+  await endScratchServer({ settings, dataDir: rehearsal, runId });
   for (const staged of [wal, rehearsal]) await rm(staged, { recursive: true, force: true });
   for (const kept of [replaced, rejected]) {
     // The swap moved something in: that is when the folder changed last.

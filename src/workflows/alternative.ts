@@ -2,16 +2,17 @@ import { ApplicationFailure } from '@temporalio/workflow';
 import type { FindAlternativeInput } from '../activities/find-alternative.ts';
 import type { Place } from '../activities/locate.ts';
 import { alternativeSentence } from '../core/backup/alternative.ts';
+import { isObjectDamage } from '../core/errors/object-damage.ts';
 import { step } from './activity-proxies.ts';
 import { runFailure } from './run-failure.ts';
 
 /**
- * The failure of a run that met a damaged object of a backup, and what can be restored instead: in its sentence, and as
+ * The failure of a run that met a damaged or missing object of a backup, and what can be restored instead: in its sentence, and as
  * `alternative` in its details. Any other error comes back as it is.
  */
 export async function withAlternative(place: Place, wanted: Omit<FindAlternativeInput, 'damagedKey'>, error: unknown): Promise<unknown> {
   const failure = runFailure(error);
-  if (!(failure instanceof ApplicationFailure) || failure.type !== 'damaged-object') return error;
+  if (!(failure instanceof ApplicationFailure) || !isObjectDamage(failure.type)) return error;
   const details = (failure.details?.[0] ?? {}) as Record<string, unknown>;
   const damagedKey = details['key'];
   if (typeof damagedKey !== 'string') return error;
@@ -21,7 +22,7 @@ export async function withAlternative(place: Place, wanted: Omit<FindAlternative
   if (found === null) return error;
   return ApplicationFailure.create({
     message: `${failure.message}; ${alternativeSentence(found)}`,
-    type: 'damaged-object',
+    type: failure.type ?? 'damaged-object',
     nonRetryable: true,
     details: [{ ...details, alternative: found.kind === 'none' ? null : found.label }],
     cause: failure,

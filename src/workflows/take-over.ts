@@ -4,6 +4,7 @@ import type { PlannedRestore } from '../activities/plan-restore.ts';
 import type { Candidate, Candidates } from '../activities/recovery-candidates.ts';
 import type { DisasterRecoveryInput, DisasterRecoveryResult, Loss, SkippedState } from '../contract/disaster-recovery.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
+import { isObjectDamage } from '../core/errors/object-damage.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { cleanup, step, transfer } from './activity-proxies.ts';
 import { backUp } from './hot-backup.ts';
@@ -81,7 +82,8 @@ async function stage({ run, place, generation }: Staging, candidate: Candidate, 
 }
 
 function isBadState(failure: ApplicationFailure): boolean {
-  return ['damaged-object', 'digest-different', 'format-unsupported', 'backup-not-found', 'wal-gap'].includes(failure.type ?? '');
+  const { type } = failure;
+  return isObjectDamage(type) || ['digest-different', 'format-unsupported', 'backup-not-found', 'wal-gap'].includes(type ?? '');
 }
 
 type Taken = SwapOutcome & { generation: number };

@@ -4,6 +4,7 @@ import type { RecordVerificationInput } from '../activities/record-verification.
 import type { Verified } from '../activities/verification.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
 import { parseVerifyBackupInput, type VerifyBackupInput, type VerifyBackupResult } from '../contract/verify-backup.ts';
+import { isObjectDamage } from '../core/errors/object-damage.ts';
 import { step, transfer } from './activity-proxies.ts';
 import { withAlternative } from './alternative.ts';
 import { compensate } from './compensation.ts';
@@ -58,7 +59,7 @@ type Answer = Pick<RecordVerificationInput['fact'], 'held' | 'failure'>;
 
 /** A backup that could not be read is not a bad one: only what its bytes say is remembered. */
 function isVerdict(failure: ApplicationFailure): boolean {
-  return failure.type === 'damaged-object' || failure.type === 'digest-different';
+  return isObjectDamage(failure.type) || failure.type === 'digest-different';
 }
 
 function resultOf(run: Run, chosen: Chosen, found: Verified & { warnings: Warning[] }): VerifyBackupResult {

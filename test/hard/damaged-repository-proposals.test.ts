@@ -38,28 +38,31 @@ async function expectUntouched(): Promise<void> {
 }
 
 /** What a restore never reads: it goes on, and gives the very same state. */
-const besides: { what: string; damage: Damage; key: (of: BackupKeys) => string }[] = [
+const besides: { what: string; damage: Damage; key: (of: BackupKeys) => string; code: ErrorCode }[] = [
   {
     what: 'a flipped bit in a sidecar',
     damage: (repository, of) => repository.flipBit(sidecarKey(DATABASE, pieceOf(newestPiece(of)))),
     key: (of) => sidecarKey(DATABASE, pieceOf(newestPiece(of))),
+    code: 'damaged-object',
   },
   {
     what: 'a flipped bit in the kept machines',
     damage: (repository, of) => repository.flipBit(backupKey(DATABASE, of.third, 'machines.json.zst')),
     key: (of) => backupKey(DATABASE, of.third, 'machines.json.zst'),
+    code: 'damaged-object',
   },
   {
     what: 'missing machines',
     damage: (repository, of) => repository.remove(backupKey(DATABASE, of.third, 'machines.json.zst')),
     key: (of) => backupKey(DATABASE, of.third, 'machines.json.zst'),
+    code: 'missing-object',
   },
 ];
 
-it.each(besides)('tells $what when it verifies, and restores without that object', async ({ damage, key }) => {
+it.each(besides)('tells $what when it verifies, and restores without that object', async ({ damage, key, code }) => {
   await damage(on.files, on.keys);
   const failure = await on.verify(on.keys.third);
-  expect(failure).toMatchObject({ code: 'damaged-object', details: { key: key(on.keys), alternative: on.keys.third } });
+  expect(failure).toMatchObject({ code, details: { key: key(on.keys), alternative: on.keys.third } });
   expect(failure.sentence).toContain(`; a restore of ${on.keys.third} does not need it`);
   expect(await on.restoreElsewhere(on.keys.third)).toMatchObject({ outcome: 'done', stateDigest: on.digests[2] });
 });
@@ -194,7 +197,7 @@ describe('the command line', () => {
       command: 'restore',
       damage: (repository, of) => repository.truncate(newestPiece(of), 0.9),
       key: newestPiece,
-      code: 'damaged-object',
+      code: 'truncated-object',
       ends: (of) => `; backup ${of.second} does not need it: restore that one`,
     },
     {

@@ -35,11 +35,14 @@ type Case = {
   damage: Damage;
   /** The object that must be named. */
   key: (of: BackupKeys) => string;
-  code: ErrorCode;
+  /** Several, where the sizes decide: an object with another's bytes may be shorter than it was. */
+  code: ErrorCode | ErrorCode[];
   says: RegExp;
   /** What the sentence proposes, and the label in `details.alternative`; undefined: nothing is proposed. */
   proposal?: { text: (of: BackupKeys) => string; label: (of: BackupKeys) => string | null };
 };
+
+const changed: ErrorCode[] = ['damaged-object', 'truncated-object'];
 
 const older = {
   text: (of: BackupKeys) => `; backup ${of.second} does not need it: restore that one`,
@@ -72,27 +75,32 @@ const cases: Case[] = [
   {
     what: 'a piece cut in the middle',
     damage: (repository, of) => repository.truncate(newestPiece(of), 0.5),
-    ...{ key: newestPiece, code: 'damaged-object', says: /is not what was stored|zstd frame/, proposal: older },
+    ...{ key: newestPiece, code: 'truncated-object', says: /ends after [0-9]+ of [0-9]+ stored bytes|zstd frame/, proposal: older },
   },
   {
     what: 'an empty piece',
     damage: (repository, of) => repository.truncate(newestPiece(of), 0),
-    ...{ key: newestPiece, code: 'damaged-object', says: /is not what was stored|zstd frame|ends after 0 plain bytes/, proposal: older },
+    ...{
+      key: newestPiece,
+      code: 'truncated-object',
+      says: /ends after 0 of [0-9]+ stored bytes|zstd frame|ends after 0 plain bytes/,
+      proposal: older,
+    },
   },
   {
     what: 'a missing piece',
     damage: (repository, of) => repository.remove(newestPiece(of)),
-    ...{ key: newestPiece, code: 'damaged-object', says: /is missing, and no other piece covers byte/, proposal: older },
+    ...{ key: newestPiece, code: 'missing-object', says: /is missing, and no other piece covers byte/, proposal: older },
   },
   {
     what: 'a missing piece that every backup needs',
     damage: (repository, of) => repository.remove(oldestPiece(of)),
-    ...{ key: oldestPiece, code: 'damaged-object', says: /is missing, and no other piece covers byte 0/, proposal: none },
+    ...{ key: oldestPiece, code: 'missing-object', says: /is missing, and no other piece covers byte 0/, proposal: none },
   },
   {
     what: 'two pieces that changed places',
     damage: (repository, of) => repository.swap(of.pieces[0], of.pieces[2]),
-    ...{ key: oldestPiece, code: 'damaged-object', says: /is not what was stored|does not give the bytes|plain bytes/, proposal: none },
+    ...{ key: oldestPiece, code: changed, says: /is not what was stored|stored bytes|does not give the bytes|plain bytes/, proposal: none },
   },
   {
     what: 'two pieces that changed places together with their sidecars',
@@ -101,7 +109,7 @@ const cases: Case[] = [
       await repository.swap(sidecarKey(DATABASE, pieceOf(of.pieces[1])), sidecarKey(DATABASE, pieceOf(of.pieces[2])));
     },
     key: (of) => of.pieces[1],
-    ...{ code: 'damaged-object', says: /holds other bytes than|does not give the bytes|plain bytes/ },
+    ...{ code: changed, says: /holds other bytes than|does not give the bytes|plain bytes/ },
     proposal: { text: (of) => `; backup ${of.first} does not need it`, label: (of) => of.first },
   },
   {
@@ -117,12 +125,12 @@ const cases: Case[] = [
   {
     what: 'a manifest cut in the middle',
     damage: (repository, of) => repository.truncate(newestManifest(of), 0.5),
-    ...{ key: newestManifest, code: 'damaged-object', says: /is not JSON/, proposal: older },
+    ...{ key: newestManifest, code: 'truncated-object', says: /ends in its middle/, proposal: older },
   },
   {
     what: 'an empty manifest',
     damage: (repository, of) => repository.truncate(newestManifest(of), 0),
-    ...{ key: newestManifest, code: 'damaged-object', says: /is not JSON/, proposal: older },
+    ...{ key: newestManifest, code: 'truncated-object', says: /ends in its middle/, proposal: older },
   },
   {
     what: 'a manifest without its seal',
@@ -170,8 +178,9 @@ describe.each(cases)('$what', ({ damage, key, code, says, proposal }) => {
     async (type) => {
       await damage(on.files, on.keys);
       const failure = await runs[type](on.keys.third);
-      expect(failure).toMatchObject({ code, details: { key: key(on.keys) } });
-      expect(failure.sentence).toMatch(new RegExp(`^${code}: [^]*${key(on.keys).replaceAll('.', '\\.')}`));
+      expect([code].flat()).toContain(failure.code);
+      expect(failure.details['key']).toBe(key(on.keys));
+      expect(failure.sentence).toMatch(new RegExp(`^${failure.code}: [^]*${key(on.keys).replaceAll('.', '\\.')}`));
       expect(failure.sentence).toMatch(says);
       expect(failure.details['alternative']).toEqual(proposal?.label(on.keys));
       if (proposal !== undefined) expect(failure.sentence).toContain(proposal.text(on.keys));

@@ -28,6 +28,7 @@ it('has a history of every workflow type', () => {
     'hot-backup-done',
     'restore-in-place',
     'disaster-recovery-done',
+    'test-recovery-done',
     'verify-backup',
     'list-backups',
     'describe-database',

@@ -108,6 +108,11 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     verifyLive: async () => ({ warnings: [] }),
     placeElsewhere: nothing,
     clearStaging: nothing,
+    chooseTestPoint: async () => ({ label: LABEL, repository: 'local' }),
+    stageTest: async () => ({ extents, stateDigest: DIGEST, machines: 1, instances: 2, fetchMs: 20, replayMs: 30 }),
+    testServer: async () => ({ assertionsHeld: 0, startMs: 40, compareMs: 5, writeMs: 1, restartsMs: 90 }),
+    recordTest: nothing,
+    clearTest: nothing,
     readBackups: async () => ({ repository: 'local', backups: [row], total: 1, unreadable: [] }),
     describeProtection: async () => PROTECTION,
   } satisfies Partial<Activities>;

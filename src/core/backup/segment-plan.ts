@@ -18,8 +18,8 @@ export type PlannedSegment = {
 };
 
 /**
- * Finds stored pieces for every promised range. Fails: damaged-object, naming the piece that is missing, or the
- * manifest where its ranges don't follow one another.
+ * Finds stored pieces for every promised range. Fails: missing-object, naming the piece; damaged-object, where the
+ * manifest's ranges don't follow one another.
  */
 export function planSegment(database: string, promised: PromisedSegment, stored: readonly Piece[]): PlannedSegment {
   const slices: Slice[] = [];
@@ -56,7 +56,7 @@ function runsOf({ ranges }: PromisedSegment): { timeline: string; startBytes: nu
 function missing(database: string, { segment, ranges }: PromisedSegment, positionBytes: number): RstowError {
   const range = ranges.find(({ endBytes }) => endBytes > positionBytes);
   const key = range === undefined ? 'a piece' : pieceKey(database, range.timeline, { segment, ...range });
-  return new RstowError('damaged-object', `${key} is missing, and no other piece covers byte ${positionBytes}`, {
+  return new RstowError('missing-object', `${key} is missing, and no other piece covers byte ${positionBytes}`, {
     details: { key, positionBytes },
   });
 }

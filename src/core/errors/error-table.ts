@@ -23,10 +23,20 @@ export const errorTable = {
   },
   'damaged-object': { retryable: false, exitCode: 13, hint: 'Restore another backup, or copy the object back from another repository.' },
   'digest-different': { retryable: false, exitCode: 13, hint: 'Do not trust this state: keep everything and compare the named digests.' },
+  'missing-object': {
+    retryable: false,
+    exitCode: 13,
+    hint: 'Copy the named object back from another copy of the repository, or restore another backup.',
+  },
   'source-damaged': {
     retryable: false,
     exitCode: 13,
     hint: 'The server may not start on this WAL again: restore a backup first, or see `rstow repair --help`.',
+  },
+  'truncated-object': {
+    retryable: false,
+    exitCode: 13,
+    hint: 'See whether the repository’s disk is full or failing, then restore another backup or copy the object back.',
   },
   // 14: a pre-check refused, nothing was touched.
   'agent-already-running': { retryable: false, exitCode: 14, hint: 'Stop the named process first; one agent per state directory.' },
@@ -55,6 +65,7 @@ export const errorTable = {
     exitCode: 14,
     hint: '`rstow info <database>` names the owner; on the host of the database’s server, `rstow adopt <database>` makes this installation the owner.',
   },
+  'port-taken': { retryable: false, exitCode: 14, hint: 'End the program that listens on the named port, or configure another port.' },
   'repository-unsupported': {
     retryable: false,
     exitCode: 14,
@@ -62,7 +73,6 @@ export const errorTable = {
   },
   'server-version-unsupported': { retryable: false, exitCode: 14, hint: 'Use a server version that docs/architecture.md lists.' },
   'service-unmanaged': { retryable: false, exitCode: 14, hint: 'Configure databases.<db>.service, or restore to another directory.' },
-  'stop-note-held': { retryable: false, exitCode: 14, hint: 'A restore has stopped the server and is still at work; wait for it.' },
   'target-not-empty': { retryable: false, exitCode: 14, hint: 'Name a target that does not exist yet, or a directory that is empty.' },
   'temporal-cli-unsuitable': {
     retryable: false,
@@ -100,7 +110,6 @@ export const errorTable = {
   cancelled: { retryable: false, exitCode: 1, hint: 'The run was cancelled; start it again when you like.' },
   failed: { retryable: true, exitCode: 1, hint: 'See the cause in the run’s history.' },
   'prepare-failed': { retryable: false, exitCode: 1, hint: 'Run the named command of databases.<db>.prepare by hand on that host.' },
-  'port-taken': { retryable: true, exitCode: 1, hint: 'Free the named port.' },
   'rehearsal-failed': {
     retryable: false,
     exitCode: 1,

@@ -11,6 +11,9 @@ const chunkSizeBytes = 512 * 1024;
  */
 const windowLog = 25;
 
+/** Of a far match. Shorter ones cost a sixth more CPU to look for than this, and save a fiftieth. */
+const farMatchBytesMin = 128;
+
 /** What `zstd -d` accepts without an option; a larger window could take any amount of memory. */
 const windowLogMax = 27;
 
@@ -22,6 +25,7 @@ export function createPieceCompressor(): ZstdCompress {
       [constants.ZSTD_c_compressionLevel]: 1,
       [constants.ZSTD_c_windowLog]: windowLog,
       [constants.ZSTD_c_enableLongDistanceMatching]: 1,
+      [constants.ZSTD_c_ldmMinMatch]: farMatchBytesMin,
       [constants.ZSTD_c_checksumFlag]: 1,
     },
   });
@@ -32,9 +36,10 @@ export function createPieceDecompressor(): ZstdDecompress {
   return createZstdDecompress({ chunkSize: chunkSizeBytes, params: { [constants.ZSTD_d_windowLogMax]: windowLogMax } });
 }
 
-/** What the decompressor said about the bytes of an object, in our words; any other error passes untouched. Gives: damaged-object. */
+/** What the decompressor said about the bytes of an object, in our words; any other error passes untouched. Gives: truncated-object, damaged-object. */
 export function decompressionError(error: unknown, key: string): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code !== 'Z_BUF_ERROR' && !code.startsWith('ZSTD_error_')) return error;
-  return new RstowError('damaged-object', `${key} is no whole zstd frame: ${(error as Error).message}`, { details: { key }, cause: error });
+  const found = code === 'Z_BUF_ERROR' ? 'truncated-object' : 'damaged-object';
+  return new RstowError(found, `${key} is no whole zstd frame: ${(error as Error).message}`, { details: { key }, cause: error });
 }

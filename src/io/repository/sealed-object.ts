@@ -26,7 +26,7 @@ export async function putSealed<Schema extends z.ZodType>(
   return repository.put(key, sealObject(object.schema, object.value));
 }
 
-/** Undefined where absent. Fails: damaged-object, format-unsupported, repository-unavailable. */
+/** Undefined where absent. Fails: truncated-object, damaged-object, format-unsupported, repository-unavailable. */
 export async function readSealed<Schema extends z.ZodType>(
   repository: Repository,
   key: string,
@@ -51,11 +51,18 @@ function sealOf(content: unknown): string {
 }
 
 function parseJson(key: string, bytes: Uint8Array): unknown {
+  const text = Buffer.from(bytes).toString('utf8');
   try {
-    return JSON.parse(Buffer.from(bytes).toString('utf8'));
+    return JSON.parse(text);
   } catch (error) {
+    if (isBeginning(text)) throw new RstowError('truncated-object', `${key} ends in its middle`, { details: { key }, cause: error });
     throw damaged(key, 'is not JSON', error);
   }
+}
+
+/** A sealed object's last line is its closing brace. */
+function isBeginning(text: string): boolean {
+  return text === '' || (text.startsWith('{') && !/\n\}\s*$/.test(text));
 }
 
 function refuseNewerFormat(key: string, content: unknown): void {

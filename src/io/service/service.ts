@@ -1,6 +1,6 @@
 /** The database server's process, as whoever manages it on this host sees it. */
 export type Service = {
-  readonly kind: 'process' | 'commands' | 'none';
+  readonly kind: 'process' | 'container' | 'commands' | 'none';
 
   /**
    * Returns once the server was started, not once it serves: ask it, and `isRunning` whether it still lives.

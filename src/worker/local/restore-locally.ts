@@ -2,6 +2,7 @@ import type { PlannedRestore } from '../../activities/plan-restore.ts';
 import type { RestoreInput, RestoreResult } from '../../contract/restore.ts';
 import { outcomeOf, type Warning } from '../../contract/result.ts';
 import { alternativeSentence } from '../../core/backup/alternative.ts';
+import { isObjectDamage } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { localDeps } from './local-deps.ts';
 import { type LocalRun, type LocalWatcher, withLocalRun } from './local-run.ts';
@@ -77,10 +78,10 @@ type Wanted = { database: string; backup: string; repository?: string };
 
 /** The failure of a restore that met a damaged object, and what can be restored instead; any other as it is. */
 async function withAlternative(run: LocalRun, wanted: Wanted, error: unknown): Promise<unknown> {
-  if (!(error instanceof RstowError) || error.code !== 'damaged-object') return error;
+  if (!(error instanceof RstowError) || !isObjectDamage(error.code)) return error;
   const damagedKey = error.details['key'];
   if (typeof damagedKey !== 'string') return error;
   const found = await run.cleanup.findAlternative({ ...wanted, damagedKey }).catch(() => null);
   if (found === null) return error;
-  return new RstowError('damaged-object', `${error.message}; ${alternativeSentence(found)}`, { details: error.details, cause: error });
+  return new RstowError(error.code, `${error.message}; ${alternativeSentence(found)}`, { details: error.details, cause: error });
 }

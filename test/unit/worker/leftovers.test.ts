@@ -1,12 +1,15 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { agentConfigSchema, type DatabaseConfig } from '../../../src/config/agent-config.ts';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { type AgentConfig, agentConfigSchema, type DatabaseConfig } from '../../../src/config/agent-config.ts';
 import { pinSegments, listPins } from '../../../src/io/data-directory/pins.ts';
 import { restorePaths } from '../../../src/io/data-directory/staging.ts';
 import { dataDirectoryMutexName } from '../../../src/io/mutex/data-directory-mutex-name.ts';
 import { acquireHostMutex } from '../../../src/io/mutex/host-mutex.ts';
+import { processesWithOpenFilesUnder } from '../../../src/io/process/open-files.ts';
 import { clearPins, clearRestores, clearScratch } from '../../../src/worker/leftovers.ts';
 import { localRunMutexName, newLocalRunId } from '../../../src/worker/local/local-run-id.ts';
 
@@ -17,18 +20,21 @@ const LONG_AGO = new Date(Date.now() - 2 * 3_600_000);
 const runs = { runState: async (runId: string) => runId.replace(/-.*/, '') as 'open' | 'closed' | 'unknown' };
 
 let dataDir: string;
+let config: AgentConfig;
 let settings: DatabaseConfig;
 
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'rstow-leftovers-'));
   const orders = { server: { address: '127.0.0.1:1' }, dataDir, repositories: ['local'], safetyCopyMs: SAFETY_MS };
-  const config = agentConfigSchema.parse({ repositories: { local: { kind: 'folder', path: '/backup' } }, databases: { orders } });
+  config = agentConfigSchema.parse({ repositories: { local: { kind: 'folder', path: '/backup' } }, databases: { orders } });
   settings = config.databases['orders']!;
   await mkdir(join(dataDir, 'wal'));
   await writeFile(join(dataDir, 'wal', '0000000000000001.wal'), 'records');
 });
 
 afterEach(() => rm(dataDir, { recursive: true }));
+
+const configWith = (stateDir: string): AgentConfig => ({ ...config, agent: { stateDir } });
 
 async function fill(...folders: string[]): Promise<void> {
   for (const folder of folders) {
@@ -94,10 +100,25 @@ test('leaves every restore alone while another process changes the directory', a
 });
 
 test('removes the scratch folders of closed runs only, and minds none where there was never one', async () => {
-  await clearScratch(join(dataDir, 'nowhere'), runs);
+  await clearScratch(configWith(join(dataDir, 'nowhere')), runs);
   await fill(join(dataDir, 'scratch/closed-1'), join(dataDir, 'scratch/open-1'));
-  await clearScratch(dataDir, runs);
+  await clearScratch(configWith(dataDir), runs);
   expect(await readdir(join(dataDir, 'scratch'))).toEqual(['open-1']);
+});
+
+test('ends a recovery test’s server that has outlived its agent, before its folder goes', async () => {
+  const folders = ['scratch/closed-1', 'scratch/open-1'].map((name) => join(dataDir, name));
+  await fill(...folders);
+  const [ended, spared] = folders.map((folder) => spawn('sh', ['-c', 'exec sleep 60 >file'], { cwd: folder, stdio: 'ignore' }));
+  const end = once(ended!, 'exit');
+  try {
+    await vi.waitFor(async () => expect(await processesWithOpenFilesUnder(dataDir, { writersOnly: true })).toHaveLength(2));
+    await clearScratch(configWith(dataDir), runs);
+    expect(await end).toEqual([null, 'SIGKILL']);
+    expect(spared!.exitCode ?? spared!.signalCode).toBeNull();
+  } finally {
+    spared!.kill('SIGKILL');
+  }
 });
 
 test('asks the mutex, not Temporal, whether a restore without Temporal is still at work', async () => {

@@ -55,11 +55,11 @@ describe('compression of pieces', () => {
     const packed = zstd(['-1', '--long=28', '--no-content-size'], randomBytes(mebibyte));
     await expect(through(createPieceDecompressor(), packed)).rejects.toThrow();
   });
-  it('calls every proper prefix of a frame damaged', async () => {
+  it('calls every proper prefix of a frame truncated', async () => {
     const packed = await through(createPieceCompressor(), Buffer.from('order '.repeat(20)));
     for (let length = 0; length < packed.length; length += 1) {
       const error = await through(createPieceDecompressor(), packed.subarray(0, length)).catch((cause: unknown) => cause);
-      expect(decompressionError(error, 'a/b')).toMatchObject({ code: 'damaged-object', details: { key: 'a/b' } });
+      expect(decompressionError(error, 'a/b')).toMatchObject({ code: 'truncated-object', details: { key: 'a/b' } });
     }
   });
   it('gives no other bytes for any flipped bit', async () => {
@@ -70,7 +70,8 @@ describe('compression of pieces', () => {
       flipped.writeUInt8(flipped.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
       const result = await through(createPieceDecompressor(), flipped).catch((error: unknown) => decompressionError(error, 'a'));
       if (Buffer.isBuffer(result)) expect(result.equals(plain)).toBe(true);
-      else expect(result).toMatchObject({ code: 'damaged-object' });
+      // A flip in a block's length makes the frame end too early by its own saying.
+      else expect(result).toMatchObject({ code: expect.stringMatching(/^(damaged|truncated)-object$/) as string });
     }
   });
   it('passes other errors untouched', () => {

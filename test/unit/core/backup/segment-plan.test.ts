@@ -41,7 +41,7 @@ it('never reads a range from another timeline’s piece', () => {
 describe('a damaged backup', () => {
   it('names the piece that is missing', () => {
     expect(() => plan([range(0, 10), range(10, 30)], pieceOf(0, 10))).toThrow(
-      expect.objectContaining({ code: 'damaged-object', details: { key: pieceOf(10, 30).key, positionBytes: 10 } }),
+      expect.objectContaining({ code: 'missing-object', details: { key: pieceOf(10, 30).key, positionBytes: 10 } }),
     );
   });
 

@@ -37,14 +37,14 @@ it('never takes a manifest with a flipped bit for another one', async () => {
     const answer: unknown = await readSealed(await holding(flipped), key, manifestSchema).catch((error: unknown) => error);
     // White space between the values may change and still say the same.
     if (!(answer instanceof Error)) expect(answer).toEqual(manifest);
-    else expect(answer).toMatchObject({ code: 'damaged-object', details: { key } });
+    else expect(answer).toMatchObject({ code: expect.stringMatching(/^(damaged|truncated)-object$/) as string, details: { key } });
   }
 });
 
-it('refuses every beginning of a manifest', async () => {
+it('calls every beginning of a manifest truncated', async () => {
   for (let sizeBytes = 0; sizeBytes < sealed.length - 2; sizeBytes += 1) {
     await expect(readSealed(await holding(sealed.subarray(0, sizeBytes)), key, manifestSchema)).rejects.toMatchObject({
-      code: 'damaged-object',
+      code: 'truncated-object',
     });
   }
 });

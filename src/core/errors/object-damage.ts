@@ -1,0 +1,8 @@
+import type { ErrorCode } from './error-table.ts';
+
+const OBJECT_DAMAGE: ReadonlySet<string> = new Set<ErrorCode>(['damaged-object', 'missing-object', 'truncated-object']);
+
+/** Whether a failure's code says that an object of the repository is not what it has to be: gone, cut short, or other bytes. */
+export function isObjectDamage(code: string | null | undefined): boolean {
+  return OBJECT_DAMAGE.has(code ?? '');
+}

@@ -1,0 +1,121 @@
+/** A server in a container of its own, by the command line that docker and podman share. */
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { type CommandResult, runCommand } from '../process/run-command.ts';
+import { outputTail } from './output-tail.ts';
+import type { Service } from './service.ts';
+
+export type ContainerServiceConfig = {
+  readonly engine: 'docker' | 'podman';
+  readonly image: string;
+  /** Whoever knows it can remove the container, also where its starter has died. @see removeContainer */
+  readonly name: string;
+  /** Of this host, and where the container sees it. */
+  readonly dataDir: string;
+  readonly containerDataDir: string;
+  /** On this host's loopback address, and the one that the server listens on in the container. */
+  readonly port: number;
+  readonly containerPort: number;
+  /** Reaches the server by the engine's own environment: an argv may be read by everyone. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly user: string;
+  readonly memoryBytes: number | undefined;
+  /** More options of `run`, such as `--security-opt`. */
+  readonly options: readonly string[];
+  /** May have to fetch the image first. */
+  readonly startTimeoutMs: number;
+  /** From SIGINT, on which the server syncs its log, to SIGKILL. */
+  readonly stopTimeoutMs: number;
+};
+
+type Container = Pick<ContainerServiceConfig, 'engine' | 'name'>;
+
+/** For each command of the engine, beyond what it waits for. */
+const COMMAND_TIMEOUT_MS = 60_000;
+
+/** The container is kept when its server ends, until it is stopped: it has what the server said last. */
+export function createContainerService(config: ContainerServiceConfig): Service {
+  return {
+    kind: 'container',
+    start: () => startContainer(config),
+    stop: () => stopContainer(config),
+    isRunning: () => isThere(config, { code: 'failed' }),
+    logTail: () => logTail(config),
+  };
+}
+
+/**
+ * Ends the server at once where it runs; an engine that isn't installed has none. Fails: service-stop-failed.
+ * Twice: no-op.
+ */
+export async function removeContainer(container: Container): Promise<void> {
+  if (!(await isThere(container, { code: 'service-stop-failed', options: ['--all'] }).catch(noneWhereNotInstalled))) return;
+  await engineCommand(container, ['rm', '--force', '--volumes', container.name], { code: 'service-stop-failed' });
+}
+
+async function startContainer(config: ContainerServiceConfig): Promise<void> {
+  if (await isThere(config, { code: 'service-start-failed' })) return;
+  await removeContainer(config);
+  await engineCommand(config, runArguments(config), { code: 'service-start-failed', waitMs: config.startTimeoutMs, env: config.env });
+}
+
+/** A server that runs as a container's first process ignores SIGTERM, unless it has a handler: rstmdb has one for SIGINT. */
+function runArguments(config: ContainerServiceConfig): string[] {
+  const { name, user, dataDir, containerDataDir, port, containerPort, memoryBytes } = config;
+  return [
+    ...['run', '--detach', '--name', name, '--user', user, '--stop-signal', 'SIGINT'],
+    ...['--volume', `${dataDir}:${containerDataDir}`, '--publish', `127.0.0.1:${port}:${containerPort}`],
+    ...(memoryBytes === undefined ? [] : ['--memory', `${memoryBytes}b`]),
+    ...Object.keys(config.env).flatMap((variable) => ['--env', variable]),
+    ...config.options,
+    config.image,
+  ];
+}
+
+async function stopContainer(config: ContainerServiceConfig): Promise<void> {
+  const { name, stopTimeoutMs } = config;
+  if (await isThere(config, { code: 'service-stop-failed' })) {
+    const seconds = String(Math.ceil(stopTimeoutMs / 1000));
+    await engineCommand(config, ['stop', '--time', seconds, name], { code: 'service-stop-failed', waitMs: stopTimeoutMs });
+  }
+  await removeContainer(config);
+}
+
+async function logTail({ engine, name }: Container): Promise<string> {
+  const { stdout, stderr } = await runCommand([engine, 'logs', '--tail', '10', name], { timeoutMs: COMMAND_TIMEOUT_MS });
+  return outputTail(`${stdout}${stderr}`);
+}
+
+/** Whether it runs, or with `--all` whether there is one. Fails: the given code, where the engine can't say. */
+async function isThere(container: Container, { code, options = [] }: Pick<EngineCall, 'code'> & { options?: string[] }): Promise<boolean> {
+  const filter = ['--filter', `name=^${container.name}$`, '--format', '{{.Names}}'];
+  const { stdout } = await engineCommand(container, ['ps', ...options, ...filter], { code });
+  return stdout.trim() !== '';
+}
+
+function noneWhereNotInstalled(error: unknown): false {
+  const cause = error instanceof RstowError && error.cause instanceof RstowError ? error.cause.cause : undefined;
+  if ((cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return false;
+  throw error;
+}
+
+type EngineCall = {
+  code: 'failed' | 'service-start-failed' | 'service-stop-failed';
+  waitMs?: number;
+  env?: Readonly<Record<string, string>>;
+};
+
+async function engineCommand({ engine }: Container, argv: readonly string[], call: EngineCall): Promise<CommandResult> {
+  const { code, waitMs = 0, env = {} } = call;
+  const result = await runCommand([engine, ...argv], { env, timeoutMs: waitMs + COMMAND_TIMEOUT_MS }).catch((cause: unknown) => {
+    throw new RstowError(code, cause instanceof Error ? cause.message : String(cause), { cause });
+  });
+  if (result.exitCode === 0) return result;
+  const output = outputTail(result.stderr.trim() === '' ? result.stdout : result.stderr);
+  throw new RstowError(
+    code,
+    `${engine} ${argv[0] ?? ''} ended with ${result.exitCode}: ${output.split('\n').at(-1) || 'it said nothing'}`,
+    {
+      details: { exitCode: result.exitCode, output },
+    },
+  );
+}

@@ -1,0 +1,217 @@
+import { once } from 'node:events';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
+import { readTests } from '../../src/activities/record-test.ts';
+import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';
+import { errorRow, type ErrorCode } from '../../src/core/errors/error-table.ts';
+import type { AgentProcess } from '../support/agent-process.ts';
+import { type BackupKeys, type Damage, type DamageScene, newestPiece, openDamageScene } from '../support/damage-scene.ts';
+import { DATABASE } from '../support/database-stack.ts';
+import { databaseState, expectNothingLeft } from '../support/database-witness.ts';
+import { folderHashes } from '../support/folder-hash.ts';
+import { freePort } from '../support/free-port.ts';
+import { makeMemoryGroup, type MemoryGroup } from '../support/memory-group.ts';
+import { failureOfRun } from '../support/run-failure.ts';
+import { expectNoScratchLeft } from '../support/scratch-witness.ts';
+import { toolPath } from '../support/tools.ts';
+
+let on: DamageScene;
+const undo: (() => Promise<unknown>)[] = [];
+
+beforeAll(async () => {
+  on = await openDamageScene({ temporalAddress: inject('temporalAddress'), workflowBundlePath: inject('workflowBundlePath') });
+});
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+  await on.files.heal();
+});
+afterAll(() => on.close());
+
+/** Who does the test. */
+type Tester = { name: string; stateDir: string; process: AgentProcess };
+
+/** A second host that reaches the repository and starts the test's server as its config says. */
+async function startTester(rehearsal: Record<string, unknown>): Promise<Tester> {
+  const name = `tester-${Math.random().toString(36).slice(2)}`;
+  const stateDir = join(on.scene.stack.folder, name);
+  const agent = await on.scene.startAgent(await on.scene.stack.writeConfig({ name, stateDir }, { rehearsal }));
+  undo.push(() => agent.kill());
+  return { name, stateDir, process: agent };
+}
+
+async function script(name: string, text: string): Promise<string> {
+  const folder = join(on.scene.stack.folder, 'scripts');
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, name);
+  await writeFile(path, `#!/bin/sh\n${text}`);
+  await chmod(path, 0o755);
+  return path;
+}
+
+async function takePort(): Promise<number> {
+  const port = await freePort();
+  const server = createServer().listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  undo.push(async () => {
+    server.close();
+    await once(server, 'close');
+  });
+  return port;
+}
+
+/** The log without its last few bytes, in a stored form that is whole: what a writer without fsync leaves. */
+async function tearTail(of: BackupKeys): Promise<void> {
+  const plain = zstdDecompressSync(await readFile(join(on.scene.stack.repositoryDir, newestPiece(of))));
+  await on.files.replace(newestPiece(of), zstdCompressSync(plain.subarray(0, plain.length - 7)));
+}
+
+/** The database's own agent meets it. */
+const inRepository = (damage: Damage) => async (): Promise<undefined> => {
+  await damage(on.files, on.keys);
+};
+
+type Case = {
+  fault: string;
+  /** Plants it, and says who tests where it isn't the database's own agent. */
+  plant: () => Promise<Tester | undefined>;
+  input?: Record<string, unknown>;
+  code: ErrorCode;
+  says: RegExp;
+  details?: () => Record<string, unknown>;
+};
+
+let takenPort: number;
+
+const cases: Case[] = [
+  {
+    fault: 'a flipped bit',
+    plant: inRepository((files, of) => files.flipBit(newestPiece(of))),
+    ...{ code: 'damaged-object', says: /zstd frame|does not give the bytes/, details: () => ({ key: newestPiece(on.keys) }) },
+  },
+  {
+    fault: 'a missing piece',
+    plant: inRepository((files, of) => files.remove(newestPiece(of))),
+    ...{ code: 'missing-object', says: /is missing, and no other piece covers byte/, details: () => ({ key: newestPiece(on.keys) }) },
+  },
+  {
+    fault: 'a torn tail',
+    plant: inRepository((_files, of) => tearTail(of)),
+    ...{ code: 'truncated-object', says: /ends after [0-9]+ plain bytes, before byte/, details: () => ({ key: newestPiece(on.keys) }) },
+  },
+  {
+    fault: 'a piece cut short',
+    plant: inRepository((files, of) => files.truncate(newestPiece(of), 0.9)),
+    ...{ code: 'truncated-object', says: /is no whole zstd frame/, details: () => ({ key: newestPiece(on.keys) }) },
+  },
+  {
+    fault: 'a server that doesn’t boot',
+    plant: async () => startTester({ command: [await script('no-boot', 'echo "cannot boot on this" >&2; exit 1\n')] }),
+    ...{ code: 'service-start-failed', says: /cannot boot on this/ },
+  },
+  {
+    fault: 'a server that comes up with other data',
+    plant: async () => {
+      const empty = join(on.scene.stack.folder, 'scripts', 'empty');
+      const text = `exec env RSTMDB_DATA=${empty} ${toolPath('rstmdb')} 3>>"$RSTMDB_DATA/wal/held"\n`;
+      return startTester({ command: [await script('other-data', text)] });
+    },
+    ...{ code: 'digest-different', says: /a server on the recovered log shows the state/ },
+  },
+  {
+    fault: 'a failing assertion',
+    plant: async () => undefined,
+    input: { assertions: { counts: [{ machine: 'order', min: 1_000_000 }] } },
+    ...{ code: 'assertion-failed', says: /there are [0-9]+ instances of machine "order", not 1000000 to any number/ },
+  },
+  {
+    fault: 'a taken port',
+    plant: async () => {
+      takenPort = await takePort();
+      return startTester({ port: takenPort });
+    },
+    ...{ code: 'port-taken', says: /process [0-9]+ \(.+\) listens on port/, details: () => ({ port: takenPort, pid: process.pid }) },
+  },
+];
+
+async function runTest(tester: Tester | undefined, input: Record<string, unknown> = {}): Promise<TestRecoveryResult> {
+  const agent = tester === undefined ? {} : { agent: tester.name };
+  return on.scene.temporal.execute<TestRecoveryResult>('testRecovery', { database: DATABASE, ...agent, ...input });
+}
+
+async function repositoryBesidesFacts(): Promise<[string, string][]> {
+  const hashes = await folderHashes(on.scene.stack.repositoryDir);
+  return [...hashes].filter(([path]) => !path.includes('/facts') && !path.startsWith('.tmp'));
+}
+
+async function expectFailure(tester: Tester | undefined, { input, code, says, details }: Omit<Case, 'plant' | 'fault'>): Promise<void> {
+  const { stack } = on.scene;
+  const before = await repositoryBesidesFacts();
+  const remembered = await readTests(await stack.openRepository(), DATABASE);
+  const failure = await failureOfRun(runTest(tester, input));
+  expect(failure).toMatchObject({ code, details: details?.() ?? {} });
+  expect(failure.sentence).toMatch(new RegExp(`^${code}: `));
+  expect(failure.sentence).toMatch(says);
+  await expectNoScratchLeft(tester?.stateDir ?? join(stack.folder, 'agent'), { agentPid: (tester?.process ?? on.scene.agent).pid });
+  expect(await repositoryBesidesFacts()).toEqual(before);
+  const facts = (await readTests(await stack.openRepository(), DATABASE)).filter(
+    ({ runId }) => !remembered.some((fact) => fact.runId === runId),
+  );
+  expect(facts).toMatchObject([{ held: false, label: on.keys.third, failure: { code, sentence: failure.sentence } }]);
+  expect(await databaseState(stack.dataDir)).toEqual(on.untouched);
+  await expectNothingLeft(stack.dataDir);
+}
+
+it.each(cases)('$fault fails as $code, is remembered, and leaves nothing', async ({ plant, ...expected }) => {
+  expect(errorRow(expected.code).retryable).toBe(false);
+  await expectFailure(await plant(), expected);
+});
+
+it('no memory for a server fails as not-enough-memory before anything is fetched', async (context) => {
+  const group: MemoryGroup | undefined = await makeMemoryGroup(48 * 1024 * 1024);
+  if (group === undefined) return context.skip('no control group with a memory limit can be made here');
+  undo.push(group.remove);
+  const tester = await startTester({});
+  await group.take(tester.process.pid);
+  await expectFailure(tester, { code: 'not-enough-memory', says: /needs about [0-9]+ bytes of memory/ });
+});
+
+/** Takes the port before the server does: as often as there are files to remove. */
+const STEALING = (place: string): string => `
+for turn in ${place}/steal-*; do
+  [ -e "$turn" ] || break
+  rm "$turn"
+  env -u RSTOW_SERVICE -u RSTMDB_DATA RSTOW_THIEF=${place} setsid ${process.execPath} -e '
+    require("node:net").createServer((socket) => socket.destroy()).listen(Number(process.env.RSTMDB_BIND.split(":")[1]), "127.0.0.1");
+    setTimeout(() => process.exit(), 20000)' 3>&- >/dev/null 2>&1 &
+  sleep 0.5
+  break
+done
+exec ${toolPath('rstmdb')}
+`;
+
+async function thief(times: number): Promise<Tester> {
+  const place = join(on.scene.stack.folder, 'scripts', `thief-${times}`);
+  await mkdir(place, { recursive: true });
+  for (let turn = 0; turn < times; turn += 1) await writeFile(join(place, `steal-${turn}`), '');
+  return startTester({ command: [await script(`stealing-${times}`, STEALING(place))] });
+}
+
+it('tries another port where one that it chose is taken before the server has it', async () => {
+  const tester = await thief(2);
+  expect(await runTest(tester)).toMatchObject({ outcome: 'done', label: on.keys.third });
+  await expectNoScratchLeft(tester.stateDir, { agentPid: tester.process.pid });
+});
+
+it('fails as port-taken where every port that it tries is taken', async () => {
+  await expectFailure(await thief(5), { code: 'port-taken', says: /process [0-9]+ \(.+\) listens on port/ });
+});
+
+it('boots on the configured port, each time', async () => {
+  const port = await freePort();
+  const tester = await startTester({ port });
+  expect(await runTest(tester)).toMatchObject({ outcome: 'done' });
+  await expectNoScratchLeft(tester.stateDir, { agentPid: tester.process.pid, port });
+});

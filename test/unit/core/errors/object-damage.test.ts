@@ -1,0 +1,12 @@
+import { expect, it } from 'vitest';
+import { type ErrorCode, errorTable } from '../../../../src/core/errors/error-table.ts';
+import { isObjectDamage } from '../../../../src/core/errors/object-damage.ts';
+
+it('takes an object that is gone, cut short or changed for damage, and no other failure', () => {
+  const codes = Object.keys(errorTable) as ErrorCode[];
+  expect(codes.filter(isObjectDamage)).toEqual(['damaged-object', 'missing-object', 'truncated-object']);
+});
+
+it.each([undefined, null, '', 'object', 'constructor'])('does not take %s for damage', (code) => {
+  expect(isObjectDamage(code)).toBe(false);
+});
