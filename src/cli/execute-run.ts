@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { hostname, userInfo } from 'node:os';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { runWorkflowId, WORKFLOW_QUEUE } from '../contract/names.ts';
 import type { CommonResult } from '../contract/result.ts';
@@ -18,6 +17,8 @@ export type RunRequest<Result extends CommonResult> = {
   input: object;
   /** A look that nobody waits for long: it fails at once where no agent is there, and ends after two minutes. */
   isLook: boolean;
+  /** Where all requests are one run: its id, and the signal that an open one takes them as. */
+  joins?: { workflowId: string; signal: string };
   resultLines: (result: Result) => string[];
 };
 
@@ -32,10 +33,10 @@ export async function executeRun<Result extends CommonResult>(request: RunReques
   const temporal = await connectClient(options);
   try {
     await requireAgents(temporal, request.isLook, output);
-    const handle = await startRun(temporal.client, request);
+    const { handle, runId } = await startRun(temporal.client, request);
     const { workflowId } = handle;
     if (options.wait === false) {
-      output.result([workflowId], { workflowId, runId: handle.firstExecutionRunId });
+      output.result([workflowId], { workflowId, runId });
       return 0;
     }
     if (!request.isLook) output.note(`started ${workflowId}`);
@@ -47,21 +48,21 @@ export async function executeRun<Result extends CommonResult>(request: RunReques
   }
 }
 
-/** Who asks, for the record. */
-export function requester(): string {
-  return `${userInfo().username}@${hostname()}`;
-}
+type StartedRun = { handle: WorkflowHandle; runId: string };
 
-type StartedRun = WorkflowHandle & { firstExecutionRunId: string };
-
-function startRun(client: Client, { type, database, input, isLook }: RunRequest<never>): Promise<StartedRun> {
-  return client.workflow.start(type, {
+async function startRun(client: Client, { type, database, input, isLook, joins }: RunRequest<never>): Promise<StartedRun> {
+  const common = { taskQueue: WORKFLOW_QUEUE, args: [input], staticSummary: `${type} of ${database}` };
+  if (joins !== undefined) {
+    const { workflowId, signal } = joins;
+    const handle = await client.workflow.signalWithStart(type, { ...common, workflowId, signal, signalArgs: [input] });
+    return { handle, runId: handle.signaledRunId };
+  }
+  const handle = await client.workflow.start(type, {
+    ...common,
     workflowId: runWorkflowId(database, type, randomUUID()),
-    taskQueue: WORKFLOW_QUEUE,
-    args: [input],
-    staticSummary: `${type} of ${database}`,
     ...(isLook ? { workflowExecutionTimeout: LOOK_TIMEOUT_MS } : {}),
   });
+  return { handle, runId: handle.firstExecutionRunId };
 }
 
 /** Looks at the queue's workflow side, which is what is described by default. A run without agents would wait in silence. Pollers are remembered for minutes, so none means none. */

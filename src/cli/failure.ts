@@ -1,4 +1,11 @@
-import { isGrpcServiceError, TemporalFailure, WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
+import {
+  isGrpcServiceError,
+  NamespaceNotFoundError,
+  TemporalFailure,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client';
 import { type ErrorCode, errorRow, isErrorCode } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 
@@ -9,6 +16,8 @@ export type CliFailure = { code: ErrorCode; sentence: string; hint: string; exit
 export function cliFailure(error: unknown): CliFailure | undefined {
   if (error instanceof RstowError) return failureOf(error.code, error.message);
   if (error instanceof WorkflowFailedError || error instanceof WorkflowUpdateFailedError) return failureOfRun(error.cause);
+  if (error instanceof WorkflowNotFoundError) return failureOf('invalid-input', `no open run "${error.workflowId}"`);
+  if (error instanceof NamespaceNotFoundError) return failureOf('invalid-input', `Temporal has no namespace "${error.namespace}"`);
   if (isUnreachable(error)) return failureOf('temporal-unreachable', `Temporal did not do what was asked: ${whyOf(error)}`);
   return undefined;
 }

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
+import { PROGRESS_QUERY } from '../contract/names.ts';
+import type { Progress } from '../contract/progress.ts';
 import type { CommonResult } from '../contract/result.ts';
 import type { Output } from './output.ts';
 import { progressText, type RunProgress, runProgress } from './run-progress.ts';
@@ -32,6 +34,7 @@ export async function watchRun(client: Client, handle: WorkflowHandle, output: O
 
 /** A describe that fails shows nothing: the result's own wait says what is wrong. */
 async function showProgress(handle: WorkflowHandle, output: Output, signal: AbortSignal): Promise<void> {
+  const showIdle = idleShower(handle, output);
   let before: RunProgress | undefined;
   let beforeMs = performance.now();
   for (;;) {
@@ -42,14 +45,30 @@ async function showProgress(handle: WorkflowHandle, output: Output, signal: Abor
     if (description === undefined || signal.aborted) continue;
     const progress = runProgress(description);
     const nowMs = performance.now();
-    const text = progress === undefined ? idleText(description) : progressText(progress, before, nowMs - beforeMs);
-    output.progress(text, { workflowId: handle.workflowId, ...progress });
+    if (progress === undefined) await showIdle(description);
+    else output.progress(progressText(progress, before, nowMs - beforeMs), { workflowId: handle.workflowId, ...progress });
     before = progress;
     beforeMs = nowMs;
   }
 }
 
-function idleText({ raw }: WorkflowExecutionDescription): string {
-  const isWaiting = raw.pendingWorkflowTask !== undefined && raw.pendingWorkflowTask !== null && !raw.pendingWorkflowTask.startedTime;
-  return isWaiting ? 'waiting for an agent to take the run up' : 'between two steps';
+/** Where no step is at work, the run itself says where it is; what it waits for is told once, on a line that stays. */
+function idleShower(handle: WorkflowHandle, output: Output): (description: WorkflowExecutionDescription) => Promise<void> {
+  const { workflowId } = handle;
+  let told: string | undefined;
+  return async (description) => {
+    if (waitsForAgent(description)) {
+      output.progress('waiting for an agent to take the run up', { workflowId });
+      return;
+    }
+    const progress = await handle.query<Progress>(PROGRESS_QUERY).catch(() => undefined);
+    const { phase = 'between two steps', waitsFor } = progress ?? {};
+    if (waitsFor !== undefined && waitsFor !== told) output.note(`${phase}: ${waitsFor}`);
+    told = waitsFor;
+    output.progress(phase, { workflowId, ...progress });
+  };
+}
+
+function waitsForAgent({ raw: { pendingWorkflowTask: task } }: WorkflowExecutionDescription): boolean {
+  return task !== undefined && task !== null && !task.startedTime;
 }

@@ -54,7 +54,10 @@ async function awaitApproval(run: Run, wanted: Wanted): Promise<string> {
     },
     { validator: (given) => refuseInvalid(() => (parseDenial(given), undefined)) },
   );
-  run.phase('waiting for approval', `the update approve {"planHash": "${wanted.planHash}", "by": "…"}, by another person`);
+  run.phase(
+    'waiting for approval',
+    `another person’s \`rstow approve ${run.workflowId} --plan ${wanted.planHash}\`, or the update approve {"planHash": "${wanted.planHash}", "by": "…"}`,
+  );
   await condition(() => decision !== undefined, wanted.expiresMs);
   if (decision === undefined) throw new RstowError('approval-expired', `nobody approved plan ${wanted.planHash} in ${wanted.expiresMs} ms`);
   if ('refusal' in decision) throw decision.refusal;

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { configFileArgs, printUnit } from './print-unit.ts';
 import type { OnExitCode } from './run-command.ts';
 
 /** What the environment says, read by the main alone. */
@@ -9,9 +10,11 @@ export function addAgentCommand(program: Command, settings: HostSettings, exit: 
     .command('agent')
     .description('serve this host’s databases until SIGTERM or SIGINT')
     .option('--config <file>', 'default: RSTOW_CONFIG, then /etc/rstow/rstow.yaml')
-    .action(async ({ config }: { config?: string }) => {
+    .option('--print-unit', 'print a systemd unit for this command line and do nothing else')
+    .action(async ({ config = settings.configFile, printUnit: isUnitWanted }: { config?: string; printUnit?: boolean }) => {
+      if (isUnitWanted === true) return printUnit(['agent', ...configFileArgs(config)], settings.searchPath);
       const { agentProgram } = await import('../../worker/agent-program.ts');
-      exit(await agentProgram({ configFile: config ?? settings.configFile, workflowBundlePath: settings.workflowBundlePath }));
+      exit(await agentProgram({ configFile: config, workflowBundlePath: settings.workflowBundlePath }));
     });
 }
 

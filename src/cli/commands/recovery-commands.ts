@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { parseDisasterRecoveryInput } from '../../contract/disaster-recovery.ts';
+import { REQUEST_RECOVERY_SIGNAL } from '../../contract/messages.ts';
+import { recoveryWorkflowId } from '../../contract/names.ts';
 import { parseTestRecoveryInput } from '../../contract/test-recovery.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { executeRun, type RunOptions } from '../execute-run.ts';
@@ -31,7 +33,8 @@ export function addRecoverCommand(program: Command, exit: OnExitCode): void {
     .action(async (database: string, options: RunOptions & InputOptions & { agent?: string; force?: boolean }) => {
       const { agent, force } = options;
       const input = parseDisasterRecoveryInput([{ database, agent, force, ...recordOf(options) }]);
-      exit(await executeRun({ type: 'disasterRecovery', database, input, isLook: false, resultLines: disasterLines }, options));
+      const joins = { workflowId: recoveryWorkflowId(database), signal: REQUEST_RECOVERY_SIGNAL };
+      exit(await executeRun({ type: 'disasterRecovery', database, input, isLook: false, joins, resultLines: disasterLines }, options));
     });
 }
 

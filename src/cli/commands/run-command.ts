@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { requester } from '../execute-run.ts';
+import { requester } from '../requester.ts';
 
 /** Takes the exit code of the one command that ran. */
 export type OnExitCode = (exitCode: number) => void;

@@ -2,14 +2,13 @@ import { resolve } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import type { Command } from 'commander';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import type { FlagConfig } from '../../worker/up/flag-config.ts';
 import type { UpOptions, UpReady } from '../../worker/up/up.ts';
 import { cliFailure, failureLines } from '../failure.ts';
 import { createOutput, type Output } from '../output.ts';
 import { firstBackup } from '../up/first-backup.ts';
 import { protectionLines, temporalLines, timeLine } from '../up/protection-lines.ts';
-import { systemdUnit } from '../up/systemd-unit.ts';
 import type { HostSettings } from './host-commands.ts';
+import { configFileArgs, printUnit } from './print-unit.ts';
 
 type UpFlags = {
   config?: string;
@@ -20,9 +19,6 @@ type UpFlags = {
   stateDir: string;
   printUnit?: boolean;
 };
-
-/** Of this file in the sources and in a build alike. */
-const LAUNCHER = new URL('../../../bin/rstow', import.meta.url).pathname;
 
 export function addUpCommand(program: Command, settings: HostSettings): void {
   program
@@ -37,7 +33,7 @@ export function addUpCommand(program: Command, settings: HostSettings): void {
     .option('--print-unit', 'print a systemd unit for this command line and do nothing else')
     .action(async (flags: UpFlags) => {
       const config = chosenConfig(flags, settings);
-      if (flags.printUnit === true) process.stdout.write(unitOf(config, settings.searchPath));
+      if (flags.printUnit === true) printUnit(['up', ...argsOf(config)], settings.searchPath);
       else await up({ config, workflowBundlePath: settings.workflowBundlePath });
     });
 }
@@ -54,15 +50,9 @@ function chosenConfig(flags: UpFlags, { configFile }: HostSettings): UpOptions['
   return { flags: { database, server, dataDir: resolve(dataDir), repository: resolve(repository), stateDir: resolve(stateDir) } };
 }
 
-function unitOf(config: UpOptions['config'], path: string): string {
-  return systemdUnit({ program: LAUNCHER, args: ['up', ...('flags' in config ? flagArgs(config.flags) : fileArgs(config.file))], path });
-}
-
-function fileArgs(file: string | undefined): string[] {
-  return file === undefined ? [] : ['--config', resolve(file)];
-}
-
-function flagArgs({ database, dataDir, server, repository, stateDir }: FlagConfig): string[] {
+function argsOf(config: UpOptions['config']): string[] {
+  if (!('flags' in config)) return configFileArgs(config.file);
+  const { database, dataDir, server, repository, stateDir } = config.flags;
   const places = ['--data-dir', dataDir, '--server', server, '--repository', repository];
   return [...places, '--database', database, '--state-dir', stateDir];
 }

@@ -5,7 +5,7 @@ import { runWorkflowId, WORKFLOW_QUEUE } from '../../contract/names.ts';
 import type { CommonResult } from '../../contract/result.ts';
 import type { VerifyBackupResult } from '../../contract/verify-backup.ts';
 import type { WorkflowType } from '../../contract/workflow-types.ts';
-import { requester } from '../execute-run.ts';
+import { requester } from '../requester.ts';
 import { backupLines } from '../results/backup-result.ts';
 import { verifyLines } from '../results/verify-result.ts';
 

@@ -16,7 +16,8 @@ beforeAll(async () => {
   const address = inject('temporalAddress');
   const namespace = await makeNamespace(address);
   env = { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace };
-  stack = await makeDatabaseStack({ temporalAddress: address, namespace });
+  const approval = { for: ['restore'], expiresMs: 120_000 };
+  stack = await makeDatabaseStack({ temporalAddress: address, namespace, database: { approval } });
   temporal = await connectTestClient(address, namespace);
   const load = await startLoadWriters({ address: stack.address, writers: 2 });
   await load.acknowledgedAtLeast(100);
@@ -103,4 +104,39 @@ test('tells at once that no agent is there, in a namespace without one', async (
   const { exitCode, stderr } = await runRstow(['list', DATABASE, '--namespace', lonely], env);
   expect(exitCode).toBe(17);
   expect(stderr).toMatch(/^error: agent-unreachable: no agent is connected to Temporal at .*\nhint: /);
+});
+
+test('asks for a recovery under the one id that services and alerts use', async () => {
+  const asked = await rstow('recover', DATABASE, '--no-wait');
+  expect(asked).toMatchObject({ exitCode: 0, stdout: `rstow/recovery/${DATABASE}\n` });
+  const watched = await rstow('recover', DATABASE, '--json');
+  expect(messagesOf(watched.stdout).at(-1)).toMatchObject({ message_type: 'summary', outcome: 'not-needed' });
+});
+
+test('tells whoever watches a run that waits for approval which command approves it', async () => {
+  const waiting = spawnRstow(['restore', DATABASE], env);
+  await waitUntil('the command is told', () => waiting.stderr().includes('waiting for approval: '));
+  const command = /`rstow (approve \S+ --plan [0-9a-f]{64})`/.exec(waiting.stderr())![1]!.split(' ');
+  const byTheSame = await rstow(...command);
+  expect(byTheSame.exitCode).toBe(16);
+  expect(byTheSame.stderr).toMatch(/^error: approval-denied: .* asked for this run, so another person has to approve it\nhint: /);
+  expect(await rstow(...command, '--by', 'bob')).toMatchObject({ exitCode: 0 });
+  expect(await waiting.exitCode).toBe(0);
+  expect(waiting.stdout()).toMatch(/^restored +\S+-hot/);
+});
+
+test.each([
+  [
+    'a misspelt run',
+    ['approve', 'rstow/orders/restore/misspelt', '--plan', 'f'.repeat(64)],
+    /^error: invalid-input: no open run "rstow.*misspelt"\nhint: /,
+  ],
+  [
+    'a misspelt namespace',
+    ['deny', 'rstow/orders/restore/x', '--reason', 'no', '--namespace', 'nowhere'],
+    /^error: invalid-input: Temporal has no namespace "nowhere"\nhint: /,
+  ],
+])('says of %s that it is not, in one sentence', async (_name, args, says) => {
+  const { exitCode, stderr } = await rstow(...args);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: expect.stringMatching(says) as string });
 });

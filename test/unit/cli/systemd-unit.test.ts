@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { systemdUnit } from '../../../src/cli/up/systemd-unit.ts';
+import { systemdUnit } from '../../../src/cli/systemd-unit.ts';
 
 function lineOf(key: string, unit: string): string | undefined {
   return unit.split('\n').find((line) => line.startsWith(`${key}=`));
