@@ -100,7 +100,7 @@ const database = z.strictObject({
   safetyCopyMs: durationMs.default(604_800_000),
   /** Whether this host stands ready to take the database over. */
   standby: z.boolean().default(false),
-  /** Run in order, without a shell, before a disaster recovery fills this host; each may run twice. */
+  /** Run in order, without a shell, before a disaster recovery's data go in; each may run twice, even at once. */
   prepare: z.array(command).max(20).default([]),
   /** Which workflows wait for another person's agreement, and for how long. */
   approval: z

@@ -1,22 +1,43 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+export type ConfigFile = {
+  path: string;
+  /** The server's group, which may read it; used where we are root. */
+  gid: number;
+  content: () => AsyncIterable<Uint8Array>;
+};
 
 /** Gives a server its lost config file back, durably; one that is there stays as it is. Gives whether it was placed. Twice: no-op. */
-export async function placeConfigFile(path: string, content: () => AsyncIterable<Uint8Array>): Promise<boolean> {
+export async function placeConfigFile({ path, gid, content }: ConfigFile): Promise<boolean> {
   if (await exists(path)) return false;
-  await mkdir(dirname(path), { recursive: true });
+  const folder = dirname(path);
+  await mkdir(folder, { recursive: true });
+  await removeHalves(path);
   const temporaryPath = `${path}.${randomUUID()}.tmp`;
   const handle = await open(temporaryPath, 'wx', 0o640);
   try {
     for await (const chunk of content()) await handle.writeFile(chunk);
+    if (process.getuid?.() === 0) await handle.chown(0, gid);
     await handle.sync();
     await link(temporaryPath, path);
   } finally {
     await handle.close();
     await rm(temporaryPath, { force: true });
   }
+  const folderHandle = await open(folder);
+  await folderHandle.sync().finally(() => folderHandle.close());
   return true;
+}
+
+/** What an attempt left that died meanwhile. */
+async function removeHalves(path: string): Promise<void> {
+  const prefix = `${basename(path)}.`;
+  for (const name of await readdir(dirname(path))) {
+    if (name.startsWith(prefix) && /^[0-9a-f-]{36}\.tmp$/.test(name.slice(prefix.length)))
+      await rm(join(dirname(path), name), { force: true });
+  }
 }
 
 async function exists(path: string): Promise<boolean> {
