@@ -31,7 +31,7 @@ export function startOwnershipWatch({ deps, workers, logger, signal }: Ownership
   const pass = async (): Promise<void> => {
     const foreign: string[] = [];
     for (const database of Object.keys(deps.config.databases)) {
-      const ownership = await databaseOwnership(deps, database);
+      const ownership = await ownershipNow(deps, database);
       tell(database, ownership);
       // A repository that is away changes nothing: the last known owner goes on.
       if (ownership.kind !== 'unknown' && !signal.aborted) await workers.serveDatabase(database, ownership.kind === 'mine');
@@ -41,4 +41,13 @@ export function startOwnershipWatch({ deps, workers, logger, signal }: Ownership
     for (const database of foreign) await tellStale(database);
   };
   return startRepeatingTask(pass, { what: 'looking up the owners', intervalMs: deps.config.timing.ownerPollMs, logger, signal });
+}
+
+/** What is wrong with one database must not keep the others from being served. */
+async function ownershipNow(deps: ActivityDeps, database: string): Promise<DatabaseOwnership> {
+  try {
+    return await databaseOwnership(deps, database);
+  } catch (error) {
+    return { kind: 'unknown', why: String(error) };
+  }
 }

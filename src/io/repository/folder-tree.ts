@@ -14,7 +14,7 @@ const notWritable = new Set(['EROFS', 'EACCES', 'EPERM', 'ENOSPC', 'EDQUOT']);
 export type FolderTree = {
   readonly root: string;
 
-  /** Stops when the root is gone or became an empty mount point: `absent` must never mean `not mounted`. */
+  /** Stops when the root is gone, became an empty mount point, or another repository was mounted there: `absent` must never mean `not mounted`. */
   check(): Promise<void>;
 
   /** The path of a key's object, made fit for it: its folders exist, durably. */
@@ -24,14 +24,20 @@ export type FolderTree = {
 /** Fails: repository-unavailable (no such folder: it is never created, so that an unmounted disk is not filled silently). */
 export async function openFolderTree(root: string): Promise<FolderTree> {
   let identity = await identityOf(root);
+  let header: string | undefined;
   const durable = new Set<string>();
   await prepareIfWritable(root);
   return {
     root,
     async check() {
       const now = await identityOf(root);
-      if (now === identity) return;
-      if ((await kindOf(join(root, repositoryHeaderKey))) !== 'file') throw rootChanged(root);
+      if (now === identity) {
+        header ??= await headerOf(root);
+        return;
+      }
+      const headerNow = await headerOf(root);
+      if (headerNow === undefined) throw rootChanged(root, `holds no ${repositoryHeaderKey}; is its disk still mounted?`);
+      if (header !== undefined && headerNow !== header) throw rootChanged(root, 'holds another repository; the wrong disk may be mounted');
       await prepareIfWritable(root);
       durable.clear();
       identity = now;
@@ -139,7 +145,17 @@ function rootMissing(root: string, fault: string, cause: unknown): RstowError {
   return new RstowError('repository-unavailable', sentence, { details: { repository: root }, cause });
 }
 
-function rootChanged(root: string): RstowError {
-  const sentence = `folder ${root} is another one than before and holds no ${repositoryHeaderKey}; is its disk still mounted?`;
+/** A repository's header is never rewritten. */
+async function headerOf(root: string): Promise<string | undefined> {
+  const handle = await openObject(root, repositoryHeaderKey);
+  try {
+    return await handle?.readFile('utf8');
+  } finally {
+    await handle?.close();
+  }
+}
+
+function rootChanged(root: string, finding: string): RstowError {
+  const sentence = `folder ${root} is another one than before and ${finding}`;
   return new RstowError('repository-unavailable', sentence, { details: { repository: root } });
 }

@@ -1,7 +1,8 @@
-import { rm } from 'node:fs/promises';
+import { readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { parse, stringify } from 'yaml';
 import { currentOwner } from '../../../src/activities/ownership.ts';
 import { readTimelines } from '../../../src/activities/timelines.ts';
 import { agentQueue, databaseQueue, installationQueue } from '../../../src/contract/names.ts';
@@ -45,6 +46,18 @@ test('claims a database that nobody owns, with its first timeline, and polls its
   for (const queue of [databaseQueue(DATABASE), agentQueue('db1'), installationQueue('db1', owner!.installationId)]) {
     await waitUntil(`the agent polls ${queue}`, async () => (await scene.pollers(queue)).includes(identityOf(agent)));
   }
+});
+
+test('serves a database although something odd is wrong with another', async () => {
+  const config = parse(await readFile(stack.configFile, 'utf8')) as { databases: Record<string, object> };
+  const loop = join(stack.folder, 'loop');
+  await symlink(loop, loop);
+  const odd = { ...config.databases[DATABASE], dataDir: loop };
+  const configFile = join(stack.folder, 'two.yaml');
+  await writeFile(configFile, stringify({ ...config, databases: { odd, ...config.databases } }));
+  const agent = await scene.start(configFile);
+  await waitUntil('the sound one is served', async () => (await scene.pollers(databaseQueue(DATABASE))).includes(identityOf(agent)));
+  expect(agent.logText()).toMatch(/"database":"odd","ownership":"unknown","why":"Error: ELOOP/);
 });
 
 test('lets one of two agents own a database, though both list it', async () => {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -137,13 +137,25 @@ describe('the root of a folder repository', () => {
 
   it('is taken again when the repository is mounted again', async () => {
     const repository = await openFolderRepository(root);
-    const header = await openRepository(repository, 'create');
+    await openRepository(repository, 'create');
     await repository.put('a/b', Buffer.from('x'));
     await rename(root, join(parent, 'aside'));
     await mkdir(root);
-    await writeFile(join(root, 'rstow-repository.json'), JSON.stringify(header));
+    await copyFile(join(parent, 'aside', 'rstow-repository.json'), join(root, 'rstow-repository.json'));
     expect(await repository.put('a/b', Buffer.from('y'))).toBe('stored');
     expect(await readFile(join(root, 'a/b'), 'utf8')).toBe('y');
+  });
+
+  it('is never filled when another repository is mounted in its place', async () => {
+    const repository = await openFolderRepository(root);
+    await openRepository(repository, 'create');
+    await repository.put('a/b', Buffer.from('x'));
+    await rename(root, join(parent, 'aside'));
+    await mkdir(root);
+    await openRepository(await openFolderRepository(root), 'create');
+    const before = await readdir(root);
+    await expectUnavailable(repository);
+    expect(await readdir(root)).toEqual(before);
   });
 });
 
