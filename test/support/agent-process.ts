@@ -13,6 +13,8 @@ export type AgentProcessOptions = {
   /** A prebuilt one saves each agent four seconds. */
   workflowBundlePath?: string;
   env?: Record<string, string>;
+  /** What the command line begins with, such as the entry of a network namespace. */
+  enter?: readonly string[];
   /** False: returns at once, for an agent that isn't expected to become ready. */
   waitsForReady?: boolean;
 };
@@ -43,9 +45,10 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
   }
 }
 
-function spawnAgent({ configFile, workflowBundlePath, env }: AgentProcessOptions): ChildProcess {
+function spawnAgent({ configFile, workflowBundlePath, env, enter = [] }: AgentProcessOptions): ChildProcess {
   const bundle = workflowBundlePath === undefined ? {} : { RSTOW_WORKFLOW_BUNDLE: workflowBundlePath };
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', AGENT_MAIN, '--config', configFile], {
+  const [command, ...args] = [...enter, process.execPath, '--disable-warning=ExperimentalWarning', AGENT_MAIN, '--config', configFile];
+  const child = spawn(command, args, {
     env: { ...process.env, ...bundle, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

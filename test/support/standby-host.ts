@@ -9,6 +9,8 @@ export type StandbyOptions = {
   name?: string;
   /** Of its server; one on the loopback interface where absent. */
   address?: string;
+  /** Of Temporal, as that host knows it; the same where absent. */
+  temporalAddress?: string;
   /** Merged into the database's settings. */
   database?: Record<string, unknown>;
 };
@@ -31,5 +33,6 @@ export async function makeStandbyHost(stack: DatabaseStack, options: StandbyOpti
     ...options.database,
   };
   const agent = { name, stateDir: join(folder, 'agent') };
-  return stackOf({ ...plain, agent, databases: { [DATABASE]: settings } }, { folder, dataDir, repositoryDir });
+  const temporal = options.temporalAddress === undefined ? plain.temporal : { ...plain.temporal, address: options.temporalAddress };
+  return stackOf({ ...plain, agent, temporal, databases: { [DATABASE]: settings } }, { folder, dataDir, repositoryDir });
 }
