@@ -6,6 +6,7 @@ import { portHolders } from '../io/process/port-holders.ts';
 import { removeContainer } from '../io/service/container-service.ts';
 import { endHolders } from '../io/service/end-holders.ts';
 import { freePort, isPortFree } from '../io/service/free-port.ts';
+import { runningProcesses } from '../io/service/process-service.ts';
 import { type ManagedServer, serviceOf, startServer } from './managed-service.ts';
 import { scratchContainerName, type ScratchPlace, scratchServer } from './scratch-service.ts';
 
@@ -58,12 +59,15 @@ async function bootOn(port: number, place: ScratchPlace, { timing, signal }: Boo
 
 /** What answers there could be anybody's, and a test writes to it. */
 async function isOurs(server: ManagedServer, port: number): Promise<boolean> {
+  const { service, dataDir } = server;
   if (!(await serviceOf(server).isRunning())) return false;
   // An engine starts no container whose port it can't have.
-  if (server.service.kind === 'container') return true;
-  const writers = await processesWithOpenFilesUnder(join(server.dataDir, 'wal'), { ignorePid: process.pid, writersOnly: true });
-  const holders = new Set((await portHolders(port)).map(({ pid }) => pid));
-  return writers.some(({ pid }) => holders.has(pid));
+  if (service.kind !== 'process') return true;
+  const holders = (await portHolders(port)).map(({ pid }) => pid);
+  const writers = await processesWithOpenFilesUnder(join(dataDir, 'wal'), { ignorePid: process.pid, writersOnly: true });
+  const ours = [...(await runningProcesses(service)), ...writers].map(({ pid }) => pid);
+  // As another user's they can't be seen.
+  return holders.length === 0 || holders.some((pid) => ours.includes(pid));
 }
 
 async function portShortage(port: number): Promise<RstowError | undefined> {

@@ -8,6 +8,8 @@ import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';
 import { livingProcesses, unlessGone } from '../../src/io/process/proc.ts';
 import { type ContainerServiceConfig, createContainerService, removeContainer } from '../../src/io/service/container-service.ts';
 import { portState } from '../../src/io/service/port-state.ts';
+import { clearScratch } from '../../src/worker/leftovers.ts';
+import type { AgentProcess } from '../support/agent-process.ts';
 import { containerImage, containersNow } from '../support/container-image.ts';
 import { DATABASE } from '../support/database-stack.ts';
 import { freePort } from '../support/free-port.ts';
@@ -24,6 +26,7 @@ describe.skipIf(found === undefined)('a recovery test in a container (needs a po
   let scene: Scene;
   let backup: HotBackupResult;
   let port: number;
+  let agent: AgentProcess;
 
   beforeAll(async () => {
     port = await freePort();
@@ -78,9 +81,20 @@ describe.skipIf(found === undefined)('a recovery test in a container (needs a po
     const { runId } = await handle.describe();
     await waitUntil('its container runs', async () => (await containersNow()).includes(scratchContainerName(runId)));
     await scene.agent.kill('SIGKILL');
-    const next = await scene.startAgent(scene.stack.configFile);
+    agent = await scene.startAgent(scene.stack.configFile);
     expect(await handle.result()).toMatchObject({ outcome: 'done', stateDigest: backup.stateDigest });
-    await expectNothingLeft(next.pid);
+    await expectNothingLeft(agent.pid);
+  });
+
+  it('removes the container of an agent that died, where its run was terminated as well', async () => {
+    const handle = await start();
+    const { runId } = await handle.describe();
+    await waitUntil('its container runs', async () => (await containersNow()).includes(scratchContainerName(runId)));
+    await agent.kill('SIGKILL');
+    await handle.terminate('as planted');
+    expect(await containersNow()).toEqual([scratchContainerName(runId)]);
+    await clearScratch(scene.stack.config, { runState: async () => Promise.resolve('closed' as const) });
+    await expectNothingLeft(agent.pid);
   });
 });
 

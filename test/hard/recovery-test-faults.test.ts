@@ -115,7 +115,7 @@ const cases: Case[] = [
     fault: 'a server that comes up with other data',
     plant: async () => {
       const empty = join(on.scene.stack.folder, 'scripts', 'empty');
-      const text = `exec env RSTMDB_DATA=${empty} ${toolPath('rstmdb')} 3>>"$RSTMDB_DATA/wal/held"\n`;
+      const text = `exec env RSTMDB_DATA=${empty} ${toolPath('rstmdb')}\n`;
       return startTester({ command: [await script('other-data', text)] });
     },
     ...{ code: 'digest-different', says: /a server on the recovered log shows the state/ },
@@ -185,7 +185,7 @@ for turn in ${place}/steal-*; do
   rm "$turn"
   env -u RSTOW_SERVICE -u RSTMDB_DATA RSTOW_THIEF=${place} setsid ${process.execPath} -e '
     require("node:net").createServer((socket) => socket.destroy()).listen(Number(process.env.RSTMDB_BIND.split(":")[1]), "127.0.0.1");
-    setTimeout(() => process.exit(), 20000)' 3>&- >/dev/null 2>&1 &
+    setTimeout(() => process.exit(), 20000)' >/dev/null 2>&1 &
   sleep 0.5
   break
 done

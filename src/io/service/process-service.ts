@@ -67,10 +67,10 @@ async function startServer(config: ProcessServiceConfig): Promise<void> {
 }
 
 /** First the one that leads the group: the server, or the script that started it. */
-async function runningProcesses(config: ProcessServiceConfig): Promise<ProcessEntry[]> {
-  const recorded = await recordedProcess(config.stateDir);
+export async function runningProcesses({ stateDir }: Pick<ProcessServiceConfig, 'stateDir'>): Promise<ProcessEntry[]> {
+  const recorded = await recordedProcess(stateDir);
   const leader = recorded === undefined ? undefined : await processEntry(recorded.pid);
-  const marked = await processesWithEnvironment(markName, config.stateDir);
+  const marked = await processesWithEnvironment(markName, stateDir);
   const others = marked.filter(({ pid }) => pid !== leader?.pid && pid !== process.pid);
   others.sort((one, other) => Number(other.pid === other.processGroup) - Number(one.pid === one.processGroup));
   return leader === undefined ? others : [leader, ...others];
