@@ -1,10 +1,10 @@
 import type { Manifest } from '../config/repository-json/manifest.ts';
 import type { RecoveryTest } from '../config/repository-json/recovery-test.ts';
-import type { Verification } from '../config/repository-json/verification.ts';
 import type { DescribeDatabaseResult } from '../contract/describe-database.ts';
 import type { BackupRow, ListBackupsResult } from '../contract/list-backups.ts';
 import { summariseExtents } from '../core/backup/extents-summary.ts';
-import { isObjectDamage } from '../core/errors/object-damage.ts';
+import { type CheckFact, standingOf } from '../core/backup/standing.ts';
+import { isObjectDamage, isVerdictOnBackup } from '../core/errors/object-damage.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import type { Repository } from '../io/repository/repository.ts';
 import type { ActivityDeps } from './activity-deps.ts';
@@ -25,7 +25,6 @@ export type DescribedDatabase = Omit<DescribeDatabaseResult, 'outcome' | 'runId'
 const UNTESTED_MAX = 50;
 /** Each is asked for its server. */
 const FORMER_OWNERS_MAX = 5;
-const LEVELS = ['checksums', 'records', 'replay'];
 
 /** The newest backups first. Fails: unknown-database, unknown-repository, repository-unavailable. */
 export const readBackups =
@@ -34,13 +33,13 @@ export const readBackups =
     const name = repositoryName(databaseSettings(deps.config, database), wanted);
     const repository = await deps.openRepository(name);
     const labels = await listLabels(repository, database);
-    const facts = await readVerifications(repository, database);
+    const facts = await readFacts(repository, database);
     const backups: BackupRow[] = [];
     const unreadable: string[] = [];
     for (const label of labels.slice(-limit).reverse()) {
       const manifest = await readableManifest(repository, database, label);
       if (manifest === undefined) unreadable.push(label);
-      else backups.push(rowOf(manifest, facts));
+      else backups.push(rowOf(manifest, facts.get(label) ?? []));
     }
     return { repository: name, backups, total: labels.length, unreadable };
   };
@@ -53,7 +52,8 @@ export const describeProtection =
     const repository = await deps.openRepository(listed.repository);
     const owner = await currentOwner(repository, database);
     const former = await formerOwners(repository, database, FORMER_OWNERS_MAX);
-    const held = (await readTests(repository, database)).filter((test) => test.held);
+    const tests = await readTests(repository, database);
+    const held = tests.filter((test) => test.held);
     return {
       repository: listed.repository,
       owner: owner === undefined ? null : { agent: owner.agent, installationId: owner.installationId, generation: owner.generation },
@@ -62,24 +62,37 @@ export const describeProtection =
       latest: listed.backups[0] ?? null,
       freeBytes: (await repository.freeBytes()) ?? null,
       tested: newestTest(held),
+      testFailed: failedTest(tests),
       untested: await untestedLabels(repository, database, held),
       ...(former.length === 0 ? {} : { formerOwners: former.map(({ agent, installationId }) => ({ agent, installationId })) }),
     };
   };
 
-function rowOf(manifest: Manifest, facts: readonly Verification[]): BackupRow {
+/** What is remembered of each backup's bytes, by label. */
+async function readFacts(repository: Repository, database: string): Promise<Map<string, CheckFact[]>> {
+  const facts = new Map<string, CheckFact[]>();
+  const add = (label: string, fact: CheckFact): void => void facts.set(label, [...(facts.get(label) ?? []), fact]);
+  for (const { label, level, atMs, failure } of await readVerifications(repository, database)) add(label, { level, atMs, failure });
+  // A recovery test that held may have gone up to an earlier point only, so it lifts nothing.
+  for (const { label, atMs, failure } of await readTests(repository, database)) {
+    if (failure !== undefined && isVerdictOnBackup(failure.code)) add(label, { level: 'replay', atMs, failure });
+  }
+  return facts;
+}
+
+function rowOf(manifest: Manifest, facts: readonly CheckFact[]): BackupRow {
   const { label, timeline, records, machines, instances, stateDigest, restorable } = manifest;
   const extents = summariseExtents(manifest.segments.map(({ segment, ranges }) => ({ segment, endBytes: ranges.at(-1)?.endBytes ?? 0 })));
-  const held = facts
-    .filter((fact) => fact.label === label && fact.held)
-    .sort(byDepth)
-    .at(-1);
-  const verified = held === undefined ? {} : { verified: { level: held.level, atMs: held.atMs } };
-  return { label, timeline, extents, records, machines, instances, stateDigest, restorable, ...verified };
+  return { label, timeline, extents, records, machines, instances, stateDigest, restorable, ...standingOf(facts) };
+}
+
+function failedTest(tests: readonly RecoveryTest[]): DescribedDatabase['testFailed'] {
+  const newest = [...tests].sort(byTime).at(-1);
+  return newest?.failure === undefined ? null : { label: newest.label, atMs: newest.atMs, ...newest.failure };
 }
 
 function newestTest(held: readonly RecoveryTest[]): DescribedDatabase['tested'] {
-  const newest = [...held].sort((left, right) => left.atMs - right.atMs).at(-1);
+  const newest = [...held].sort(byTime).at(-1);
   return newest === undefined ? null : { label: newest.label, atMs: newest.atMs, rtoMs: newest.rtoMs ?? 0 };
 }
 
@@ -93,8 +106,8 @@ async function untestedLabels(repository: Repository, database: string, held: re
     .slice(0, UNTESTED_MAX);
 }
 
-function byDepth(left: Verification, right: Verification): number {
-  return LEVELS.indexOf(left.level) - LEVELS.indexOf(right.level) || left.atMs - right.atMs;
+function byTime(left: RecoveryTest, right: RecoveryTest): number {
+  return left.atMs - right.atMs;
 }
 
 async function readableManifest(repository: Repository, database: string, label: string): Promise<Manifest | undefined> {

@@ -27,6 +27,8 @@ export type DescribeDatabaseResult = CommonResult & {
   freeBytes: number | null;
   /** The newest recovery test that held, and the newest backups that no test has ever recovered. */
   tested: { label: string; atMs: number; rtoMs: number } | null;
+  /** The newest recovery test, where it failed. */
+  testFailed: { label: string; atMs: number; code: string; sentence: string } | null;
   untested: string[];
   /** Of the former owners whose agents answer. */
   stale: StaleServer[];

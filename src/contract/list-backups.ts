@@ -1,4 +1,5 @@
 import type { BackupSummary } from './hot-backup.ts';
+import type { BackupStanding } from '../core/backup/standing.ts';
 import { integerField, optional, type Parsed } from './input-field.ts';
 import type { CommonResult } from './result.ts';
 import { commonFields, inputParser } from './workflow-input.ts';
@@ -13,10 +14,13 @@ export const parseListBackupsInput = inputParser('listBackups', fields);
 export type BackupRow = Pick<
   BackupSummary,
   'label' | 'timeline' | 'extents' | 'records' | 'machines' | 'instances' | 'stateDigest' | 'restorable'
-> & {
-  /** Deepest verification that held, and when (Unix ms). */
-  verified?: { level: string; atMs: number };
-};
+> &
+  BackupStanding;
+
+/** What a list of backups warns of. */
+export function failedSentence({ label, failed }: BackupRow): string {
+  return `backup ${label} is not sound: ${failed?.sentence ?? ''}`;
+}
 
 export type ListBackupsResult = CommonResult & {
   repository: string;

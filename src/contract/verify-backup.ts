@@ -1,16 +1,17 @@
+import { CHECK_LEVELS, type CheckLevel } from '../core/backup/standing.ts';
 import { choiceField, optional, type Parsed, textField } from './input-field.ts';
 import type { CommonResult } from './result.ts';
 import { commonFields, inputParser } from './workflow-input.ts';
 
 /** How deep: stored bytes · the records in them · the state that replaying them gives. */
-export type VerifyLevel = 'checksums' | 'records' | 'replay';
+export type VerifyLevel = CheckLevel;
 
 const fields = {
   ...commonFields,
   /** `latest`, a label, or a label's unique beginning. */
   backup: optional(textField(80)),
   /** `replay` where absent: it includes the other two. */
-  level: optional(choiceField<VerifyLevel>('checksums', 'records', 'replay')),
+  level: optional(choiceField<VerifyLevel>(...CHECK_LEVELS)),
 };
 
 /** Reads a whole backup and compares it with what its manifest promises. */

@@ -1,4 +1,5 @@
-import { type ListBackupsInput, type ListBackupsResult, parseListBackupsInput } from '../contract/list-backups.ts';
+import { failedSentence, type ListBackupsInput, type ListBackupsResult, parseListBackupsInput } from '../contract/list-backups.ts';
+import { outcomeOf } from '../contract/result.ts';
 import { step } from './activity-proxies.ts';
 import { placeAnywhere } from './place.ts';
 import { workflow } from './workflow.ts';
@@ -15,7 +16,10 @@ export const listBackups = workflow(
     run.placed(place);
     const wanted = input.repository === undefined ? {} : { repository: input.repository };
     const listed = await step(place).readBackups({ database, limit, ...wanted });
-    const warnings = listed.unreadable.map((label) => ({ code: 'damaged-object', message: `the manifest of ${label} can't be read` }));
-    return { outcome: warnings.length === 0 ? 'done' : 'warnings', runId: run.runId, database, warnings, ...listed };
+    const warnings = [
+      ...listed.unreadable.map((label) => ({ code: 'damaged-object', message: `the manifest of ${label} can't be read` })),
+      ...listed.backups.flatMap((row) => (row.failed === undefined ? [] : [{ code: row.failed.code, message: failedSentence(row) }])),
+    ];
+    return { outcome: outcomeOf(warnings), runId: run.runId, database, warnings, ...listed };
   },
 );

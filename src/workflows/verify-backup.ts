@@ -4,7 +4,7 @@ import type { RecordVerificationInput } from '../activities/record-verification.
 import type { Verified } from '../activities/verification.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
 import { parseVerifyBackupInput, type VerifyBackupInput, type VerifyBackupResult } from '../contract/verify-backup.ts';
-import { isObjectDamage } from '../core/errors/object-damage.ts';
+import { isVerdictOnBackup } from '../core/errors/object-damage.ts';
 import { step, transfer } from './activity-proxies.ts';
 import { withAlternative } from './alternative.ts';
 import { compensate } from './compensation.ts';
@@ -47,7 +47,7 @@ async function verifyChosen(run: Run, place: Place, chosen: Chosen): Promise<Ver
     return resultOf(run, chosen, { ...verified, warnings: await remember({ held: true }) });
   } catch (error) {
     const failure = runFailure(error);
-    if (failure instanceof ApplicationFailure && !isCancellation(error) && isVerdict(failure)) {
+    if (failure instanceof ApplicationFailure && !isCancellation(error) && isVerdictOnBackup(failure.type)) {
       const told = { code: failure.type ?? 'failed', sentence: failure.message };
       await compensate('remembering the verdict', () => remember({ held: false, failure: told }));
     }
@@ -56,11 +56,6 @@ async function verifyChosen(run: Run, place: Place, chosen: Chosen): Promise<Ver
 }
 
 type Answer = Pick<RecordVerificationInput['fact'], 'held' | 'failure'>;
-
-/** A backup that could not be read is not a bad one: only what its bytes say is remembered. */
-function isVerdict(failure: ApplicationFailure): boolean {
-  return isObjectDamage(failure.type) || failure.type === 'digest-different';
-}
 
 function resultOf(run: Run, chosen: Chosen, found: Verified & { warnings: Warning[] }): VerifyBackupResult {
   const { runId, database, startedAtMs } = run;

@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { storePiece } from '../../src/activities/piece-store.ts';
+import type { DescribeDatabaseResult } from '../../src/contract/describe-database.ts';
+import type { ListBackupsResult } from '../../src/contract/list-backups.ts';
 import type { VerifyBackupResult } from '../../src/contract/verify-backup.ts';
 import { errorRow, type ErrorCode } from '../../src/core/errors/error-table.ts';
 import { RstowError } from '../../src/core/errors/rstow-error.ts';
@@ -36,6 +38,26 @@ async function expectUntouched(): Promise<void> {
   expect(await databaseState(dataDir)).toEqual(on.untouched);
   await expectNothingLeft(dataDir);
 }
+
+// First: what later ones find is remembered too.
+it('lets no backup look well that failed a check, until a check as deep holds', async () => {
+  const { temporal } = on.scene;
+  const list = (): Promise<ListBackupsResult> => temporal.execute('listBackups', { database: DATABASE });
+  const verify = (level: string): Promise<unknown> => temporal.execute('verifyBackup', { database: DATABASE, level });
+  await verify('replay');
+  expect((await list()).backups[0]?.verified).toMatchObject({ level: 'replay' });
+  const damaged = newestPiece(on.keys);
+  await on.files.flipBit(damaged);
+  expect(await on.verify(on.keys.third, 'records')).toMatchObject({ code: 'damaged-object' });
+  const failed = { code: 'damaged-object', sentence: expect.stringContaining(damaged) as string };
+  const described = await temporal.execute<DescribeDatabaseResult>('describeDatabase', { database: DATABASE });
+  expect(described).toMatchObject({ outcome: 'warnings', latest: { failed }, warnings: [{ code: 'damaged-object' }] });
+  await on.files.flipBit(damaged);
+  await verify('checksums');
+  expect(await list()).toMatchObject({ outcome: 'warnings', backups: [{ label: on.keys.third, failed }, {}, {}] });
+  await verify('records');
+  expect(await list()).toMatchObject({ outcome: 'done', warnings: [] });
+});
 
 /** What a restore never reads: it goes on, and gives the very same state. */
 const besides: { what: string; damage: Damage; key: (of: BackupKeys) => string; code: ErrorCode }[] = [

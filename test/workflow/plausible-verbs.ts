@@ -61,6 +61,7 @@ export const PROTECTION = {
   latest: row,
   freeBytes: null,
   tested: null,
+  testFailed: null,
   untested: [LABEL],
 };
 

@@ -3,6 +3,7 @@ import { parseDescribeDatabaseInput } from '../../contract/describe-database.ts'
 import { parseHotBackupInput } from '../../contract/hot-backup.ts';
 import { parseListBackupsInput } from '../../contract/list-backups.ts';
 import { parseVerifyBackupInput } from '../../contract/verify-backup.ts';
+import { CHECK_LEVELS } from '../../core/backup/standing.ts';
 import { executeRun, type RunOptions } from '../execute-run.ts';
 import { backupLines } from '../results/backup-result.ts';
 import { infoLines } from '../results/info-result.ts';
@@ -22,7 +23,7 @@ export function addBackupCommand(program: Command, exit: OnExitCode): void {
 export function addVerifyCommand(program: Command, exit: OnExitCode): void {
   runCommand(program, 'verify', 'read a whole backup and compare it with what its manifest promises')
     .option('--backup <label>', '"latest", a label, or its unique beginning', 'latest')
-    .addOption(new Option('--level <level>', 'how deep').choices(['checksums', 'records', 'replay']).default('replay'))
+    .addOption(new Option('--level <level>', 'how deep').choices(CHECK_LEVELS).default('replay'))
     .action(async (database: string, options: RunOptions & InputOptions & BackupChoice & { level: string }) => {
       const { backup, level } = options;
       const input = parseVerifyBackupInput([{ database, backup, level, ...recordOf(options) }]);

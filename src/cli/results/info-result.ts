@@ -1,6 +1,7 @@
 import type { DescribeDatabaseResult } from '../../contract/describe-database.ts';
 import { countText, durationText, sizeText, timeText } from '../size-text.ts';
 import { factLines } from '../table.ts';
+import { standingText } from './standing-text.ts';
 
 export function infoLines(result: DescribeDatabaseResult): string[] {
   const { database, repository, latest, backups, timelines, freeBytes } = result;
@@ -11,7 +12,7 @@ export function infoLines(result: DescribeDatabaseResult): string[] {
     ['timelines', countText(timelines)],
     ['backups', countText(backups)],
     ['latest', latest === null ? 'none' : `${latest.label}, ${sizeText(latest.extents.sizeBytes)} of log, restorable ${latest.restorable}`],
-    ['verified', latest?.verified === undefined ? 'never' : `${latest.verified.level}, ${timeText(latest.verified.atMs)}`],
+    ['verified', standingText(latest ?? {})],
     ['recovered', testedText(result)],
   ]);
 }
@@ -22,7 +23,9 @@ function ownerText({ owner }: DescribeDatabaseResult): string {
 }
 
 /** By the tests that start a real server on a backup. */
-function testedText({ tested, untested }: DescribeDatabaseResult): string {
-  const last = tested === null ? 'never tested' : `${tested.label} in ${durationText(tested.rtoMs)}, ${timeText(tested.atMs)}`;
-  return untested.length === 0 ? last : `${last}; ${countText(untested.length)} backups untested`;
+function testedText({ tested, testFailed, untested }: DescribeDatabaseResult): string {
+  const failed = testFailed === null ? [] : [`FAILED ${testFailed.code} for ${testFailed.label}, ${timeText(testFailed.atMs)}`];
+  const held = tested === null ? 'never' : `${tested.label} in ${durationText(tested.rtoMs)}, ${timeText(tested.atMs)}`;
+  const open = untested.length === 0 ? [] : [`${countText(untested.length)} backups untested`];
+  return [...failed, held, ...open].join('; ');
 }

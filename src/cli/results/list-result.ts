@@ -1,6 +1,7 @@
 import type { BackupRow, ListBackupsResult } from '../../contract/list-backups.ts';
-import { countText, sizeText, timeText } from '../size-text.ts';
+import { countText, sizeText } from '../size-text.ts';
 import { tableLines } from '../table.ts';
+import { standingText } from './standing-text.ts';
 
 const HEAD = ['LABEL', 'TIMELINE', 'LOG', 'RECORDS', 'INSTANCES', 'RESTORABLE', 'VERIFIED'];
 
@@ -14,7 +15,7 @@ export function listLines({ backups, total, unreadable, database, repository }: 
   ];
 }
 
-function cells({ label, timeline, extents, records, instances, restorable, verified }: BackupRow): string[] {
-  const when = verified === undefined ? 'never' : `${verified.level} ${timeText(verified.atMs)}`;
-  return [label, timeline, sizeText(extents.sizeBytes), countText(records), countText(instances), restorable, when];
+function cells(row: BackupRow): string[] {
+  const { label, timeline, extents, records, instances, restorable } = row;
+  return [label, timeline, sizeText(extents.sizeBytes), countText(records), countText(instances), restorable, standingText(row)];
 }

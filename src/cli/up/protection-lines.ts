@@ -1,6 +1,7 @@
 import type { DescribeDatabaseResult } from '../../contract/describe-database.ts';
 import type { UpReady } from '../../worker/up/up.ts';
 import { countText, timeText } from '../size-text.ts';
+import { standingText } from '../results/standing-text.ts';
 import { factLines } from '../table.ts';
 
 export function temporalLines({ agentName, configFile, temporal }: UpReady): string[] {
@@ -15,11 +16,13 @@ export function temporalLines({ agentName, configFile, temporal }: UpReady): str
 /** What is safe now, and what would be lost. */
 export function protectionLines({ config }: UpReady, { database, latest, backups, repository }: DescribeDatabaseResult): string[] {
   const settings = config.databases[database];
-  const verified = latest?.verified === undefined ? 'not verified' : `verified (${latest.verified.level})`;
   return factLines([
     ['protected', `${database}: the server at ${settings?.server.address ?? ''} on ${settings?.dataDir ?? ''}`],
     ['repository', `${repository}: ${config.repositories[repository]?.path ?? ''}, ${countText(backups)} backups`],
-    ['last backup', latest === null ? 'none' : `${latest.label}, ${countText(latest.instances)} instances, ${verified}`],
+    [
+      'last backup',
+      latest === null ? 'none' : `${latest.label}, ${countText(latest.instances)} instances, verified: ${standingText(latest)}`,
+    ],
     ['at risk', `what was written since then; \`rstow backup ${database}\` or a schedule of hotBackup makes the next one`],
     [
       'restore',

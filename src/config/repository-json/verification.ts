@@ -1,10 +1,11 @@
 import { z } from 'zod';
+import { CHECK_LEVELS } from '../../core/backup/standing.ts';
 
 /** A remembered verification: a fact of its day, never changed. */
 export const verificationSchema = z.object({
   format: z.literal(1),
   label: z.string(),
-  level: z.enum(['checksums', 'records', 'replay']),
+  level: z.enum(CHECK_LEVELS),
   atMs: z.int(),
   runId: z.string(),
   held: z.boolean(),

@@ -6,3 +6,8 @@ const OBJECT_DAMAGE: ReadonlySet<string> = new Set<ErrorCode>(['damaged-object',
 export function isObjectDamage(code: string | null | undefined): boolean {
   return OBJECT_DAMAGE.has(code ?? '');
 }
+
+/** Whether a failure is a verdict on a backup: one that could not be read, or not be booted, is not a bad one for that. */
+export function isVerdictOnBackup(code: string | null | undefined): boolean {
+  return isObjectDamage(code) || code === 'digest-different';
+}

@@ -1,0 +1,36 @@
+/** How deep a check of a backup goes: each includes the ones before. */
+export const CHECK_LEVELS = ['checksums', 'records', 'replay'] as const;
+export type CheckLevel = (typeof CHECK_LEVELS)[number];
+
+/** What is remembered of one check of one backup. */
+export type CheckFact = { level: CheckLevel; atMs: number; failure?: { code: string; sentence: string } | undefined };
+
+export type BackupStanding = {
+  /** The deepest check that held, and when (Unix ms). */
+  verified?: { level: CheckLevel; atMs: number };
+  /** The newest failure that no later check of at least its depth has lifted. */
+  failed?: { code: string; sentence: string; atMs: number };
+};
+
+/** How a backup stands by its checks, in any order. A failure is not lifted by a check that looks at less. */
+export function standingOf(facts: readonly CheckFact[]): BackupStanding {
+  const held = facts.filter(({ failure }) => failure === undefined).sort(byDepth);
+  const isLifted = (failed: CheckFact): boolean => held.some((fact) => fact.atMs > failed.atMs && depthOf(fact) >= depthOf(failed));
+  const failed = facts
+    .filter((fact) => fact.failure !== undefined && !isLifted(fact))
+    .sort((left, right) => left.atMs - right.atMs)
+    .at(-1);
+  const deepest = held.at(-1);
+  return {
+    ...(deepest === undefined ? {} : { verified: { level: deepest.level, atMs: deepest.atMs } }),
+    ...(failed?.failure === undefined ? {} : { failed: { ...failed.failure, atMs: failed.atMs } }),
+  };
+}
+
+function byDepth(left: CheckFact, right: CheckFact): number {
+  return depthOf(left) - depthOf(right) || left.atMs - right.atMs;
+}
+
+function depthOf({ level }: CheckFact): number {
+  return CHECK_LEVELS.indexOf(level);
+}

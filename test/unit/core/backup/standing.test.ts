@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest';
+import { type CheckFact, type CheckLevel, standingOf } from '../../../../src/core/backup/standing.ts';
+
+const held = (level: CheckLevel, atMs: number): CheckFact => ({ level, atMs });
+const failed = (level: CheckLevel, atMs: number): CheckFact => ({ level, atMs, failure: { code: 'damaged-object', sentence: `at ${atMs}` } });
+
+describe('standingOf', () => {
+  it('knows nothing of a backup that was never checked', () => {
+    expect(standingOf([])).toEqual({});
+  });
+
+  it('takes the deepest check that held, and of two equal ones the later', () => {
+    expect(standingOf([held('replay', 1), held('replay', 3), held('checksums', 9)])).toEqual({ verified: { level: 'replay', atMs: 3 } });
+  });
+
+  it('lets a failure stand although an earlier or a shallower check held', () => {
+    const standing = standingOf([held('replay', 1), failed('records', 5), held('checksums', 9)]);
+    expect(standing.failed).toEqual({ code: 'damaged-object', sentence: 'at 5', atMs: 5 });
+  });
+
+  it.each<[CheckLevel]>([['records'], ['replay']])('lifts a failure where a later check of %s held', (level) => {
+    expect(standingOf([failed('records', 5), held(level, 6)])).toEqual({ verified: { level, atMs: 6 } });
+  });
+
+  it('tells the newest of several failures', () => {
+    expect(standingOf([failed('replay', 7), failed('checksums', 2)]).failed?.atMs).toBe(7);
+  });
+});
