@@ -62,6 +62,13 @@ describe('repairSegment', () => {
     expect(await readdir(folder)).toEqual([FILE, `${FILE}.repaired`]);
   });
 
+  it('only reads the segment, whatever it and its copy are called', async () => {
+    const file = join(await scratchFolder(), 'copy.partial');
+    await writeFile(file, first);
+    await repairSegment(file, file.replace('.partial', ''));
+    expect((await readFile(file)).equals(first)).toBe(true);
+  });
+
   it('names a file or a folder that is not there', async () => {
     const folder = await scratchFolder();
     await expect(repairSegment(join(folder, 'absent.wal'))).rejects.toMatchObject({ code: 'invalid-input' });

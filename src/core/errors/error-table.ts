@@ -31,7 +31,7 @@ export const errorTable = {
   'source-damaged': {
     retryable: false,
     exitCode: 13,
-    hint: 'The server may not start on this WAL again: restore a backup first, or see `rstow repair --help`.',
+    hint: 'The server may not start on this log again: don’t restart it before you have read “A damaged segment” in docs/recovery.md.',
   },
   'truncated-object': {
     retryable: false,
@@ -88,7 +88,7 @@ export const errorTable = {
   'wal-gap': {
     retryable: false,
     exitCode: 15,
-    hint: 'Compaction deleted segments that no backup holds; take a new backup once a baseline can be made.',
+    hint: 'Compaction deleted log that no backup holds: restore a backup that holds its whole log, and turn the server’s compaction off.',
   },
   // 16: somebody has to agree.
   'approval-denied': { retryable: false, exitCode: 16, hint: 'Nothing was touched. Ask for it again when it is agreed.' },
