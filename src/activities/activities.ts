@@ -7,7 +7,7 @@ import { clearStaging, placeElsewhere } from './finish-restore.ts';
 import { describeProtection, readBackups } from './list-backups.ts';
 import { inspectLiveDatabase } from './live-database.ts';
 import { locate, locateAnywhere } from './locate.ts';
-import { findLockHolder } from './lock-holder.ts';
+import { endRunOfLostOwner, findLockHolder } from './lock-holder.ts';
 import { pinWal, unpinWal } from './pinned-segments.ts';
 import { planRestore } from './plan-restore.ts';
 import { prepareBackup } from './prepare-backup.ts';
@@ -61,6 +61,7 @@ export const verbs = {
   prepareHost,
   readOwnerGeneration,
   takeOwnership,
+  endRunOfLostOwner,
 
   planRestore,
   stageWal,

@@ -1,7 +1,9 @@
 import { CancellationScope, defineSignal, isCancellation, setHandler } from '@temporalio/workflow';
 import type { Place } from '../activities/locate.ts';
+import type { LockHolder } from '../activities/run-registry.ts';
 import { type DisasterRecoveryInput, type DisasterRecoveryResult, parseDisasterRecoveryInput } from '../contract/disaster-recovery.ts';
 import { ABORT_SIGNAL, REQUEST_RECOVERY_SIGNAL } from '../contract/messages.ts';
+import { outcomeOf, type Warning } from '../contract/result.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { step } from './activity-proxies.ts';
 import { withDatabaseLock } from './database-lock.ts';
@@ -36,7 +38,18 @@ async function recover(input: DisasterRecoveryInput, run: Run): Promise<Disaster
   }
   const target = await targetOf(input, owner);
   run.placed(target);
-  return withDatabaseLock(run, target, () => takeOver(input, run, target));
+  const ended = owner === undefined ? await step(target).endRunOfLostOwner({ database }) : null;
+  const result = await withDatabaseLock(run, target, () => takeOver(input, run, target));
+  return ended === null ? result : withWarning(result, endedFor(ended));
+}
+
+function endedFor({ workflowId, type }: LockHolder): Warning {
+  return { code: 'busy', message: `${type} ${workflowId} held the database’s lock for its lost owner, and was ended` };
+}
+
+function withWarning(result: DisasterRecoveryResult, warning: Warning): DisasterRecoveryResult {
+  const warnings = [warning, ...result.warnings];
+  return { ...result, warnings, outcome: result.outcome === 'done' ? outcomeOf(warnings) : result.outcome };
 }
 
 /** The signal is heeded as a cancellation is: until the old data are moved. Fails: cancelled. */

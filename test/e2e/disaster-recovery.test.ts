@@ -5,6 +5,8 @@ import { afterEach, beforeEach, expect, inject, it } from 'vitest';
 import { liveDigest } from '../../src/activities/live-digest.ts';
 import type { DescribeDatabaseResult } from '../../src/contract/describe-database.ts';
 import type { DisasterRecoveryResult } from '../../src/contract/disaster-recovery.ts';
+import { PROGRESS_QUERY } from '../../src/contract/names.ts';
+import type { Progress } from '../../src/contract/progress.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { parsePieceKey } from '../../src/core/repository/piece.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
@@ -86,6 +88,21 @@ it('recovers a burnt host on the one that stands by, tells what was lost, and go
   await scene.stack.service.stop();
   expect(await describe()).toMatchObject({ outcome: 'done', stale: [] });
   expect(await backUp()).toMatchObject({ outcome: 'done', timeline: '0002' });
+});
+
+it('recovers though the host burnt in the middle of a backup, whose run it ends', async () => {
+  await write(300, 'first');
+  const { label } = await backUp();
+  await write(3000, 'second');
+  const dead = await scene.temporal.start('hotBackup', { database: DATABASE });
+  const isStoring = async (): Promise<boolean> => (await dead.query<Progress>(PROGRESS_QUERY)).phase.startsWith('storing');
+  await waitUntil('the backup stores', isStoring);
+  await burn();
+  await scene.startAgent(host.configFile);
+  const result = await recover();
+  expect(result).toMatchObject({ outcome: 'warnings', label, agent: 'db2', generation: 2, firstBackup: {} });
+  expect(result.warnings).toMatchObject([{ code: 'busy', message: expect.stringContaining(`hotBackup ${dead.workflowId} `) as string }]);
+  expect((await dead.describe()).status.name).toBe('TERMINATED');
 });
 
 it('falls back to the next best state, names what it skipped, and counts what is lost', async () => {

@@ -94,6 +94,7 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     findCandidates: async () => ({ usable: [CANDIDATE], skipped: [], newest: CANDIDATE }),
     readOwnerGeneration: async () => 1,
     prepareHost: async () => ({ placed: [] }),
+    endRunOfLostOwner: async () => null,
     takeOwnership: async ({ fromGeneration }) => ({ generation: fromGeneration + 1 }),
     planRestore: async ({ toDataDir = '/data' }) => ({ ...PLANNED, dataDir: toDataDir }),
     stageWal: async () => ({ timeline: '0002', records: 19 }),
