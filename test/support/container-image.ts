@@ -27,7 +27,8 @@ export async function containerImage(): Promise<ContainerImage | undefined> {
   } catch {
     return undefined;
   }
-  await importImage();
+  // Each import would leave the one before behind, without a name.
+  await run('podman', ['image', 'exists', IMAGE]).catch(importImage);
   for (const options of OPTIONS) {
     try {
       await run('podman', ['run', '--detach', '--name', TRIAL, ...options, IMAGE]);
