@@ -40,12 +40,12 @@ async function storePinned(run: Run, place: Place, prepared: PreparedBackup): Pr
   const { extentsKey, restorable } = stored;
   run.phase('keeping machines and server config');
   const withSnapshots = restorable !== 'from-log';
-  const attachments = await transfer(place).storeAttachments({ database, repository, label, withSnapshots });
+  const kept = await transfer(place).storeAttachments({ database, repository, label, withSnapshots });
   run.phase('replaying for the state’s digest');
   const state = await transfer(place).digestState({ database, repository, fenceKey, extentsKey });
   run.phase('writing the manifest');
-  const warnings = [...stored.warnings, ...(withSnapshots ? [historyIncomplete] : [])];
-  const facts = { startedAtMs, serverVersion, extentsKey, pin, state, attachments, warnings };
+  const warnings = [...stored.warnings, ...kept.warnings, ...(withSnapshots ? [historyIncomplete] : [])];
+  const facts = { startedAtMs, serverVersion, extentsKey, pin, state, attachments: kept.attachments, warnings };
   const summary = await step(place).writeManifest({ database, repository, label, timeline, ...facts });
   const durationMs = Date.now() - startedAtMs;
   return { outcome: outcomeOf(warnings), runId: run.runId, database, warnings, ...summary, durationMs };

@@ -72,9 +72,9 @@ export async function backUp(stack: DatabaseStack, options: BackUpOptions = {}):
     const { fenceKey, pin } = await step(pinWal, { ...at, timeline });
     await options.afterPin?.(() => step(unpinWal, { database: DATABASE, timeline }));
     const { extentsKey, restorable, warnings } = await step(storeSegments, { ...at, timeline, fenceKey });
-    const attachments = await step(storeAttachments, { ...at, label, withSnapshots: restorable !== 'from-log' });
+    const { attachments, warnings: unread } = await step(storeAttachments, { ...at, label, withSnapshots: restorable !== 'from-log' });
     const state = await step(digestState, { ...at, fenceKey, extentsKey });
-    const facts = { startedAtMs, serverVersion, extentsKey, pin, state, attachments, warnings };
+    const facts = { startedAtMs, serverVersion, extentsKey, pin, state, attachments, warnings: [...warnings, ...unread] };
     await step(writeManifest, { ...at, label, timeline, ...facts });
     return await readManifest(await deps.openRepository(repository), DATABASE, label);
   } finally {

@@ -82,7 +82,7 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     prepareBackup: async () => ({ repository: 'local', label: LABEL, timeline: '0001', serverVersion: '0.3.0' }),
     pinWal: async () => ({ fenceKey: 'databases/orders/plans/run/fence.json', pin: 'links', segments: 1, sizeBytes: 500 }),
     storeSegments: async () => ({ extentsKey: 'databases/orders/plans/run/extents.json', restorable: 'from-log', warnings: [] }),
-    storeAttachments: async () => [],
+    storeAttachments: async () => ({ attachments: [], warnings: [] }),
     digestState: async () => ({ stateDigest: DIGEST, machines: 1, instances: 2, recordsReplayed: 19 }),
     writeManifest: async () => manifest,
     unpinWal: nothing,
