@@ -7,7 +7,7 @@ import { processesWithOpenFilesUnder } from '../io/process/open-files.ts';
 import { ping } from '../io/rstmdb/server.ts';
 import { createCommandsService } from '../io/service/commands-service.ts';
 import { type ContainerServiceConfig, createContainerService } from '../io/service/container-service.ts';
-import { parseServerAddress } from '../io/service/port-state.ts';
+import { parseServerAddress, portState } from '../io/service/port-state.ts';
 import { createProcessService } from '../io/service/process-service.ts';
 import { proveStopped } from '../io/service/prove-stopped.ts';
 import type { Service } from '../io/service/service.ts';
@@ -51,16 +51,38 @@ export async function proveServerStopped(settings: DatabaseConfig): Promise<void
  */
 export async function startServer(settings: ManagedServer, timing: TimingConfig, signal?: AbortSignal): Promise<void> {
   const service = serviceOf(settings);
-  const deadlineMs = performance.now() + settings.startTimeoutMs;
   let isStarted = false;
-  while (!(await answers(settings, timing))) {
+  await untilAnswered({ settings, timing, service }, async () => {
     signal?.throwIfAborted();
+    if (await isReplaying(settings, service)) return;
+    if (isStarted) throw await ended(settings, service, 'has ended before it answered');
+    isStarted = true;
+    await startUnlessTaken(settings, timing, service);
+  });
+}
+
+/** Sees to it that a server is there, and doesn't wait for its answer. Fails: service-start-failed. Twice: no-op. */
+export async function launchServer(settings: ManagedServer, timing: TimingConfig): Promise<void> {
+  const service = serviceOf(settings);
+  if ((await isReplaying(settings, service)) || (await answers(settings, timing))) return;
+  await startUnlessTaken(settings, timing, service);
+}
+
+/** Waits for the first answer of a server that was launched, and starts none. Fails: service-start-failed. */
+export async function awaitServer(settings: ManagedServer, timing: TimingConfig): Promise<void> {
+  const service = serviceOf(settings);
+  await untilAnswered({ settings, timing, service }, async () => {
+    if (!(await isReplaying(settings, service))) throw await ended(settings, service, 'has ended before it answered');
+  });
+}
+
+type Launched = { settings: ManagedServer; timing: TimingConfig; service: Service };
+
+async function untilAnswered({ settings, timing, service }: Launched, look: () => Promise<void>): Promise<void> {
+  const deadlineMs = performance.now() + settings.startTimeoutMs;
+  while (!(await answers(settings, timing))) {
     if (performance.now() >= deadlineMs) throw await ended(settings, service, `has not answered in ${settings.startTimeoutMs} ms`);
-    if (!(await isReplaying(settings, service))) {
-      if (isStarted) throw await ended(settings, service, 'has ended before it answered');
-      isStarted = true;
-      await startUnlessTaken(settings, timing, service);
-    }
+    await look();
     await delay(PING_POLL_MS);
   }
 }
@@ -81,14 +103,15 @@ async function startUnlessTaken(settings: ManagedServer, timing: TimingConfig, s
   }
 }
 
-/** A server that refuses the token is up as well. */
+/** A server that refuses the token is up as well, and so is one that can't be asked because ours can't be read. */
 async function answers(settings: ManagedServer, timing: TimingConfig): Promise<boolean> {
   try {
     await withServer(settings.server, { timing }, ping);
     return true;
   } catch (error) {
-    if (error instanceof RstowError) return error.code === 'server-refused';
-    throw error;
+    if (!(error instanceof RstowError)) throw error;
+    if (error.code !== 'invalid-config') return error.code === 'server-refused';
+    return (await portState(parseServerAddress(settings.server.address), timing.serverRequestMs)).kind === 'open';
   }
 }
 

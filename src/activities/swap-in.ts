@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import type { RestorePlan } from '../config/repository-json/restore-plan.ts';
+import type { DataInPlace } from '../contract/data-in-place.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { segmentFileName } from '../core/wal/segment-id.ts';
 import { listSegments } from '../io/data-directory/segments.ts';
-import { planRollBack, planSwap, type SwapPlan } from '../io/data-directory/swap.ts';
+import { isStillStaged, planRollBack, planSwap, type SwapPlan, whichWalIsInPlace } from '../io/data-directory/swap.ts';
 import type { ActivityDeps } from './activity-deps.ts';
 import { databaseSettings } from './database-settings.ts';
 import { openOwnerRepository, requireOwner } from './ownership.ts';
@@ -18,38 +19,52 @@ export type SwappedIn = Swapped & {
   replacedKeptUntilMs?: number;
 };
 
-/** Names, by inode, what will be swapped: from here on the disk tells which of the two is in place. Twice: the same. */
-export const nameSwap =
-  (deps: ActivityDeps) =>
-  async ({ database }: { database: string }, run: RunPort): Promise<SwapPlan> =>
-    planSwap(databaseSettings(deps.config, database).dataDir, run.runId);
+export type RolledBack = Swapped & { inPlace: DataInPlace };
 
 /**
- * The one step that takes the server down: stops it, swaps wal/, starts it. @see swapWithServerDown
+ * Names, by inode, what will be swapped: from here on the disk tells which of the two is in place. Asks beforehand
+ * whether the swap may be: here another try costs nothing. Fails: cancelled, temporal-unreachable, owner-outdated,
+ * repository-unavailable. Twice: the same.
+ */
+export const nameSwap =
+  (deps: ActivityDeps) =>
+  async ({ database }: { database: string }, run: RunPort): Promise<SwapPlan> => {
+    await requireStillOurs(deps, database, run);
+    return planSwap(databaseSettings(deps.config, database).dataDir, run.runId);
+  };
+
+/**
+ * The one step that takes the server down: stops it, swaps wal/, starts it. Its failures say which data are in place.
+ * @see swapWithServerDown
  */
 export const swapIn =
   (deps: ActivityDeps) =>
   async (input: SwapInput, run: RunPort): Promise<SwappedIn> => {
     const { work } = await workOf(deps, input, run);
-    const swapped = await swapWithServerDown({ ...work, plan: input.swap });
-    if (input.swap.oldWal === null) return swapped;
     const { dataDir, safetyCopyMs } = work.settings;
+    const swapped = await tellingDataInPlace(dataDir, input.swap, () => swapWithServerDown({ ...work, plan: input.swap }));
+    if (input.swap.oldWal === null) return swapped;
     return { ...swapped, replacedAt: join(dataDir, input.swap.replacedDir), replacedKeptUntilMs: Date.now() + safetyCopyMs };
   };
 
 /**
- * Puts the replaced data back, as long as nothing was written on the restored ones: after that a person decides.
+ * Puts the replaced data back, as long as nothing was written on the restored ones: after that a person decides. Once
+ * the server is stopped, only the disk is asked: no outage may keep the database on data that it can't start on.
  * Fails: data-directory-replaced, where the files have grown; and like swapIn.
  */
 export const rollBack =
   (deps: ActivityDeps) =>
-  async (input: SwapInput, run: RunPort): Promise<Swapped> => {
+  async (input: SwapInput, run: RunPort): Promise<RolledBack> => {
     const { work, plan } = await workOf(deps, input, run);
-    const checkAllowed = async (): Promise<void> => {
-      await work.checkAllowed();
-      await requireUnwritten(join(work.settings.dataDir, 'wal'), plan);
+    const { dataDir } = work.settings;
+    const checkAllowed = (): Promise<void> => requireUnwritten(join(dataDir, 'wal'), plan);
+    const askFirst = async (): Promise<void> => {
+      await work.askFirst();
+      await checkAllowed();
     };
-    return swapWithServerDown({ ...work, plan: planRollBack(input.swap), checkAllowed });
+    const back = { ...work, plan: planRollBack(input.swap), askFirst, checkAllowed };
+    const swapped = await tellingDataInPlace(dataDir, input.swap, () => swapWithServerDown(back));
+    return { ...swapped, inPlace: await dataInPlace(dataDir, input.swap) };
   };
 
 async function workOf(deps: ActivityDeps, input: SwapInput, run: RunPort): Promise<{ work: Omit<SwapWork, 'plan'>; plan: RestorePlan }> {
@@ -57,11 +72,29 @@ async function workOf(deps: ActivityDeps, input: SwapInput, run: RunPort): Promi
   const settings = databaseSettings(deps.config, database);
   const repository = await deps.openRepository(input.repository);
   const plan = await readPlan(repository, input.planKey);
-  const checkAllowed = (): Promise<void> => requireStillOurs(deps, database, run);
-  return { work: { deps, database, settings, run, checkAllowed }, plan };
+  const ask = (): Promise<void> => requireStillOurs(deps, database, run);
+  return { work: { deps, database, settings, run, askFirst: ask, checkAllowed: ask }, plan };
 }
 
-/** Fails: cancelled, temporal-unreachable, owner-outdated, repository-unavailable: then the old data are started again. */
+async function tellingDataInPlace<T>(dataDir: string, swap: SwapPlan, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    if (!(error instanceof RstowError)) throw error;
+    const details = { ...error.details, dataInPlace: await dataInPlace(dataDir, swap) };
+    throw new RstowError(error.code, error.message, { details, cause: error });
+  }
+}
+
+/** As the disk tells. */
+async function dataInPlace(dataDir: string, swap: SwapPlan): Promise<DataInPlace> {
+  const inPlace = await whichWalIsInPlace(dataDir, swap);
+  if (inPlace === 'new') return 'restored';
+  if (inPlace !== 'old') return 'unknown';
+  return (await isStillStaged(dataDir, swap)) ? 'never-replaced' : 'replaced';
+}
+
+/** Fails: cancelled, temporal-unreachable, owner-outdated, repository-unavailable: then the old data stay. */
 async function requireStillOurs(deps: ActivityDeps, database: string, run: RunPort): Promise<void> {
   await run.checkOpen();
   await requireOwner(await openOwnerRepository(deps, database), database, deps.agent);

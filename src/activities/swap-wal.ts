@@ -22,25 +22,31 @@ export type SwapWork = {
   settings: DatabaseConfig;
   plan: SwapPlan;
   run: RunPort;
+  /** Asked while the server still runs, so that a no costs nothing. */
+  askFirst: () => Promise<void>;
   /** Asked again right before the first rename, the step that can't be taken back by starting the old data. */
   checkAllowed: () => Promise<void>;
 };
 
 export type Swapped = { /** Undefined where another process brought the server up. */ downtimeMs?: number };
 
-const MUTEX_WAIT_MS = 60_000;
+/** Longer than any holder that waits for a server to start. */
+const MUTEX_MARGIN_MS = 60_000;
+
+/** So long an answer may take however little of the downtime is left. */
+const ANSWER_MS_MIN = 2_000;
 
 /**
  * Puts the plan's new wal/ in the old one's place, with the server stopped in between, and brings the server up on
  * whatever is in place, however this ends. The disk says where an earlier attempt stopped, never a counter.
- * Fails: service-stop-failed, service-start-failed, data-directory-replaced, owner-outdated, temporal-unreachable.
- * Twice: the swap goes on, or is found done.
+ * Fails: service-stop-failed, service-start-failed, data-directory-replaced, owner-outdated, temporal-unreachable,
+ * repository-unavailable, invalid-config (the watchdog can't read it). Twice: the swap goes on, or is found done.
  */
 export async function swapWithServerDown(work: SwapWork): Promise<Swapped> {
   const { settings, run } = work;
   const mutex = await acquireHostMutex(await dataDirectoryMutexName(settings.dataDir), {
     what: `restore ${run.runId} of ${work.database}`,
-    waitTimeoutMs: MUTEX_WAIT_MS,
+    waitTimeoutMs: settings.startTimeoutMs + MUTEX_MARGIN_MS,
     signal: run.signal,
   });
   try {
@@ -61,33 +67,42 @@ async function finishForeignNote({ settings, run }: SwapWork): Promise<void> {
 }
 
 async function swapUnderMutex(work: SwapWork): Promise<Swapped> {
-  const { deps, settings, plan, run } = work;
+  const { deps, settings, plan } = work;
   const { dataDir } = settings;
   const earlier = await readStopNote(dataDir);
   const inPlace = await whichWalIsInPlace(dataDir, plan);
   // Once the server were stopped, nobody could tell what to start it on.
   if (inPlace === 'foreign') throw foreignWal(dataDir);
-  if (inPlace === 'new' && earlier === undefined) {
+  const isDone = inPlace === 'new';
+  if (isDone && earlier === undefined) {
     await startServer(settings, deps.config.timing);
     return {};
   }
+  // A note of the stop or the swap means that the server is down already: then asking first would only prolong that.
+  if (!isDone && (earlier === undefined || earlier.phase === 'starting')) await work.askFirst();
   const note = await takeNote(work, earlier);
   try {
-    await stopAndBlock(work, note);
-    await checkInTime(work, note);
-    run.signal.throwIfAborted();
-    await writeStopNote(dataDir, { ...note, phase: 'swapping' });
-    await swapWal(dataDir, note);
-  } finally {
-    // Whatever happened, the server comes up on the wal/ that is in place, old or new.
-    await bringUp(work, note);
+    if (!isDone) await stopAndSwap(work, note);
+  } catch (error) {
+    await bringUp(work, note, error);
+    throw error;
   }
+  await bringUp(work, note);
   return { downtimeMs: Date.now() - note.createdAtMs };
+}
+
+async function stopAndSwap(work: SwapWork, note: StopNote): Promise<void> {
+  const { dataDir } = work.settings;
+  await stopAndBlock(work, note);
+  await checkInTime(work, note);
+  work.run.signal.throwIfAborted();
+  await writeStopNote(dataDir, { ...note, phase: 'swapping' });
+  await swapWal(dataDir, note);
 }
 
 /** The answer may take a third of the downtime that is left: the rest is the server's, to start on the old data. */
 async function checkInTime({ checkAllowed }: SwapWork, note: StopNote): Promise<void> {
-  const limitMs = Math.max(0, Math.floor((note.deadlineMs - Date.now()) / 3));
+  const limitMs = Math.max(ANSWER_MS_MIN, Math.floor((note.deadlineMs - Date.now()) / 3));
   const answered = new AbortController();
   const late = delay(limitMs, undefined, { signal: answered.signal }).then(() => {
     throw new RstowError('temporal-unreachable', `whether the restore may go on was not answered in ${limitMs} ms, so the old data stay`);
@@ -99,18 +114,32 @@ async function checkInTime({ checkAllowed }: SwapWork, note: StopNote): Promise<
   }
 }
 
-/** Says on the disk what is about to happen, and starts the process that ends it should we die. */
+/**
+ * Says on the disk what is about to happen, and starts the process that ends it should we die. Nothing is stopped
+ * before that process is ready.
+ */
 async function takeNote(work: SwapWork, earlier: StopNote | undefined): Promise<StopNote> {
-  const { database, settings, plan, run } = work;
+  const { deps, database, settings, plan, run } = work;
+  const { dataDir } = settings;
   const startTicks = await processStartTicks(process.pid);
   assert(startTicks !== undefined, 'our own process is in /proc');
-  const nowMs = Date.now();
-  const times = { createdAtMs: earlier?.createdAtMs ?? nowMs, deadlineMs: nowMs + settings.maxDowntimeMs };
   const holder = { pid: process.pid, startTicks };
-  const note: StopNote = { format: 1, runId: run.runId, database, phase: 'stopping', ...plan, ...times, holder };
-  await writeStopNote(settings.dataDir, note);
-  await spawnWatchdog(work.deps, database);
-  return note;
+  const note = { format: 1 as const, runId: run.runId, database, phase: 'stopping' as const, ...plan, holder };
+  const timed = (nowMs: number): StopNote => ({
+    ...note,
+    createdAtMs: earlier?.createdAtMs ?? nowMs,
+    deadlineMs: nowMs + settings.maxDowntimeMs,
+  });
+  await writeStopNote(dataDir, timed(Date.now()));
+  try {
+    await spawnWatchdog(deps, database, dataDir);
+  } catch (error) {
+    await (earlier === undefined ? removeStopNote(dataDir) : writeStopNote(dataDir, earlier));
+    throw error;
+  }
+  const ready = timed(Date.now());
+  await writeStopNote(dataDir, ready);
+  return ready;
 }
 
 /**
@@ -131,10 +160,25 @@ function graceMsOf({ service }: DatabaseConfig): number {
   return service.kind === 'process' ? service.stopTimeoutMs : 30_000;
 }
 
-async function bringUp({ deps, settings }: SwapWork, note: StopNote): Promise<void> {
+/** Whatever happened, the server comes up on the wal/ that is in place, old or new. */
+async function bringUp({ deps, settings }: SwapWork, note: StopNote, failure?: unknown): Promise<void> {
   const { dataDir } = settings;
-  await writeStopNote(dataDir, { ...note, phase: 'starting' });
-  await finishSwap(dataDir, note);
-  await startServer(settings, deps.config.timing);
-  await removeStopNote(dataDir);
+  try {
+    await writeStopNote(dataDir, { ...note, phase: 'starting' });
+    await finishSwap(dataDir, note);
+    await startServer(settings, deps.config.timing);
+    await removeStopNote(dataDir);
+  } catch (error) {
+    throw failure === undefined ? error : withReason(error, failure);
+  }
+}
+
+/** A server that doesn't come up is told first, and then why its data were not swapped. */
+function withReason(error: unknown, reason: unknown): unknown {
+  if (!(error instanceof RstowError)) return error;
+  const why = reason instanceof RstowError ? `${reason.code}: ${reason.message}` : String(reason);
+  return new RstowError(error.code, `${error.message}; the data were not swapped because of ${why}`, {
+    details: error.details,
+    cause: reason,
+  });
 }

@@ -1,19 +1,29 @@
+import { closeSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { databaseSettings } from '../activities/database-settings.ts';
 import { finishStopNote } from '../activities/finish-stop-note.ts';
+import { WATCHDOG_READY } from '../activities/stop-note-watchdog.ts';
+import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
 import { loadConfig } from './load-config.ts';
 
 /**
- * Started, detached, by a restore before it stops the server: waits until the stop note is gone, or ends it when its
- * holder has died or its deadline has passed. Arguments: config file, database.
+ * Started, detached, by a restore before it stops the server: says that it is ready, then waits until the stop note is
+ * gone, or ends it when its holder has died or its deadline has passed. Arguments: config file, database, data directory.
  */
 const POLL_MS = 250;
 const FAILURE_PAUSE_MS = 2_000;
 
-const [configFile = '', database = ''] = process.argv.slice(2);
-const config = await loadConfig(configFile);
-const settings = databaseSettings(config, database);
+/** Where the restore listens for the one line. */
+const TOLD_DESCRIPTOR = 3;
+
+const [configFile = '', database = '', dataDir = ''] = process.argv.slice(2);
+const { config, settings } = await readConfig().catch((error: unknown) => {
+  tell(error instanceof RstowError ? `${error.code}: ${error.message}` : `failed: ${String(error)}`);
+  throw error;
+});
+tell(WATCHDOG_READY);
 
 for (;;) {
   try {
@@ -23,5 +33,23 @@ for (;;) {
   } catch (error) {
     process.stderr.write(`${new Date().toISOString()} ${inspect(error)}\n`);
     await delay(FAILURE_PAUSE_MS);
+  }
+}
+
+async function readConfig(): Promise<{ config: AgentConfig; settings: DatabaseConfig }> {
+  const config = await loadConfig(configFile);
+  const settings = databaseSettings(config, database);
+  if (settings.dataDir === dataDir) return { config, settings };
+  const changed = `${configFile} now says dataDir ${settings.dataDir} for database "${database}", and the agent works with ${dataDir}`;
+  throw new RstowError('invalid-config', `${changed}: start the agent again`);
+}
+
+/** The restore may have died by now: then nobody listens, and the watch goes on. */
+function tell(line: string): void {
+  try {
+    writeSync(TOLD_DESCRIPTOR, `${line.replaceAll('\n', ' ')}\n`);
+    closeSync(TOLD_DESCRIPTOR);
+  } catch (error) {
+    process.stderr.write(`${new Date().toISOString()} nobody was told "${line}": ${String(error)}\n`);
   }
 }

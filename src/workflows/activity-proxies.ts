@@ -1,6 +1,7 @@
 import { ActivityCancellationType, type ActivityOptions, proxyActivities, type RetryPolicy } from '@temporalio/workflow';
 import type { Activities } from '../activities/activities.ts';
 import type { Place } from '../activities/locate.ts';
+import { errorTable } from '../core/errors/error-table.ts';
 import { agentQueue, ANY_QUEUE, databaseQueue, installationQueue, standbyQueue } from '../contract/names.ts';
 
 /** What must have stopped before its compensation begins is waited for. */
@@ -35,6 +36,7 @@ function probe(taskQueue: string, { waitMs = PROBE_MS, retry = { initialInterval
 export const probeDatabase = (database: string): Probes => probe(databaseQueue(database));
 /** Every second of waiting for a host that burnt is downtime. */
 export const probeDatabaseSoon = (database: string): Probes => probe(databaseQueue(database), { waitMs: SOON_MS });
+export const probeDatabaseBriefly = (database: string): Probes => probe(databaseQueue(database), { waitMs: BRIEFLY_MS });
 export const probeStandby = (database: string): Probes => probe(standbyQueue(database), { waitMs: SOON_MS });
 export const probeAgent = (agent: string): Probes => probe(agentQueue(agent));
 export const probeInstallation = ({ agent, installationId }: { agent: string; installationId: string }): Probes =>
@@ -42,12 +44,14 @@ export const probeInstallation = ({ agent, installationId }: { agent: string; in
 export const probeAnyone = (): Probes =>
   probe(ANY_QUEUE, { retry: { initialInterval: '500ms', backoffCoefficient: 1, maximumAttempts: ANYONE_ATTEMPTS_MAX } });
 
-function pinned(place: Place, options: ActivityOptions): Activities {
+type PinnedOptions = Omit<ActivityOptions, 'retry'> & { finalCodes?: string[] };
+
+function pinned(place: Place, { finalCodes = [], ...options }: PinnedOptions): Activities {
   const { heartbeatMs, retryInitialMs, retryMaxMs } = place.timing;
   return proxyActivities<Activities>({
     taskQueue: place.queue,
     heartbeatTimeout: heartbeatMs,
-    retry: { initialInterval: retryInitialMs, maximumInterval: retryMaxMs },
+    retry: { initialInterval: retryInitialMs, maximumInterval: retryMaxMs, nonRetryableErrorTypes: finalCodes },
     cancellationType,
     ...options,
   });
@@ -62,3 +66,18 @@ export const transfer = (place: Place): Activities =>
 
 /** Compensations and whatever ends with the server up: tried for as long as an agent may need to come back. */
 export const cleanup = (place: Place): Activities => pinned(place, { scheduleToCloseTimeout: '7d' });
+
+const CODES = Object.keys(errorTable);
+
+/** What is asked before the server is touched. */
+const ASKED_FIRST = ['temporal-unreachable', 'repository-unavailable'];
+
+/**
+ * Takes the server down and ends with it up. Whatever it fails with is final, for another try would take the server
+ * down again; only an agent that died on the way is waited for.
+ */
+export const swap = (place: Place): Activities => pinned(place, { scheduleToCloseTimeout: '7d', finalCodes: CODES });
+
+/** The same backwards, where the server may be down for good: what can't be asked yet is asked again. */
+export const swapBack = (place: Place): Activities =>
+  pinned(place, { scheduleToCloseTimeout: '7d', finalCodes: CODES.filter((code) => !ASKED_FIRST.includes(code)) });

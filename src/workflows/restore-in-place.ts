@@ -1,9 +1,10 @@
 import { ApplicationFailure, CancellationScope } from '@temporalio/workflow';
 import type { Place } from '../activities/locate.ts';
 import type { SwapInput, SwappedIn } from '../activities/swap-in.ts';
+import { type DataInPlace, notRolledBackClause, restoredInPlaceClause, rolledBackClause } from '../contract/data-in-place.ts';
 import { ROLLED_BACK_CODES } from '../contract/restore.ts';
 import type { Warning } from '../contract/result.ts';
-import { cleanup, step } from './activity-proxies.ts';
+import { step, swap, swapBack } from './activity-proxies.ts';
 import type { Run } from './run.ts';
 import { runFailure } from './run-failure.ts';
 
@@ -11,51 +12,66 @@ export type SwapOutcome = SwappedIn & { warnings: Warning[] };
 
 /**
  * The part of a restore that takes the server down. Should the restored server not start, or show another state than
- * the backup's, the replaced data come back, and the run fails saying so.
+ * the backup's, the replaced data come back, and the run fails saying so. Every failure says which data are in place.
  */
 export async function swapInPlace(run: Run, place: Place, plan: Omit<SwapInput, 'database' | 'swap'>): Promise<SwapOutcome> {
   const { database } = run;
-  const swap = await step(place).nameSwap({ database });
-  const input: SwapInput = { database, ...plan, swap };
+  const named = await step(place).nameSwap({ database });
+  const input: SwapInput = { database, ...plan, swap: named };
   run.phase('swapping: the server is down', 'the server to stop, the swap, and the server to answer');
+  let swapped: SwappedIn | undefined;
   try {
-    const swapped = await cleanup(place).swapIn(input);
+    swapped = await swap(place).swapIn(input);
     run.phase('comparing the restored state over the wire');
-    const { warnings } = await step(place).verifyLive({ database, ...plan });
+    // The new data are in: whoever cancels now waits for the comparison, and gets the result.
+    const { warnings } = await CancellationScope.nonCancellable(() => step(place).verifyLive({ database, ...plan }));
     return { ...swapped, warnings };
   } catch (error) {
-    throw (await rolledBack(run, place, { input, error })) ?? error;
+    const failure = runFailure(error);
+    if (!(failure instanceof ApplicationFailure)) throw error;
+    if (ROLLED_BACK_CODES.includes(failure.type ?? '') && named.oldWal !== null) throw await rolledBack(run, place, { input, failure });
+    throw swapped === undefined ? error : restoredInPlace(failure, swapped);
   }
 }
 
-/** The run's failure after a roll-back; undefined where there is nothing to roll back. */
-async function rolledBack(run: Run, place: Place, of: { input: SwapInput; error: unknown }): Promise<ApplicationFailure | undefined> {
-  const failure = runFailure(of.error);
-  if (!(failure instanceof ApplicationFailure) || !ROLLED_BACK_CODES.includes(failure.type ?? '') || of.input.swap.oldWal === null)
-    return undefined;
+/** The run's failure after a roll-back. */
+async function rolledBack(run: Run, place: Place, of: { input: SwapInput; failure: ApplicationFailure }): Promise<ApplicationFailure> {
   run.phase('rolling back: the replaced data come back', 'the server to answer on the replaced data');
-  const outcome = await CancellationScope.nonCancellable(async () => {
+  return CancellationScope.nonCancellable(async () => {
     try {
-      await cleanup(place).rollBack(of.input);
-      return 'the replaced data are back in place';
+      const { inPlace } = await swapBack(place).rollBack(of.input);
+      return withClause(of.failure, rolledBackClause(inPlace), { dataInPlace: inPlace });
     } catch (error) {
-      return outcomeOfFailed(runFailure(error));
+      return notRolledBack(of.failure, runFailure(error));
     }
   });
+}
+
+function notRolledBack(failure: ApplicationFailure, error: unknown): ApplicationFailure {
+  const sentence = error instanceof Error ? error.message : String(error);
+  const { type, dataInPlace = 'unknown' } = error instanceof ApplicationFailure ? { type: error.type, ...detailsOf(error) } : {};
+  return withClause(failure, notRolledBackClause({ code: type ?? 'failed', sentence, dataInPlace }), { dataInPlace });
+}
+
+function restoredInPlace(failure: ApplicationFailure, { replacedAt }: SwappedIn): ApplicationFailure {
+  const details = { dataInPlace: 'restored' as const, ...(replacedAt === undefined ? {} : { replacedAt }) };
+  return withClause(failure, restoredInPlaceClause(replacedAt), details);
+}
+
+function withClause(
+  failure: ApplicationFailure,
+  clause: string,
+  details: { dataInPlace: DataInPlace; replacedAt?: string },
+): ApplicationFailure {
   return ApplicationFailure.create({
-    message: `${failure.message}; ${outcome}`,
+    message: `${failure.message}; ${clause}`,
     type: failure.type ?? 'failed',
     nonRetryable: true,
-    details: failure.details ?? [],
+    details: [{ ...detailsOf(failure), ...details }],
     cause: failure,
   });
 }
 
-/** A server is started last: one that doesn't start finds the replaced data in place, and the watchdog goes on trying. */
-function outcomeOfFailed(rollBack: unknown): string {
-  const reason = rollBack instanceof Error ? rollBack.message : String(rollBack);
-  const isInPlace = rollBack instanceof ApplicationFailure && rollBack.type === 'service-start-failed';
-  return isInPlace
-    ? `the replaced data are back in place, but no server starts on them either: ${reason}`
-    : `and the replaced data could not be put back: ${reason}`;
+function detailsOf({ details }: ApplicationFailure): { dataInPlace?: DataInPlace } {
+  return details?.[0] ?? {};
 }

@@ -56,6 +56,7 @@ it.each<Case>([
     code: 'service-start-failed',
     says: /the start command ended with 5: no such unit; the replaced data are back/,
   },
+  { fault: 'start-hangs-once', code: 'service-start-failed', says: /has not answered in 5000 ms.*; the replaced data are back/ },
   { fault: 'start-does-nothing-once', code: 'service-start-failed', says: /has ended before it answered.*; the replaced data are back/ },
 ])(
   'a restore after which the service says $fault ends with $code and the replaced data back under a server',

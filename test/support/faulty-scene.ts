@@ -26,6 +26,7 @@ export type Fault =
   | 'start-fails'
   | 'start-fails-once'
   | 'start-does-nothing-once'
+  | 'start-hangs-once'
   | 'stop-fails'
   | 'stop-does-nothing'
   | 'rehearsal-fails'
@@ -66,7 +67,9 @@ case $1 in
 start)
   if fault start-fails || fault start-fails-once; then echo 'no such unit' >&2; exit 5; fi
   if fault start-does-nothing-once; then exit 0; fi
-  setsid "$RSTMDB" >>"$place/log" 2>&1 </dev/null &
+  program=$RSTMDB
+  if fault start-hangs-once; then program="$place/mute"; fi
+  setsid "$program" >>"$place/log" 2>&1 </dev/null &
   echo $! >"$place/pid"
   ;;
 stop)
@@ -77,6 +80,11 @@ stop)
   ;;
 status) alive ;;
 esac
+`;
+
+/** A shell's background process ignores SIGINT, unless it says otherwise as a server does. */
+const MUTE_SCRIPT = `#!/bin/sh
+exec '${process.execPath}' -e "process.on('SIGINT', () => process.exit()); setInterval(() => undefined, 1000)"
 `;
 
 const REHEARSAL_SCRIPT = `#!/bin/sh
@@ -133,6 +141,7 @@ const FAULTS: Fault[] = [
   'start-fails',
   'start-fails-once',
   'start-does-nothing-once',
+  'start-hangs-once',
   'stop-fails',
   'stop-does-nothing',
   'rehearsal-fails',
@@ -143,7 +152,7 @@ const FAULTS: Fault[] = [
 async function writeScripts(stack: DatabaseStack): Promise<string> {
   const place = join(stack.folder, 'faults');
   await mkdir(place);
-  for (const [name, text] of Object.entries({ service: SERVICE_SCRIPT, rehearsal: REHEARSAL_SCRIPT })) {
+  for (const [name, text] of Object.entries({ service: SERVICE_SCRIPT, rehearsal: REHEARSAL_SCRIPT, mute: MUTE_SCRIPT })) {
     await writeFile(join(place, name), text);
     await chmod(join(place, name), 0o755);
   }
@@ -169,6 +178,8 @@ async function faultyConfig(stack: DatabaseStack, place: string, serverEnv: Reco
     service: { kind: 'commands' as const, ...commands, env, timeoutMs: 5000 },
     rehearsal: { command: [join(place, 'rehearsal')], env, startTimeoutMs: 3000 },
     startTimeoutMs: 5000,
+    // Shorter than a server may take to start: the watchdog acts while a restored one hangs.
+    maxDowntimeMs: 3000,
   };
 }
 

@@ -106,7 +106,7 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
       replacedDir: '.rstow/restores/run/replaced',
     }),
     swapIn: async () => ({ downtimeMs: 5, replacedAt: '/data/.rstow/restores/run/replaced' }),
-    rollBack: async () => ({ downtimeMs: 5 }),
+    rollBack: async () => ({ downtimeMs: 5, inPlace: 'replaced' }),
     verifyLive: async () => ({ warnings: [] }),
     placeElsewhere: nothing,
     clearStaging: nothing,

@@ -76,6 +76,64 @@ it('says both reasons when the replaced data can’t be put back', async () => {
   );
 });
 
+it.each([
+  ['never-replaced', 'the old data were never moved, but no server starts on them either: service-start-failed: it ends'],
+  ['replaced', 'the replaced data are back in place, but no server starts on them either: service-start-failed: it ends'],
+  ['restored', 'and the replaced data could not be put back, so the restored ones are in place: service-start-failed: it ends'],
+])('says truly where a failed roll-back finds the data %s', async (dataInPlace, clause) => {
+  const rollBack = async (): Promise<never> =>
+    Promise.reject(new RstowError('service-start-failed', 'it ends', { details: { dataInPlace } }));
+  agent.verbs = { swapIn: failing('service-start-failed'), rollBack };
+  const failure = await failureOf(agent.execute('restore', input));
+  expect(failure).toMatchObject({ message: `service-start-failed: as planted; ${clause}`, details: [{ dataInPlace }] });
+});
+
+it('does not call data replaced that were never moved', async () => {
+  agent.verbs = { swapIn: failing('service-start-failed'), rollBack: async () => ({ inPlace: 'never-replaced' }) };
+  const { message } = await failureOf(agent.execute('restore', input));
+  expect(message).toBe('service-start-failed: as planted; the old data were never moved, and the server runs on them');
+});
+
+it.each(['temporal-unreachable', 'repository-unavailable', 'failed'] as const)(
+  'never takes the server down again after %s',
+  async (code) => {
+    agent.verbs = { swapIn: failing(code) };
+    expect(await failureOf(agent.execute('restore', input))).toMatchObject({ type: code, message: `${code}: as planted` });
+    expect(verbsOf(agent)).toEqual([...STAGED, 'nameSwap', 'swapIn', 'clearStaging']);
+  },
+);
+
+it('asks again for a roll-back that could not be asked for, and for none that has failed', async () => {
+  let attempts = 0;
+  const rollBack = async (): Promise<never> => {
+    attempts += 1;
+    return failing(attempts === 1 ? 'repository-unavailable' : 'failed')();
+  };
+  agent.verbs = { swapIn: failing('service-start-failed'), rollBack };
+  const { message } = await failureOf(agent.execute('restore', input));
+  expect(message).toContain('could not be put back: failed: as planted');
+  expect(attempts).toBe(2);
+});
+
+it.each(['server-refused', 'invalid-config'] as const)('says which data are in place where they can’t be compared: %s', async (code) => {
+  agent.verbs = { verifyLive: failing(code) };
+  const failure = await failureOf(agent.execute('restore', input));
+  const clause = 'the restored data are in place, the replaced ones in /data/.rstow/restores/run/replaced';
+  expect(failure).toMatchObject({ type: code, message: `${code}: as planted; ${clause}` });
+  expect(failure.details).toEqual([{ dataInPlace: 'restored', replacedAt: '/data/.rstow/restores/run/replaced' }]);
+  expect(verbsOf(agent)).not.toContain('rollBack');
+});
+
+it('compares to the end, and gives its result, though it is cancelled meanwhile', async () => {
+  const held = holdVerb({ warnings: [] });
+  agent.verbs.verifyLive = held.verb;
+  const run = await agent.start('restore', input);
+  await held.reached;
+  await run.cancel();
+  held.letGo();
+  expect(await run.result()).toMatchObject({ outcome: 'done', replacedAt: '/data/.rstow/restores/run/replaced' });
+});
+
 it('rolls nothing back after a failure that left the old data in place', async () => {
   agent.verbs = { swapIn: failing('owner-outdated') };
   expect(await failureOf(agent.execute('restore', input))).toMatchObject({ type: 'owner-outdated', message: 'owner-outdated: as planted' });

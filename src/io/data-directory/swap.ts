@@ -59,6 +59,11 @@ export async function whichWalIsInPlace(dataDir: string, plan: SwapPlan): Promis
   return (await isHusk(path)) ? 'none' : 'foreign';
 }
 
+/** Whether the new wal/ still waits in the restore's own folder: it has never been in place. */
+export async function isStillStaged(dataDir: string, { stagedWal, newWal }: SwapPlan): Promise<boolean> {
+  return (await folderInode(join(dataDir, stagedWal))) === newWal.inode;
+}
+
 /**
  * Puts the new wal/ in the old one's place. The server is blocked, and proved stopped after that.
  * Fails: data-directory-replaced. Twice: no-op.

@@ -16,10 +16,11 @@ export type LocalRestore = { configFile: string | undefined; input: RestoreInput
  * @see src/workflows/restore.ts
  */
 export async function restoreLocally({ configFile, input, watcher }: LocalRestore): Promise<RestoreResult> {
-  return withLocalRun(await localDeps(configFile), watcher, (run) => recover(input, run));
+  return withLocalRun(await localDeps(configFile), watcher, (run) => recoverLocally(input, run));
 }
 
-async function recover(input: RestoreInput, run: LocalRun): Promise<RestoreResult> {
+/** The steps of such a restore. */
+export async function recoverLocally(input: RestoreInput, run: LocalRun): Promise<RestoreResult> {
   const { database, backup, to } = input;
   const wanted = { database, backup, ...(input.repository === undefined ? {} : { repository: input.repository }) };
   run.phase('planning');
@@ -44,7 +45,16 @@ async function carryOutCleanly(input: RestoreInput, run: LocalRun, plan: Planned
   try {
     return await carryOut(input, run, plan);
   } finally {
-    await run.cleanup.clearStaging({ dataDir: plan.dataDir });
+    await clear(run, plan);
+  }
+}
+
+/** A failure here never hides the run's outcome: the agent's housekeeping clears what was left. */
+async function clear(run: LocalRun, { dataDir }: PlannedRestore): Promise<void> {
+  try {
+    await run.cleanup.clearStaging({ dataDir });
+  } catch (error) {
+    run.phase(`clearing the staged files failed, the agent will do it: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

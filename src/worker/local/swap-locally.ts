@@ -1,38 +1,55 @@
 import type { SwapInput, SwappedIn } from '../../activities/swap-in.ts';
+import { type DataInPlace, notRolledBackClause, restoredInPlaceClause, rolledBackClause } from '../../contract/data-in-place.ts';
 import { ROLLED_BACK_CODES } from '../../contract/restore.ts';
 import type { Warning } from '../../contract/result.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
+import { type ErrorDetails, RstowError } from '../../core/errors/rstow-error.ts';
 import type { LocalRun } from './local-run.ts';
 
 /**
  * The part of a restore that takes the server down. Should the restored server not start, or show another state than
- * the backup's, the replaced data come back. Once the new data are in, a person who interrupts waits for the comparison.
+ * the backup's, the replaced data come back. Every failure says which data are in place. Once the new data are in, a person who interrupts waits for the comparison.
  * @see src/workflows/restore-in-place.ts
  */
 export async function swapLocally(run: LocalRun, plan: Omit<SwapInput, 'swap'>): Promise<SwappedIn & { warnings: Warning[] }> {
   const input: SwapInput = { ...plan, swap: await run.steps.nameSwap({ database: plan.database }) };
   run.phase('swapping: the server is down');
+  let swapped: SwappedIn | undefined;
   try {
-    const swapped = await run.steps.swapIn(input);
+    swapped = await run.steps.swapIn(input);
     run.phase('comparing the restored state over the wire');
     const { warnings } = await run.cleanup.verifyLive(plan);
     return { ...swapped, warnings };
   } catch (error) {
-    throw await rolledBack(run, input, error);
+    if (!(error instanceof RstowError)) throw error;
+    if (ROLLED_BACK_CODES.includes(error.code) && input.swap.oldWal !== null) throw await rolledBack(run, input, error);
+    throw swapped === undefined ? error : restoredInPlace(error, swapped);
   }
 }
 
-/** The failure after a roll-back; the same one where there is nothing to roll back. */
-async function rolledBack(run: LocalRun, input: SwapInput, error: unknown): Promise<unknown> {
-  if (!(error instanceof RstowError) || !ROLLED_BACK_CODES.includes(error.code) || input.swap.oldWal === null) return error;
+/** The failure after a roll-back. */
+async function rolledBack(run: LocalRun, input: SwapInput, failure: RstowError): Promise<RstowError> {
   run.phase('rolling back: the replaced data come back');
-  const outcome = await run.cleanup.rollBack(input).then(
-    () => 'the replaced data are back in place',
-    (reason: unknown) => `and the replaced data could not be put back: ${sentenceOf(reason)}`,
-  );
-  return new RstowError(error.code, `${error.message}; ${outcome}`, { details: error.details, cause: error });
+  try {
+    const { inPlace } = await run.cleanup.rollBack(input);
+    return withClause(failure, rolledBackClause(inPlace), { dataInPlace: inPlace });
+  } catch (error) {
+    return notRolledBack(failure, error);
+  }
 }
 
-function sentenceOf(error: unknown): string {
-  return error instanceof RstowError ? `${error.code}: ${error.message}` : String(error);
+function notRolledBack(failure: RstowError, error: unknown): RstowError {
+  if (!(error instanceof RstowError)) throw error;
+  const { code, message, details } = error;
+  const dataInPlace = (details['dataInPlace'] ?? 'unknown') as DataInPlace;
+  return withClause(failure, notRolledBackClause({ code, sentence: `${code}: ${message}`, dataInPlace }), { dataInPlace });
+}
+
+function restoredInPlace(failure: RstowError, { replacedAt }: SwappedIn): RstowError {
+  const details = { dataInPlace: 'restored', ...(replacedAt === undefined ? {} : { replacedAt }) };
+  return withClause(failure, restoredInPlaceClause(replacedAt), details);
+}
+
+function withClause(failure: RstowError, clause: string, details: ErrorDetails): RstowError {
+  const all = { ...failure.details, ...details };
+  return new RstowError(failure.code, `${failure.message}; ${clause}`, { details: all, cause: failure });
 }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startServer } from '../../../src/activities/managed-service.ts';
 import { processesWithOpenFilesUnder } from '../../../src/io/process/open-files.ts';
 import { type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';
 import { toolPath } from '../../support/tools.ts';
@@ -28,4 +29,13 @@ it('waits for the server that somebody else’s loop has started and that still 
     stranger.kill('SIGKILL');
     await once(stranger, 'exit');
   }
+});
+
+it.each([
+  ['token', { tokenFile: '/nonexistent/token' }],
+  ['TLS', { tls: { caFile: '/nonexistent/ca.pem' } }],
+])('takes a server for up whose %s files on our side can’t be read', async (_what, unreadable) => {
+  const server = { ...stack.settings.server, ...unreadable };
+  await startServer({ ...stack.settings, server, startTimeoutMs: 1_000 }, stack.config.timing);
+  expect(await stack.service.isRunning()).toBe(true);
 });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { isSameProcessAlive, processEntry, type ProcessIdentity } from '../../../../src/io/process/proc.ts';
-import { spawnDetached } from '../../../../src/io/process/spawn-detached.ts';
+import { spawnDetached, spawnTelling } from '../../../../src/io/process/spawn-detached.ts';
 
 let folder: string;
 let logFile: string;
@@ -21,7 +21,7 @@ test('a detached process goes on, and goes on writing its log, when its parent i
   const source = new URL('../../../../src/io/process/spawn-detached.ts', import.meta.url).href;
   const script = 'while :; do echo tick; sleep 0.05; done';
   const parent = spawn(process.execPath, ['--input-type=module'], { stdio: ['pipe', 'pipe', 'ignore'] });
-  parent.stdin.end(`import { spawnDetached } from '${source}';
+  parent.stdin.end(`import { spawnDetached, spawnTelling } from '${source}';
     console.log(JSON.stringify(await spawnDetached({ command: ['sh', '-c', ${JSON.stringify(script)}], env: {}, logFile: '${logFile}' })));
     setInterval(() => {}, 1000);`);
   const [line] = (await once(parent.stdout, 'data')) as [Buffer];
@@ -54,4 +54,18 @@ test('a program that does not exist, or may not be run, is named', async () => {
     message: '/nonexistent/program could not be run: ENOENT',
   });
   await expect(spawnDetached({ command: [join(folder, 'plain')], env: {}, logFile })).rejects.toThrow('could not be run: EACCES');
+});
+
+test('a process that has one line to say is heard, and goes on', async () => {
+  const command = ['sh', '-c', 'echo $$ >&3; exec 3>&-; exec sleep 60'];
+  const pid = Number(await spawnTelling({ command, env: {}, logFile }, 10_000));
+  expect(await processEntry(pid)).toMatchObject({ processGroup: pid });
+  process.kill(pid, 'SIGKILL');
+});
+
+test.each([
+  ['ends without a line', ['true'], 10_000],
+  ['says nothing in time', ['sleep', '1'], 100],
+])('a process that %s gives none', async (_what, command, timeoutMs) => {
+  expect(await spawnTelling({ command, env: {}, logFile }, timeoutMs)).toBe(undefined);
 });
