@@ -9,7 +9,7 @@ import { folderHashes } from '../support/folder-hash.ts';
 import { startTemporalServer, type TemporalServer } from '../support/temporal-server.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { SET_UP_TIMEOUT_MS } from './support/crash-scene.ts';
-import { type BurningHosts, openBurningHosts } from './support/killed-recovery.ts';
+import { type BurningHosts, openBurningHosts, RECOVERY_TIMEOUT_MS } from './support/killed-recovery.ts';
 import { recoveryPoint, WAITS_FOR_APPROVAL } from './support/recovery-point.ts';
 import { brokenRecoveryPromises } from './support/recovery-promises.ts';
 
@@ -30,14 +30,18 @@ afterAll(async () => {
   await temporal.stop();
 });
 
-it('completes a recovery though Temporal is killed while the state is fetched, and started again', async () => {
-  const victim = () => ({ kill: temporal.kill, revive: () => sleep(OUTAGE_MS).then(temporal.start) });
-  const recovery = await hosts.recoverWithKills([recoveryPoint('0.6 MB are staged')], { victim });
-  expect(recovery.killed.walAtKills).toEqual(['nothing']);
-  expect(await brokenRecoveryPromises(recovery)).toEqual([]);
-});
+it(
+  'completes a recovery though Temporal is killed while the state is fetched, and started again',
+  { timeout: RECOVERY_TIMEOUT_MS },
+  async () => {
+    const victim = () => ({ kill: temporal.kill, revive: () => sleep(OUTAGE_MS).then(temporal.start) });
+    const recovery = await hosts.recoverWithKills([recoveryPoint('0.6 MB are staged')], { victim });
+    expect(recovery.killed.walAtKills).toEqual(['nothing']);
+    expect(await brokenRecoveryPromises(recovery)).toEqual([]);
+  },
+);
 
-it('goes on when it is approved after its agent and Temporal were killed and started again', async () => {
+it('goes on when it is approved after its agent and Temporal were killed and started again', { timeout: RECOVERY_TIMEOUT_MS }, async () => {
   const recovery = await hosts.recoverWithKills([WAITS_FOR_APPROVAL], {
     database: { approval: { for: ['disasterRecovery'] } },
     victim: (scene) => ({

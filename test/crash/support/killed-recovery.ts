@@ -8,6 +8,9 @@ import { loseHost, type LoseHostOptions, type LostHost } from './lost-host.ts';
 import type { RecoveryPoint } from './recovery-point.ts';
 import { msUntilItAnswers } from './server-process.ts';
 
+/** Of a test with one of them: it waits ten seconds for the lost owner, and is done again where a point passed unseen. */
+export const RECOVERY_TIMEOUT_MS = 240_000;
+
 export type KilledRecovery = {
   lost: LostHost;
   killed: KilledRun<DisasterRecoveryResult>;
