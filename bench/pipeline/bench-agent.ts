@@ -28,6 +28,7 @@ export function benchDeps(folder: { dataDir: string; repositoryDir: string; stat
       lockHolder: async () => undefined,
       terminate: async () => undefined,
     },
+    seenOwners: new Map(),
     searchAttributes: false,
     openRepository: createRepositoryOpener(config),
   };

@@ -19,7 +19,10 @@ export async function timelineOfData(repository: Repository, database: string, s
     await writeTimelineFile(walDir, { format: 1, database, timeline: FIRST_TIMELINE, generation: only.generation });
     return FIRST_TIMELINE;
   }
-  if (file.database === database && timelines.has(file.timeline)) return file.timeline;
+  const known = timelines.get(file.timeline);
+  // Two repositories that never met may have given one id to two histories: the run that made each tells them apart.
+  const isSame = known !== undefined && (file.fork === undefined || file.fork.runId === known.runId);
+  if (file.database === database && isSame) return file.timeline;
   const whose = `timeline ${file.timeline} of database "${file.database}"`;
   throw new RstowError('timeline-diverged', `${walDir} holds ${whose}, which the repository does not know as ${database}'s`);
 }

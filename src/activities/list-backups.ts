@@ -10,7 +10,7 @@ import type { Repository } from '../io/repository/repository.ts';
 import type { ActivityDeps } from './activity-deps.ts';
 import { listLabels, readManifest } from './backups.ts';
 import { databaseSettings, repositoryName } from './database-settings.ts';
-import { currentOwner, formerOwners } from './ownership.ts';
+import { findOwner, formerOwners } from './ownership.ts';
 import { readTests } from './record-test.ts';
 import { readVerifications } from './record-verification.ts';
 import { readTimelines } from './timelines.ts';
@@ -50,8 +50,8 @@ export const describeProtection =
   async ({ database, repository: wanted }: Omit<ListBackupsQuery, 'limit'>): Promise<DescribedDatabase> => {
     const listed = await readBackups(deps)({ database, limit: 1, ...(wanted === undefined ? {} : { repository: wanted }) });
     const repository = await deps.openRepository(listed.repository);
-    const owner = await currentOwner(repository, database);
-    const former = await formerOwners(repository, database, FORMER_OWNERS_MAX);
+    const { owner } = await findOwner(deps, database);
+    const former = (await formerOwners(deps, database, owner)).slice(0, FORMER_OWNERS_MAX);
     const tests = await readTests(repository, database);
     const held = tests.filter((test) => test.held);
     return {

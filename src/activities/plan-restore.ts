@@ -51,7 +51,7 @@ export const planRestore =
     const { approval } = settings;
     if (planned !== undefined) return { ...summaryOf(planned, key), ...(approval === undefined ? {} : { approval }) };
     const inPlace = input.toDataDir === undefined;
-    if (inPlace && input.takeover === undefined) await requireOwner(repository, database, deps.agent);
+    if (inPlace && input.takeover === undefined) await requireOwner(deps, database);
     const manifest = await findBackup(repository, database, input.backup);
     requireRestorable(manifest);
     const dataDir = input.toDataDir ?? settings.dataDir;

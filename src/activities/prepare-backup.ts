@@ -30,7 +30,7 @@ export const prepareBackup =
     const settings = databaseSettings(deps.config, database);
     const name = repositoryName(settings, input.repository);
     const repository = await deps.openRepository(name);
-    await requireOwner(repository, database, deps.agent);
+    await requireOwner(deps, database);
     const options = { timing: deps.config.timing, signal: run.signal };
     const { serverVersion } = await withServer(settings.server, options, async (client) => {
       await ping(client);

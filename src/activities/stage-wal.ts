@@ -58,7 +58,7 @@ async function markTimeline(deps: ActivityDeps, marking: Marking): Promise<strin
     await writeTimelineFile(walDir, { format: 1, database, timeline: fromTimeline, generation: 1 });
     return fromTimeline;
   }
-  const generation = input.generation ?? (await requireOwner(repository, database, deps.agent)).generation;
+  const generation = input.generation ?? (await requireOwner(deps, database)).generation;
   const extents = plan.segments.map(({ segment, endBytes }) => ({ segment, endBytes }));
   const parent = { timeline: fromTimeline, label, extents };
   const { timeline } = await createTimeline(repository, database, {

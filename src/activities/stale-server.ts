@@ -6,7 +6,7 @@ import { readTimelineFile } from '../io/data-directory/timeline-file.ts';
 import type { ActivityDeps } from './activity-deps.ts';
 import { checkDataDirectoryIsServers } from './data-directory-check.ts';
 import { databaseSettings } from './database-settings.ts';
-import { currentOwner, openOwnerRepository } from './ownership.ts';
+import { findOwner } from './ownership.ts';
 import { withServer } from './rstmdb-connection.ts';
 import type { RunPort } from './run-port.ts';
 
@@ -22,7 +22,7 @@ export const findStaleServer =
   (deps: ActivityDeps) =>
   async ({ database }: { database: string }, { signal }: Pick<RunPort, 'signal'>): Promise<StaleServer | null> => {
     const settings = databaseSettings(deps.config, database);
-    const owner = await currentOwner(await openOwnerRepository(deps, database), database);
+    const { owner } = await findOwner(deps, database);
     if (owner === undefined || owner.installationId === deps.agent.installationId) return null;
     try {
       const options = { timing: deps.config.timing, signal };

@@ -7,7 +7,7 @@ import { listSegments } from '../io/data-directory/segments.ts';
 import { isStillStaged, planRollBack, planSwap, type SwapPlan, whichWalIsInPlace } from '../io/data-directory/swap.ts';
 import type { ActivityDeps } from './activity-deps.ts';
 import { databaseSettings } from './database-settings.ts';
-import { openOwnerRepository, requireOwner } from './ownership.ts';
+import { requireOwner } from './ownership.ts';
 import { readPlan } from './plan-restore.ts';
 import type { RunPort } from './run-port.ts';
 import { type Swapped, swapWithServerDown, type SwapWork } from './swap-wal.ts';
@@ -97,7 +97,7 @@ async function dataInPlace(dataDir: string, swap: SwapPlan): Promise<DataInPlace
 /** Fails: cancelled, temporal-unreachable, owner-outdated, repository-unavailable: then the old data stay. */
 async function requireStillOurs(deps: ActivityDeps, database: string, run: RunPort): Promise<void> {
   await run.checkOpen();
-  await requireOwner(await openOwnerRepository(deps, database), database, deps.agent);
+  await requireOwner(deps, database);
 }
 
 /** Fails: data-directory-replaced. */

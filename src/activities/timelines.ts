@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type Timeline, timelineSchema } from '../config/repository-json/timeline.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { timelineKey, timelinesPrefix } from '../core/repository/object-keys.ts';
@@ -16,6 +17,31 @@ export async function readTimelines(repository: Repository, database: string): P
     if (timeline !== undefined) timelines.set(timeline.timeline, timeline);
   }
   return timelines;
+}
+
+export type Lacking = {
+  /** In the order to put them in. */ lacking: Timeline[];
+  /** Other histories of the same ids, and what was begun from them. */ diverged: string[];
+};
+
+/** Which of the source's histories another repository, whose are `there`, can be given without mixing two. */
+export function lackingTimelines(source: ReadonlyMap<string, Timeline>, there: ReadonlyMap<string, Timeline>): Lacking {
+  const lacking: Timeline[] = [];
+  const diverged = new Set<string>();
+  for (const timeline of [...source.values()].sort((left, right) => Number(left.timeline) - Number(right.timeline))) {
+    const known = there.get(timeline.timeline);
+    const parentDiverged = timeline.parent !== null && diverged.has(timeline.parent.timeline);
+    if (parentDiverged || (known !== undefined && !isDeepStrictEqual(known, timeline))) diverged.add(timeline.timeline);
+    else if (known === undefined) lacking.push(timeline);
+  }
+  return { lacking, diverged: [...diverged] };
+}
+
+/** Puts what another repository has made. False where another history has that id. Twice: the same answer. */
+export async function putTimeline(repository: Repository, database: string, timeline: Timeline): Promise<boolean> {
+  const key = timelineKey(database, timeline.timeline);
+  if ((await putSealed(repository, key, { schema: timelineSchema, value: timeline })) === 'stored') return true;
+  return isDeepStrictEqual(await readSealed(repository, key, timelineSchema), timeline);
 }
 
 /** Takes the next free id by put-if-absent. Twice, for one run: the timeline that it has made already. */

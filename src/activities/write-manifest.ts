@@ -69,7 +69,7 @@ export const writeManifest =
       restorable: continuityOf(extents.map((extent) => extent.segment)).restorable,
       ...{ pin: input.pin, attachments, warnings },
     };
-    await requireOwner(repository, input.database, deps.agent);
+    await requireOwner(deps, input.database);
     await run.checkOpen();
     await putSealed(repository, manifestKey(input.database, input.label), { schema: manifestSchema, value: manifest });
     return summaryOf(manifest, { repository: input.repository, extents, added });

@@ -75,6 +75,7 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
     agent: identity,
     temporal: { clusterId: temporal.clusterId, namespace: temporal.namespace },
     runs,
+    seenOwners: new Map(),
     searchAttributes: await ensureSearchAttributes(temporal, logger),
     openRepository: createRepositoryOpener(config),
   };

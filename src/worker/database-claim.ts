@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { ActivityDeps } from '../activities/activity-deps.ts';
 import { checkDataDirectoryIsServers } from '../activities/data-directory-check.ts';
-import { databaseSettings } from '../activities/database-settings.ts';
-import { claimOwnership, currentOwner } from '../activities/ownership.ts';
+import { databaseSettings, repositoryName } from '../activities/database-settings.ts';
+import { claimOwnership, findOwner } from '../activities/ownership.ts';
 import { withServer } from '../activities/rstmdb-connection.ts';
 import { createTimeline } from '../activities/timelines.ts';
 import type { Owner } from '../config/repository-json/owner.ts';
@@ -21,11 +21,10 @@ const FIRST_GENERATION = 1;
  */
 export async function databaseOwnership(deps: ActivityDeps, database: string): Promise<DatabaseOwnership> {
   try {
-    const { repository, isPrimary } = await firstReachable(deps, database);
-    const owner = await currentOwner(repository, database);
+    const { owner, isPrimaryReadable } = await findOwner(deps, database);
     if (owner !== undefined) return ownershipOf(owner, deps);
-    if (!isPrimary) return { kind: 'unknown', why: 'its primary repository is not reachable' };
-    return await claim(deps, database, repository);
+    if (!isPrimaryReadable) return { kind: 'unknown', why: 'its primary repository is not reachable' };
+    return await claim(deps, database, await deps.openRepository(repositoryName(databaseSettings(deps.config, database), undefined)));
   } catch (error) {
     if (!(error instanceof RstowError)) throw error;
     return { kind: 'unknown', why: `${error.code}: ${error.message}` };
@@ -35,18 +34,6 @@ export async function databaseOwnership(deps: ActivityDeps, database: string): P
 function ownershipOf(owner: Owner, { agent }: ActivityDeps): DatabaseOwnership {
   if (owner.installationId === agent.installationId) return { kind: 'mine' };
   return { kind: 'foreign', why: `agent "${owner.agent}" (installation ${owner.installationId}) owns it` };
-}
-
-async function firstReachable(deps: ActivityDeps, database: string): Promise<{ repository: Repository; isPrimary: boolean }> {
-  const failures: unknown[] = [];
-  for (const [index, name] of databaseSettings(deps.config, database).repositories.entries()) {
-    try {
-      return { repository: await deps.openRepository(name), isPrimary: index === 0 };
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  throw failures[0];
 }
 
 /** The timeline comes first: an owner whose history has no name would be an owner of nothing. */

@@ -3,6 +3,7 @@ import { findStaleServer } from '../activities/stale-server.ts';
 import { staleSentence } from '../contract/describe-database.ts';
 import type { AgentWorkers } from './agent-workers.ts';
 import type { Logger } from './agent-logger.ts';
+import { createCatchUp } from './catch-up.ts';
 import { type DatabaseOwnership, databaseOwnership } from './database-claim.ts';
 import { type RepeatingTask, startRepeatingTask } from './repeating-task.ts';
 
@@ -28,16 +29,22 @@ export function startOwnershipWatch({ deps, workers, logger, signal }: Ownership
     staleToldAtMs.set(database, performance.now());
     logger.error({ database, code: 'owner-outdated', ...stale }, staleSentence(database, stale));
   };
+  const catchUp = createCatchUp(deps, logger);
   const pass = async (): Promise<void> => {
+    const mine: string[] = [];
     const foreign: string[] = [];
     for (const database of Object.keys(deps.config.databases)) {
       const ownership = await ownershipNow(deps, database);
       tell(database, ownership);
       // A repository that is away changes nothing: the last known owner goes on.
       if (ownership.kind !== 'unknown' && !signal.aborted) await workers.serveDatabase(database, ownership.kind === 'mine');
+      if (ownership.kind === 'mine') mine.push(database);
       if (ownership.kind === 'foreign') foreign.push(database);
     }
-    // Last: a server that is slow to answer must not keep a database from being served.
+    // Last: a repository or a server that is slow to answer must not keep a database from being served.
+    for (const database of mine) {
+      await catchUp(database).catch((error: unknown) => logger.warn({ database, err: error }, 'keeping the repositories in step failed'));
+    }
     for (const database of foreign) await tellStale(database);
   };
   return startRepeatingTask(pass, { what: 'looking up the owners', intervalMs: deps.config.timing.ownerPollMs, logger, signal });

@@ -3,8 +3,8 @@ import type { ActivityDeps } from '../../activities/activity-deps.ts';
 import { listLabels, readManifest } from '../../activities/backups.ts';
 import { checkDataDirectoryIsServers } from '../../activities/data-directory-check.ts';
 import { timelineOfData } from '../../activities/data-timeline.ts';
-import { databaseSettings } from '../../activities/database-settings.ts';
-import { claimOwnership, currentOwner } from '../../activities/ownership.ts';
+import { databaseSettings, repositoryName } from '../../activities/database-settings.ts';
+import { claimEverywhere, findOwner } from '../../activities/ownership.ts';
 import { withServer } from '../../activities/rstmdb-connection.ts';
 import { readTimelines } from '../../activities/timelines.ts';
 import type { DatabaseConfig } from '../../config/agent-config.ts';
@@ -36,17 +36,17 @@ export async function adoptDatabase({ configFile, database, force }: AdoptOption
   const settings = databaseSettings(deps.config, database);
   const temporal = await connectTemporalNow(deps.config.temporal);
   try {
-    // Only where every agent looks first may the owner change.
-    const repository = await deps.openRepository(settings.repositories[0] as string);
-    const previous = await currentOwner(repository, database);
+    // What the directory continues is asked of the primary.
+    const repository = await deps.openRepository(repositoryName(settings, undefined));
+    const { owner: previous } = await findOwner(deps, database);
     if (previous === undefined) throw unowned(database);
     const claim = { agent: deps.agent, temporal: { clusterId: temporal.clusterId, namespace: temporal.namespace } };
     if (isSame(previous, claim)) return { outcome: 'not-needed', database, previous, owner: previous };
     const timeline = await provenTimeline({ deps, database, settings, repository, force });
     if (!force) await requireSilent(previous, deps, temporal);
     const owner = ownerOf(claim, { generation: previous.generation + 1, timeline });
-    if (await claimOwnership(repository, database, owner)) return { outcome: 'done', database, previous, owner };
-    throw new RstowError('owner-outdated', `another installation became the owner of "${database}" meanwhile`);
+    await claimEverywhere(deps, database, owner);
+    return { outcome: 'done', database, previous, owner };
   } finally {
     await temporal.connection.close();
   }

@@ -16,6 +16,7 @@ export async function localDeps(configFile: string = DEFAULT_CONFIG_FILE): Promi
     agent: await agentIdentity(config),
     temporal: { clusterId: '', namespace: '' },
     runs: noRuns,
+    seenOwners: new Map(),
     searchAttributes: false,
     openRepository: createRepositoryOpener(config),
   };

@@ -1,0 +1,93 @@
+import type { ActivityDeps } from '../activities/activity-deps.ts';
+import { inEachRepository } from '../activities/each-repository.ts';
+import { claimOwnership, currentOwner, findOwner } from '../activities/ownership.ts';
+import { lackingTimelines, putTimeline, readTimelines } from '../activities/timelines.ts';
+import type { Owner } from '../config/repository-json/owner.ts';
+import type { Timeline } from '../config/repository-json/timeline.ts';
+import { ownerPrefix, timelinesPrefix } from '../core/repository/object-keys.ts';
+import type { Repository } from '../io/repository/repository.ts';
+import type { Logger } from './agent-logger.ts';
+
+/** Gives the database's repositories what those that were away have missed. */
+export type CatchUp = (database: string) => Promise<void>;
+
+/**
+ * The owner's part in keeping several repositories of one database in step: its own claim, so that each of them fences
+ * the former owners, and every history, so that a backup can go into any of them. Pieces and manifests are not copied,
+ * and nothing is overwritten: what differs is logged, once. Twice: nothing more to do.
+ */
+export function createCatchUp(deps: ActivityDeps, logger: Logger): CatchUp {
+  const settled = new Map<string, string>();
+  const told = new Set<string>();
+  const tell: Tell = (sentence, facts) => {
+    const line = JSON.stringify([sentence, facts]);
+    if (!told.has(line)) logger.error(facts, sentence);
+    told.add(line);
+  };
+  return async (database) => {
+    if ((deps.config.databases[database]?.repositories.length ?? 0) < 2) return;
+    const listed = await inEachRepository(deps, database, (repository) => keysOf(repository, database));
+    const state = JSON.stringify(listed.answers.map(({ name, found }) => [name, found]));
+    if (listed.answers.length < 2 || settled.get(database) === state) return;
+    const { owner } = await findOwner(deps, database);
+    if (owner?.installationId !== deps.agent.installationId) return;
+    if (await putWhatLacks(deps, database, { owner, tell })) settled.set(database, state);
+  };
+}
+
+type Tell = (sentence: string, facts: { code: string; database: string; repository: string; [fact: string]: unknown }) => void;
+
+const CLAIM_TAKEN = 'the repository holds another installation’s claim of the owner’s generation: it is left as it is';
+const HISTORY_DIFFERS = 'the repository holds another history under the timeline’s id, or one begun from it: it is left as it is';
+
+async function keysOf(repository: Repository, database: string): Promise<string[]> {
+  const keys: string[] = [];
+  for (const prefix of [ownerPrefix(database), timelinesPrefix(database)]) {
+    for await (const { key } of repository.list(prefix)) keys.push(key);
+  }
+  return keys;
+}
+
+type Timelines = Map<string, Timeline>;
+type Source = { name: string; found: Timelines };
+type Target = { name: string; repository: Repository; database: string; timelines: Timelines; tell: Tell };
+
+/** Whether all that can be given was. */
+async function putWhatLacks(deps: ActivityDeps, database: string, of: { owner: Owner; tell: Tell }): Promise<boolean> {
+  const { owner, tell } = of;
+  const read = await inEachRepository(deps, database, (repository) => readTimelines(repository, database));
+  const put = await inEachRepository(deps, database, async (repository, name) => {
+    const timelines = read.answers.find((answer) => answer.name === name)?.found;
+    if (timelines === undefined) return;
+    for (const source of read.answers) await putTimelines({ name, repository, database, timelines, tell }, source);
+    if (!(await holdsClaim(repository, database, owner))) {
+      tell(CLAIM_TAKEN, { code: 'owner-outdated', database, repository: name, generation: owner.generation });
+    }
+  });
+  for (const { name, error } of put.failures) {
+    if (error.code !== 'repository-unavailable')
+      tell(`the repository can’t be kept in step: ${error.message}`, { code: error.code, database, repository: name });
+  }
+  return read.failures.length + put.failures.length === 0;
+}
+
+/** Looks first: most have it. */
+async function holdsClaim(repository: Repository, database: string, owner: Owner): Promise<boolean> {
+  const there = await currentOwner(repository, database);
+  return (
+    (there?.generation === owner.generation && there.installationId === owner.installationId) || claimOwnership(repository, database, owner)
+  );
+}
+
+/** One after another: none may come before its parent. */
+async function putTimelines({ name, repository, database, timelines, tell }: Target, source: Source): Promise<void> {
+  const { lacking, diverged } = lackingTimelines(source.found, timelines);
+  for (const timeline of lacking) {
+    // Somebody made another one a moment ago: nothing may be begun from it; the next pass compares anew.
+    if (!(await putTimeline(repository, database, timeline))) return;
+    timelines.set(timeline.timeline, timeline);
+  }
+  for (const timeline of diverged) {
+    tell(HISTORY_DIFFERS, { code: 'timeline-diverged', database, repository: name, timeline, otherThanIn: source.name });
+  }
+}

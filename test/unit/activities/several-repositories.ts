@@ -1,0 +1,34 @@
+/** A database with several repositories in memory, as one installation sees them; each can go away. */
+import type { ActivityDeps } from '../../../src/activities/activity-deps.ts';
+import { RstowError } from '../../../src/core/errors/rstow-error.ts';
+import type { Owner } from '../../../src/config/repository-json/owner.ts';
+import type { Repository } from '../../../src/io/repository/repository.ts';
+import { DATABASE } from './scene.ts';
+
+/** The deps of an installation that has just started; repositories whose names are in `away` can't be opened. */
+export function depsOf(
+  installationId: string,
+  repositories: Record<string, Repository>,
+  away: ReadonlySet<string> = new Set(),
+): ActivityDeps {
+  return {
+    agent: { name: `agent of ${installationId}`, installationId },
+    temporal: { clusterId: 'cluster', namespace: 'default' },
+    config: { databases: { [DATABASE]: { repositories: Object.keys(repositories) } } },
+    seenOwners: new Map(),
+    openRepository: async (name: string) => {
+      if (away.has(name)) throw new RstowError('repository-unavailable', `${name} is away`);
+      return Promise.resolve(repositories[name]);
+    },
+  } as unknown as ActivityDeps;
+}
+
+export const claimOf = (installationId: string, generation = 1): Owner => ({
+  format: 1,
+  generation,
+  agent: 'db1',
+  installationId,
+  temporal: { clusterId: 'cluster', namespace: 'default' },
+  timeline: '0001',
+  claimedAtMs: 1,
+});
