@@ -87,6 +87,15 @@ async function untilAnswered({ settings, timing, service }: Launched, look: () =
   }
 }
 
+/** The token and TLS files, before anything depends on them; whether the server answers is no matter. Fails: invalid-config. */
+export async function requireReadableSecrets({ server }: ManagedServer, timing: TimingConfig): Promise<void> {
+  try {
+    await withServer(server, { timing }, ping);
+  } catch (error) {
+    if (!(error instanceof RstowError) || error.code === 'invalid-config') throw error;
+  }
+}
+
 /** Ours, or that of somebody's own loop: two servers on one log would spoil it. */
 async function isReplaying({ dataDir }: ManagedServer, service: Service): Promise<boolean> {
   if (await service.isRunning()) return true;

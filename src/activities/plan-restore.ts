@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { AgentConfig } from '../config/agent-config.ts';
+import { join } from 'node:path';
+import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';
 import type { Manifest } from '../config/repository-json/manifest.ts';
 import { type RestorePlan, restorePlanSchema } from '../config/repository-json/restore-plan.ts';
 import type { RestoreSummary } from '../contract/restore.ts';
@@ -15,8 +16,10 @@ import { putSealed, readSealed, sealObject } from '../io/repository/sealed-objec
 import type { ActivityDeps } from './activity-deps.ts';
 import { findBackup } from './backups.ts';
 import { databaseSettings, repositoryName } from './database-settings.ts';
+import { requireReadableSecrets } from './managed-service.ts';
 import { requireOwner } from './ownership.ts';
 import { planSegments } from './planned-segments.ts';
+import { readReplacedData, requireOnlyGrown } from './replaced-data.ts';
 import type { RunPort } from './run-port.ts';
 import { requireSpace } from './space.ts';
 
@@ -37,7 +40,9 @@ export type PlannedRestore = Omit<RestoreSummary, 'timeline' | 'agent'> & {
 /**
  * Decides what a restore will do, before anything is touched: the backup, a cover of stored pieces, the place, the
  * space. The plan is an object of its own. Fails: backup-not-found, missing-object, damaged-object, wal-gap,
- * service-unmanaged, data-directory-unsupported, target-not-empty, not-enough-space, owner-outdated. Twice: the first plan stands.
+ * service-unmanaged, data-directory-unsupported, data-directory-replaced, target-not-empty, not-enough-space,
+ * owner-outdated, invalid-config (a secret file). Twice: the first plan, or a failure where it doesn't stand any more: a
+ * restore in place asks again once it has the lock.
  */
 export const planRestore =
   (deps: ActivityDeps) =>
@@ -47,24 +52,47 @@ export const planRestore =
     const name = repositoryName(settings, input.repository);
     const repository = await deps.openRepository(name);
     const key = planKey(database, run.runId, input.takeover === undefined ? 'restore' : `restore-${input.takeover.attempt}`);
-    const planned = await readSealed(repository, key, restorePlanSchema);
     const { approval } = settings;
-    if (planned !== undefined) return { ...summaryOf(planned, key), ...(approval === undefined ? {} : { approval }) };
-    const inPlace = input.toDataDir === undefined;
-    if (inPlace && input.takeover === undefined) await requireOwner(deps, database);
-    const manifest = await findBackup(repository, database, input.backup);
-    requireRestorable(manifest);
-    const dataDir = input.toDataDir ?? settings.dataDir;
-    if (inPlace) await checkPlace(deps.config, database);
-    else await checkTarget(dataDir, deps.config);
-    const plan = await makePlan(repository, manifest, { dataDir, inPlace, repository: name });
-    await requireSpace(
-      dataDir,
-      plan.segments.reduce((sum, segment) => sum + segment.endBytes, 0),
-    );
-    await putSealed(repository, key, { schema: restorePlanSchema, value: plan });
+    const isOwners = input.toDataDir === undefined && input.takeover === undefined;
+    if (isOwners) await requireOwner(deps, database);
+    const plan = (await standingPlan(repository, key, settings)) ?? (await newPlan(deps, { input, repository, name, key }));
     return { ...summaryOf(plan, key), ...(approval === undefined ? {} : { approval }) };
   };
+
+/** The plan of that key; undefined where there is none yet. Fails: data-directory-replaced. */
+async function standingPlan(repository: Repository, key: string, { dataDir }: DatabaseConfig): Promise<RestorePlan | undefined> {
+  const plan = await readSealed(repository, key, restorePlanSchema);
+  if (plan?.replaces === undefined) return plan;
+  if (plan.dataDir !== dataDir) {
+    const sentence = `the restore was planned for ${plan.dataDir}, and the agent's config names ${dataDir} by now: nothing was touched`;
+    throw new RstowError('data-directory-replaced', sentence, { details: { dataDir } });
+  }
+  const walDir = join(dataDir, 'wal');
+  requireOnlyGrown(plan.replaces.data, await readReplacedData(walDir), walDir);
+  return plan;
+}
+
+type NewPlan = { input: PlanRestoreInput; repository: Repository; name: string; key: string };
+
+async function newPlan(deps: ActivityDeps, { input, repository, name, key }: NewPlan): Promise<RestorePlan> {
+  const { database, takeover } = input;
+  const settings = databaseSettings(deps.config, database);
+  const inPlace = input.toDataDir === undefined;
+  const manifest = await findBackup(repository, database, input.backup);
+  requireRestorable(manifest);
+  const dataDir = input.toDataDir ?? settings.dataDir;
+  if (inPlace) await checkPlace(deps.config, database);
+  else await checkTarget(dataDir, deps.config);
+  const isOwners = inPlace && takeover === undefined;
+  // A new host gets its secret files only when it is prepared.
+  if (isOwners) await requireReadableSecrets(settings, deps.config.timing);
+  const replaces = isOwners ? { replaces: { data: await readReplacedData(join(dataDir, 'wal')) } } : {};
+  const plan = await makePlan(repository, manifest, { dataDir, inPlace, repository: name, ...replaces });
+  const sizeBytes = plan.segments.reduce((sum, segment) => sum + segment.endBytes, 0);
+  await requireSpace(dataDir, sizeBytes);
+  await putSealed(repository, key, { schema: restorePlanSchema, value: plan });
+  return plan;
+}
 
 /** Fails: damaged-object. */
 export async function readPlan(repository: Repository, key: string): Promise<RestorePlan> {
@@ -76,7 +104,7 @@ export async function readPlan(repository: Repository, key: string): Promise<Res
 async function makePlan(
   repository: Repository,
   manifest: Manifest,
-  place: Pick<RestorePlan, 'dataDir' | 'inPlace' | 'repository'>,
+  place: Pick<RestorePlan, 'dataDir' | 'inPlace' | 'repository' | 'replaces'>,
 ): Promise<RestorePlan> {
   const { database, label, timeline, records, machines, instances, stateDigest, ownership } = manifest;
   const segments = await planSegments(repository, manifest);

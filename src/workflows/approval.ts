@@ -19,15 +19,16 @@ const denyUpdate = defineUpdate<Denial, [unknown]>(DENY_UPDATE);
 /** What has to be agreed to: one plan, by another person than the one who asked. */
 type Wanted = { planHash: string; expiresMs: number; requestedBy?: string };
 
-/** Waits for approval where the policy asks for it. Fails: approval-denied, approval-expired. */
-export async function agreed(run: Run, of: { plan: PlannedRestore; workflow: string; requestedBy: string | undefined }): Promise<void> {
+/** Waits for approval where the policy asks for it; false where it doesn't. Fails: approval-denied, approval-expired. */
+export async function agreed(run: Run, of: { plan: PlannedRestore; workflow: string; requestedBy: string | undefined }): Promise<boolean> {
   const { approval, planHash } = of.plan;
-  if (approval?.for.includes(of.workflow) !== true) return;
+  if (approval?.for.includes(of.workflow) !== true) return false;
   await awaitApproval(run, {
     planHash,
     expiresMs: approval.expiresMs,
     ...(of.requestedBy === undefined ? {} : { requestedBy: of.requestedBy }),
   });
+  return true;
 }
 
 /**

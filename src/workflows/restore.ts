@@ -1,7 +1,10 @@
+import { sleep } from '@temporalio/workflow';
 import type { Place } from '../activities/locate.ts';
-import type { PlannedRestore } from '../activities/plan-restore.ts';
+import type { PlannedRestore, PlanRestoreInput } from '../activities/plan-restore.ts';
 import { parseRestoreInput, type RestoreInput, type RestoreResult } from '../contract/restore.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
+import { assert } from '../core/errors/assert.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
 import { cleanup, step, transfer } from './activity-proxies.ts';
 import { agreed } from './approval.ts';
 import { withAlternative } from './alternative.ts';
@@ -12,27 +15,57 @@ import type { Run } from './run.ts';
 import { swapInPlace } from './restore-in-place.ts';
 import { workflow } from './workflow.ts';
 
+const LOCK_WAIT_MS = 600_000;
+const LOCK_POLL_MS = 5_000;
+
 /** Full recovery to a backup: in place, or to another directory. Nothing is replaced before its successor is proved. */
 export const restore = workflow('restore', parseRestoreInput, async (input: RestoreInput, run): Promise<RestoreResult> => {
   run.phase('looking for the agent', `an agent that serves ${input.database}`);
   const agent = input.to?.agent;
   const place = agent === undefined ? await placeOfDatabase(input.database) : await placeOfAgent(agent, input.database);
   run.placed(place);
-  if (input.to !== undefined) return recover(input, run, place);
-  return withDatabaseLock(run, place, () => recover(input, run, place));
-});
-
-async function recover(input: RestoreInput, run: Run, place: Place): Promise<RestoreResult> {
   const { database, backup, to } = input;
   const wanted = { database, backup, ...(input.repository === undefined ? {} : { repository: input.repository }) };
   run.phase('planning');
   try {
-    const plan = await step(place).planRestore({ ...wanted, ...(to === undefined ? {} : { toDataDir: to.dataDir }) });
-    if (input.dryRun === true) return resultOf(run, place, { plan, timeline: plan.fromTimeline, dryRun: true });
-    if (to === undefined) await agreed(run, { plan, workflow: 'restore', requestedBy: input.requestedBy });
-    return await carryOutCleanly(input, { run, place, plan });
+    return await recover({ run, place, input }, { ...wanted, ...(to === undefined ? {} : { toDataDir: to.dataDir }) });
   } catch (error) {
     throw await withAlternative(place, wanted, error);
+  }
+});
+
+type Asked = { run: Run; place: Place; input: RestoreInput };
+
+/**
+ * Nobody else is kept waiting while a person thinks: what was approved is held against the database once the lock is
+ * had, and a plan that doesn't stand any more is refused, never made anew.
+ */
+async function recover({ run, place, input }: Asked, wanted: PlanRestoreInput): Promise<RestoreResult> {
+  const plan = await step(place).planRestore(wanted);
+  if (input.dryRun === true)
+    return resultOf(run, place, { plan, dryRun: true, ...(input.to === undefined ? {} : { timeline: plan.fromTimeline }) });
+  if (input.to !== undefined) return carryOutCleanly(input, { run, place, plan });
+  const isApproved = await agreed(run, { plan, workflow: 'restore', requestedBy: input.requestedBy });
+  const locked = (): Promise<RestoreResult> =>
+    withDatabaseLock(run, place, async () => {
+      run.phase('looking whether the plan still stands');
+      const { planHash } = await step(place).planRestore(wanted);
+      assert(planHash === plan.planHash, 'a plan that stands is the one that was made first');
+      return carryOutCleanly(input, { run, place, plan });
+    });
+  return isApproved ? onceFree(run, locked) : locked();
+}
+
+/** An approval is a person's time: a backup that is at work just then must not waste it. Fails: busy. */
+async function onceFree<T>(run: Run, locked: () => Promise<T>): Promise<T> {
+  for (const untilMs = Date.now() + LOCK_WAIT_MS; ;) {
+    try {
+      return await locked();
+    } catch (error) {
+      if (!(error instanceof RstowError) || error.code !== 'busy' || Date.now() >= untilMs) throw error;
+      run.phase('waiting for the database’s lock', error.message);
+      await sleep(LOCK_POLL_MS);
+    }
   }
 }
 
@@ -64,7 +97,7 @@ async function carryOut(input: RestoreInput, work: Work): Promise<RestoreResult>
   return resultOf(run, place, { plan, timeline, rehearsal, warnings });
 }
 
-type Facts = Partial<RestoreResult> & { plan: PlannedRestore; timeline: string; warnings?: Warning[] };
+type Facts = Partial<RestoreResult> & { plan: PlannedRestore; warnings?: Warning[] };
 
 function resultOf(run: Run, place: Place, { plan, warnings: found = [], ...facts }: Facts): RestoreResult {
   const { warnings: planned, approval: _policy, ...summary } = plan;

@@ -6,7 +6,8 @@ import { PROGRESS_QUERY } from '../../src/contract/names.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf, statusOf } from './failures.ts';
-import { PLANNED } from './plausible-verbs.ts';
+import { holdVerb } from './held-verb.ts';
+import { LABEL, PLANNED } from './plausible-verbs.ts';
 
 const DAY_MS = 86_400_000;
 const { planHash } = PLANNED;
@@ -52,6 +53,20 @@ it.each(TYPES)('a %s waits with nothing taken or swapped, for as long as the pol
   const timers = (events ?? []).map(({ timerStartedEventAttributes: timer }) => Number(timer?.startToFireTimeout?.seconds ?? 0));
   expect(timers).toContain(DAY_MS / 1000);
   await run.executeUpdate(APPROVE_UPDATE, { args: [{ planHash, by: 'bob' }] });
+  expect(await run.result()).toMatchObject({ outcome: 'done', planHash });
+});
+
+it('a restore that waits holds no lock, and waits for one that it meets when it is approved', async () => {
+  const run = await waiting('restore', { backup: 'latest' });
+  const held = holdVerb({ repository: 'local', label: LABEL, timeline: '0001', serverVersion: '0.3.0' });
+  agent.verbs.prepareBackup = held.verb;
+  const backup = await agent.start('hotBackup', { database: DATABASE });
+  await held.reached;
+  await run.executeUpdate(APPROVE_UPDATE, { args: [{ planHash, by: 'bob' }] });
+  const phase = async (): Promise<string> => (await run.query<{ phase: string }>(PROGRESS_QUERY)).phase;
+  await waitUntil('the restore waits for the lock', async () => (await phase()) === 'waiting for the database’s lock');
+  held.letGo();
+  expect(await backup.result()).toMatchObject({ outcome: 'done' });
   expect(await run.result()).toMatchObject({ outcome: 'done', planHash });
 });
 

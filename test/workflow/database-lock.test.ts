@@ -32,14 +32,14 @@ async function startHolder(): Promise<{ run: WorkflowHandle; letGo: () => void }
 
 it.each(['hotBackup', 'restore'])('refuses a %s while a backup holds the lock, naming it', async (type) => {
   const { run } = await startHolder();
-  const before = verbsOf(agent).length;
+  const before = verbsOf(agent);
   const input = { database: DATABASE, ...(type === 'restore' ? { backup: 'latest' } : {}) };
   const failure = await failureOf(agent.execute(type, input));
   expect(failure.type).toBe('busy');
   expect(failure.message).toMatch(/^busy: database "orders" is in use by hotBackup /);
   expect(failure.message).toContain(`${run.workflowId} since 2`);
   expect(failure.details).toEqual([{ holder: run.workflowId }]);
-  expect(verbsOf(agent)).toHaveLength(before);
+  expect(verbsOf(agent)).toEqual([...before, ...(type === 'restore' ? ['planRestore'] : [])]);
 });
 
 it('takes no lock to restore elsewhere, verify, list or describe', async () => {

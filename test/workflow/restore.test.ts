@@ -5,7 +5,7 @@ import { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf, statusOf } from './failures.ts';
 import { holdVerb } from './held-verb.ts';
-import { LABEL } from './plausible-verbs.ts';
+import { LABEL, PLANNED } from './plausible-verbs.ts';
 
 let agent: FakeAgent;
 
@@ -16,7 +16,9 @@ beforeEach(() => agent.reset());
 afterAll(() => agent.stop());
 
 const input = { database: DATABASE, backup: 'latest' };
-const STAGED = ['planRestore', 'stageWal', 'rehearse'];
+const PLACED = ['planRestore', 'stageWal', 'rehearse'];
+/** In place, the plan is looked at again under the lock. */
+const STAGED = ['planRestore', ...PLACED];
 const SWAPPED = [...STAGED, 'nameSwap', 'swapIn', 'verifyLive'];
 
 const failing =
@@ -31,17 +33,41 @@ it('plans, stages, rehearses, swaps, compares, and clears', async () => {
   expect(verbsOf(agent)).toEqual([...SWAPPED, 'clearStaging']);
 });
 
-it('ends a dry run after the plan', async () => {
+it('ends a dry run after the plan, which promises no number to a timeline that isn’t made', async () => {
   const result = await agent.execute<RestoreResult>('restore', { ...input, dryRun: true });
-  expect(result).toMatchObject({ outcome: 'done', dryRun: true, timeline: '0001', planHash: 'cd'.repeat(32) });
-  expect(verbsOf(agent)).toEqual(['planRestore']);
+  expect(result).toMatchObject({ outcome: 'done', dryRun: true, fromTimeline: '0001', planHash: 'cd'.repeat(32) });
+  expect(result.timeline).toBe(undefined);
+  const elsewhere = await agent.execute<RestoreResult>('restore', { ...input, dryRun: true, to: { dataDir: '/elsewhere' } });
+  expect(elsewhere.timeline).toBe('0001');
+  expect(verbsOf(agent)).toEqual(['planRestore', 'planRestore']);
+});
+
+it('shows a plan while another run holds the lock', async () => {
+  const held = holdVerb({ timeline: '0002', records: 19 });
+  agent.verbs.stageWal = held.verb;
+  const holder = await agent.start('restore', input);
+  await held.reached;
+  expect(await agent.execute('restore', { ...input, dryRun: true })).toMatchObject({ outcome: 'done', dryRun: true });
+  held.letGo();
+  await holder.result();
+});
+
+it('touches nothing where its plan does not stand any more once it has the lock', async () => {
+  let plans = 0;
+  agent.verbs.planRestore = async () => {
+    plans += 1;
+    if (plans === 2) throw new RstowError('data-directory-replaced', 'as planted');
+    return PLANNED;
+  };
+  expect(await failureOf(agent.execute('restore', input))).toMatchObject({ type: 'data-directory-replaced' });
+  expect(verbsOf(agent)).toEqual(['planRestore', 'planRestore']);
 });
 
 it('places elsewhere what it has rehearsed, and never swaps', async () => {
   const result = await agent.execute<RestoreResult>('restore', { ...input, to: { dataDir: '/elsewhere', agent: null } });
   expect(result).toMatchObject({ dataDir: '/elsewhere', rehearsal: 'passed' });
   expect(result.downtimeMs).toBeUndefined();
-  expect(verbsOf(agent)).toEqual([...STAGED, 'placeElsewhere', 'clearStaging']);
+  expect(verbsOf(agent)).toEqual([...PLACED, 'placeElsewhere', 'clearStaging']);
 });
 
 it.each([
@@ -168,7 +194,7 @@ it('clears what it staged when it is cancelled before the swap', async () => {
   await run.cancel();
   await run.result().catch(() => undefined);
   expect(await statusOf(run)).toBe('CANCELLED');
-  expect(verbsOf(agent)).toEqual(['planRestore', 'stageWal', 'clearStaging']);
+  expect(verbsOf(agent)).toEqual(['planRestore', 'planRestore', 'stageWal', 'clearStaging']);
 });
 
 it('names another backup where an object of this one is damaged', async () => {

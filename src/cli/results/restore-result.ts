@@ -10,7 +10,7 @@ export function restoreLines(result: RestoreResult): string[] {
   return factLines([
     [result.dryRun === true ? 'would restore' : 'restored', label],
     ['to', `${result.dataDir ?? ''} on ${result.agent ?? ''}`],
-    ['timeline', `${result.fromTimeline ?? ''} → ${result.timeline ?? ''}`],
+    ['timeline', `${result.fromTimeline ?? ''} → ${result.timeline ?? 'a new one'}`],
     ['log', `${countText(extents.segments)} segments, ${sizeText(extents.sizeBytes)}, up to offset ${extents.end}`],
     [
       'holds',

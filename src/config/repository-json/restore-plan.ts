@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count, segmentText, sha256Hex, sizeBytes, timelineId } from './parts.ts';
+import { count, extent, segmentText, sha256Hex, sizeBytes, timelineId } from './parts.ts';
 
 /** A stored object, and the part of its plain bytes that a segment takes. */
 const slice = z.object({ key: z.string(), skipBytes: sizeBytes, takeBytes: sizeBytes });
@@ -29,6 +29,8 @@ export const restorePlanSchema = z.object({
   /** Absolute; the database's own data directory, or another one. */
   dataDir: z.string(),
   inPlace: z.boolean(),
+  /** What lies in the directory that is restored in place: it is part of what is approved. Absent elsewhere. */
+  replaces: z.object({ data: z.object({ timeline: timelineId.nullable(), end: extent }).nullable() }).optional(),
 });
 
 export type RestorePlan = z.infer<typeof restorePlanSchema>;

@@ -26,7 +26,9 @@ export async function recoverLocally(input: RestoreInput, run: LocalRun): Promis
   run.phase('planning');
   try {
     const plan = await run.steps.planRestore({ ...wanted, ...(to === undefined ? {} : { toDataDir: to.dataDir }) });
-    if (input.dryRun === true) return resultOf(run, database, { plan, timeline: plan.fromTimeline, dryRun: true });
+    if (input.dryRun === true) {
+      return resultOf(run, database, { plan, dryRun: true, ...(to === undefined ? {} : { timeline: plan.fromTimeline }) });
+    }
     if (to === undefined) requireNoApproval(plan, database);
     return await carryOutCleanly(input, run, plan);
   } catch (error) {
@@ -74,7 +76,7 @@ async function carryOut(input: RestoreInput, run: LocalRun, plan: PlannedRestore
   return resultOf(run, database, { plan, timeline, rehearsal, warnings });
 }
 
-type Facts = Partial<RestoreResult> & { plan: PlannedRestore; timeline: string };
+type Facts = Partial<RestoreResult> & { plan: PlannedRestore };
 
 function resultOf(run: LocalRun, database: string, { plan, warnings: found = [], ...facts }: Facts): RestoreResult {
   const { warnings: planned, approval: _policy, ...summary } = plan;
