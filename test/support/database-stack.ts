@@ -25,6 +25,8 @@ export type StackOptions = {
   server?: Record<string, unknown>;
   timing?: Record<string, number>;
   serverEnv?: Record<string, string>;
+  /** A second repository, `copy`, in `copyDir`: until some tool puts the first one's copy there, it is away. */
+  hasCopy?: boolean;
 };
 
 /** The agent's config before it is parsed. */
@@ -46,6 +48,7 @@ export type DatabaseStack = {
   walDir: string;
   address: string;
   repositoryDir: string;
+  copyDir: string;
   service: Service;
   openRepository: () => Promise<Repository>;
   startServer: () => Promise<void>;
@@ -96,6 +99,7 @@ export async function stackOf(plain: PlainConfig, { folder, dataDir, repositoryD
     walDir: join(dataDir, 'wal'),
     address: settings.server.address,
     repositoryDir,
+    copyDir: copyDirOf(repositoryDir),
     service,
     openRepository: () => openFolderRepository(repositoryDir),
     startServer: () => startServer(settings, config.timing),
@@ -107,6 +111,8 @@ export async function stackOf(plain: PlainConfig, { folder, dataDir, repositoryD
     },
   };
 }
+
+const copyDirOf = (repositoryDir: string): string => `${repositoryDir}-copy`;
 
 type Places = { folder: string; dataDir: string; repositoryDir: string };
 
@@ -125,7 +131,7 @@ async function plainConfig(options: StackOptions, { folder, dataDir, repositoryD
     server: { address, ...options.server },
     dataDir,
     service: { kind: 'process', command: [toolPath('rstmdb')], env, stateDir: join(folder, 'service'), stopTimeoutMs: 5000 },
-    repositories: ['local'],
+    repositories: options.hasCopy === true ? ['local', 'copy'] : ['local'],
     maxDowntimeMs: 20_000,
     startTimeoutMs: 30_000,
     ...options.database,
@@ -133,7 +139,10 @@ async function plainConfig(options: StackOptions, { folder, dataDir, repositoryD
   return {
     agent: { name: options.agentName ?? 'db1', stateDir: join(folder, 'agent') },
     temporal: { address: options.temporalAddress, namespace: options.namespace ?? 'default' },
-    repositories: { local: { kind: 'folder', path: repositoryDir } },
+    repositories: {
+      local: { kind: 'folder', path: repositoryDir },
+      ...(options.hasCopy === true ? { copy: { kind: 'folder', path: copyDirOf(repositoryDir) } } : {}),
+    },
     databases: { [DATABASE]: database },
     timing: { ...TIMING, ...options.timing },
   };

@@ -29,6 +29,7 @@ import { DATABASE, type DatabaseStack } from './database-stack.ts';
 export type DirectRun = <Input, Output>(body: (deps: ActivityDeps) => ActivityBody<Input, Output>, input: Input) => Promise<Output>;
 
 export type BackUpOptions = {
+  /** The primary where absent. */ repository?: string;
   /** What happens to the source once it is pinned. */ afterPin?: (unpin: () => Promise<void>) => Promise<void>;
 };
 
@@ -67,7 +68,10 @@ export async function backUp(stack: DatabaseStack, options: BackUpOptions = {}):
   expect(await databaseOwnership(deps, DATABASE)).toEqual({ kind: 'mine' });
   const step = directRun(deps);
   const startedAtMs = Date.now();
-  const { repository, label, timeline, serverVersion } = await step(prepareBackup, { database: DATABASE, startedAtMs });
+  const { repository, label, timeline, serverVersion } = await step(prepareBackup, {
+    ...{ database: DATABASE, startedAtMs },
+    ...(options.repository === undefined ? {} : { repository: options.repository }),
+  });
   const at = { database: DATABASE, repository };
   try {
     const { fenceKey, pin } = await step(pinWal, { ...at, timeline });
@@ -114,8 +118,7 @@ export async function restoreInPlace(stack: DatabaseStack, backup: string): Prom
 }
 
 /** Fails where the backup's objects, records or replayed state are not what its manifest promises. */
-export async function verifyByReplay(stack: DatabaseStack, { label }: Manifest): Promise<void> {
-  const repository = stack.settings.repositories[0] as string;
+export async function verifyByReplay(stack: DatabaseStack, { label }: Manifest, repository = 'local'): Promise<void> {
   await directRun(directDeps(stack))(verifyStoredBackup, { database: DATABASE, repository, label, level: 'replay' });
 }
 
