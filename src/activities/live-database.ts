@@ -1,18 +1,25 @@
 import { join } from 'node:path';
 import { summariseExtents } from '../core/backup/extents-summary.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
+import { descendsFrom } from '../core/repository/timeline-lineage.ts';
 import { parseWalOffset } from '../core/wal/wal-offset.ts';
 import { readTimelineFile } from '../io/data-directory/timeline-file.ts';
+import type { Repository } from '../io/repository/repository.ts';
 import { walStats } from '../io/rstmdb/server.ts';
 import type { ActivityDeps } from './activity-deps.ts';
 import { listLabels, readManifest } from './backups.ts';
-import { databaseSettings, repositoryName } from './database-settings.ts';
+import { databaseSettings } from './database-settings.ts';
+import { inEachRepository, requireOneAnswer } from './each-repository.ts';
 import { withServer } from './rstmdb-connection.ts';
 import type { RunPort } from './run-port.ts';
+import { readTimelines } from './timelines.ts';
 
 export type LiveDatabase = { isUp: boolean; /** Whether nothing that is backed up is missing in it. */ isAsNew: boolean };
 
-/** Whether the owner's server is up, and at least as new as its newest backup. Twice: asked anew. */
+/**
+ * Whether the owner's server is up, and at least as new as its newest backup: of its history, or of one that somebody
+ * has left on purpose by a restore. Twice: asked anew.
+ */
 export const inspectLiveDatabase =
   (deps: ActivityDeps) =>
   async ({ database }: { database: string }, run: RunPort): Promise<LiveDatabase> => {
@@ -20,22 +27,26 @@ export const inspectLiveDatabase =
     try {
       const options = { timing: deps.config.timing, signal: run.signal };
       const { latestOffset } = await withServer(settings.server, options, walStats);
-      const newest = await newestBackup(deps, database);
-      if (newest === undefined) return { isUp: true, isAsNew: true };
-      const file = await readTimelineFile(join(settings.dataDir, 'wal'));
-      const end = parseWalOffset(newest.end) ?? 0n;
-      return { isUp: true, isAsNew: file?.timeline === newest.timeline && (latestOffset ?? 0n) >= end };
+      const timeline = (await readTimelineFile(join(settings.dataDir, 'wal')))?.timeline;
+      const verdicts = await inEachRepository(deps, database, (repository) =>
+        holdsNewest(repository, database, { timeline, latestOffset }),
+      );
+      requireOneAnswer(verdicts);
+      return { isUp: true, isAsNew: verdicts.answers.every(({ found }) => found) };
     } catch (error) {
       if (error instanceof RstowError && error.code === 'server-unreachable') return { isUp: false, isAsNew: false };
       throw error;
     }
   };
 
-async function newestBackup(deps: ActivityDeps, database: string): Promise<{ timeline: string; end: string } | undefined> {
-  const repository = await deps.openRepository(repositoryName(databaseSettings(deps.config, database), undefined));
+type LiveState = { timeline: string | undefined; latestOffset: bigint | undefined };
+
+async function holdsNewest(repository: Repository, database: string, live: LiveState): Promise<boolean> {
   const label = (await listLabels(repository, database)).at(-1);
-  if (label === undefined) return undefined;
+  if (label === undefined) return true;
+  if (live.timeline === undefined) return false;
   const { timeline, segments } = await readManifest(repository, database, label);
+  if (live.timeline !== timeline) return descendsFrom(await readTimelines(repository, database), live.timeline, timeline);
   const { end } = summariseExtents(segments.map(({ segment, ranges }) => ({ segment, endBytes: ranges.at(-1)?.endBytes ?? 0 })));
-  return { timeline, end };
+  return (live.latestOffset ?? 0n) >= (parseWalOffset(end) ?? 0n);
 }

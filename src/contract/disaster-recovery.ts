@@ -1,4 +1,4 @@
-import type { BackupSummary } from './hot-backup.ts';
+import type { FirstBackup } from './hot-backup.ts';
 import { booleanField, nameField, optional, type Parsed } from './input-field.ts';
 import type { RestoreSummary } from './restore.ts';
 import type { CommonResult } from './result.ts';
@@ -40,7 +40,8 @@ export type DisasterRecoveryResult = CommonResult &
     lost?: Loss;
     /** From the start of the run until the recovered server had answered and shown its state. */
     rtoMs?: number;
-    firstBackup?: Pick<BackupSummary, 'label' | 'piecesStored' | 'bytesStored'>;
+    /** Absent where it failed: then a warning says so, for the data are in place. */
+    firstBackup?: FirstBackup;
     /** Requests that came while the first one was at work. */
     laterRequests?: number;
     replacedAt?: string;

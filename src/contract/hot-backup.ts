@@ -36,5 +36,13 @@ export type BackupSummary = {
   durationMs: number;
 };
 
+/** The backup that follows where a new history has begun. */
+export type FirstBackup = Pick<BackupSummary, 'label' | 'piecesStored' | 'bytesStored'>;
+
+/** Until that backup is there, the newest one is of the history that was left. */
+export function noBackupYet(database: string): string {
+  return `the data are in place, but their history has no backup yet: \`rstow backup ${database}\` makes it`;
+}
+
 /** `skipped` (a scheduled run met a busy database) has no summary. */
 export type HotBackupResult = CommonResult & Partial<BackupSummary>;

@@ -1,3 +1,4 @@
+import type { FirstBackup } from './hot-backup.ts';
 import type { ExtentsSummary } from '../core/backup/extents-summary.ts';
 import { absolutePathField, booleanField, nameField, objectField, optional, type Parsed, textField } from './input-field.ts';
 import type { CommonResult } from './result.ts';
@@ -51,5 +52,7 @@ export type RestoreResult = CommonResult &
     replacedKeptUntilMs?: number;
     /** From the stop of the old server to the first answer of the new one. */
     downtimeMs?: number;
+    /** After a restore in place; absent where it failed: then a warning says so. */
+    firstBackup?: FirstBackup;
     durationMs?: number;
   };

@@ -7,7 +7,7 @@ import { outcomeOf, type Warning } from '../contract/result.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { step } from './activity-proxies.ts';
 import { withDatabaseLock } from './database-lock.ts';
-import { ownerIfThere, placeOfAgent, standbyIfThere } from './place.ts';
+import { ownerIfStillThere, ownerIfThere, placeOfAgent, standbyIfThere } from './place.ts';
 import type { Run } from './run.ts';
 import { takeOver } from './take-over.ts';
 import { workflow } from './workflow.ts';
@@ -31,15 +31,18 @@ export const disasterRecovery = workflow(
 
 async function recover(input: DisasterRecoveryInput, run: Run): Promise<DisasterRecoveryResult> {
   const { database } = input;
+  const notNeeded = { outcome: 'not-needed' as const, runId: run.runId, database, warnings: [upAndNew] };
   run.phase('looking whether the database is up', 'the owner’s agent, for ten seconds');
   const owner = await ownerIfThere(database);
-  if (input.force !== true && owner !== undefined && (await isWell(owner, database))) {
-    return { outcome: 'not-needed', runId: run.runId, database, warnings: [upAndNew] };
-  }
+  if (input.force !== true && (await isWell(owner, database))) return notNeeded;
   const target = await targetOf(input, owner);
   run.placed(target);
   const ended = owner === undefined ? await step(target).endRunOfLostOwner({ database }) : null;
-  const result = await withDatabaseLock(run, target, () => takeOver(input, run, target));
+  const result = await withDatabaseLock(run, target, async () => {
+    // What kept the database down may have been a restore, or another recovery, that has ended by now.
+    if (input.force !== true && (await isWell(await ownerIfStillThere(database), database))) return notNeeded;
+    return takeOver(input, run, target);
+  });
   return ended === null ? result : withWarning(result, endedFor(ended));
 }
 
@@ -70,7 +73,7 @@ async function unlessAborted<T>(run: Run, work: () => Promise<T>): Promise<T> {
 
 const upAndNew = { code: 'not-needed', message: 'the database is up, and holds at least what its newest backup holds' };
 
-/** A signal that came with the start is the request itself. */
+/** The first signal came with the start, and is the request itself; a start without one counts the next as such. */
 function countRequests(): { later(): number } {
   let signals = 0;
   setHandler(requestRecovery, () => {
@@ -79,7 +82,8 @@ function countRequests(): { later(): number } {
   return { later: () => Math.max(0, signals - 1) };
 }
 
-async function isWell(owner: Place, database: string): Promise<boolean> {
+async function isWell(owner: Place | undefined, database: string): Promise<boolean> {
+  if (owner === undefined) return false;
   const { isUp, isAsNew } = await step(owner).inspectLiveDatabase({ database });
   return isUp && isAsNew;
 }

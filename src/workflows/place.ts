@@ -1,7 +1,7 @@
 import { ActivityFailure, TimeoutFailure } from '@temporalio/workflow';
 import type { Place } from '../activities/locate.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { probeAgent, probeAnyone, probeDatabase, probeDatabaseSoon, probeStandby } from './activity-proxies.ts';
+import { probeAgent, probeAnyone, probeDatabase, probeDatabaseBriefly, probeDatabaseSoon, probeStandby } from './activity-proxies.ts';
 
 /** The database's owner. Fails: agent-unreachable, where nobody answers for the name. */
 export async function placeOfDatabase(database: string): Promise<Place> {
@@ -33,6 +33,11 @@ export async function placeAnywhere(database: string, repository: string | undef
 /** The owner if it answers soon; undefined where it burnt, or its agent is down. */
 export async function ownerIfThere(database: string): Promise<Place | undefined> {
   return ifAnswered(probeDatabaseSoon(database).locateDatabase({ database }));
+}
+
+/** The same, asked once more: one that is there answers at once. */
+export async function ownerIfStillThere(database: string): Promise<Place | undefined> {
+  return ifAnswered(probeDatabaseBriefly(database).locateDatabase({ database }));
 }
 
 /** An agent that stands by for the database; undefined where there is none. */

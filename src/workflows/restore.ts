@@ -10,6 +10,7 @@ import { agreed } from './approval.ts';
 import { withAlternative } from './alternative.ts';
 import { compensate } from './compensation.ts';
 import { withDatabaseLock } from './database-lock.ts';
+import { firstBackup } from './first-backup.ts';
 import { placeOfAgent, placeOfDatabase } from './place.ts';
 import type { Run } from './run.ts';
 import { swapInPlace } from './restore-in-place.ts';
@@ -90,7 +91,9 @@ async function carryOut(input: RestoreInput, work: Work): Promise<RestoreResult>
   const { rehearsal, warnings } = await transfer(place).rehearse({ database, repository, planKey });
   if (input.to === undefined) {
     const swapped = await swapInPlace(run, place, { repository, planKey });
-    return resultOf(run, place, { plan, timeline, rehearsal, ...swapped, warnings: [...warnings, ...swapped.warnings] });
+    const first = await firstBackup(run, place, repository);
+    const all = [...warnings, ...swapped.warnings, ...first.warnings];
+    return resultOf(run, place, { plan, timeline, rehearsal, ...swapped, ...first, warnings: all });
   }
   run.phase('placing');
   await step(place).placeElsewhere({ repository, planKey });

@@ -7,9 +7,9 @@ import { outcomeOf, type Warning } from '../contract/result.ts';
 import { isObjectDamage } from '../core/errors/object-damage.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { cleanup, step, transfer } from './activity-proxies.ts';
-import { backUp } from './hot-backup.ts';
 import { agreed } from './approval.ts';
 import { compensate } from './compensation.ts';
+import { firstBackup } from './first-backup.ts';
 import type { Run } from './run.ts';
 import { runFailure } from './run-failure.ts';
 import { type SwapOutcome, swapInPlace } from './restore-in-place.ts';
@@ -28,15 +28,14 @@ export async function takeOver(input: DisasterRecoveryInput, run: Run, place: Pl
     await agreed(run, { plan: staged.plan, workflow: 'disasterRecovery', requestedBy: input.requestedBy });
     const taken = await bringUp({ run, place, staged, fromGeneration });
     const rtoMs = Date.now() - run.startedAtMs;
-    run.phase('taking the first backup of the new history');
-    const first = await backUp({ database }, run, place);
+    const { warnings: firstWarnings, ...first } = await firstBackup(run, place, staged.plan.repository);
     const lost = lossOf(run, staged.candidate, candidates);
-    const warnings = [...staged.plan.warnings, ...taken.warnings, ...warningsOf(staging.skipped, lost)];
+    const warnings = [...staged.plan.warnings, ...taken.warnings, ...firstWarnings, ...warningsOf(staging.skipped, lost)];
     const { warnings: _planned, approval: _policy, ...summary } = staged.plan;
     return {
       ...{ outcome: outcomeOf(warnings), runId: run.runId, database, warnings },
       ...{ ...summary, agent: place.agent, timeline: staged.timeline, generation: taken.generation },
-      ...{ skipped: staging.skipped, lost, rtoMs, ...firstBackupOf(first), ...replacedOf(taken) },
+      ...{ skipped: staging.skipped, lost, rtoMs, ...first, ...replacedOf(taken) },
       durationMs: Date.now() - run.startedAtMs,
     };
   } finally {
@@ -117,12 +116,6 @@ function warningsOf(skipped: readonly SkippedState[], lost: Loss): Warning[] {
 
 function repositoryOf({ repository }: DisasterRecoveryInput): { repository?: string } {
   return repository === undefined ? {} : { repository };
-}
-
-function firstBackupOf(first: Awaited<ReturnType<typeof backUp>>): Pick<DisasterRecoveryResult, 'firstBackup'> {
-  const { label, piecesStored, bytesStored } = first;
-  if (label === undefined || piecesStored === undefined || bytesStored === undefined) return {};
-  return { firstBackup: { label, piecesStored, bytesStored } };
 }
 
 function replacedOf({ replacedAt }: Taken): Pick<DisasterRecoveryResult, 'replacedAt'> {

@@ -97,6 +97,7 @@ describe('a restore to another directory', () => {
 
 describe('a restore in place', () => {
   let replacedDir: string;
+  let grown: HotBackupResult;
 
   it('touches nothing with dryRun', async () => {
     const before = { data: await folderHashes(stack.dataDir), pid: await serverPid() };
@@ -110,6 +111,7 @@ describe('a restore in place', () => {
     const replaced = await folderHashes(stack.walDir);
     const restored = await restore({ backup: older.label!.slice(0, -1) });
     expect(restored).toMatchObject({ outcome: 'done', label: older.label, fromTimeline: '0001', timeline: '0002', rehearsal: 'passed' });
+    expect(restored.firstBackup).toMatchObject({ piecesStored: 0 });
     expect(await stateNow()).toBe(older.stateDigest);
     replacedDir = restored.replacedAt!;
     expect(await folderHashes(join(replacedDir, 'wal'))).toEqual(replaced);
@@ -120,19 +122,20 @@ describe('a restore in place', () => {
     const same = await backUp();
     expect(same).toMatchObject({ timeline: '0002', stateDigest: older.stateDigest, piecesStored: 0, extents: older.extents });
     await write('second-timeline', 200);
-    const grown = await backUp();
+    grown = await backUp();
     expect(grown.bytesPlain).toBe(grown.extents!.sizeBytes - older.extents!.sizeBytes);
     const added = (await pieceKeys()).filter((key) => !before.has(key));
     expect(added.length).toBe(grown.piecesStored);
     for (const key of added) expect(key).toContain(`/wal/0002/`);
   });
 
-  it('goes back and forth: the newest backup of the first timeline, then the latest of all', async () => {
+  it('goes back and forth: the newest backup of the first timeline, and of the second; the latest is what was restored last', async () => {
     const latest = await stateNow();
     const back = await restore({ backup: newer.label! });
     expect(back).toMatchObject({ fromTimeline: '0001', timeline: '0003' });
     expect(await stateNow()).toBe(newer.stateDigest);
-    const forth = await restore({ backup: 'latest' });
+    expect(await restore({ backup: 'latest', dryRun: true })).toMatchObject({ fromTimeline: '0003', stateDigest: newer.stateDigest });
+    const forth = await restore({ backup: grown.label! });
     expect(forth).toMatchObject({ fromTimeline: '0002', timeline: '0004', stateDigest: latest });
     expect(await stateNow()).toBe(latest);
     expect((await stat(join(replacedDir, 'wal'))).isDirectory()).toBe(true);

@@ -122,9 +122,14 @@ describe('rstow restore --without-temporal', () => {
     await write('lost', 500);
     expect(await stateNow()).not.toBe(backup.stateDigest);
     const restored = await rstow([...restore, stack.configFile]);
-    expect(restored).toMatchObject({ exitCode: 0 });
+    expect(restored).toMatchObject({ exitCode: 3 });
     const result = summaryOf(restored) as Partial<RestoreResult>;
-    expect(result).toMatchObject({ outcome: 'done', rehearsal: 'passed', stateDigest: backup.stateDigest });
+    expect(result).toMatchObject({
+      outcome: 'warnings',
+      warnings: [{ code: 'no-backup-yet' }],
+      rehearsal: 'passed',
+      stateDigest: backup.stateDigest,
+    });
     expect(await stateNow()).toBe(backup.stateDigest);
     expect((await stat(join(result.replacedAt!, 'wal'))).isDirectory()).toBe(true);
     expect(restored.stderr).toContain('make sure that none is');
@@ -144,8 +149,8 @@ describe('rstow restore --without-temporal', () => {
     await stack.service.stop();
     await rm(stack.dataDir, { recursive: true });
     const restored = await rstow([...restore, stack.configFile]);
-    expect(restored).toMatchObject({ exitCode: 0 });
-    expect(summaryOf(restored)).toMatchObject({ outcome: 'done', stateDigest: backup.stateDigest });
+    expect(restored).toMatchObject({ exitCode: 3 });
+    expect(summaryOf(restored)).toMatchObject({ outcome: 'warnings', stateDigest: backup.stateDigest });
     expect(await stateNow()).toBe(backup.stateDigest);
     expect(await readStopNote(stack.dataDir)).toBeUndefined();
   });

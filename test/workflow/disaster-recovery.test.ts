@@ -7,7 +7,7 @@ import { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { AGENT, DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf, statusOf } from './failures.ts';
 import { holdVerb } from './held-verb.ts';
-import { CANDIDATE, LABEL, PLANNED } from './plausible-verbs.ts';
+import { BACKED_UP, CANDIDATE, LABEL, PLANNED } from './plausible-verbs.ts';
 
 let agent: FakeAgent;
 
@@ -18,10 +18,9 @@ beforeEach(() => agent.reset());
 afterAll(() => agent.stop());
 
 const input = { database: DATABASE };
-const SELECTED = ['inspectLiveDatabase', 'findCandidates', 'readOwnerGeneration'];
+const SELECTED = ['inspectLiveDatabase', 'inspectLiveDatabase', 'findCandidates', 'readOwnerGeneration'];
 const PROVED = [...SELECTED, 'planRestore', 'stageWal', 'prepareHost', 'rehearse'];
 const UP = [...PROVED, 'takeOwnership', 'nameSwap', 'swapIn', 'verifyLive'];
-const BACKED_UP = ['prepareBackup', 'pinWal', 'storeSegments', 'storeAttachments', 'digestState', 'writeManifest', 'unpinWal'];
 const ALL = [...UP, ...BACKED_UP, 'clearStaging'];
 
 const failing =
@@ -62,11 +61,28 @@ it.each([
 });
 
 it.each([
-  [{}, ['locateDatabase', 'locateStandby']],
-  [{ agent: AGENT }, ['locateDatabase', 'locateAgent']],
+  [{}, ['locateDatabase', 'locateStandby', 'locateDatabase']],
+  [{ agent: AGENT }, ['locateDatabase', 'locateAgent', 'locateDatabase']],
 ])('with the input %o it asks the owner, then who is to take over: %j', async (more, asked) => {
   await agent.execute('disasterRecovery', { ...input, ...more });
   expect(agent.calls.map(({ verb }) => verb).filter((verb) => verb.startsWith('locate'))).toEqual(asked);
+});
+
+it('looks again once it has the lock, and leaves a database alone that has come up meanwhile', async () => {
+  let looks = 0;
+  agent.verbs.inspectLiveDatabase = async () => ({ isUp: (looks += 1) > 1, isAsNew: true });
+  expect((await agent.execute<DisasterRecoveryResult>('disasterRecovery', input)).outcome).toBe('not-needed');
+  expect(verbsOf(agent)).toEqual(['inspectLiveDatabase', 'inspectLiveDatabase']);
+});
+
+it('tells all of its result where only the first backup failed, with a warning', async () => {
+  agent.verbs.pinWal = failing('not-enough-space');
+  const result = await agent.execute<DisasterRecoveryResult>('disasterRecovery', input);
+  expect(result).toMatchObject({ outcome: 'warnings', label: LABEL, generation: 2, lost: { knownRecords: 0 } });
+  expect(result.warnings).toEqual([
+    { code: 'not-enough-space', message: expect.stringMatching(/^the data are in place, but their history has no backup yet/) as string },
+  ]);
+  expect(verbsOf(agent)).toEqual([...UP, 'prepareBackup', 'pinWal', 'unpinWal', 'clearStaging']);
 });
 
 it.each(PROVED.slice(1))('never takes the database over when %s fails, and leaves nothing staged', async (verb) => {
@@ -126,7 +142,13 @@ it.each(['damaged-object', 'digest-different'] as const)(
       [LABEL, older.label],
       [{ attempt: 0 }, { attempt: 1 }],
     ]);
-    expect(verbsOf(agent).slice(3, 8)).toEqual(['planRestore', 'stageWal', 'clearStaging', 'planRestore', 'stageWal']);
+    expect(verbsOf(agent).slice(SELECTED.length, SELECTED.length + 5)).toEqual([
+      'planRestore',
+      'stageWal',
+      'clearStaging',
+      'planRestore',
+      'stageWal',
+    ]);
   },
 );
 
@@ -140,21 +162,29 @@ it('says why for each state where none can be recovered', async () => {
   expect(verbsOf(agent)).not.toContain('takeOwnership');
 });
 
-it.each([...PROVED, 'takeOwnership', 'swapIn', 'verifyLive', 'storeSegments'])(
-  'heeds an abort while %s is done, and clears',
-  async (verb) => {
-    const held = holdVerb(undefined);
-    agent.verbs = { [verb]: held.verb };
-    const run = await agent.start('disasterRecovery', input);
-    await held.reached;
-    await run.signal(ABORT_SIGNAL);
-    const failure = await failureOf(run.result());
-    expect(failure).toMatchObject({ type: 'cancelled', message: expect.stringContaining('the recovery was aborted at: ') as string });
-    const begun = verbsOf(agent);
-    expect(begun.filter((done) => ALL.includes(done) && !['unpinWal', 'clearStaging'].includes(done)).at(-1)).toBe(verb);
-    expect(begun.includes('clearStaging')).toBe(ALL.indexOf(verb) > ALL.indexOf('planRestore'));
-    expect(begun.includes('unpinWal')).toBe(ALL.indexOf(verb) > ALL.indexOf('prepareBackup'));
-    if (begun.includes('findCandidates'))
-      expect(await statusOf(agent.client.workflow.getHandle(lockWorkflowId(DATABASE)))).toBe('COMPLETED');
-  },
-);
+it.each(['verifyLive', 'storeSegments'])('gives up the first backup on an abort in %s, and tells what is in place', async (verb) => {
+  const held = holdVerb({ warnings: [] });
+  agent.verbs = { [verb]: held.verb };
+  const run = await agent.start('disasterRecovery', input);
+  await held.reached;
+  await run.signal(ABORT_SIGNAL);
+  held.letGo();
+  expect(await run.result()).toMatchObject({ outcome: 'warnings', label: LABEL, warnings: [{ code: 'cancelled' }] });
+  expect(verbsOf(agent)).not.toContain('writeManifest');
+  expect(verbsOf(agent).at(-1)).toBe('clearStaging');
+});
+
+it.each([...new Set(PROVED), 'takeOwnership', 'swapIn'])('heeds an abort while %s is done, and clears', async (verb) => {
+  const held = holdVerb(undefined);
+  agent.verbs = { [verb]: held.verb };
+  const run = await agent.start('disasterRecovery', input);
+  await held.reached;
+  await run.signal(ABORT_SIGNAL);
+  const failure = await failureOf(run.result());
+  expect(failure).toMatchObject({ type: 'cancelled', message: expect.stringContaining('the recovery was aborted at: ') as string });
+  const begun = verbsOf(agent);
+  expect(begun.filter((done) => ALL.includes(done) && !['unpinWal', 'clearStaging'].includes(done)).at(-1)).toBe(verb);
+  expect(begun.includes('clearStaging')).toBe(ALL.indexOf(verb) > ALL.indexOf('planRestore'));
+  expect(begun.includes('unpinWal')).toBe(ALL.indexOf(verb) > ALL.indexOf('prepareBackup'));
+  if (begun.includes('findCandidates')) expect(await statusOf(agent.client.workflow.getHandle(lockWorkflowId(DATABASE)))).toBe('COMPLETED');
+});

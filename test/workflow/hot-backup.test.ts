@@ -7,7 +7,7 @@ import { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf, statusOf } from './failures.ts';
 import { holdVerb } from './held-verb.ts';
-import { DIGEST, LABEL } from './plausible-verbs.ts';
+import { BACKED_UP, DIGEST, LABEL } from './plausible-verbs.ts';
 
 let agent: FakeAgent;
 
@@ -17,14 +17,12 @@ beforeAll(async () => {
 beforeEach(() => agent.reset());
 afterAll(() => agent.stop());
 
-const ALL = ['prepareBackup', 'pinWal', 'storeSegments', 'storeAttachments', 'digestState', 'writeManifest', 'unpinWal'];
-
 it('pins, stores, digests, writes the manifest last, and unpins', async () => {
   const run = await agent.start('hotBackup', { database: DATABASE });
   const result = (await run.result()) as HotBackupResult;
   expect(result).toMatchObject({ outcome: 'done', database: DATABASE, label: LABEL, stateDigest: DIGEST, warnings: [] });
   expect(result.runId).toBe(run.firstExecutionRunId);
-  expect(verbsOf(agent)).toEqual(ALL);
+  expect(verbsOf(agent)).toEqual(BACKED_UP);
   expect(await statusOf(agent.client.workflow.getHandle(lockWorkflowId(DATABASE)))).toBe('COMPLETED');
 });
 
@@ -38,13 +36,13 @@ it('ends with warnings where the log is not whole, and then keeps the snapshots'
   expect(agent.calls.find(({ verb }) => verb === 'writeManifest')?.input).toMatchObject({ warnings: result.warnings });
 });
 
-it.each(ALL.slice(1, -1))('unpins when %s fails, and fails with its sentence', async (verb) => {
+it.each(BACKED_UP.slice(1, -1))('unpins when %s fails, and fails with its sentence', async (verb) => {
   const fail = async (): Promise<never> =>
     Promise.reject(new RstowError('source-damaged', 'byte 7 is no record', { details: { byte: 7 } }));
   agent.verbs = { [verb]: fail };
   const failure = await failureOf(agent.execute('hotBackup', { database: DATABASE }));
   expect(failure).toMatchObject({ type: 'source-damaged', message: 'source-damaged: byte 7 is no record', details: [{ byte: 7 }] });
-  expect(verbsOf(agent)).toEqual([...ALL.slice(0, ALL.indexOf(verb) + 1), 'unpinWal']);
+  expect(verbsOf(agent)).toEqual([...BACKED_UP.slice(0, BACKED_UP.indexOf(verb) + 1), 'unpinWal']);
 });
 
 it('unpins nothing when the pre-check refuses, for nothing was pinned', async () => {

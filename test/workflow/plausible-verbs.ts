@@ -47,6 +47,9 @@ export const PLANNED: PlannedRestore = {
   warnings: [],
 };
 
+/** The verbs of a backup, in their order. */
+export const BACKED_UP = ['prepareBackup', 'pinWal', 'storeSegments', 'storeAttachments', 'digestState', 'writeManifest', 'unpinWal'];
+
 /** A state that a recovery can try. */
 export const CANDIDATE: Candidate = { label: LABEL, repository: 'local', extents, records: counts.records, createdAtMs: 1_795_000_000_000 };
 

@@ -5,7 +5,7 @@ import { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf, statusOf } from './failures.ts';
 import { holdVerb } from './held-verb.ts';
-import { LABEL, PLANNED } from './plausible-verbs.ts';
+import { BACKED_UP, LABEL, PLANNED } from './plausible-verbs.ts';
 
 let agent: FakeAgent;
 
@@ -30,7 +30,8 @@ it('plans, stages, rehearses, swaps, compares, and clears', async () => {
   const result = await agent.execute<RestoreResult>('restore', input);
   expect(result).toMatchObject({ outcome: 'done', label: LABEL, dataDir: '/data', agent: 'db1', rehearsal: 'passed' });
   expect(result).toMatchObject({ fromTimeline: '0001', timeline: '0002', downtimeMs: 5 });
-  expect(verbsOf(agent)).toEqual([...SWAPPED, 'clearStaging']);
+  expect(result.firstBackup).toEqual({ label: LABEL, piecesStored: 1, bytesStored: 200 });
+  expect(verbsOf(agent)).toEqual([...SWAPPED, ...BACKED_UP, 'clearStaging']);
 });
 
 it('ends a dry run after the plan, which promises no number to a timeline that isn’t made', async () => {
@@ -157,7 +158,11 @@ it('compares to the end, and gives its result, though it is cancelled meanwhile'
   await held.reached;
   await run.cancel();
   held.letGo();
-  expect(await run.result()).toMatchObject({ outcome: 'done', replacedAt: '/data/.rstow/restores/run/replaced' });
+  expect(await run.result()).toMatchObject({
+    outcome: 'warnings',
+    warnings: [{ code: 'cancelled' }],
+    replacedAt: '/data/.rstow/restores/run/replaced',
+  });
 });
 
 it('rolls nothing back after a failure that left the old data in place', async () => {

@@ -22,11 +22,12 @@ export function restoreLines(result: RestoreResult): string[] {
   ]);
 }
 
-function endFacts({ rehearsal, replacedAt, replacedKeptUntilMs, downtimeMs, durationMs }: RestoreResult): Fact[] {
+function endFacts({ rehearsal, replacedAt, replacedKeptUntilMs, downtimeMs, firstBackup, durationMs }: RestoreResult): Fact[] {
   const facts: (Fact | undefined)[] = [
     rehearsal === undefined ? undefined : ['rehearsal', rehearsal],
     replacedAt === undefined ? undefined : ['replaced data', `${replacedAt}, kept until ${timeText(replacedKeptUntilMs ?? 0)}`],
     downtimeMs === undefined ? undefined : ['down for', durationText(downtimeMs)],
+    firstBackup === undefined ? undefined : ['first backup', firstBackup.label],
     durationMs === undefined ? undefined : ['took', durationText(durationMs)],
   ];
   return facts.filter((fact) => fact !== undefined);

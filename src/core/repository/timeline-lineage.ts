@@ -19,6 +19,15 @@ export function lineageOf(timelines: ReadonlyMap<string, TimelineNode>, timeline
   return node === undefined ? undefined : lineage;
 }
 
+/** Whether a history was begun from the other, by whatever restores and recoveries. */
+export function descendsFrom(timelines: ReadonlyMap<string, TimelineNode>, timeline: string, ancestor: string): boolean {
+  return (
+    lineageOf(timelines, timeline)
+      ?.slice(1)
+      .some((parent) => parent.timeline === ancestor) ?? false
+  );
+}
+
 /** Whether the piece's bytes belong to the history that the ancestor is part of. */
 export function belongsTo(ancestor: Ancestor, piece: Piece): boolean {
   if (piece.timeline !== ancestor.timeline) return false;

@@ -1,4 +1,5 @@
 import type { PlannedRestore } from '../../activities/plan-restore.ts';
+import { noBackupYet } from '../../contract/hot-backup.ts';
 import type { RestoreInput, RestoreResult } from '../../contract/restore.ts';
 import { outcomeOf, type Warning } from '../../contract/result.ts';
 import { alternativeSentence } from '../../core/backup/alternative.ts';
@@ -69,7 +70,8 @@ async function carryOut(input: RestoreInput, run: LocalRun, plan: PlannedRestore
   const { rehearsal, warnings } = await run.steps.rehearse({ database, repository, planKey });
   if (input.to === undefined) {
     const swapped = await swapLocally(run, { database, repository, planKey });
-    return resultOf(run, database, { plan, timeline, rehearsal, ...swapped, warnings: [...warnings, ...swapped.warnings] });
+    const unbacked = { code: 'no-backup-yet', message: noBackupYet(database) };
+    return resultOf(run, database, { plan, timeline, rehearsal, ...swapped, warnings: [...warnings, ...swapped.warnings, unbacked] });
   }
   run.phase('placing');
   await run.steps.placeElsewhere({ repository, planKey });

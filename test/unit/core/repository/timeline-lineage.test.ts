@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { belongsTo, lineageOf } from '../../../../src/core/repository/timeline-lineage.ts';
+import { belongsTo, descendsFrom, lineageOf } from '../../../../src/core/repository/timeline-lineage.ts';
 import type { Piece } from '../../../../src/core/repository/piece.ts';
 import { pieceOf, SEGMENT, segmentOf } from './some-pieces.ts';
 
@@ -45,6 +45,14 @@ it('takes nothing of a sibling, nor of a child', () => {
 
 it('takes no segment of a parent that the fork does not name', () => {
   expect(isPartOf('0002', pieceOf(0, 1, { timeline: '0001', segment: segmentOf(2) }))).toBe(false);
+});
+
+it('tells a history that was begun from another, over any number of forks, from all others', () => {
+  expect(descendsFrom(timelines, '0003', '0001')).toBe(true);
+  expect(descendsFrom(timelines, '0001', '0003')).toBe(false);
+  expect(descendsFrom(timelines, '0004', '0002')).toBe(false);
+  expect(descendsFrom(timelines, '0002', '0002')).toBe(false);
+  expect(descendsFrom(timelines, '0009', '0001')).toBe(false);
 });
 
 it('knows no lineage where the timeline or one of its parents is missing', () => {
