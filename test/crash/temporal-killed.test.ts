@@ -37,13 +37,13 @@ afterAll(async () => {
   await server.stop();
 });
 
-/** A restore that has written its stop note and started its watchdog, and whose server stops at `thaw`. */
+/** A restore whose watchdog is ready, and that has told its server to stop: it does so at `thaw`. */
 async function restoreBeforeItsStop(): Promise<{ run: StartedRun; thaw: () => void }> {
   const run = await startWatchedRun(scene, { type: 'restore', input: { database: DATABASE, backup: scene.backup.label } });
   await run.reach(pointOf(RESTORE_POINTS, 'the rehearsal server runs'));
-  const { thaw } = await freezeServer(scene.stack);
-  await run.reach(pointOf(RESTORE_POINTS, 'the stop note is written'));
-  await expect.poll(() => watchdogsOf(scene.stack), { timeout: PATIENCE_MS }).toHaveLength(1);
+  const { thaw, isToldToStop } = await freezeServer(scene.stack);
+  await expect.poll(isToldToStop, { timeout: PATIENCE_MS, interval: 5 }).toBe(true);
+  expect(await watchdogsOf(scene.stack)).toHaveLength(1);
   return { run, thaw };
 }
 

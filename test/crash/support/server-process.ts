@@ -1,6 +1,7 @@
 /** The database's own server as a process, to make it slow to stop; and a loop that starts others. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,11 +17,20 @@ import { freezeProcess } from '../../support/freeze-process.ts';
 const POLL_MS = 20;
 const UP_TIMEOUT_MS = 60_000;
 
+/** `isToldToStop`: a SIGINT waits for it. */
+export type FrozenServer = { thaw: () => void; isToldToStop: () => boolean };
+
 /** Holds the server, so that a stop takes until `thaw`, or until the service's patience is over. */
-export async function freezeServer(stack: DatabaseStack): Promise<{ thaw: () => void }> {
+export async function freezeServer(stack: DatabaseStack): Promise<FrozenServer> {
   const { pid } = JSON.parse(readFileSync(join(stack.folder, 'service/service.json'), 'utf8')) as { pid: number };
   await freezeProcess(pid);
-  return { thaw: () => void process.kill(pid, 'SIGCONT') };
+  return { thaw: () => void process.kill(pid, 'SIGCONT'), isToldToStop: () => isPending(pid, constants.signals.SIGINT) };
+}
+
+/** @see proc_pid_status(5): ShdPnd is a mask, in hex, of the signals that wait for the process. */
+function isPending(pid: number, signal: number): boolean {
+  const [, mask = '0'] = /^ShdPnd:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n;
 }
 
 export async function answers({ settings, config }: DatabaseStack): Promise<boolean> {
