@@ -34,7 +34,7 @@ const failing =
 
 test('what was staged and can’t be cleared makes no failure of a restore that held', async () => {
   verbs.clearStaging = failing('failed');
-  await expect(restore()).resolves.toMatchObject({ outcome: 'done', downtimeMs: 5 });
+  await expect(restore()).resolves.toMatchObject({ outcome: 'warnings', warnings: [{ code: 'no-backup-yet' }], downtimeMs: 5 });
   expect(phases.at(-1)).toBe('clearing the staged files failed, the agent will do it: as planted');
 });
 

@@ -2,7 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { type CheckFact, type CheckLevel, standingOf } from '../../../../src/core/backup/standing.ts';
 
 const held = (level: CheckLevel, atMs: number): CheckFact => ({ level, atMs });
-const failed = (level: CheckLevel, atMs: number): CheckFact => ({ level, atMs, failure: { code: 'damaged-object', sentence: `at ${atMs}` } });
+const failed = (level: CheckLevel, atMs: number): CheckFact => ({
+  level,
+  atMs,
+  failure: { code: 'damaged-object', sentence: `at ${atMs}` },
+});
 
 describe('standingOf', () => {
   it('knows nothing of a backup that was never checked', () => {
