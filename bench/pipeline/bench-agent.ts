@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
-import { claimOwnership } from '../../src/activities/ownership.ts';
+import { claimOwnership } from '../../src/activities/stored/ownership.ts';
 import type { RunPort } from '../../src/activities/run-port.ts';
-import { createTimeline } from '../../src/activities/timelines.ts';
+import { createTimeline } from '../../src/activities/stored/timelines.ts';
 import { agentConfigSchema } from '../../src/config/agent-config.ts';
 import { createRepositoryOpener } from '../../src/worker/repositories.ts';
 

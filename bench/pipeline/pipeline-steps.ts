@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
-import { digestState } from '../../src/activities/digest-state.ts';
-import { placeElsewhere } from '../../src/activities/finish-restore.ts';
-import { pinWal, unpinWal } from '../../src/activities/pinned-segments.ts';
-import { planRestore } from '../../src/activities/plan-restore.ts';
-import { stageWal } from '../../src/activities/stage-wal.ts';
-import { storeSegments } from '../../src/activities/store-segments.ts';
-import { verifyStoredBackup } from '../../src/activities/verify-backup.ts';
-import { writeManifest } from '../../src/activities/write-manifest.ts';
+import { digestState } from '../../src/activities/backup/digest-state.ts';
+import { placeElsewhere } from '../../src/activities/restore/finish-restore.ts';
+import { pinWal, unpinWal } from '../../src/activities/backup/pinned-segments.ts';
+import { planRestore } from '../../src/activities/restore/plan-restore.ts';
+import { stageWal } from '../../src/activities/restore/stage-wal.ts';
+import { storeSegments } from '../../src/activities/backup/store-segments.ts';
+import { verifyStoredBackup } from '../../src/activities/verify/verify-backup.ts';
+import { writeManifest } from '../../src/activities/backup/write-manifest.ts';
 import { benchRun, DATABASE, REPOSITORY } from './bench-agent.ts';
 
 const COMMON = { database: DATABASE, repository: REPOSITORY };

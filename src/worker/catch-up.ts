@@ -1,7 +1,7 @@
 import type { ActivityDeps } from '../activities/activity-deps.ts';
-import { inEachRepository } from '../activities/each-repository.ts';
-import { claimOwnership, currentOwner, findOwner } from '../activities/ownership.ts';
-import { lackingTimelines, putTimeline, readTimelines } from '../activities/timelines.ts';
+import { inEachRepository } from '../activities/stored/each-repository.ts';
+import { claimOwnership, currentOwner, findOwner } from '../activities/stored/ownership.ts';
+import { lackingTimelines, putTimeline, readTimelines } from '../activities/stored/timelines.ts';
 import type { Owner } from '../config/repository-json/owner.ts';
 import type { Timeline } from '../config/repository-json/timeline.ts';
 import { ownerPrefix, timelinesPrefix } from '../core/repository/object-keys.ts';

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import type { ActivityDeps } from '../activities/activity-deps.ts';
-import { checkDataDirectoryIsServers } from '../activities/data-directory-check.ts';
+import { checkDataDirectoryIsServers } from '../activities/backup/data-directory-check.ts';
 import { databaseSettings, repositoryName } from '../activities/database-settings.ts';
-import { claimOwnership, findOwner } from '../activities/ownership.ts';
-import { withServer } from '../activities/rstmdb-connection.ts';
-import { createTimeline } from '../activities/timelines.ts';
+import { claimOwnership, findOwner } from '../activities/stored/ownership.ts';
+import { withServer } from '../activities/server/rstmdb-connection.ts';
+import { createTimeline } from '../activities/stored/timelines.ts';
 import type { Owner } from '../config/repository-json/owner.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { listSegments } from '../io/data-directory/segments.ts';

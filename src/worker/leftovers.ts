@@ -1,6 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { endScratchServer } from '../activities/scratch-server.ts';
+import { endScratchServer } from '../activities/server/scratch-server.ts';
 import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';
 import { removeScratch } from '../io/agent-state/scratch.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';

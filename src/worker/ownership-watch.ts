@@ -1,5 +1,5 @@
 import type { ActivityDeps } from '../activities/activity-deps.ts';
-import { findStaleServer } from '../activities/stale-server.ts';
+import { findStaleServer } from '../activities/recovery/stale-server.ts';
 import { staleSentence } from '../contract/describe-database.ts';
 import type { AgentWorkers } from './agent-workers.ts';
 import type { Logger } from './agent-logger.ts';

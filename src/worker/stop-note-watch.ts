@@ -1,4 +1,4 @@
-import { finishStopNote } from '../activities/finish-stop-note.ts';
+import { finishStopNote } from '../activities/restore/finish-stop-note.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { Logger } from './agent-logger.ts';
 import { type RepeatingTask, startRepeatingTask } from './repeating-task.ts';

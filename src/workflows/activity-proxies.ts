@@ -1,6 +1,6 @@
 import { ActivityCancellationType, type ActivityOptions, proxyActivities, type RetryPolicy } from '@temporalio/workflow';
 import type { Activities } from '../activities/activities.ts';
-import type { Place } from '../activities/locate.ts';
+import type { Place } from '../activities/catalogue/locate.ts';
 import { errorTable } from '../core/errors/error-table.ts';
 import { agentQueue, ANY_QUEUE, databaseQueue, installationQueue, standbyQueue } from '../contract/names.ts';
 

@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/workflow';
-import type { FindAlternativeInput } from '../activities/find-alternative.ts';
-import type { Place } from '../activities/locate.ts';
+import type { FindAlternativeInput } from '../activities/restore/find-alternative.ts';
+import type { Place } from '../activities/catalogue/locate.ts';
 import { alternativeSentence } from '../core/backup/alternative.ts';
 import { isObjectDamage } from '../core/errors/object-damage.ts';
 import { step } from './activity-proxies.ts';

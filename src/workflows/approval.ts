@@ -1,5 +1,5 @@
 import { condition, defineUpdate, setHandler } from '@temporalio/workflow';
-import type { PlannedRestore } from '../activities/plan-restore.ts';
+import type { PlannedRestore } from '../activities/restore/plan-restore.ts';
 import {
   type Approval,
   APPROVE_UPDATE,

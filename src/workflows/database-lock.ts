@@ -10,7 +10,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import type { Place } from '../activities/locate.ts';
+import type { Place } from '../activities/catalogue/locate.ts';
 import { lockWorkflowId, RELEASE_SIGNAL } from '../contract/names.ts';
 import type { CommonResult } from '../contract/result.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';

@@ -1,5 +1,5 @@
 import { CancellationScope, defineSignal, isCancellation, setHandler } from '@temporalio/workflow';
-import type { Place } from '../activities/locate.ts';
+import type { Place } from '../activities/catalogue/locate.ts';
 import type { LockHolder } from '../activities/run-registry.ts';
 import { type DisasterRecoveryInput, type DisasterRecoveryResult, parseDisasterRecoveryInput } from '../contract/disaster-recovery.ts';
 import { ABORT_SIGNAL, REQUEST_RECOVERY_SIGNAL } from '../contract/messages.ts';

@@ -1,5 +1,5 @@
 import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
-import type { Place } from '../activities/locate.ts';
+import type { Place } from '../activities/catalogue/locate.ts';
 import { type FirstBackup, noBackupYet } from '../contract/hot-backup.ts';
 import type { Warning } from '../contract/result.ts';
 import { backUp } from './hot-backup.ts';

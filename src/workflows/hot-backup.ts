@@ -1,5 +1,5 @@
-import type { Place } from '../activities/locate.ts';
-import type { PreparedBackup } from '../activities/prepare-backup.ts';
+import type { Place } from '../activities/catalogue/locate.ts';
+import type { PreparedBackup } from '../activities/backup/prepare-backup.ts';
 import { type HotBackupInput, type HotBackupResult, parseHotBackupInput } from '../contract/hot-backup.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
 import { cleanup, step, transfer } from './activity-proxies.ts';

@@ -1,5 +1,5 @@
 import { ActivityFailure, TimeoutFailure } from '@temporalio/workflow';
-import type { Place } from '../activities/locate.ts';
+import type { Place } from '../activities/catalogue/locate.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { probeAgent, probeAnyone, probeDatabase, probeDatabaseBriefly, probeDatabaseSoon, probeStandby } from './activity-proxies.ts';
 

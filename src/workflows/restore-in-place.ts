@@ -1,6 +1,6 @@
 import { ApplicationFailure, CancellationScope } from '@temporalio/workflow';
-import type { Place } from '../activities/locate.ts';
-import type { SwapInput, SwappedIn } from '../activities/swap-in.ts';
+import type { Place } from '../activities/catalogue/locate.ts';
+import type { SwapInput, SwappedIn } from '../activities/restore/swap-in.ts';
 import { type DataInPlace, notRolledBackClause, restoredInPlaceClause, rolledBackClause } from '../contract/data-in-place.ts';
 import { ROLLED_BACK_CODES } from '../contract/restore.ts';
 import type { Warning } from '../contract/result.ts';

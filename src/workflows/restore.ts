@@ -1,6 +1,6 @@
 import { sleep } from '@temporalio/workflow';
-import type { Place } from '../activities/locate.ts';
-import type { PlannedRestore, PlanRestoreInput } from '../activities/plan-restore.ts';
+import type { Place } from '../activities/catalogue/locate.ts';
+import type { PlannedRestore, PlanRestoreInput } from '../activities/restore/plan-restore.ts';
 import { parseRestoreInput, type RestoreInput, type RestoreResult } from '../contract/restore.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
 import { assert } from '../core/errors/assert.ts';

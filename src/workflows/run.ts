@@ -1,5 +1,5 @@
 import { log, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
-import type { Place } from '../activities/locate.ts';
+import type { Place } from '../activities/catalogue/locate.ts';
 import { SEARCH_ATTRIBUTES } from '../contract/names.ts';
 import type { Progress } from '../contract/progress.ts';
 

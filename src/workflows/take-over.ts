@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/workflow';
-import type { Place } from '../activities/locate.ts';
-import type { PlannedRestore } from '../activities/plan-restore.ts';
-import type { Candidate, Candidates } from '../activities/recovery-candidates.ts';
+import type { Place } from '../activities/catalogue/locate.ts';
+import type { PlannedRestore } from '../activities/restore/plan-restore.ts';
+import type { Candidate, Candidates } from '../activities/recovery/recovery-candidates.ts';
 import type { DisasterRecoveryInput, DisasterRecoveryResult, Loss, SkippedState } from '../contract/disaster-recovery.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
 import { isObjectDamage } from '../core/errors/object-damage.ts';

@@ -1,6 +1,6 @@
 import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
-import type { Place } from '../activities/locate.ts';
-import type { TestPoint } from '../activities/test-point.ts';
+import type { Place } from '../activities/catalogue/locate.ts';
+import type { TestPoint } from '../activities/recovery-test/test-point.ts';
 import { parseTestRecoveryInput, type TestRecoveryInput, type TestRecoveryResult } from '../contract/test-recovery.ts';
 import { cleanup, step, transfer } from './activity-proxies.ts';
 import { placeAnywhere, placeOfAgent } from './place.ts';

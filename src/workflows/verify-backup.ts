@@ -1,7 +1,7 @@
 import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
-import type { Place } from '../activities/locate.ts';
-import type { RecordVerificationInput } from '../activities/record-verification.ts';
-import type { Verified } from '../activities/verification.ts';
+import type { Place } from '../activities/catalogue/locate.ts';
+import type { RecordVerificationInput } from '../activities/verify/record-verification.ts';
+import type { Verified } from '../activities/verify/verification.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
 import { parseVerifyBackupInput, type VerifyBackupInput, type VerifyBackupResult } from '../contract/verify-backup.ts';
 import { isVerdictOnBackup } from '../core/errors/object-damage.ts';

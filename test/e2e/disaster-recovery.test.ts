@@ -2,7 +2,7 @@ import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
-import { liveDigest } from '../../src/activities/live-digest.ts';
+import { liveDigest } from '../../src/activities/state/live-digest.ts';
 import type { DescribeDatabaseResult } from '../../src/contract/describe-database.ts';
 import type { DisasterRecoveryResult } from '../../src/contract/disaster-recovery.ts';
 import { PROGRESS_QUERY } from '../../src/contract/names.ts';

@@ -2,9 +2,9 @@
 import { cp, rename } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
-import { liveDigest } from '../../src/activities/live-digest.ts';
-import { currentOwner } from '../../src/activities/ownership.ts';
-import { readTimelines } from '../../src/activities/timelines.ts';
+import { liveDigest } from '../../src/activities/state/live-digest.ts';
+import { currentOwner } from '../../src/activities/stored/ownership.ts';
+import { readTimelines } from '../../src/activities/stored/timelines.ts';
 import type { DescribeDatabaseResult } from '../../src/contract/describe-database.ts';
 import type { DisasterRecoveryResult } from '../../src/contract/disaster-recovery.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';

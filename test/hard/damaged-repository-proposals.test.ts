@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
-import { storePiece } from '../../src/activities/piece-store.ts';
+import { storePiece } from '../../src/activities/backup/piece-store.ts';
 import type { DescribeDatabaseResult } from '../../src/contract/describe-database.ts';
 import type { ListBackupsResult } from '../../src/contract/list-backups.ts';
 import type { VerifyBackupResult } from '../../src/contract/verify-backup.ts';

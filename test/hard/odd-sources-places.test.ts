@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, realpath, rename, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { planRestore } from '../../src/activities/plan-restore.ts';
+import { planRestore } from '../../src/activities/restore/plan-restore.ts';
 import { backUp, type BackUpOptions, directDeps, directRun, restoreInPlace } from '../support/direct-backup.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import { backUpAndRestore, expectSound, oddSource, sourceDigest, writeOrders } from '../support/odd-source.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { showsSameState } from '../../src/activities/float-drift.ts';
-import type { ReplaySource } from '../../src/activities/replay-segments.ts';
+import { showsSameState } from '../../src/activities/state/float-drift.ts';
+import type { ReplaySource } from '../../src/activities/state/replay-segments.ts';
 import type { Manifest } from '../../src/config/repository-json/manifest.ts';
 import { segmentFileName } from '../../src/core/wal/segment-id.ts';
 import { applyEvent, createInstance, deleteInstance } from '../../src/io/rstmdb/instances.ts';

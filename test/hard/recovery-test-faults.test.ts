@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
-import { readTests } from '../../src/activities/record-test.ts';
+import { readTests } from '../../src/activities/recovery-test/record-test.ts';
 import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';
 import { errorRow, type ErrorCode } from '../../src/core/errors/error-table.ts';
 import type { AgentProcess } from '../support/agent-process.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { liveDigest } from '../../src/activities/live-digest.ts';
+import { liveDigest } from '../../src/activities/state/live-digest.ts';
 import type { Manifest } from '../../src/config/repository-json/manifest.ts';
 import { makeDatabaseStack, type DatabaseStack } from '../support/database-stack.ts';
 import { backUp } from '../support/direct-backup.ts';

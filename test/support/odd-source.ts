@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
-import { liveDigest } from '../../src/activities/live-digest.ts';
+import { liveDigest } from '../../src/activities/state/live-digest.ts';
 import type { Manifest } from '../../src/config/repository-json/manifest.ts';
 import { connectRstmdb } from '../../src/io/rstmdb/connect-rstmdb.ts';
 import { applyEvent, createInstance } from '../../src/io/rstmdb/instances.ts';

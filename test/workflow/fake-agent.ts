@@ -6,8 +6,8 @@ import { DefaultLogger, makeTelemetryFilterString, NativeConnection, Runtime, Wo
 import type { Activities } from '../../src/activities/activities.ts';
 import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
 import { activityFailure } from '../../src/activities/activity-failure.ts';
-import { findLockHolder } from '../../src/activities/lock-holder.ts';
-import type { Place } from '../../src/activities/locate.ts';
+import { findLockHolder } from '../../src/activities/catalogue/lock-holder.ts';
+import type { Place } from '../../src/activities/catalogue/locate.ts';
 import {
   agentQueue,
   ANY_QUEUE,

@@ -1,9 +1,9 @@
 /** What each verb answers where all goes well. */
 import type { Activities } from '../../src/activities/activities.ts';
-import type { Place } from '../../src/activities/locate.ts';
-import type { PlannedRestore } from '../../src/activities/plan-restore.ts';
-import type { Candidate } from '../../src/activities/recovery-candidates.ts';
-import type { WrittenManifest } from '../../src/activities/write-manifest.ts';
+import type { Place } from '../../src/activities/catalogue/locate.ts';
+import type { PlannedRestore } from '../../src/activities/restore/plan-restore.ts';
+import type { Candidate } from '../../src/activities/recovery/recovery-candidates.ts';
+import type { WrittenManifest } from '../../src/activities/backup/write-manifest.ts';
 import type { WalOffsetText } from '../../src/core/wal/wal-offset.ts';
 
 export const LABEL = '20261124T101500Z-hot';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { databaseSettings } from '../../activities/database-settings.ts';
-import { type LiveDigest, liveDigest } from '../../activities/live-digest.ts';
+import { type LiveDigest, liveDigest } from '../../activities/state/live-digest.ts';
 import type { HotBackupResult } from '../../contract/hot-backup.ts';
 import type { RestoreResult } from '../../contract/restore.ts';
 import type { VerifyBackupResult } from '../../contract/verify-backup.ts';

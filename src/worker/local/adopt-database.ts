@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import type { ActivityDeps } from '../../activities/activity-deps.ts';
-import { listLabels, readManifest } from '../../activities/backups.ts';
-import { checkDataDirectoryIsServers } from '../../activities/data-directory-check.ts';
-import { timelineOfData } from '../../activities/data-timeline.ts';
+import { listLabels, readManifest } from '../../activities/stored/backups.ts';
+import { checkDataDirectoryIsServers } from '../../activities/backup/data-directory-check.ts';
+import { timelineOfData } from '../../activities/backup/data-timeline.ts';
 import { databaseSettings, repositoryName } from '../../activities/database-settings.ts';
-import { claimEverywhere, findOwner } from '../../activities/ownership.ts';
-import { withServer } from '../../activities/rstmdb-connection.ts';
-import { readTimelines } from '../../activities/timelines.ts';
+import { claimEverywhere, findOwner } from '../../activities/stored/ownership.ts';
+import { withServer } from '../../activities/server/rstmdb-connection.ts';
+import { readTimelines } from '../../activities/stored/timelines.ts';
 import type { DatabaseConfig } from '../../config/agent-config.ts';
 import type { Owner } from '../../config/repository-json/owner.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';

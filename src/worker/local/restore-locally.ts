@@ -1,4 +1,4 @@
-import type { PlannedRestore } from '../../activities/plan-restore.ts';
+import type { PlannedRestore } from '../../activities/restore/plan-restore.ts';
 import { noBackupYet } from '../../contract/hot-backup.ts';
 import type { RestoreInput, RestoreResult } from '../../contract/restore.ts';
 import { outcomeOf, type Warning } from '../../contract/result.ts';

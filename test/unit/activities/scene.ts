@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import type { ActivityDeps } from '../../../src/activities/activity-deps.ts';
 import type { RunPort } from '../../../src/activities/run-port.ts';
-import { createTimeline } from '../../../src/activities/timelines.ts';
+import { createTimeline } from '../../../src/activities/stored/timelines.ts';
 import { agentConfigSchema } from '../../../src/config/agent-config.ts';
 import type { Timeline } from '../../../src/config/repository-json/timeline.ts';
 import { makeSegmentId, type SegmentId, segmentFileName } from '../../../src/core/wal/segment-id.ts';

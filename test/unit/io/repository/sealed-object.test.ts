@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { listLabels, readManifest } from '../../../../src/activities/backups.ts';
+import { listLabels, readManifest } from '../../../../src/activities/stored/backups.ts';
 import { manifestSchema } from '../../../../src/config/repository-json/manifest.ts';
 import { manifestKey } from '../../../../src/core/repository/object-keys.ts';
 import { createMemoryRepository } from '../../../../src/io/repository/memory-repository.ts';

@@ -1,0 +1,105 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Attachment } from '../../config/repository-json/manifest.ts';
+import type { Warning } from '../../contract/result.ts';
+import { backupKey } from '../../core/repository/object-keys.ts';
+import { createDigestStage } from '../../io/checksum/digest-stage.ts';
+import { hasSnapshots, packSnapshots } from '../../io/data-directory/snapshots.ts';
+import { errnoOf } from '../../io/data-directory/system-error.ts';
+import type { Repository } from '../../io/repository/repository.ts';
+import { getMachine, listMachines } from '../../io/rstmdb/machines.ts';
+import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { databaseSettings } from '../database-settings.ts';
+import { zstdCoding } from '../stored/piece-coding.ts';
+import { withServer } from '../server/rstmdb-connection.ts';
+import type { RunPort } from '../run-port.ts';
+import { storedDigest } from '../stored/stored-object.ts';
+
+export type StoreAttachmentsInput = {
+  database: string;
+  repository: string;
+  label: string;
+  /** Only where the log is not whole: with the whole log nobody ever needs a snapshot. */
+  withSnapshots: boolean;
+};
+
+export type StoredAttachments = { attachments: Attachment[]; warnings: Warning[] };
+
+/**
+ * Keeps what a new host or a rescue needs beside the log: machine definitions, the server's config files, and the
+ * snapshots where the log alone can't rebuild them. A config file that can't be read is a warning: the data matter more.
+ * Fails: server-unreachable, repository-unavailable. Twice: what is there stays.
+ */
+export const storeAttachments =
+  (deps: ActivityDeps) =>
+  async (input: StoreAttachmentsInput, run: RunPort): Promise<StoredAttachments> => {
+    const settings = databaseSettings(deps.config, input.database);
+    const repository = await deps.openRepository(input.repository);
+    const shelf: Shelf = { ...input, repository, signal: run.signal };
+    const options = { timing: deps.config.timing, signal: run.signal };
+    const machines = await withServer(settings.server, options, machinesJson);
+    const attachments = [await attach(shelf, 'machines.json.zst', Readable.from([Buffer.from(machines)]))];
+    const warnings: Warning[] = [];
+    for (const [index, file] of settings.server.configFiles.entries()) {
+      const opened = await openConfigFile(file);
+      if ('code' in opened) warnings.push(opened);
+      else attachments.push(await attach(shelf, `server-config-${index + 1}-${safeName(basename(file))}.zst`, opened.createReadStream()));
+    }
+    if (input.withSnapshots && (await hasSnapshots(settings.dataDir))) {
+      attachments.push(await attach(shelf, 'snapshots.tar.zst', packSnapshots(settings.dataDir)));
+    }
+    return { attachments, warnings };
+  };
+
+type Shelf = { repository: Repository; database: string; label: string; signal: AbortSignal };
+
+async function attach(shelf: Shelf, name: string, source: Readable): Promise<Attachment> {
+  const staged = await shelf.repository.stage();
+  try {
+    const stored = createDigestStage();
+    await pipeline([source, ...zstdCoding.encode(), stored.stream, staged.sink], { signal: shelf.signal });
+    const key = backupKey(shelf.database, shelf.label, name);
+    const put = await staged.commit(key);
+    // An attempt that died stored what there was then: the manifest promises what is stored.
+    const { sizeBytes, sha256 } = put === 'stored' ? stored.result() : await storedDigest(shelf.repository, key, shelf.signal);
+    return { name, storedBytes: sizeBytes, storedSha256: sha256 };
+  } finally {
+    await staged.discard();
+  }
+}
+
+async function openConfigFile(file: string): Promise<FileHandle | Warning> {
+  try {
+    const handle = await open(file);
+    if ((await handle.stat()).isFile()) return handle;
+    await handle.close();
+    return unread(file, 'it is no file');
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return unread(file, (error as Error).message);
+  }
+}
+
+function unread(file: string, why: string): Warning {
+  return {
+    code: 'config-file-unread',
+    message: `the server’s config file ${file} is not in this backup, and a new host would lack it: ${why}`,
+  };
+}
+
+/** Raw definitions, so that their numbers keep their text. */
+async function machinesJson(client: RstmdbClient): Promise<string> {
+  const lines: string[] = [];
+  for (const name of await listMachines(client)) {
+    const { definitionText } = await getMachine(client, name);
+    lines.push(`{"machine":${JSON.stringify(name.machine)},"version":${name.version},"definition":${definitionText}}`);
+  }
+  return `[\n${lines.join(',\n')}\n]\n`;
+}
+
+function safeName(name: string): string {
+  return name.replaceAll(/[^A-Za-z0-9._-]/g, '_');
+}

@@ -1,0 +1,34 @@
+import { join } from 'node:path';
+import type { DatabaseConfig } from '../../config/agent-config.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { readTimelineFile, writeTimelineFile } from '../../io/data-directory/timeline-file.ts';
+import type { Repository } from '../../io/repository/repository.ts';
+import { FIRST_TIMELINE, readTimelines } from '../stored/timelines.ts';
+
+/**
+ * Which history the directory continues: its own file says so. Without a file it is the first timeline, and is marked
+ * as such, as long as no other was ever made. Fails: timeline-diverged.
+ */
+export async function timelineOfData(repository: Repository, database: string, settings: DatabaseConfig): Promise<string> {
+  const walDir = join(settings.dataDir, 'wal');
+  const timelines = await readTimelines(repository, database);
+  const file = await readTimelineFile(walDir);
+  if (file === undefined) {
+    const only = timelines.get(FIRST_TIMELINE);
+    if (only === undefined || timelines.size !== 1) throw unmarked(walDir, [...timelines.keys()]);
+    await writeTimelineFile(walDir, { format: 1, database, timeline: FIRST_TIMELINE, generation: only.generation });
+    return FIRST_TIMELINE;
+  }
+  const known = timelines.get(file.timeline);
+  // Two repositories that never met may have given one id to two histories: the run that made each tells them apart.
+  const isSame = known !== undefined && (file.fork === undefined || file.fork.runId === known.runId);
+  if (file.database === database && isSame) return file.timeline;
+  const whose = `timeline ${file.timeline} of database "${file.database}"`;
+  throw new RstowError('timeline-diverged', `${walDir} holds ${whose}, which the repository does not know as ${database}'s`);
+}
+
+function unmarked(walDir: string, timelines: string[]): RstowError {
+  return new RstowError('timeline-diverged', `${walDir} does not say which timeline it continues: ${timelines.join(', ')}`, {
+    details: { walDir, timelines },
+  });
+}

@@ -1,0 +1,50 @@
+import { stat } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { readRange } from '../../io/data-directory/range-reader.ts';
+import type { ChunkFeed } from './chunk-feed.ts';
+import { createRecordCut, type CutRange, type PieceContent } from '../stored/record-cut.ts';
+
+/** One segment's file as a backup reads it: usually a pin, so that compaction can't take it away. */
+export type PieceSource = CutRange & {
+  path: string;
+  /** How long an incomplete record may stay unchanged before it counts as torn. */
+  tornTailMs: number;
+  signal: AbortSignal;
+};
+
+const GROWTH_POLL_MS = 50;
+const GROWTH_BYTES_MAX = 1024 * 1024;
+
+/** Feeds whole records only, in one pass; tells what they were. */
+export async function readPiece(source: PieceSource, feed: Pick<ChunkFeed, 'nextBuffer' | 'write'>): Promise<PieceContent> {
+  const cut = createRecordCut(source);
+  for await (const chunk of growingBytes(source, feed.nextBuffer)) {
+    for (const part of cut.push(chunk)) feed.write(part);
+    if (cut.isDecided()) break;
+  }
+  return cut.content();
+}
+
+/** The bytes up to the target, then whatever a writer that is in the middle of a record still appends. */
+async function* growingBytes(source: PieceSource, nextBuffer: ChunkFeed['nextBuffer']): AsyncGenerator<Uint8Array> {
+  const { path, signal } = source;
+  let positionBytes = source.startBytes;
+  let untilBytes = source.targetBytes;
+  for (;;) {
+    yield* readRange({ source: { kind: 'path', path }, startBytes: positionBytes, endBytes: untilBytes, signal, nextBuffer });
+    positionBytes = untilBytes;
+    const sizeBytes = await grownSize(source, positionBytes);
+    if (sizeBytes === positionBytes) return;
+    untilBytes = Math.min(sizeBytes, positionBytes + GROWTH_BYTES_MAX);
+  }
+}
+
+/** Waits until the file is longer; the same size where it stays unchanged for too long. */
+async function grownSize(source: PieceSource, knownBytes: number): Promise<number> {
+  for (let waitedMs = 0; waitedMs <= source.tornTailMs; waitedMs += GROWTH_POLL_MS) {
+    const { size } = await stat(source.path);
+    if (size > knownBytes) return size;
+    await delay(GROWTH_POLL_MS, undefined, { signal: source.signal });
+  }
+  return knownBytes;
+}

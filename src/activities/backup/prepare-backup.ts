@@ -1,0 +1,55 @@
+import { labelClaimSchema } from '../../config/repository-json/label-claim.ts';
+import { assert } from '../../core/errors/assert.ts';
+import { backupLabel } from '../../core/backup/label.ts';
+import { labelClaimKey } from '../../core/repository/object-keys.ts';
+import type { Repository } from '../../io/repository/repository.ts';
+import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
+import { ping, serverInfo } from '../../io/rstmdb/server.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { checkDataDirectoryIsServers } from './data-directory-check.ts';
+import { timelineOfData } from './data-timeline.ts';
+import { databaseSettings, repositoryName } from '../database-settings.ts';
+import { requireOwner } from '../stored/ownership.ts';
+import { withServer } from '../server/rstmdb-connection.ts';
+import type { RunPort } from '../run-port.ts';
+
+export type PrepareBackupInput = { database: string; repository?: string; startedAtMs: number };
+export type PreparedBackup = { repository: string; label: string; timeline: string; serverVersion: string };
+
+const LABEL_ATTEMPTS_MAX = 1000;
+
+/**
+ * Everything that can be refused before anything is read: server, directory, repository, owner, timeline. Takes the
+ * label. Fails: server-unreachable, server-refused, data-directory-foreign, data-directory-missing, owner-outdated,
+ * timeline-diverged, repository-unavailable. Twice: the same label.
+ */
+export const prepareBackup =
+  (deps: ActivityDeps) =>
+  async (input: PrepareBackupInput, run: RunPort): Promise<PreparedBackup> => {
+    const { database, startedAtMs } = input;
+    const settings = databaseSettings(deps.config, database);
+    const name = repositoryName(settings, input.repository);
+    const repository = await deps.openRepository(name);
+    await requireOwner(deps, database);
+    const options = { timing: deps.config.timing, signal: run.signal };
+    const { serverVersion } = await withServer(settings.server, options, async (client) => {
+      await ping(client);
+      await checkDataDirectoryIsServers(settings, client);
+      return serverInfo(client);
+    });
+    const timeline = await timelineOfData(repository, database, settings);
+    const label = await takeLabel(repository, database, { startedAtMs, runId: run.runId });
+    return { repository: name, label, timeline, serverVersion };
+  };
+
+async function takeLabel(repository: Repository, database: string, run: { startedAtMs: number; runId: string }): Promise<string> {
+  for (let attempt = 1; attempt <= LABEL_ATTEMPTS_MAX; attempt += 1) {
+    const label = backupLabel(run.startedAtMs, 'hot', attempt);
+    const key = labelClaimKey(database, label);
+    const put = await putSealed(repository, key, { schema: labelClaimSchema, value: { format: 1, runId: run.runId } });
+    if (put === 'stored') return label;
+    const there = await readSealed(repository, key, labelClaimSchema);
+    if (there?.runId === run.runId) return label;
+  }
+  assert(false, 'fewer than a thousand backups begin in one second');
+}

@@ -1,0 +1,111 @@
+import type { Fence } from '../../config/repository-json/fence.ts';
+import { type StoredExtents, storedExtentsSchema } from '../../config/repository-json/stored-extents.ts';
+import type { Restorable } from '../../contract/hot-backup.ts';
+import type { Warning } from '../../contract/result.ts';
+import { planCover } from '../../core/repository/cover.ts';
+import { planKey } from '../../core/repository/object-keys.ts';
+import { type Piece, piecesBySegment } from '../../core/repository/piece.ts';
+import { continuityOf } from '../../core/wal/continuity.ts';
+import type { RecordView } from '../../core/wal/record-scanner.ts';
+import type { SegmentId } from '../../core/wal/segment-id.ts';
+import type { Extent } from '../../core/wal/wal-range.ts';
+import { readCheckpoint } from '../../io/agent-state/digest-checkpoint.ts';
+import { putSealed } from '../../io/repository/sealed-object.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { checkpointFile } from './checkpoint-file.ts';
+import { databaseSettings } from '../database-settings.ts';
+import { createPassingReplay, keepReplay, type PassingReplay } from './passing-replay.ts';
+import { PIECE_SIZE_BYTES_MAX, type PieceShelf, storePiece } from './piece-store.ts';
+import { pinnedPath, readFence } from './pinned-segments.ts';
+import type { PieceContent } from '../stored/record-cut.ts';
+import type { RunPort } from '../run-port.ts';
+import { checkContinues } from './source-continuity.ts';
+import { judgeTail } from './segment-tail.ts';
+import { storedPieces } from '../stored/timelines.ts';
+
+export type StoreSegmentsInput = { database: string; repository: string; timeline: string; fenceKey: string };
+export type StoredSegments = { extentsKey: string; restorable: Restorable; warnings: Warning[] };
+
+/**
+ * Stores what the repository lacks of each segment, up to its fence, and nothing else. It resumes by listing: a piece
+ * that is there is not read and not sent again. Fails: source-damaged, timeline-diverged, data-directory-replaced,
+ * wal-gap, repository-unavailable, not-enough-space. Twice: the same pieces, skipped.
+ */
+export const storeSegments =
+  (deps: ActivityDeps) =>
+  async (input: StoreSegmentsInput, run: RunPort): Promise<StoredSegments> => {
+    const { database, timeline } = input;
+    const repository = await deps.openRepository(input.repository);
+    const fence = await readFence(deps, input.repository, input.fenceKey);
+    const stored = await storedPieces(repository, database, timeline);
+    const shelf: PieceShelf = { repository, database, timeline, runId: run.runId };
+    const pathOf = pathsOf(deps, { database, fence, run });
+    await checkContinues(shelf, { fence, stored, pathOf });
+    const file = await checkpointFile(deps, database, timeline);
+    const replay = createPassingReplay(await readCheckpoint(file));
+    const source = { pathOf, tornTailMs: deps.config.timing.tornTailMs, replay };
+    const value: StoredExtents = { format: 1, segments: [], warnings: [] };
+    const bySegment = piecesBySegment(stored);
+    for (const extent of fence.segments) {
+      const known = bySegment.get(extent.segment) ?? [];
+      const result = await storeSegment(shelf, { extent, known, source, run });
+      value.segments.push({ segment: extent.segment, endBytes: result.endBytes });
+      value.warnings.push(...result.warnings);
+    }
+    keepReplay({ file, runId: run.runId, replay });
+    const extentsKey = planKey(database, run.runId, 'extents');
+    await putSealed(repository, extentsKey, { schema: storedExtentsSchema, value });
+    const { restorable } = continuityOf(value.segments.map(({ segment }) => segment));
+    return { extentsKey, restorable, warnings: value.warnings };
+  };
+
+function pathsOf(deps: ActivityDeps, of: { database: string; fence: Fence; run: RunPort }): SegmentSource['pathOf'] {
+  const { dataDir } = databaseSettings(deps.config, of.database);
+  const id = { dataDir, timeline: of.fence.timeline, runId: of.run.runId };
+  return (segment) => pinnedPath(id, of.fence.pin, segment);
+}
+
+type SegmentSource = {
+  pathOf: (segment: SegmentId) => string;
+  tornTailMs: number;
+  /** Takes each record that is stored now, in the order of the log. */
+  replay: PassingReplay;
+};
+
+type SegmentWork = { extent: Extent; known: readonly Piece[]; source: SegmentSource; run: RunPort };
+
+/** Fills the holes of one segment. Its end is the last stored record's, which may lie past the fence, or before a torn tail. */
+async function storeSegment(shelf: PieceShelf, work: SegmentWork): Promise<{ endBytes: number; warnings: Warning[] }> {
+  const { extent, known, source, run } = work;
+  const cover = planCover(known, extent.endBytes);
+  let endBytes = cover.pieces.at(-1)?.endBytes ?? 0;
+  for (const hole of cover.missing) {
+    const end = await storeHole(shelf, extent.segment, { ...hole, source, run });
+    endBytes = Math.max(endBytes, end.endBytes);
+    if (end.end.kind === 'whole') continue;
+    // Bytes that are no records end the segment, and nothing stored may lie behind them.
+    return { endBytes: end.endBytes, warnings: [await judgeTail(source.pathOf(extent.segment), extent.segment, end.end)] };
+  }
+  return { endBytes, warnings: [] };
+}
+
+type Hole = { startBytes: number; endBytes: number; source: SegmentSource; run: RunPort };
+
+/** Stores one hole as pieces of at most about 64 MiB, each at once durable. */
+async function storeHole(shelf: PieceShelf, segment: SegmentId, hole: Hole): Promise<PieceContent> {
+  const { source, run } = hole;
+  const from = {
+    path: source.pathOf(segment),
+    tornTailMs: source.tornTailMs,
+    signal: run.signal,
+    onRecord: (record: RecordView) => source.replay.take(segment, record),
+  };
+  let startBytes = hole.startBytes;
+  for (;;) {
+    run.report({ segment, positionBytes: startBytes });
+    const targetBytes = Math.min(hole.endBytes, startBytes + PIECE_SIZE_BYTES_MAX);
+    const content = await storePiece(shelf, segment, { ...from, startBytes, targetBytes });
+    if (content.end.kind !== 'whole' || content.endBytes >= hole.endBytes) return content;
+    startBytes = content.endBytes;
+  }
+}

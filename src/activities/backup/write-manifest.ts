@@ -1,0 +1,136 @@
+import { join } from 'node:path';
+import {
+  type Attachment,
+  type Manifest,
+  type ManifestRange,
+  type ManifestSegment,
+  manifestSchema,
+} from '../../config/repository-json/manifest.ts';
+import type { BackupSummary, PinKind } from '../../contract/hot-backup.ts';
+import type { Warning } from '../../contract/result.ts';
+import { assert } from '../../core/errors/assert.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { summariseExtents } from '../../core/backup/extents-summary.ts';
+import { planCover } from '../../core/repository/cover.ts';
+import { manifestKey } from '../../core/repository/object-keys.ts';
+import { type Piece, pieceKey, piecesBySegment } from '../../core/repository/piece.ts';
+import { continuityOf } from '../../core/wal/continuity.ts';
+import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
+import type { Extent } from '../../core/wal/wal-range.ts';
+import { readOwnership } from '../../io/data-directory/ownership.ts';
+import type { Repository } from '../../io/repository/repository.ts';
+import { putSealed } from '../../io/repository/sealed-object.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { newestOfTimeline } from '../stored/backups.ts';
+import { databaseSettings } from '../database-settings.ts';
+import type { DigestedState } from './digest-state.ts';
+import { requireOwner } from '../stored/ownership.ts';
+import type { RunPort } from '../run-port.ts';
+import { ensureSidecar } from '../stored/sidecar.ts';
+import { readStoredExtents } from './stored-extents.ts';
+import { storedPieces } from '../stored/timelines.ts';
+
+export type WriteManifestInput = {
+  database: string;
+  repository: string;
+  label: string;
+  timeline: string;
+  startedAtMs: number;
+  serverVersion: string;
+  extentsKey: string;
+  pin: PinKind;
+  state: DigestedState;
+  attachments: Attachment[];
+  warnings: Warning[];
+};
+
+export type WrittenManifest = Omit<BackupSummary, 'durationMs'>;
+
+/**
+ * Writes the manifest, last: it makes the backup exist. What it promises is told from the stored bytes, listed once
+ * more. Fails: store-incomplete, owner-outdated, repository-unavailable. Twice: the first manifest stands.
+ */
+export const writeManifest =
+  (deps: ActivityDeps) =>
+  async (input: WriteManifestInput, run: RunPort): Promise<WrittenManifest> => {
+    const repository = await deps.openRepository(input.repository);
+    const { segments: extents } = await readStoredExtents(repository, input.extentsKey);
+    const added = { pieces: 0, storedBytes: 0, plainBytes: 0 };
+    const segments = await segmentsOf({ repository, input, run, added }, extents);
+    const ownership = await readOwnership(join(databaseSettings(deps.config, input.database).dataDir, 'wal'));
+    assert(ownership !== undefined, 'wal/ was there when it was pinned');
+    const { attachments, warnings, state } = input;
+    const manifest: Manifest = {
+      format: 1,
+      ...{ label: input.label, kind: 'hot', database: input.database, timeline: input.timeline },
+      ...{ runId: run.runId, workflowId: run.workflowId, createdAtMs: input.startedAtMs },
+      ...{ serverVersion: input.serverVersion, ownership, segments, records: recordsOf(segments) },
+      ...{ machines: state.machines, instances: state.instances, stateDigest: state.stateDigest },
+      restorable: continuityOf(extents.map((extent) => extent.segment)).restorable,
+      ...{ pin: input.pin, attachments, warnings },
+    };
+    await requireOwner(deps, input.database);
+    await run.checkOpen();
+    await putSealed(repository, manifestKey(input.database, input.label), { schema: manifestSchema, value: manifest });
+    return summaryOf(manifest, { repository: input.repository, extents, added });
+  };
+
+type Added = { pieces: number; storedBytes: number; plainBytes: number };
+type Work = { repository: Repository; input: WriteManifestInput; run: RunPort; added: Added };
+
+/** Each segment's ranges: known from the newest manifest, else from the piece's sidecar. */
+async function segmentsOf(work: Work, extents: readonly Extent[]): Promise<ManifestSegment[]> {
+  const { repository, input } = work;
+  const { database, timeline } = input;
+  const known = knownRanges(await newestOfTimeline(repository, database, { timeline, exceptRunId: work.run.runId }));
+  const stored = piecesBySegment(await storedPieces(repository, database, timeline));
+  const segments: ManifestSegment[] = [];
+  for (const { segment, endBytes } of extents) {
+    const cover = planCover(stored.get(segment) ?? [], endBytes);
+    if (cover.missing.length > 0) throw incomplete(segment, cover.missing[0]?.startBytes ?? 0);
+    const ranges: ManifestRange[] = [];
+    for (const piece of cover.pieces) ranges.push(known.get(piece.key) ?? (await rangeOf(work, piece)));
+    segments.push({ segment, ranges });
+  }
+  return segments;
+}
+
+async function rangeOf(work: Work, piece: Piece): Promise<ManifestRange> {
+  const { repository, input, run, added } = work;
+  const sidecar = await ensureSidecar({ repository, database: input.database, runId: run.runId }, piece);
+  const { timeline, startBytes, endBytes } = piece;
+  if (sidecar.runId === run.runId) {
+    added.pieces += 1;
+    added.storedBytes += sidecar.storedBytes;
+    added.plainBytes += endBytes - startBytes;
+  }
+  return { timeline, startBytes, endBytes, sha256: sidecar.sha256, records: sidecar.records };
+}
+
+function knownRanges(manifest: Manifest | undefined): Map<string, ManifestRange> {
+  const known = new Map<string, ManifestRange>();
+  if (manifest === undefined) return known;
+  for (const { segment, ranges } of manifest.segments) {
+    for (const range of ranges) known.set(pieceKey(manifest.database, range.timeline, { segment, ...range }), range);
+  }
+  return known;
+}
+
+function summaryOf(manifest: Manifest, of: { repository: string; extents: readonly Extent[]; added: Added }): WrittenManifest {
+  const { kind, label, timeline, records, machines, instances, stateDigest, restorable, pin } = manifest;
+  return {
+    ...{ kind, label, repository: of.repository, timeline, extents: summariseExtents(of.extents) },
+    ...{ records, machines, instances, stateDigest, restorable, pin },
+    ...{ piecesStored: of.added.pieces, bytesStored: of.added.storedBytes, bytesPlain: of.added.plainBytes },
+  };
+}
+
+function recordsOf(segments: readonly ManifestSegment[]): number {
+  return segments.reduce((sum, { ranges }) => sum + ranges.reduce((inner, range) => inner + range.records, 0), 0);
+}
+
+function incomplete(segment: SegmentId, positionBytes: number): RstowError {
+  return new RstowError('store-incomplete', `${segmentFileName(segment)} is not stored from byte ${positionBytes} on`, {
+    details: { segment, positionBytes },
+  });
+}

@@ -1,0 +1,35 @@
+import { lockWorkflowId } from '../../contract/names.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import type { LockHolder } from '../run-registry.ts';
+
+/**
+ * Who holds the database's lock. A lock whose holder's run has closed is an orphan (a reset to a run's first
+ * task leaves one): it is ended, and nobody holds the lock. Twice: the same.
+ */
+export const findLockHolder =
+  (deps: ActivityDeps) =>
+  async ({ database }: { database: string }): Promise<LockHolder | null> => {
+    const lockId = lockWorkflowId(database);
+    const holder = await deps.runs.lockHolder(lockId);
+    if (holder === undefined) return null;
+    if (holder.open) return holder;
+    await deps.runs.terminate(lockId, `its holder ${holder.workflowId} has ended`);
+    return null;
+  };
+
+/** Runs that go on on another host than the lost one. */
+const NOT_THE_OWNERS = 'disasterRecovery';
+
+/**
+ * Ends the run that holds the lock of a database whose owner is lost: its steps wait for a host that may never come
+ * back, and should it, they find the run closed and another owner. Gives what was ended; null where nothing is.
+ * Twice: null.
+ */
+export const endRunOfLostOwner =
+  (deps: ActivityDeps) =>
+  async ({ database }: { database: string }): Promise<LockHolder | null> => {
+    const holder = await deps.runs.lockHolder(lockWorkflowId(database));
+    if (holder === undefined || !holder.open || holder.type === NOT_THE_OWNERS) return null;
+    await deps.runs.terminate(holder.workflowId, `the owner of database "${database}" is lost, and a recovery has begun`);
+    return holder;
+  };

@@ -1,0 +1,91 @@
+import { join } from 'node:path';
+import { type ExtentsSummary, summariseExtents } from '../../core/backup/extents-summary.ts';
+import type { PlannedSegment } from '../../core/backup/segment-plan.ts';
+import type { LogPosition } from '../../core/backup/test-point.ts';
+import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
+import type { Extent } from '../../core/wal/wal-range.ts';
+import { makeScratch } from '../../io/agent-state/scratch.ts';
+import { cutLog } from '../../io/data-directory/cut-log.ts';
+import { readRange } from '../../io/data-directory/range-reader.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { readManifest } from '../stored/backups.ts';
+import { planSegments } from '../stored/planned-segments.ts';
+import { databaseSettings } from '../database-settings.ts';
+import { memoryShortage } from '../server/memory-check.ts';
+import { createRecordCut } from '../stored/record-cut.ts';
+import { replaySegments } from '../state/replay-segments.ts';
+import type { RunPort } from '../run-port.ts';
+import { requireScratchPort } from '../server/scratch-server.ts';
+import { requireSpace } from '../restore/space.ts';
+import { stageSegments } from '../restore/stage-segments.ts';
+import { requireDigest } from '../verify/verify-replay.ts';
+
+export type StageTestInput = { database: string; repository: string; label: string; position?: LogPosition };
+export type StagedTest = {
+  extents: ExtentsSummary;
+  stateDigest: string;
+  machines: number;
+  instances: number;
+  fetchMs: number;
+  replayMs: number;
+};
+
+/** The data directory of a run's recovery test; its server's own things lie in it too. */
+export async function testDataDir(deps: ActivityDeps, runId: string): Promise<string> {
+  return join(await makeScratch(deps.config.agent.stateDir, runId), 'data');
+}
+
+/**
+ * Fetches the log into a scratch place, cuts it at the point, replays it. The state at the backup's end must have the
+ * manifest's digest. What a server would lack is told before anything is fetched.
+ * Fails: not-enough-space, not-enough-memory, port-taken, missing-object, truncated-object, damaged-object,
+ * digest-different. Twice: whole segments are kept.
+ */
+export const stageTest =
+  (deps: ActivityDeps) =>
+  async (input: StageTestInput, run: RunPort): Promise<StagedTest> => {
+    const repository = await deps.openRepository(input.repository);
+    const manifest = await readManifest(repository, input.database, input.label);
+    const planned = upTo(await planSegments(repository, manifest), input.position);
+    const walDir = join(await testDataDir(deps, run.runId), 'wal');
+    await requireRoom(deps, input.database, planned);
+    const beganAtMs = performance.now();
+    await stageSegments({ repository, planned, walDir, run });
+    const fetchedAtMs = performance.now();
+    const extents = await cutAt(walDir, planned, input.position);
+    const pathOf = (segment: SegmentId): string => join(walDir, segmentFileName(segment));
+    const { stateDigest, index } = await replaySegments({ extents, pathOf, damageCode: 'damaged-object' }, run);
+    if (input.position === undefined) requireDigest(stateDigest, manifest.stateDigest, manifest.label);
+    const { machines, instances } = index.counts();
+    const times = { fetchMs: Math.round(fetchedAtMs - beganAtMs), replayMs: Math.round(performance.now() - fetchedAtMs) };
+    return { extents: summariseExtents(extents), stateDigest, machines, instances, ...times };
+  };
+
+async function requireRoom({ config }: ActivityDeps, database: string, planned: readonly PlannedSegment[]): Promise<void> {
+  const settings = databaseSettings(config, database);
+  const walBytes = planned.reduce((sum, segment) => sum + segment.endBytes, 0);
+  await requireSpace(config.agent.stateDir, walBytes);
+  const shortage = await memoryShortage(walBytes, settings);
+  if (shortage !== undefined) throw shortage;
+  await requireScratchPort(settings);
+}
+
+function upTo(planned: readonly PlannedSegment[], position: LogPosition | undefined): PlannedSegment[] {
+  return planned.filter(({ segment }) => position === undefined || segment <= position.segment);
+}
+
+/** Ends the staged log with the first record that ends at or past the position. Twice: the same end. */
+async function cutAt(walDir: string, planned: readonly PlannedSegment[], position: LogPosition | undefined): Promise<Extent[]> {
+  const extents = planned.map(({ segment, endBytes }) => ({ segment, endBytes }));
+  const last = extents.at(-1);
+  if (position === undefined || last === undefined) return extents;
+  const path = join(walDir, segmentFileName(last.segment));
+  const cut = createRecordCut({ startBytes: 0, targetBytes: position.positionBytes });
+  for await (const chunk of readRange({ source: { kind: 'path', path }, startBytes: 0, endBytes: last.endBytes })) {
+    cut.push(chunk);
+    if (cut.isDecided()) break;
+  }
+  last.endBytes = cut.content().endBytes;
+  await cutLog(walDir, last);
+  return extents;
+}

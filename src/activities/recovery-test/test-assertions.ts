@@ -1,0 +1,61 @@
+import type { Assertions, CountAssertion, InstanceAssertion } from '../../contract/test-recovery.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { canonicalJson } from '../../core/json/canonical-json.ts';
+import { valueAtPath } from '../../core/json/json-path.ts';
+import { getInstance, LIST_PAGE_INSTANCES_MAX, listInstances } from '../../io/rstmdb/instances.ts';
+import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
+
+/** Holds what the operator knows against the recovered server; gives how many held. Fails: assertion-failed, naming the first. */
+export async function checkAssertions(client: RstmdbClient, assertions: Assertions): Promise<number> {
+  const { counts = [], instances = [] } = assertions ?? {};
+  const found = counts.length === 0 ? new Map<string, number>() : await countByState(client);
+  for (const assertion of counts) checkCount(assertion, found);
+  for (const assertion of instances) await checkInstance(client, assertion);
+  return counts.length + instances.length;
+}
+
+async function countByState(client: RstmdbClient): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  const add = (key: string): void => void counts.set(key, (counts.get(key) ?? 0) + 1);
+  for (let offset = 0; ; offset += LIST_PAGE_INSTANCES_MAX) {
+    const { instances, total } = await listInstances(client, { limit: LIST_PAGE_INSTANCES_MAX, offset });
+    for (const { machine, state } of instances) {
+      add(machine);
+      add(stateKey(machine, state));
+    }
+    if (offset + LIST_PAGE_INSTANCES_MAX >= total) return counts;
+  }
+}
+
+function checkCount({ machine, state, min, max }: CountAssertion, counts: ReadonlyMap<string, number>): void {
+  const found = counts.get(state === undefined ? machine : stateKey(machine, state)) ?? 0;
+  if (found >= (min ?? 0) && found <= (max ?? Number.POSITIVE_INFINITY)) return;
+  const which = state === undefined ? `machine "${machine}"` : `machine "${machine}" in state "${state}"`;
+  throw failed(`there are ${found} instances of ${which}, not ${min ?? 0} to ${max ?? 'any number'}`);
+}
+
+async function checkInstance(client: RstmdbClient, assertion: InstanceAssertion): Promise<void> {
+  const { id, state, path, equals } = assertion;
+  const instance = await getInstance(client, id);
+  if (instance === undefined) throw failed(`there is no instance "${id}"`);
+  if (state !== undefined && instance.state !== state) throw failed(`instance "${id}" is in state "${instance.state}", not "${state}"`);
+  if (path === undefined) return;
+  const value = valueAtPath(instance.ctxText, path);
+  if (value !== undefined && (equals === undefined || sameValue(value, equals))) return;
+  throw failed(
+    `instance "${id}" has ${value === undefined ? 'nothing' : value.slice(0, 100)} at ${path}, not ${JSON.stringify(equals ?? 'a value')}`,
+  );
+}
+
+/** By value: `1.0` in the context is the 1 that came through a JSON parser. */
+function sameValue(text: string, wanted: unknown): boolean {
+  return canonicalJson(JSON.stringify(JSON.parse(text))) === canonicalJson(JSON.stringify(wanted));
+}
+
+function stateKey(machine: string, state: string): string {
+  return JSON.stringify([machine, state]);
+}
+
+function failed(sentence: string): RstowError {
+  return new RstowError('assertion-failed', sentence);
+}

@@ -1,0 +1,27 @@
+import { chooseLabel, choosePosition, type LogPosition } from '../../core/backup/test-point.ts';
+import { selectBackup } from '../../core/backup/selection.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { listLabels, readManifest } from '../stored/backups.ts';
+import { databaseSettings, repositoryName } from '../database-settings.ts';
+import { requireRestorable } from '../restore/plan-restore.ts';
+
+export type ChooseTestPointInput = { database: string; repository?: string; backup: string; seed: number };
+export type TestPoint = { label: string; repository: string; /** Absent: the backup's end. */ position?: LogPosition };
+
+/**
+ * What a recovery test recovers: a backup's end or, for `random`, a position in the log of one of the backups, both
+ * decided by the seed. Fails: backup-not-found, wal-gap, damaged-object. Twice: the same choice, of the same backups.
+ */
+export const chooseTestPoint =
+  (deps: ActivityDeps) =>
+  async ({ database, repository: wanted, backup, seed }: ChooseTestPointInput): Promise<TestPoint> => {
+    const name = repositoryName(databaseSettings(deps.config, database), wanted);
+    const repository = await deps.openRepository(name);
+    const labels = await listLabels(repository, database);
+    const isRandom = backup === 'random' && labels.length > 0;
+    const label = isRandom ? chooseLabel(labels, seed) : selectBackup(labels, backup);
+    const manifest = await readManifest(repository, database, label);
+    requireRestorable(manifest);
+    const extents = manifest.segments.map(({ segment, ranges }) => ({ segment, endBytes: ranges.at(-1)?.endBytes ?? 0 }));
+    return { label, repository: name, ...(isRandom ? { position: choosePosition(extents, seed) } : {}) };
+  };

@@ -1,0 +1,137 @@
+import { join } from 'node:path';
+import type { Assertions } from '../../contract/test-recovery.ts';
+import { assert } from '../../core/errors/assert.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { segmentFileName } from '../../core/wal/segment-id.ts';
+import { parseWalOffset, positionBytesOf, segmentOf } from '../../core/wal/wal-offset.ts';
+import { removeScratch } from '../../io/agent-state/scratch.ts';
+import { cutLog } from '../../io/data-directory/cut-log.ts';
+import { listSegments } from '../../io/data-directory/segments.ts';
+import { createInstance, getInstance } from '../../io/rstmdb/instances.ts';
+import { putMachine } from '../../io/rstmdb/machines.ts';
+import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { databaseSettings } from '../database-settings.ts';
+import { type LiveServer, showsSameState } from '../state/float-drift.ts';
+import { liveDigest } from '../state/live-digest.ts';
+import { serviceOf } from '../server/managed-service.ts';
+import { memoryShortage } from '../server/memory-check.ts';
+import { withServer } from '../server/rstmdb-connection.ts';
+import type { ReplaySource } from '../state/replay-segments.ts';
+import type { RunPort } from '../run-port.ts';
+import { bootScratchServer, endScratchServer } from '../server/scratch-server.ts';
+import type { ScratchPlace } from '../server/scratch-service.ts';
+import { type StagedTest, testDataDir } from './stage-test.ts';
+import { checkAssertions } from './test-assertions.ts';
+
+export type TestServerInput = { database: string; staged: StagedTest; assertions?: Assertions };
+export type TestedServer = { assertionsHeld: number; startMs: number; compareMs: number; writeMs: number; restartsMs: number };
+
+const RESTARTS = 2;
+const MACHINE = { machine: 'rstow-recovery-test', version: 1 };
+const DEFINITION = '{"states":["written"],"initial":"written","transitions":[]}';
+
+/**
+ * Boots a real server on the scratch copy: its state must have the replay's digest and hold the operator's assertions,
+ * it must take a write, and still have it after two restarts. Ended whatever happens.
+ * Fails: not-enough-memory, port-taken, service-start-failed, digest-different, assertion-failed, server-refused.
+ * Twice: the log is cut back to what was staged, so that an earlier attempt's write is no part of the comparison.
+ */
+export const testServer =
+  (deps: ActivityDeps) =>
+  async (input: TestServerInput, run: RunPort): Promise<TestedServer> => {
+    const place = await testPlace(deps, input.database, run);
+    await endScratchServer(place);
+    await cutLog(join(place.dataDir, 'wal'), endOf(input.staged));
+    const shortage = await memoryShortage(input.staged.extents.sizeBytes, place.settings);
+    if (shortage !== undefined) throw shortage;
+    try {
+      return await proveServer(deps, place, { input, run });
+    } finally {
+      await endScratchServer(place);
+    }
+  };
+
+/** Ends the test's server and removes its place. Twice: no-op. */
+export const clearTest =
+  (deps: ActivityDeps) =>
+  async ({ database }: { database: string }, run: RunPort): Promise<void> => {
+    await endScratchServer(await testPlace(deps, database, run));
+    await removeScratch(deps.config.agent.stateDir, run.runId);
+  };
+
+async function testPlace(deps: ActivityDeps, database: string, { runId }: RunPort): Promise<ScratchPlace> {
+  return { settings: databaseSettings(deps.config, database), dataDir: await testDataDir(deps, runId), runId };
+}
+
+type Test = { input: TestServerInput; run: RunPort };
+
+async function proveServer(deps: ActivityDeps, place: ScratchPlace, { input, run }: Test): Promise<TestedServer> {
+  const { timing } = deps.config;
+  const options = { timing, signal: run.signal };
+  const clock = createStopwatch();
+  let server = await bootScratchServer(place, timing, run.signal);
+  const startMs = clock.lapMs();
+  await requireSameState({ settings: server, timing }, { staged: input.staged, walDir: join(place.dataDir, 'wal') }, run);
+  const assertionsHeld = await withServer(server.server, options, (client) => checkAssertions(client, input.assertions));
+  const compareMs = clock.lapMs();
+  await withServer(server.server, options, (client) => writeMark(client, run.runId));
+  const writeMs = clock.lapMs();
+  for (let restart = 0; restart < RESTARTS; restart += 1) {
+    await serviceOf(server).stop();
+    server = await bootScratchServer(place, timing, run.signal);
+    await withServer(server.server, options, (client) => requireMark(client, run.runId));
+  }
+  await serviceOf(server).stop();
+  return { assertionsHeld, startMs, compareMs, writeMs, restartsMs: clock.lapMs() };
+}
+
+function endOf({ extents }: StagedTest): Parameters<typeof cutLog>[1] {
+  const end = parseWalOffset(extents.end);
+  assert(end !== undefined, 'a summary ends with an offset');
+  return { segment: segmentOf(end), endBytes: positionBytesOf(end) };
+}
+
+type Recovered = { staged: StagedTest; walDir: string };
+
+/** Equal digests, or equal but for the floats that a server itself moves at each start. */
+async function requireSameState(server: LiveServer, { staged, walDir }: Recovered, run: RunPort): Promise<void> {
+  const { stateDigest } = staged;
+  const { stateDigest: found } = await liveDigest(server.settings, server.timing, run.signal);
+  if (found === stateDigest || (await showsSameState(server, await filesIn(walDir), run))) return;
+  throw new RstowError('digest-different', `a server on the recovered log shows the state ${found}, not ${stateDigest}`, {
+    details: { found, promised: stateDigest },
+  });
+}
+
+/** The scratch log as it lies there: the server has not been written to yet. */
+async function filesIn(walDir: string): Promise<ReplaySource> {
+  const extents = ((await listSegments(walDir)) ?? []).map(({ segment, sizeBytes }) => ({ segment, endBytes: sizeBytes }));
+  return { extents, pathOf: (segment) => join(walDir, segmentFileName(segment)), damageCode: 'damaged-object' };
+}
+
+async function writeMark(client: RstmdbClient, runId: string): Promise<void> {
+  await putMachine(client, { ...MACHINE, definitionText: DEFINITION });
+  await createInstance(client, { ...MACHINE, id: markId(runId) });
+}
+
+async function requireMark(client: RstmdbClient, runId: string): Promise<void> {
+  if ((await getInstance(client, markId(runId))) !== undefined) return;
+  throw new RstowError('digest-different', 'the recovered server has lost, at a restart, a write that it had acknowledged');
+}
+
+function markId(runId: string): string {
+  return `rstow-recovery-test-${runId}`;
+}
+
+function createStopwatch(): { lapMs(): number } {
+  let lastMs = performance.now();
+  return {
+    lapMs: () => {
+      const nowMs = performance.now();
+      const lapMs = Math.round(nowMs - lastMs);
+      lastMs = nowMs;
+      return lapMs;
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { backupKey } from '../../core/repository/object-keys.ts';
+import { placeConfigFile } from '../../io/agent-state/config-file.ts';
+import { runCommand } from '../../io/process/run-command.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { readManifest } from '../stored/backups.ts';
+import { databaseSettings } from '../database-settings.ts';
+import type { RunPort } from '../run-port.ts';
+import { plainBytes } from '../stored/stored-piece.ts';
+
+export type PrepareHostInput = { database: string; repository: string; label: string };
+
+const COMMAND_TIMEOUT_MS = 600_000;
+
+/**
+ * Makes this host one that can run the server: the server's config files that it lacks come back from the backup, then
+ * the configured commands run, in order. Fails: prepare-failed, naming the command.
+ * Twice: files stay; commands run again, even beside those of an agent that was killed.
+ */
+export const prepareHost =
+  (deps: ActivityDeps) =>
+  async ({ database, repository: name, label }: PrepareHostInput, run: RunPort): Promise<{ placed: string[] }> => {
+    const settings = databaseSettings(deps.config, database);
+    const repository = await deps.openRepository(name);
+    const { attachments, ownership } = await readManifest(repository, database, label);
+    const placed: string[] = [];
+    for (const [index, path] of settings.server.configFiles.entries()) {
+      const attachment = attachments.find((candidate) => candidate.name.startsWith(`server-config-${index + 1}-`));
+      if (attachment === undefined) continue;
+      const key = backupKey(database, label, attachment.name);
+      const content = (): AsyncIterable<Uint8Array> => plainBytes({ repository, key, signal: run.signal });
+      if (await placeConfigFile({ path, gid: ownership.gid, content })) placed.push(path);
+    }
+    for (const [index, command] of settings.prepare.entries()) {
+      run.report({ preparing: command[0] ?? '', number: index + 1 });
+      await runOne({ command, number: index + 1, env: { RSTOW_DATABASE: database, RSTOW_DATA_DIR: settings.dataDir } }, run);
+    }
+    return { placed };
+  };
+
+type Preparation = { command: readonly string[]; number: number; env: Record<string, string> };
+
+async function runOne({ command, number, env }: Preparation, run: RunPort): Promise<void> {
+  const name = `prepare command ${number} (${command[0] ?? ''})`;
+  try {
+    const { exitCode, stderr } = await runCommand(command, { env, timeoutMs: COMMAND_TIMEOUT_MS, signal: run.signal });
+    if (exitCode === 0) return;
+    const said = stderr.trim().split('\n').at(-1) ?? '';
+    throw new RstowError('prepare-failed', `${name} ended with ${exitCode}: ${said || 'it said nothing'}`, {
+      details: { number, exitCode },
+    });
+  } catch (error) {
+    // It is missing, or takes too long: that is not better a second later.
+    if (!(error instanceof RstowError) || error.code !== 'failed') throw error;
+    throw new RstowError('prepare-failed', `${name} failed: ${error.message}`, { details: { number }, cause: error });
+  }
+}

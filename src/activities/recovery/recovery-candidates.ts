@@ -1,0 +1,83 @@
+import type { Manifest } from '../../config/repository-json/manifest.ts';
+import type { SkippedState } from '../../contract/disaster-recovery.ts';
+import { type ExtentsSummary, summariseExtents } from '../../core/backup/extents-summary.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { listLabels, readManifest } from '../stored/backups.ts';
+import { databaseSettings } from '../database-settings.ts';
+import { planSegments } from '../stored/planned-segments.ts';
+import { requireRestorable } from '../restore/plan-restore.ts';
+
+/** A state that, by what is listed, can be recovered; reading it may still say otherwise. */
+export type Candidate = { label: string; repository: string; extents: ExtentsSummary; records: number; createdAtMs: number };
+export type Candidates = {
+  usable: Candidate[];
+  skipped: SkippedState[];
+  /** What the newest backup promises, usable or not. */ newest?: Candidate;
+};
+
+/** More than so many are never tried: each try reads a whole backup. */
+const CANDIDATES_MAX = 20;
+
+/**
+ * The states that a disaster recovery can try, newest first, over all repositories of the database; and for the others
+ * why not. Fails: backup-not-found, with each one's reason, where none is left. Twice: the same.
+ */
+export const findCandidates =
+  (deps: ActivityDeps) =>
+  async ({ database, repository: wanted }: { database: string; repository?: string }): Promise<Candidates> => {
+    const names = wanted === undefined ? databaseSettings(deps.config, database).repositories : [wanted];
+    const usable: Candidate[] = [];
+    const skipped: SkippedState[] = [];
+    let newest: Candidate | undefined;
+    for (const { label, repository } of await newestLabels(deps, database, { names, skipped })) {
+      if (usable.length >= CANDIDATES_MAX) break;
+      try {
+        const manifest = await readManifest(await deps.openRepository(repository), database, label);
+        const candidate = candidateOf(manifest, repository);
+        newest ??= candidate;
+        requireRestorable(manifest);
+        await planSegments(await deps.openRepository(repository), manifest);
+        usable.push(candidate);
+      } catch (error) {
+        skipped.push({ label, repository, ...reasonOf(error) });
+      }
+    }
+    if (usable.length === 0) throw noneLeft(database, skipped);
+    return { usable, skipped: skipped.slice(0, CANDIDATES_MAX), ...(newest === undefined ? {} : { newest }) };
+  };
+
+/** Fails: backup-not-found. */
+export function noneLeft(database: string, skipped: readonly SkippedState[]): RstowError {
+  const reasons = skipped.map(({ label, repository, reason }) => `${label} in ${repository}: ${reason}`);
+  const why = reasons.length === 0 ? 'there is none' : reasons.join('; ');
+  return new RstowError('backup-not-found', `no backup of "${database}" can be recovered: ${why}`, { details: { reasons } });
+}
+
+type Labels = { label: string; repository: string }[];
+
+/** A label in two repositories is tried in the first of them first. */
+async function newestLabels(deps: ActivityDeps, database: string, of: { names: string[]; skipped: SkippedState[] }): Promise<Labels> {
+  const labels: Labels = [];
+  for (const repository of of.names) {
+    try {
+      for (const label of await listLabels(await deps.openRepository(repository), database)) labels.push({ label, repository });
+    } catch (error) {
+      of.skipped.push({ label: '*', repository, ...reasonOf(error) });
+    }
+  }
+  return labels.sort(
+    (left, right) => right.label.localeCompare(left.label, 'en') || of.names.indexOf(left.repository) - of.names.indexOf(right.repository),
+  );
+}
+
+function candidateOf(manifest: Manifest, repository: string): Candidate {
+  const { label, records, createdAtMs } = manifest;
+  const extents = summariseExtents(manifest.segments.map(({ segment, ranges }) => ({ segment, endBytes: ranges.at(-1)?.endBytes ?? 0 })));
+  return { label, repository, extents, records, createdAtMs };
+}
+
+function reasonOf(error: unknown): { code: string; reason: string } {
+  if (!(error instanceof RstowError)) throw error;
+  return { code: error.code, reason: error.message };
+}

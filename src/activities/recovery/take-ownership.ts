@@ -1,0 +1,37 @@
+import type { ActivityDeps } from '../activity-deps.ts';
+import { claimEverywhere, findOwner } from '../stored/ownership.ts';
+import type { RunPort } from '../run-port.ts';
+
+export type TakeOwnershipInput = {
+  database: string;
+  /** That of the owner who is replaced; 0 for none. */ fromGeneration: number;
+  timeline: string;
+};
+
+/** The generation of the owner who is about to be replaced; 0 for none. */
+export const readOwnerGeneration =
+  (deps: ActivityDeps) =>
+  async ({ database }: { database: string }): Promise<number> =>
+    (await findOwner(deps, database)).owner?.generation ?? 0;
+
+/**
+ * Makes this installation the owner: from here on the old host is fenced, whatever it still believes.
+ * Fails: owner-outdated, where somebody else took the database over meanwhile. Twice: the same generation.
+ */
+export const takeOwnership =
+  (deps: ActivityDeps) =>
+  async ({ database, fromGeneration, timeline }: TakeOwnershipInput, run: RunPort): Promise<{ generation: number }> => {
+    const { agent, temporal } = deps;
+    const generation = fromGeneration + 1;
+    await run.checkOpen();
+    await claimEverywhere(deps, database, {
+      format: 1,
+      generation,
+      agent: agent.name,
+      installationId: agent.installationId,
+      temporal,
+      timeline,
+      claimedAtMs: Date.now(),
+    });
+    return { generation };
+  };

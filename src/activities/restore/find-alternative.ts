@@ -1,0 +1,69 @@
+import type { Manifest } from '../../config/repository-json/manifest.ts';
+import { isObjectDamage } from '../../core/errors/object-damage.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import type { Alternative } from '../../core/backup/alternative.ts';
+import { selectBackup } from '../../core/backup/selection.ts';
+import { backupsPrefix, databaseKey, labelOfManifestKey, manifestKey } from '../../core/repository/object-keys.ts';
+import type { Repository } from '../../io/repository/repository.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { listLabels, readManifest } from '../stored/backups.ts';
+import { databaseSettings, repositoryName } from '../database-settings.ts';
+import { planSegments } from '../stored/planned-segments.ts';
+
+export type FindAlternativeInput = {
+  database: string;
+  repository?: string;
+  /** As a person named it. */ backup: string;
+  damagedKey: string;
+};
+
+/**
+ * What can be restored although an object is damaged, judged by what is listed: nothing is read but manifests. Null
+ * where the object is no part of a backup, so that another backup would not help.
+ * Fails: backup-not-found, repository-unavailable. Twice: the same.
+ */
+export const findAlternative =
+  (deps: ActivityDeps) =>
+  async ({ database, repository: wanted, backup, damagedKey }: FindAlternativeInput): Promise<Alternative | null> => {
+    if (![backupsPrefix(database), databaseKey(database, 'wal/')].some((prefix) => damagedKey.startsWith(prefix))) return null;
+    const repository = await deps.openRepository(repositoryName(databaseSettings(deps.config, database), wanted));
+    const labels = await listLabels(repository, database);
+    const label = labelOfManifestKey(damagedKey) ?? selectBackup(labels, backup);
+    if (damagedKey !== manifestKey(database, label)) {
+      const manifest = await readableManifest(repository, database, label);
+      if (manifest !== undefined && (await isWhole(repository, manifest, damagedKey))) {
+        return { kind: (await needs(repository, manifest, damagedKey)) ? 'other-cover' : 'same', label };
+      }
+    }
+    for (const older of labels.filter((candidate) => candidate < label).reverse()) {
+      const manifest = await readableManifest(repository, database, older);
+      if (manifest === undefined || manifest.restorable === 'no' || (await needs(repository, manifest, damagedKey))) continue;
+      if (await isWhole(repository, manifest, damagedKey)) return { kind: 'older', label: older };
+    }
+    return { kind: 'none' };
+  };
+
+/** Whether a restore would read the object now. */
+async function needs(repository: Repository, manifest: Manifest, key: string): Promise<boolean> {
+  const planned = await unlessDamaged(planSegments(repository, manifest));
+  return planned?.some(({ slices }) => slices.some((slice) => slice.key === key)) === true;
+}
+
+/** Whether every byte is listed without the object. */
+async function isWhole(repository: Repository, manifest: Manifest, exceptKey: string): Promise<boolean> {
+  return (await unlessDamaged(planSegments(repository, manifest, exceptKey))) !== undefined;
+}
+
+function readableManifest(repository: Repository, database: string, label: string): Promise<Manifest | undefined> {
+  return unlessDamaged(readManifest(repository, database, label));
+}
+
+async function unlessDamaged<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (!(error instanceof RstowError)) throw error;
+    if (isObjectDamage(error.code) || ['format-unsupported', 'backup-not-found'].includes(error.code)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import type { RestorePlan } from '../../config/repository-json/restore-plan.ts';
+import type { RehearsalOutcome } from '../../contract/restore.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { hardLinkTree, removeTree } from '../../io/data-directory/file-tree.ts';
+import { restorePaths } from '../../io/data-directory/staging.ts';
+import { treeStamp } from '../../io/data-directory/tree-stamp.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { databaseSettings } from '../database-settings.ts';
+import { showsSameState } from '../state/float-drift.ts';
+import { liveDigest } from '../state/live-digest.ts';
+import { type ManagedServer, serviceOf } from '../server/managed-service.ts';
+import { memoryShortage } from '../server/memory-check.ts';
+import { readPlan } from './plan-restore.ts';
+import { plannedFiles } from './planned-files.ts';
+import type { RunPort } from '../run-port.ts';
+import { bootScratchServer, endScratchServer } from '../server/scratch-server.ts';
+import type { ScratchPlace } from '../server/scratch-service.ts';
+
+export type RehearseInput = { database: string; repository: string; planKey: string };
+export type Rehearsed = { rehearsal: RehearsalOutcome; warnings: { code: string; message: string }[] };
+
+/**
+ * Boots a real server on hard links of the restored files, on a private port, and compares the state that it shows. It
+ * gets no write; the files are proved unchanged. Fails: rehearsal-failed, not-enough-memory, port-taken. Twice: begins
+ * anew.
+ */
+export const rehearse =
+  (deps: ActivityDeps) =>
+  async (input: RehearseInput, run: RunPort): Promise<Rehearsed> => {
+    const settings = databaseSettings(deps.config, input.database);
+    const { policy } = settings.rehearsal;
+    if (policy === 'off') return { rehearsal: 'off', warnings: [] };
+    const plan = await readPlan(await deps.openRepository(input.repository), input.planKey);
+    const tooBig = await memoryShortage(
+      plan.segments.reduce((sum, segment) => sum + segment.endBytes, 0),
+      settings,
+    );
+    if (tooBig !== undefined) {
+      if (policy === 'required') throw tooBig;
+      return { rehearsal: 'skipped', warnings: [{ code: tooBig.code, message: tooBig.message }] };
+    }
+    const place = { settings, dataDir: restorePaths(plan.dataDir, run.runId).rehearsal, runId: run.runId };
+    await bootOnce(deps, { place, plan, run });
+    return { rehearsal: 'passed', warnings: [] };
+  };
+
+type Boot = { place: ScratchPlace; plan: RestorePlan; run: RunPort };
+
+async function bootOnce(deps: ActivityDeps, boot: Boot): Promise<void> {
+  const { place, plan, run } = boot;
+  const { wal } = restorePaths(plan.dataDir, run.runId);
+  await clear(boot);
+  await hardLinkTree(wal, join(place.dataDir, 'wal'));
+  const before = await treeStamp(wal);
+  try {
+    run.report({ rehearsing: wal });
+    const server = await bootScratchServer(place, deps.config.timing, run.signal);
+    await requireSame(deps, boot, server);
+    await serviceOf(server).stop();
+  } catch (error) {
+    throw rehearsalFailure(error);
+  } finally {
+    await clear(boot);
+  }
+  if ((await treeStamp(wal)) !== before) throw new RstowError('rehearsal-failed', 'the rehearsal changed the restored files');
+}
+
+/** Whatever an earlier attempt left: its server, then its folder. */
+async function clear({ place, plan }: Boot): Promise<void> {
+  await endScratchServer(place);
+  await removeTree(plan.dataDir, place.dataDir);
+}
+
+/** Fails: digest-different. */
+async function requireSame(deps: ActivityDeps, { plan, run }: Boot, settings: ManagedServer): Promise<void> {
+  const { timing } = deps.config;
+  const { wal: walDir } = restorePaths(plan.dataDir, run.runId);
+  const { stateDigest } = await liveDigest(settings, timing, run.signal);
+  if (stateDigest === plan.stateDigest || (await showsSameState({ settings, timing }, plannedFiles(plan, walDir), run))) return;
+  throw new RstowError('digest-different', `a server on the restored files shows the state ${stateDigest}, not ${plan.stateDigest}`, {
+    details: { found: stateDigest, promised: plan.stateDigest },
+  });
+}
+
+/** The server's own failure to start is what a rehearsal is for. */
+function rehearsalFailure(error: unknown): unknown {
+  if (!(error instanceof RstowError) || error.code !== 'service-start-failed') return error;
+  return new RstowError('rehearsal-failed', error.message, { details: error.details, cause: error });
+}

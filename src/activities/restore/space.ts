@@ -1,0 +1,15 @@
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { freeBytes } from '../../io/data-directory/free-space.ts';
+
+/** Left free beside what is written, for others on the same disk. */
+const RESERVE_BYTES = 16 * 1024 * 1024;
+
+/** Fails: not-enough-space, naming what is needed and what is there. */
+export async function requireSpace(path: string, sizeBytes: number): Promise<void> {
+  const neededBytes = sizeBytes + RESERVE_BYTES;
+  const available = await freeBytes(path);
+  if (available >= neededBytes) return;
+  throw new RstowError('not-enough-space', `${path} needs ${neededBytes} free bytes, and has ${available}`, {
+    details: { path, neededBytes, availableBytes: available },
+  });
+}

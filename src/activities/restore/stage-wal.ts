@@ -1,0 +1,74 @@
+import { join } from 'node:path';
+import type { RestorePlan } from '../../config/repository-json/restore-plan.ts';
+import { fsyncTree } from '../../io/data-directory/file-tree.ts';
+import { applyOwnership, readOwnership } from '../../io/data-directory/ownership.ts';
+import { restorePaths } from '../../io/data-directory/staging.ts';
+import { makeDataDirectory } from '../../io/data-directory/target.ts';
+import { writeTimelineFile } from '../../io/data-directory/timeline-file.ts';
+import type { Repository } from '../../io/repository/repository.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { requireOwner } from '../stored/ownership.ts';
+import { readPlan } from './plan-restore.ts';
+import { plannedFiles } from './planned-files.ts';
+import { replaySegments } from '../state/replay-segments.ts';
+import type { RunPort } from '../run-port.ts';
+import { stageSegments } from './stage-segments.ts';
+import { createTimeline } from '../stored/timelines.ts';
+import { requireDigest } from '../verify/verify-replay.ts';
+
+export type StageWalInput = {
+  database: string;
+  repository: string;
+  planKey: string;
+  startedAtMs: number;
+  /** That of an owner to be; the present owner's where absent. */
+  generation?: number;
+};
+export type StagedWal = { timeline: string; records: number };
+
+/**
+ * Fetches the backup's log into the run's own folder beside the data, checks every record, replays it and compares the
+ * state's digest. A restore in place begins a new timeline: its object first, then the file in the staged wal/.
+ * Fails: missing-object, truncated-object, damaged-object, digest-different, not-enough-space, owner-outdated. Twice: whole segments are kept.
+ */
+export const stageWal =
+  (deps: ActivityDeps) =>
+  async (input: StageWalInput, run: RunPort): Promise<StagedWal> => {
+    const repository = await deps.openRepository(input.repository);
+    const plan = await readPlan(repository, input.planKey);
+    const { dataDir, segments: planned } = plan;
+    await makeDataDirectory(dataDir, plan.ownership);
+    const { wal: walDir } = restorePaths(dataDir, run.runId);
+    await stageSegments({ repository, planned, walDir, run });
+    const replayed = await replaySegments(plannedFiles(plan, walDir), run);
+    requireDigest(replayed.stateDigest, plan.stateDigest, plan.label);
+    const timeline = await markTimeline(deps, { repository, plan, walDir, input, run });
+    await applyOwnership(walDir, (await readOwnership(join(dataDir, 'wal'))) ?? plan.ownership);
+    await fsyncTree(walDir);
+    return { timeline, records: replayed.records };
+  };
+
+type Marking = { repository: Repository; plan: RestorePlan; walDir: string; input: StageWalInput; run: RunPort };
+
+/** A copy elsewhere keeps its source's timeline: it is no new history of the database. */
+async function markTimeline(deps: ActivityDeps, marking: Marking): Promise<string> {
+  const { repository, plan, walDir, input, run } = marking;
+  const { database, fromTimeline, label, inPlace } = plan;
+  if (!inPlace) {
+    await writeTimelineFile(walDir, { format: 1, database, timeline: fromTimeline, generation: 1 });
+    return fromTimeline;
+  }
+  const generation = input.generation ?? (await requireOwner(deps, database)).generation;
+  const extents = plan.segments.map(({ segment, endBytes }) => ({ segment, endBytes }));
+  const parent = { timeline: fromTimeline, label, extents };
+  const { timeline } = await createTimeline(repository, database, {
+    generation,
+    parent,
+    why: 'restore',
+    runId: run.runId,
+    createdAtMs: input.startedAtMs,
+  });
+  const fork = { from: fromTimeline, runId: run.runId };
+  await writeTimelineFile(walDir, { format: 1, database, timeline, generation, fork });
+  return timeline;
+}

@@ -1,0 +1,113 @@
+import { join } from 'node:path';
+import type { RestorePlan } from '../../config/repository-json/restore-plan.ts';
+import type { DataInPlace } from '../../contract/data-in-place.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { segmentFileName } from '../../core/wal/segment-id.ts';
+import { listSegments } from '../../io/data-directory/segments.ts';
+import { isStillStaged, planRollBack, planSwap, type SwapPlan, whichWalIsInPlace } from '../../io/data-directory/swap.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { databaseSettings } from '../database-settings.ts';
+import { requireOwner } from '../stored/ownership.ts';
+import { readPlan } from './plan-restore.ts';
+import type { RunPort } from '../run-port.ts';
+import { type Swapped, swapWithServerDown, type SwapWork } from './swap-wal.ts';
+
+export type SwapInput = { database: string; repository: string; planKey: string; swap: SwapPlan };
+export type SwappedIn = Swapped & {
+  /** Where the replaced data are, and until when they are kept (Unix ms); absent where there were none. */
+  replacedAt?: string;
+  replacedKeptUntilMs?: number;
+};
+
+export type RolledBack = Swapped & { inPlace: DataInPlace };
+
+/**
+ * Names, by inode, what will be swapped: from here on the disk tells which of the two is in place. Asks beforehand
+ * whether the swap may be: here another try costs nothing. Fails: cancelled, temporal-unreachable, owner-outdated,
+ * repository-unavailable. Twice: the same.
+ */
+export const nameSwap =
+  (deps: ActivityDeps) =>
+  async ({ database }: { database: string }, run: RunPort): Promise<SwapPlan> => {
+    await requireStillOurs(deps, database, run);
+    return planSwap(databaseSettings(deps.config, database).dataDir, run.runId);
+  };
+
+/**
+ * The one step that takes the server down: stops it, swaps wal/, starts it. Its failures say which data are in place.
+ * @see swapWithServerDown
+ */
+export const swapIn =
+  (deps: ActivityDeps) =>
+  async (input: SwapInput, run: RunPort): Promise<SwappedIn> => {
+    const { work } = await workOf(deps, input, run);
+    const { dataDir, safetyCopyMs } = work.settings;
+    const swapped = await tellingDataInPlace(dataDir, input.swap, () => swapWithServerDown({ ...work, plan: input.swap }));
+    if (input.swap.oldWal === null) return swapped;
+    return { ...swapped, replacedAt: join(dataDir, input.swap.replacedDir), replacedKeptUntilMs: Date.now() + safetyCopyMs };
+  };
+
+/**
+ * Puts the replaced data back, as long as nothing was written on the restored ones: after that a person decides. Once
+ * the server is stopped, only the disk is asked: no outage may keep the database on data that it can't start on.
+ * Fails: data-directory-replaced, where the files have grown; and like swapIn.
+ */
+export const rollBack =
+  (deps: ActivityDeps) =>
+  async (input: SwapInput, run: RunPort): Promise<RolledBack> => {
+    const { work, plan } = await workOf(deps, input, run);
+    const { dataDir } = work.settings;
+    const checkAllowed = (): Promise<void> => requireUnwritten(join(dataDir, 'wal'), plan);
+    const askFirst = async (): Promise<void> => {
+      await work.askFirst();
+      await checkAllowed();
+    };
+    const back = { ...work, plan: planRollBack(input.swap), askFirst, checkAllowed };
+    const swapped = await tellingDataInPlace(dataDir, input.swap, () => swapWithServerDown(back));
+    return { ...swapped, inPlace: await dataInPlace(dataDir, input.swap) };
+  };
+
+async function workOf(deps: ActivityDeps, input: SwapInput, run: RunPort): Promise<{ work: Omit<SwapWork, 'plan'>; plan: RestorePlan }> {
+  const { database } = input;
+  const settings = databaseSettings(deps.config, database);
+  const repository = await deps.openRepository(input.repository);
+  const plan = await readPlan(repository, input.planKey);
+  const ask = (): Promise<void> => requireStillOurs(deps, database, run);
+  return { work: { deps, database, settings, run, askFirst: ask, checkAllowed: ask }, plan };
+}
+
+async function tellingDataInPlace<T>(dataDir: string, swap: SwapPlan, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    if (!(error instanceof RstowError)) throw error;
+    const details = { ...error.details, dataInPlace: await dataInPlace(dataDir, swap) };
+    throw new RstowError(error.code, error.message, { details, cause: error });
+  }
+}
+
+/** As the disk tells. */
+async function dataInPlace(dataDir: string, swap: SwapPlan): Promise<DataInPlace> {
+  const inPlace = await whichWalIsInPlace(dataDir, swap);
+  if (inPlace === 'new') return 'restored';
+  if (inPlace !== 'old') return 'unknown';
+  return (await isStillStaged(dataDir, swap)) ? 'never-replaced' : 'replaced';
+}
+
+/** Fails: cancelled, temporal-unreachable, owner-outdated, repository-unavailable: then the old data stay. */
+async function requireStillOurs(deps: ActivityDeps, database: string, run: RunPort): Promise<void> {
+  await run.checkOpen();
+  await requireOwner(deps, database);
+}
+
+/** Fails: data-directory-replaced. */
+async function requireUnwritten(walDir: string, plan: RestorePlan): Promise<void> {
+  const restored = new Map(plan.segments.map(({ segment, endBytes }) => [segment, endBytes]));
+  const grown = ((await listSegments(walDir)) ?? []).find((file) => file.sizeBytes > (restored.get(file.segment) ?? 0));
+  if (grown === undefined) return;
+  throw new RstowError(
+    'data-directory-replaced',
+    `${segmentFileName(grown.segment)} was written after the restore, so the replaced data are not put back by themselves`,
+    { details: { walDir, segment: grown.segment } },
+  );
+}

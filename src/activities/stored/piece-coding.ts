@@ -1,0 +1,14 @@
+import type { Transform } from 'node:stream';
+import { createPieceCompressor, createPieceDecompressor } from '../../io/compression/zstd.ts';
+
+/** How plain WAL bytes become a stored object and back: the slot that encryption takes. */
+export type PieceCoding = {
+  /** The first stage is done with a chunk when it calls back: it doesn't hand it on. */
+  encode(): [Transform, ...Transform[]];
+  decode(): Transform[];
+};
+
+export const zstdCoding: PieceCoding = {
+  encode: () => [createPieceCompressor()],
+  decode: () => [createPieceDecompressor()],
+};

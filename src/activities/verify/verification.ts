@@ -1,0 +1,19 @@
+import type { Manifest } from '../../config/repository-json/manifest.ts';
+import type { Repository } from '../../io/repository/repository.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import type { RunPort } from '../run-port.ts';
+
+/** What a verification found. */
+export type Verified = {
+  pieces: number;
+  records: number;
+  bytesRead: number;
+  bytesPlain: number;
+  /** Numbers that failed writes burnt, and places where concurrent writers changed order: counted, not judged. */
+  sequenceGaps?: number;
+  sequenceInversions?: number;
+  stateDigest?: string;
+};
+
+/** What a verification has to hold. */
+export type Verification = { deps: ActivityDeps; repository: Repository; manifest: Manifest; run: RunPort };

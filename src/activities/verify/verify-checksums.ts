@@ -1,0 +1,40 @@
+import type { Manifest } from '../../config/repository-json/manifest.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { parsePieceKey, pieceKey } from '../../core/repository/piece.ts';
+import { checkStored } from '../stored/stored-object.ts';
+import { planSegments } from '../stored/planned-segments.ts';
+import { ensureSidecar } from '../stored/sidecar.ts';
+import type { Verification, Verified } from './verification.ts';
+
+/**
+ * Reads every stored object of the log once, without decompressing it; what its sidecar says of the plain bytes must
+ * be what the manifest promises. Fails: missing-object, truncated-object, damaged-object.
+ */
+export async function verifyChecksums(verification: Verification): Promise<Verified> {
+  const { repository, manifest, run } = verification;
+  const planned = await planSegments(repository, manifest);
+  const keys = new Set(planned.flatMap((segment) => segment.slices.map((slice) => slice.key)));
+  const shelf = { repository, database: manifest.database, runId: run.runId };
+  const promised = promisedHashes(manifest);
+  let bytesRead = 0;
+  for (const key of keys) {
+    const piece = parsePieceKey(key);
+    if (piece === undefined) continue;
+    const sidecar = await ensureSidecar(shelf, piece);
+    // A merged piece is no range of the manifest: only reading it tells.
+    if ((promised.get(key) ?? sidecar.sha256) !== sidecar.sha256) throw otherBytes(key, manifest.label);
+    bytesRead += await checkStored(repository, { key, sizeBytes: sidecar.storedBytes, sha256: sidecar.storedSha256 }, run.signal);
+    run.report({ verifying: key, bytesRead });
+  }
+  const bytesPlain = planned.reduce((sum, segment) => sum + segment.endBytes, 0);
+  return { pieces: keys.size, records: manifest.records, bytesRead, bytesPlain };
+}
+
+function promisedHashes({ database, segments }: Manifest): Map<string, string> {
+  const ranges = segments.flatMap(({ segment, ranges }) => ranges.map((range) => ({ segment, ...range })));
+  return new Map(ranges.map((range) => [pieceKey(database, range.timeline, range), range.sha256]));
+}
+
+function otherBytes(key: string, label: string): RstowError {
+  return new RstowError('damaged-object', `${key} holds other bytes than backup ${label} promises`, { details: { key } });
+}

@@ -1,0 +1,81 @@
+import { expect, it } from 'vitest';
+import { type PieceShelf, storePiece } from '../../../../src/activities/backup/piece-store.ts';
+import type { PieceContent } from '../../../../src/activities/stored/record-cut.ts';
+import { ensureSidecar } from '../../../../src/activities/stored/sidecar.ts';
+import { parsePieceKey, timelinePrefix } from '../../../../src/core/repository/piece.ts';
+import { goldenSegment } from '../../../fixtures/wal/golden.ts';
+import { BOUNDARIES, DATABASE, keysOf, makeScene, type Scene, SEGMENT, storedBytes } from '../scene.ts';
+
+const segment = goldenSegment();
+const TARGET = BOUNDARIES[10]!;
+
+const shelfOf = ({ repository }: Scene, runId = 'run'): PieceShelf => ({ repository, database: DATABASE, timeline: '0001', runId });
+
+async function store(scene: Scene, bytes: Uint8Array, targetBytes = TARGET): Promise<PieceContent> {
+  const path = await scene.writeSegment(bytes);
+  const { signal } = new AbortController();
+  return storePiece(shelfOf(scene), SEGMENT, { path, startBytes: 0, targetBytes, tornTailMs: 100, signal });
+}
+
+const walKeys = ({ repository }: Scene): Promise<string[]> => keysOf(repository, timelinePrefix(DATABASE, '0001'));
+
+it('stores a piece and its sidecar, ending with the record that reaches the target', async () => {
+  const scene = await makeScene();
+  const content = await store(scene, segment, TARGET - 1);
+  expect(content).toMatchObject({ endBytes: TARGET, records: 10 });
+  const stem = `databases/orders/wal/0001/0000000000000001/0000000000-${TARGET.toString(16).padStart(10, '0')}`;
+  expect(await walKeys(scene)).toEqual([`${stem}.json`, `${stem}.wal.zst`]);
+});
+
+it('skips what is stored already: same key, same bytes', async () => {
+  const scene = await makeScene();
+  const first = await store(scene, segment);
+  const before = await Promise.all((await walKeys(scene)).map((key) => storedBytes(scene.repository, key)));
+  expect(await store(scene, segment)).toEqual(first);
+  expect(await Promise.all((await walKeys(scene)).map((key) => storedBytes(scene.repository, key)))).toEqual(before);
+});
+
+it('makes a missing sidecar anew by reading the piece, with the same facts', async () => {
+  const scene = await makeScene();
+  await store(scene, segment);
+  const [sidecar, pieceKey] = await walKeys(scene);
+  const piece = parsePieceKey(pieceKey!)!;
+  const written = await ensureSidecar(shelfOf(scene), piece);
+  await scene.repository.delete(sidecar!);
+  expect(await ensureSidecar(shelfOf(scene, 'later'), piece)).toEqual({ ...written, runId: 'later' });
+  await scene.repository.delete(sidecar!);
+  await store(scene, segment);
+  expect(await walKeys(scene)).toEqual([sidecar, pieceKey]);
+});
+
+it('refuses other bytes under the name of a stored piece', async () => {
+  const scene = await makeScene();
+  await store(scene, segment);
+  const other = segment.slice();
+  // No checksum covers a sequence number, so these are valid records and other bytes.
+  other[23] = other[23]! ^ 0x40;
+  await expect(store(scene, other)).rejects.toMatchObject({ code: 'timeline-diverged', details: { key: (await walKeys(scene))[1] } });
+});
+
+it('stores nothing where there is not one whole record', async () => {
+  const scene = await makeScene();
+  expect(await store(scene, segment.slice(0, 20), 20)).toMatchObject({ records: 0, end: { kind: 'torn', positionBytes: 0 } });
+  expect(await walKeys(scene)).toEqual([]);
+});
+
+it('stores the whole records before a torn end', async () => {
+  const scene = await makeScene();
+  const bytes = segment.slice(0, TARGET + 5);
+  expect(await store(scene, bytes, bytes.length)).toMatchObject({ endBytes: TARGET, end: { kind: 'torn', positionBytes: TARGET } });
+  expect(await walKeys(scene)).toHaveLength(2);
+});
+
+it('stores nothing when it is cancelled', async () => {
+  const scene = await makeScene();
+  const path = await scene.writeSegment(segment);
+  const signal = AbortSignal.abort(new Error('cancelled'));
+  await expect(
+    storePiece(shelfOf(scene), SEGMENT, { path, startBytes: 0, targetBytes: TARGET, tornTailMs: 100, signal }),
+  ).rejects.toThrow();
+  expect(await walKeys(scene)).toEqual([]);
+});
