@@ -3,6 +3,9 @@ import type { Writable } from 'node:stream';
 /** Measured: larger ones cost no less, smaller ones more turns of the event loop. */
 const CHUNK_SIZE_BYTES = 512 * 1024;
 
+/** In front of each chunk, for the beginning of a record whose end the chunk brings; a larger one is written by itself. */
+const HEADROOM_SIZE_BYTES = 64 * 1024;
+
 /**
  * Gives chunks to a stream through two buffers in turn: one is read while the stream takes the other. It holds for a
  * stream that is done with a chunk when it calls back, as a compressor is, and not one that hands chunks on.
@@ -10,13 +13,14 @@ const CHUNK_SIZE_BYTES = 512 * 1024;
 export type ChunkFeed = {
   /** The next chunk's memory. What was written from it the last time has been taken by then. */
   nextBuffer: () => Promise<Uint8Array>;
-  write: (bytes: Uint8Array) => void;
+  /** Takes what is left of the chunks before, and then the next buffer's chunk or its beginning. */
+  write: (parts: readonly Uint8Array[]) => void;
   /** Waits until everything is taken, and ends the stream. */
   end: () => Promise<void>;
 };
 
 export function createChunkFeed(stream: Writable): ChunkFeed {
-  const buffers: Uint8Array[] = [Buffer.allocUnsafeSlow(CHUNK_SIZE_BYTES), Buffer.allocUnsafeSlow(CHUNK_SIZE_BYTES)];
+  const buffers = [chunkBuffer(), chunkBuffer()];
   let taken = Promise.resolve();
   let takenBefore = taken;
   return {
@@ -28,16 +32,38 @@ export function createChunkFeed(stream: Writable): ChunkFeed {
       buffers.push(buffer);
       return buffer;
     },
-    write(bytes) {
-      taken = written(stream, bytes);
-      // Whoever waits next is told; until then a failure must not end the process.
-      taken.catch(() => undefined);
+    write(parts) {
+      for (const bytes of joined(parts)) {
+        taken = written(stream, bytes);
+        // Whoever waits next is told; until then a failure must not end the process.
+        taken.catch(() => undefined);
+      }
     },
     async end() {
       await taken;
       stream.end();
     },
   };
+}
+
+function chunkBuffer(): Uint8Array {
+  return Buffer.allocUnsafeSlow(HEADROOM_SIZE_BYTES + CHUNK_SIZE_BYTES).subarray(HEADROOM_SIZE_BYTES);
+}
+
+/** Measured: compressing a few bytes costs a third of what a whole chunk does, so they go with the chunk that follows them. */
+function joined(parts: readonly Uint8Array[]): readonly Uint8Array[] {
+  const chunk = parts.at(-1);
+  const front = parts.slice(0, -1);
+  const frontBytes = front.reduce((sum, { length }) => sum + length, 0);
+  if (chunk === undefined || frontBytes === 0) return parts;
+  if (chunk.byteOffset !== HEADROOM_SIZE_BYTES || frontBytes > HEADROOM_SIZE_BYTES) return parts;
+  const whole = new Uint8Array(chunk.buffer, HEADROOM_SIZE_BYTES - frontBytes, frontBytes + chunk.length);
+  let at = 0;
+  for (const part of front) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return [whole];
 }
 
 function written(stream: Writable, bytes: Uint8Array): Promise<void> {

@@ -19,7 +19,7 @@ const GROWTH_BYTES_MAX = 1024 * 1024;
 export async function readPiece(source: PieceSource, feed: Pick<ChunkFeed, 'nextBuffer' | 'write'>): Promise<PieceContent> {
   const cut = createRecordCut(source);
   for await (const chunk of growingBytes(source, feed.nextBuffer)) {
-    for (const part of cut.push(chunk)) feed.write(part);
+    feed.write(cut.push(chunk));
     if (cut.isDecided()) break;
   }
   return cut.content();

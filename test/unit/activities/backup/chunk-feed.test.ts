@@ -70,6 +70,22 @@ describe('a chunk feed', () => {
     expect(bytes.equals(plain)).toBe(true);
   });
 
+  it('writes what is left of a chunk together with the next one', async () => {
+    const written: string[] = [];
+    const first = new Transform({
+      transform(chunk: Buffer, _encoding, callback) {
+        written.push(chunk.toString());
+        callback();
+      },
+    });
+    const feed = createChunkFeed(first);
+    const buffer = await feed.nextBuffer();
+    buffer.set(Buffer.from('chunk, and more'));
+    feed.write([Buffer.from('left '), Buffer.from('of a '), buffer.subarray(0, 5)]);
+    await feed.end();
+    expect(written).toEqual(['left of a chunk']);
+  });
+
   it('gives a record whose end is written later whole', async () => {
     const path = join(folder, 'segment');
     const plain = records();
@@ -85,7 +101,7 @@ describe('a chunk feed', () => {
     gone.on('error', () => undefined);
     gone.destroy(new Error('the disk is full'));
     const feed = createChunkFeed(gone);
-    feed.write(Buffer.from('x'));
+    feed.write([Buffer.from('x')]);
     await expect(feed.end()).rejects.toThrow();
   });
 });
