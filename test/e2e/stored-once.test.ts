@@ -75,7 +75,8 @@ describe('what is stored already', () => {
 
   it('is told from rubbish: the same rubbish makes a verification fail', async () => {
     const verification = withUnreadablePieces(() => scene.temporal.execute('verifyBackup', { database: DATABASE }));
-    await expect(verification).rejects.toMatchObject({ cause: { type: 'damaged-object' } });
+    const type = expect.stringMatching(/^(damaged|truncated)-object$/) as string;
+    await expect(verification).rejects.toMatchObject({ cause: { type } });
   });
 
   it('is shared by a backup with one per cent more, which stores only tails', async () => {

@@ -31,7 +31,11 @@ function wantApproval(types: string[], expiresMs: number): void {
 /** And what was done when it asks: a restore has its plan, a recovery has fetched and replayed the state besides. */
 const TYPES = [
   ['restore', { backup: 'latest' }, ['planRestore']],
-  ['disasterRecovery', {}, ['inspectLiveDatabase', 'findCandidates', 'readOwnerGeneration', 'planRestore', 'stageWal']],
+  [
+    'disasterRecovery',
+    {},
+    ['inspectLiveDatabase', 'inspectLiveDatabase', 'findCandidates', 'readOwnerGeneration', 'planRestore', 'stageWal'],
+  ],
 ] as const;
 
 async function waiting(type: string, more: object = {}): Promise<WorkflowHandle> {

@@ -91,7 +91,7 @@ test(
     const up = startUp();
     await ready(up);
     expect(up.stdout()).toMatch(new RegExp(`^protected +${DATABASE}: the server at ${stack.address} on ${stack.dataDir}$`, 'm'));
-    expect(up.stdout()).toMatch(/^last backup +\S+-hot, 0 instances, verified \(replay\)$/m);
+    expect(up.stdout()).toMatch(/^last backup +\S+-hot, 0 instances, verified: replay 20\d\d-/m);
     expect(up.stdout()).toMatch(/^UI +http:\/\/127\.0\.0\.1:\d+\/namespaces\/default\/workflows$/m);
 
     const second = await runRstow(args, env);
