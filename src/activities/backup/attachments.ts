@@ -13,9 +13,9 @@ import { getMachine, listMachines } from '../../io/rstmdb/machines.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
-import { zstdCoding } from '../stored/piece-coding.ts';
-import { withServer } from '../server/rstmdb-connection.ts';
 import type { RunPort } from '../run-port.ts';
+import { withServer } from '../server/rstmdb-connection.ts';
+import { zstdCoding } from '../stored/piece-coding.ts';
 import { storedDigest } from '../stored/stored-object.ts';
 
 export type StoreAttachmentsInput = {

@@ -3,12 +3,12 @@ import type { Checkpoint } from '../../core/state/replay-index.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
 import { readCheckpoint, writeCheckpoint } from '../../io/agent-state/digest-checkpoint.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { checkpointFile } from './checkpoint-file.ts';
 import { databaseSettings } from '../database-settings.ts';
+import type { RunPort } from '../run-port.ts';
+import { type ReplaySource, readLog, settleReplay } from '../state/replay-segments.ts';
+import { checkpointFile } from './checkpoint-file.ts';
 import { takeReplay } from './passing-replay.ts';
 import { pinnedPath, readFence } from './pinned-segments.ts';
-import { type ReplaySource, readLog, settleReplay } from '../state/replay-segments.ts';
-import type { RunPort } from '../run-port.ts';
 import { readStoredExtents } from './stored-extents.ts';
 
 export type DigestStateInput = { database: string; repository: string; fenceKey: string; extentsKey: string };

@@ -7,11 +7,11 @@ import type { SegmentId } from '../../core/wal/segment-id.ts';
 import { createDigestStage, type StreamDigest } from '../../io/checksum/digest-stage.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import { putSealed } from '../../io/repository/sealed-object.ts';
-import { createChunkFeed } from './chunk-feed.ts';
 import { zstdCoding } from '../stored/piece-coding.ts';
-import { type PieceSource, readPiece } from './piece-reader.ts';
 import type { PieceContent } from '../stored/record-cut.ts';
 import { ensureSidecar } from '../stored/sidecar.ts';
+import { createChunkFeed } from './chunk-feed.ts';
+import { type PieceSource, readPiece } from './piece-reader.ts';
 
 /** Where pieces of one history go. */
 export type PieceShelf = { repository: Repository; database: string; timeline: string; runId: string };

@@ -1,17 +1,17 @@
 import { labelClaimSchema } from '../../config/repository-json/label-claim.ts';
-import { assert } from '../../core/errors/assert.ts';
 import { backupLabel } from '../../core/backup/label.ts';
+import { assert } from '../../core/errors/assert.ts';
 import { labelClaimKey } from '../../core/repository/object-keys.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
 import { ping, serverInfo } from '../../io/rstmdb/server.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
+import { databaseSettings, repositoryName } from '../database-settings.ts';
+import type { RunPort } from '../run-port.ts';
+import { withServer } from '../server/rstmdb-connection.ts';
+import { requireOwner } from '../stored/ownership.ts';
 import { checkDataDirectoryIsServers } from './data-directory-check.ts';
 import { timelineOfData } from './data-timeline.ts';
-import { databaseSettings, repositoryName } from '../database-settings.ts';
-import { requireOwner } from '../stored/ownership.ts';
-import { withServer } from '../server/rstmdb-connection.ts';
-import type { RunPort } from '../run-port.ts';
 
 export type PrepareBackupInput = { database: string; repository?: string; startedAtMs: number };
 export type PreparedBackup = { repository: string; label: string; timeline: string; serverVersion: string };

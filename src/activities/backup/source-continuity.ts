@@ -5,8 +5,8 @@ import { type Piece, piecesBySegment } from '../../core/repository/piece.ts';
 import { headerCrc32c, headerFault, headerSequence, RECORD_HEADER_SIZE_BYTES } from '../../core/wal/record.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import { readBytes } from '../../io/data-directory/range-reader.ts';
-import type { PieceShelf } from './piece-store.ts';
 import { ensureSidecar } from '../stored/sidecar.ts';
+import type { PieceShelf } from './piece-store.ts';
 
 export type SourceHistory = {
   fence: Fence;

@@ -8,9 +8,9 @@ import {
 } from '../../config/repository-json/manifest.ts';
 import type { BackupSummary, PinKind } from '../../contract/hot-backup.ts';
 import type { Warning } from '../../contract/result.ts';
+import { summariseExtents } from '../../core/backup/extents-summary.ts';
 import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { summariseExtents } from '../../core/backup/extents-summary.ts';
 import { planCover } from '../../core/repository/cover.ts';
 import { manifestKey } from '../../core/repository/object-keys.ts';
 import { type Piece, pieceKey, piecesBySegment } from '../../core/repository/piece.ts';
@@ -21,14 +21,14 @@ import { readOwnership } from '../../io/data-directory/ownership.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import { putSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { newestOfTimeline } from '../stored/backups.ts';
 import { databaseSettings } from '../database-settings.ts';
-import type { DigestedState } from './digest-state.ts';
-import { requireOwner } from '../stored/ownership.ts';
 import type { RunPort } from '../run-port.ts';
+import { newestOfTimeline } from '../stored/backups.ts';
+import { requireOwner } from '../stored/ownership.ts';
 import { ensureSidecar } from '../stored/sidecar.ts';
-import { readStoredExtents } from './stored-extents.ts';
 import { storedPieces } from '../stored/timelines.ts';
+import type { DigestedState } from './digest-state.ts';
+import { readStoredExtents } from './stored-extents.ts';
 
 export type WriteManifestInput = {
   database: string;

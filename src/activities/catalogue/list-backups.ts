@@ -8,12 +8,12 @@ import { isObjectDamage, isVerdictOnBackup } from '../../core/errors/object-dama
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { listLabels, readManifest } from '../stored/backups.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
-import { findOwner, formerOwners } from '../stored/ownership.ts';
 import { readTests } from '../recovery-test/record-test.ts';
-import { readVerifications } from '../verify/record-verification.ts';
+import { listLabels, readManifest } from '../stored/backups.ts';
+import { findOwner, formerOwners } from '../stored/ownership.ts';
 import { readTimelines } from '../stored/timelines.ts';
+import { readVerifications } from '../verify/record-verification.ts';
 
 export type ListBackupsQuery = { database: string; repository?: string; limit: number };
 export type ListedBackups = Pick<ListBackupsResult, 'repository' | 'backups' | 'total' | 'unreadable'>;

@@ -7,11 +7,11 @@ import { readTimelineFile } from '../../io/data-directory/timeline-file.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import { walStats } from '../../io/rstmdb/server.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { listLabels, readManifest } from '../stored/backups.ts';
 import { databaseSettings } from '../database-settings.ts';
-import { inEachRepository, requireOneAnswer } from '../stored/each-repository.ts';
-import { withServer } from '../server/rstmdb-connection.ts';
 import type { RunPort } from '../run-port.ts';
+import { withServer } from '../server/rstmdb-connection.ts';
+import { listLabels, readManifest } from '../stored/backups.ts';
+import { inEachRepository, requireOneAnswer } from '../stored/each-repository.ts';
 import { readTimelines } from '../stored/timelines.ts';
 
 export type LiveDatabase = { isUp: boolean; /** Whether nothing that is backed up is missing in it. */ isAsNew: boolean };

@@ -1,9 +1,9 @@
-import { chooseLabel, choosePosition, type LogPosition } from '../../core/backup/test-point.ts';
 import { selectBackup } from '../../core/backup/selection.ts';
+import { chooseLabel, choosePosition, type LogPosition } from '../../core/backup/test-point.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { listLabels, readManifest } from '../stored/backups.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
 import { requireRestorable } from '../restore/plan-restore.ts';
+import { listLabels, readManifest } from '../stored/backups.ts';
 
 export type ChooseTestPointInput = { database: string; repository?: string; backup: string; seed: number };
 export type TestPoint = { label: string; repository: string; /** Absent: the backup's end. */ position?: LogPosition };

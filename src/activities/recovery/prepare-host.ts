@@ -3,9 +3,9 @@ import { backupKey } from '../../core/repository/object-keys.ts';
 import { placeConfigFile } from '../../io/agent-state/config-file.ts';
 import { runCommand } from '../../io/process/run-command.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { readManifest } from '../stored/backups.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
+import { readManifest } from '../stored/backups.ts';
 import { plainBytes } from '../stored/stored-piece.ts';
 
 export type PrepareHostInput = { database: string; repository: string; label: string };

@@ -3,10 +3,10 @@ import type { SkippedState } from '../../contract/disaster-recovery.ts';
 import { type ExtentsSummary, summariseExtents } from '../../core/backup/extents-summary.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { listLabels, readManifest } from '../stored/backups.ts';
 import { databaseSettings } from '../database-settings.ts';
-import { planSegments } from '../stored/planned-segments.ts';
 import { requireRestorable } from '../restore/plan-restore.ts';
+import { listLabels, readManifest } from '../stored/backups.ts';
+import { planSegments } from '../stored/planned-segments.ts';
 
 /** A state that, by what is listed, can be recovered; reading it may still say otherwise. */
 export type Candidate = { label: string; repository: string; extents: ExtentsSummary; records: number; createdAtMs: number };

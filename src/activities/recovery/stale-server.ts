@@ -6,9 +6,9 @@ import { readTimelineFile } from '../../io/data-directory/timeline-file.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { checkDataDirectoryIsServers } from '../backup/data-directory-check.ts';
 import { databaseSettings } from '../database-settings.ts';
-import { findOwner } from '../stored/ownership.ts';
-import { withServer } from '../server/rstmdb-connection.ts';
 import type { RunPort } from '../run-port.ts';
+import { withServer } from '../server/rstmdb-connection.ts';
+import { findOwner } from '../stored/ownership.ts';
 
 /** Whoever answers at the address, if anybody, is not the server of this host's directory. */
 const NOT_OURS = ['server-unreachable', 'server-refused', 'data-directory-missing', 'data-directory-foreign'];

@@ -1,6 +1,6 @@
 import type { ActivityDeps } from '../activity-deps.ts';
-import { claimEverywhere, findOwner } from '../stored/ownership.ts';
 import type { RunPort } from '../run-port.ts';
+import { claimEverywhere, findOwner } from '../stored/ownership.ts';
 
 export type TakeOwnershipInput = {
   database: string;

@@ -1,13 +1,13 @@
 import type { Manifest } from '../../config/repository-json/manifest.ts';
-import { isObjectDamage } from '../../core/errors/object-damage.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { Alternative } from '../../core/backup/alternative.ts';
 import { selectBackup } from '../../core/backup/selection.ts';
+import { isObjectDamage } from '../../core/errors/object-damage.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
 import { backupsPrefix, databaseKey, labelOfManifestKey, manifestKey } from '../../core/repository/object-keys.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { listLabels, readManifest } from '../stored/backups.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
+import { listLabels, readManifest } from '../stored/backups.ts';
 import { planSegments } from '../stored/planned-segments.ts';
 
 export type FindAlternativeInput = {

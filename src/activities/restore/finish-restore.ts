@@ -1,8 +1,8 @@
 import { placeStagedWal } from '../../io/data-directory/place-staged.ts';
 import { clearRestore } from '../../io/data-directory/restores.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { readPlan } from './plan-restore.ts';
 import type { RunPort } from '../run-port.ts';
+import { readPlan } from './plan-restore.ts';
 
 export type FinishRestoreInput = { repository: string; planKey: string };
 

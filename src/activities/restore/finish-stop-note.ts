@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DatabaseConfig, TimingConfig } from '../../config/agent-config.ts';
 import type { StopNote } from '../../config/repository-json/stop-note.ts';
+import { readStopNote, removeStopNote } from '../../io/data-directory/stop-note.ts';
+import { finishSwap } from '../../io/data-directory/swap.ts';
 import { dataDirectoryMutexName } from '../../io/mutex/data-directory-mutex-name.ts';
 import { acquireHostMutex } from '../../io/mutex/host-mutex.ts';
 import { isSameProcessAlive } from '../../io/process/proc.ts';
-import { readStopNote, removeStopNote } from '../../io/data-directory/stop-note.ts';
-import { finishSwap } from '../../io/data-directory/swap.ts';
 import { awaitServer, launchServer } from '../server/managed-service.ts';
 
 export type StopNoteFinish = 'no-note' | 'held' | { inPlace: 'old' | 'new' };

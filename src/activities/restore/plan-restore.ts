@@ -14,13 +14,13 @@ import { isEmptyFolder } from '../../io/data-directory/target.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import { putSealed, readSealed, sealObject } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { findBackup } from '../stored/backups.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
+import type { RunPort } from '../run-port.ts';
 import { requireReadableSecrets } from '../server/managed-service.ts';
+import { findBackup } from '../stored/backups.ts';
 import { requireOwner } from '../stored/ownership.ts';
 import { planSegments } from '../stored/planned-segments.ts';
 import { readReplacedData, requireOnlyGrown } from './replaced-data.ts';
-import type { RunPort } from '../run-port.ts';
 import { requireSpace } from './space.ts';
 
 export type PlanRestoreInput = {

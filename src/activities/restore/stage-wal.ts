@@ -7,14 +7,14 @@ import { makeDataDirectory } from '../../io/data-directory/target.ts';
 import { writeTimelineFile } from '../../io/data-directory/timeline-file.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { requireOwner } from '../stored/ownership.ts';
-import { readPlan } from './plan-restore.ts';
-import { plannedFiles } from './planned-files.ts';
-import { replaySegments } from '../state/replay-segments.ts';
 import type { RunPort } from '../run-port.ts';
-import { stageSegments } from './stage-segments.ts';
+import { replaySegments } from '../state/replay-segments.ts';
+import { requireOwner } from '../stored/ownership.ts';
 import { createTimeline } from '../stored/timelines.ts';
 import { requireDigest } from '../verify/verify-replay.ts';
+import { readPlan } from './plan-restore.ts';
+import { plannedFiles } from './planned-files.ts';
+import { stageSegments } from './stage-segments.ts';
 
 export type StageWalInput = {
   database: string;
@@ -29,7 +29,8 @@ export type StagedWal = { timeline: string; records: number };
 /**
  * Fetches the backup's log into the run's own folder beside the data, checks every record, replays it and compares the
  * state's digest. A restore in place begins a new timeline: its object first, then the file in the staged wal/.
- * Fails: missing-object, truncated-object, damaged-object, digest-different, not-enough-space, owner-outdated. Twice: whole segments are kept.
+ * Fails: missing-object, truncated-object, damaged-object, digest-different, not-enough-space, owner-outdated.
+ * Twice: whole segments are kept.
  */
 export const stageWal =
   (deps: ActivityDeps) =>

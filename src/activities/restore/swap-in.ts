@@ -7,9 +7,9 @@ import { listSegments } from '../../io/data-directory/segments.ts';
 import { isStillStaged, planRollBack, planSwap, type SwapPlan, whichWalIsInPlace } from '../../io/data-directory/swap.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
+import type { RunPort } from '../run-port.ts';
 import { requireOwner } from '../stored/ownership.ts';
 import { readPlan } from './plan-restore.ts';
-import type { RunPort } from '../run-port.ts';
 import { type Swapped, swapWithServerDown, type SwapWork } from './swap-wal.ts';
 
 export type SwapInput = { database: string; repository: string; planKey: string; swap: SwapPlan };

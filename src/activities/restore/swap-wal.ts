@@ -4,16 +4,16 @@ import type { DatabaseConfig } from '../../config/agent-config.ts';
 import type { StopNote } from '../../config/repository-json/stop-note.ts';
 import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { processStartTicks } from '../../io/process/proc.ts';
 import { blockServer } from '../../io/data-directory/server-block.ts';
 import { readStopNote, removeStopNote, writeStopNote } from '../../io/data-directory/stop-note.ts';
 import { finishSwap, foreignWal, type SwapPlan, swapWal, whichWalIsInPlace } from '../../io/data-directory/swap.ts';
 import { dataDirectoryMutexName } from '../../io/mutex/data-directory-mutex-name.ts';
 import { acquireHostMutex } from '../../io/mutex/host-mutex.ts';
+import { processStartTicks } from '../../io/process/proc.ts';
 import { endHolders } from '../../io/service/end-holders.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { proveServerStopped, serviceOf, startServer } from '../server/managed-service.ts';
 import type { RunPort } from '../run-port.ts';
+import { proveServerStopped, serviceOf, startServer } from '../server/managed-service.ts';
 import { spawnWatchdog } from './stop-note-watchdog.ts';
 
 export type SwapWork = {

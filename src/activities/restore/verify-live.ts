@@ -1,17 +1,17 @@
 import { join } from 'node:path';
 import type { Warning } from '../../contract/result.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
 import { summariseExtents } from '../../core/backup/extents-summary.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
 import { walOffsetText } from '../../core/wal/wal-offset.ts';
 import { ping } from '../../io/rstmdb/server.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
+import type { RunPort } from '../run-port.ts';
+import { withServer } from '../server/rstmdb-connection.ts';
 import { showsSameState } from '../state/float-drift.ts';
 import { liveDigest } from '../state/live-digest.ts';
 import { readPlan } from './plan-restore.ts';
 import { plannedFiles } from './planned-files.ts';
-import { withServer } from '../server/rstmdb-connection.ts';
-import type { RunPort } from '../run-port.ts';
 
 export type VerifyLiveInput = { database: string; repository: string; planKey: string };
 

@@ -9,9 +9,9 @@ import { RecordWindow } from '../../io/data-directory/record-window.ts';
 import type { Instance } from '../../io/rstmdb/instances.ts';
 import { fingerprintOf } from '../../io/rstmdb/live-state.ts';
 import type { Machine } from '../../io/rstmdb/machines.ts';
-import { type ReplaySource, replaySegments, sha256 } from './replay-segments.ts';
-import { withServer } from '../server/rstmdb-connection.ts';
 import type { RunPort } from '../run-port.ts';
+import { withServer } from '../server/rstmdb-connection.ts';
+import { type ReplaySource, replaySegments, sha256 } from './replay-segments.ts';
 
 export type LiveServer = { settings: Pick<DatabaseConfig, 'server'>; timing: TimingConfig };
 

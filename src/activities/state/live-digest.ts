@@ -4,8 +4,8 @@ import { normaliseDefinition } from '../../core/state/machine-definition.ts';
 import { createStateDigest, instanceHash, machineHash } from '../../core/state/state-digest.ts';
 import type { WalOffset } from '../../core/wal/wal-offset.ts';
 import { fingerprintOf } from '../../io/rstmdb/live-state.ts';
-import { sha256 } from './replay-segments.ts';
 import { withServer } from '../server/rstmdb-connection.ts';
+import { sha256 } from './replay-segments.ts';
 
 export type LiveDigest = {
   stateDigest: string;

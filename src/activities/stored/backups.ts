@@ -1,7 +1,7 @@
 import { type Manifest, manifestSchema } from '../../config/repository-json/manifest.ts';
+import { selectBackup } from '../../core/backup/selection.ts';
 import { isObjectDamage } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { selectBackup } from '../../core/backup/selection.ts';
 import { backupsPrefix, labelOfManifestKey, manifestKey } from '../../core/repository/object-keys.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import { readSealed } from '../../io/repository/sealed-object.ts';

@@ -1,6 +1,6 @@
 import { type Owner, ownerSchema } from '../../config/repository-json/owner.ts';
-import { ownerKey, ownerPrefix } from '../../core/repository/object-keys.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import { ownerKey, ownerPrefix } from '../../core/repository/object-keys.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';

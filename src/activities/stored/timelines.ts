@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Timeline, timelineSchema } from '../../config/repository-json/timeline.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { timelineKey, timelinesPrefix } from '../../core/repository/object-keys.ts';
-import { belongsTo, lineageOf } from '../../core/repository/timeline-lineage.ts';
 import { parsePieceKey, type Piece, timelinePrefix } from '../../core/repository/piece.ts';
+import { belongsTo, lineageOf } from '../../core/repository/timeline-lineage.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
 

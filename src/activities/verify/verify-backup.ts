@@ -1,10 +1,10 @@
 import type { VerifyLevel } from '../../contract/verify-backup.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import type { Verification, Verified } from './verification.ts';
-import { verifyAttachments } from './verify-attachments.ts';
-import { findBackup } from '../stored/backups.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
+import { findBackup } from '../stored/backups.ts';
+import type { Verification, Verified } from './verification.ts';
+import { verifyAttachments } from './verify-attachments.ts';
 import { verifyChecksums } from './verify-checksums.ts';
 import { verifyRecords } from './verify-records.ts';
 import { verifyReplay } from './verify-replay.ts';

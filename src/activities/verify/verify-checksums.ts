@@ -1,9 +1,9 @@
 import type { Manifest } from '../../config/repository-json/manifest.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { parsePieceKey, pieceKey } from '../../core/repository/piece.ts';
-import { checkStored } from '../stored/stored-object.ts';
 import { planSegments } from '../stored/planned-segments.ts';
 import { ensureSidecar } from '../stored/sidecar.ts';
+import { checkStored } from '../stored/stored-object.ts';
 import type { Verification, Verified } from './verification.ts';
 
 /**

@@ -1,5 +1,5 @@
-import { segmentFileName } from '../../core/wal/segment-id.ts';
 import { createSequenceCounter } from '../../core/wal/continuity.ts';
+import { segmentFileName } from '../../core/wal/segment-id.ts';
 import { planSegments } from '../stored/planned-segments.ts';
 import { storedSegment } from '../stored/stored-segment.ts';
 import type { Verification, Verified } from './verification.ts';

@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { segmentFileName } from '../../core/wal/segment-id.ts';
 import { makeScratch, removeScratch } from '../../io/agent-state/scratch.ts';
-import { planSegments } from '../stored/planned-segments.ts';
-import { replaySegments } from '../state/replay-segments.ts';
 import { requireSpace } from '../restore/space.ts';
 import { stageSegments } from '../restore/stage-segments.ts';
+import { replaySegments } from '../state/replay-segments.ts';
+import { planSegments } from '../stored/planned-segments.ts';
 import type { Verification, Verified } from './verification.ts';
 
 /**

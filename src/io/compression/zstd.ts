@@ -36,7 +36,10 @@ export function createPieceDecompressor(): ZstdDecompress {
   return createZstdDecompress({ chunkSize: chunkSizeBytes, params: { [constants.ZSTD_d_windowLogMax]: windowLogMax } });
 }
 
-/** What the decompressor said about the bytes of an object, in our words; any other error passes untouched. Gives: truncated-object, damaged-object. */
+/**
+ * What the decompressor said about the bytes of an object, in our words; any other error passes untouched.
+ * Gives: truncated-object, damaged-object.
+ */
 export function decompressionError(error: unknown, key: string): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code !== 'Z_BUF_ERROR' && !code.startsWith('ZSTD_error_')) return error;

@@ -14,7 +14,10 @@ const notWritable = new Set(['EROFS', 'EACCES', 'EPERM', 'ENOSPC', 'EDQUOT']);
 export type FolderTree = {
   readonly root: string;
 
-  /** Stops when the root is gone, became an empty mount point, or another repository was mounted there: `absent` must never mean `not mounted`. */
+  /**
+   * Stops when the root is gone, became an empty mount point, or another repository was mounted there: `absent` must
+   * never mean `not mounted`.
+   */
   check(): Promise<void>;
 
   /** The path of a key's object, made fit for it: its folders exist, durably. */

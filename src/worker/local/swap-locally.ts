@@ -7,7 +7,8 @@ import type { LocalRun } from './local-run.ts';
 
 /**
  * The part of a restore that takes the server down. Should the restored server not start, or show another state than
- * the backup's, the replaced data come back. Every failure says which data are in place. Once the new data are in, a person who interrupts waits for the comparison.
+ * the backup's, the replaced data come back. Every failure says which data are in place. Once the new data are in, a
+ * person who interrupts waits for the comparison.
  * @see src/workflows/restore-in-place.ts
  */
 export async function swapLocally(run: LocalRun, plan: Omit<SwapInput, 'swap'>): Promise<SwappedIn & { warnings: Warning[] }> {
