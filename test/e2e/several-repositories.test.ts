@@ -1,5 +1,6 @@
 /** One database with two repositories: the primary, and a copy that some tool makes of it now and again. */
 import { cp, rename } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
 import { liveDigest } from '../../src/activities/state/live-digest.ts';
@@ -48,11 +49,16 @@ async function write(stack: DatabaseStack, prefix: string): Promise<void> {
   await load.stop();
 }
 
-/** As `cp -a` does it. */
-const copyRepository = (): Promise<void> =>
-  cp(scene.stack.repositoryDir, scene.stack.copyDir, { recursive: true, preserveTimestamps: true });
 const goesAway = (folder: string): Promise<void> => rename(folder, `${folder}-away`);
 const comesBack = (folder: string): Promise<void> => rename(`${folder}-away`, folder);
+
+/** Seen by the agent only when it is whole; what the primary is still staging is not part of it. */
+async function copyRepository(): Promise<void> {
+  const { repositoryDir, copyDir } = scene.stack;
+  const filter = (path: string): boolean => basename(path) !== '.tmp';
+  await cp(repositoryDir, `${copyDir}-away`, { recursive: true, preserveTimestamps: true, filter });
+  await comesBack(copyDir);
+}
 
 async function burn(): Promise<void> {
   await scene.agent.kill('SIGKILL');
