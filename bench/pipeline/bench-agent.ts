@@ -5,6 +5,7 @@ import { claimOwnership } from '../../src/activities/stored/ownership.ts';
 import type { RunPort } from '../../src/activities/run-port.ts';
 import { createTimeline } from '../../src/activities/stored/timelines.ts';
 import { agentConfigSchema } from '../../src/config/agent-config.ts';
+import { createSeenOwners } from '../../src/io/agent-state/seen-owners.ts';
 import { createRepositoryOpener } from '../../src/worker/repositories.ts';
 
 export const DATABASE = 'orders';
@@ -28,7 +29,7 @@ export function benchDeps(folder: { dataDir: string; repositoryDir: string; stat
       lockHolder: async () => undefined,
       terminate: async () => undefined,
     },
-    seenOwners: new Map(),
+    seenOwners: createSeenOwners(folder.stateDir),
     searchAttributes: false,
     openRepository: createRepositoryOpener(config),
   };

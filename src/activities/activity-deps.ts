@@ -1,5 +1,5 @@
 import type { AgentConfig } from '../config/agent-config.ts';
-import type { Owner } from '../config/repository-json/owner.ts';
+import type { SeenOwners } from '../io/agent-state/seen-owners.ts';
 import type { Repository } from '../io/repository/repository.ts';
 import type { RunRegistry } from './run-registry.ts';
 
@@ -14,8 +14,8 @@ export type ActivityDeps = {
   agent: AgentIdentity;
   temporal: { clusterId: string; namespace: string };
   runs: RunRegistry;
-  /** The newest owner of each database that this process knows of; @see findOwner. */
-  seenOwners: Map<string, Owner>;
+  /** For when a repository can't be read; @see findOwner. */
+  seenOwners: SeenOwners;
   /** False where the namespace refused rstow's search attributes: workflows then upsert none. */
   searchAttributes: boolean;
   /** Fails: unknown-repository, repository-unavailable, repository-unsupported, format-unsupported. */

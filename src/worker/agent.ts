@@ -1,5 +1,6 @@
 import type { ActivityDeps } from '../activities/activity-deps.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
+import { createSeenOwners } from '../io/agent-state/seen-owners.ts';
 import { agentIdentity } from './agent-identity.ts';
 import { type Logger, installTemporalRuntime } from './agent-logger.ts';
 import { acquireAgentMutex } from './agent-mutex.ts';
@@ -75,7 +76,7 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
     agent: identity,
     temporal: { clusterId: temporal.clusterId, namespace: temporal.namespace },
     runs,
-    seenOwners: new Map(),
+    seenOwners: createSeenOwners(config.agent.stateDir),
     searchAttributes: await ensureSearchAttributes(temporal, logger),
     openRepository: createRepositoryOpener(config),
   };

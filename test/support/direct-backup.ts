@@ -22,6 +22,7 @@ import { verifyLive } from '../../src/activities/restore/verify-live.ts';
 import { writeManifest } from '../../src/activities/backup/write-manifest.ts';
 import type { Manifest } from '../../src/config/repository-json/manifest.ts';
 import { segmentFileName } from '../../src/core/wal/segment-id.ts';
+import { createSeenOwners } from '../../src/io/agent-state/seen-owners.ts';
 import { databaseOwnership } from '../../src/worker/database-claim.ts';
 import { createRepositoryOpener } from '../../src/worker/repositories.ts';
 import { DATABASE, type DatabaseStack } from './database-stack.ts';
@@ -44,7 +45,7 @@ export function directDeps(stack: DatabaseStack): ActivityDeps {
     agent: { name: 'db1', installationId: '11111111-1111-4111-8111-111111111111' },
     temporal: { clusterId: 'none', namespace: 'none' },
     runs: { checkOpen: async () => Promise.resolve(), isOpen: unused, lockHolder: unused, terminate: unused },
-    seenOwners: new Map(),
+    seenOwners: createSeenOwners(stack.config.agent.stateDir),
     searchAttributes: false,
     openRepository: createRepositoryOpener(stack.config),
   };

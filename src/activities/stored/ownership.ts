@@ -10,20 +10,22 @@ import { type Answers, inEachRepository, requireOneAnswer } from './each-reposit
 export type FoundOwner = { /** Undefined: nobody has claimed it yet. */ owner: Owner | undefined; isPrimaryReadable: boolean };
 
 /**
- * Who may write the database's history: the highest generation in any repository that can be read, or that this
- * process has seen before: a stale copy, read while the others are away, brings no former owner back.
+ * Who may write the database's history: the highest generation in any of its repositories. While one of them can't be
+ * read, what this installation has read before counts too: a stale copy brings no former owner back.
  * Fails: repository-unavailable, where none can be read; damaged-object, where that claim can't be read anywhere.
  */
 export async function findOwner(deps: ActivityDeps, database: string): Promise<FoundOwner> {
   const claims = await inEachRepository(deps, database, (repository) => newestClaimKey(repository, database));
   requireOneAnswer(claims);
-  const seen = deps.seenOwners.get(database);
   const found = await newestClaim(claims);
-  const owner = seen !== undefined && seen.generation > (found?.generation ?? 0) ? seen : found;
-  if (owner !== undefined) deps.seenOwners.set(database, owner);
+  const owner = claims.failures.length === 0 ? found : newerOf(found, await deps.seenOwners.recall(database));
+  if (owner !== undefined) await deps.seenOwners.remember(database, owner);
   const primary = databaseSettings(deps.config, database).repositories[0];
   return { owner, isPrimaryReadable: claims.answers.some(({ name }) => name === primary) };
 }
+
+const newerOf = (found: Owner | undefined, seen: Owner | undefined): Owner | undefined =>
+  (seen?.generation ?? 0) > (found?.generation ?? 0) ? seen : found;
 
 /** A generation that is known to have been given away is never passed over for an older one: one sound copy of it is enough. */
 async function newestClaim({ answers }: Answers<string | undefined>): Promise<Owner | undefined> {

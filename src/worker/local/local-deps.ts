@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { ActivityDeps } from '../../activities/activity-deps.ts';
 import type { RunRegistry } from '../../activities/run-registry.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import { createSeenOwners } from '../../io/agent-state/seen-owners.ts';
 import { agentIdentity } from '../agent-identity.ts';
 import { DEFAULT_CONFIG_FILE } from '../agent-program.ts';
 import { loadConfig } from '../load-config.ts';
@@ -16,7 +17,7 @@ export async function localDeps(configFile: string = DEFAULT_CONFIG_FILE): Promi
     agent: await agentIdentity(config),
     temporal: { clusterId: '', namespace: '' },
     runs: noRuns,
-    seenOwners: new Map(),
+    seenOwners: createSeenOwners(config.agent.stateDir),
     searchAttributes: false,
     openRepository: createRepositoryOpener(config),
   };

@@ -2,6 +2,7 @@
 import type { ActivityDeps } from '../../../src/activities/activity-deps.ts';
 import { RstowError } from '../../../src/core/errors/rstow-error.ts';
 import type { Owner } from '../../../src/config/repository-json/owner.ts';
+import type { SeenOwners } from '../../../src/io/agent-state/seen-owners.ts';
 import type { Repository } from '../../../src/io/repository/repository.ts';
 import { DATABASE } from './scene.ts';
 
@@ -9,18 +10,30 @@ import { DATABASE } from './scene.ts';
 export function depsOf(
   installationId: string,
   repositories: Record<string, Repository>,
-  away: ReadonlySet<string> = new Set(),
+  { away = new Set(), seenOwners = createMemoryOfOwners() }: { away?: ReadonlySet<string>; seenOwners?: SeenOwners } = {},
 ): ActivityDeps {
   return {
     agent: { name: `agent of ${installationId}`, installationId },
     temporal: { clusterId: 'cluster', namespace: 'default' },
     config: { databases: { [DATABASE]: { repositories: Object.keys(repositories) } } },
-    seenOwners: new Map(),
+    seenOwners,
     openRepository: async (name: string) => {
       if (away.has(name)) throw new RstowError('repository-unavailable', `${name} is away`);
       return Promise.resolve(repositories[name]);
     },
   } as unknown as ActivityDeps;
+}
+
+/** What an installation keeps of the owners, over a restart where two deps are given it. */
+export function createMemoryOfOwners(): SeenOwners {
+  const owners = new Map<string, Owner>();
+  return {
+    recall: async (database) => Promise.resolve(owners.get(database)),
+    remember: async (database, owner) => {
+      owners.set(database, owner);
+      return Promise.resolve();
+    },
+  };
 }
 
 export const claimOf = (installationId: string, generation = 1): Owner => ({

@@ -15,7 +15,7 @@ let away: Set<string>;
 let logged: object[];
 
 const logger = { error: (facts: object) => logged.push(facts) } as unknown as Logger;
-const catchUpOf = (installationId: string): CatchUp => createCatchUp(depsOf(installationId, { first, second }, away), logger);
+const catchUpOf = (installationId: string): CatchUp => createCatchUp(depsOf(installationId, { first, second }, { away }), logger);
 const fork = async (repository: Repository, timeline: string, runId: string): Promise<unknown> =>
   createTimeline(repository, DATABASE, { ...firstTimeline, parent: { timeline, label: 'label', extents: [] }, why: 'restore', runId });
 const historiesIn = async (repository: Repository): Promise<string[]> =>

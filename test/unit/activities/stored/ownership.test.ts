@@ -13,7 +13,7 @@ import { createMemoryRepository } from '../../../../src/io/repository/memory-rep
 import type { Repository } from '../../../../src/io/repository/repository.ts';
 import { databaseOwnership } from '../../../../src/worker/database-claim.ts';
 import { DATABASE, keysOf, replaceObject, runOf } from '../scene.ts';
-import { claimOf, depsOf } from '../several-repositories.ts';
+import { claimOf, createMemoryOfOwners, depsOf } from '../several-repositories.ts';
 
 describe('in one repository', () => {
   it('lets one of ten that claim at once win, and tells each the truth', async () => {
@@ -59,7 +59,7 @@ describe('in several repositories', () => {
     for (const name of ['first', 'second'] as const) await claimOwnership(repositories[name], DATABASE, claimOf('old', 1));
   });
 
-  const depsFor = (installationId: string): ReturnType<typeof depsOf> => depsOf(installationId, repositories, away);
+  const depsFor = (installationId: string): ReturnType<typeof depsOf> => depsOf(installationId, repositories, { away });
   const takeOver = async (installationId: string, fromGeneration = 1): Promise<unknown> =>
     takeOwnership(depsFor(installationId))({ database: DATABASE, fromGeneration, timeline: '0002' }, runOf('run'));
   const ownerIn = async (name: 'first' | 'second'): Promise<string | undefined> =>
@@ -122,6 +122,23 @@ describe('in several repositories', () => {
       { kind: 'mine' },
     ]);
     await expect(requireOwner(old, DATABASE)).rejects.toMatchObject({ code: 'owner-outdated' });
+  });
+
+  it('brings none back over a restart of the agent', async () => {
+    const seenOwners = createMemoryOfOwners();
+    await claimOwnership(repositories.first, DATABASE, claimOf('new', 2));
+    expect(await databaseOwnership(depsOf('new', repositories, { away, seenOwners }), DATABASE)).toEqual({ kind: 'mine' });
+    away.add('first');
+    expect(await databaseOwnership(depsOf('new', repositories, { away, seenOwners }), DATABASE)).toEqual({ kind: 'mine' });
+    expect(await databaseOwnership(depsOf('new', repositories, { away }), DATABASE)).toMatchObject({ kind: 'foreign' });
+  });
+
+  it('believes the repositories where all can be read, whatever it has seen: they may have been begun anew', async () => {
+    const deps = depsFor('new');
+    await claimOwnership(repositories.first, DATABASE, claimOf('new', 2));
+    expect(await databaseOwnership(deps, DATABASE)).toEqual({ kind: 'mine' });
+    await repositories.first.delete(ownerKey(DATABASE, 2));
+    expect(await databaseOwnership(deps, DATABASE)).toMatchObject({ kind: 'foreign' });
   });
 
   it('claims nothing while the primary is away, though nobody owns the database in the others', async () => {

@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Owner } from '../../../../src/config/repository-json/owner.ts';
 import { settleInstance, settleMachines } from '../../../../src/core/state/digest-update.ts';
 import { createReplayIndex } from '../../../../src/core/state/replay-index.ts';
 import { createStateDigest } from '../../../../src/core/state/state-digest.ts';
 import { makeSegmentId } from '../../../../src/core/wal/segment-id.ts';
 import { readCheckpoint, type SettledReplay, writeCheckpoint } from '../../../../src/io/agent-state/digest-checkpoint.ts';
 import { installationId } from '../../../../src/io/agent-state/installation.ts';
+import { createSeenOwners } from '../../../../src/io/agent-state/seen-owners.ts';
 import { makeScratch, removeScratch } from '../../../../src/io/agent-state/scratch.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';
 import { scanAll } from '../../../fixtures/wal/scan-all.ts';
@@ -104,4 +106,38 @@ it('keeps a run’s scratch between attempts, and removes that run’s alone', a
   await removeScratch(stateDir, 'one');
   expect(await readdir(join(stateDir, 'scratch'))).toEqual(['two']);
   await expect(makeScratch(stateDir, '../out')).rejects.toThrow(/broken promise/);
+});
+
+describe('the owners that an installation has seen', () => {
+  const owner: Owner = {
+    format: 1,
+    generation: 2,
+    agent: 'db2',
+    installationId: 'an id',
+    temporal: { clusterId: 'cluster', namespace: 'default' },
+    timeline: '0002',
+    claimedAtMs: 1,
+  };
+
+  it('are kept over a restart, the latest of each database', async () => {
+    const stateDir = await stateFolder();
+    const seen = createSeenOwners(stateDir);
+    expect(await seen.recall('orders')).toBeUndefined();
+    await seen.remember('orders', { ...owner, generation: 1 });
+    await seen.remember('orders', owner);
+    await seen.remember('billing', { ...owner, agent: 'db3' });
+    const restarted = createSeenOwners(stateDir);
+    expect([await restarted.recall('orders'), await restarted.recall('billing')]).toEqual([owner, { ...owner, agent: 'db3' }]);
+  });
+
+  it('are none where the file is damaged, and outlive a state directory that can’t be written in memory', async () => {
+    const stateDir = await stateFolder();
+    await mkdir(join(stateDir, 'orders'));
+    await writeFile(join(stateDir, 'orders', 'seen-owner.json'), '{"format":1,');
+    await writeFile(join(stateDir, 'billing'), 'a file where its folder should be');
+    const seen = createSeenOwners(stateDir);
+    expect(await seen.recall('orders')).toBeUndefined();
+    await seen.remember('billing', owner);
+    expect(await seen.recall('billing')).toEqual(owner);
+  });
 });
