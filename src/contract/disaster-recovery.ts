@@ -1,5 +1,5 @@
 import type { FirstBackup } from './hot-backup.ts';
-import { booleanField, nameField, optional, type Parsed } from './input-field.ts';
+import { booleanField, nameField, optional, type Parsed, textField } from './input-field.ts';
 import type { RestoreSummary } from './restore.ts';
 import type { CommonResult } from './result.ts';
 import { commonFields, inputParser } from './workflow-input.ts';
@@ -8,6 +8,11 @@ const fields = {
   ...commonFields,
   /** The new host's agent; an agent with `standby: true`, else the owner itself, where absent. */
   agent: optional(nameField),
+  /**
+   * `latest`, a label, or a label's unique beginning: no state newer than this backup's is recovered, for what came
+   * later is bad; `latest` where absent.
+   */
+  target: optional(textField(80)),
   /** Recovers although the database is up and as new as its backups. */
   force: optional(booleanField),
 };
@@ -26,7 +31,7 @@ export type Loss = {
   sinceMs: number;
   /** When the recovery was asked for: nothing was written after it. */
   untilMs: number;
-  /** Records that newer backups promise and that could not be recovered. */
+  /** Records that newer backups promise and that the recovered state lacks. */
   knownRecords: number;
   /** The newest offset that any backup promises, where it is beyond the recovered one. */
   knownEnd?: string;

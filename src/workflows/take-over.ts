@@ -20,7 +20,7 @@ type Staged = { candidate: Candidate; plan: PlannedRestore; timeline: string };
 export async function takeOver(input: DisasterRecoveryInput, run: Run, place: Place): Promise<DisasterRecoveryResult> {
   const { database } = input;
   run.phase('looking for the newest state that can be recovered');
-  const candidates = await step(place).findCandidates({ database, ...repositoryOf(input) });
+  const candidates = await step(place).findCandidates({ database, ...wishesOf(input) });
   const fromGeneration = await step(place).readOwnerGeneration({ database });
   const staging: Staging = { run, place, generation: fromGeneration + 1, skipped: [...candidates.skipped] };
   const staged = await stageNewest(staging, candidates);
@@ -111,11 +111,14 @@ function lossOf(run: Run, recovered: Candidate, { newest }: Candidates): Loss {
 function warningsOf(skipped: readonly SkippedState[], lost: Loss): Warning[] {
   const told = skipped.map(({ label, repository, reason }) => ({ code: 'state-skipped', message: `${label} in ${repository}: ${reason}` }));
   if (lost.knownRecords === 0) return told;
-  return [...told, { code: 'records-lost', message: `${lost.knownRecords} records that a newer backup promises could not be recovered` }];
+  return [
+    ...told,
+    { code: 'records-lost', message: `${lost.knownRecords} records that a newer backup promises are not in the recovered state` },
+  ];
 }
 
-function repositoryOf({ repository }: DisasterRecoveryInput): { repository?: string } {
-  return repository === undefined ? {} : { repository };
+function wishesOf({ repository, target }: DisasterRecoveryInput): { repository?: string; target?: string } {
+  return { ...(repository === undefined ? {} : { repository }), ...(target === undefined ? {} : { target }) };
 }
 
 function replacedOf({ replacedAt }: Taken): Pick<DisasterRecoveryResult, 'replacedAt'> {

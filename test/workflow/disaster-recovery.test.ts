@@ -117,6 +117,19 @@ it('rolls nothing back on a host that had no data', async () => {
   expect(verbsOf(agent)).not.toContain('rollBack');
 });
 
+it('looks no further than the target, where one is named, and in the repository that is', async () => {
+  const asked: unknown[] = [];
+  agent.verbs = {
+    findCandidates: async (wanted) => {
+      asked.push(wanted);
+      return { usable: [CANDIDATE], skipped: [], newest: CANDIDATE };
+    },
+  };
+  await agent.execute('disasterRecovery', input);
+  await agent.execute('disasterRecovery', { ...input, target: LABEL, repository: 'local' });
+  expect(asked).toEqual([{ database: DATABASE }, { database: DATABASE, target: LABEL, repository: 'local' }]);
+});
+
 it.each(['damaged-object', 'digest-different'] as const)(
   'tries the next state where the first is found with %s, and names it',
   async (code) => {

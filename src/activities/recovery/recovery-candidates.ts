@@ -1,5 +1,6 @@
 import type { Manifest } from '../../config/repository-json/manifest.ts';
 import type { SkippedState } from '../../contract/disaster-recovery.ts';
+import { selectBackup } from '../../core/backup/selection.ts';
 import { type ExtentsSummary, summariseExtents } from '../../core/backup/extents-summary.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
@@ -19,18 +20,25 @@ export type Candidates = {
 /** More than so many are never tried: each try reads a whole backup. */
 const CANDIDATES_MAX = 20;
 
+/** No `repository`: all of the database's. No `target`: the latest backup. */
+type Wanted = { database: string; repository?: string; target?: string };
+
 /**
- * The states that a disaster recovery can try, newest first, over all repositories of the database; and for the others
- * why not. Fails: backup-not-found, with each one's reason, where none is left. Twice: the same.
+ * The states that a disaster recovery can try, from the target's on, newest first, over all repositories of the
+ * database; and for the others why not. Fails: backup-not-found, where there is no such target, or with each state's
+ * reason, where none is left. Twice: the same.
  */
 export const findCandidates =
   (deps: ActivityDeps) =>
-  async ({ database, repository: wanted }: { database: string; repository?: string }): Promise<Candidates> => {
+  async ({ database, repository: wanted, target = 'latest' }: Wanted): Promise<Candidates> => {
     const names = wanted === undefined ? databaseSettings(deps.config, database).repositories : [wanted];
     const usable: Candidate[] = [];
     const skipped: SkippedState[] = [];
-    let newest: Candidate | undefined;
-    for (const { label, repository } of await newestLabels(deps, database, { names, skipped })) {
+    const listed = await newestLabels(deps, database, { names, skipped });
+    if (listed.length === 0) throw noneLeft(database, skipped);
+    const wantedFrom = listed.findIndex(({ label }) => label === labelOfTarget(listed, target));
+    let newest = await firstReadable(deps, database, listed.slice(0, wantedFrom));
+    for (const { label, repository } of listed.slice(wantedFrom)) {
       if (usable.length >= CANDIDATES_MAX) break;
       try {
         const manifest = await readManifest(await deps.openRepository(repository), database, label);
@@ -69,6 +77,24 @@ async function newestLabels(deps: ActivityDeps, database: string, of: { names: s
   return labels.sort(
     (left, right) => right.label.localeCompare(left.label, 'en') || of.names.indexOf(left.repository) - of.names.indexOf(right.repository),
   );
+}
+
+/** A label in two repositories is one backup. */
+function labelOfTarget(listed: Labels, target: string): string {
+  const labels = new Set(listed.map(({ label }) => label).reverse());
+  return selectBackup([...labels], target);
+}
+
+/** What is newer than the target isn't tried, but tells how much is given up. */
+async function firstReadable(deps: ActivityDeps, database: string, labels: Labels): Promise<Candidate | undefined> {
+  for (const { label, repository } of labels) {
+    try {
+      return candidateOf(await readManifest(await deps.openRepository(repository), database, label), repository);
+    } catch (error) {
+      if (!(error instanceof RstowError)) throw error;
+    }
+  }
+  return undefined;
 }
 
 function candidateOf(manifest: Manifest, repository: string): Candidate {

@@ -26,13 +26,16 @@ export function addTestRecoveryCommand(program: Command, exit: OnExitCode): void
     });
 }
 
+type RecoverOptions = { agent?: string; target?: string; force?: boolean };
+
 export function addRecoverCommand(program: Command, exit: OnExitCode): void {
   runCommand(program, 'recover', 'disaster recovery: the newest state that holds, onto a host that can run it')
     .option('--agent <agent>', 'that host’s agent; default: one that stands by, else the owner')
+    .option('--target <label>', 'no state newer than this backup’s: a label, or its unique beginning')
     .option('--force', 'although the database is up and as new as its backups')
-    .action(async (database: string, options: RunOptions & InputOptions & { agent?: string; force?: boolean }) => {
-      const { agent, force } = options;
-      const input = parseDisasterRecoveryInput([{ database, agent, force, ...recordOf(options) }]);
+    .action(async (database: string, options: RunOptions & InputOptions & RecoverOptions) => {
+      const { agent, target, force } = options;
+      const input = parseDisasterRecoveryInput([{ database, agent, target, force, ...recordOf(options) }]);
       const joins = { workflowId: recoveryWorkflowId(database), signal: REQUEST_RECOVERY_SIGNAL };
       exit(await executeRun({ type: 'disasterRecovery', database, input, isLook: false, joins, resultLines: disasterLines }, options));
     });
