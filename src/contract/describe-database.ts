@@ -5,6 +5,9 @@ import { commonFields, inputParser } from './workflow-input.ts';
 
 const fields = { ...commonFields };
 
+/** So many labels fit a payload and a person's patience. */
+export const UNTESTED_MAX = 50;
+
 /** How well a database is protected now. */
 export type DescribeDatabaseInput = Parsed<typeof fields>;
 
@@ -25,10 +28,11 @@ export type DescribeDatabaseResult = CommonResult & {
   backups: number;
   latest: BackupRow | null;
   freeBytes: number | null;
-  /** The newest recovery test that held, and the newest backups that no test has ever recovered. */
-  tested: { label: string; atMs: number; rtoMs: number } | null;
+  /** The newest recovery test that held. With `seed` it went up to a random point, the offset `end`. */
+  tested: { label: string; atMs: number; rtoMs: number; seed?: number; end?: string } | null;
   /** The newest recovery test, where it failed. */
   testFailed: { label: string; atMs: number; code: string; sentence: string } | null;
+  /** The newest backups that no test has recovered to their end; at most `UNTESTED_MAX`. */
   untested: string[];
   /** Of the former owners whose agents answer. */
   stale: StaleServer[];

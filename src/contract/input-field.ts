@@ -1,11 +1,12 @@
 import { RstowError } from '../core/errors/rstow-error.ts';
+import { isJsonPath } from '../core/json/json-path.ts';
 import { NAME_PATTERN } from './names.ts';
 import { nearestName } from './nearest-name.ts';
 
 /** Reads one JSON value; `path` is the field as a person writes it, such as `to.dataDir`. */
 export type Field<T> = (value: unknown, path: string) => T;
 
-/** Undefined where the field is absent; null counts as absent, for many clients send it so. */
+/** Undefined where the field is absent; null counts as absent but in a `jsonField`, for many clients send it so. */
 export type OptionalField<T> = Field<T> & { readonly optional: true };
 
 export type Fields = Record<string, Field<unknown>>;
@@ -21,7 +22,7 @@ export type Parsed<F extends Fields> = { [K in RequiredKeys<F>]: ReturnType<F[K]
 const PATH_LENGTH_MAX = 4096;
 
 export function optional<T>(field: Field<T>): OptionalField<T> {
-  return Object.assign((value: unknown, path: string) => field(value, path), { optional: true as const });
+  return Object.assign((value: unknown, path: string) => field(value, path), field, { optional: true as const });
 }
 
 export const nameField: Field<string> = (value, path) => {
@@ -45,6 +46,14 @@ export const absolutePathField: Field<string> = (value, path) => {
   }
   return text;
 };
+
+/** A place in a JSON value, such as `items[0].sku`. */
+export const jsonPathField =
+  (lengthMax: number): Field<string> =>
+  (value, path) => {
+    const text = textField(lengthMax)(value, path);
+    return isJsonPath(text) ? text : refuse(path, 'must be a path such as items[0].sku');
+  };
 
 export const booleanField: Field<boolean> = (value, path) => {
   if (typeof value !== 'boolean') refuse(path, `must be true or false, not ${jsonTypeOf(value)}`);
@@ -77,7 +86,8 @@ export const listField =
     return value.map((entry, index) => field(entry, `${path}[${index}]`));
   };
 
-export const jsonField: Field<unknown> = (value) => value;
+/** Any JSON value; null is one. */
+export const jsonField: Field<unknown> = Object.assign((value: unknown) => value, { takesNull: true as const });
 
 export const objectField =
   <F extends Fields>(fields: F): Field<Parsed<F>> =>
@@ -91,7 +101,8 @@ export const objectField =
     }
     const parsed: Record<string, unknown> = {};
     for (const [key, field] of Object.entries(fields)) {
-      const member = (value as Record<string, unknown>)[key] ?? undefined;
+      const given = (value as Record<string, unknown>)[key];
+      const member = given === null && !('takesNull' in field) ? undefined : given;
       if (member !== undefined) parsed[key] = field(member, `${prefix}${key}`);
       else if (!('optional' in field)) refuse(`${prefix}${key}`, 'is missing');
     }

@@ -1,5 +1,15 @@
 import type { ExtentsSummary } from '../core/backup/extents-summary.ts';
-import { integerField, jsonField, listField, nameField, objectField, optional, type Parsed, textField } from './input-field.ts';
+import {
+  integerField,
+  jsonField,
+  jsonPathField,
+  listField,
+  nameField,
+  objectField,
+  optional,
+  type Parsed,
+  textField,
+} from './input-field.ts';
 import type { CommonResult } from './result.ts';
 import { commonFields, inputParser } from './workflow-input.ts';
 
@@ -14,7 +24,10 @@ const assertions = objectField({
   ),
   /** What one instance must show: its state, or the value at a path such as `items[0].sku` of its context. */
   instances: optional(
-    listField(objectField({ id: text, state: optional(text), path: optional(text), equals: optional(jsonField) }), ASSERTIONS_MAX),
+    listField(
+      objectField({ id: text, state: optional(text), path: optional(jsonPathField(512)), equals: optional(jsonField) }),
+      ASSERTIONS_MAX,
+    ),
   ),
 });
 

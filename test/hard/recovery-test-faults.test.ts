@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
 import { readTests } from '../../src/activities/recovery-test/record-test.ts';
+import type { RecoveryTest } from '../../src/config/repository-json/recovery-test.ts';
 import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';
 import { errorRow, type ErrorCode } from '../../src/core/errors/error-table.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
@@ -14,7 +15,7 @@ import { databaseState, expectNothingLeft } from '../support/database-witness.ts
 import { folderHashes } from '../support/folder-hash.ts';
 import { freePort } from '../support/free-port.ts';
 import { makeMemoryGroup, type MemoryGroup } from '../support/memory-group.ts';
-import { failureOfRun } from '../support/run-failure.ts';
+import { failureOfRun, type RunFailure } from '../support/run-failure.ts';
 import { expectNoScratchLeft } from '../support/scratch-witness.ts';
 import { toolPath } from '../support/tools.ts';
 
@@ -85,6 +86,23 @@ type Case = {
 
 let takenPort: number;
 
+/** At that boot, the first being 1, its log is again what it was at the first. */
+async function losingAtBoot(boot: number): Promise<Tester> {
+  const place = join(on.scene.stack.folder, 'scripts', `lost-at-${boot}`);
+  await mkdir(place, { recursive: true });
+  const text = `
+echo boot >>${place}/boots
+case $(wc -l <${place}/boots) in
+  1) cp -r "$RSTMDB_DATA/wal" ${place}/wal ;;
+  ${boot}) cp ${place}/wal/* "$RSTMDB_DATA/wal" ;;
+esac
+exec ${toolPath('rstmdb')}
+`;
+  return startTester({ command: [await script(`losing-at-${boot}`, text)] });
+}
+
+const LOST = { code: 'digest-different', says: /has lost, at a restart, a write that it had acknowledged/ } as const;
+
 const cases: Case[] = [
   {
     fault: 'a flipped bit',
@@ -120,6 +138,8 @@ const cases: Case[] = [
     },
     ...{ code: 'digest-different', says: /a server on the recovered log shows the state/ },
   },
+  { fault: 'a server that loses its write at the first restart', plant: async () => losingAtBoot(2), ...LOST },
+  { fault: 'a server that loses its write at the second restart', plant: async () => losingAtBoot(3), ...LOST },
   {
     fault: 'a failing assertion',
     plant: async () => undefined,
@@ -146,22 +166,30 @@ async function repositoryBesidesFacts(): Promise<[string, string][]> {
   return [...hashes].filter(([path]) => !path.includes('/facts') && !path.startsWith('.tmp'));
 }
 
-async function expectFailure(tester: Tester | undefined, { input, code, says, details }: Omit<Case, 'plant' | 'fault'>): Promise<void> {
+/** What the run adds to the repository is one fact, and the database is as it was. */
+async function expectOnlyFact(run: () => Promise<unknown>): Promise<RecoveryTest> {
   const { stack } = on.scene;
   const before = await repositoryBesidesFacts();
   const remembered = await readTests(await stack.openRepository(), DATABASE);
-  const failure = await failureOfRun(runTest(tester, input));
-  expect(failure).toMatchObject({ code, details: details?.() ?? {} });
-  expect(failure.sentence).toMatch(new RegExp(`^${code}: `));
-  expect(failure.sentence).toMatch(says);
-  await expectNoScratchLeft(tester?.stateDir ?? join(stack.folder, 'agent'), { agentPid: (tester?.process ?? on.scene.agent).pid });
+  await run();
   expect(await repositoryBesidesFacts()).toEqual(before);
-  const facts = (await readTests(await stack.openRepository(), DATABASE)).filter(
-    ({ runId }) => !remembered.some((fact) => fact.runId === runId),
-  );
-  expect(facts).toMatchObject([{ held: false, label: on.keys.third, failure: { code, sentence: failure.sentence } }]);
   expect(await databaseState(stack.dataDir)).toEqual(on.untouched);
   await expectNothingLeft(stack.dataDir);
+  const tests = await readTests(await stack.openRepository(), DATABASE);
+  const facts = tests.filter(({ runId }) => !remembered.some((fact) => fact.runId === runId));
+  expect(facts).toHaveLength(1);
+  return facts[0]!;
+}
+
+async function expectFailure(tester: Tester | undefined, { input, code, says, details }: Omit<Case, 'plant' | 'fault'>): Promise<void> {
+  const { stack } = on.scene;
+  let failure: RunFailure | undefined;
+  const fact = await expectOnlyFact(async () => (failure = await failureOfRun(runTest(tester, input))));
+  expect(failure).toMatchObject({ code, details: details?.() ?? {} });
+  expect(failure?.sentence).toMatch(new RegExp(`^${code}: `));
+  expect(failure?.sentence).toMatch(says);
+  await expectNoScratchLeft(tester?.stateDir ?? join(stack.folder, 'agent'), { agentPid: (tester?.process ?? on.scene.agent).pid });
+  expect(fact).toMatchObject({ held: false, label: on.keys.third, failure: { code, sentence: failure?.sentence } });
 }
 
 it.each(cases)('$fault fails as $code, is remembered, and leaves nothing', async ({ plant, ...expected }) => {
@@ -209,9 +237,18 @@ it('fails as port-taken where every port that it tries is taken', async () => {
   await expectFailure(await thief(5), { code: 'port-taken', says: /process [0-9]+ \(.+\) listens on port/ });
 });
 
-it('boots on the configured port, each time', async () => {
+it('boots three times on the configured port, has its write from the second on, and leaves nothing but the fact', async () => {
+  const boots = join(on.scene.stack.folder, 'scripts', 'boots');
+  const hasWrite = 'grep -qaE "rstow-recovery-test-[0-9a-f]{8}" "$RSTMDB_DATA"/wal/*.wal && echo written || echo unwritten';
+  const command = [await script('logging', `echo "$RSTMDB_BIND $RSTMDB_DATA $(${hasWrite})" >>${boots}\nexec ${toolPath('rstmdb')}\n`)];
   const port = await freePort();
-  const tester = await startTester({ port });
-  expect(await runTest(tester)).toMatchObject({ outcome: 'done' });
+  const tester = await startTester({ port, command });
+  let result: TestRecoveryResult | undefined;
+  const fact = await expectOnlyFact(async () => (result = await runTest(tester)));
+  expect(result).toMatchObject({ outcome: 'done', label: on.keys.third, stateDigest: on.digests[2] });
+  expect(fact).toMatchObject({ held: true, label: on.keys.third, runId: result?.runId, end: result?.extents.end, agent: tester.name });
   await expectNoScratchLeft(tester.stateDir, { agentPid: tester.process.pid, port });
+  const at = `127.0.0.1:${port} ${tester.stateDir}/scratch/${result?.runId}/data`;
+  const logged = (await readFile(boots, 'utf8')).trimEnd().split('\n');
+  expect(logged).toEqual([`${at} unwritten`, `${at} written`, `${at} written`]);
 });

@@ -1,8 +1,9 @@
 import type { Manifest } from '../../config/repository-json/manifest.ts';
 import type { RecoveryTest } from '../../config/repository-json/recovery-test.ts';
-import type { DescribeDatabaseResult } from '../../contract/describe-database.ts';
+import { type DescribeDatabaseResult, UNTESTED_MAX } from '../../contract/describe-database.ts';
 import type { BackupRow, ListBackupsResult } from '../../contract/list-backups.ts';
 import { summariseExtents } from '../../core/backup/extents-summary.ts';
+import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { type CheckFact, standingOf } from '../../core/backup/standing.ts';
 import { isObjectDamage, isVerdictOnBackup } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
@@ -22,7 +23,6 @@ export type DescribedDatabase = Omit<DescribeDatabaseResult, 'outcome' | 'runId'
   formerOwners?: { agent: string; installationId: string }[];
 };
 
-const UNTESTED_MAX = 50;
 /** Each is asked for its server. */
 const FORMER_OWNERS_MAX = 5;
 
@@ -82,7 +82,7 @@ async function readFacts(repository: Repository, database: string): Promise<Map<
 
 function rowOf(manifest: Manifest, facts: readonly CheckFact[]): BackupRow {
   const { label, timeline, records, machines, instances, stateDigest, restorable } = manifest;
-  const extents = summariseExtents(manifest.segments.map(({ segment, ranges }) => ({ segment, endBytes: ranges.at(-1)?.endBytes ?? 0 })));
+  const extents = summariseExtents(promisedExtents(manifest.segments));
   return { label, timeline, extents, records, machines, instances, stateDigest, restorable, ...standingOf(facts) };
 }
 
@@ -93,17 +93,30 @@ function failedTest(tests: readonly RecoveryTest[]): DescribedDatabase['testFail
 
 function newestTest(held: readonly RecoveryTest[]): DescribedDatabase['tested'] {
   const newest = [...held].sort(byTime).at(-1);
-  return newest === undefined ? null : { label: newest.label, atMs: newest.atMs, rtoMs: newest.rtoMs ?? 0 };
+  if (newest === undefined) return null;
+  const { label, atMs, rtoMs = 0, seed, end } = newest;
+  return { label, atMs, rtoMs, ...(seed === undefined || end === undefined ? {} : { seed, end }) };
 }
 
 /** The newest first, and no more than fit a payload. */
 async function untestedLabels(repository: Repository, database: string, held: readonly RecoveryTest[]): Promise<string[]> {
-  const tested = new Set(held.map((test) => test.label));
-  const labels = await listLabels(repository, database);
-  return labels
-    .filter((label) => !tested.has(label))
-    .reverse()
-    .slice(0, UNTESTED_MAX);
+  const untested: string[] = [];
+  for (const label of (await listLabels(repository, database)).reverse()) {
+    if (untested.length === UNTESTED_MAX) break;
+    const tests = held.filter((test) => test.label === label);
+    if (!(await isTested(repository, { database, label, tests }))) untested.push(label);
+  }
+  return untested;
+}
+
+type HeldTests = { database: string; label: string; tests: readonly RecoveryTest[] };
+
+/** A test of a random point says nothing of what the backup has after it. */
+async function isTested(repository: Repository, { database, label, tests }: HeldTests): Promise<boolean> {
+  if (tests.length === 0) return false;
+  if (tests.some(({ seed }) => seed === undefined)) return true;
+  const manifest = await readableManifest(repository, database, label);
+  return manifest !== undefined && tests.some(({ end }) => end === summariseExtents(promisedExtents(manifest.segments)).end);
 }
 
 function byTime(left: RecoveryTest, right: RecoveryTest): number {

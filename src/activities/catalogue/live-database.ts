@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { summariseExtents } from '../../core/backup/extents-summary.ts';
+import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { descendsFrom } from '../../core/repository/timeline-lineage.ts';
 import { parseWalOffset } from '../../core/wal/wal-offset.ts';
@@ -47,6 +48,6 @@ async function holdsNewest(repository: Repository, database: string, live: LiveS
   if (live.timeline === undefined) return false;
   const { timeline, segments } = await readManifest(repository, database, label);
   if (live.timeline !== timeline) return descendsFrom(await readTimelines(repository, database), live.timeline, timeline);
-  const { end } = summariseExtents(segments.map(({ segment, ranges }) => ({ segment, endBytes: ranges.at(-1)?.endBytes ?? 0 })));
+  const { end } = summariseExtents(promisedExtents(segments));
   return (live.latestOffset ?? 0n) >= (parseWalOffset(end) ?? 0n);
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type ExtentsSummary, summariseExtents } from '../../core/backup/extents-summary.ts';
-import type { PlannedSegment } from '../../core/backup/segment-plan.ts';
+import { type PlannedSegment, promisedExtents } from '../../core/backup/segment-plan.ts';
 import type { LogPosition } from '../../core/backup/test-point.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
@@ -55,10 +55,12 @@ export const stageTest =
     const extents = await cutAt(walDir, planned, input.position);
     const pathOf = (segment: SegmentId): string => join(walDir, segmentFileName(segment));
     const { stateDigest, index } = await replaySegments({ extents, pathOf, damageCode: 'damaged-object' }, run);
-    if (input.position === undefined) requireDigest(stateDigest, manifest.stateDigest, manifest.label);
+    const summary = summariseExtents(extents);
+    const isWhole = summary.end === summariseExtents(promisedExtents(manifest.segments)).end;
+    if (isWhole) requireDigest(stateDigest, manifest.stateDigest, manifest.label);
     const { machines, instances } = index.counts();
     const times = { fetchMs: Math.round(fetchedAtMs - beganAtMs), replayMs: Math.round(performance.now() - fetchedAtMs) };
-    return { extents: summariseExtents(extents), stateDigest, machines, instances, ...times };
+    return { extents: summary, stateDigest, machines, instances, ...times };
   };
 
 async function requireRoom({ config }: ActivityDeps, database: string, planned: readonly PlannedSegment[]): Promise<void> {

@@ -42,9 +42,8 @@ async function checkInstance(client: RstmdbClient, assertion: InstanceAssertion)
   if (path === undefined) return;
   const value = valueAtPath(instance.ctxText, path);
   if (value !== undefined && (equals === undefined || sameValue(value, equals))) return;
-  throw failed(
-    `instance "${id}" has ${value === undefined ? 'nothing' : value.slice(0, 100)} at ${path}, not ${JSON.stringify(equals ?? 'a value')}`,
-  );
+  const [found, wanted] = [value?.slice(0, 100) ?? 'nothing', equals === undefined ? 'a value' : JSON.stringify(equals)];
+  throw failed(`instance "${id}" has ${found} at ${path}, not ${wanted}`);
 }
 
 /** By value: `1.0` in the context is the 1 that came through a JSON parser. */

@@ -1,3 +1,4 @@
+import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { selectBackup } from '../../core/backup/selection.ts';
 import { chooseLabel, choosePosition, type LogPosition } from '../../core/backup/test-point.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
@@ -22,6 +23,5 @@ export const chooseTestPoint =
     const label = isRandom ? chooseLabel(labels, seed) : selectBackup(labels, backup);
     const manifest = await readManifest(repository, database, label);
     requireRestorable(manifest);
-    const extents = manifest.segments.map(({ segment, ranges }) => ({ segment, endBytes: ranges.at(-1)?.endBytes ?? 0 }));
-    return { label, repository: name, ...(isRandom ? { position: choosePosition(extents, seed) } : {}) };
+    return { label, repository: name, ...(isRandom ? { position: choosePosition(promisedExtents(manifest.segments), seed) } : {}) };
   };

@@ -1,7 +1,9 @@
-import type { DescribeDatabaseResult } from '../../contract/describe-database.ts';
+import { type DescribeDatabaseResult, UNTESTED_MAX } from '../../contract/describe-database.ts';
 import { countText, durationText, sizeText, timeText } from '../size-text.ts';
 import { factLines } from '../table.ts';
 import { standingText } from './standing-text.ts';
+
+const UNTESTED_NAMED_MAX = 5;
 
 export function infoLines(result: DescribeDatabaseResult): string[] {
   const { database, repository, latest, backups, timelines, freeBytes } = result;
@@ -14,6 +16,7 @@ export function infoLines(result: DescribeDatabaseResult): string[] {
     ['latest', latest === null ? 'none' : `${latest.label}, ${sizeText(latest.extents.sizeBytes)} of log, restorable ${latest.restorable}`],
     ['verified', standingText(latest ?? {})],
     ['recovered', testedText(result)],
+    ['untested', untestedText(result)],
   ]);
 }
 
@@ -23,9 +26,20 @@ function ownerText({ owner }: DescribeDatabaseResult): string {
 }
 
 /** By the tests that start a real server on a backup. */
-function testedText({ tested, testFailed, untested }: DescribeDatabaseResult): string {
+function testedText({ tested, testFailed }: DescribeDatabaseResult): string {
   const failed = testFailed === null ? [] : [`FAILED ${testFailed.code} for ${testFailed.label}, ${timeText(testFailed.atMs)}`];
-  const held = tested === null ? 'never' : `${tested.label} in ${durationText(tested.rtoMs)}, ${timeText(tested.atMs)}`;
-  const open = untested.length === 0 ? [] : [`${countText(untested.length)} backups untested`];
-  return [...failed, held, ...open].join('; ');
+  return [...failed, tested === null ? 'never' : heldText(tested)].join('; ');
+}
+
+function heldText({ label, atMs, rtoMs, seed, end }: NonNullable<DescribeDatabaseResult['tested']>): string {
+  const upTo = seed === undefined ? '' : ` up to a random point, offset ${end ?? ''},`;
+  return `${label}${upTo} in ${durationText(rtoMs)}, ${timeText(atMs)}`;
+}
+
+/** The backups that no test has recovered to their end, the newest first. */
+function untestedText({ backups, untested }: DescribeDatabaseResult): string {
+  if (untested.length === 0) return backups === 0 ? 'no backups yet' : 'none';
+  const more = untested.length - UNTESTED_NAMED_MAX;
+  const rest = more <= 0 ? '' : ` and ${untested.length === UNTESTED_MAX ? 'at least ' : ''}${countText(more)} more`;
+  return `${untested.slice(0, UNTESTED_NAMED_MAX).join(', ')}${rest}`;
 }

@@ -2,6 +2,7 @@ import { RstowError } from '../errors/rstow-error.ts';
 import { type Piece, pieceKey } from '../repository/piece.ts';
 import { planSlices, type Slice } from '../repository/slices.ts';
 import type { SegmentId } from '../wal/segment-id.ts';
+import type { Extent } from '../wal/wal-range.ts';
 
 /** A byte range as a manifest promises it. */
 export type PromisedRange = { timeline: string; startBytes: number; endBytes: number; sha256: string; records: number };
@@ -35,6 +36,11 @@ export function planSegment(database: string, promised: PromisedSegment, stored:
     slices: slices.map(({ piece, skipBytes, takeBytes }) => ({ key: piece.key, skipBytes, takeBytes })),
     ranges: promised.ranges.map(({ endBytes, sha256, records }) => ({ endBytes, sha256, records })),
   };
+}
+
+/** How far a manifest's segments go. */
+export function promisedExtents(segments: readonly PromisedSegment[]): Extent[] {
+  return segments.map(({ segment, ranges }) => ({ segment, endBytes: ranges.at(-1)?.endBytes ?? 0 }));
 }
 
 /** Neighbouring ranges of one timeline are read as one, so that a merged piece is opened once. */

@@ -12,15 +12,26 @@ export function valueAtPath(text: string, path: string): string | undefined {
   return value;
 }
 
+/** Whether it leads somewhere in some JSON value. */
+export function isJsonPath(path: string): boolean {
+  return stepsIn(path) !== undefined;
+}
+
 function stepsOf(path: string): (string | number)[] {
+  const steps = stepsIn(path);
+  if (steps === undefined) throw new SyntaxError(`"${path}" is no path such as items[0].sku`);
+  return steps;
+}
+
+/** Undefined where the text is no path. */
+function stepsIn(path: string): (string | number)[] | undefined {
   const steps: (string | number)[] = [];
   let endAt = 0;
   for (const match of path.matchAll(STEP)) {
     steps.push(match[1] ?? Number(match[2]));
     endAt = match.index + match[0].length;
   }
-  if (endAt !== path.length || steps.length === 0) throw new SyntaxError(`"${path}" is no path such as items[0].sku`);
-  return steps;
+  return endAt === path.length && steps.length > 0 ? steps : undefined;
 }
 
 function memberOf(value: string, name: string): string | undefined {

@@ -4,6 +4,7 @@ import { parseDescribeDatabaseInput } from '../../../src/contract/describe-datab
 import { parseHotBackupInput } from '../../../src/contract/hot-backup.ts';
 import { parseListBackupsInput } from '../../../src/contract/list-backups.ts';
 import { parseRestoreInput } from '../../../src/contract/restore.ts';
+import { parseTestRecoveryInput } from '../../../src/contract/test-recovery.ts';
 import { parseVerifyBackupInput } from '../../../src/contract/verify-backup.ts';
 import { RstowError } from '../../../src/core/errors/rstow-error.ts';
 
@@ -15,6 +16,7 @@ const parsers: [string, Parser, Record<string, unknown>][] = [
   ['restore', parseRestoreInput, { backup: 'latest' }],
   ['listBackups', parseListBackupsInput, {}],
   ['describeDatabase', parseDescribeDatabaseInput, {}],
+  ['testRecovery', parseTestRecoveryInput, {}],
 ];
 
 /** The sentence with which the input is refused. */
@@ -120,6 +122,20 @@ describe('a restore’s target', () => {
 
   it('asks for true or false where it means it', () => {
     expect(refusal(parseRestoreInput, { ...input, dryRun: 'yes' })).toBe('field "dryRun" must be true or false, not a string');
+  });
+});
+
+describe('the assertions of a recovery test', () => {
+  const parse = (instance: object) =>
+    parseTestRecoveryInput([{ database: 'orders', assertions: { instances: [{ id: 'one', ...instance }] } }]);
+
+  it('may want null at a place, which is not the same as anything', () => {
+    const instance = { id: 'one', path: 'items[0].note', equals: null };
+    expect(parse({ ...instance, state: null }).assertions).toEqual({ instances: [instance] });
+  });
+
+  it.each(['items[x]', 'items[0', '.', 'a..b', 'a.', '[]'])('are refused with the path %s', (path) => {
+    expect(refusal(() => parse({ path }))).toBe('field "assertions.instances[0].path" must be a path such as items[0].sku');
   });
 });
 
