@@ -5,7 +5,7 @@ type ProjectOptions = { testTimeoutMs: number; include?: string[]; exclude?: str
 /** One folder of test/ is one project: `npx vitest run --project unit`. */
 function project(name: string, { testTimeoutMs, ...options }: ProjectOptions): TestProjectInlineConfiguration {
   const include = [`test/${name}/**/*.test.ts`];
-  return { extends: true, test: { name, include, testTimeout: testTimeoutMs, hookTimeout: 60_000, ...options } };
+  return { extends: true, test: { name, include, testTimeout: testTimeoutMs, hookTimeout: 180_000, ...options } };
 }
 
 /** A Temporal server and a workflow bundle, shared by the projects that name it. */
@@ -19,15 +19,17 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     passWithNoTests: false,
+    // A busy machine is no fault: these bounds end only what would never come.
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       project('unit', { testTimeoutMs: 10_000 }),
       project('replay', { testTimeoutMs: 20_000 }),
-      project('workflow', { testTimeoutMs: 60_000, globalSetup }),
-      project('integration', { testTimeoutMs: 60_000, exclude: agentTests }),
-      project('agent', { testTimeoutMs: 60_000, include: agentTests, globalSetup }),
-      project('e2e', { testTimeoutMs: 120_000, globalSetup }),
-      project('crash', { testTimeoutMs: 120_000, globalSetup }),
-      project('hard', { testTimeoutMs: 120_000, globalSetup }),
+      project('workflow', { testTimeoutMs: 120_000, globalSetup }),
+      project('integration', { testTimeoutMs: 120_000, exclude: agentTests }),
+      project('agent', { testTimeoutMs: 120_000, include: agentTests, globalSetup }),
+      project('e2e', { testTimeoutMs: 240_000, globalSetup }),
+      project('crash', { testTimeoutMs: 240_000, globalSetup }),
+      project('hard', { testTimeoutMs: 240_000, globalSetup }),
       project('regress', { testTimeoutMs: 60_000 }),
     ],
   },

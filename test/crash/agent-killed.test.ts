@@ -1,10 +1,15 @@
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { readTests } from '../../src/activities/recovery-test/record-test.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import type { RestoreResult } from '../../src/contract/restore.ts';
+import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';
 import type { VerifyBackupResult } from '../../src/contract/verify-backup.ts';
 import { DATABASE } from '../support/database-stack.ts';
+import { databaseState } from '../support/database-witness.ts';
+import { expectNoScratchLeft } from '../support/scratch-witness.ts';
 import { type CrashScene, openCrashScene, SET_UP_TIMEOUT_MS } from './support/crash-scene.ts';
-import { HOT_BACKUP_POINTS, pointOf, RESTORE_POINTS, VERIFY_BACKUP_POINTS } from './support/kill-point.ts';
+import { HOT_BACKUP_POINTS, pointOf, RESTORE_POINTS, TEST_RECOVERY_POINTS, VERIFY_BACKUP_POINTS } from './support/kill-point.ts';
 import { runWithKills, untilSeen } from './support/kill-run.ts';
 import { leftBehind } from './support/left-behind.ts';
 import { untiledPieces } from './support/piece-stamps.ts';
@@ -36,6 +41,22 @@ it('completes a verification whose agent is killed while it replays, and removes
   const killed = await untilSeen(() => runWithKills<VerifyBackupResult>(scene, { type: 'verifyBackup', input, points }));
   expect(killed.result).toMatchObject({ outcome: 'done', stateDigest: scene.backup.stateDigest });
   expect(await leftBehind(scene, killed.runId)).toEqual([]);
+});
+
+it('completes a recovery test whose agent is killed again and again, remembers it once, and leaves production alone', async () => {
+  const input = { database: DATABASE, backup: scene.backup.label };
+  const { stack } = scene;
+  const before = await databaseState(stack.dataDir);
+  const killed = await untilSeen(() =>
+    runWithKills<TestRecoveryResult>(scene, { type: 'testRecovery', input, points: TEST_RECOVERY_POINTS }),
+  );
+  expect(killed.result).toMatchObject({ outcome: 'done', runId: killed.runId, stateDigest: scene.backup.stateDigest });
+  const tests = await readTests(await stack.openRepository(), DATABASE);
+  expect(tests.filter(({ runId }) => runId === killed.runId)).toMatchObject([{ held: true, label: scene.backup.label }]);
+  expect(await leftBehind(scene, killed.runId)).toEqual([]);
+  await expectNoScratchLeft(join(stack.folder, 'agent'), { agentPid: scene.currentAgent().pid });
+  expect(await databaseState(stack.dataDir)).toEqual(before);
+  expect(killed.changedPieces).toEqual([]);
 });
 
 it.each([

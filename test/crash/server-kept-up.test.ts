@@ -11,7 +11,7 @@ import { leftBehind, leftRunning } from './support/left-behind.ts';
 import { freezeServer, msUntilItAnswers, seenDown, startRestartLoop } from './support/server-process.ts';
 import { freezeProcess } from '../support/freeze-process.ts';
 
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 
 let scene: CrashScene;
 let writes = 0;

@@ -11,8 +11,8 @@ import { type StartedRun, startWatchedRun } from './support/kill-run.ts';
 import { leftBehind, leftRunning, watchdogsOf } from './support/left-behind.ts';
 import { freezeServer, msUntilItAnswers, seenDown } from './support/server-process.ts';
 
-const MAX_DOWNTIME_MS = 10_000;
-const PATIENCE_MS = 10_000;
+const MAX_DOWNTIME_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 let server: TemporalServer;
 let scene: CrashScene;

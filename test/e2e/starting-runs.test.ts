@@ -81,8 +81,13 @@ describe('a run started by the temporal command', () => {
   });
 
   it('leaves nothing running', async () => {
-    const open: string[] = [];
-    for await (const { workflowId } of scene.temporal.client.workflow.list({ query: 'ExecutionStatus = "Running"' })) open.push(workflowId);
-    expect(open).toEqual([]);
+    const open = async (): Promise<string[]> => {
+      const ids: string[] = [];
+      for await (const { workflowId } of scene.temporal.client.workflow.list({ query: 'ExecutionStatus = "Running"' }))
+        ids.push(workflowId);
+      return ids;
+    };
+    // Temporal lists what has ended a moment later.
+    await expect.poll(open).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
-import { DATABASE } from '../support/database-stack.ts';
+import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import { databaseState, type DatabaseState, expectNothingLeft } from '../support/database-witness.ts';
 import { expectFailure, expectNextBackupGoesWell, type FaultyScene, openFaultyScene } from '../support/faulty-scene.ts';
 import { mountDisk, type MountedDisk } from '../support/mounted-disk.ts';
@@ -18,10 +18,11 @@ describe.runIf(isRoot)('on small disks (needs root)', () => {
 
   beforeAll(async () => {
     const shared = { temporalAddress: inject('temporalAddress'), workflowBundlePath: inject('workflowBundlePath') };
-    on = await openFaultyScene(shared, async ({ dataDir, repositoryDir }) => {
+    const prepare = async ({ dataDir, repositoryDir }: DatabaseStack): Promise<void> => {
       dataDisk = await mountDisk(dataDir, 40);
       repositoryDisk = await mountDisk(repositoryDir, 1);
-    });
+    };
+    on = await openFaultyScene(shared, { prepare });
     before = await databaseState(on.stack.dataDir);
     expect(before.servers).toHaveLength(1);
   });

@@ -13,7 +13,8 @@ let on: FaultyScene;
 
 beforeAll(async () => {
   server = await startTemporalServer();
-  on = await openFaultyScene({ temporalAddress: server.address, workflowBundlePath: inject('workflowBundlePath') });
+  const shared = { temporalAddress: server.address, workflowBundlePath: inject('workflowBundlePath') };
+  on = await openFaultyScene(shared, { stepGiveUpMs: 60_000 });
 });
 afterAll(async () => {
   await on.close();

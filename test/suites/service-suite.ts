@@ -81,7 +81,7 @@ export function serviceSuite(kind: Service['kind'], create: (place: ServicePlace
       await service.start();
       await serves();
       for (const { pid } of await serversOf(place)) process.kill(pid, 'SIGKILL');
-      await vi.waitFor(async () => expect(await service.isRunning()).toBe(false));
+      await vi.waitFor(async () => expect(await service.isRunning()).toBe(false), { timeout: 10_000 });
       await service.start();
       await serves();
       await service.stop();
@@ -92,7 +92,7 @@ export function serviceSuite(kind: Service['kind'], create: (place: ServicePlace
       const ignoring = { ...place, command: [await ignoringServer(place.folder)], stopTimeoutMs: 600 };
       const service = await create(ignoring);
       await service.start();
-      await vi.waitFor(async () => expect(await readFile(join(place.folder, 'ready'), 'utf8')).toBe('ready\n'));
+      await vi.waitFor(async () => expect(await readFile(join(place.folder, 'ready'), 'utf8')).toBe('ready\n'), { timeout: 10_000 });
       const startedMs = performance.now();
       await service.stop();
       expect(performance.now() - startedMs).toBeGreaterThan(500);

@@ -95,18 +95,20 @@ place=$(dirname "$0")
 exec "$RSTMDB"
 `;
 
-/** `prepare` changes the stopped database's places before its server starts under the commands. */
-export async function openFaultyScene(
-  shared: SharedServices,
-  prepare: (stack: DatabaseStack) => Promise<void> = async () => Promise.resolve(),
-): Promise<FaultyScene> {
+export type FaultyOptions = {
+  /** Changes the stopped database's places before its server starts under the commands. */
+  prepare?: (stack: DatabaseStack) => Promise<void>;
+  /** Steps give up soon where absent, for a person waits here until they have. */
+  stepGiveUpMs?: number;
+};
+
+export async function openFaultyScene(shared: SharedServices, { prepare, stepGiveUpMs = 8_000 }: FaultyOptions = {}): Promise<FaultyScene> {
   const serverEnv = { RSTMDB_AUTH_REQUIRED: 'true', RSTMDB_AUTH_TOKEN_HASH: tokenHashOf(TOKEN) };
-  // Steps give up soon, for a person waits here until they have.
-  const timing = { stepGiveUpMs: 8_000, transferGiveUpMs: 12_000, serverRequestMs: 3000 };
+  const timing = { stepGiveUpMs, transferGiveUpMs: stepGiveUpMs + 4_000, serverRequestMs: 3000 };
   const scene = await openSceneWithoutAgent(shared, { serverEnv, timing });
   const { stack } = scene;
   await stack.service.stop();
-  await prepare(stack);
+  await prepare?.(stack);
   const place = await writeScripts(stack);
   const changes = await faultyConfig(stack, place, serverEnv);
   const service = createCommandsService(changes.service);

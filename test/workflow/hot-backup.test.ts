@@ -94,14 +94,14 @@ it('tries a retryable failure again', async () => {
 });
 
 it('tells what still fails after the bound as the step’s own sentence', async () => {
-  agent.place.timing.stepGiveUpMs = 1000;
+  agent.place.timing.stepGiveUpMs = 3000;
   agent.verbs.pinWal = async () => Promise.reject(new RstowError('repository-unavailable', 'not mounted'));
   const failure = await failureOf(agent.execute('hotBackup', { database: DATABASE }));
   expect(failure).toMatchObject({ type: 'repository-unavailable', message: 'repository-unavailable: not mounted' });
 });
 
 it('calls an agent that takes a step and never finishes it unreachable', async () => {
-  agent.place.timing.stepGiveUpMs = 1000;
+  agent.place.timing.stepGiveUpMs = 3000;
   agent.verbs.pinWal = holdVerb(undefined).verb;
   const failure = await failureOf(agent.execute('hotBackup', { database: DATABASE }));
   expect(failure).toMatchObject({ type: 'agent-unreachable', message: 'agent-unreachable: no agent finished the step pinWal in time' });

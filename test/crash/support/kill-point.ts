@@ -59,8 +59,13 @@ export const VERIFY_BACKUP_POINTS: readonly KillPoint[] = [
   {
     name: 'a segment is staged for replay',
     isFast: true,
-    reached: (run) => hasSegment(join(run.stack.folder, 'agent/scratch', run.runId, 'wal')),
+    reached: (run) => hasSegment(join(scratch(run), 'wal')),
   },
+];
+
+export const TEST_RECOVERY_POINTS: readonly KillPoint[] = [
+  { name: 'a segment is staged for the test', isFast: true, reached: (run) => hasSegment(join(scratch(run), 'data/wal')) },
+  { name: 'the test’s server runs', reached: (run) => existsSync(join(scratch(run), 'data/service/service.json')) },
 ];
 
 /** The point of that name. */
@@ -108,6 +113,10 @@ function isNewInPlace(run: WatchedRun): boolean {
 
 function serverIsRecorded({ stack }: WatchedRun): boolean {
   return existsSync(join(stack.folder, 'service/service.json'));
+}
+
+function scratch({ stack, runId }: WatchedRun): string {
+  return join(stack.folder, 'agent/scratch', runId);
 }
 
 export function staged({ stack, runId }: WatchedRun, part: 'wal' | 'rehearsal'): string {

@@ -9,7 +9,7 @@ import { lockWorkflowId } from '../../../src/contract/names.ts';
 import { isServerBlocked } from './kill-point.ts';
 
 /** A watchdog looks every 250 ms whether it is still needed. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 const POLL_MS = 100;
 
 /** Sentences about what the run has left; empty where all is as it should be, at once or within a few seconds. */
@@ -33,10 +33,11 @@ export async function leftOnDisk(stack: DatabaseStack, runId: string): Promise<s
   return [...odd, ...scratch, ...(isServerBlocked(stack) ? ['snapshots is a file that lets no server start'] : [])];
 }
 
-/** One server, on the right directory; no watchdog; nobody in the rehearsal or in replaced data. */
+/** One server, on the right directory; no watchdog; nobody in the rehearsal, in replaced data or in a scratch place. */
 export async function leftRunning(stack: DatabaseStack): Promise<string[]> {
+  const places = [stack.dataDir, join(stack.folder, 'agent/scratch')];
   const servers = await processesOf(
-    (environment) => environment.some((entry) => entry.startsWith(`RSTMDB_DATA=${stack.dataDir}`)),
+    (environment) => environment.some((entry) => places.some((place) => entry.startsWith(`RSTMDB_DATA=${place}`))),
     'rstmdb',
   );
   const [server] = servers;

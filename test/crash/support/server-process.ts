@@ -15,7 +15,7 @@ import { toolPath } from '../../support/tools.ts';
 import { freezeProcess } from '../../support/freeze-process.ts';
 
 const POLL_MS = 20;
-const UP_TIMEOUT_MS = 60_000;
+const UP_TIMEOUT_MS = 180_000;
 
 /** `isToldToStop`: a SIGINT waits for it. */
 export type FrozenServer = { thaw: () => void; isToldToStop: () => boolean };

@@ -9,7 +9,7 @@ import { serviceSuite, type ServicePlace } from '../../suites/service-suite.ts';
 const scripts = {
   start: `"$@" >>"$TEST_PLACE/log" 2>&1 </dev/null &
 echo $! >"$TEST_PLACE/pid"
-sleep 0.3
+sleep 1
 "$TEST_PLACE/status" || { tail "$TEST_PLACE/log" >&2; exit 5; }`,
   stop: `pid=$(cat "$TEST_PLACE/pid")
 kill -INT "$pid"
@@ -44,7 +44,7 @@ describe('a commands service', () => {
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'rstow-commands-service-'));
-    config = { start: ['true'], stop: ['true'], status: ['test', '-e', join(folder, 'runs')], env: {}, timeoutMs: 400 };
+    config = { start: ['true'], stop: ['true'], status: ['test', '-e', join(folder, 'runs')], env: {}, timeoutMs: 10_000 };
   });
 
   afterEach(() => rm(folder, { recursive: true, force: true }));
@@ -62,9 +62,13 @@ describe('a commands service', () => {
 
   test('calls a start and a stop failed that take too long', async () => {
     const slow = ['sleep', '60'];
-    await expect(createCommandsService({ ...config, start: slow }).start()).rejects.toMatchObject({ code: 'service-start-failed' });
+    await expect(createCommandsService({ ...config, start: slow, timeoutMs: 400 }).start()).rejects.toMatchObject({
+      code: 'service-start-failed',
+    });
     await writeFile(join(folder, 'runs'), '');
-    await expect(createCommandsService({ ...config, stop: slow }).stop()).rejects.toMatchObject({ code: 'service-stop-failed' });
+    await expect(createCommandsService({ ...config, stop: slow, timeoutMs: 400 }).stop()).rejects.toMatchObject({
+      code: 'service-stop-failed',
+    });
   });
 
   test('quotes stdout where a failed command said nothing on stderr', async () => {

@@ -57,7 +57,7 @@ describe('a process service', () => {
     const service = createProcessService({ ...config, command: ['env', '-i', '/bin/sleep', '600'] });
     await service.start();
     const identity = await record();
-    await vi.waitFor(async () => expect(await processesWithEnvironment('TEST_PLACE', folder)).toEqual([]));
+    await vi.waitFor(async () => expect(await processesWithEnvironment('TEST_PLACE', folder)).toEqual([]), { timeout: 10_000 });
     await service.start();
     expect(await record()).toEqual(identity);
     await service.stop();
@@ -114,7 +114,7 @@ describe('a process service', () => {
     await chmod(wrapper, 0o755);
     const service = createProcessService({ ...config, command: [wrapper] });
     await service.start();
-    await vi.waitFor(async () => expect(await processesWithEnvironment('TEST_PLACE', folder)).toHaveLength(2));
+    await vi.waitFor(async () => expect(await processesWithEnvironment('TEST_PLACE', folder)).toHaveLength(2), { timeout: 10_000 });
     await service.stop();
     expect(await processesWithEnvironment('TEST_PLACE', folder)).toEqual([]);
   });
@@ -126,7 +126,7 @@ describe('a process service', () => {
     expect((await stat(config.stateDir)).mode & 0o777).toBe(0o700);
     expect((await stat(join(config.stateDir, 'service.log'))).mode & 0o777).toBe(0o600);
     expect((await stat(join(config.stateDir, 'service.json'))).mode & 0o777).toBe(0o600);
-    expect(await service.logTail()).toBe('one\ntwo');
+    await vi.waitFor(async () => expect(await service.logTail()).toBe('one\ntwo'), { timeout: 10_000 });
     await service.stop();
   });
 

@@ -36,6 +36,6 @@ it.each([
   ['TLS', { tls: { caFile: '/nonexistent/ca.pem' } }],
 ])('takes a server for up whose %s files on our side can’t be read', async (_what, unreadable) => {
   const server = { ...stack.settings.server, ...unreadable };
-  await startServer({ ...stack.settings, server, startTimeoutMs: 1_000 }, stack.config.timing);
+  await startServer({ ...stack.settings, server, startTimeoutMs: 10_000 }, stack.config.timing);
   expect(await stack.service.isRunning()).toBe(true);
 });

@@ -112,7 +112,9 @@ test('ends a recovery test’s server that has outlived its agent, before its fo
   const [ended, spared] = folders.map((folder) => spawn('sh', ['-c', 'exec sleep 60 >file'], { cwd: folder, stdio: 'ignore' }));
   const end = once(ended!, 'exit');
   try {
-    await vi.waitFor(async () => expect(await processesWithOpenFilesUnder(dataDir, { writersOnly: true })).toHaveLength(2));
+    await vi.waitFor(async () => expect(await processesWithOpenFilesUnder(dataDir, { writersOnly: true })).toHaveLength(2), {
+      timeout: 10_000,
+    });
     await clearScratch(configWith(dataDir), runs);
     expect(await end).toEqual([null, 'SIGKILL']);
     expect(spared!.exitCode ?? spared!.signalCode).toBeNull();

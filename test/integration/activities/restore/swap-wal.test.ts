@@ -124,7 +124,7 @@ it.each([
 });
 
 describe('a restored server that never answers', () => {
-  const startTimeoutMs = 8_000;
+  const startTimeoutMs = 15_000;
 
   /** Hangs on the restored data only, and outlives the downtime that the watchdog waits for. */
   async function hangingWork(): Promise<SwapWork> {

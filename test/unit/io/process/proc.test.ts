@@ -50,18 +50,23 @@ test('counts a zombie as dead', async () => {
   children.push(script);
   const [line] = (await once(script.stdout, 'data')) as [Buffer];
   const pid = Number(line.toString());
-  const zombie = await vi.waitFor(async () => {
-    const entry = await processEntry(pid);
-    expect(entry).toMatchObject({ isAlive: false });
-    return entry;
-  });
+  const zombie = await vi.waitFor(
+    async () => {
+      const entry = await processEntry(pid);
+      expect(entry).toMatchObject({ isAlive: false });
+      return entry;
+    },
+    { timeout: 10_000 },
+  );
   expect(await isSameProcessAlive({ pid, startTicks: zombie?.startTicks ?? 0 })).toBe(false);
 });
 
 test('finds processes by a whole entry of their environment', async () => {
   const value = crypto.randomUUID();
   const pid = start('sleep', ['60'], { RSTOW_TEST: value });
-  await vi.waitFor(async () => expect((await processesWithEnvironment('RSTOW_TEST', value)).map((entry) => entry.pid)).toEqual([pid]));
+  await vi.waitFor(async () => expect((await processesWithEnvironment('RSTOW_TEST', value)).map((entry) => entry.pid)).toEqual([pid]), {
+    timeout: 10_000,
+  });
   expect(await processesWithEnvironment('RSTOW_TEST', value.slice(0, -1))).toEqual([]);
 });
 
@@ -71,7 +76,7 @@ test('finds who has a file below a folder open, also after its deletion, and ign
     await writeFile(join(folder, 'file'), 'x');
     const pid = start('tail', ['-f', join(folder, 'file')]);
     const holders = async (directory: string) => (await processesWithOpenFilesUnder(directory)).map((entry) => entry.pid);
-    await vi.waitFor(async () => expect(await holders(folder)).toEqual([pid]));
+    await vi.waitFor(async () => expect(await holders(folder)).toEqual([pid]), { timeout: 10_000 });
     expect(await holders(join(folder, 'fil'))).toEqual([]);
     expect(await processesWithOpenFilesUnder(folder, { ignorePid: pid })).toEqual([]);
     await rm(join(folder, 'file'));

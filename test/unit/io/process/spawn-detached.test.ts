@@ -30,7 +30,7 @@ test('a detached process goes on, and goes on writing its log, when its parent i
     parent.kill('SIGKILL');
     await once(parent, 'exit');
     const sizeBytes = (await stat(logFile)).size;
-    await vi.waitFor(async () => expect((await stat(logFile)).size).toBeGreaterThan(sizeBytes + 10));
+    await vi.waitFor(async () => expect((await stat(logFile)).size).toBeGreaterThan(sizeBytes + 10), { timeout: 10_000 });
     expect(await isSameProcessAlive(identity)).toBe(true);
     expect(await processEntry(identity.pid)).toMatchObject({ processGroup: identity.pid });
   } finally {
@@ -41,7 +41,7 @@ test('a detached process goes on, and goes on writing its log, when its parent i
 test('the log is appended to and private', async () => {
   for (const word of ['one', 'two']) {
     const identity = await spawnDetached({ command: ['sh', '-c', 'echo "$WORD"'], env: { WORD: word }, logFile });
-    await vi.waitFor(async () => expect(await isSameProcessAlive(identity)).toBe(false));
+    await vi.waitFor(async () => expect(await isSameProcessAlive(identity)).toBe(false), { timeout: 10_000 });
   }
   expect(await readFile(logFile, 'utf8')).toBe('one\ntwo\n');
   expect((await stat(logFile)).mode & 0o777).toBe(0o600);
