@@ -2,11 +2,15 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, realpath, rename, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { planRestore } from '../../src/activities/restore/plan-restore.ts';
 import { backUp, type BackUpOptions, directDeps, directRun, restoreInPlace } from '../support/direct-backup.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import { backUpAndRestore, expectSound, oddSource, sourceDigest, writeOrders } from '../support/odd-source.ts';
+import { rstow } from '../support/rstow-command.ts';
+
+const NO_LINKS = fileURLToPath(new URL('../fixtures/disk-error/no-links.c', import.meta.url));
 
 const isRoot = process.getuid?.() === 0;
 
@@ -166,4 +170,16 @@ describe.runIf(isRoot)('where links are not permitted', () => {
     await expect(backUp(stack, { afterPin: loseDescriptors })).rejects.toMatchObject({ code: 'wal-gap' });
     await rename(`${deleted}.away`, deleted);
   });
+});
+
+it('a disk that permits no links is restored to, and the rehearsal there boots on copies', async () => {
+  const stack = await oddSource();
+  await writeOrders(stack.address, 6);
+  const { stateDigest } = await backUp(stack);
+  const [library, target] = ['no-links.so', 'target'].map((name) => join(stack.folder, name)) as [string, string];
+  execFileSync('cc', ['-shared', '-fPIC', '-o', library, NO_LINKS]);
+  const command = ['restore', DATABASE, '--without-temporal', '--config', stack.configFile, '--to-dir', target];
+  const { exitCode, stderr } = await rstow(command, { LD_PRELOAD: library, RSTOW_TEST_NO_LINKS: target });
+  expect(exitCode, stderr).toBe(0);
+  expect(await expectSound(stack, target)).toBe(stateDigest);
 });

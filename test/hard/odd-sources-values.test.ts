@@ -4,10 +4,10 @@ import { showsSameState } from '../../src/activities/state/float-drift.ts';
 import type { ReplaySource } from '../../src/activities/state/replay-segments.ts';
 import type { Manifest } from '../../src/config/repository-json/manifest.ts';
 import { segmentFileName } from '../../src/core/wal/segment-id.ts';
-import { applyEvent, createInstance, deleteInstance } from '../../src/io/rstmdb/instances.ts';
+import { applyEvent, createInstance, deleteInstance, getInstance } from '../../src/io/rstmdb/instances.ts';
 import { putMachine } from '../../src/io/rstmdb/machines.ts';
 import type { RstmdbClient } from '../../src/io/rstmdb/rstmdb-client.ts';
-import { backUp, directDeps, directRun } from '../support/direct-backup.ts';
+import { backUp, directDeps, directRun, restoreInPlace } from '../support/direct-backup.ts';
 import { ORDER_MACHINE } from '../support/load-writers.ts';
 import { backUpAndRestore, expectSound, oddSource, sourceDigest, startedDigest, withClient, writeOrders } from '../support/odd-source.ts';
 
@@ -85,6 +85,13 @@ it('restores doubles of 17 digits, which the server itself moves by their last p
   const { manifest, dataDir } = await backUpAndRestore(stack);
   expect(manifest).toMatchObject({ restorable: 'from-log', warnings: [] });
   expect(await startedDigest(stack, dataDir)).not.toBe(manifest.stateDigest);
+  await restoreInPlace(stack, manifest.label);
+  expect(await sourceDigest(stack)).not.toBe(manifest.stateDigest);
+  const shown = await withClient(stack.address, (client) => getInstance(client, 'doubles'));
+  const restored = (JSON.parse(shown?.ctxText ?? '{}') as { doubles: number[] }).doubles;
+  expect(restored).toHaveLength(doubles.length);
+  const moved = doubles.map((double, index) => Math.abs(((restored[index] ?? NaN) - double) / double));
+  expect(moved.filter((relative) => !(relative < 1e-14))).toEqual([]);
 });
 
 it('takes no other difference for such a drift', async () => {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { RestorePlan } from '../../config/repository-json/restore-plan.ts';
 import type { RehearsalOutcome } from '../../contract/restore.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { hardLinkTree, removeTree } from '../../io/data-directory/file-tree.ts';
+import { repeatTree, removeTree } from '../../io/data-directory/file-tree.ts';
 import { restorePaths } from '../../io/data-directory/staging.ts';
 import { treeStamp } from '../../io/data-directory/tree-stamp.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
@@ -22,8 +22,8 @@ export type Rehearsed = { rehearsal: RehearsalOutcome; warnings: { code: string;
 
 /**
  * Boots a real server on hard links of the restored files, on a private port, and compares the state that it shows. It
- * gets no write; the files are proved unchanged. Fails: rehearsal-failed, not-enough-memory, port-taken. Twice: begins
- * anew.
+ * gets no write; the files are proved unchanged. Fails: rehearsal-failed, not-enough-memory, not-enough-space,
+ * port-taken. Twice: begins anew.
  */
 export const rehearse =
   (deps: ActivityDeps) =>
@@ -51,7 +51,7 @@ async function bootOnce(deps: ActivityDeps, boot: Boot): Promise<void> {
   const { place, plan, run } = boot;
   const { wal } = restorePaths(plan.dataDir, run.runId);
   await clear(boot);
-  await hardLinkTree(wal, join(place.dataDir, 'wal'));
+  await repeatTree(wal, join(place.dataDir, 'wal'));
   const before = await treeStamp(wal);
   try {
     run.report({ rehearsing: wal });

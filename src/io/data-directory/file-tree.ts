@@ -1,9 +1,9 @@
-import { link, lstat, mkdir, open, readdir, realpath, rm } from 'node:fs/promises';
+import { constants, copyFile, link, lstat, mkdir, open, readdir, realpath, rm } from 'node:fs/promises';
 import { dirname, join, normalize, sep } from 'node:path';
 import { assert } from '../../core/errors/assert.ts';
 import { fsyncFolder } from './durable.ts';
 import { rstowFolder } from './rstow-folder.ts';
-import { errnoOf, unlessAbsent } from './system-error.ts';
+import { errnoOf, forbidsLinks, unlessAbsent, writeFailure } from './system-error.ts';
 
 type Entry = { path: string; kind: 'file' | 'folder' };
 
@@ -12,14 +12,17 @@ export async function fsyncTree(tree: string): Promise<void> {
   for await (const { path, kind } of walkTree(tree)) await (kind === 'folder' ? fsyncFolder(path) : fsyncFile(path));
 }
 
-/** Repeats a tree with hard links, so that a rehearsal costs no space. Twice: no-op. */
-export async function hardLinkTree(from: string, to: string): Promise<void> {
+/**
+ * Repeats a tree with hard links, so that a rehearsal costs no space; with copies where the disk permits no links.
+ * Fails: not-enough-space. Twice: no-op; copies want those of the first time removed.
+ */
+export async function repeatTree(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true, mode: 0o700 });
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const source = join(from, entry.name);
     const target = join(to, entry.name);
-    if (entry.isDirectory()) await hardLinkTree(source, target);
-    else await linkOnce(source, target);
+    if (entry.isDirectory()) await repeatTree(source, target);
+    else await linkOrCopy(source, target);
   }
 }
 
@@ -53,13 +56,22 @@ async function fsyncFile(path: string): Promise<void> {
   }
 }
 
-async function linkOnce(source: string, target: string): Promise<void> {
+async function linkOrCopy(source: string, target: string): Promise<void> {
   try {
     await link(source, target);
   } catch (error) {
+    if (forbidsLinks(error)) return copyNew(source, target);
     if (errnoOf(error) !== 'EEXIST') throw error;
     const [there, wanted] = await Promise.all([lstat(target, { bigint: true }), lstat(source, { bigint: true })]);
     assert(there.ino === wanted.ino, `${target} is a link to ${source}`);
+  }
+}
+
+async function copyNew(source: string, target: string): Promise<void> {
+  try {
+    await copyFile(source, target, constants.COPYFILE_EXCL);
+  } catch (error) {
+    throw writeFailure(error, target);
   }
 }
 

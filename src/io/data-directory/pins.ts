@@ -4,7 +4,7 @@ import { RstowError } from '../../core/errors/rstow-error.ts';
 import { fsyncFolder, makeFolder } from './durable.ts';
 import { pathPart, rstowFolder } from './rstow-folder.ts';
 import { listSegments, type SegmentFile } from './segments.ts';
-import { errnoOf, orUndefined, unlessAbsent } from './system-error.ts';
+import { forbidsLinks, orUndefined, unlessAbsent } from './system-error.ts';
 
 export type PinId = { dataDir: string; timeline: string; runId: string };
 
@@ -12,7 +12,6 @@ export type PinId = { dataDir: string; timeline: string; runId: string };
 export type Pinned = { kind: 'links'; dir: string; segments: SegmentFile[] } | { kind: 'descriptors' };
 
 const RUN_PREFIX = 'run-';
-const LINKS_UNSUPPORTED = ['EPERM', 'EXDEV', 'EROFS', 'EMLINK', 'ENOTSUP', 'EACCES'];
 
 /**
  * Hard-links every segment into the run's own folder, so that compaction can't take its bytes away.
@@ -25,7 +24,7 @@ export async function pinSegments(id: PinId): Promise<Pinned> {
   try {
     return { kind: 'links', dir, segments: await linkSegments(join(id.dataDir, 'wal'), dir) };
   } catch (error) {
-    if (!LINKS_UNSUPPORTED.includes(errnoOf(error) ?? '')) throw error;
+    if (!forbidsLinks(error)) throw error;
     await rm(dir, { recursive: true, force: true }).catch(() => undefined);
     return { kind: 'descriptors' };
   }

@@ -4,7 +4,7 @@ import { RstowError } from '../../core/errors/rstow-error.ts';
 import { segmentFileName, type SegmentId } from '../../core/wal/segment-id.ts';
 import { fsyncFolder, makeFolder } from './durable.ts';
 import { restoreFolderName } from './rstow-folder.ts';
-import { errnoOf, unlessAbsent } from './system-error.ts';
+import { unlessAbsent, writeFailure } from './system-error.ts';
 
 /** Where a restore keeps what comes in, what it replaced, what it tries, and what was rolled back; absolute. */
 export type RestorePaths = { root: string; wal: string; replaced: string; rehearsal: string; rejected: string };
@@ -68,10 +68,4 @@ async function writePartial(path: string, { content, sizeBytes, signal }: Staged
 function wrongSize(path: string, writtenBytes: number, sizeBytes: number): RstowError {
   const sentence = `${path} got ${writtenBytes} bytes where the plan says ${sizeBytes}`;
   return new RstowError('damaged-object', sentence, { details: { path, writtenBytes, sizeBytes } });
-}
-
-function writeFailure(error: unknown, path: string): unknown {
-  const errno = errnoOf(error);
-  if (errno !== 'ENOSPC' && errno !== 'EDQUOT') return error;
-  return new RstowError('not-enough-space', `no space left to write ${path}`, { details: { path }, cause: error });
 }

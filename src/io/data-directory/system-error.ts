@@ -1,3 +1,7 @@
+import { RstowError } from '../../core/errors/rstow-error.ts';
+
+const LINKS_UNSUPPORTED = ['EPERM', 'EXDEV', 'EROFS', 'EMLINK', 'ENOTSUP', 'EACCES'];
+
 /** The system's name of a failure (`ENOENT`), or undefined for any other error. */
 export function errnoOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) return undefined;
@@ -18,4 +22,16 @@ export async function orUndefined<Outcome>(call: Promise<Outcome>, errnos: reado
     if (errno === undefined || !errnos.includes(errno)) throw error;
     return undefined;
   }
+}
+
+/** Whether a hard link failed because none can be made there: another disk, or one that knows or permits no links. */
+export function forbidsLinks(error: unknown): boolean {
+  return LINKS_UNSUPPORTED.includes(errnoOf(error) ?? '');
+}
+
+/** What a failed write is told as: a full disk by its own code, anything else as it came. */
+export function writeFailure(error: unknown, path: string): unknown {
+  const errno = errnoOf(error);
+  if (errno !== 'ENOSPC' && errno !== 'EDQUOT') return error;
+  return new RstowError('not-enough-space', `no space left to write ${path}`, { details: { path }, cause: error });
 }

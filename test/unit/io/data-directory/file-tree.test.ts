@@ -1,7 +1,7 @@
 import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { fsyncTree, hardLinkTree, removeTree } from '../../../../src/io/data-directory/file-tree.ts';
+import { fsyncTree, repeatTree, removeTree } from '../../../../src/io/data-directory/file-tree.ts';
 import { scratchFolder } from './scratch-folder.ts';
 
 async function tree(): Promise<string> {
@@ -13,8 +13,8 @@ async function tree(): Promise<string> {
 
 it('repeats a tree as links to the same files, also when it runs twice', async () => {
   const folder = await tree();
-  await hardLinkTree(join(folder, 'from'), join(folder, 'to'));
-  await hardLinkTree(join(folder, 'from'), join(folder, 'to'));
+  await repeatTree(join(folder, 'from'), join(folder, 'to'));
+  await repeatTree(join(folder, 'from'), join(folder, 'to'));
   const [from, to] = await Promise.all([stat(join(folder, 'from/wal/file')), stat(join(folder, 'to/wal/file'))]);
   expect(to.ino).toBe(from.ino);
 });
@@ -23,7 +23,7 @@ it('never takes another file for its link', async () => {
   const folder = await tree();
   await mkdir(join(folder, 'to', 'wal'), { recursive: true });
   await writeFile(join(folder, 'to', 'wal', 'file'), 'other');
-  await expect(hardLinkTree(join(folder, 'from'), join(folder, 'to'))).rejects.toThrow('is a link to');
+  await expect(repeatTree(join(folder, 'from'), join(folder, 'to'))).rejects.toThrow('is a link to');
 });
 
 it('makes a whole tree durable and fails where it is missing', async () => {
