@@ -1,5 +1,5 @@
 /**
- * `node scripts/evidence/kill-matrix.ts [hotBackup|restore|verifyBackup|disasterRecovery] [rounds]`: kills the agent at every known
+ * `node scripts/evidence/kill-matrix.ts [hotBackup|restore|verifyBackup|testRecovery|disasterRecovery] [rounds]`: kills the agent at every known
  * point of each kind of run (of a disaster recovery the new host's), one run a point, and checks what CI checks at a few of them; docs/evidence.md keeps the outcome.
  * Needs rstmdb and temporal on PATH.
  */
@@ -10,7 +10,13 @@ import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import type { CommonResult } from '../../src/contract/result.ts';
 import { type CrashScene, openCrashScene } from '../../test/crash/support/crash-scene.ts';
-import { HOT_BACKUP_POINTS, type KillPoint, RESTORE_POINTS, VERIFY_BACKUP_POINTS } from '../../test/crash/support/kill-point.ts';
+import {
+  HOT_BACKUP_POINTS,
+  type KillPoint,
+  RESTORE_POINTS,
+  TEST_RECOVERY_POINTS,
+  VERIFY_BACKUP_POINTS,
+} from '../../test/crash/support/kill-point.ts';
 import { openBurningHosts } from '../../test/crash/support/killed-recovery.ts';
 import { type KilledRun, runWithKills, untilSeen } from '../../test/crash/support/kill-run.ts';
 import { leftBehind } from '../../test/crash/support/left-behind.ts';
@@ -27,6 +33,7 @@ const KINDS: readonly Kind[] = [
   { type: 'hotBackup', points: HOT_BACKUP_POINTS, ordersBefore: 3000, expectsFirstBackup: false },
   { type: 'restore', points: RESTORE_POINTS, ordersBefore: 20, expectsFirstBackup: true },
   { type: 'verifyBackup', points: VERIFY_BACKUP_POINTS, ordersBefore: 0, expectsFirstBackup: true },
+  { type: 'testRecovery', points: TEST_RECOVERY_POINTS, ordersBefore: 0, expectsFirstBackup: true },
 ];
 
 const [only, rounds = '1'] = process.argv.slice(2);

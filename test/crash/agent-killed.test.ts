@@ -51,10 +51,11 @@ it('completes a recovery test whose agent is killed again and again, remembers i
     runWithKills<TestRecoveryResult>(scene, { type: 'testRecovery', input, points: TEST_RECOVERY_POINTS }),
   );
   expect(killed.result).toMatchObject({ outcome: 'done', runId: killed.runId, stateDigest: scene.backup.stateDigest });
+  // At once: what the run left, the agent would remove a minute later.
+  await expectNoScratchLeft(join(stack.folder, 'agent'), { agentPid: scene.currentAgent().pid });
   const tests = await readTests(await stack.openRepository(), DATABASE);
   expect(tests.filter(({ runId }) => runId === killed.runId)).toMatchObject([{ held: true, label: scene.backup.label }]);
   expect(await leftBehind(scene, killed.runId)).toEqual([]);
-  await expectNoScratchLeft(join(stack.folder, 'agent'), { agentPid: scene.currentAgent().pid });
   expect(await databaseState(stack.dataDir)).toEqual(before);
   expect(killed.changedPieces).toEqual([]);
 });
