@@ -1,69 +1,118 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { currentOwner } from '../../src/activities/stored/ownership.ts';
+import { readTimelines } from '../../src/activities/stored/timelines.ts';
+import { lockWorkflowId } from '../../src/contract/names.ts';
 import type { RestoreResult } from '../../src/contract/restore.ts';
-import { DATABASE } from '../support/database-stack.ts';
-import { folderHashes } from '../support/folder-hash.ts';
+import { readTimelineFile } from '../../src/io/data-directory/timeline-file.ts';
+import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
+import { databaseState, expectNothingLeft } from '../support/database-witness.ts';
+import { filesBelow, folderHashes } from '../support/folder-hash.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
 import { openScene, type Scene } from '../support/scene.ts';
+import { makeStandbyHost } from '../support/standby-host.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const EXPIRES_MS = 15_000;
 
 let scene: Scene;
-let planHash: string;
+/** Stands by, and has nothing yet. */
+let host: DatabaseStack;
 
 beforeAll(async () => {
   const shared = { temporalAddress: inject('temporalAddress'), workflowBundlePath: inject('workflowBundlePath') };
-  const approval = { for: ['restore'], expiresMs: EXPIRES_MS };
+  const approval = { for: ['restore', 'disasterRecovery'], expiresMs: EXPIRES_MS };
   scene = await openScene(shared, { segmentSizeMb: 1, database: { approval } });
+  host = await makeStandbyHost(scene.stack);
+  await scene.startAgent(host.configFile);
   const load = await startLoadWriters({ address: scene.stack.address, writers: 2 });
   await load.acknowledgedAtLeast(200);
   await load.stop();
   await scene.temporal.execute('hotBackup', { database: DATABASE });
 });
 
-afterAll(() => scene.close());
+afterAll(async () => {
+  await host.remove();
+  await scene.close();
+});
 
-/** A restore that waits, and the hash of its plan. */
-async function waitingRestore(): Promise<WorkflowHandle> {
-  const handle = await scene.temporal.start('restore', { database: DATABASE, backup: 'latest', requestedBy: 'ann' });
+/** The recovery is onto the host that stands by, although the database is up. */
+const INPUTS = { restore: { backup: 'latest' }, disasterRecovery: { force: true } };
+type Type = keyof typeof INPUTS;
+const TYPES: readonly Type[] = ['restore', 'disasterRecovery'];
+
+/** A run that waits, and the hash of its plan. */
+async function waiting(type: Type): Promise<{ handle: WorkflowHandle; planHash: string }> {
+  const handle = await scene.temporal.start(type, { database: DATABASE, requestedBy: 'ann', ...INPUTS[type] });
   await waitUntil(
-    'the restore waits for approval',
+    `the ${type} waits for approval`,
     async () => (await handle.query<{ phase: string }>('progress')).phase === 'waiting for approval',
   );
   const { waitsFor } = await handle.query<{ waitsFor: string }>('progress');
-  planHash = /"planHash": "([0-9a-f]{64})"/.exec(waitsFor)?.[1] ?? '';
-  return handle;
+  return { handle, planHash: /"planHash": "([0-9a-f]{64})"/.exec(waitsFor)?.[1] ?? '' };
 }
 
-const walHashes = (): Promise<Map<string, string>> => folderHashes(scene.stack.walDir);
+type Everything = { timelines: number } & Record<string, unknown>;
 
-it('takes no approval by the one who asked, nor of another plan, and ends denied with nothing touched', async () => {
-  const before = await walHashes();
-  const handle = await waitingRestore();
-  await expect(handle.executeUpdate('approve', { args: [{ planHash, by: 'ann' }] })).rejects.toMatchObject({
-    cause: { type: 'approval-denied' },
-  });
-  const other = 'f'.repeat(64);
-  await expect(handle.executeUpdate('approve', { args: [{ planHash: other, by: 'bob' }] })).rejects.toMatchObject({
-    cause: { type: 'approval-denied' },
-  });
-  await handle.executeUpdate('deny', { args: [{ by: 'bob', reason: 'wrong database' }] });
-  await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'approval-denied' } });
-  expect(await walHashes()).toEqual(before);
+/** Everything that a run could touch, but for what it notes down of itself. */
+async function everything(): Promise<Everything> {
+  const { dataDir, repositoryDir } = scene.stack;
+  const repository = await scene.stack.openRepository();
+  const files = [...(await folderHashes(repositoryDir))];
+  return {
+    database: await databaseState(dataDir),
+    owner: await currentOwner(repository, DATABASE),
+    repository: files.filter(([path]) => !/^(\.tmp|databases\/orders\/(plans|timelines))\b/.test(path)),
+    timelines: (await readTimelines(repository, DATABASE)).size,
+    timelineOfData: (await readTimelineFile(scene.stack.walDir))?.timeline,
+    standby: await filesBelow(host.dataDir),
+    lock: await isLocked(),
+  };
+}
+
+async function isLocked(): Promise<boolean> {
+  const lock = scene.temporal.client.workflow.getHandle(lockWorkflowId(DATABASE));
+  return (await lock.describe()).status.name === 'RUNNING';
+}
+
+/** A recovery has fetched its data before it asks: the number of a timeline that nobody uses stays taken. */
+async function expectNothingTouched(before: Everything, types: readonly Type[]): Promise<void> {
+  const unused = types.filter((type) => type === 'disasterRecovery').length;
+  expect(await everything()).toEqual({ ...before, timelines: before.timelines + unused });
+  await expectNothingLeft(scene.stack.dataDir);
+}
+
+it.each(TYPES)(
+  'takes for a %s no approval by the one who asked, nor of another plan, and ends denied with nothing touched',
+  async (type) => {
+    const before = await everything();
+    const { handle, planHash } = await waiting(type);
+    await expect(handle.executeUpdate('approve', { args: [{ planHash, by: 'ann' }] })).rejects.toMatchObject({
+      cause: { type: 'approval-denied' },
+    });
+    const other = 'f'.repeat(64);
+    await expect(handle.executeUpdate('approve', { args: [{ planHash: other, by: 'bob' }] })).rejects.toMatchObject({
+      cause: { type: 'approval-denied' },
+    });
+    await handle.executeUpdate('deny', { args: [{ by: 'bob', reason: 'wrong database' }] });
+    await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'approval-denied' } });
+    await expectNothingTouched(before, [type]);
+  },
+);
+
+it('expires where nobody decides, a restore and a recovery, with nothing touched', async () => {
+  const before = await everything();
+  const runs = await Promise.all(TYPES.map(waiting));
+  for (const { handle } of runs) await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'approval-expired' } });
+  await expectNothingTouched(before, TYPES);
 });
 
 it('goes on when another person approves the plan, though the agent was killed meanwhile', async () => {
-  const handle = await waitingRestore();
+  const { handle, planHash } = await waiting('restore');
   await scene.agent.kill('SIGKILL');
   await scene.startAgent(scene.stack.configFile);
   await handle.executeUpdate('approve', { args: [{ planHash, by: 'bob' }] });
-  expect((await handle.result()) as RestoreResult).toMatchObject({ outcome: 'done', timeline: '0002' });
-});
-
-it('expires where nobody decides', async () => {
-  const before = await walHashes();
-  const handle = await waitingRestore();
-  await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'approval-expired' } });
-  expect(await walHashes()).toEqual(before);
+  const result = (await handle.result()) as RestoreResult;
+  expect(result).toMatchObject({ outcome: 'done', fromTimeline: '0001', timeline: expect.not.stringMatching('0001') as string });
+  expect((await everything())['timelineOfData']).toBe(result.timeline);
 });

@@ -3,19 +3,25 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
 import { liveDigest } from '../../src/activities/state/live-digest.ts';
+import { currentOwner } from '../../src/activities/stored/ownership.ts';
 import type { DescribeDatabaseResult } from '../../src/contract/describe-database.ts';
 import type { DisasterRecoveryResult } from '../../src/contract/disaster-recovery.ts';
 import { PROGRESS_QUERY } from '../../src/contract/names.ts';
 import type { Progress } from '../../src/contract/progress.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { parsePieceKey } from '../../src/core/repository/piece.ts';
+import { answers, msUntilItAnswers } from '../crash/support/server-process.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import { filesBelow, folderHashes } from '../support/folder-hash.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
+import { failureOfRun } from '../support/run-failure.ts';
 import { openScene, type Scene } from '../support/scene.ts';
 import { makeStandbyHost } from '../support/standby-host.ts';
 import { waitUntil } from '../support/wait-until.ts';
+
+/** The test asks every 20 ms, on a busy machine. */
+const ANSWER_MS = 1000;
 
 let scene: Scene;
 let host: DatabaseStack;
@@ -58,16 +64,25 @@ const digestOfHost = async (): Promise<string> =>
 
 it('recovers a burnt host on the one that stands by, tells what was lost, and goes on there', async () => {
   await write(1000, 'first');
+  const savedAtMs = Date.now();
   const backup = await backUp();
+  const backedUpAtMs = Date.now();
   expect(await recover()).toMatchObject({ outcome: 'not-needed' });
   const keptData = join(scene.stack.folder, 'kept');
   await burn(keptData);
   await scene.startAgent(host.configFile);
+  const askedAtMs = Date.now();
+  const firstAnswerAtMs = msUntilItAnswers(host).then(() => Date.now());
   const result = await recover();
+  const endedAtMs = Date.now();
   const { label, stateDigest } = backup;
   expect(result).toMatchObject({ outcome: 'done', label, agent: 'db2', generation: 2, timeline: '0002', stateDigest, skipped: [] });
-  expect(result.lost?.knownRecords).toBe(0);
-  expect(result.rtoMs).toBeGreaterThan(0);
+  const { sinceMs, untilMs, ...known } = result.lost!;
+  expect(known).toEqual({ knownRecords: 0 });
+  expectWithin(sinceMs, [savedAtMs, backedUpAtMs]);
+  expectWithin(untilMs, [askedAtMs, await firstAnswerAtMs]);
+  // The time that is told begins with the request, and ends when the server's state was compared.
+  expectWithin(untilMs + result.rtoMs!, [(await firstAnswerAtMs) - ANSWER_MS, endedAtMs]);
   expect(result.firstBackup).toMatchObject({ piecesStored: 0 });
   expect(await digestOfHost()).toBe(stateDigest);
   // The old host comes back with its old data and its old belief: it is fenced, and its server is told to be stale.
@@ -108,29 +123,49 @@ it('recovers though the host burnt in the middle of a backup, whose run it ends'
 it('falls back to the next best state, names what it skipped, and counts what is lost', async () => {
   await write(600, 'first');
   const older = await backUp();
+  const olderAtMs = Date.now();
   await write(600, 'second');
   const newer = await backUp();
-  await flipByteOfNewestPiece();
+  await flipByte((await newestPiece())!);
   await burn();
   await scene.startAgent(host.configFile);
-  const result = await recover({ agent: 'db2' });
-  expect(result).toMatchObject({ outcome: 'warnings', label: older.label, stateDigest: older.stateDigest });
+  const result = await recover({ agent: 'db2', force: true });
+  expect(result).toMatchObject({ outcome: 'warnings', label: older.label, stateDigest: older.stateDigest, extents: older.extents });
   expect(result.skipped).toMatchObject([{ label: newer.label, code: 'damaged-object' }]);
-  expect(result.lost?.knownRecords).toBe((newer.records ?? 0) - (older.records ?? 0));
+  expect(result.warnings.map(({ code }) => code)).toEqual(['state-skipped', 'records-lost']);
+  // Four writers made 600 writes at least, each of them a record.
+  const knownRecords = newer.records! - older.records!;
+  expect(knownRecords).toBeGreaterThanOrEqual(600);
+  expect(result.lost).toMatchObject({ knownRecords, knownEnd: newer.extents!.end });
+  expect(result.lost!.sinceMs).toBeLessThanOrEqual(olderAtMs);
   expect(await digestOfHost()).toBe(older.stateDigest);
 });
 
 it('recovers nothing where every state is damaged, says why for each, and touches nothing', async () => {
   await write(300, 'first');
-  const only = await backUp();
-  await flipByteOfNewestPiece();
+  const older = await backUp();
+  const [piece] = await pieces();
+  await write(300, 'second');
+  const newer = await backUp();
+  await flipByte(piece!);
+  await rm((await newestPiece())!);
   await burn();
+  const before = await repositoryAndOwner();
   await scene.startAgent(host.configFile);
-  const refused = recover({ agent: 'db2' });
-  await expect(refused).rejects.toMatchObject({
-    cause: { type: 'backup-not-found', message: expect.stringContaining(only.label ?? '') as string },
+  // By force: the lost owner is waited for once, not twice.
+  const failure = await failureOfRun(recover({ agent: 'db2', force: true }));
+  expect(failure).toMatchObject({
+    code: 'backup-not-found',
+    details: {
+      reasons: [
+        expect.stringMatching(new RegExp(`^${newer.label} in local: .* is missing`)) as string,
+        expect.stringMatching(new RegExp(`^${older.label} in local: damaged-object: `)) as string,
+      ],
+    },
   });
+  expect(await repositoryAndOwner()).toEqual(before);
   expect(await folderHashes(host.dataDir)).toEqual(new Map());
+  expect(await answers(host)).toBe(false);
 });
 
 /** What an agent's log says of stale servers. */
@@ -141,11 +176,28 @@ const staleLines = (agent: AgentProcess): string[] =>
     .filter((line) => line.includes('is stale'))
     .map((line) => (JSON.parse(line) as { msg: string }).msg);
 
-async function flipByteOfNewestPiece(): Promise<void> {
-  const pieces = (await filesBelow(scene.stack.repositoryDir)).filter((path) => parsePieceKey(path) !== undefined);
-  const newest = pieces.sort().at(-1) ?? '';
-  const bytes = await readFile(newest);
+/** In the order in which backups came to need them: this log is one segment. */
+async function pieces(): Promise<string[]> {
+  return (await filesBelow(scene.stack.repositoryDir)).filter((path) => parsePieceKey(path) !== undefined).sort();
+}
+
+const newestPiece = async (): Promise<string | undefined> => (await pieces()).at(-1);
+
+async function flipByte(path: string): Promise<void> {
+  const bytes = await readFile(path);
   const at = Math.floor(bytes.length / 2);
   bytes[at] = (bytes[at] ?? 0) ^ 1;
-  await writeFile(newest, bytes);
+  await writeFile(path, bytes);
+}
+
+/** But for what runs note down of themselves. */
+async function repositoryAndOwner(): Promise<{ files: [string, string][]; generation: number | undefined }> {
+  const { repositoryDir } = scene.stack;
+  const files = [...(await folderHashes(repositoryDir))].filter(([path]) => !/^(\.tmp|databases\/orders\/plans)\b/.test(path));
+  return { files, generation: (await currentOwner(await scene.stack.openRepository(), DATABASE))?.generation };
+}
+
+function expectWithin(valueMs: number, [fromMs, toMs]: [number, number]): void {
+  expect(valueMs).toBeGreaterThanOrEqual(fromMs);
+  expect(valueMs).toBeLessThanOrEqual(toMs);
 }

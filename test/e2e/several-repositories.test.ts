@@ -1,5 +1,5 @@
 /** One database with two repositories: the primary, and a copy that some tool makes of it now and again. */
-import { cp, rename } from 'node:fs/promises';
+import { cp, readFile, rename, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
@@ -11,9 +11,11 @@ import type { DisasterRecoveryResult } from '../../src/contract/disaster-recover
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import type { RestoreResult } from '../../src/contract/restore.ts';
 import type { VerifyBackupResult } from '../../src/contract/verify-backup.ts';
+import { parsePieceKey } from '../../src/core/repository/piece.ts';
 import { openFolderRepository } from '../../src/io/repository/folder-repository.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
+import { filesBelow } from '../support/folder-hash.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
 import { openScene, type Scene } from '../support/scene.ts';
 import { makeStandbyHost } from '../support/standby-host.ts';
@@ -38,8 +40,8 @@ afterEach(async () => {
 
 const backUp = (repository?: string): Promise<HotBackupResult> =>
   scene.temporal.execute<HotBackupResult>('hotBackup', { database: DATABASE, ...(repository === undefined ? {} : { repository }) });
-const recover = (): Promise<DisasterRecoveryResult> =>
-  scene.temporal.execute<DisasterRecoveryResult>('disasterRecovery', { database: DATABASE });
+const recover = (input: { force?: boolean } = {}): Promise<DisasterRecoveryResult> =>
+  scene.temporal.execute<DisasterRecoveryResult>('disasterRecovery', { database: DATABASE, ...input });
 const describe = (repository: string): Promise<DescribeDatabaseResult> =>
   scene.temporal.execute<DescribeDatabaseResult>('describeDatabase', { database: DATABASE, repository });
 
@@ -64,6 +66,15 @@ async function burn(): Promise<void> {
   await scene.agent.kill('SIGKILL');
   await scene.stack.service.stop();
   await rename(scene.stack.dataDir, `${scene.stack.dataDir}-away`);
+}
+
+async function flipByteOfNewestPiece(folder: string): Promise<void> {
+  const pieces = (await filesBelow(folder)).filter((path) => parsePieceKey(path) !== undefined);
+  const newest = pieces.sort().at(-1)!;
+  const bytes = await readFile(newest);
+  const at = Math.floor(bytes.length / 2);
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+  await writeFile(newest, bytes);
 }
 
 /** The old host comes back with its old data and its old belief. */
@@ -121,6 +132,30 @@ it('recovers from the copy while the primary is gone, stays the owner when that 
   });
   expect(await digestOfHost()).toBe(stateDigest);
   expect(ownershipsOf(old)).toEqual(['foreign']);
+});
+
+it('recovers from the copy what the primary lacks or has damaged, though both can be read', async () => {
+  const { stack } = scene;
+  await write(stack, 'first');
+  await backUp();
+  await write(stack, 'second');
+  const inBoth = await backUp();
+  await copyRepository();
+  await write(stack, 'third');
+  const inCopy = await backUp('copy');
+  await flipByteOfNewestPiece(stack.repositoryDir);
+  await flipByteOfNewestPiece(stack.copyDir);
+  await scene.startAgent(host.configFile);
+  const { label, stateDigest } = inBoth;
+  // By force: a lost owner would be waited for.
+  const result = await recover({ force: true });
+  expect(result).toMatchObject({ outcome: 'warnings', label, stateDigest, repository: 'copy', generation: 2, timeline: '0002' });
+  expect(result.skipped).toMatchObject([
+    { label: inCopy.label, repository: 'copy', code: 'damaged-object' },
+    { label, repository: 'local', code: 'damaged-object' },
+  ]);
+  expect(result.lost).toMatchObject({ knownRecords: inCopy.records! - inBoth.records!, knownEnd: inCopy.extents!.end });
+  expect(await digestOfHost()).toBe(stateDigest);
 });
 
 it('changes nobody’s mind by a stale copy while the primary is away', async () => {
