@@ -13,7 +13,7 @@ import { openScene, type Scene } from '../support/scene.ts';
 import { makeStandbyHost } from '../support/standby-host.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
-const EXPIRES_MS = 15_000;
+const APPROVAL = { for: ['restore', 'disasterRecovery'], expiresMs: 15_000 };
 
 let scene: Scene;
 /** Stands by, and has nothing yet. */
@@ -21,8 +21,7 @@ let host: DatabaseStack;
 
 beforeAll(async () => {
   const shared = { temporalAddress: inject('temporalAddress'), workflowBundlePath: inject('workflowBundlePath') };
-  const approval = { for: ['restore', 'disasterRecovery'], expiresMs: EXPIRES_MS };
-  scene = await openScene(shared, { segmentSizeMb: 1, database: { approval } });
+  scene = await openScene(shared, { segmentSizeMb: 1, database: { approval: APPROVAL } });
   host = await makeStandbyHost(scene.stack);
   await scene.startAgent(host.configFile);
   const load = await startLoadWriters({ address: scene.stack.address, writers: 2 });
@@ -108,9 +107,14 @@ it('expires where nobody decides, a restore and a recovery, with nothing touched
 });
 
 it('goes on when another person approves the plan, though the agent was killed meanwhile', async () => {
+  const { plain, writeConfig } = scene.stack;
+  // The new agent needs its time to start.
+  const patient = await writeConfig(plain.agent, { approval: { ...APPROVAL, expiresMs: 180_000 } });
+  await scene.agent.kill();
+  const agent = await scene.startAgent(patient);
   const { handle, planHash } = await waiting('restore');
-  await scene.agent.kill('SIGKILL');
-  await scene.startAgent(scene.stack.configFile);
+  await agent.kill('SIGKILL');
+  await scene.startAgent(patient);
   await handle.executeUpdate('approve', { args: [{ planHash, by: 'bob' }] });
   const result = (await handle.result()) as RestoreResult;
   expect(result).toMatchObject({ outcome: 'done', fromTimeline: '0001', timeline: expect.not.stringMatching('0001') as string });

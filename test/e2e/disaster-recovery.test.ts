@@ -108,7 +108,7 @@ it('recovers a burnt host on the one that stands by, tells what was lost, and go
 it('recovers though the host burnt in the middle of a backup, whose run it ends', async () => {
   await write(300, 'first');
   const { label } = await backUp();
-  await write(3000, 'second');
+  await write(6000, 'second');
   const dead = await scene.temporal.start('hotBackup', { database: DATABASE });
   const isStoring = async (): Promise<boolean> => (await dead.query<Progress>(PROGRESS_QUERY)).phase.startsWith('storing');
   await waitUntil('the backup stores', isStoring);

@@ -169,13 +169,13 @@ it('changes nobody’s mind by a stale copy while the primary is away', async ()
   await recover();
   const old = await oldHostReturns();
   await goesAway(stack.repositoryDir);
+  expect(await saysIn(`${stack.copyDir}-away`)).toEqual({ agent: 'db1', timelines: ['0001'] });
   await comesBack(stack.copyDir);
-  expect(await saysIn(stack.copyDir)).toEqual({ agent: 'db1', timelines: ['0001'] });
   await sleep(PASSES_MS);
   expect((await describe('copy')).owner).toMatchObject({ agent: 'db2', generation: 2 });
   const dryRun = { database: DATABASE, backup: 'latest', repository: 'copy', dryRun: true };
   expect(await scene.temporal.execute<RestoreResult>('restore', dryRun)).toMatchObject({ agent: 'db2' });
-  expect(ownershipsOf(old)).toEqual(['foreign']);
+  expect(ownershipsOf(old)).not.toContain('mine');
   expect(ownershipsOf(fresh).at(-1)).toBe('mine');
   await comesBack(stack.repositoryDir);
   await waitUntil('the copy names the new owner', async () => (await saysIn(stack.copyDir)).agent === 'db2');

@@ -212,9 +212,11 @@ for turn in ${place}/steal-*; do
   [ -e "$turn" ] || break
   rm "$turn"
   env -u RSTOW_SERVICE -u RSTMDB_DATA RSTOW_THIEF=${place} setsid ${process.execPath} -e '
-    require("node:net").createServer((socket) => socket.destroy()).listen(Number(process.env.RSTMDB_BIND.split(":")[1]), "127.0.0.1");
+    const listens = () => require("node:fs").writeFileSync(process.env.RSTOW_THIEF + "/listens", "");
+    require("node:net").createServer((socket) => socket.destroy()).listen(Number(process.env.RSTMDB_BIND.split(":")[1]), "127.0.0.1", listens);
     setTimeout(() => process.exit(), 20000)' >/dev/null 2>&1 &
-  sleep 0.5
+  until [ -e ${place}/listens ]; do sleep 0.05; done
+  rm ${place}/listens
   break
 done
 exec ${toolPath('rstmdb')}

@@ -57,8 +57,10 @@ export const findCandidates =
 
 /** Fails: backup-not-found. */
 export function noneLeft(database: string, skipped: readonly SkippedState[]): RstowError {
-  const reasons = skipped.map(({ label, repository, reason }) => `${label} in ${repository}: ${reason}`);
-  const why = reasons.length === 0 ? 'there is none' : reasons.join('; ');
+  const reasons = skipped.slice(0, CANDIDATES_MAX).map(({ label, repository, reason }) => `${label} in ${repository}: ${reason}`);
+  const unnamed = skipped.length - reasons.length;
+  const named = [...reasons, ...(unnamed > 0 ? [`and ${unnamed} older ones`] : [])];
+  const why = named.length === 0 ? 'there is none' : named.join('; ');
   return new RstowError('backup-not-found', `no backup of "${database}" can be recovered: ${why}`, { details: { reasons } });
 }
 
