@@ -1,5 +1,5 @@
 /** The Temporal server of `rstow up`, a real one, without an agent. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
@@ -12,9 +12,15 @@ import { answeringCluster, devServerCommand } from '../../../src/worker/dev-serv
 import { type EmbeddedTemporal, openEmbeddedTemporal } from '../../../src/worker/up/embedded-temporal.ts';
 import { readTemporalState, writeTemporalState } from '../../../src/worker/up/temporal-state.ts';
 import { freePort } from '../../support/free-port.ts';
+import { listeningSockets } from '../../support/listening-sockets.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
 const NINETY_DAYS_SECONDS = 90 * 86_400;
+/** Of one namespace, where nothing else is said; a connection carries a hundred calls at once. */
+const TEMPORALS_POLLERS_MAX = 1200;
+const CALLS_PER_CONNECTION = 100;
+const POLL_MS = 4000;
+const DEADLINE_EXCEEDED = 4;
 
 let folder: string;
 let ports: { port: number; uiPort: number };
@@ -70,6 +76,8 @@ test(
     const { config } = await connection.workflowService.describeNamespace({ namespace: 'default' });
     await connection.close();
     expect(Number(config?.workflowExecutionRetentionTtl?.seconds)).toBe(NINETY_DAYS_SECONDS);
+    const sockets = (await listeningSockets()).filter(({ port }) => Object.values(ports).includes(port));
+    expect(sockets.map(({ host }) => host)).toEqual(['127.0.0.1', '127.0.0.1']);
     await embedded.close();
     expect(await isOpen(ports.port)).toBe(false);
   },
@@ -102,6 +110,40 @@ test('takes over the server that a killed `up` left, and not one on other ports'
   expect(elsewhere.isAdopted).toBe(false);
   expect(await isOpen(ports.port)).toBe(false);
   expect(await answeringCluster(elsewhere.address, 'default')).toBe(clusterId);
+});
+
+test('replaces a server of the same process and ports that serves another cluster than the file holds', { timeout: 120_000 }, async () => {
+  await (await open()).close();
+  const { clusterId } = (await readTemporalState(folder))!;
+  const file = join(folder, 'temporal.db');
+  await rename(file, `${file}.kept`);
+  await leftBehind();
+  const address = `127.0.0.1:${ports.port}`;
+  await waitUntil('the other cluster answers', async () => (await answeringCluster(address, 'default')) !== undefined, 60_000);
+  expect(await answeringCluster(address, 'default')).not.toBe(clusterId);
+  await cp(`${file}.kept`, `${file}.back`);
+  await rename(`${file}.back`, file);
+
+  expect((await open()).isAdopted).toBe(false);
+  expect(await answeringCluster(address, 'default')).toBe(clusterId);
+});
+
+/** Without the client's interceptors, which would try again where Temporal refuses. */
+test('bears more pollers than Temporal does by default', { timeout: 120_000 }, async () => {
+  const { address } = await open();
+  const connections = await Promise.all(
+    Array.from({ length: (2 * TEMPORALS_POLLERS_MAX) / CALLS_PER_CONNECTION }, () => Connection.connect({ address, interceptors: [] })),
+  );
+  const poll = (connection: Connection, index: number): Promise<unknown> =>
+    connection.withDeadline(Date.now() + POLL_MS, () =>
+      connection.workflowService.pollWorkflowTaskQueue({ namespace: 'default', taskQueue: { name: `queue-${index}` } }),
+    );
+  const polls = connections.flatMap((connection, index) => Array.from({ length: CALLS_PER_CONNECTION }, () => poll(connection, index)));
+  const refused = (await Promise.allSettled(polls))
+    .map((end) => (end.status === 'rejected' ? (end.reason as { code: number }).code : undefined))
+    .filter((code) => code !== undefined && code !== DEADLINE_EXCEEDED);
+  await Promise.all(connections.map((connection) => connection.close()));
+  expect(refused).toEqual([]);
 });
 
 test('keeps a copy of the database before a newer CLI opens it, and refuses an older one', { timeout: 120_000 }, async () => {
