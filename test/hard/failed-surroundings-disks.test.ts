@@ -1,7 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
+import { connectRstmdb } from '../../src/io/rstmdb/connect-rstmdb.ts';
+import { createInstance } from '../../src/io/rstmdb/instances.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import { databaseState, type DatabaseState, expectNothingLeft } from '../support/database-witness.ts';
 import { expectFailure, expectNextBackupGoesWell, type FaultyScene, openFaultyScene } from '../support/faulty-scene.ts';
@@ -51,6 +55,34 @@ describe.runIf(isRoot)('on small disks (needs root)', () => {
     expectFailure({ exitCode, stdout, stderr }, 'not-enough-space', /no space left on device/);
     expect(await readdir(join(on.stack.repositoryDir, '.tmp'))).toEqual([]);
   });
+
+  it('a backup of more than the repository has room for leaves no half a piece, and goes well once there is room', async () => {
+    await writeNoise(512 * 1024);
+    before = await databaseState(on.stack.dataDir);
+    const stored = await piecesAndManifests();
+    expect(stored).not.toEqual([]);
+    await repositoryDisk.fill(256 * 1024);
+    expectFailure(await on.rstow('backup', DATABASE), 'not-enough-space', /no space left on device/);
+    expect(await readdir(join(on.stack.repositoryDir, '.tmp'))).toEqual([]);
+    expect(await piecesAndManifests()).toEqual(stored);
+    await repositoryDisk.heal();
+    on.backup = await on.scene.temporal.execute<HotBackupResult>('hotBackup', { database: DATABASE });
+    expect(on.backup.piecesStored).toBe(1);
+  });
+
+  /** An order that no compression makes smaller. */
+  async function writeNoise(sizeBytes: number): Promise<void> {
+    const { address } = on.stack;
+    const client = await connectRstmdb({ address, tokenFile: on.tokenFile, connectTimeoutMs: 5000, requestTimeoutMs: 5000 });
+    const ctxText = JSON.stringify({ noise: randomBytes(sizeBytes).toString('base64') });
+    await createInstance(client, { id: 'noise', machine: 'order', version: 1, ctxText });
+    await client.close();
+  }
+
+  async function piecesAndManifests(): Promise<string[]> {
+    const paths = await readdir(on.stack.repositoryDir, { recursive: true });
+    return paths.filter((path) => /\.wal\.zst|manifest\.json$/.test(path)).sort();
+  }
 
   it('a read-only repository is verified all the same, with a warning that this is not remembered', async () => {
     repositoryDisk.makeReadOnly();

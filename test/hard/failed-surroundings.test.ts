@@ -1,17 +1,15 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { liveDigest } from '../../src/activities/state/live-digest.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import type { ErrorCode } from '../../src/core/errors/error-table.ts';
 import { DATABASE } from '../support/database-stack.ts';
 import { databaseState, type DatabaseState, expectNothingLeft } from '../support/database-witness.ts';
-import { expectFailure, expectNextBackupGoesWell, type FaultyScene, openFaultyScene } from '../support/faulty-scene.ts';
-import { failureOfRun } from '../support/run-failure.ts';
+import { type CliEnd, expectFailure, expectNextBackupGoesWell, type FaultyScene, openFaultyScene } from '../support/faulty-scene.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const FOREIGN_SEGMENT = fileURLToPath(new URL('../fixtures/wal/golden/0000000000000001.wal', import.meta.url));
@@ -102,8 +100,11 @@ it.each(cases)(
   'rstow $command.0 tells $what in one sentence with a hint, and nothing is lost or left',
   async ({ fault, command, code, says }) => {
     await fault();
+    const faulty = await placesNow();
     const [verb = '', ...options] = command;
     expectFailure(await on.rstow(verb, DATABASE, ...options), code, says);
+    expect(await placesNow()).toEqual(faulty);
+    if (faulty.files !== undefined) await expectNothingLeft(on.stack.dataDir);
     const wasDown = !(await on.service.isRunning());
     await heal();
     const after = await databaseState(on.stack.dataDir);
@@ -115,7 +116,20 @@ it.each(cases)(
   },
 );
 
+/** Also what lies in another's place; a place that is missing is not to be made. */
+async function placesNow(): Promise<{ files: string | undefined; hasRepository: boolean }> {
+  const isThere = async (path: string): Promise<boolean> => (await namesIn(dirname(path))).includes(basename(path));
+  const { dataDir, repositoryDir } = on.stack;
+  const files = (await isThere(dataDir)) ? (await databaseState(dataDir)).files : undefined;
+  return { files, hasRepository: await isThere(repositoryDir) };
+}
+
 describe('a restore to a directory', () => {
+  afterEach(async () => {
+    expect(await databaseState(on.stack.dataDir)).toEqual(before);
+    await expectNothingLeft(on.stack.dataDir);
+  });
+
   it('that is not empty touches nothing in it', async () => {
     const target = await filledFolder();
     expectFailure(await on.rstow('restore', DATABASE, '--to-dir', target), 'target-not-empty', /is not an empty folder/);
@@ -131,37 +145,38 @@ describe('a restore to a directory', () => {
 
   it('that is the live one is refused as a wrong input', async () => {
     expectFailure(await on.rstow('restore', DATABASE, '--to-dir', on.stack.dataDir), 'invalid-input', /leave "to" out to restore in place/);
-    expect(await databaseState(on.stack.dataDir)).toEqual(before);
   });
 });
 
 describe('a repository that goes away in the middle of a backup', () => {
   /** Writes something new, starts a backup of it, and takes the repository away once the segments are pinned. */
-  async function backupLosingItsRepository(): Promise<WorkflowHandle> {
+  async function backupLosingItsRepository(): Promise<{ ending: Promise<CliEnd> }> {
     await on.writeMore();
-    const handle = await on.scene.temporal.start('hotBackup', { database: DATABASE });
-    const { runId } = await handle.describe();
-    const plans = join(on.stack.repositoryDir, 'databases', DATABASE, 'plans', runId);
-    await waitUntil('the fence is stored', async () => (await namesIn(plans)).includes('fence.json'));
+    const plans = join(on.stack.repositoryDir, 'databases', DATABASE, 'plans');
+    const planned = await namesIn(plans);
+    const ending = on.rstow('backup', DATABASE);
+    await waitUntil('the fence is stored', async () => {
+      const runId = (await namesIn(plans)).find((name) => !planned.includes(name));
+      return runId !== undefined && (await namesIn(join(plans, runId))).includes('fence.json');
+    });
     await repositoryGone();
-    return handle;
+    return { ending };
   }
 
   it('ends the run with the reason of its last attempt, unpinned, and the next one stores what is missing', async () => {
-    const handle = await backupLosingItsRepository();
-    const failure = await failureOfRun(handle.result());
-    expect(failure.code).toBe('repository-unavailable');
-    expect(failure.sentence).toMatch(/^repository-unavailable: folder .*\/repository does not exist/);
+    const { ending } = await backupLosingItsRepository();
+    expectFailure(await ending, 'repository-unavailable', /: folder .*\/repository does not exist/);
+    expect(await placesNow()).toMatchObject({ hasRepository: false });
     await expectNothingLeft(on.stack.dataDir);
     await heal();
     await expectWholeBackup();
   });
 
   it('makes the run wait, and complete when it is back', async () => {
-    const handle = await backupLosingItsRepository();
+    const { ending } = await backupLosingItsRepository();
     await sleep(1500);
     await heal();
-    expect(await handle.result()).toMatchObject({ outcome: 'done' });
+    expect(await ending).toMatchObject({ exitCode: 0 });
     await expectNothingLeft(on.stack.dataDir);
     await expectWholeBackup();
   });
