@@ -1,12 +1,16 @@
 /** Alerts over real HTTP, as Alertmanager sends them, to a real agent. */
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { liveDigest } from '../../src/activities/state/live-digest.ts';
 import type { DisasterRecoveryResult } from '../../src/contract/disaster-recovery.ts';
+import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { recoveryWorkflowId } from '../../src/contract/names.ts';
 import { type AgentProcess, startAgent } from '../support/agent-process.ts';
 import { DATABASE } from '../support/database-stack.ts';
 import { freePort } from '../support/free-port.ts';
+import { listeningSocketsOf } from '../support/listening-sockets.ts';
+import { startLoadWriters } from '../support/load-writers.ts';
 import { openSceneWithoutAgent, type Scene } from '../support/scene.ts';
 
 const TOKEN = 'a-token-that-no-log-shows';
@@ -97,6 +101,27 @@ it('lets no second agent believe that it listens', async () => {
   const second = await startAgent({ configFile: await webhookConfig('agent-2'), waitsForReady: false });
   expect(await second.ended).toBe(14);
   expect(second.logText()).toContain(`error: port-taken: another program listens on ${address}`);
+});
+
+it('brings back a database that is really gone', async () => {
+  const { stack, temporal } = scene;
+  const load = await startLoadWriters({ address: stack.address, writers: 4, prefix: 'kept' });
+  await load.acknowledgedAtLeast(200);
+  await load.stop();
+  const { label, stateDigest } = await temporal.execute<HotBackupResult>('hotBackup', { database: DATABASE });
+  await stack.service.stop();
+  await rm(stack.dataDir, { recursive: true });
+  const { body } = await post(alert('firing', DATABASE));
+  const result = (await temporal.client.workflow.getHandle(recoveryWorkflowId(DATABASE), body.requested?.[0]?.runId).result()) as object;
+  expect(result).toMatchObject({ outcome: 'done', label, stateDigest, agent: 'db1', generation: 2, timeline: '0002', skipped: [] });
+  const live = await liveDigest(stack.settings, stack.config.timing, new AbortController().signal);
+  expect(live.stateDigest).toBe(stateDigest);
+});
+
+it('is off by default: an agent listens on nothing that its config does not name', async () => {
+  expect(await listeningSocketsOf(agent.pid)).toMatchObject([{ host: '127.0.0.1', port: Number(address.split(':')[1]) }]);
+  const plain = await scene.startAgent(await scene.stack.writeConfig({ name: 'db2', stateDir: join(scene.stack.folder, 'plain') }));
+  expect(await listeningSocketsOf(plain.pid)).toEqual([]);
 });
 
 it('logs who was refused, and never a token', () => {
