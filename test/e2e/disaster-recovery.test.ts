@@ -120,6 +120,18 @@ it('recovers though the host burnt in the middle of a backup, whose run it ends'
   expect((await dead.describe()).status.name).toBe('TERMINATED');
 });
 
+it('recovers by force over a database that is up, and not without', async () => {
+  await write(300, 'first');
+  const { label, stateDigest } = await backUp();
+  await write(200, 'second');
+  expect(await recover()).toMatchObject({ outcome: 'not-needed' });
+  const result = await recover({ force: true });
+  expect(result).toMatchObject({ outcome: 'done', label, stateDigest, agent: 'db1', generation: 2, timeline: '0002', skipped: [] });
+  const live = await liveDigest(scene.stack.settings, scene.stack.config.timing, new AbortController().signal);
+  expect(live.stateDigest).toBe(stateDigest);
+  expect(await backUp()).toMatchObject({ outcome: 'done', timeline: '0002', stateDigest });
+});
+
 it('falls back to the next best state, names what it skipped, and counts what is lost', async () => {
   await write(600, 'first');
   const older = await backUp();
