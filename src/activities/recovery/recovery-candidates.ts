@@ -1,7 +1,8 @@
 import type { Manifest } from '../../config/repository-json/manifest.ts';
 import type { SkippedState } from '../../contract/disaster-recovery.ts';
-import { selectBackup } from '../../core/backup/selection.ts';
 import { type ExtentsSummary, summariseExtents } from '../../core/backup/extents-summary.ts';
+import { promisedExtents } from '../../core/backup/segment-plan.ts';
+import { selectBackup } from '../../core/backup/selection.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
@@ -101,7 +102,7 @@ async function firstReadable(deps: ActivityDeps, database: string, labels: Label
 
 function candidateOf(manifest: Manifest, repository: string): Candidate {
   const { label, records, createdAtMs } = manifest;
-  const extents = summariseExtents(manifest.segments.map(({ segment, ranges }) => ({ segment, endBytes: ranges.at(-1)?.endBytes ?? 0 })));
+  const extents = summariseExtents(promisedExtents(manifest.segments));
   return { label, repository, extents, records, createdAtMs };
 }
 
