@@ -7,18 +7,25 @@ export type TestClient = {
   client: Client;
   start: (type: string, ...args: unknown[]) => Promise<WorkflowHandle>;
   execute: <Result>(type: string, ...args: unknown[]) => Promise<Result>;
+  /** For calls that nobody waits for: `close` does, since one that is tried again on a closed connection ends the process. */
+  inBackground: (calls: Promise<void>) => void;
   close: () => Promise<void>;
 };
 
 export async function connectTestClient(address: string, namespace = 'default'): Promise<TestClient> {
   const connection = await Connection.connect({ address });
   const client = new Client({ connection, namespace });
+  const background: Promise<void>[] = [];
   const start = (type: string, ...args: unknown[]): Promise<WorkflowHandle> =>
     client.workflow.start(type, { taskQueue: WORKFLOW_QUEUE, workflowId: runWorkflowId('test', type, randomUUID()), args });
   return {
     client,
     start,
     execute: async <Result>(type: string, ...args: unknown[]) => (await (await start(type, ...args)).result()) as Result,
-    close: () => connection.close(),
+    inBackground: (calls) => void background.push(calls),
+    close: async () => {
+      await Promise.allSettled(background);
+      await connection.close();
+    },
   };
 }

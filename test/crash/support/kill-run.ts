@@ -3,6 +3,7 @@ import { setImmediate as yieldToEvents, setTimeout as sleep } from 'node:timers/
 import type { WorkflowHandle } from '@temporalio/client';
 import type { CommonResult } from '../../../src/contract/result.ts';
 import type { DatabaseStack } from '../../support/database-stack.ts';
+import type { TestClient } from '../../support/run-workflow.ts';
 import type { CrashScene } from './crash-scene.ts';
 import { inodeOf, isServerBlocked, type KillPoint, pieceFiles, type WatchedRun } from './kill-point.ts';
 import { changedPieces, type PieceStamps, pieceStamps } from './piece-stamps.ts';
@@ -103,7 +104,7 @@ export async function startWatchedRun(scene: CrashScene, { type, input }: Pick<K
   const handle = await scene.temporal.start(type, input);
   const { runId } = await handle.describe();
   const run = { stack, runId, piecesBefore, oldInode };
-  return { ...run, handle, reach: (point) => reach(run, handle, point) };
+  return { ...run, handle, reach: (point) => reach(run, { handle, temporal: scene.temporal }, point) };
 }
 
 /** By the wal/ in place, its inode, and the file that keeps every server from starting. */
@@ -114,9 +115,11 @@ function whatAServerFinds(stack: DatabaseStack, oldInode: number): WalAtKill {
   return inode === oldInode ? 'old' : 'new';
 }
 
-async function reach(run: Omit<WatchedRun, 'activity'>, handle: WorkflowHandle, point: KillPoint): Promise<void> {
+type Asked = { handle: WorkflowHandle; temporal: TestClient };
+
+async function reach(run: Omit<WatchedRun, 'activity'>, { handle, temporal }: Asked, point: KillPoint): Promise<void> {
   const seen: Seen = { activity: undefined, hasEnded: false, isEnough: false };
-  void look(handle, seen);
+  temporal.inBackground(look(handle, seen));
   try {
     await comesTo(point, { ...run, activity: () => seen.activity }, seen);
   } finally {
