@@ -40,6 +40,8 @@ describe.runIf(isRoot)('on small disks (needs root)', () => {
   });
 
   afterAll(async () => {
+    // Nobody finds the server by its files once their disk is gone.
+    await on.service.stop();
     for (const disk of [dataDisk, repositoryDisk]) disk.remove();
     await on.close();
   });
