@@ -1,3 +1,4 @@
+import { RstowError } from '../core/errors/rstow-error.ts';
 import type { FirstBackup } from './hot-backup.ts';
 import { booleanField, nameField, optional, type Parsed, textField } from './input-field.ts';
 import type { RestoreSummary } from './restore.ts';
@@ -24,6 +25,18 @@ export const parseDisasterRecoveryInput = inputParser('disasterRecovery', fields
 
 /** A newer state that could not be recovered, and why. */
 export type SkippedState = { label: string; repository: string; code: string; reason: string };
+
+/** So many reasons fit a sentence. */
+const REASONS_MAX = 20;
+
+/** What a recovery fails with where no state is left to try: backup-not-found, with each one's reason, the newest first. */
+export function nothingRecoverable(database: string, skipped: readonly SkippedState[]): RstowError {
+  const reasons = skipped.slice(0, REASONS_MAX).map(({ label, repository, reason }) => `${label} in ${repository}: ${reason}`);
+  const unnamed = skipped.length - reasons.length;
+  const named = [...reasons, ...(unnamed > 0 ? [`and ${unnamed} older ones`] : [])];
+  const why = named.length === 0 ? 'there is none' : named.join('; ');
+  return new RstowError('backup-not-found', `no backup of "${database}" can be recovered: ${why}`, { details: { reasons } });
+}
 
 /** What is missing after the recovery, as far as anybody can know. */
 export type Loss = {

@@ -2,10 +2,15 @@ import { ApplicationFailure } from '@temporalio/workflow';
 import type { Place } from '../activities/catalogue/locate.ts';
 import type { PlannedRestore } from '../activities/restore/plan-restore.ts';
 import type { Candidate, Candidates } from '../activities/recovery/recovery-candidates.ts';
-import type { DisasterRecoveryInput, DisasterRecoveryResult, Loss, SkippedState } from '../contract/disaster-recovery.ts';
+import {
+  type DisasterRecoveryInput,
+  type DisasterRecoveryResult,
+  type Loss,
+  nothingRecoverable,
+  type SkippedState,
+} from '../contract/disaster-recovery.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
 import { isObjectDamage } from '../core/errors/object-damage.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
 import { cleanup, step, transfer } from './activity-proxies.ts';
 import { agreed } from './approval.ts';
 import { compensate } from './compensation.ts';
@@ -58,10 +63,7 @@ async function stageNewest(staging: Staging, { usable }: Candidates): Promise<St
       skipped.push({ label, repository, code: failure.type ?? 'failed', reason: failure.message });
     }
   }
-  const reasons = skipped.map(({ label, repository, reason }) => `${label} in ${repository}: ${reason}`);
-  throw new RstowError('backup-not-found', `no backup of "${run.database}" can be recovered: ${reasons.join('; ')}`, {
-    details: { reasons },
-  });
+  throw nothingRecoverable(run.database, skipped);
 }
 
 async function stage({ run, place, generation }: Staging, candidate: Candidate, attempt: number): Promise<Staged> {

@@ -1,5 +1,5 @@
 import type { Manifest } from '../../config/repository-json/manifest.ts';
-import type { SkippedState } from '../../contract/disaster-recovery.ts';
+import { nothingRecoverable, type SkippedState } from '../../contract/disaster-recovery.ts';
 import { type ExtentsSummary, summariseExtents } from '../../core/backup/extents-summary.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { selectBackup } from '../../core/backup/selection.ts';
@@ -36,7 +36,7 @@ export const findCandidates =
     const usable: Candidate[] = [];
     const skipped: SkippedState[] = [];
     const listed = await newestLabels(deps, database, { names, skipped });
-    if (listed.length === 0) throw noneLeft(database, skipped);
+    if (listed.length === 0) throw nothingRecoverable(database, skipped);
     const wantedFrom = listed.findIndex(({ label }) => label === labelOfTarget(listed, target));
     let newest = await firstReadable(deps, database, listed.slice(0, wantedFrom));
     for (const { label, repository } of listed.slice(wantedFrom)) {
@@ -52,18 +52,9 @@ export const findCandidates =
         skipped.push({ label, repository, ...reasonOf(error) });
       }
     }
-    if (usable.length === 0) throw noneLeft(database, skipped);
+    if (usable.length === 0) throw nothingRecoverable(database, skipped);
     return { usable, skipped: skipped.slice(0, CANDIDATES_MAX), ...(newest === undefined ? {} : { newest }) };
   };
-
-/** Fails: backup-not-found. */
-export function noneLeft(database: string, skipped: readonly SkippedState[]): RstowError {
-  const reasons = skipped.slice(0, CANDIDATES_MAX).map(({ label, repository, reason }) => `${label} in ${repository}: ${reason}`);
-  const unnamed = skipped.length - reasons.length;
-  const named = [...reasons, ...(unnamed > 0 ? [`and ${unnamed} older ones`] : [])];
-  const why = named.length === 0 ? 'there is none' : named.join('; ');
-  return new RstowError('backup-not-found', `no backup of "${database}" can be recovered: ${why}`, { details: { reasons } });
-}
 
 type Labels = { label: string; repository: string }[];
 
