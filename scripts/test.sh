@@ -1,9 +1,21 @@
 #!/bin/sh
-# `npm test`: set-up, then every vitest project. The report is what .ci/run counts.
+# `npm test`: set-up, then the tests that a person waits for. `--deep` runs the long tables instead: kills, damage, odd
+# surroundings. Other arguments go to vitest, which then chooses among all tests. The reports are what .ci/run counts.
 set -eu
 
 root=$(dirname "$(dirname "$(readlink -f "$0")")")
 sh "$root/scripts/setup.sh"
 cd "$root"
+
+report=test-report
+projects='unit replay workflow integration agent e2e regress'
+if [ "${1:-}" = --deep ]; then
+  shift
+  report=deep-test-report
+  projects='crash hard'
+fi
+if [ $# -eq 0 ]; then
+  for project in $projects; do set -- "$@" --project "$project"; done
+fi
 exec sh scripts/with-tools.sh vitest run \
-  --reporter=default --reporter=json --outputFile.json=.tools/test-report.json "$@"
+  --reporter=default --reporter=json --outputFile.json=".tools/$report.json" "$@"
