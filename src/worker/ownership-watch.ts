@@ -6,6 +6,7 @@ import type { Logger } from './agent-logger.ts';
 import { createCatchUp } from './catch-up.ts';
 import { type DatabaseOwnership, databaseOwnership } from './database-claim.ts';
 import { type RepeatingTask, startRepeatingTask } from './repeating-task.ts';
+import { createServerNotices } from './server-notices.ts';
 
 export type OwnershipWatch = { deps: ActivityDeps; workers: AgentWorkers; logger: Logger; signal: AbortSignal };
 
@@ -30,6 +31,7 @@ export function startOwnershipWatch({ deps, workers, logger, signal }: Ownership
     logger.error({ database, code: 'owner-outdated', ...stale }, staleSentence(database, stale));
   };
   const catchUp = createCatchUp(deps, logger);
+  const noticeServer = createServerNotices(deps, logger);
   const pass = async (): Promise<void> => {
     const mine: string[] = [];
     const foreign: string[] = [];
@@ -45,6 +47,7 @@ export function startOwnershipWatch({ deps, workers, logger, signal }: Ownership
     for (const database of mine) {
       await catchUp(database).catch((error: unknown) => logger.warn({ database, err: error }, 'keeping the repositories in step failed'));
     }
+    for (const database of mine) await noticeServer(database);
     for (const database of foreign) await tellStale(database);
   };
   return startRepeatingTask(pass, { what: 'looking up the owners', intervalMs: deps.config.timing.ownerPollMs, logger, signal });

@@ -11,6 +11,9 @@ export type ProcessEntry = ProcessIdentity & {
   readonly isAlive: boolean;
 };
 
+/** Of what the kernel shows to programs, on every machine that Node.js runs on. @see proc_pid_stat(5) sysconf(_SC_CLK_TCK) */
+const TICKS_PER_SECOND = 100;
+
 /** Undefined where no process has that number. */
 export async function processStartTicks(pid: number): Promise<number | undefined> {
   return (await processEntry(pid))?.startTicks;
@@ -39,6 +42,20 @@ export function parseProcessEntry(text: string): ProcessEntry {
     processGroup: Number(processGroup),
     isAlive: state !== 'Z' && state !== 'X',
   };
+}
+
+/** What the process was started with, by name; undefined where it is gone or another user's. */
+export async function readEnvironment(pid: number): Promise<Map<string, string> | undefined> {
+  const text = await unlessGone(readFile(`/proc/${pid}/environ`, 'utf8'));
+  if (text === undefined) return undefined;
+  const entries = text.split('\0').filter((entry) => entry.includes('='));
+  return new Map(entries.map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]));
+}
+
+/** When the process was started (Unix ms), to about a second; undefined where the kernel doesn't say when it booted. */
+export async function processStartedAtMs({ startTicks }: ProcessIdentity): Promise<number | undefined> {
+  const bootSeconds = /^btime ([0-9]+)$/m.exec(await readFile('/proc/stat', 'utf8'))?.[1];
+  return bootSeconds === undefined ? undefined : Number(bootSeconds) * 1000 + (startTicks * 1000) / TICKS_PER_SECOND;
 }
 
 /** Living processes whose environment holds `NAME=value`; others' environments only root can read. */

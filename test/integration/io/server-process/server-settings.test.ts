@@ -1,0 +1,73 @@
+import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { compactionRemedy } from '../../../../src/core/protection/compaction.ts';
+import { readServerSettings } from '../../../../src/io/server-process/server-settings.ts';
+import { type RstmdbServer, startRstmdb } from '../../../support/rstmdb-server.ts';
+
+describe('the settings of a running server', () => {
+  let folder: string;
+  let file: string;
+  let server: RstmdbServer | undefined;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'rstow-settings-'));
+    await mkdir(join(folder, 'data'));
+    file = join(folder, 'rstmdb.yaml');
+  });
+
+  afterEach(async () => {
+    await server?.kill();
+    server = undefined;
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const start = async (env: Record<string, string>): Promise<void> => {
+    server = await startRstmdb({ dataDir: join(folder, 'data'), env });
+  };
+  const compaction = async (configFiles: string[] = []) => {
+    const address = server?.address ?? '127.0.0.1:1';
+    return (await readServerSettings({ dataDir: join(folder, 'data'), server: { address, configFiles } })).compaction;
+  };
+  const writeConfig = async (text: string): Promise<void> => {
+    await writeFile(file, text);
+    await utimes(file, 1_000_000_000, 1_000_000_000);
+  };
+
+  test('are the default, compaction on, if nothing says otherwise', async () => {
+    await start({});
+    expect(await compaction([file])).toEqual({ isOn: true, source: { kind: 'default' } });
+  });
+
+  test('come from its environment before its config file', async () => {
+    await writeConfig('compaction: {enabled: true}\n');
+    await start({ RSTMDB_CONFIG: file, RSTMDB_COMPACT_ENABLED: 'False' });
+    expect(await compaction()).toEqual({ isOn: false, source: { kind: 'environment', pid: server?.pid, value: 'False' } });
+  });
+
+  test('come from its config file, and from the default if that leaves them out', async () => {
+    await writeConfig('compaction: {enabled: false}\n');
+    await start({ RSTMDB_CONFIG: file });
+    expect(await compaction()).toEqual({ isOn: false, source: { kind: 'file', file } });
+    await writeConfig('compaction: {size_threshold_mb: 1}\n');
+    expect(await compaction()).toEqual({ isOn: true, source: { kind: 'default', file } });
+  });
+
+  test('count as on if the file that turns compaction off was written after the start', async () => {
+    await writeConfig('network: {}\n');
+    await start({ RSTMDB_CONFIG: file });
+    await writeFile(file, 'compaction: {enabled: false}\n');
+    const later = new Date(Date.now() + 60_000);
+    await utimes(file, later, later);
+    const found = await compaction();
+    expect(found).toEqual({ isOn: true, source: { kind: 'changed-file', file, saysOn: false } });
+    expect(compactionRemedy(found)).toBe(`restart the server, so that it reads ${file} again`);
+  });
+
+  test('come from the named config files if its process can not be seen', async () => {
+    await writeConfig('compaction: {enabled: false}\n');
+    expect(await compaction([file])).toEqual({ isOn: false, source: { kind: 'file', file } });
+    expect(await compaction([join(folder, 'nowhere.yaml')])).toEqual({ isOn: true, source: { kind: 'unseen' } });
+  });
+});
