@@ -5,6 +5,7 @@ import type { CommonResult } from '../contract/result.ts';
 import type { WorkflowType } from '../contract/workflow-types.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { createOutput, type Output } from './output.ts';
+import { type ResultLines, tellResult } from './tell-result.ts';
 import { connectClient, type TemporalClient, type TemporalOptions } from './temporal-client.ts';
 import { watchRun } from './watch-run.ts';
 
@@ -19,12 +20,11 @@ export type RunRequest<Result extends CommonResult> = {
   isLook: boolean;
   /** Where all requests are one run: its id, and the signal that an open one takes them as. */
   joins?: { workflowId: string; signal: string };
-  resultLines: (result: Result) => string[];
+  resultLines: ResultLines<Result>;
 };
 
 /** Exit code of a viewer that left a run alone. */
 const DETACHED = 130;
-const WITH_WARNINGS = 3;
 const LOOK_TIMEOUT_MS = 120_000;
 
 /** Starts a run and, unless told otherwise, waits for its end. Returns the exit code. Fails: with the run's failure. */
@@ -78,15 +78,4 @@ function tellDetached(output: Output, workflowId: string, { address, namespace }
   output.note(`detached: the run goes on. To watch it:`);
   output.note(`  temporal workflow show --follow -w ${workflowId} --address ${address} --namespace ${namespace}`);
   return DETACHED;
-}
-
-/** Returns the exit code. */
-export function tellResult<Result extends CommonResult>(
-  output: Output,
-  resultLines: RunRequest<Result>['resultLines'],
-  result: Result,
-): number {
-  output.result(resultLines(result), result);
-  for (const { code, message } of result.warnings) output.note(`warning: ${code}: ${message}`);
-  return result.outcome === 'warnings' || result.outcome === 'skipped' ? WITH_WARNINGS : 0;
 }

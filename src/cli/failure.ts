@@ -7,14 +7,13 @@ import {
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
 import { type ErrorCode, errorRow, isErrorCode } from '../core/errors/error-table.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
-
-/** What a person and a script need of a failure. */
-export type CliFailure = { code: ErrorCode; sentence: string; hint: string; exitCode: number };
+import { hintOf } from '../core/errors/hint.ts';
+import { type ErrorDetails, RstowError } from '../core/errors/rstow-error.ts';
+import type { CliFailure } from './failure-lines.ts';
 
 /** Undefined for what is none of the failures that rstow expects: that is a bug, and its stack should be seen. */
 export function cliFailure(error: unknown): CliFailure | undefined {
-  if (error instanceof RstowError) return failureOf(error.code, error.message);
+  if (error instanceof RstowError) return failureOf(error.code, error.message, error.details);
   if (error instanceof WorkflowFailedError || error instanceof WorkflowUpdateFailedError) return failureOfRun(error.cause);
   if (error instanceof WorkflowNotFoundError) return failureOf('invalid-input', `no open run "${error.workflowId}"`);
   if (error instanceof NamespaceNotFoundError) return failureOf('invalid-input', `Temporal has no namespace "${error.namespace}"`);
@@ -22,15 +21,12 @@ export function cliFailure(error: unknown): CliFailure | undefined {
   return undefined;
 }
 
-/** `error:` and `hint:` lines for stderr. */
-export function failureLines({ code, sentence, hint }: CliFailure): string[] {
-  return [`error: ${code}: ${sentence}`, `hint: ${hint}`];
-}
-
 /** The run's own failure begins with its code. */
 function failureOfRun(cause: unknown): CliFailure {
-  const { type, message } = (cause ?? {}) as { type?: string | null; message?: string };
-  if (typeof type === 'string' && isErrorCode(type)) return failureOf(type, (message ?? '').replace(`${type}: `, ''));
+  const { type, message, details } = (cause ?? {}) as { type?: string | null; message?: string; details?: unknown[] | null };
+  if (typeof type === 'string' && isErrorCode(type)) {
+    return failureOf(type, (message ?? '').replace(`${type}: `, ''), details?.[0] as ErrorDetails | undefined);
+  }
   const kind = cause instanceof TemporalFailure ? cause.name : '';
   if (kind === 'CancelledFailure') return failureOf('cancelled', 'the run was cancelled');
   if (kind === 'TerminatedFailure') return failureOf('cancelled', `the run was terminated: ${message ?? 'no reason given'}`);
@@ -47,7 +43,6 @@ function whyOf(error: unknown): string {
   return isGrpcServiceError(cause) ? cause.details : String(error);
 }
 
-function failureOf(code: ErrorCode, sentence: string): CliFailure {
-  const { hint, exitCode } = errorRow(code);
-  return { code, sentence, hint, exitCode };
+function failureOf(code: ErrorCode, sentence: string, details: ErrorDetails = {}): CliFailure {
+  return { code, sentence, hint: hintOf(code, details), exitCode: errorRow(code).exitCode };
 }

@@ -1,3 +1,5 @@
+import { noteColumns, wrapped } from './wrap.ts';
+
 /** What the CLI says: results on stdout, everything about them on stderr; with `--json`, lines of JSON on stdout. */
 export type Output = {
   readonly isJson: boolean;
@@ -5,13 +7,15 @@ export type Output = {
   result(lines: readonly string[], summary: object): void;
   /** For people, on stderr. */
   note(line: string): void;
-  /** One line that is overwritten; nothing where stderr is no terminal. */
+  /** One line that is overwritten; nothing if stderr is no terminal. */
   progress(text: string, facts: object): void;
   endProgress(): void;
   /** A failure is a message of its own for programs. */
   failure(lines: readonly string[], facts: object): void;
 };
 
+/** Of the lines that a long note goes on in. */
+const NOTE_INDENT = '  ';
 const LINE_CLEAR = '\r\u001b[K';
 
 export function createOutput(isJson: boolean): Output {
@@ -22,7 +26,7 @@ export function createOutput(isJson: boolean): Output {
   };
   const say = (line: string): void => {
     endProgress();
-    process.stderr.write(`${line}\n`);
+    for (const part of wrapped(line, noteColumns(), NOTE_INDENT)) process.stderr.write(`${part}\n`);
   };
   const message = (type: string, facts: object): void => {
     process.stdout.write(`${JSON.stringify({ message_type: type, ...facts })}\n`);

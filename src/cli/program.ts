@@ -7,10 +7,13 @@ import { addRepairCommand } from './commands/repair-command.ts';
 import { addRestoreCommand } from './commands/restore-command.ts';
 import { addBackupCommand, addInfoCommand, addListCommand, addVerifyCommand } from './commands/run-commands.ts';
 import { addUpCommand } from './commands/up-command.ts';
-import { cliFailure, failureLines } from './failure.ts';
+import { type CliFailure, failureLines } from './failure-lines.ts';
 import { createOutput } from './output.ts';
+import { usageFailure } from './usage-failure.ts';
+import { version } from './version.ts';
 
-const USAGE = 2;
+/** What commander has printed, and the exit code that belongs to it. */
+const PRINTED: Record<string, number> = { 'commander.helpDisplayed': 0, 'commander.version': 0, 'commander.help': 2 };
 
 /** Runs one command line. Returns the exit code; what is no expected failure is thrown. */
 export async function runCli(args: readonly string[], settings: HostSettings): Promise<number> {
@@ -20,33 +23,49 @@ export async function runCli(args: readonly string[], settings: HostSettings): P
     await program.parseAsync(args, { from: 'user' });
     return exitCode;
   } catch (error) {
-    // Commander has told the person already; asking for help is no failure.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
-    const failure = cliFailure(error);
+    // Help and version are printed already; without a command, help is the answer as well.
+    if (error instanceof CommanderError && error.code in PRINTED) return PRINTED[error.code] ?? 0;
+    const failure = await failureOf(error, program, args);
     if (failure === undefined) throw error;
     createOutput(args.includes('--json')).failure(failureLines(failure), failure);
     return failure.exitCode;
   }
 }
 
+/** Undefined for a bug. Temporal's client loads here only: usage needs no more than commander. */
+async function failureOf(error: unknown, program: Command, args: readonly string[]): Promise<CliFailure | undefined> {
+  if (error instanceof CommanderError) return usageFailure(error, program, args);
+  const { cliFailure } = await import('./failure.ts');
+  return cliFailure(error);
+}
+
 function createProgram(settings: HostSettings, exit: (exitCode: number) => void): Command {
   const program = new Command('rstow')
     .description('Durable backup and recovery for rstmdb, as Temporal workflows')
+    .version(`rstow ${version()}`, '--version', 'print the version')
+    .helpOption('-h, --help', 'print the help, of a command as well')
+    .helpCommand(false)
     .exitOverride()
-    .showHelpAfterError('(add --help for the options)');
+    // What is wrong with a command line is told as any other failure is.
+    .configureOutput({ outputError: () => undefined });
+  program.commandsGroup('Backups:');
+  addBackupCommand(program, exit);
+  addListCommand(program, exit);
+  addInfoCommand(program, exit);
+  addVerifyCommand(program, exit);
+  addTestRecoveryCommand(program, exit);
+  program.commandsGroup('Recovery:');
+  addRestoreCommand(program, settings, exit);
+  addRecoverCommand(program, exit);
+  addRepairCommand(program, exit);
+  program.commandsGroup('Runs:');
+  addApproveCommand(program, exit);
+  addDenyCommand(program, exit);
+  program.commandsGroup('Hosts:');
   addUpCommand(program, settings);
   addAgentCommand(program, settings, exit);
   addAdoptCommand(program, settings);
-  addBackupCommand(program, exit);
-  addRestoreCommand(program, settings, exit);
-  addVerifyCommand(program, exit);
-  addTestRecoveryCommand(program, exit);
-  addRecoverCommand(program, exit);
-  addApproveCommand(program, exit);
-  addDenyCommand(program, exit);
-  addRepairCommand(program, exit);
-  addListCommand(program, exit);
-  addInfoCommand(program, exit);
+  program.commandsGroup('More:');
   addDemoCommand(program, exit);
   return program;
 }

@@ -6,17 +6,22 @@ const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 export function sizeText(sizeBytes: number): string {
   let value = sizeBytes;
   let unit = 0;
-  while (value >= 1000 && unit < UNITS.length - 1) {
+  while (rounded(value) >= 1000 && unit < UNITS.length - 1) {
     value /= 1000;
     unit += 1;
   }
   return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit] ?? ''}`;
 }
 
+/** As it is printed: 999,960 bytes are 1.0 MB, not 1000.0 kB. */
+function rounded(value: number): number {
+  return Math.round(value * 10) / 10;
+}
+
 /** `850 ms`, `12.3 s`, `4 min 10 s`, `2 h 5 min`. */
 export function durationText(durationMs: number): string {
   if (durationMs < 1000) return `${Math.round(durationMs)} ms`;
-  if (durationMs < 60_000) return `${(durationMs / 1000).toFixed(1)} s`;
+  if (durationMs < 59_950) return `${(durationMs / 1000).toFixed(1)} s`;
   const seconds = Math.round(durationMs / 1000);
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
@@ -30,6 +35,32 @@ export function timeText(timeMs: number): string {
     .replace(/\.[0-9]+/, '');
 }
 
+const AGE_UNITS = [
+  { name: 'd', ms: 86_400_000, min: 2 },
+  { name: 'h', ms: 3_600_000, min: 1 },
+  { name: 'min', ms: 60_000, min: 1 },
+  { name: 's', ms: 1000, min: 1 },
+];
+
+/** `2 h ago`, in the largest unit that fits; days from two on. A time to come is `in 3 d`, so that a wrong clock is seen. */
+export function ageText(timeMs: number, nowMs = Date.now()): string {
+  const distanceMs = Math.abs(nowMs - timeMs);
+  const unit = AGE_UNITS.find(({ ms, min }) => distanceMs >= ms * min);
+  if (unit === undefined) return 'now';
+  const age = `${Math.floor(distanceMs / unit.ms)} ${unit.name}`;
+  return timeMs > nowMs ? `in ${age}` : `${age} ago`;
+}
+
+/** `2026-11-24 10:15:00Z (2 h ago)`. */
+export function whenText(timeMs: number, nowMs = Date.now()): string {
+  return `${timeText(timeMs)} (${ageText(timeMs, nowMs)})`;
+}
+
 export function countText(count: number): string {
   return count.toLocaleString('en-US');
+}
+
+/** `1 segment`, `1,200 segments`. */
+export function countedText(count: number, noun: string): string {
+  return `${countText(count)} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -1,18 +1,35 @@
-/** Columns as wide as their widest cell; cells that begin with a digit stand to the right. */
-export function tableLines(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+import { resultColumns, wrapped } from './wrap.ts';
+
+const GAP = '  ';
+/** A last column narrower than this stands below its row instead. */
+const LAST_COLUMN_MIN = 20;
+
+/**
+ * Columns as wide as their widest cell; cells that begin with a digit stand to the right. The last column takes what
+ * the others leave: longer cells go on in the next line, below their own beginning.
+ */
+export function tableLines(head: readonly string[], rows: readonly (readonly string[])[], columns = resultColumns()): string[] {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)));
-  return [head, ...rows].map((row) =>
-    row
-      .map((cell, column) => padded(cell, widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
+  const leadWidth = widths.slice(0, -1).reduce((sum, width) => sum + width + GAP.length, 0);
+  const room = columns - leadWidth;
+  const lastWidth = Math.min(widths.at(-1) ?? 0, Math.max(0, room));
+  return [head, ...rows].flatMap((row) => {
+    const lead = row.slice(0, -1).map((cell, column) => padded(cell, widths[column] ?? 0) + GAP);
+    const last = row.at(-1) ?? '';
+    if (last.length > room && room < LAST_COLUMN_MIN) return [lead.join('').trimEnd(), ...wrapped(GAP + last, columns, GAP)];
+    return wrapped(padded(last, lastWidth).trimEnd(), room).map((line, index) => {
+      const before = index === 0 ? lead.join('') : ' '.repeat(leadWidth);
+      return (before + line).trimEnd();
+    });
+  });
 }
 
-/** `name   value` lines. */
-export function factLines(facts: readonly (readonly [name: string, value: string])[]): string[] {
-  const width = Math.max(...facts.map(([name]) => name.length));
-  return facts.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
+/** `name   value` lines; long values go on in the next line, below their own beginning. */
+export function factLines(facts: readonly (readonly [name: string, value: string])[], columns = resultColumns()): string[] {
+  const width = Math.max(...facts.map(([name]) => name.length)) + GAP.length;
+  return facts.flatMap(([name, value]) =>
+    wrapped(value, columns - width).map((line, index) => ((index === 0 ? name : '').padEnd(width) + line).trimEnd()),
+  );
 }
 
 function padded(cell: string, width: number): string {

@@ -11,9 +11,7 @@ type AdoptFlags = { config?: string; force?: boolean; json?: boolean };
 export function addAdoptCommand(program: Command, settings: HostSettings): void {
   program
     .command('adopt')
-    .description(
-      'make this host’s agent the owner of a database whose server runs here: after the loss of Temporal or of the agent’s state',
-    )
+    .description('make this host the owner of a database again, after Temporal or the agent’s state was lost')
     .argument('<database>', 'as the agent’s config file names it')
     .option('--config <file>', 'default: RSTOW_CONFIG, then /etc/rstow/rstow.yaml')
     .option('--force', 'although the owner’s agent is at work, or the newest backup is of another timeline')

@@ -2,13 +2,13 @@ import type { Command } from 'commander';
 import { APPROVE_UPDATE, DENY_UPDATE, parseApproval, parseDenial } from '../../contract/messages.ts';
 import { createOutput } from '../output.ts';
 import { requester } from '../requester.ts';
-import { connectClient, type TemporalOptions } from '../temporal-client.ts';
+import type { TemporalOptions } from '../temporal-client.ts';
 import { addTemporalOptions, type OnExitCode } from './run-command.ts';
 
 type MessageOptions = TemporalOptions & { json?: boolean; by?: string };
 
 export function addApproveCommand(program: Command, exit: OnExitCode): void {
-  messageCommand(program, 'approve', 'agree to the plan of a run that waits for approval')
+  messageCommand(program, 'approve', 'approve the plan of a run that waits for it')
     .requiredOption('--plan <hash>', 'the plan’s hash, as the run shows it')
     .action(async (workflowId: string, options: MessageOptions & { plan: string }) => {
       await send(
@@ -21,7 +21,7 @@ export function addApproveCommand(program: Command, exit: OnExitCode): void {
 }
 
 export function addDenyCommand(program: Command, exit: OnExitCode): void {
-  messageCommand(program, 'deny', 'end a run that waits for approval')
+  messageCommand(program, 'deny', 'refuse the plan of a run that waits for approval')
     .requiredOption('--reason <text>', 'why, for the record')
     .action(async (workflowId: string, options: MessageOptions & { reason: string }) => {
       await send(
@@ -39,6 +39,7 @@ function messageCommand(program: Command, name: string, description: string): Co
 }
 
 async function send(workflowId: string, { name, message }: { name: string; message: object }, options: MessageOptions): Promise<void> {
+  const { connectClient } = await import('../temporal-client.ts');
   const temporal = await connectClient(options);
   try {
     await temporal.client.workflow.getHandle(workflowId).executeUpdate(name, { args: [message] });

@@ -8,7 +8,7 @@ export type HostSettings = { configFile: string | undefined; workflowBundlePath:
 export function addAgentCommand(program: Command, settings: HostSettings, exit: OnExitCode): void {
   program
     .command('agent')
-    .description('serve this host’s databases until SIGTERM or SIGINT')
+    .description('serve this host’s databases until it is stopped')
     .option('--config <file>', 'default: RSTOW_CONFIG, then /etc/rstow/rstow.yaml')
     .option('--print-unit', 'print a systemd unit for this command line and do nothing else')
     .action(async ({ config = settings.configFile, printUnit: isUnitWanted }: { config?: string; printUnit?: boolean }) => {
@@ -21,7 +21,7 @@ export function addAgentCommand(program: Command, settings: HostSettings, exit: 
 export function addDemoCommand(program: Command, exit: OnExitCode): void {
   program
     .command('demo')
-    .description('show a backup under load, a lost data directory and its restore, on servers of its own')
+    .description('lose a database and bring it back, on servers of its own')
     .option('--keep', 'keep everything running until Ctrl-C, to look around')
     .action(async ({ keep }: { keep?: boolean }) => {
       const { runDemo } = await import('../../worker/demo/demo.ts');

@@ -5,15 +5,15 @@ import { REQUEST_RECOVERY_SIGNAL } from '../../contract/messages.ts';
 import { recoveryWorkflowId } from '../../contract/names.ts';
 import { parseTestRecoveryInput } from '../../contract/test-recovery.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { executeRun, type RunOptions } from '../execute-run.ts';
+import type { RunOptions } from '../execute-run.ts';
 import { disasterLines } from '../results/disaster-result.ts';
 import { testLines } from '../results/test-result.ts';
-import { type InputOptions, type OnExitCode, recordOf, runCommand, wholeNumber } from './run-command.ts';
+import { execute, type InputOptions, type OnExitCode, recordOf, runCommand, wholeNumber } from './run-command.ts';
 
 type TestOptions = { backup: string; seed?: number; agent?: string; assertions?: string };
 
 export function addTestRecoveryCommand(program: Command, exit: OnExitCode): void {
-  runCommand(program, 'test-recovery', 'recover a backup in a scratch place, on a real server')
+  runCommand(program, 'test-recovery', 'prove a backup on a real server, in a scratch place')
     .option('--backup <label>', '"latest", "random", a label, or its unique beginning', 'latest')
     .option('--seed <number>', 'what "random" chooses by', wholeNumber)
     .option('--agent <agent>', 'where; default: any agent that reaches the repository')
@@ -22,14 +22,14 @@ export function addTestRecoveryCommand(program: Command, exit: OnExitCode): void
       const { backup, seed, agent } = options;
       const assertions = options.assertions === undefined ? undefined : await readAssertions(options.assertions);
       const input = parseTestRecoveryInput([{ database, backup, seed, agent, assertions, ...recordOf(options) }]);
-      exit(await executeRun({ type: 'testRecovery', database, input, isLook: false, resultLines: testLines }, options));
+      exit(await execute({ type: 'testRecovery', database, input, isLook: false, resultLines: testLines }, options));
     });
 }
 
 type RecoverOptions = { agent?: string; target?: string; force?: boolean };
 
 export function addRecoverCommand(program: Command, exit: OnExitCode): void {
-  runCommand(program, 'recover', 'disaster recovery: the newest state that holds, onto a host that can run it')
+  runCommand(program, 'recover', 'bring a lost database back on a host that can run it')
     .option('--agent <agent>', 'that host’s agent; default: one that stands by, else the owner')
     .option('--target <label>', 'no state newer than this backup’s: a label, or its unique beginning')
     .option('--force', 'although the database is up and as new as its backups')
@@ -37,7 +37,7 @@ export function addRecoverCommand(program: Command, exit: OnExitCode): void {
       const { agent, target, force } = options;
       const input = parseDisasterRecoveryInput([{ database, agent, target, force, ...recordOf(options) }]);
       const joins = { workflowId: recoveryWorkflowId(database), signal: REQUEST_RECOVERY_SIGNAL };
-      exit(await executeRun({ type: 'disasterRecovery', database, input, isLook: false, joins, resultLines: disasterLines }, options));
+      exit(await execute({ type: 'disasterRecovery', database, input, isLook: false, joins, resultLines: disasterLines }, options));
     });
 }
 

@@ -11,7 +11,7 @@ type RepairOptions = { segment: string; to?: string; json?: boolean };
 export function addRepairCommand(program: Command, exit: OnExitCode): void {
   program
     .command('repair')
-    .description('write a clean copy of a damaged WAL segment beside it; the segment itself is only read')
+    .description('write a clean copy of a damaged log segment')
     .requiredOption('--segment <file>', 'the damaged .wal file')
     .option('--to <file>', 'the copy; default: the segment’s name and .repaired')
     .option('--json', 'one line of JSON instead of text')

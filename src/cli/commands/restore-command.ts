@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import { parseRestoreInput, type RestoreInput, type RestoreResult } from '../../contract/restore.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { executeRun, type RunOptions, tellResult } from '../execute-run.ts';
+import type { RunOptions } from '../execute-run.ts';
 import { createLocalWatcher } from '../local-watcher.ts';
 import { createOutput } from '../output.ts';
 import { restoreLines } from '../results/restore-result.ts';
+import { tellResult } from '../tell-result.ts';
 import type { HostSettings } from './host-commands.ts';
-import { type InputOptions, type OnExitCode, recordOf, runCommand } from './run-command.ts';
+import { execute, type InputOptions, type OnExitCode, recordOf, runCommand } from './run-command.ts';
 
 type RestoreOptions = {
   backup: string;
@@ -30,7 +31,7 @@ export function addRestoreCommand(program: Command, settings: HostSettings, exit
       const to = toDir === undefined && toAgent === undefined ? undefined : { dataDir: toDir, agent: toAgent };
       const input = parseRestoreInput([{ database, backup, to, dryRun, ...recordOf(options) }]);
       if (withoutTemporal !== true) {
-        exit(await executeRun({ type: 'restore', database, input, isLook: false, resultLines: restoreLines }, options));
+        exit(await execute({ type: 'restore', database, input, isLook: false, resultLines: restoreLines }, options));
         return;
       }
       if (toAgent !== undefined || options.wait === false) {

@@ -1,4 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import type { CommonResult } from '../../contract/result.ts';
+import type { RunOptions, RunRequest } from '../execute-run.ts';
 import { requester } from '../requester.ts';
 
 /** Takes the exit code of the one command that ran. */
@@ -24,6 +26,12 @@ export function addTemporalOptions(command: Command): Command {
   return command
     .option('--address <host:port>', 'of Temporal; default: TEMPORAL_ADDRESS, then temporal.toml')
     .option('--namespace <name>', 'of Temporal; default: TEMPORAL_NAMESPACE, then temporal.toml');
+}
+
+/** Temporal's client loads only if a command needs it: help is told without. Returns the exit code. Fails: as the run does. */
+export async function execute<Result extends CommonResult>(request: RunRequest<Result>, options: RunOptions): Promise<number> {
+  const { executeRun } = await import('../execute-run.ts');
+  return executeRun(request, options);
 }
 
 export function recordOf({ repository, reason }: InputOptions): InputOptions & { requestedBy: string } {

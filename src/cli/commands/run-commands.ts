@@ -4,30 +4,30 @@ import { parseHotBackupInput } from '../../contract/hot-backup.ts';
 import { parseListBackupsInput } from '../../contract/list-backups.ts';
 import { parseVerifyBackupInput } from '../../contract/verify-backup.ts';
 import { CHECK_LEVELS } from '../../core/backup/standing.ts';
-import { executeRun, type RunOptions } from '../execute-run.ts';
+import type { RunOptions } from '../execute-run.ts';
 import { backupLines } from '../results/backup-result.ts';
 import { infoLines } from '../results/info-result.ts';
 import { listLines } from '../results/list-result.ts';
 import { verifyLines } from '../results/verify-result.ts';
-import { type InputOptions, type OnExitCode, recordOf, runCommand, wholeNumber } from './run-command.ts';
+import { execute, type InputOptions, type OnExitCode, recordOf, runCommand, wholeNumber } from './run-command.ts';
 
 type BackupChoice = { backup?: string };
 
 export function addBackupCommand(program: Command, exit: OnExitCode): void {
   runCommand(program, 'backup', 'back up a running server').action(async (database: string, options: RunOptions & InputOptions) => {
     const input = parseHotBackupInput([{ database, ...recordOf(options) }]);
-    exit(await executeRun({ type: 'hotBackup', database, input, isLook: false, resultLines: backupLines }, options));
+    exit(await execute({ type: 'hotBackup', database, input, isLook: false, resultLines: backupLines }, options));
   });
 }
 
 export function addVerifyCommand(program: Command, exit: OnExitCode): void {
-  runCommand(program, 'verify', 'read a whole backup and compare it with what its manifest promises')
+  runCommand(program, 'verify', 'read a whole backup back and check it')
     .option('--backup <label>', '"latest", a label, or its unique beginning', 'latest')
     .addOption(new Option('--level <level>', 'how deep').choices(CHECK_LEVELS).default('replay'))
     .action(async (database: string, options: RunOptions & InputOptions & BackupChoice & { level: string }) => {
       const { backup, level } = options;
       const input = parseVerifyBackupInput([{ database, backup, level, ...recordOf(options) }]);
-      exit(await executeRun({ type: 'verifyBackup', database, input, isLook: false, resultLines: verifyLines }, options));
+      exit(await execute({ type: 'verifyBackup', database, input, isLook: false, resultLines: verifyLines }, options));
     });
 }
 
@@ -36,15 +36,15 @@ export function addListCommand(program: Command, exit: OnExitCode): void {
     .option('--limit <count>', 'at most so many', wholeNumber)
     .action(async (database: string, options: RunOptions & InputOptions & { limit?: number }) => {
       const input = parseListBackupsInput([{ database, limit: options.limit, ...recordOf(options) }]);
-      exit(await executeRun({ type: 'listBackups', database, input, isLook: true, resultLines: listLines }, options));
+      exit(await execute({ type: 'listBackups', database, input, isLook: true, resultLines: listLines }, options));
     });
 }
 
 export function addInfoCommand(program: Command, exit: OnExitCode): void {
-  runCommand(program, 'info', 'show who owns a database and how well it is protected').action(
+  runCommand(program, 'info', 'show how well a database is protected').action(
     async (database: string, options: RunOptions & InputOptions) => {
       const input = parseDescribeDatabaseInput([{ database, ...recordOf(options) }]);
-      exit(await executeRun({ type: 'describeDatabase', database, input, isLook: true, resultLines: infoLines }, options));
+      exit(await execute({ type: 'describeDatabase', database, input, isLook: true, resultLines: infoLines }, options));
     },
   );
 }

@@ -1,9 +1,8 @@
 import { resolve } from 'node:path';
-import { Client, Connection } from '@temporalio/client';
 import type { Command } from 'commander';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { UpOptions, UpReady } from '../../worker/up/up.ts';
-import { cliFailure, failureLines } from '../failure.ts';
+import { failureLines } from '../failure-lines.ts';
 import { createOutput, type Output } from '../output.ts';
 import { firstBackup } from '../up/first-backup.ts';
 import { protectionLines, temporalLines, timeLine } from '../up/protection-lines.ts';
@@ -23,7 +22,7 @@ type UpFlags = {
 export function addUpCommand(program: Command, settings: HostSettings): void {
   program
     .command('up')
-    .description('run Temporal and an agent on this host, and make a first backup of each database that has none')
+    .description('run Temporal and an agent on this host, and keep its databases backed up')
     .option('--config <file>', 'default: RSTOW_CONFIG, then /etc/rstow/rstow.yaml')
     .option('--data-dir <dir>', 'without a config file: the data directory of the one server to protect')
     .option('--server <host:port>', 'without a config file: where that server answers')
@@ -73,6 +72,7 @@ async function up(options: Omit<UpOptions, 'onReady'>): Promise<void> {
 
 /** A database that can't be backed up now is told, and the others are still looked after. */
 async function protectAll(ready: UpReady, { output, signal }: { output: Output; signal: AbortSignal }): Promise<void> {
+  const { Client, Connection } = await import('@temporalio/client');
   const connection = await Connection.connect({ address: ready.temporal.address });
   const client = new Client({ connection, namespace: ready.temporal.namespace });
   const tell = (lines: readonly string[]): void => output.result([...lines, ''], {});
@@ -89,8 +89,12 @@ async function protectAll(ready: UpReady, { output, signal }: { output: Output; 
 }
 
 /** What fails because everything ends is no news. */
-function tellFailure(error: unknown, { database, output, signal }: { database: string; output: Output; signal: AbortSignal }): void {
+async function tellFailure(
+  error: unknown,
+  { database, output, signal }: { database: string; output: Output; signal: AbortSignal },
+): Promise<void> {
   if (signal.aborted) return;
+  const { cliFailure } = await import('../failure.ts');
   const failure = cliFailure(error);
   if (failure === undefined) throw error;
   output.failure([`NOT PROTECTED: ${database}`, ...failureLines(failure), ''], failure);

@@ -14,7 +14,11 @@ export const errorTable = {
   'unknown-database': { retryable: false, exitCode: 10, hint: 'Name a database of the agent’s config file.' },
   'unknown-repository': { retryable: false, exitCode: 10, hint: 'Name a repository of the agent’s config file.' },
   // 11: somebody else is at it.
-  busy: { retryable: false, exitCode: 11, hint: 'Wait for the named run to end, or end it, then start again.' },
+  busy: {
+    retryable: false,
+    exitCode: 11,
+    hint: 'Wait for it to end, or end it with `rstow cancel {holder}`. `rstow runs` lists the open runs.',
+  },
   // 13: bytes are not what they should be.
   'assertion-failed': {
     retryable: false,

@@ -1,12 +1,44 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { freePort } from '../../support/free-port.ts';
 import { runRstow } from './rstow-process.ts';
+
+const { version: packageVersion } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+const IMPORTS_PRINTER = new URL('./print-imports.ts', import.meta.url).href;
 
 test('explains itself on stdout, and ends with 0', async () => {
   const { exitCode, stdout, stderr } = await runRstow(['--help']);
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
   for (const command of ['agent', 'backup', 'restore', 'verify', 'list', 'info', 'demo'])
     expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
+});
+
+test('prints its version', async () => {
+  expect(await runRstow(['--version'])).toEqual({ exitCode: 0, stdout: `rstow ${packageVersion}\n`, stderr: '' });
+});
+
+test('loads neither Temporal nor zod for its help, so that it is there at once', async () => {
+  const { stdout, stderr } = await runRstow(['restore', '--help'], { NODE_OPTIONS: `--import ${IMPORTS_PRINTER}` });
+  expect(stdout).toMatch(/^Usage: rstow restore /);
+  expect(stderr).toContain('commander');
+  expect(stderr).not.toMatch(/@temporalio|zod|pino/);
+});
+
+test.each([
+  ['a command', 'bakcup orders', /^error: invalid-input: unknown command 'bakcup'\nhint: Did you mean backup\? `rstow --help` /],
+  ['an option', 'backup orders --jsn', /^error: invalid-input: unknown option '--jsn'\nhint: Did you mean --json\? `rstow backup --help` /],
+])('names the nearest one to %s that it does not know', async (_name, line, told) => {
+  const { exitCode, stderr } = await runRstow(line.split(' '));
+  expect(exitCode).toBe(2);
+  expect(stderr).toMatch(told);
+});
+
+test('tells programs of a wrong command line in JSON', async () => {
+  const { exitCode, stdout } = await runRstow(['backup', 'orders', '--fast', '--json']);
+  expect(exitCode).toBe(2);
+  expect(JSON.parse(stdout)).toMatchObject({ message_type: 'error', code: 'invalid-input', exitCode: 2 });
 });
 
 test.each([

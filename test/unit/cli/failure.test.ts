@@ -1,6 +1,7 @@
 import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure, WorkflowFailedError } from '@temporalio/client';
 import { expect, test } from 'vitest';
-import { cliFailure, failureLines } from '../../../src/cli/failure.ts';
+import { cliFailure } from '../../../src/cli/failure.ts';
+import { failureLines } from '../../../src/cli/failure-lines.ts';
 import { RstowError } from '../../../src/core/errors/rstow-error.ts';
 
 function ofRun(cause: Error): ReturnType<typeof cliFailure> {
@@ -16,6 +17,13 @@ test('gives each code its exit code and its hint, once', () => {
 test('takes the code out of a run’s own sentence', () => {
   const cause = ApplicationFailure.create({ message: 'wal-gap: segment 3 is missing', type: 'wal-gap' });
   expect(ofRun(cause)).toMatchObject({ code: 'wal-gap', sentence: 'segment 3 is missing', exitCode: 15 });
+});
+
+test('names in a hint the very command, from the details of a run’s failure', () => {
+  const details = [{ holder: 'rstow/orders/hotBackup/1' }];
+  const cause = ApplicationFailure.create({ message: 'busy: database "orders" is in use', type: 'busy', details });
+  expect(ofRun(cause)?.hint).toContain('`rstow cancel rstow/orders/hotBackup/1`');
+  expect(cliFailure(new RstowError('busy', 'in use'))?.hint).toContain('`rstow cancel <workflow-id>`');
 });
 
 test('tells a run that ended without a failure of its own by how it ended', () => {

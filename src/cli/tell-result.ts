@@ -1,0 +1,14 @@
+import type { CommonResult } from '../contract/result.ts';
+import type { Output } from './output.ts';
+
+/** A result as lines for people. */
+export type ResultLines<Result> = (result: Result) => string[];
+
+const WITH_WARNINGS = 3;
+
+/** Returns the exit code. */
+export function tellResult<Result extends CommonResult>(output: Output, resultLines: ResultLines<Result>, result: Result): number {
+  output.result(resultLines(result), result);
+  for (const { code, message } of result.warnings) output.note(`warning: ${code}: ${message}`);
+  return result.outcome === 'warnings' || result.outcome === 'skipped' ? WITH_WARNINGS : 0;
+}

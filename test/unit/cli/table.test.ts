@@ -1,0 +1,60 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { factLines, tableLines } from '../../../src/cli/table.ts';
+import { wrapped } from '../../../src/cli/wrap.ts';
+
+const COLUMNS = 80;
+const REASON = 'repository-unavailable: the folder is not mounted, and nothing has been heard from its host since yesterday evening';
+const word = fc.stringMatching(/^[a-z0-9.:]{1,12}$/);
+const sentence = fc.array(word, { minLength: 1, maxLength: 60 }).map((words) => words.join(' '));
+
+test('sets figures to the right and names to the left, with no blanks at the end of a line', () => {
+  const rows = [
+    ['a', '1.0 kB'],
+    ['long-label', '12.0 MB'],
+  ];
+  expect(tableLines(['LABEL', 'LOG'], rows)).toEqual(['LABEL       LOG', 'a            1.0 kB', 'long-label  12.0 MB']);
+  const facts = [
+    ['to', 'here'],
+    ['backup', 'x'],
+  ] as const;
+  expect(factLines(facts)).toEqual(['to      here', 'backup  x']);
+});
+
+test('keeps every line of facts and of a table within the columns, and loses no word', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(word, sentence), { minLength: 1, maxLength: 5 }), (rows) => {
+      for (const lines of [factLines(rows, COLUMNS), tableLines(['NAME', 'WHY'], rows, COLUMNS).slice(1)]) {
+        expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(COLUMNS);
+        expect(wordsOf(lines.join(' '))).toEqual(wordsOf(rows.flat().join(' ')));
+      }
+    }),
+  );
+});
+
+test('goes on below the value’s own beginning', () => {
+  expect(factLines([['failed', REASON]], 60)).toEqual([
+    'failed  repository-unavailable: the folder is not mounted,',
+    '        and nothing has been heard from its host since',
+    '        yesterday evening',
+  ]);
+});
+
+test('puts a last column below its row if the others leave it no room', () => {
+  const [, row, below] = tableLines(['LABEL', 'WHY'], [['a'.repeat(50), REASON]], 60);
+  expect([row, below]).toEqual(['a'.repeat(50), '  repository-unavailable: the folder is not mounted, and']);
+});
+
+test('breaks a sentence between words only, so that a long path can be copied', () => {
+  const path = `/srv/${'deep/'.repeat(20)}wal`;
+  expect(wrapped(`no space left on ${path} here`, 40, '  ')).toEqual(['no space left on', `  ${path}`, '  here']);
+  fc.assert(
+    fc.property(sentence, fc.integer({ min: 20, max: 100 }), (text, columns) => {
+      expect(wrapped(text, columns).join(' ')).toBe(text);
+    }),
+  );
+});
+
+function wordsOf(text: string): string[] {
+  return text.split(/ +/).filter((part) => part !== '');
+}
