@@ -31,12 +31,14 @@ install_node() (
   package=$(bundled_node_package) || fail "$needed: install one and start again."
   command -v npm >/dev/null || fail "$needed: install one, or npm, and start again."
   echo "rstow: fetching Node.js $bundled_node_version (the machine's own one is older than rstow needs)" >&2
+  umask 022 # what root sets up, the database's own user runs
   mkdir -p "$root/.tools" || fail "$needed, and $root/.tools can't be written: install one and start again."
   partial=$(mktemp -d "$root/.tools/node-partial.XXXXXX") || fail "$needed: install one and start again."
   trap 'rm -rf "$partial"' EXIT
   trap 'exit 130' INT TERM
   npm i --prefix "$partial" --no-save --ignore-scripts --no-audit --no-fund --loglevel=error "$package" >&2 ||
     fail "Node.js $bundled_node_version could not be fetched from the npm registry: check the network, or install it yourself."
+  chmod 755 "$partial" # mktemp keeps it to ourselves
   is_node_good "$bundled_node" || rm -rf "$root/.tools/node"
   mv -T "$partial" "$root/.tools/node" 2>/dev/null || is_node_good "$bundled_node" ||
     fail "the Node.js that was fetched does not run here: install Node.js 24 yourself."

@@ -4,6 +4,7 @@
 set -eu
 
 root=$(dirname "$(dirname "$(readlink -f "$0")")")
+umask 022 # what root sets up, other users run
 mkdir -p "$root/.tools"
 lock=$root/.tools/setup.lock
 

@@ -8,9 +8,12 @@ export function createAgentLogger(): Logger {
   return pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
 }
 
-/** Once a process, before the first connection. The agent handles signals itself. */
-export function installTemporalRuntime(logger: Logger): void {
-  Runtime.install({
+/**
+ * Before the first connection; the agent handles signals itself. It keeps the process alive until it is shut down, also
+ * where no connection was ever made.
+ */
+export function installTemporalRuntime(logger: Logger): Runtime {
+  return Runtime.install({
     logger: sdkLogger(logger.child({ part: 'temporal' })),
     shutdownSignals: [],
     telemetryOptions: { logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }) } },

@@ -43,16 +43,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const mutex = await acquireAgentMutex(identity.installationId, signal);
   const stopNotes = startStopNoteWatch(config, { logger, signal: ended });
   try {
-    installTemporalRuntime(logger);
     const opened = await options.openTemporal?.();
     try {
-      const temporal = await connectTemporal(config.temporal, { logger, signal });
-      try {
-        await serve(options, { identity, temporal, ended });
-      } finally {
-        ending.abort();
-        await temporal.connection.close();
-      }
+      await serveConnected(options, { identity, ending, ended });
     } finally {
       await opened?.close();
     }
@@ -62,6 +55,24 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     ending.abort();
     await stopNotes.ended;
     await mutex.release();
+  }
+}
+
+type Identified = { identity: ActivityDeps['agent']; ending: AbortController; ended: AbortSignal };
+
+async function serveConnected(options: AgentOptions, { identity, ending, ended }: Identified): Promise<void> {
+  const { config, logger, signal } = options;
+  const runtime = installTemporalRuntime(logger);
+  try {
+    const temporal = await connectTemporal(config.temporal, { logger, signal });
+    try {
+      await serve(options, { identity, temporal, ended });
+    } finally {
+      ending.abort();
+      await temporal.connection.close();
+    }
+  } finally {
+    await runtime.shutdown();
   }
 }
 

@@ -69,6 +69,11 @@ export const errorTable = {
     exitCode: 14,
     hint: '`rstow info <database>` names the owner; on the host of the database’s server, `rstow adopt <database>` makes this installation the owner.',
   },
+  'permission-denied': {
+    retryable: false,
+    exitCode: 14,
+    hint: 'Run rstow as the user that runs the database server and owns its data directory, or as root.',
+  },
   'port-taken': { retryable: false, exitCode: 14, hint: 'End the program that listens on the named port, or configure another port.' },
   'repository-unsupported': {
     retryable: false,

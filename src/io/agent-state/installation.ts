@@ -18,6 +18,7 @@ export async function installationId(stateDir: string): Promise<string> {
     const id = (known ?? (await readStateFile(path)))?.trim() ?? '';
     if (INSTALLATION_ID.test(id)) return id;
   } catch (error) {
+    if (error instanceof RstowError) throw error;
     throw new RstowError('agent-state-unsupported', `${path} can't be read or written`, { details: { path }, cause: error });
   }
   throw new RstowError('agent-state-unsupported', `${path} holds no installation id`, { details: { path } });

@@ -1,15 +1,27 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { RstowError } from '../../core/errors/rstow-error.ts';
 
-/** Replaces a file of the agent's own state: whoever reads sees the old text or the new one, also after a crash. */
+const NOT_PERMITTED = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'];
+
+/**
+ * Replaces a file of the agent's own state: whoever reads sees the old text or the new one, also after a crash.
+ * Fails: agent-state-unsupported, as all here, if this user may not write or read there.
+ */
 export async function replaceStateFile(path: string, text: string): Promise<void> {
-  await rename(await writeTemporary(path, text), path);
-  await syncFolder(dirname(path));
+  await permitted(path, async () => {
+    await rename(await writeTemporary(path, text), path);
+    await syncFolder(dirname(path));
+  });
 }
 
 /** Makes a file that nobody has made yet; false where somebody has. */
 export async function createStateFile(path: string, text: string): Promise<boolean> {
+  return permitted(path, () => linkNew(path, text));
+}
+
+async function linkNew(path: string, text: string): Promise<boolean> {
   const temporaryPath = await writeTemporary(path, text);
   try {
     await link(temporaryPath, path);
@@ -38,11 +50,23 @@ async function writeTemporary(path: string, text: string): Promise<string> {
 
 /** Undefined where it isn't there. */
 export async function readStateFile(path: string): Promise<string | undefined> {
+  return permitted(path, async () => {
+    try {
+      return await readFile(path, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  });
+}
+
+async function permitted<T>(path: string, access: () => Promise<T>): Promise<T> {
   try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    return await access();
+  } catch (cause) {
+    const errno = (cause as NodeJS.ErrnoException).code ?? '';
+    if (!NOT_PERMITTED.includes(errno)) throw cause;
+    throw new RstowError('agent-state-unsupported', `this user can't read or write ${path}: ${errno}`, { details: { path, errno }, cause });
   }
 }
 

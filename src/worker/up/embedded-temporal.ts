@@ -5,6 +5,7 @@ import type { EmbeddedTemporalConfig } from '../../config/agent-config.ts';
 import type { EmbeddedTemporalState } from '../../config/embedded-temporal-state.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { processesWithOpenFilesUnder } from '../../io/process/open-files.ts';
+import { portHolders } from '../../io/process/port-holders.ts';
 import { portState } from '../../io/service/port-state.ts';
 import { createProcessService } from '../../io/service/process-service.ts';
 import type { Service } from '../../io/service/service.ts';
@@ -143,8 +144,15 @@ async function refuseStrangers({ folder, ports }: Embedded): Promise<void> {
   }
   for (const port of [ports.port, ports.uiPort]) {
     if ((await portState({ host: '127.0.0.1', port }, PORT_ANSWER_MS)).kind !== 'open') continue;
-    throw new RstowError('port-taken', `another program listens on 127.0.0.1:${port}`, { details: { port } });
+    throw await portTaken(port);
   }
+}
+
+async function portTaken(port: number): Promise<RstowError> {
+  const [holder] = await portHolders(port);
+  const who = holder === undefined ? 'another program' : `process ${holder.pid} (${holder.command})`;
+  const sentence = `${who} listens on 127.0.0.1:${port}, where rstow’s Temporal was to (temporal.embedded in rstow’s config file)`;
+  return new RstowError('port-taken', sentence, { details: { port, ...(holder === undefined ? {} : { pid: holder.pid }) } });
 }
 
 /** Waits while the process lives; learns the cluster's id at the first start. */

@@ -6,7 +6,9 @@ const TIMEOUT_MS = 20_000;
 /** `1.9.1`. Fails: temporal-cli-unsuitable. */
 export async function installedCliVersion(): Promise<string> {
   const said = await runCommand(['temporal', '--version'], { timeoutMs: TIMEOUT_MS }).catch((cause: unknown) => {
-    throw new RstowError('temporal-cli-unsuitable', 'the program `temporal` can not be run', { cause });
+    const isMissing = cause instanceof RstowError && (cause.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
+    const sentence = `the program \`temporal\` ${isMissing ? 'is not on PATH' : 'can not be run'}`;
+    throw new RstowError('temporal-cli-unsuitable', sentence, { cause });
   });
   const version = /^temporal version ([0-9]+\.[0-9]+\.[0-9]+)/.exec(said.stdout)?.[1];
   if (version === undefined) throw new RstowError('temporal-cli-unsuitable', '`temporal --version` tells no version');

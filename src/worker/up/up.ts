@@ -8,6 +8,7 @@ import { untilTold } from '../ending-signals.ts';
 import { loadConfig } from '../load-config.ts';
 import { type EmbeddedTemporal, openEmbeddedTemporal } from './embedded-temporal.ts';
 import { type FlagConfig, flagConfigFile } from './flag-config.ts';
+import { requireUsablePlaces } from './usable-places.ts';
 
 export type UpOptions = {
   /** A config file, or what one is made of; default: /etc/rstow/rstow.yaml. */
@@ -35,6 +36,7 @@ export async function runUp({ config: chosen, workflowBundlePath, onReady }: UpO
   const configFile = resolve('flags' in chosen ? await flagConfigFile(chosen.flags) : (chosen.file ?? DEFAULT_CONFIG_FILE));
   const config = withEmbedded(configFile, await loadConfig(configFile));
   const { namespace = 'default', embedded: ports = DEFAULT_PORTS } = config.temporal;
+  await requireUsablePlaces(config);
   const logger = createAgentLogger();
   await untilTold(async (told) => {
     const ending = new AbortController();

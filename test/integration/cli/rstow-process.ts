@@ -15,9 +15,11 @@ export type RstowProcess = {
 
 export type Ended = { exitCode: number | null; stdout: string; stderr: string };
 
-export function spawnRstow(args: readonly string[], env: Record<string, string> = {}): RstowProcess {
+/** As the user of this number where one is given, which takes root. */
+export function spawnRstow(args: readonly string[], env: Record<string, string> = {}, user?: number): RstowProcess {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
     env: { ...process.env, ...env },
+    ...(user === undefined ? {} : { uid: user, gid: user }),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const text = { stdout: '', stderr: '' };

@@ -1,0 +1,60 @@
+import { access, constants, stat } from 'node:fs/promises';
+import { checkDataDirectoryIsServers } from '../../activities/backup/data-directory-check.ts';
+import { withServer } from '../../activities/server/rstmdb-connection.ts';
+import type { AgentConfig, DatabaseConfig, TimingConfig } from '../../config/agent-config.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { readStopNote } from '../../io/data-directory/stop-note.ts';
+
+/** A wrong place shows at once; a server that is slow or down is waited for later. */
+const SERVER_ANSWER_MS = 5_000;
+
+/**
+ * Refuses to begin if no database of the config can be served: a program that waits for ever for what can't come true
+ * looks like protection. A server that is down is none of that: it will come up.
+ * Fails: data-directory-missing, data-directory-foreign, permission-denied; the first database's.
+ */
+export async function requireUsablePlaces({ databases, timing }: AgentConfig): Promise<void> {
+  const failures = await Promise.all(Object.values(databases).map((settings) => placeFailure(settings, timing)));
+  const [first] = failures;
+  if (first !== undefined && !failures.includes(undefined)) throw first;
+}
+
+/** A host that stands by has nothing there yet, and a restore that was cut off is finished first. */
+async function placeFailure(settings: DatabaseConfig, timing: TimingConfig): Promise<RstowError | undefined> {
+  if (settings.standby) return undefined;
+  try {
+    await requireDirectory(settings.dataDir);
+    if ((await readStopNote(settings.dataDir)) !== undefined) return undefined;
+    await requireServersDirectory(settings, timing);
+    return undefined;
+  } catch (error) {
+    if (error instanceof RstowError) return error;
+    throw error;
+  }
+}
+
+async function requireDirectory(dataDir: string): Promise<void> {
+  try {
+    if (!(await stat(dataDir)).isDirectory()) throw missing(dataDir, 'is no directory');
+    await access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const errno = (cause as NodeJS.ErrnoException).code ?? '';
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') throw missing(dataDir, 'does not exist');
+    if (cause instanceof RstowError || !['EACCES', 'EPERM', 'EROFS'].includes(errno)) throw cause;
+    const sentence = `this user can't read and write ${dataDir}: ${errno}`;
+    throw new RstowError('permission-denied', sentence, { details: { dataDir, errno }, cause });
+  }
+}
+
+function missing(dataDir: string, what: string): RstowError {
+  return new RstowError('data-directory-missing', `${dataDir} ${what}`, { details: { dataDir } });
+}
+
+async function requireServersDirectory(settings: DatabaseConfig, timing: TimingConfig): Promise<void> {
+  const patience = { ...timing, serverRequestMs: Math.min(timing.serverRequestMs, SERVER_ANSWER_MS) };
+  try {
+    await withServer(settings.server, { timing: patience }, (client) => checkDataDirectoryIsServers(settings, client));
+  } catch (error) {
+    if (!(error instanceof RstowError) || error.code !== 'server-unreachable') throw error;
+  }
+}
