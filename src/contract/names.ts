@@ -6,7 +6,7 @@ export const NAME_PATTERN = /^[a-z0-9-]{1,63}$/;
 /** Workflows of every type run here, on any agent. */
 export const WORKFLOW_QUEUE = 'rstow';
 
-/** Activities that any agent can do: they need a repository, not a host. */
+/** Probes that any agent answers: where work that needs a repository and no host can go. */
 export const ANY_QUEUE = 'rstow-any';
 
 /** Only `locateDatabase`: polled by the agent that owns the database. */
@@ -18,8 +18,15 @@ export const standbyQueue = (database: string): string => `rstow-standby-${datab
 /** Only `locateAgent`: polled by every agent of that name. */
 export const agentQueue = (agent: string): string => `rstow-agent-${agent}`;
 
-/** Activities pinned to one installation: a rebuilt host of the same name doesn't poll it. */
-export const installationQueue = (agent: string, installationId: string): string => `rstow-agent-${agent}-${installationId}`;
+/**
+ * An installation's kinds of slots, none of which waits for another: `steps` take moments; the others move gigabytes, for
+ * backups, for what only checks a backup, and for what brings a database back.
+ */
+export const SLOT_KINDS = ['steps', 'transfers', 'checks', 'recoveries'] as const;
+export type SlotKind = (typeof SLOT_KINDS)[number];
+
+/** Activities pinned to one installation: a rebuilt host of the same name doesn't poll it, and a renamed one goes on. */
+export const slotQueue = (installationId: string, kind: SlotKind): string => `rstow-${installationId}-${kind}`;
 
 /** Its run is the lock: Temporal lets one run of an id be open at a time. */
 export const lockWorkflowId = (database: string): string => `rstow/lock/${database}`;

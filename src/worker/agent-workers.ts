@@ -4,7 +4,16 @@ import { fileURLToPath } from 'node:url';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { type Activities, createActivities } from '../activities/activities.ts';
 import type { ActivityDeps } from '../activities/activity-deps.ts';
-import { agentQueue, ANY_QUEUE, databaseQueue, installationQueue, standbyQueue, WORKFLOW_QUEUE } from '../contract/names.ts';
+import {
+  agentQueue,
+  ANY_QUEUE,
+  databaseQueue,
+  SLOT_KINDS,
+  type SlotKind,
+  slotQueue,
+  standbyQueue,
+  WORKFLOW_QUEUE,
+} from '../contract/names.ts';
 import type { TemporalConnection } from './temporal-connection.ts';
 
 export type AgentWorkers = {
@@ -23,9 +32,8 @@ export type AgentWorkersOptions = {
   workflowBundlePath: string | undefined;
 };
 
-/** Runs of one host copy gigabytes side by side: more at once only makes each slower. */
-const PINNED_ACTIVITIES_MAX = 4;
-const ANY_ACTIVITIES_MAX = 4;
+/** Runs of one host copy gigabytes side by side: more at once only makes each slower. Steps take moments, so many fit. */
+const SLOTS: Record<SlotKind, number> = { steps: 64, transfers: 4, checks: 2, recoveries: 2 };
 const CACHED_WORKFLOWS_MAX = 50;
 const HEARTBEAT_THROTTLE_MAX_MS = 500;
 
@@ -40,15 +48,14 @@ export async function startAgentWorkers(options: AgentWorkersOptions): Promise<A
   const start = async (worker: Partial<WorkerOptions> & { taskQueue: string }): Promise<RunningWorker> =>
     runWorker(await Worker.create({ ...commonOptions(options), ...worker }), reject);
   const probe: Pick<Activities, 'locateAgent'> = { locateAgent: activities.locateAgent };
+  const anyProbe: Pick<Activities, 'locateAnywhere'> = { locateAnywhere: activities.locateAnywhere };
   const running = await Promise.all([
     start({ taskQueue: WORKFLOW_QUEUE, ...workflowOptions(options.workflowBundlePath) }),
-    start({ taskQueue: ANY_QUEUE, activities, maxConcurrentActivityTaskExecutions: ANY_ACTIVITIES_MAX }),
+    start({ taskQueue: ANY_QUEUE, activities: anyProbe }),
     start({ taskQueue: agentQueue(agent.name), activities: probe }),
-    start({
-      taskQueue: installationQueue(agent.name, agent.installationId),
-      activities,
-      maxConcurrentActivityTaskExecutions: PINNED_ACTIVITIES_MAX,
-    }),
+    ...SLOT_KINDS.map((kind) =>
+      start({ taskQueue: slotQueue(agent.installationId, kind), activities, maxConcurrentActivityTaskExecutions: SLOTS[kind] }),
+    ),
   ]);
   const standby: Pick<Activities, 'locateStandby'> = { locateStandby: activities.locateStandby };
   for (const [database, settings] of Object.entries(options.deps.config.databases)) {

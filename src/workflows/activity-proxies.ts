@@ -1,8 +1,10 @@
-import { ActivityCancellationType, type ActivityOptions, proxyActivities, type RetryPolicy } from '@temporalio/workflow';
+import { ActivityCancellationType, type ActivityOptions, type RetryPolicy, scheduleActivity, workflowInfo } from '@temporalio/workflow';
 import type { Activities } from '../activities/activities.ts';
 import type { Place } from '../activities/catalogue/locate.ts';
 import { errorTable } from '../core/errors/error-table.ts';
-import { agentQueue, ANY_QUEUE, databaseQueue, installationQueue, standbyQueue } from '../contract/names.ts';
+import { agentQueue, ANY_QUEUE, databaseQueue, type SlotKind, slotQueue, standbyQueue } from '../contract/names.ts';
+import type { WorkflowType } from '../contract/workflow-types.ts';
+import { STEP_SUMMARIES } from './step-summaries.ts';
 
 /** What must have stopped before its compensation begins is waited for. */
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
@@ -19,12 +21,19 @@ const BRIEFLY_MS = 5_000;
 /** So many agents, half a second apart, may say that they can't, before the last one's reason is told. */
 const ANYONE_ATTEMPTS_MAX = 20;
 
-type Probes = Pick<Activities, 'locateDatabase' | 'locateAgent' | 'locateAnywhere' | 'locateStandby' | 'findStaleServer'>;
+/** Each verb, scheduled with these options and a summary that the UI shows beside it. */
+function scheduled(options: ActivityOptions): Activities {
+  const verbOf = (_target: object, name: string | symbol) => (input: unknown) =>
+    scheduleActivity(String(name), [input], { ...options, summary: STEP_SUMMARIES[name as keyof Activities] });
+  return new Proxy({}, { get: verbOf }) as Activities;
+}
+
+type Probes = Pick<Activities, 'locateDatabase' | 'locateAgent' | 'locateAnywhere' | 'locateStandby'>;
 type ProbeOptions = { waitMs?: number; retry?: RetryPolicy };
 
 /** Asks who is there. Nobody polls: the one place where a schedule-to-start timeout is right. */
 function probe(taskQueue: string, { waitMs = PROBE_MS, retry = { initialInterval: '500ms' } }: ProbeOptions = {}): Probes {
-  return proxyActivities<Probes>({
+  return scheduled({
     taskQueue,
     scheduleToStartTimeout: waitMs,
     startToCloseTimeout: '30s',
@@ -39,17 +48,25 @@ export const probeDatabaseSoon = (database: string): Probes => probe(databaseQue
 export const probeDatabaseBriefly = (database: string): Probes => probe(databaseQueue(database), { waitMs: BRIEFLY_MS });
 export const probeStandby = (database: string): Probes => probe(standbyQueue(database), { waitMs: SOON_MS });
 export const probeAgent = (agent: string): Probes => probe(agentQueue(agent));
-export const probeInstallation = ({ agent, installationId }: { agent: string; installationId: string }): Probes =>
-  probe(installationQueue(agent, installationId), { waitMs: BRIEFLY_MS });
 export const probeAnyone = (): Probes =>
   probe(ANY_QUEUE, { retry: { initialInterval: '500ms', backoffCoefficient: 1, maximumAttempts: ANYONE_ATTEMPTS_MAX } });
 
-type PinnedOptions = Omit<ActivityOptions, 'retry'> & { finalCodes?: string[] };
+/** A look at a host that may be gone. */
+export const lookAtInstallation = (installationId: string): Activities =>
+  scheduled({
+    taskQueue: slotQueue(installationId, 'steps'),
+    scheduleToStartTimeout: BRIEFLY_MS,
+    startToCloseTimeout: '30s',
+    scheduleToCloseTimeout: 2 * BRIEFLY_MS,
+    retry: { initialInterval: '500ms' },
+  });
 
-function pinned(place: Place, { finalCodes = [], ...options }: PinnedOptions): Activities {
+type PinnedOptions = Omit<ActivityOptions, 'retry'> & { slots?: SlotKind; finalCodes?: string[] };
+
+function pinned(place: Place, { finalCodes = [], slots = 'steps', ...options }: PinnedOptions): Activities {
   const { heartbeatMs, retryInitialMs, retryMaxMs } = place.timing;
-  return proxyActivities<Activities>({
-    taskQueue: place.queue,
+  return scheduled({
+    taskQueue: slotQueue(place.installationId, slots),
     heartbeatTimeout: heartbeatMs,
     retry: { initialInterval: retryInitialMs, maximumInterval: retryMaxMs, nonRetryableErrorTypes: finalCodes },
     cancellationType,
@@ -60,9 +77,25 @@ function pinned(place: Place, { finalCodes = [], ...options }: PinnedOptions): A
 /** Takes seconds; what still fails after the step's bound is told to a person. */
 export const step = (place: Place): Activities => pinned(place, { scheduleToCloseTimeout: place.timing.stepGiveUpMs });
 
-/** Copies or reads gigabytes: no short limit, but silence means that the agent died. Resumes piece by piece. */
+/**
+ * Copies or reads gigabytes: no short limit, but silence means that the agent died. Resumes piece by piece. What only
+ * checks a backup never keeps a backup waiting, and neither of them what brings a database back.
+ */
 export const transfer = (place: Place): Activities =>
-  pinned(place, { startToCloseTimeout: '12h', scheduleToCloseTimeout: place.timing.transferGiveUpMs });
+  pinned(place, { slots: slotsOfRun(), startToCloseTimeout: '12h', scheduleToCloseTimeout: place.timing.transferGiveUpMs });
+
+function slotsOfRun(): SlotKind {
+  switch (workflowInfo().workflowType as WorkflowType) {
+    case 'verifyBackup':
+    case 'testRecovery':
+      return 'checks';
+    case 'restore':
+    case 'disasterRecovery':
+      return 'recoveries';
+    default:
+      return 'transfers';
+  }
+}
 
 /** Compensations and whatever ends with the server up: tried for as long as an agent may need to come back. */
 export const cleanup = (place: Place): Activities => pinned(place, { scheduleToCloseTimeout: '7d' });

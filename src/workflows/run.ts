@@ -2,6 +2,8 @@ import { log, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@t
 import type { Place } from '../activities/catalogue/locate.ts';
 import { SEARCH_ATTRIBUTES } from '../contract/names.ts';
 import type { Progress } from '../contract/progress.ts';
+import { CONTRACT_NUMBER, RSTOW_VERSION } from '../contract/version.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
 
 /** What a recipe tells its watchers while it runs. */
 export type Run = {
@@ -15,6 +17,7 @@ export type Run = {
   phase(phase: string, waitsFor?: string): void;
   /** Upserts nothing until `placed` has said that the namespace has rstow's attributes. */
   attribute(name: string, value: string): void;
+  /** Fails: agent-version-unsupported. */
   placed(place: Place): void;
 };
 
@@ -37,12 +40,20 @@ export function startRun(type: string, database: string): Run {
       if (searchAttributes) upsertSearchAttributes({ [name]: [value] });
     },
     placed: (place) => {
+      requireContract(place);
       searchAttributes = place.searchAttributes;
       run.attribute(SEARCH_ATTRIBUTES.database, database);
       run.attribute(SEARCH_ATTRIBUTES.operation, type);
     },
   };
   return run;
+}
+
+/** An agent of another version may know other steps, or do them otherwise. Fails: agent-version-unsupported. */
+function requireContract({ agent, version, contract }: Place): void {
+  if (contract === CONTRACT_NUMBER) return;
+  const sentence = `agent "${agent}" runs rstow ${version}, and this run was taken up by an agent with rstow ${RSTOW_VERSION}`;
+  throw new RstowError('agent-version-unsupported', sentence, { details: { agent, version, contract } });
 }
 
 /** Markdown for the UI: the phase, what it waits for, and how to watch it from a shell. */

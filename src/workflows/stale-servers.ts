@@ -1,6 +1,6 @@
 import { isCancellation } from '@temporalio/workflow';
 import type { StaleServer } from '../contract/describe-database.ts';
-import { probeInstallation } from './activity-proxies.ts';
+import { lookAtInstallation } from './activity-proxies.ts';
 
 type FormerOwner = { agent: string; installationId: string };
 
@@ -12,7 +12,7 @@ export async function staleServers(database: string, formerOwners: readonly Form
 
 async function ask(database: string, former: FormerOwner): Promise<StaleServer | null> {
   try {
-    return await probeInstallation(former).findStaleServer({ database });
+    return await lookAtInstallation(former.installationId).findStaleServer({ database });
   } catch (error) {
     if (isCancellation(error)) throw error;
     return null;

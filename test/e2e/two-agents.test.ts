@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Owner } from '../../src/config/repository-json/owner.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
-import { databaseQueue, installationQueue } from '../../src/contract/names.ts';
+import { databaseQueue, SLOT_KINDS, slotQueue } from '../../src/contract/names.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { DATABASE } from '../support/database-stack.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
@@ -63,7 +63,8 @@ async function expectAllStepsOn(run: WorkflowHandle, { record, pids }: { record:
   const [locate, ...pinned] = await stepsOf(run);
   expect(locate).toMatchObject({ activity: 'locateDatabase', queue: databaseQueue(DATABASE) });
   expect(pinned.length).toBeGreaterThan(5);
-  expect(new Set(pinned.map(({ queue }) => queue))).toEqual(new Set([installationQueue(record.agent, record.installationId)]));
+  const queues = SLOT_KINDS.map((kind) => slotQueue(record.installationId, kind));
+  for (const { queue } of pinned) expect(queues).toContain(queue);
   for (const { identity } of pinned) expect(pids.map((pid) => `${record.agent} (${pid}@`)).toContain(identity?.split('@')[0]?.concat('@'));
 }
 

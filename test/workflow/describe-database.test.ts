@@ -22,7 +22,7 @@ const hadOwners = (...formerOwners: (typeof FORMER)[]): void => {
 };
 
 it('tells which former owner’s server is stale, and does not wait long for one who is silent', async () => {
-  hadOwners(FORMER, { agent: 'burnt', installationId: INSTALLATION_ID });
+  hadOwners(FORMER, { agent: 'burnt', installationId: '00000000-0000-4000-8000-000000000000' });
   agent.verbs.findStaleServer = async () => stale;
   const result = await describe();
   expect(result).toMatchObject({ outcome: 'warnings', stale: [stale] });

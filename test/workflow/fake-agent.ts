@@ -12,12 +12,14 @@ import {
   agentQueue,
   ANY_QUEUE,
   databaseQueue,
-  installationQueue,
   runWorkflowId,
   SEARCH_ATTRIBUTES,
+  SLOT_KINDS,
+  slotQueue,
   standbyQueue,
   WORKFLOW_QUEUE,
 } from '../../src/contract/names.ts';
+import { CONTRACT_NUMBER, RSTOW_VERSION } from '../../src/contract/version.ts';
 import { createRunRegistry } from '../../src/worker/run-registry.ts';
 import { makeNamespace } from '../support/temporal-namespace.ts';
 import { plausibleVerbs, type PlausibleVerbs } from './plausible-verbs.ts';
@@ -74,8 +76,8 @@ export async function startFakeAgent({ temporalAddress, workflowBundlePath }: Fa
     stop: () => stop(),
   };
   const plausible = plausibleVerbs({ place: () => agent.place, findLockHolder: findLockHolder({ runs } as unknown as ActivityDeps) });
-  const ofInstallation = installationQueue(AGENT, INSTALLATION_ID);
-  const queues = [databaseQueue(DATABASE), ANY_QUEUE, standbyQueue(DATABASE), agentQueue(AGENT), ofInstallation];
+  const ofInstallation = SLOT_KINDS.map((kind) => slotQueue(INSTALLATION_ID, kind));
+  const queues = [databaseQueue(DATABASE), ANY_QUEUE, standbyQueue(DATABASE), agentQueue(AGENT), ...ofInstallation];
   const workers = await Promise.all([
     Worker.create({
       ...common,
@@ -96,12 +98,12 @@ export async function startFakeAgent({ temporalAddress, workflowBundlePath }: Fa
   return agent;
 }
 
-/** One queue is enough: the place that the database's agent names is the queue that it answers on. */
 function placeOf(): Place {
   return {
     agent: AGENT,
     installationId: INSTALLATION_ID,
-    queue: databaseQueue(DATABASE),
+    version: RSTOW_VERSION,
+    contract: CONTRACT_NUMBER,
     timing: { heartbeatMs: 2000, retryInitialMs: 50, retryMaxMs: 200, transferGiveUpMs: 20_000, stepGiveUpMs: 20_000 },
     searchAttributes: true,
   };

@@ -1,4 +1,5 @@
-import { installationQueue } from '../../contract/names.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CONTRACT_NUMBER, RSTOW_VERSION } from '../../contract/version.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
@@ -6,9 +7,11 @@ import { databaseSettings, repositoryName } from '../database-settings.ts';
 /** Where a run's steps go: one installation of one agent, so that two hosts never mix. */
 export type Place = {
   agent: string;
+  /** Its slots' queues are polled by this installation alone. */
   installationId: string;
-  /** Polled by this installation alone. */
-  queue: string;
+  /** Of the agent's rstow. */
+  version: string;
+  contract: number;
   timing: StepTiming;
   /** Whether the namespace has rstow's search attributes. */
   searchAttributes: boolean;
@@ -31,6 +34,9 @@ export const locate =
     return Promise.resolve(placeOf(deps));
   };
 
+/** A repository that is open already is not asked; one that isn't may answer so soon. */
+const OPEN_MS = 2_000;
+
 /**
  * Any agent that lists the database and reaches the repository: for what needs no host, also while the owner is down.
  * Fails: failed and repository-unavailable, both retried, for another agent may do better.
@@ -40,16 +46,31 @@ export const locateAnywhere =
   async ({ database, repository }: { database: string; repository?: string }): Promise<Place> => {
     const settings = deps.config.databases[database];
     if (settings === undefined) throw new RstowError('failed', `agent "${deps.agent.name}" does not list database "${database}"`);
-    await deps.openRepository(repositoryName(settings, repository));
+    await openSoon(deps, repositoryName(settings, repository));
     return placeOf(deps);
   };
+
+/** Whoever waits here keeps a probe from others: a repository that hangs is told apart by not answering. */
+async function openSoon(deps: ActivityDeps, name: string): Promise<void> {
+  const waiting = new AbortController();
+  const late = sleep(OPEN_MS, undefined, { signal: waiting.signal, ref: false }).then(() => {
+    throw new RstowError('repository-unavailable', `agent "${deps.agent.name}" waits for repository "${name}" to answer`);
+  });
+  try {
+    await Promise.race([deps.openRepository(name), late]);
+  } finally {
+    waiting.abort();
+    late.catch(() => undefined);
+  }
+}
 
 function placeOf(deps: ActivityDeps): Place {
   const { heartbeatMs, retryInitialMs, retryMaxMs, transferGiveUpMs, stepGiveUpMs } = deps.config.timing;
   return {
     agent: deps.agent.name,
     installationId: deps.agent.installationId,
-    queue: installationQueue(deps.agent.name, deps.agent.installationId),
+    version: RSTOW_VERSION,
+    contract: CONTRACT_NUMBER,
     timing: { heartbeatMs, retryInitialMs, retryMaxMs, transferGiveUpMs, stepGiveUpMs },
     searchAttributes: deps.searchAttributes,
   };

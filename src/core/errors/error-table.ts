@@ -45,6 +45,11 @@ export const errorTable = {
   // 14: a pre-check refused, nothing was touched.
   'agent-already-running': { retryable: false, exitCode: 14, hint: 'Stop the named process first; one agent per state directory.' },
   'agent-state-unsupported': { retryable: false, exitCode: 14, hint: 'Use a state directory on a local file system that rstow can write.' },
+  'agent-version-unsupported': {
+    retryable: false,
+    exitCode: 14,
+    hint: 'Run the same version of rstow on every host, restart the agents, then start the run again.',
+  },
   'data-directory-foreign': {
     retryable: false,
     exitCode: 14,

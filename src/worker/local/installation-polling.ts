@@ -1,4 +1,4 @@
-import { installationQueue } from '../../contract/names.ts';
+import { slotQueue } from '../../contract/names.ts';
 import type { Owner } from '../../config/repository-json/owner.ts';
 import type { TemporalConnection } from '../temporal-connection.ts';
 
@@ -11,7 +11,7 @@ const POLL_MS = 75_000;
 export async function isInstallationPolling({ connection, namespace }: TemporalConnection, owner: Owner): Promise<boolean> {
   const request: object = {
     namespace,
-    taskQueue: { name: installationQueue(owner.agent, owner.installationId) },
+    taskQueue: { name: slotQueue(owner.installationId, 'steps') },
     taskQueueType: ACTIVITIES,
   };
   const { pollers } = await connection.workflowService.describeTaskQueue(request);

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { parse, stringify } from 'yaml';
 import { currentOwner } from '../../../src/activities/stored/ownership.ts';
 import { readTimelines } from '../../../src/activities/stored/timelines.ts';
-import { agentQueue, databaseQueue, installationQueue } from '../../../src/contract/names.ts';
+import { agentQueue, databaseQueue, slotQueue, SLOT_KINDS } from '../../../src/contract/names.ts';
 import type { AgentProcess } from '../../support/agent-process.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';
 import { waitUntil } from '../../support/wait-until.ts';
@@ -43,7 +43,8 @@ test('claims a database that nobody owns, with its first timeline, and polls its
   const owner = await currentOwner(repository, DATABASE);
   expect(owner).toMatchObject({ agent: 'db1', generation: 1, timeline: '0001', temporal: { namespace: scene.namespace } });
   expect((await readTimelines(repository, DATABASE)).get('0001')).toMatchObject({ parent: null, why: 'first', generation: 1 });
-  for (const queue of [databaseQueue(DATABASE), agentQueue('db1'), installationQueue('db1', owner!.installationId)]) {
+  const slots = SLOT_KINDS.map((kind) => slotQueue(owner!.installationId, kind));
+  for (const queue of [databaseQueue(DATABASE), agentQueue('db1'), ...slots]) {
     await waitUntil(`the agent polls ${queue}`, async () => (await scene.pollers(queue)).includes(identityOf(agent)));
   }
 });

@@ -1,0 +1,50 @@
+import type { Activities } from '../activities/activities.ts';
+
+/** What each step does, as an operator reads it beside the step in Temporal’s UI. */
+export const STEP_SUMMARIES: Record<keyof Activities, string> = {
+  locateDatabase: 'find the agent that owns the database',
+  locateAgent: 'find the named agent',
+  locateAnywhere: 'find an agent that reaches the repository',
+  locateStandby: 'find an agent that stands by for the database',
+  findStaleServer: 'look whether a former owner’s server still answers',
+  findLockHolder: 'look which run holds the database’s lock',
+
+  prepareBackup: 'check server, repository, owner and timeline',
+  pinWal: 'pin the log’s segments and note their sizes',
+  storeSegments: 'store the log that the repository lacks',
+  storeAttachments: 'store machine definitions and server config',
+  digestState: 'replay the log for the state’s digest',
+  writeManifest: 'write the manifest: the backup exists from here on',
+  unpinWal: 'unpin the log’s segments',
+
+  chooseBackup: 'choose the backup',
+  verifyStoredBackup: 'read the backup and compare it with its manifest',
+  recordVerification: 'record the verification’s result',
+  findAlternative: 'look for a sound backup to use instead',
+
+  chooseTestPoint: 'choose the backup to test',
+  stageTest: 'fetch the backup into a scratch place',
+  testServer: 'start a real server on it, compare, write, restart twice',
+  recordTest: 'record the test’s result',
+  clearTest: 'clear the scratch place',
+
+  inspectLiveDatabase: 'look whether the database is up and complete',
+  findCandidates: 'look for the states that can be recovered',
+  prepareHost: 'run the configured commands that prepare the host',
+  readOwnerGeneration: 'read who owns the database',
+  takeOwnership: 'take the database over',
+  endRunOfLostOwner: 'end the lost owner’s run that holds the lock',
+
+  planRestore: 'plan the restore',
+  stageWal: 'fetch the backup, check each record, replay',
+  rehearse: 'start a real server on the fetched files and compare',
+  nameSwap: 'note which data are in place',
+  swapIn: 'stop the server, swap the data, start the server',
+  rollBack: 'put the replaced data back and start the server',
+  verifyLive: 'compare the running server with the backup',
+  placeElsewhere: 'move the fetched files to their directory',
+  clearStaging: 'clear the fetched files',
+
+  readBackups: 'list the backups',
+  describeProtection: 'read how well the database is protected',
+};
