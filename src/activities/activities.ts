@@ -1,5 +1,6 @@
 import type { ActivityDeps } from './activity-deps.ts';
 import { type ActivityBody, activity } from './activity.ts';
+import { createAttempts } from './attempts.ts';
 import { storeAttachments } from './backup/attachments.ts';
 import { digestState } from './backup/digest-state.ts';
 import { pinWal, unpinWal } from './backup/pinned-segments.ts';
@@ -84,6 +85,7 @@ type Body<Name extends keyof Verbs> = ReturnType<Verbs[Name]>;
 export type Activities = { [Name in keyof Verbs]: (input: Parameters<Body<Name>>[0]) => ReturnType<Body<Name>> };
 
 export function createActivities(deps: ActivityDeps): Activities {
-  const made = Object.entries(verbs).map(([name, make]) => [name, activity(deps, make(deps) as ActivityBody<unknown, unknown>)]);
+  const attempts = createAttempts();
+  const made = Object.entries(verbs).map(([name, make]) => [name, activity(deps, attempts, make(deps) as ActivityBody<unknown, unknown>)]);
   return Object.fromEntries(made) as Activities;
 }

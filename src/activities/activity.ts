@@ -2,22 +2,34 @@ import { ROLLED_BACK_CODES } from '../contract/restore.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import type { ActivityDeps } from './activity-deps.ts';
 import { activityFailure } from './activity-failure.ts';
-import { currentRun, type RunPort } from './run-port.ts';
+import type { Attempts } from './attempts.ts';
+import { currentRun, currentStep, type RunPort } from './run-port.ts';
 
 /** The body of an activity: it knows its run as a port, and fails with RstowErrors. */
 export type ActivityBody<Input, Output> = (input: Input, run: RunPort) => Promise<Output>;
 
-/** Makes an activity of a body: heartbeats while it runs, our errors as Temporal failures, cancellation untouched. */
-export function activity<Input, Output>(deps: ActivityDeps, body: ActivityBody<Input, Output>): (input: Input) => Promise<Output> {
+/**
+ * Makes an activity of a body: heartbeats while it runs, our errors as Temporal failures, cancellation untouched, and
+ * never two attempts of one step at once.
+ */
+export function activity<Input, Output>(
+  deps: ActivityDeps,
+  attempts: Attempts,
+  body: ActivityBody<Input, Output>,
+): (input: Input) => Promise<Output> {
   return async (input) => {
-    const run = currentRun(deps.runs, deps.config.timing.heartbeatMs);
+    const attempt = attempts.begin(currentStep());
+    const run = currentRun(deps.runs, deps.config.timing.heartbeatMs, attempt.overtaken);
     try {
+      await attempt.turn(run.signal);
+      run.signal.throwIfAborted();
       return await body(input, run);
     } catch (error) {
       if (run.signal.aborted && !saysWhereTheServerIs(error)) throw run.signal.reason;
       throw activityFailure(error);
     } finally {
       run.stop();
+      attempt.end();
     }
   };
 }

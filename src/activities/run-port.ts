@@ -8,7 +8,7 @@ import type { RunRegistry } from './run-registry.ts';
 export type RunPort = {
   readonly workflowId: string;
   readonly runId: string;
-  /** Aborted when the run is cancelled, terminated, or this agent shuts down. */
+  /** Aborted when the run is cancelled, terminated, another attempt has taken over, or this agent shuts down. */
   readonly signal: AbortSignal;
   /** Facts for the operator, seen in the UI while the activity runs; never the only record of anything. */
   report(details: Record<string, string | number>): void;
@@ -17,7 +17,7 @@ export type RunPort = {
 };
 
 /** The run of the activity that calls this. Heartbeats go on by themselves until `stop`. */
-export function currentRun(runs: RunRegistry, heartbeatMs: number): RunPort & { stop(): void } {
+export function currentRun(runs: RunRegistry, heartbeatMs: number, overtaken: AbortSignal): RunPort & { stop(): void } {
   const { workflowExecution } = Context.current().info;
   const { workflowId, runId } = workflowExecution ?? { workflowId: '', runId: '' };
   let details: Record<string, string | number> = {};
@@ -25,7 +25,7 @@ export function currentRun(runs: RunRegistry, heartbeatMs: number): RunPort & { 
   return {
     workflowId,
     runId,
-    signal: cancellationSignal(),
+    signal: AbortSignal.any([cancellationSignal(), overtaken]),
     report: (facts) => {
       details = facts;
       heartbeat(details);
@@ -33,4 +33,10 @@ export function currentRun(runs: RunRegistry, heartbeatMs: number): RunPort & { 
     checkOpen: () => runs.checkOpen(workflowId, runId),
     stop: () => clearInterval(ticker),
   };
+}
+
+/** Names the step of the run that calls this, the same in each of its attempts. */
+export function currentStep(): string {
+  const { activityId, activityType, workflowExecution } = Context.current().info;
+  return `${workflowExecution?.runId ?? ''}/${activityType}/${activityId}`;
 }

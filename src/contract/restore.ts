@@ -22,8 +22,11 @@ export const parseRestoreInput = inputParser('restore', fields);
 /** Failures that tell that the restored data are bad; others leave the old data in place, or a server that runs well. */
 export const ROLLED_BACK_CODES: readonly string[] = ['service-start-failed', 'digest-different'];
 
-/** Whether a real server booted on the restored files before they took the old ones' place. */
-export type RehearsalOutcome = 'passed' | 'skipped' | 'off';
+/**
+ * Whether a real server booted on the restored files before they took the old ones' place. `unfinished`: it booted, and
+ * stopped answering before its whole state was compared.
+ */
+export type RehearsalOutcome = 'passed' | 'unfinished' | 'skipped' | 'off';
 
 export type RestoreSummary = {
   label: string;

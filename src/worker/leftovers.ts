@@ -1,6 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { endScratchServer } from '../activities/server/scratch-server.ts';
+import { endScratchServers } from '../activities/server/scratch-server.ts';
 import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';
 import { removeScratch } from '../io/agent-state/scratch.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
@@ -32,7 +32,7 @@ export async function clearScratch({ agent, databases }: AgentConfig, runs: Runs
     const dataDir = join(folder, runId);
     if (!(await hasEnded(runs, runId, dataDir))) continue;
     // Which database it was is not told there.
-    for (const settings of Object.values(databases)) await endScratchServer({ settings, dataDir, runId });
+    for (const settings of Object.values(databases)) await endScratchServers({ settings, dataDir, runId });
     await removeScratch(agent.stateDir, runId);
   }
 }
@@ -61,7 +61,7 @@ async function clearRestore(settings: DatabaseConfig, runId: string): Promise<vo
   const { dataDir, safetyCopyMs } = settings;
   const { root, wal, replaced, rehearsal, rejected } = restorePaths(dataDir, runId);
   // The rehearsal's server may have outlived its agent.
-  await endScratchServer({ settings, dataDir: rehearsal, runId });
+  await endScratchServers({ settings, dataDir: rehearsal, runId });
   for (const staged of [wal, rehearsal]) await rm(staged, { recursive: true, force: true });
   for (const kept of [replaced, rejected]) {
     // The swap moved something in: that is when the folder changed last.

@@ -74,6 +74,8 @@ function pinned(place: Place, { finalCodes = [], slots = 'steps', ...options }: 
   });
 }
 
+const CODES = Object.keys(errorTable);
+
 /** Takes seconds; what still fails after the step's bound is told to a person. */
 export const step = (place: Place): Activities => pinned(place, { scheduleToCloseTimeout: place.timing.stepGiveUpMs });
 
@@ -97,10 +99,15 @@ function slotsOfRun(): SlotKind {
   }
 }
 
+/**
+ * Looks at data that are in place and good as far as anybody knows. It takes as long as the state is large, and has a
+ * patience of its own: whatever it fails with is final.
+ */
+export const comparison = (place: Place): Activities =>
+  pinned(place, { startToCloseTimeout: '12h', scheduleToCloseTimeout: place.timing.transferGiveUpMs, finalCodes: CODES });
+
 /** Compensations and whatever ends with the server up: tried for as long as an agent may need to come back. */
 export const cleanup = (place: Place): Activities => pinned(place, { scheduleToCloseTimeout: '7d' });
-
-const CODES = Object.keys(errorTable);
 
 /** What is asked before the server is touched. */
 const ASKED_FIRST = ['temporal-unreachable', 'repository-unavailable'];

@@ -4,7 +4,7 @@ import type { SwapInput, SwappedIn } from '../activities/restore/swap-in.ts';
 import { type DataInPlace, notRolledBackClause, restoredInPlaceClause, rolledBackClause } from '../contract/data-in-place.ts';
 import { ROLLED_BACK_CODES } from '../contract/restore.ts';
 import type { Warning } from '../contract/result.ts';
-import { step, swap, swapBack } from './activity-proxies.ts';
+import { comparison, step, swap, swapBack } from './activity-proxies.ts';
 import type { Run } from './run.ts';
 import { runFailure } from './run-failure.ts';
 
@@ -24,7 +24,7 @@ export async function swapInPlace(run: Run, place: Place, plan: Omit<SwapInput, 
     swapped = await swap(place).swapIn(input);
     run.phase('comparing the restored state over the wire');
     // The new data are in: whoever cancels now waits for the comparison, and gets the result.
-    const { warnings } = await CancellationScope.nonCancellable(() => step(place).verifyLive({ database, ...plan }));
+    const { warnings } = await CancellationScope.nonCancellable(() => comparison(place).verifyLive({ database, ...plan }));
     return { ...swapped, warnings };
   } catch (error) {
     const failure = runFailure(error);

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { scratchContainerName } from '../../src/activities/server/scratch-service.ts';
+import { scratchContainerPrefix } from '../../src/activities/server/scratch-service.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import type { RestoreResult } from '../../src/contract/restore.ts';
 import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';
 import { livingProcesses, unlessGone } from '../../src/io/process/proc.ts';
-import { type ContainerServiceConfig, createContainerService, removeContainer } from '../../src/io/service/container-service.ts';
+import { type ContainerServiceConfig, createContainerService, removeContainers } from '../../src/io/service/container-service.ts';
 import { portState } from '../../src/io/service/port-state.ts';
 import { clearScratch } from '../../src/worker/leftovers.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
@@ -79,7 +79,9 @@ describe.skipIf(found === undefined)('a recovery test in a container (needs a po
   it('removes the container of an agent that died, and goes on', async () => {
     const handle = await start();
     const { runId } = await handle.describe();
-    await waitUntil('its container runs', async () => (await containersNow()).includes(scratchContainerName(runId)));
+    await waitUntil('its container runs', async () =>
+      (await containersNow()).some((name) => name.startsWith(scratchContainerPrefix(runId))),
+    );
     await scene.agent.kill('SIGKILL');
     agent = await scene.startAgent(scene.stack.configFile);
     expect(await handle.result()).toMatchObject({ outcome: 'done', stateDigest: backup.stateDigest });
@@ -89,10 +91,12 @@ describe.skipIf(found === undefined)('a recovery test in a container (needs a po
   it('removes the container of an agent that died, where its run was terminated as well', async () => {
     const handle = await start();
     const { runId } = await handle.describe();
-    await waitUntil('its container runs', async () => (await containersNow()).includes(scratchContainerName(runId)));
+    await waitUntil('its container runs', async () =>
+      (await containersNow()).some((name) => name.startsWith(scratchContainerPrefix(runId))),
+    );
     await agent.kill('SIGKILL');
     await handle.terminate('as planted');
-    expect(await containersNow()).toEqual([scratchContainerName(runId)]);
+    expect(await containersNow()).toEqual([expect.stringMatching(`^${scratchContainerPrefix(runId)}`)]);
     await clearScratch(scene.stack.config, { runState: async () => Promise.resolve('closed' as const) });
     await expectNothingLeft(agent.pid);
   });
@@ -111,7 +115,7 @@ describe.skipIf(found === undefined)('a container service (needs a podman that r
       ...{ startTimeoutMs: 30_000, stopTimeoutMs: 20_000 },
     };
   });
-  afterAll(() => removeContainer(config));
+  afterAll(() => removeContainers(config.engine, `^${config.name}$`));
 
   it('starts once, shows no value of its environment to others, and ends by SIGINT within its time', async () => {
     const service = createContainerService(config);
@@ -138,7 +142,7 @@ describe.skipIf(found === undefined)('a container service (needs a podman that r
   });
 
   it('has no container where the engine is not installed', async () => {
-    await removeContainer({ engine: 'no-such-engine' as 'docker', name: 'rstow-none' });
+    await removeContainers('no-such-engine' as 'docker', '^rstow-none$');
   });
 });
 

@@ -8,7 +8,7 @@ export type FakeRequest = { id: string; op: string; params: Record<string, unkno
 export type FakeRcpServer = { address: string; stop: () => Promise<void> };
 
 /** `answer` is called for each request but PING; it may also do something else to the socket. */
-export async function startFakeRcpServer(answer: (request: FakeRequest, socket: Socket) => void): Promise<FakeRcpServer> {
+export async function startFakeRcpServer(answer: (request: FakeRequest, socket: Socket) => void, port = 0): Promise<FakeRcpServer> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -22,7 +22,7 @@ export async function startFakeRcpServer(answer: (request: FakeRequest, socket: 
         else answer(request, socket);
       }
     });
-  }).listen(0, '127.0.0.1');
+  }).listen(port, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');

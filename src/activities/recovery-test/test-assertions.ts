@@ -2,29 +2,34 @@ import type { Assertions, CountAssertion, InstanceAssertion } from '../../contra
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { canonicalJson } from '../../core/json/canonical-json.ts';
 import { valueAtPath } from '../../core/json/json-path.ts';
-import { getInstance, LIST_PAGE_INSTANCES_MAX, listInstances } from '../../io/rstmdb/instances.ts';
+import { type Connector, instancePages } from '../../io/rstmdb/instance-pages.ts';
+import { getInstance } from '../../io/rstmdb/instances.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
 
 /** Holds what the operator knows against the recovered server; gives how many held. Fails: assertion-failed, naming the first. */
-export async function checkAssertions(client: RstmdbClient, assertions: Assertions): Promise<number> {
+export async function checkAssertions(connect: Connector, assertions: Assertions): Promise<number> {
   const { counts = [], instances = [] } = assertions ?? {};
-  const found = counts.length === 0 ? new Map<string, number>() : await countByState(client);
+  const found = counts.length === 0 ? new Map<string, number>() : await countByState(connect);
   for (const assertion of counts) checkCount(assertion, found);
-  for (const assertion of instances) await checkInstance(client, assertion);
+  const client = await connect();
+  try {
+    for (const assertion of instances) await checkInstance(client, assertion);
+  } finally {
+    await client.close();
+  }
   return counts.length + instances.length;
 }
 
-async function countByState(client: RstmdbClient): Promise<Map<string, number>> {
+async function countByState(connect: Connector): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
   const add = (key: string): void => void counts.set(key, (counts.get(key) ?? 0) + 1);
-  for (let offset = 0; ; offset += LIST_PAGE_INSTANCES_MAX) {
-    const { instances, total } = await listInstances(client, { limit: LIST_PAGE_INSTANCES_MAX, offset });
+  for await (const { instances } of instancePages(connect)) {
     for (const { machine, state } of instances) {
       add(machine);
       add(stateKey(machine, state));
     }
-    if (offset + LIST_PAGE_INSTANCES_MAX >= total) return counts;
   }
+  return counts;
 }
 
 function checkCount({ machine, state, min, max }: CountAssertion, counts: ReadonlyMap<string, number>): void {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Assertions } from '../../contract/test-recovery.ts';
 import { assert } from '../../core/errors/assert.ts';
@@ -15,11 +16,12 @@ import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { serviceOf } from '../server/managed-service.ts';
 import { memoryShortage } from '../server/memory-check.ts';
-import { withServer } from '../server/rstmdb-connection.ts';
-import { bootScratchServer, endScratchServer } from '../server/scratch-server.ts';
+import { serverConnector, withServer } from '../server/rstmdb-connection.ts';
+import { bootScratchServer, endScratchServer, endScratchServers } from '../server/scratch-server.ts';
 import type { ScratchPlace } from '../server/scratch-service.ts';
-import { type LiveServer, showsSameState } from '../state/float-drift.ts';
-import { liveDigest } from '../state/live-digest.ts';
+import { showsSameState } from '../state/float-drift.ts';
+import { readLiveDigest } from '../state/live-digest.ts';
+import type { LiveServer } from '../state/live-reading.ts';
 import type { ReplaySource } from '../state/replay-segments.ts';
 import { type StagedTest, testDataDir } from './stage-test.ts';
 import { checkAssertions } from './test-assertions.ts';
@@ -40,8 +42,8 @@ const DEFINITION = '{"states":["written"],"initial":"written","transitions":[]}'
 export const testServer =
   (deps: ActivityDeps) =>
   async (input: TestServerInput, run: RunPort): Promise<TestedServer> => {
-    const place = await testPlace(deps, input.database, run);
-    await endScratchServer(place);
+    const place: ScratchPlace = { ...(await testPlace(deps, input.database, run)), attempt: randomUUID() };
+    await endScratchServers(place);
     await cutLog(join(place.dataDir, 'wal'), endOf(input.staged));
     const shortage = await memoryShortage(input.staged.extents.sizeBytes, place.settings);
     if (shortage !== undefined) throw shortage;
@@ -56,11 +58,11 @@ export const testServer =
 export const clearTest =
   (deps: ActivityDeps) =>
   async ({ database }: { database: string }, run: RunPort): Promise<void> => {
-    await endScratchServer(await testPlace(deps, database, run));
+    await endScratchServers(await testPlace(deps, database, run));
     await removeScratch(deps.config.agent.stateDir, run.runId);
   };
 
-async function testPlace(deps: ActivityDeps, database: string, { runId }: RunPort): Promise<ScratchPlace> {
+async function testPlace(deps: ActivityDeps, database: string, { runId }: RunPort): Promise<Omit<ScratchPlace, 'attempt'>> {
   return { settings: databaseSettings(deps.config, database), dataDir: await testDataDir(deps, runId), runId };
 }
 
@@ -73,7 +75,7 @@ async function proveServer(deps: ActivityDeps, place: ScratchPlace, { input, run
   let server = await bootScratchServer(place, timing, run.signal);
   const startMs = clock.lapMs();
   await requireSameState({ settings: server, timing }, { staged: input.staged, walDir: join(place.dataDir, 'wal') }, run);
-  const assertionsHeld = await withServer(server.server, options, (client) => checkAssertions(client, input.assertions));
+  const assertionsHeld = await checkAssertions(serverConnector(server.server, options), input.assertions);
   const compareMs = clock.lapMs();
   await withServer(server.server, options, (client) => writeMark(client, run.runId));
   const writeMs = clock.lapMs();
@@ -97,7 +99,7 @@ type Recovered = { staged: StagedTest; walDir: string };
 /** Equal digests, or equal but for the floats that a server itself moves at each start. */
 async function requireSameState(server: LiveServer, { staged, walDir }: Recovered, run: RunPort): Promise<void> {
   const { stateDigest } = staged;
-  const { stateDigest: found } = await liveDigest(server.settings, server.timing, run.signal);
+  const { stateDigest: found } = await readLiveDigest(server, run);
   if (found === stateDigest || (await showsSameState(server, await filesIn(walDir), run))) return;
   throw new RstowError('digest-different', `a server on the recovered log shows the state ${found}, not ${stateDigest}`, {
     details: { found, promised: stateDigest },

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { RestorePlan } from '../../config/repository-json/restore-plan.ts';
 import type { RehearsalOutcome } from '../../contract/restore.ts';
+import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { repeatTree, removeTree } from '../../io/data-directory/file-tree.ts';
 import { restorePaths } from '../../io/data-directory/staging.ts';
@@ -10,20 +12,22 @@ import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { type ManagedServer, serviceOf } from '../server/managed-service.ts';
 import { memoryShortage } from '../server/memory-check.ts';
-import { bootScratchServer, endScratchServer } from '../server/scratch-server.ts';
+import { bootScratchServer, endScratchServer, endScratchServers } from '../server/scratch-server.ts';
 import type { ScratchPlace } from '../server/scratch-service.ts';
 import { showsSameState } from '../state/float-drift.ts';
-import { liveDigest } from '../state/live-digest.ts';
+import { readLiveDigest } from '../state/live-digest.ts';
+import { unfinishedComparison } from './comparison-warning.ts';
 import { readPlan } from './plan-restore.ts';
 import { plannedFiles } from './planned-files.ts';
 
 export type RehearseInput = { database: string; repository: string; planKey: string };
-export type Rehearsed = { rehearsal: RehearsalOutcome; warnings: { code: string; message: string }[] };
+export type Rehearsed = { rehearsal: RehearsalOutcome; warnings: Warning[] };
 
 /**
  * Boots a real server on hard links of the restored files, on a private port, and compares the state that it shows. It
- * gets no write; the files are proved unchanged. Fails: rehearsal-failed, not-enough-memory, not-enough-space,
- * port-taken. Twice: begins anew.
+ * gets no write; the files are proved unchanged. A server that boots, and then stops answering, is a warning: the replay
+ * has compared the state already. Fails: rehearsal-failed, digest-different, not-enough-memory, not-enough-space,
+ * port-taken. Twice: begins anew, in a place of its own.
  */
 export const rehearse =
   (deps: ActivityDeps) =>
@@ -40,46 +44,47 @@ export const rehearse =
       if (policy === 'required') throw tooBig;
       return { rehearsal: 'skipped', warnings: [{ code: tooBig.code, message: tooBig.message }] };
     }
-    const place = { settings, dataDir: restorePaths(plan.dataDir, run.runId).rehearsal, runId: run.runId };
-    await bootOnce(deps, { place, plan, run });
-    return { rehearsal: 'passed', warnings: [] };
+    const { rehearsal: folder } = restorePaths(plan.dataDir, run.runId);
+    const attempt = randomUUID();
+    const place: ScratchPlace = { settings, dataDir: join(folder, attempt), runId: run.runId, attempt };
+    // Whatever an earlier attempt left: its server, then its folder.
+    await endScratchServers({ ...place, dataDir: folder });
+    await removeTree(plan.dataDir, folder);
+    return bootOnce(deps, { place, plan, run });
   };
 
 type Boot = { place: ScratchPlace; plan: RestorePlan; run: RunPort };
 
-async function bootOnce(deps: ActivityDeps, boot: Boot): Promise<void> {
+async function bootOnce(deps: ActivityDeps, boot: Boot): Promise<Rehearsed> {
   const { place, plan, run } = boot;
   const { wal } = restorePaths(plan.dataDir, run.runId);
-  await clear(boot);
-  await repeatTree(wal, join(place.dataDir, 'wal'));
-  const before = await treeStamp(wal);
   try {
+    await repeatTree(wal, join(place.dataDir, 'wal'));
+    const before = await treeStamp(wal);
     run.report({ rehearsing: wal });
     const server = await bootScratchServer(place, deps.config.timing, run.signal);
-    await requireSame(deps, boot, server);
+    const unfinished = await requireSame(deps, boot, server);
     await serviceOf(server).stop();
+    if ((await treeStamp(wal)) !== before) throw new RstowError('rehearsal-failed', 'the rehearsal changed the restored files');
+    return unfinished === undefined ? { rehearsal: 'passed', warnings: [] } : { rehearsal: 'unfinished', warnings: [unfinished] };
   } catch (error) {
     throw rehearsalFailure(error);
   } finally {
-    await clear(boot);
+    await endScratchServer(place);
+    await removeTree(plan.dataDir, place.dataDir);
   }
-  if ((await treeStamp(wal)) !== before) throw new RstowError('rehearsal-failed', 'the rehearsal changed the restored files');
 }
 
-/** Whatever an earlier attempt left: its server, then its folder. */
-async function clear({ place, plan }: Boot): Promise<void> {
-  await endScratchServer(place);
-  await removeTree(plan.dataDir, place.dataDir);
-}
-
-/** Fails: digest-different. */
-async function requireSame(deps: ActivityDeps, { plan, run }: Boot, settings: ManagedServer): Promise<void> {
-  const { timing } = deps.config;
+/** Gives a warning where the server stopped answering before all was compared. Fails: digest-different. */
+async function requireSame(deps: ActivityDeps, { plan, run }: Boot, settings: ManagedServer): Promise<Warning | undefined> {
+  const server = { settings, timing: deps.config.timing };
   const { wal: walDir } = restorePaths(plan.dataDir, run.runId);
-  const { stateDigest } = await liveDigest(settings, timing, run.signal);
-  if (stateDigest === plan.stateDigest || (await showsSameState({ settings, timing }, plannedFiles(plan, walDir), run))) return;
-  throw new RstowError('digest-different', `a server on the restored files shows the state ${stateDigest}, not ${plan.stateDigest}`, {
-    details: { found: stateDigest, promised: plan.stateDigest },
+  return unfinishedComparison(async () => {
+    const { stateDigest } = await readLiveDigest(server, run);
+    if (stateDigest === plan.stateDigest || (await showsSameState(server, plannedFiles(plan, walDir), run))) return undefined;
+    throw new RstowError('digest-different', `a server on the restored files shows the state ${stateDigest}, not ${plan.stateDigest}`, {
+      details: { found: stateDigest, promised: plan.stateDigest },
+    });
   });
 }
 

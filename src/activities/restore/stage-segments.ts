@@ -1,28 +1,58 @@
 import type { PlannedSegment } from '../../core/backup/segment-plan.ts';
 import { segmentFileName } from '../../core/wal/segment-id.ts';
-import { writeStagedSegment } from '../../io/data-directory/staging.ts';
+import { closeStaging, writeStagedSegment } from '../../io/data-directory/staging.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import type { RunPort } from '../run-port.ts';
 import { storedSegment } from '../stored/stored-segment.ts';
 
+/** So many small segments are written side by side: the disk syncs them together. A large one has the disk for itself. */
+const BATCH_SEGMENTS_MAX = 16;
+const BATCH_SIZE_BYTES_MAX = 4 * 1024 * 1024;
+
+type Staging = { repository: Repository; planned: readonly PlannedSegment[]; walDir: string; run: RunPort };
+
 /**
- * Fetches whole segments into a folder, each checked while it streams in, durable when its name appears.
+ * Fetches whole segments into a folder, each checked while it streams in; all are durable at the end.
  * Fails: missing-object, truncated-object, damaged-object, not-enough-space, repository-unavailable. Twice: what is
  * there is kept.
  */
-export async function stageSegments(work: {
-  repository: Repository;
-  planned: readonly PlannedSegment[];
-  walDir: string;
-  run: RunPort;
-}): Promise<void> {
-  const { repository, walDir, run } = work;
-  const { signal } = run;
+export async function stageSegments(staging: Staging): Promise<void> {
+  const { walDir, run, planned } = staging;
+  const totalBytes = planned.reduce((sum, { endBytes }) => sum + endBytes, 0);
   let bytesDone = 0;
-  for (const planned of work.planned) {
-    run.report({ fetching: segmentFileName(planned.segment), bytesDone });
-    const content = (): AsyncIterable<Uint8Array> => storedSegment({ repository, planned, signal });
-    await writeStagedSegment({ walDir, segment: planned.segment, sizeBytes: planned.endBytes, content, signal });
-    bytesDone += planned.endBytes;
+  for (const batch of batchesOf(planned)) {
+    run.report({ fetching: segmentFileName(batch[0].segment), bytesDone, totalBytes });
+    await stageBatch(staging, batch);
+    bytesDone += batch.reduce((sum, { endBytes }) => sum + endBytes, 0);
   }
+  await closeStaging(walDir);
+}
+
+/** All come to their end before the first failure is told: none writes on behind the caller's back. */
+async function stageBatch({ repository, walDir, run }: Staging, batch: readonly PlannedSegment[]): Promise<void> {
+  const { signal } = run;
+  const writing = batch.map((planned) => {
+    const content = (): AsyncIterable<Uint8Array> => storedSegment({ repository, planned, signal });
+    return writeStagedSegment({ walDir, segment: planned.segment, sizeBytes: planned.endBytes, content, signal });
+  });
+  const failed = (await Promise.allSettled(writing)).find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+type Batch = [PlannedSegment, ...PlannedSegment[]];
+
+function* batchesOf(planned: readonly PlannedSegment[]): Generator<Batch> {
+  let batch: Batch | undefined;
+  let sizeBytes = 0;
+  for (const segment of planned) {
+    sizeBytes += segment.endBytes;
+    if (batch !== undefined && batch.length < BATCH_SEGMENTS_MAX && sizeBytes <= BATCH_SIZE_BYTES_MAX) {
+      batch.push(segment);
+      continue;
+    }
+    if (batch !== undefined) yield batch;
+    batch = [segment];
+    sizeBytes = segment.endBytes;
+  }
+  if (batch !== undefined) yield batch;
 }

@@ -1,6 +1,10 @@
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { DatabaseConfig } from '../../config/agent-config.ts';
+import type { RestorePlan } from '../../config/repository-json/restore-plan.ts';
 import type { Warning } from '../../contract/result.ts';
 import { summariseExtents } from '../../core/backup/extents-summary.ts';
+import { errorRow } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { walOffsetText } from '../../core/wal/wal-offset.ts';
 import { ping } from '../../io/rstmdb/server.ts';
@@ -9,38 +13,65 @@ import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { withServer } from '../server/rstmdb-connection.ts';
 import { showsSameState } from '../state/float-drift.ts';
-import { liveDigest } from '../state/live-digest.ts';
+import { readLiveDigest } from '../state/live-digest.ts';
+import { unfinishedComparison } from './comparison-warning.ts';
 import { readPlan } from './plan-restore.ts';
 import { plannedFiles } from './planned-files.ts';
 
 export type VerifyLiveInput = { database: string; repository: string; planKey: string };
 
+const POLL_MS = 1_000;
+
 /**
  * Asks the restored server over the wire: it answers, takes the token, and shows the backup's state. Once clients
- * write, its state is no longer the backup's: then the machines are compared, and the result says so.
- * Fails: digest-different, server-unreachable, server-refused. Twice: the same.
+ * write, its state is no longer the backup's: then the machines are compared, and the result says so. It may take as long
+ * as the state is large; a server that can't be reached at all is waited for as long as a step may take.
+ * Fails: digest-different, server-unreachable, server-refused, repository-unavailable. Twice: the same.
  */
 export const verifyLive =
   (deps: ActivityDeps) =>
   async (input: VerifyLiveInput, run: RunPort): Promise<{ warnings: Warning[] }> => {
     const settings = databaseSettings(deps.config, input.database);
-    const plan = await readPlan(await deps.openRepository(input.repository), input.planKey);
     const { timing } = deps.config;
-    await withServer(settings.server, { timing, signal: run.signal }, ping);
-    const live = await liveDigest(settings, timing, run.signal);
-    const { end } = summariseExtents(plan.segments);
-    const untouched = live.quiescent && live.latestOffset !== undefined && walOffsetText(live.latestOffset) === end;
-    const files = plannedFiles(plan, join(settings.dataDir, 'wal'));
-    if (untouched && live.stateDigest !== plan.stateDigest && !(await showsSameState({ settings, timing }, files, run))) {
-      throw new RstowError('digest-different', `the restored server shows the state ${live.stateDigest}, not ${plan.stateDigest}`, {
-        details: { found: live.stateDigest, promised: plan.stateDigest },
-      });
-    }
-    if (live.machines < plan.machines) {
-      throw new RstowError('digest-different', `the restored server shows ${live.machines} machines, not ${plan.machines}`);
-    }
-    return { warnings: untouched ? [] : [writtenMeanwhile] };
+    const patience = { forMs: timing.stepGiveUpMs, signal: run.signal };
+    const plan = await patiently(patience, async () => readPlan(await deps.openRepository(input.repository), input.planKey));
+    await patiently(patience, () => withServer(settings.server, { timing, signal: run.signal }, ping));
+    const warning = await unfinishedComparison(() => compareLive(deps, { settings, plan, run }));
+    return { warnings: warning === undefined ? [] : [warning] };
   };
+
+type Comparison = { settings: DatabaseConfig; plan: RestorePlan; run: RunPort };
+
+/** Fails: digest-different, comparison-unfinished. */
+async function compareLive({ config }: ActivityDeps, { settings, plan, run }: Comparison): Promise<Warning | undefined> {
+  const server = { settings, timing: config.timing };
+  const live = await readLiveDigest(server, run);
+  const { end } = summariseExtents(plan.segments);
+  const untouched = live.quiescent && live.latestOffset !== undefined && walOffsetText(live.latestOffset) === end;
+  const files = plannedFiles(plan, join(settings.dataDir, 'wal'));
+  if (untouched && live.stateDigest !== plan.stateDigest && !(await showsSameState(server, files, run))) {
+    throw new RstowError('digest-different', `the restored server shows the state ${live.stateDigest}, not ${plan.stateDigest}`, {
+      details: { found: live.stateDigest, promised: plan.stateDigest },
+    });
+  }
+  if (live.machines < plan.machines) {
+    throw new RstowError('digest-different', `the restored server shows ${live.machines} machines, not ${plan.machines}`);
+  }
+  return untouched ? undefined : writtenMeanwhile;
+}
+
+/** Asks again while trying again can help. */
+async function patiently<T>({ forMs, signal }: { forMs: number; signal: AbortSignal }, ask: () => Promise<T>): Promise<T> {
+  const deadlineMs = performance.now() + forMs;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof RstowError) || !errorRow(error.code).retryable || performance.now() >= deadlineMs) throw error;
+      await delay(POLL_MS, undefined, { signal });
+    }
+  }
+}
 
 const writtenMeanwhile: Warning = {
   code: 'written-meanwhile',

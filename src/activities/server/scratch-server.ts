@@ -3,12 +3,12 @@ import type { DatabaseConfig, TimingConfig } from '../../config/agent-config.ts'
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { processesWithOpenFilesUnder } from '../../io/process/open-files.ts';
 import { portHolders } from '../../io/process/port-holders.ts';
-import { removeContainer } from '../../io/service/container-service.ts';
+import { removeContainers } from '../../io/service/container-service.ts';
 import { endHolders } from '../../io/service/end-holders.ts';
 import { freePort, isPortFree } from '../../io/service/free-port.ts';
 import { runningProcesses } from '../../io/service/process-service.ts';
 import { type ManagedServer, serviceOf, startServer } from './managed-service.ts';
-import { scratchContainerName, type ScratchPlace, scratchServer } from './scratch-service.ts';
+import { scratchContainerPrefix, type ScratchPlace, scratchServer } from './scratch-service.ts';
 
 /** A port that we chose may be taken by somebody else before the server has it; so many are tried. */
 const PORTS_MAX = 5;
@@ -33,11 +33,19 @@ export async function bootScratchServer(place: ScratchPlace, timing: TimingConfi
   }
 }
 
-/** Ends whatever an attempt of the run has started on the data. Fails: service-stop-failed. Twice: no-op. */
-export async function endScratchServer({ settings, dataDir, runId }: ScratchPlace): Promise<void> {
-  const { container } = settings.rehearsal;
-  if (container !== undefined) await removeContainer({ engine: container.engine, name: scratchContainerName(runId) });
-  await endHolders(dataDir, { graceMs: 0 });
+/** Ends what the attempt has started on its data. Fails: service-stop-failed. Twice: no-op. */
+export async function endScratchServer({ settings, dataDir, runId, attempt }: ScratchPlace): Promise<void> {
+  await endServers(settings, dataDir, `^${scratchContainerPrefix(runId)}${attempt}$`);
+}
+
+/** Ends whatever any attempt of the run has started in the folder. Fails: service-stop-failed. Twice: no-op. */
+export async function endScratchServers({ settings, dataDir, runId }: Omit<ScratchPlace, 'attempt'>): Promise<void> {
+  await endServers(settings, dataDir, `^${scratchContainerPrefix(runId)}`);
+}
+
+async function endServers({ rehearsal }: DatabaseConfig, folder: string, names: string): Promise<void> {
+  if (rehearsal.container !== undefined) await removeContainers(rehearsal.container.engine, names);
+  await endHolders(folder, { graceMs: 0 });
 }
 
 /** Of a port that the config fixes, before anything is fetched. Fails: port-taken. */

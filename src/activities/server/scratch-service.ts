@@ -4,8 +4,14 @@ import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ManagedServer } from './managed-service.ts';
 
-/** The database whose server it is, other data, and the run that asks: it has at most one such server at a time. */
-export type ScratchPlace = { settings: DatabaseConfig; dataDir: string; runId: string };
+/** The database whose server it is, other data, and the run that asks. */
+export type ScratchPlace = {
+  settings: DatabaseConfig;
+  dataDir: string;
+  runId: string;
+  /** Of the run's step, which has at most one such server at a time: the server of another is never taken for its own. */
+  attempt: string;
+};
 
 const STOP_TIMEOUT_MS = 30_000;
 
@@ -21,9 +27,9 @@ export function scratchServer(place: ScratchPlace, port: number): ManagedServer 
   };
 }
 
-/** By it a retry, or whoever cleans up after an agent that died, finds the container. */
-export function scratchContainerName(runId: string): string {
-  return `rstow-${runId}`;
+/** What the names of all containers of a run begin with: by it whoever cleans up after an agent that died finds them. */
+export function scratchContainerPrefix(runId: string): string {
+  return `rstow-${runId}-`;
 }
 
 function processService({ settings, dataDir }: ScratchPlace, port: number): ManagedServer['service'] {
@@ -44,7 +50,7 @@ function containerService(place: ScratchPlace, port: number, container: Containe
   const { rehearsal } = place.settings;
   return {
     ...{ kind: 'container', engine, image, memoryBytes, options },
-    name: scratchContainerName(place.runId),
+    name: `${scratchContainerPrefix(place.runId)}${place.attempt}`,
     ...{ dataDir: place.dataDir, containerDataDir: container.dataDir },
     ...{ port, containerPort: container.port },
     env: { ...rehearsal.env, ...privateServer(container.dataDir, `0.0.0.0:${container.port}`) },

@@ -1,4 +1,3 @@
-import type { DatabaseConfig, TimingConfig } from '../../config/agent-config.ts';
 import { type CanonicalJson, canonicalJson } from '../../core/json/canonical-json.ts';
 import { readPresentState } from '../../core/state/instance-record.ts';
 import { normaliseDefinition } from '../../core/state/machine-definition.ts';
@@ -7,36 +6,40 @@ import { sameState } from '../../core/state/state-comparison.ts';
 import { instanceHash } from '../../core/state/state-digest.ts';
 import { RecordWindow } from '../../io/data-directory/record-window.ts';
 import type { Instance } from '../../io/rstmdb/instances.ts';
-import { fingerprintOf } from '../../io/rstmdb/live-state.ts';
+import type { LiveStateConsumer } from '../../io/rstmdb/live-state.ts';
 import type { Machine } from '../../io/rstmdb/machines.ts';
 import type { RunPort } from '../run-port.ts';
-import { withServer } from '../server/rstmdb-connection.ts';
+import { type LiveServer, readLiveState } from './live-reading.ts';
 import { type ReplaySource, replaySegments, sha256 } from './replay-segments.ts';
-
-export type LiveServer = { settings: Pick<DatabaseConfig, 'server'>; timing: TimingConfig };
 
 /**
  * Whether a running server shows the state of these files but for its floats: its JSON parser isn't exact, so each
  * start may move a double by a few units of its last place. For states whose digests differ; everything is read anew.
- * Fails: server-unreachable, server-refused, damaged-object.
+ * Fails: comparison-unfinished, server-refused, damaged-object.
  */
 export async function showsSameState(server: LiveServer, source: ReplaySource, run: RunPort): Promise<boolean> {
   const { index } = await replaySegments(source, run);
-  const differingMachines: Machine[] = [];
-  const differing: Instance[] = [];
-  const reading = await withServer(server.settings.server, { timing: server.timing, signal: run.signal }, (client) =>
-    fingerprintOf(client, {
-      addMachine: (machine) => {
-        if (!isMachineOf(index, machine)) differingMachines.push(machine);
-      },
-      addInstance: (instance) => {
-        if (!isInstanceOf(index, instance)) differing.push(instance);
-      },
-    }),
-  );
+  const { reading, consumer } = await readLiveState(server, run, () => createComparing(index));
   const { machines, instances } = index.counts();
-  if (differingMachines.length > 0 || reading.machineCount !== machines || reading.instanceCount !== instances) return false;
-  return allDrifted(source, index, differing);
+  if (consumer.machinesDiffer() || reading.machineCount !== machines || reading.instanceCount !== instances) return false;
+  return allDrifted(source, index, consumer.differing);
+}
+
+type Comparing = LiveStateConsumer & { machinesDiffer(): boolean; differing: Instance[] };
+
+function createComparing(index: ReplayIndex): Comparing {
+  const differing: Instance[] = [];
+  let machinesDiffer = false;
+  return {
+    addMachine: (machine) => {
+      if (!isMachineOf(index, machine)) machinesDiffer = true;
+    },
+    addInstance: (instance) => {
+      if (!isInstanceOf(index, instance)) differing.push(instance);
+    },
+    machinesDiffer: () => machinesDiffer,
+    differing,
+  };
 }
 
 function isMachineOf(index: ReplayIndex, { machine, version, definitionText }: Machine): boolean {

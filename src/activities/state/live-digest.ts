@@ -3,8 +3,8 @@ import { canonicalJson } from '../../core/json/canonical-json.ts';
 import { normaliseDefinition } from '../../core/state/machine-definition.ts';
 import { createStateDigest, instanceHash, machineHash } from '../../core/state/state-digest.ts';
 import type { WalOffset } from '../../core/wal/wal-offset.ts';
-import { fingerprintOf } from '../../io/rstmdb/live-state.ts';
-import { withServer } from '../server/rstmdb-connection.ts';
+import type { LiveStateConsumer } from '../../io/rstmdb/live-state.ts';
+import { type Asker, type LiveServer, readLiveState } from './live-reading.ts';
 import { sha256 } from './replay-segments.ts';
 
 export type LiveDigest = {
@@ -16,20 +16,28 @@ export type LiveDigest = {
   quiescent: boolean;
 };
 
-/** The digest of the state that a running server shows. Fails: server-unreachable, server-refused. */
-export async function liveDigest(settings: Pick<DatabaseConfig, 'server'>, timing: TimingConfig, signal: AbortSignal): Promise<LiveDigest> {
-  const digest = createStateDigest();
-  const reading = await withServer(settings.server, { timing, signal }, (client) =>
-    fingerprintOf(client, {
-      addMachine: ({ machine, version, definitionText }) => {
-        const definition = normaliseDefinition(definitionText) ?? canonicalJson(definitionText);
-        digest.add(machineHash({ name: machine, version, definition }, sha256));
-      },
-      addInstance: ({ id, machine, version, state, ctxText }) => {
-        digest.add(instanceHash({ id, machine, version, state, ctx: canonicalJson(ctxText) }, sha256));
-      },
-    }),
-  );
+/** The digest of the state that a running server shows. Fails: comparison-unfinished, server-refused. */
+export async function readLiveDigest(server: LiveServer, asker: Asker): Promise<LiveDigest> {
+  const { reading, consumer } = await readLiveState(server, asker, createDigesting);
   const { machineCount: machines, instanceCount: instances, latestOffset, quiescent } = reading;
-  return { stateDigest: digest.hex(), machines, instances, latestOffset, quiescent };
+  return { stateDigest: consumer.digestHex(), machines, instances, latestOffset, quiescent };
+}
+
+/** The same for whoever works for no run. */
+export function liveDigest(settings: Pick<DatabaseConfig, 'server'>, timing: TimingConfig, signal: AbortSignal): Promise<LiveDigest> {
+  return readLiveDigest({ settings, timing }, { signal, report: () => undefined });
+}
+
+function createDigesting(): LiveStateConsumer & { digestHex(): string } {
+  const digest = createStateDigest();
+  return {
+    addMachine: ({ machine, version, definitionText }) => {
+      const definition = normaliseDefinition(definitionText) ?? canonicalJson(definitionText);
+      digest.add(machineHash({ name: machine, version, definition }, sha256));
+    },
+    addInstance: ({ id, machine, version, state, ctxText }) => {
+      digest.add(instanceHash({ id, machine, version, state, ctx: canonicalJson(ctxText) }, sha256));
+    },
+    digestHex: () => digest.hex(),
+  };
 }

@@ -122,6 +122,11 @@ export const errorTable = {
   // 1: the run failed.
   bug: { retryable: false, exitCode: 1, hint: 'This is a fault of rstow: please report it with the details.' },
   cancelled: { retryable: false, exitCode: 1, hint: 'The run was cancelled; start it again when you like.' },
+  'comparison-unfinished': {
+    retryable: false,
+    exitCode: 1,
+    hint: 'Nothing says that the backup is bad. See in the server’s log why it stopped answering, then run `rstow test-recovery <database>`.',
+  },
   failed: { retryable: true, exitCode: 1, hint: 'See the cause in the run’s history.' },
   'prepare-failed': { retryable: false, exitCode: 1, hint: 'Run the named command of databases.<db>.prepare by hand on that host.' },
   'rehearsal-failed': {

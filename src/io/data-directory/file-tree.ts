@@ -7,9 +7,22 @@ import { errnoOf, forbidsLinks, unlessAbsent, writeFailure } from './system-erro
 
 type Entry = { path: string; kind: 'file' | 'folder' };
 
+/** So many files are synced side by side: the disk does them together. */
+const SYNCS_AT_ONCE = 16;
+
 /** Makes every file and folder of a tree durable. Twice: no-op. */
 export async function fsyncTree(tree: string): Promise<void> {
-  for await (const { path, kind } of walkTree(tree)) await (kind === 'folder' ? fsyncFolder(path) : fsyncFile(path));
+  const folders: string[] = [];
+  let files: string[] = [];
+  for await (const { path, kind } of walkTree(tree)) {
+    if (kind === 'folder') folders.push(path);
+    else files.push(path);
+    if (files.length < SYNCS_AT_ONCE) continue;
+    await Promise.all(files.map(fsyncFile));
+    files = [];
+  }
+  await Promise.all(files.map(fsyncFile));
+  for (const folder of folders) await fsyncFolder(folder);
 }
 
 /**

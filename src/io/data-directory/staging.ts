@@ -1,4 +1,5 @@
-import { open, rename, stat } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { segmentFileName, type SegmentId } from '../../core/wal/segment-id.ts';
@@ -29,27 +30,37 @@ export type StagedSegment = {
   signal?: AbortSignal | undefined;
 };
 
+const PARTIAL = /\.wal\.[0-9a-f-]{36}\.partial$/;
+
 /**
- * Writes one whole segment; its name appears when every byte is durable. Fails: damaged-object (other than
- * `sizeBytes`), not-enough-space. Twice: a segment of that size is kept, a partial one begins anew.
+ * Writes one whole segment; its name appears when its bytes are durable, and is durable itself once the folder is synced.
+ * Fails: damaged-object (other than `sizeBytes`), not-enough-space. Twice: a segment of that size is kept, a partial one
+ * begins anew, under a name of its own.
  */
 export async function writeStagedSegment(staged: StagedSegment): Promise<'written' | 'kept'> {
   const path = join(staged.walDir, segmentFileName(staged.segment));
   await makeFolder(staged.walDir);
   if ((await unlessAbsent(stat(path)))?.size === staged.sizeBytes) return 'kept';
-  const partialPath = `${path}.partial`;
+  const partialPath = `${path}.${randomUUID()}.partial`;
   try {
     await writePartial(partialPath, staged);
   } catch (error) {
+    await rm(partialPath, { force: true });
     throw writeFailure(error, path);
   }
   await rename(partialPath, path);
-  await fsyncFolder(staged.walDir);
   return 'written';
 }
 
+/** Removes what attempts that died have left, and makes every name durable. Twice: no-op. */
+export async function closeStaging(walDir: string): Promise<void> {
+  const left = (await readdir(walDir)).filter((name) => PARTIAL.test(name));
+  for (const name of left) await rm(join(walDir, name), { force: true });
+  await fsyncFolder(walDir);
+}
+
 async function writePartial(path: string, { content, sizeBytes, signal }: StagedSegment): Promise<void> {
-  const handle = await open(path, 'w', 0o600);
+  const handle = await open(path, 'wx', 0o600);
   try {
     let writtenBytes = 0;
     for await (const chunk of content()) {

@@ -1,7 +1,7 @@
 import type { RstmdbConnectionOptions } from './connection-options.ts';
 import { objectText } from './answer.ts';
 import { openSocket } from './open-socket.ts';
-import { RstmdbClient } from './rstmdb-client.ts';
+import { RstmdbClient, TLS_PACE } from './rstmdb-client.ts';
 import { readSecretFile } from './secret-file.ts';
 import { ping } from './server.ts';
 
@@ -12,7 +12,7 @@ import { ping } from './server.ts';
  */
 export async function connectRstmdb(options: RstmdbConnectionOptions): Promise<RstmdbClient> {
   const token = options.tokenFile === undefined ? undefined : await readSecretFile(options.tokenFile);
-  const client = new RstmdbClient(await openSocket(options), options);
+  const client = new RstmdbClient(await openSocket(options), options.tls === undefined ? options : { ...options, pace: TLS_PACE });
   try {
     if (token !== undefined) await client.request('AUTH', objectText({ method: '"bearer"', token: JSON.stringify(token) }));
     await ping(client);

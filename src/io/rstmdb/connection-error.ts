@@ -28,6 +28,12 @@ export function closedError(address: string, op: string | undefined): RstowError
   return new RstowError('server-unreachable', sentence, { details: { address, op } });
 }
 
+/** Whether the server hung up instead of answering: it may be that the answer was too long for it, or that it has ended. */
+export function isCutOff(error: unknown): boolean {
+  if (!(error instanceof RstowError) || error.code !== 'server-unreachable') return false;
+  return error.details['op'] !== undefined || ['ECONNRESET', 'EPIPE'].includes(String(error.details['socketCode']));
+}
+
 export function damagedAnswerError(address: string, reason: FrameDamage | 'json' | 'id'): RstowError {
   const sentence = `what answers at ${address} does not speak rstmdb's protocol, or the line is broken (${reason})`;
   return new RstowError('server-unreachable', sentence, { details: { address, reason } });

@@ -4,12 +4,13 @@ import { countMember, objectText, offsetMember, rawMember, rawMembers, textMembe
 import { serverCodeOf } from './connection-error.ts';
 import type { RstmdbClient } from './rstmdb-client.ts';
 
-/** About 7.5 MiB of answer with short ids; above 16 MiB the server would close the connection. */
+/** About 7.5 MiB of answer with short ids; above 16 MiB the server would close the connection. @see instancePages */
 export const LIST_PAGE_INSTANCES_MAX = 50_000;
 
 export type InstanceSummary = { id: string; machine: string; version: number; state: string; lastWalOffset: WalOffset };
 
-export type InstancePage = { instances: InstanceSummary[]; total: number };
+/** `sizeBytes`: of the answer that it came in. */
+export type InstancePage = { instances: InstanceSummary[]; total: number; sizeBytes: number };
 
 /** `ctxText` is raw JSON, as the server writes it: its numbers keep their text. */
 export type Instance = InstanceSummary & { ctxText: string };
@@ -25,7 +26,7 @@ export async function listInstances(client: RstmdbClient, page: { limit: number;
   const members = rawMembers(resultText);
   const items: unknown = JSON.parse(quoteOffsets(rawMember(members, 'instances')));
   if (!Array.isArray(items)) throw unexpectedMember('instances');
-  return { instances: items.map(summaryOf), total: countMember(members, 'total') };
+  return { instances: items.map(summaryOf), total: countMember(members, 'total'), sizeBytes: Buffer.byteLength(resultText) };
 }
 
 /** Undefined where there is no such instance. */

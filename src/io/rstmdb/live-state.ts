@@ -1,6 +1,7 @@
 import type { WalOffset } from '../../core/wal/wal-offset.ts';
+import { type Connector, instancePages } from './instance-pages.ts';
 import { getInstances } from './instance-pipeline.ts';
-import { LIST_PAGE_INSTANCES_MAX, listInstances, type Instance } from './instances.ts';
+import type { Instance } from './instances.ts';
 import { getMachine, listMachines, type Machine } from './machines.ts';
 import type { RstmdbClient } from './rstmdb-client.ts';
 import { walStats, type WalStats } from './server.ts';
@@ -9,6 +10,8 @@ import { walStats, type WalStats } from './server.ts';
 export type LiveStateConsumer = {
   addMachine: (machine: Machine) => void;
   addInstance: (instance: Instance) => void;
+  /** How many instances the server has listed so far: before the first of them is added. */
+  listed?: (instances: number) => void;
 };
 
 export type LiveStateReading = {
@@ -21,17 +24,29 @@ export type LiveStateReading = {
 };
 
 /**
- * Reads every machine and instance of a running server into `consumer`.
- * Fails: server-unreachable, server-refused, server-version-unsupported.
+ * Reads every machine and instance of a running server into `consumer`. Takes as long as answers come: it is each request
+ * that has a bound. Fails: server-unreachable, server-refused, server-version-unsupported.
  */
-export async function fingerprintOf(client: RstmdbClient, consumer: LiveStateConsumer): Promise<LiveStateReading> {
-  const before = await walStats(client);
-  const machineCount = await readMachines(client, consumer);
-  const ids = await listIds(client);
-  const instanceCount = await readInstances(client, ids.unique, consumer);
-  const after = await walStats(client);
-  const complete = ids.unique.size === ids.total && instanceCount === ids.total;
-  return { machineCount, instanceCount, latestOffset: after.latestOffset, quiescent: complete && nothingWritten(before, after) };
+export async function fingerprintOf(connect: Connector, consumer: LiveStateConsumer): Promise<LiveStateReading> {
+  const before = await onceConnected(connect, walStats);
+  // Of its own: the server closes a connection that is idle while the ids of ten million instances are listed.
+  const ids = await listIds(connect, consumer);
+  return onceConnected(connect, async (client) => {
+    const machineCount = await readMachines(client, consumer);
+    const instanceCount = await readInstances(client, ids.unique, consumer);
+    const after = await walStats(client);
+    const complete = ids.unique.size === ids.total && instanceCount === ids.total;
+    return { machineCount, instanceCount, latestOffset: after.latestOffset, quiescent: complete && nothingWritten(before, after) };
+  });
+}
+
+async function onceConnected<T>(connect: Connector, use: (client: RstmdbClient) => Promise<T>): Promise<T> {
+  const client = await connect();
+  try {
+    return await use(client);
+  } finally {
+    await client.close();
+  }
 }
 
 async function readMachines(client: RstmdbClient, consumer: LiveStateConsumer): Promise<number> {
@@ -41,13 +56,15 @@ async function readMachines(client: RstmdbClient, consumer: LiveStateConsumer): 
 }
 
 /** Pages shift under writes: ids may come twice or not at all, which the total shows. */
-async function listIds(client: RstmdbClient): Promise<{ unique: Set<string>; total: number }> {
+async function listIds(connect: Connector, { listed }: LiveStateConsumer): Promise<{ unique: Set<string>; total: number }> {
   const unique = new Set<string>();
-  for (let offset = 0; ; offset += LIST_PAGE_INSTANCES_MAX) {
-    const { instances, total } = await listInstances(client, { limit: LIST_PAGE_INSTANCES_MAX, offset });
-    for (const { id } of instances) unique.add(id);
-    if (offset + LIST_PAGE_INSTANCES_MAX >= total) return { unique, total };
+  let total = 0;
+  for await (const page of instancePages(connect)) {
+    for (const { id } of page.instances) unique.add(id);
+    total = page.total;
+    listed?.(unique.size);
   }
+  return { unique, total };
 }
 
 async function readInstances(client: RstmdbClient, ids: Set<string>, consumer: LiveStateConsumer): Promise<number> {

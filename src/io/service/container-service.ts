@@ -7,7 +7,7 @@ import type { Service } from './service.ts';
 export type ContainerServiceConfig = {
   readonly engine: 'docker' | 'podman';
   readonly image: string;
-  /** Whoever knows it can remove the container, also where its starter has died. @see removeContainer */
+  /** Whoever knows it can remove the container, also where its starter has died. @see removeContainers */
   readonly name: string;
   /** Of this host, and where the container sees it. */
   readonly dataDir: string;
@@ -44,17 +44,18 @@ export function createContainerService(config: ContainerServiceConfig): Service 
 }
 
 /**
- * Ends the server at once where it runs; an engine that isn't installed has none. Fails: service-stop-failed.
- * Twice: no-op.
+ * Ends, at once, the servers of the containers whose names fit the pattern; an engine that isn't installed has none.
+ * Fails: service-stop-failed. Twice: no-op.
  */
-export async function removeContainer(container: Container): Promise<void> {
-  if (!(await isThere(container, { code: 'service-stop-failed', options: ['--all'] }).catch(noneWhereNotInstalled))) return;
-  await engineCommand(container, ['rm', '--force', '--volumes', container.name], { code: 'service-stop-failed' });
+export async function removeContainers(engine: Container['engine'], pattern: string): Promise<void> {
+  const code = 'service-stop-failed';
+  const names = await namesOf(engine, pattern, { code, options: ['--all'] }).catch(noneWhereNotInstalled);
+  if (names.length > 0) await engineCommand({ engine }, ['rm', '--force', '--volumes', ...names], { code });
 }
 
 async function startContainer(config: ContainerServiceConfig): Promise<void> {
   if (await isThere(config, { code: 'service-start-failed' })) return;
-  await removeContainer(config);
+  await removeContainers(config.engine, `^${config.name}$`);
   await engineCommand(config, runArguments(config), { code: 'service-start-failed', waitMs: config.startTimeoutMs, env: config.env });
 }
 
@@ -77,7 +78,7 @@ async function stopContainer(config: ContainerServiceConfig): Promise<void> {
     const seconds = String(Math.ceil(stopTimeoutMs / 1000));
     await engineCommand(config, ['stop', '--time', seconds, name], { code: 'service-stop-failed', waitMs: stopTimeoutMs });
   }
-  await removeContainer(config);
+  await removeContainers(config.engine, `^${config.name}$`);
 }
 
 async function logTail({ engine, name }: Container): Promise<string> {
@@ -85,16 +86,25 @@ async function logTail({ engine, name }: Container): Promise<string> {
   return outputTail(`${stdout}${stderr}`);
 }
 
-/** Whether it runs, or with `--all` whether there is one. Fails: the given code, where the engine can't say. */
-async function isThere(container: Container, { code, options = [] }: Pick<EngineCall, 'code'> & { options?: string[] }): Promise<boolean> {
-  const filter = ['--filter', `name=^${container.name}$`, '--format', '{{.Names}}'];
-  const { stdout } = await engineCommand(container, ['ps', ...options, ...filter], { code });
-  return stdout.trim() !== '';
+/** Whether it runs. Fails: the given code, where the engine can't say. */
+async function isThere({ engine, name }: Container, call: Pick<EngineCall, 'code'>): Promise<boolean> {
+  return (await namesOf(engine, `^${name}$`, call)).length > 0;
 }
 
-function noneWhereNotInstalled(error: unknown): false {
+/** The containers that run and whose names fit the pattern, or with `--all` all of them. */
+async function namesOf(
+  engine: Container['engine'],
+  pattern: string,
+  call: Pick<EngineCall, 'code'> & { options?: string[] },
+): Promise<string[]> {
+  const { code, options = [] } = call;
+  const { stdout } = await engineCommand({ engine }, ['ps', ...options, '--filter', `name=${pattern}`, '--format', '{{.Names}}'], { code });
+  return stdout.split('\n').filter((name) => name !== '');
+}
+
+function noneWhereNotInstalled(error: unknown): [] {
   const cause = error instanceof RstowError && error.cause instanceof RstowError ? error.cause.cause : undefined;
-  if ((cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return false;
+  if ((cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return [];
   throw error;
 }
 
@@ -104,7 +114,7 @@ type EngineCall = {
   env?: Readonly<Record<string, string>>;
 };
 
-async function engineCommand({ engine }: Container, argv: readonly string[], call: EngineCall): Promise<CommandResult> {
+async function engineCommand({ engine }: Pick<Container, 'engine'>, argv: readonly string[], call: EngineCall): Promise<CommandResult> {
   const { code, waitMs = 0, env = {} } = call;
   const result = await runCommand([engine, ...argv], { env, timeoutMs: waitMs + COMMAND_TIMEOUT_MS }).catch((cause: unknown) => {
     throw new RstowError(code, cause instanceof Error ? cause.message : String(cause), { cause });

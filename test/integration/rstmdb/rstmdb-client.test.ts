@@ -99,7 +99,7 @@ describe('operations on a real server', () => {
       addMachine: (machine: Machine) => machines.push(machine),
       addInstance: (instance: Instance) => instances.push(instance),
     };
-    const reading = await fingerprintOf(client, consumer);
+    const reading = await fingerprintOf(() => connect(server.address), consumer);
     const { total } = await listInstances(client, { limit: 1, offset: 0 });
     expect(reading).toEqual({
       machineCount: 1,
@@ -116,7 +116,7 @@ describe('operations on a real server', () => {
     const addInstance = (): void => {
       writes ??= createInstance(client, { id: 'meanwhile', machine: 'order', version: 1 });
     };
-    const reading = await fingerprintOf(client, { addMachine: () => undefined, addInstance });
+    const reading = await fingerprintOf(() => connect(server.address), { addMachine: () => undefined, addInstance });
     await writes;
     expect(reading.quiescent).toBe(false);
   });

@@ -17,11 +17,13 @@ let dataDir: string;
 let server: RstmdbServer;
 let client: RstmdbClient;
 
+const connect = (): Promise<RstmdbClient> => connectRstmdb({ address: server.address, connectTimeoutMs: 2000, requestTimeoutMs: 5000 });
+
 /** Three orders: one is paid. */
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'rstow-assertions-'));
   server = await startRstmdb({ dataDir });
-  client = await connectRstmdb({ address: server.address, connectTimeoutMs: 2000, requestTimeoutMs: 5000 });
+  client = await connect();
   await putMachine(client, ORDER_MACHINE);
   const { machine, version } = ORDER_MACHINE;
   for (const id of ['one', 'two', 'three']) await createInstance(client, { id, machine, version, ctxText: CONTEXT });
@@ -52,8 +54,8 @@ const HOLDING = {
 } satisfies Assertions;
 
 it('holds all that is so, and says how many that are', async () => {
-  expect(await checkAssertions(client, HOLDING)).toBe(11);
-  expect(await checkAssertions(client, undefined)).toBe(0);
+  expect(await checkAssertions(connect, HOLDING)).toBe(11);
+  expect(await checkAssertions(connect, undefined)).toBe(0);
 });
 
 it.each<[string, CountAssertion]>([
@@ -81,5 +83,5 @@ it.each<[string, InstanceAssertion]>([
 });
 
 async function expectFailed(assertions: Assertions, sentence: string): Promise<void> {
-  await expect(checkAssertions(client, assertions)).rejects.toMatchObject({ code: 'assertion-failed', message: sentence });
+  await expect(checkAssertions(connect, assertions)).rejects.toMatchObject({ code: 'assertion-failed', message: sentence });
 }

@@ -66,6 +66,6 @@ describe.runIf(isRoot)('with file systems mounted in it (needs root)', () => {
     };
     const writing = writeStagedSegment({ walDir: wal, segment: makeSegmentId(1) as SegmentId, sizeBytes: 2 * 1024 * 1024, content });
     await expect(writing).rejects.toMatchObject({ code: 'not-enough-space' });
-    expect(await readdir(wal)).toEqual(['0000000000000001.wal.partial']);
+    expect(await readdir(wal)).toEqual([]);
   });
 });

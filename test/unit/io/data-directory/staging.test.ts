@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { makeSegmentId, type SegmentId } from '../../../../src/core/wal/segment-id.ts';
 import { freeBytes } from '../../../../src/io/data-directory/free-space.ts';
-import { restorePaths, type StagedSegment, writeStagedSegment } from '../../../../src/io/data-directory/staging.ts';
+import { closeStaging, restorePaths, type StagedSegment, writeStagedSegment } from '../../../../src/io/data-directory/staging.ts';
 import { scratchFolder } from './scratch-folder.ts';
 
 const segment = makeSegmentId(1) as SegmentId;
@@ -47,7 +48,7 @@ it.each([
 ])('gives %s content no name', async (_what, text) => {
   const wanted = await staged(() => chunks(text));
   await expect(writeStagedSegment(wanted)).rejects.toMatchObject({ code: 'damaged-object' });
-  expect(await readdir(wanted.walDir)).not.toContain(NAME);
+  expect(await readdir(wanted.walDir)).toEqual([]);
 });
 
 it('gives content that fails at its very end no name, and begins anew over the rest of it', async () => {
@@ -59,6 +60,32 @@ it('gives content that fails at its very end no name, and begins anew over the r
   expect(await readdir(wanted.walDir)).not.toContain(NAME);
   expect(await writeStagedSegment({ ...wanted, sizeBytes: 3, content: () => chunks('abc') })).toBe('written');
   expect(await readFile(join(wanted.walDir, NAME), 'utf8')).toBe('abc');
+});
+
+it('keeps two attempts at one segment apart: neither writes into the other’s bytes', async () => {
+  const wanted = await staged(() => chunks('abcdef'));
+  const { promise: other, resolve } = Promise.withResolvers<undefined>();
+  const slow = writeStagedSegment({
+    ...wanted,
+    content: async function* () {
+      yield* chunks('abc');
+      await other;
+      yield* chunks('def');
+    },
+  });
+  expect(await writeStagedSegment(wanted)).toBe('written');
+  resolve(undefined);
+  expect(await slow).toBe('written');
+  expect(await readFile(join(wanted.walDir, NAME), 'utf8')).toBe('abcdef');
+  expect(await readdir(wanted.walDir)).toEqual([NAME]);
+});
+
+it('removes at its end what attempts that died have left', async () => {
+  const wanted = await staged(() => chunks('abcdef'));
+  await writeStagedSegment(wanted);
+  await writeFile(join(wanted.walDir, `${NAME}.${randomUUID()}.partial`), 'abc');
+  await closeStaging(wanted.walDir);
+  expect(await readdir(wanted.walDir)).toEqual([NAME]);
 });
 
 it('stops when its signal is aborted', async () => {

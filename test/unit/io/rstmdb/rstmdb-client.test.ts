@@ -187,8 +187,9 @@ describe('fingerprintOf', () => {
       LIST_MACHINES: () => '{"items":[]}',
       LIST_INSTANCES: () => '{"instances":[],"total":0}',
     };
-    const client = await connectToFake((request, socket) => sendResult(socket, request, results[request.op]?.() ?? 'null'));
-    return (await fingerprintOf(client, { addMachine: () => undefined, addInstance: () => undefined })).quiescent;
+    const connect = (): Promise<RstmdbClient> =>
+      connectToFake((request, socket) => sendResult(socket, request, results[request.op]?.() ?? 'null'));
+    return (await fingerprintOf(connect, { addMachine: () => undefined, addInstance: () => undefined })).quiescent;
   }
   const statsText = (sequence: number, offset: number): string => `{"entry_count":${sequence},"segment_count":1,"latest_offset":${offset}}`;
 
