@@ -1,7 +1,14 @@
+import { existsSync } from 'node:fs';
+import { configFileCandidates, defaultStateDir, type HostFacts } from '../contract/default-places.ts';
+import { endQuietlyWithoutReader } from './closed-output.ts';
 import { runCli } from './program.ts';
 
+const host: HostFacts = { isRoot: process.getuid?.() === 0, home: process.env['HOME'], stateHome: process.env['XDG_STATE_HOME'] };
+
+endQuietlyWithoutReader(process.stdout, process.stderr);
 process.exitCode = await runCli(process.argv.slice(2), {
-  configFile: process.env['RSTOW_CONFIG'],
+  configFile: process.env['RSTOW_CONFIG'] ?? configFileCandidates(host).find((file) => existsSync(file)),
+  stateDir: defaultStateDir(host),
   workflowBundlePath: process.env['RSTOW_WORKFLOW_BUNDLE'],
   searchPath: process.env['PATH'] ?? '',
 });

@@ -8,6 +8,7 @@ import { addRestoreCommand } from './commands/restore-command.ts';
 import { addBackupCommand, addInfoCommand, addListCommand, addVerifyCommand } from './commands/run-commands.ts';
 import { addUpCommand } from './commands/up-command.ts';
 import { type CliFailure, failureLines } from './failure-lines.ts';
+import { embeddedAddress } from './embedded-address.ts';
 import { createOutput } from './output.ts';
 import { usageFailure } from './usage-failure.ts';
 import { version } from './version.ts';
@@ -47,7 +48,8 @@ function createProgram(settings: HostSettings, exit: (exitCode: number) => void)
     .helpCommand(false)
     .exitOverride()
     // What is wrong with a command line is told as any other failure is.
-    .configureOutput({ outputError: () => undefined });
+    .configureOutput({ outputError: () => undefined })
+    .hook('preAction', (_program, command) => findEmbedded(command, settings));
   program.commandsGroup('Backups:');
   addBackupCommand(program, exit);
   addListCommand(program, exit);
@@ -68,4 +70,10 @@ function createProgram(settings: HostSettings, exit: (exitCode: number) => void)
   program.commandsGroup('More:');
   addDemoCommand(program, exit);
   return program;
+}
+
+/** A command that asks Temporal finds the server of this host's `rstow up` by itself. */
+async function findEmbedded(command: Command, { stateDir }: HostSettings): Promise<void> {
+  const asksTemporal = command.options.some(({ long }) => long === '--address');
+  if (asksTemporal) command.setOptionValue('embeddedAddress', await embeddedAddress(stateDir));
 }

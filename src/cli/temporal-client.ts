@@ -2,7 +2,12 @@ import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { RstowError } from '../core/errors/rstow-error.ts';
 
-export type TemporalOptions = { address?: string; namespace?: string };
+export type TemporalOptions = {
+  address?: string;
+  namespace?: string;
+  /** Of the server that `rstow up` runs here, for when nothing else names one. */
+  embeddedAddress?: string;
+};
 
 export type TemporalClient = { client: Client; address: string; namespace: string; close: () => Promise<void> };
 
@@ -14,7 +19,7 @@ const CONNECT_MS = 5_000;
  */
 export async function connectClient(options: TemporalOptions): Promise<TemporalClient> {
   const fromEnvironment = environmentSettings();
-  const address = options.address ?? fromEnvironment.connectionOptions.address ?? '127.0.0.1:7233';
+  const address = options.address ?? fromEnvironment.connectionOptions.address ?? options.embeddedAddress ?? '127.0.0.1:7233';
   const namespace = options.namespace ?? fromEnvironment.namespace ?? 'default';
   const connectionOptions = { ...fromEnvironment.connectionOptions, address, connectTimeout: CONNECT_MS } as ConnectionOptions;
   try {

@@ -32,6 +32,13 @@ const service = z.discriminatedUnion('kind', [
     kind: z.literal('process'),
     command,
     env: environment.default({}),
+    /** Where it is started; the agent's own place where absent. */
+    cwd: absolutePath.optional(),
+    /** As whom an agent of root's starts it: a user's name, or `uid:gid`. Its own user where absent. */
+    user: z
+      .string()
+      .regex(/^([a-z_][a-z0-9_.-]*|[0-9]+:[0-9]+)$/, 'must be a user’s name, or look like uid:gid')
+      .optional(),
     stateDir: absolutePath,
     /** How long a server may take after SIGINT until it gets SIGKILL. */
     stopTimeoutMs: durationMs.default(30_000),
@@ -77,6 +84,8 @@ const rehearsal = z
     container: container.optional(),
     /** The process service's where absent; a container has only these. */
     env: environment.optional(),
+    /** Where a command is started; the process service's where absent. */
+    cwd: absolutePath.optional(),
     /** The loopback port that it listens on; any that is free where absent. */
     port: port.optional(),
     /** How long a server may take to replay the log. */

@@ -40,7 +40,8 @@ function processService({ settings, dataDir }: ScratchPlace, port: number): Mana
     throw new RstowError('rehearsal-failed', sentence);
   }
   const env = { ...(settings.rehearsal.env ?? service?.env), ...privateServer(dataDir, `127.0.0.1:${port}`) };
-  return { kind: 'process', command, env, stateDir: join(dataDir, 'service'), stopTimeoutMs: STOP_TIMEOUT_MS };
+  const cwd = settings.rehearsal.cwd ?? service?.cwd;
+  return { kind: 'process', command, env, cwd, stateDir: join(dataDir, 'service'), stopTimeoutMs: STOP_TIMEOUT_MS };
 }
 
 type Container = NonNullable<DatabaseConfig['rehearsal']['container']>;

@@ -13,7 +13,7 @@ export function addAdoptCommand(program: Command, settings: HostSettings): void 
     .command('adopt')
     .description('make this host the owner of a database again, after Temporal or the agent’s state was lost')
     .argument('<database>', 'as the agent’s config file names it')
-    .option('--config <file>', 'default: RSTOW_CONFIG, then /etc/rstow/rstow.yaml')
+    .option('--config <file>', 'default: RSTOW_CONFIG, /etc/rstow/rstow.yaml, or that of `rstow up`')
     .option('--force', 'although the owner’s agent is at work, or the newest backup is of another timeline')
     .option('--json', 'lines of JSON on stdout')
     .action(async (database: string, { config = settings.configFile, force, json }: AdoptFlags) => {

@@ -3,13 +3,20 @@ import { configFileArgs, printUnit } from './print-unit.ts';
 import type { OnExitCode } from './run-command.ts';
 
 /** What the environment says, read by the main alone. */
-export type HostSettings = { configFile: string | undefined; workflowBundlePath: string | undefined; searchPath: string };
+export type HostSettings = {
+  /** RSTOW_CONFIG, else the first that is there of /etc/rstow and the default state directory. */
+  configFile: string | undefined;
+  /** Where `rstow up` keeps its state if nothing else is said. */
+  stateDir: string;
+  workflowBundlePath: string | undefined;
+  searchPath: string;
+};
 
 export function addAgentCommand(program: Command, settings: HostSettings, exit: OnExitCode): void {
   program
     .command('agent')
     .description('serve this host’s databases until it is stopped')
-    .option('--config <file>', 'default: RSTOW_CONFIG, then /etc/rstow/rstow.yaml')
+    .option('--config <file>', 'default: RSTOW_CONFIG, /etc/rstow/rstow.yaml, or that of `rstow up`')
     .option('--print-unit', 'print a systemd unit for this command line and do nothing else')
     .action(async ({ config = settings.configFile, printUnit: isUnitWanted }: { config?: string; printUnit?: boolean }) => {
       if (isUnitWanted === true) return printUnit(['agent', ...configFileArgs(config)], settings.searchPath);

@@ -25,7 +25,7 @@ export function addRestoreCommand(program: Command, settings: HostSettings, exit
     .option('--to-agent <agent>', 'the agent on whose host --to-dir lies')
     .option('--dry-run', 'make and show the plan only')
     .option('--without-temporal', 'do it in this process, on this host, when there is no Temporal')
-    .option('--config <file>', 'with --without-temporal: the agent’s; default: RSTOW_CONFIG, then /etc/rstow/rstow.yaml')
+    .option('--config <file>', 'with --without-temporal: the agent’s; default: RSTOW_CONFIG, /etc/rstow/rstow.yaml, or that of `rstow up`')
     .action(async (database: string, options: RunOptions & InputOptions & RestoreOptions) => {
       const { backup, toDir, toAgent, dryRun, withoutTemporal, config = settings.configFile } = options;
       const to = toDir === undefined && toAgent === undefined ? undefined : { dataDir: toDir, agent: toAgent };

@@ -5,7 +5,7 @@ import type { UpOptions, UpReady } from '../../worker/up/up.ts';
 import { failureLines } from '../failure-lines.ts';
 import { createOutput, type Output } from '../output.ts';
 import { firstBackup } from '../up/first-backup.ts';
-import { protectionLines, temporalLines, timeLine } from '../up/protection-lines.ts';
+import { foundLines, protectionLines, temporalLines, timeLine } from '../up/protection-lines.ts';
 import type { HostSettings } from './host-commands.ts';
 import { configFileArgs, printUnit } from './print-unit.ts';
 
@@ -23,12 +23,12 @@ export function addUpCommand(program: Command, settings: HostSettings): void {
   program
     .command('up')
     .description('run Temporal and an agent on this host, and keep its databases backed up')
-    .option('--config <file>', 'default: RSTOW_CONFIG, then /etc/rstow/rstow.yaml')
+    .option('--config <file>', 'default: RSTOW_CONFIG, /etc/rstow/rstow.yaml, or that of `rstow up`')
     .option('--data-dir <dir>', 'without a config file: the data directory of the one server to protect')
     .option('--server <host:port>', 'without a config file: where that server answers')
     .option('--repository <dir>', 'without a config file: the folder for its backups')
     .option('--database <name>', 'without a config file: what to call it', 'rstmdb')
-    .option('--state-dir <dir>', 'without a config file: where rstow keeps its state, and the file that it makes', '/var/lib/rstow')
+    .option('--state-dir <dir>', 'without a config file: where rstow keeps its state, and the file that it makes', settings.stateDir)
     .option('--print-unit', 'print a systemd unit for this command line and do nothing else')
     .action(async (flags: UpFlags) => {
       const config = chosenConfig(flags, settings);
@@ -63,7 +63,7 @@ async function up(options: Omit<UpOptions, 'onReady'>): Promise<void> {
   await runUp({
     ...options,
     onReady: async (ready, signal) => {
-      output.result([...temporalLines(ready), ''], {});
+      output.result([...temporalLines(ready), '', ...foundLines(ready)], {});
       await protectAll(ready, { output, signal });
       if (!signal.aborted) output.result([timeLine(startedAtMs, Date.now())], {});
     },

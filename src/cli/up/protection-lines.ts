@@ -13,6 +13,13 @@ export function temporalLines({ agentName, configFile, temporal }: UpReady): str
   ]);
 }
 
+/** What was found of a server that runs already, and what a person has to do about it. */
+export function foundLines({ found, configFile }: UpReady): string[] {
+  if (found === undefined) return [];
+  const kept = found.service === undefined ? [] : [['kept in', configFile] as const];
+  return [...factLines([['server', found.found], ...kept]), ...found.todo.map((line) => `  ${line}`), ''];
+}
+
 /** What is safe now, and what would be lost. */
 export function protectionLines({ config }: UpReady, { database, latest, backups, repository }: DescribeDatabaseResult): string[] {
   const settings = config.databases[database];

@@ -6,6 +6,7 @@ export type ProcessIdentity = { readonly pid: number; readonly startTicks: numbe
 /** `command` is the kernel's short name of it, at most 15 characters: an argv may hold what is not for everyone. */
 export type ProcessEntry = ProcessIdentity & {
   readonly command: string;
+  readonly parentPid: number;
   readonly processGroup: number;
   /** False for a zombie: it runs no code and holds nothing, only its parent has not asked yet. */
   readonly isAlive: boolean;
@@ -34,11 +35,12 @@ export async function processEntry(pid: number): Promise<ProcessEntry | undefine
 export function parseProcessEntry(text: string): ProcessEntry {
   const nameStart = text.indexOf('(');
   const nameEnd = text.lastIndexOf(')');
-  const [state, , processGroup, ...others] = text.slice(nameEnd + 2).split(' ');
+  const [state, parentPid, processGroup, ...others] = text.slice(nameEnd + 2).split(' ');
   return {
     pid: Number(text.slice(0, nameStart)),
     startTicks: Number(others[16]),
     command: text.slice(nameStart + 1, nameEnd),
+    parentPid: Number(parentPid),
     processGroup: Number(processGroup),
     isAlive: state !== 'Z' && state !== 'X',
   };

@@ -9,3 +9,13 @@ export function signalProcessGroup(processGroup: number, signal: NodeJS.Signals)
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
+
+/** Twice: a process that is gone already is no failure. */
+export function signalProcess(pid: number, signal: NodeJS.Signals): void {
+  assert(Number.isSafeInteger(pid) && pid > 1, 'a process that is signalled is above 1');
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

@@ -12,7 +12,7 @@ export type DetachedCommand = {
   readonly command: readonly string[];
   /** Added to our own environment. */
   readonly env: Readonly<Record<string, string>>;
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
   /** Gets what the command says, appended; made with mode 0600. */
   readonly logFile: string;
 };

@@ -13,10 +13,10 @@ export type ServerPlace = { readonly dataDir: string; readonly server: { readonl
 export async function findServerProcess({ dataDir, server }: ServerPlace): Promise<ProcessEntry | undefined> {
   const writers = await processesWithOpenFilesUnder(join(dataDir, 'wal'), { ignorePid: process.pid, writersOnly: true });
   if (writers.length < 2) return writers[0];
-  const listening = (await portHolders(portOf(server.address))).map(({ pid }) => pid);
+  const listening = (await portHolders(serverPort({ server }))).map(({ pid }) => pid);
   return writers.find(({ pid }) => listening.includes(pid)) ?? writers[0];
 }
 
-function portOf(address: string): number {
-  return Number(address.slice(address.lastIndexOf(':') + 1));
+export function serverPort({ server }: Pick<ServerPlace, 'server'>): number {
+  return Number(server.address.slice(server.address.lastIndexOf(':') + 1));
 }

@@ -4,8 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { processesWithOpenFilesUnder } from '../process/open-files.ts';
 import { isSameProcessAlive, processEntry, processesWithEnvironment, type ProcessEntry } from '../process/proc.ts';
-import { signalProcessGroup } from '../process/process-group.ts';
+import { signalProcess, signalProcessGroup } from '../process/process-group.ts';
 import { spawnDetached } from '../process/spawn-detached.ts';
+import { commandAsUser } from './command-as-user.ts';
+import { foreignServers } from './foreign-servers.ts';
 import { logFileTail } from './output-tail.ts';
 import type { Service } from './service.ts';
 import { recordedProcess, removeServiceRecord, writeServiceRecord } from './service-record.ts';
@@ -13,7 +15,9 @@ import { recordedProcess, removeServiceRecord, writeServiceRecord } from './serv
 export type ProcessServiceConfig = {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
+  /** As whom root starts it: a user's name, or `uid:gid`. */
+  readonly user?: string | undefined;
   /** Holds service.json and service.log; made where missing, mode 0700. */
   readonly stateDir: string;
   /** The server's data directory: nobody else may be at work in it when the server starts. */
@@ -34,25 +38,27 @@ const pollMs = 50;
 
 /**
  * A server that rstow itself starts and that outlives the agent. No crash leads to two: the mark in the
- * environment finds a server whose record was not yet written, and a stranger's server on the data is refused.
+ * environment finds a server whose record was not yet written. A server of the same program that somebody else has
+ * started on the data is taken over, and any other stranger there is refused.
  */
 export function createProcessService(config: ProcessServiceConfig): Service {
   return {
     kind: 'process',
     start: () => startServer(config),
     stop: () => stopServer(config),
-    isRunning: async () => (await runningProcesses(config)).length > 0,
+    isRunning: async () => (await processesOf(config)).length > 0,
     logTail: () => logFileTail(logFileOf(config)),
   };
 }
 
 async function startServer(config: ProcessServiceConfig): Promise<void> {
   await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
-  const [running] = await runningProcesses(config);
+  const [running] = await processesOf(config);
   if (running !== undefined) return writeServiceRecord(config.stateDir, running, config.command);
   await refuseStranger(config);
   const identity = await spawnDetached({
-    ...config,
+    command: await commandAsUser(config.command, config.user),
+    cwd: config.cwd,
     env: { ...config.env, [markName]: config.stateDir },
     logFile: logFileOf(config),
   }).catch((cause: unknown) => {
@@ -64,6 +70,12 @@ async function startServer(config: ProcessServiceConfig): Promise<void> {
     if (await isSameProcessAlive(identity)) continue;
     if ((await runningProcesses(config)).length === 0) throw await endedAtOnce(config);
   }
+}
+
+/** What we have started, else the server of this very program that somebody else has started on the data: it is ours to stop. */
+async function processesOf(config: ProcessServiceConfig): Promise<ProcessEntry[]> {
+  const started = await runningProcesses(config);
+  return started.length > 0 ? started : foreignServers(config);
 }
 
 /** First the one that leads the group: the server, or the script that started it. */
@@ -95,7 +107,7 @@ async function endedAtOnce(config: ProcessServiceConfig): Promise<RstowError> {
 async function stopServer(config: ProcessServiceConfig): Promise<void> {
   const gone = (await endProcesses(config, 'SIGINT', config.stopTimeoutMs)) || (await endProcesses(config, 'SIGKILL', killTimeoutMs));
   if (!gone) {
-    const running = (await runningProcesses(config)).map(({ pid, command }) => `${pid} (${command})`);
+    const running = (await processesOf(config)).map(({ pid, command }) => `${pid} (${command})`);
     throw new RstowError('service-stop-failed', `processes survive SIGKILL: ${running.join(', ')}`, { details: { processes: running } });
   }
   await removeServiceRecord(config.stateDir);
@@ -104,17 +116,31 @@ async function stopServer(config: ProcessServiceConfig): Promise<void> {
 /** Whole groups, so that a script that wraps the server ends with it. */
 async function endProcesses(config: ProcessServiceConfig, signal: NodeJS.Signals, timeoutMs: number): Promise<boolean> {
   const deadlineMs = performance.now() + timeoutMs;
-  let running = await runningProcesses(config);
-  for (const processGroup of new Set(running.map((entry) => entry.processGroup))) signalProcessGroup(processGroup, signal);
+  let running = await processesOf(config);
+  signalAll(running, signal);
   while (running.length > 0) {
     if (performance.now() >= deadlineMs) return false;
     await sleep(pollMs);
     const living = await Promise.all(running.map(isSameProcessAlive));
-    running = living.includes(true) ? running : await runningProcesses(config);
+    running = living.includes(true) ? running : await processesOf(config);
   }
   return true;
 }
 
+/** What leads its group takes the group along. A server that a stranger's script has started is in that script's group. */
+function signalAll(processes: readonly ProcessEntry[], signal: NodeJS.Signals): void {
+  const groups = new Set(processes.filter(({ pid, processGroup }) => pid === processGroup).map(({ pid }) => pid));
+  for (const group of groups) signalProcessGroup(group, signal);
+  for (const { pid, processGroup } of processes) {
+    if (!groups.has(processGroup)) signalProcess(pid, signal);
+  }
+}
+
 function logFileOf({ stateDir }: ProcessServiceConfig): string {
+  return serviceLogFile(stateDir);
+}
+
+/** What a service with this state directory appends to. */
+export function serviceLogFile(stateDir: string): string {
   return join(stateDir, 'service.log');
 }

@@ -8,6 +8,7 @@ import { untilTold } from '../ending-signals.ts';
 import { loadConfig } from '../load-config.ts';
 import { type EmbeddedTemporal, openEmbeddedTemporal } from './embedded-temporal.ts';
 import { type FlagConfig, flagConfigFile } from './flag-config.ts';
+import type { FoundService } from './found-service.ts';
 import { requireUsablePlaces } from './usable-places.ts';
 
 export type UpOptions = {
@@ -21,6 +22,8 @@ export type UpOptions = {
 export type UpReady = {
   configFile: string;
   config: AgentConfig;
+  /** What was found of the server and written into the config file now. */
+  found: FoundService | undefined;
   agentName: string;
   temporal: Pick<EmbeddedTemporal, 'address' | 'uiUrl' | 'isAdopted'> & { namespace: string };
 };
@@ -33,7 +36,9 @@ const DEFAULT_PORTS = { port: 7233, uiPort: 8233 };
  * the server running, and the next one goes on with it. Fails: as the agent and the server do; invalid-config.
  */
 export async function runUp({ config: chosen, workflowBundlePath, onReady }: UpOptions): Promise<void> {
-  const configFile = resolve('flags' in chosen ? await flagConfigFile(chosen.flags) : (chosen.file ?? DEFAULT_CONFIG_FILE));
+  const { file, found } =
+    'flags' in chosen ? await flagConfigFile(chosen.flags) : { file: chosen.file ?? DEFAULT_CONFIG_FILE, found: undefined };
+  const configFile = resolve(file);
   const config = withEmbedded(configFile, await loadConfig(configFile));
   const { namespace = 'default', embedded: ports = DEFAULT_PORTS } = config.temporal;
   await requireUsablePlaces(config);
@@ -50,7 +55,7 @@ export async function runUp({ config: chosen, workflowBundlePath, onReady }: UpO
     };
     const running = runAgent({ config, configFile, workflowBundlePath, logger, signal, onReady: ready, openTemporal });
     const telling = Promise.all([temporal, agentName]).then(([server, name]) =>
-      onReady({ configFile, config, agentName: name, temporal: { ...server, namespace } }, signal),
+      onReady({ configFile, config, found, agentName: name, temporal: { ...server, namespace } }, signal),
     );
     try {
       await Promise.race([running, telling.then(() => running)]);

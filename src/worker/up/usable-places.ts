@@ -5,13 +5,16 @@ import type { AgentConfig, DatabaseConfig, TimingConfig } from '../../config/age
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { readStopNote } from '../../io/data-directory/stop-note.ts';
 
+/** What no waiting mends. */
+const FINAL: readonly string[] = ['data-directory-missing', 'data-directory-foreign', 'permission-denied', 'invalid-config'];
+
 /** A wrong place shows at once; a server that is slow or down is waited for later. */
 const SERVER_ANSWER_MS = 5_000;
 
 /**
  * Refuses to begin if no database of the config can be served: a program that waits for ever for what can't come true
  * looks like protection. A server that is down is none of that: it will come up.
- * Fails: data-directory-missing, data-directory-foreign, permission-denied; the first database's.
+ * Fails: data-directory-missing, data-directory-foreign, permission-denied, invalid-config; the first database's.
  */
 export async function requireUsablePlaces({ databases, timing }: AgentConfig): Promise<void> {
   const failures = await Promise.all(Object.values(databases).map((settings) => placeFailure(settings, timing)));
@@ -28,8 +31,8 @@ async function placeFailure(settings: DatabaseConfig, timing: TimingConfig): Pro
     await requireServersDirectory(settings, timing);
     return undefined;
   } catch (error) {
-    if (error instanceof RstowError) return error;
-    throw error;
+    if (!(error instanceof RstowError)) throw error;
+    return FINAL.includes(error.code) ? error : undefined;
   }
 }
 
@@ -52,9 +55,5 @@ function missing(dataDir: string, what: string): RstowError {
 
 async function requireServersDirectory(settings: DatabaseConfig, timing: TimingConfig): Promise<void> {
   const patience = { ...timing, serverRequestMs: Math.min(timing.serverRequestMs, SERVER_ANSWER_MS) };
-  try {
-    await withServer(settings.server, { timing: patience }, (client) => checkDataDirectoryIsServers(settings, client));
-  } catch (error) {
-    if (!(error instanceof RstowError) || error.code !== 'server-unreachable') throw error;
-  }
+  await withServer(settings.server, { timing: patience }, (client) => checkDataDirectoryIsServers(settings, client));
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -13,7 +13,8 @@ let flags: FlagConfig;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'rstow-up-'));
   const [dataDir, repository, stateDir] = ['data', 'repository', 'state'].map((name) => join(folder, name)) as [string, string, string];
-  flags = { database: 'orders', server: '127.0.0.1:7401', dataDir, repository, stateDir };
+  await mkdir(dataDir);
+  flags = { database: 'orders', server: '127.0.0.1:1', dataDir, repository, stateDir };
 });
 
 afterEach(() => rm(folder, { recursive: true, force: true }));
@@ -38,7 +39,7 @@ test('copies a database with the journal that a killed server left, and leaves a
 });
 
 test('makes a config file and the repository’s folder of the flags', async () => {
-  const config = await loadConfig(await flagConfigFile(flags));
+  const config = await loadConfig((await flagConfigFile(flags)).file);
   expect(config.agent.stateDir).toBe(flags.stateDir);
   expect(config.temporal.embedded).toEqual({ port: 7233, uiPort: 8233 });
   expect(config.databases['orders']).toMatchObject({
@@ -51,12 +52,12 @@ test('makes a config file and the repository’s folder of the flags', async () 
 });
 
 test('keeps what a person has edited in the file, and refuses flags that mean other places', async () => {
-  const file = await flagConfigFile(flags);
+  const { file } = await flagConfigFile(flags);
   const edited = `${await readFile(file, 'utf8')}timing: { heartbeatMs: 1234 }\n`;
   await writeFile(file, edited);
-  expect(await flagConfigFile(flags)).toBe(file);
+  expect((await flagConfigFile(flags)).file).toBe(file);
   expect(await readFile(file, 'utf8')).toBe(edited);
-  for (const change of [{ dataDir: '/other' }, { server: '127.0.0.1:1' }, { repository: '/other' }, { database: 'bills' }]) {
+  for (const change of [{ dataDir: '/other' }, { server: '127.0.0.1:2' }, { repository: '/other' }, { database: 'bills' }]) {
     await expect(flagConfigFile({ ...flags, ...change })).rejects.toMatchObject({ code: 'invalid-config' });
   }
 });
@@ -64,7 +65,22 @@ test('keeps what a person has edited in the file, and refuses flags that mean ot
 test('makes nothing where the repository’s parent is missing: its disk may not be mounted', async () => {
   const wrong = { ...flags, repository: join(folder, 'unmounted', 'repository') };
   await expect(flagConfigFile(wrong)).rejects.toMatchObject({ code: 'repository-unavailable' });
-  expect(await readdir(folder)).toEqual([]);
+  expect(await readdir(folder)).toEqual(['data']);
+});
+
+test('makes nothing of a data directory that is missing: the next command line may name another one', async () => {
+  await expect(flagConfigFile({ ...flags, dataDir: join(folder, 'typo') })).rejects.toMatchObject({ code: 'data-directory-missing' });
+  expect(await readdir(folder)).toEqual(['data']);
+});
+
+test('says of a server that it can not see how to write down what starts it', async () => {
+  const { file, found } = await flagConfigFile(flags);
+  expect(found?.found).toContain('can’t be seen');
+  expect(found?.todo.join('\n')).toContain(`under databases.orders in ${file}`);
+  const lines = (found?.todo ?? []).filter((line) => line.startsWith('  ')).map((line) => `  ${line}`);
+  await writeFile(file, (await readFile(file, 'utf8')).replace('  orders:\n', `  orders:\n${lines.join('\n')}\n`));
+  expect((await loadConfig(file)).databases['orders']?.service.kind).toBe('commands');
+  expect((await flagConfigFile(flags)).found).toBeUndefined();
 });
 
 test('refuses flags that no config file could hold', async () => {

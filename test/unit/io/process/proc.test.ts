@@ -31,6 +31,7 @@ test('reads a name that holds blanks and parentheses', () => {
     pid: 77,
     startTicks: 22,
     command: 'a) R 1 (b c',
+    parentPid: 4,
     processGroup: 5,
     isAlive: true,
   });

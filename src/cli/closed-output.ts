@@ -1,0 +1,14 @@
+import type { Writable } from 'node:stream';
+
+/** Of a program whose reader has had enough, as a shell tells it: 128 and the number of SIGPIPE. */
+const NO_READER = 141;
+
+/** Ends the process without a word when nobody reads what it says any more, such as after `| head -1`. */
+export function endQuietlyWithoutReader(...streams: Writable[]): void {
+  for (const stream of streams) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+      process.exit(NO_READER);
+    });
+  }
+}
