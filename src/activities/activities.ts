@@ -10,7 +10,7 @@ import { writeManifest } from './backup/write-manifest.ts';
 import { describeProtection, readBackups } from './catalogue/list-backups.ts';
 import { inspectLiveDatabase } from './catalogue/live-database.ts';
 import { locate, locateAnywhere } from './catalogue/locate.ts';
-import { endRunOfLostOwner, findLockHolder } from './catalogue/lock-holder.ts';
+import { endBackup, endRunOfLostOwner, findLockHolder } from './catalogue/lock-holder.ts';
 import { recordTest } from './recovery-test/record-test.ts';
 import { stageTest } from './recovery-test/stage-test.ts';
 import { chooseTestPoint } from './recovery-test/test-point.ts';
@@ -63,6 +63,7 @@ export const verbs = {
   readOwnerGeneration,
   takeOwnership,
   endRunOfLostOwner,
+  endBackup,
 
   planRestore,
   stageWal,

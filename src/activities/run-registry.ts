@@ -1,5 +1,8 @@
-/** Who holds a database's lock. */
-export type LockHolder = { workflowId: string; runId: string; type: string; sinceMs: number; open: boolean };
+/** One run of a workflow: its id alone may by now mean a later run. */
+export type OneRun = { workflowId: string; runId: string };
+
+/** Who holds a database's lock, and the lock's own run. */
+export type LockHolder = OneRun & { type: string; sinceMs: number; open: boolean; lockRunId: string };
 
 /** What rstow asks Temporal about runs; the agent gives it a client. */
 export type RunRegistry = {
@@ -8,5 +11,6 @@ export type RunRegistry = {
   isOpen(workflowId: string, runId: string): Promise<boolean>;
   /** Undefined where nobody holds the lock. */
   lockHolder(lockId: string): Promise<LockHolder | undefined>;
-  terminate(workflowId: string, reason: string): Promise<void>;
+  /** Twice: no-op, as for a run that has ended. */
+  terminate(run: OneRun, reason: string): Promise<void>;
 };

@@ -11,6 +11,11 @@ export const DENY_UPDATE = 'deny';
 export const REQUEST_RECOVERY_SIGNAL = 'requestRecovery';
 /** Signal: ends a recovery as a cancellation does, from any client that can signal. */
 export const ABORT_SIGNAL = 'abort';
+/** Signal to a backup that holds the database's lock, from a restore or a recovery that needs it. */
+export const GIVE_WAY_SIGNAL = 'giveWay';
+
+/** Who needs the lock. */
+export type GiveWay = { workflowId: string; type: string };
 
 const approvalFields = {
   /** The hash that the run shows: an approval is of one plan only. */

@@ -32,7 +32,8 @@ export function createRunRegistry({ connection, namespace }: TemporalConnection)
     if (lock === undefined || !OPEN.includes(lock.status.name)) return undefined;
     const { holder, runId, type, sinceMs } = lock.memo as LockMemo;
     const status = await statusOf(holder, runId);
-    return { workflowId: holder, runId, type, sinceMs, open: status !== undefined && OPEN.includes(status) };
+    const open = status !== undefined && OPEN.includes(status);
+    return { workflowId: holder, runId, type, sinceMs, open, lockRunId: lock.runId };
   }
 
   return {
@@ -42,8 +43,8 @@ export function createRunRegistry({ connection, namespace }: TemporalConnection)
       const status = await statusOf(workflowId, runId);
       if (status === undefined || !OPEN.includes(status)) throw closedRun(workflowId, runId, status);
     },
-    terminate: async (workflowId, reason) => {
-      await unlessNotFound(ask(() => workflow.getHandle(workflowId).terminate(reason)));
+    terminate: async ({ workflowId, runId }, reason) => {
+      await unlessNotFound(ask(() => workflow.getHandle(workflowId, runId).terminate(reason)));
     },
     runState: async (runId) => {
       const runs = workflow.list({ query: `RunId = '${runId}'`, pageSize: 1 });

@@ -12,9 +12,11 @@ import {
 import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { Place } from '../activities/catalogue/locate.ts';
 import { lockWorkflowId, RELEASE_SIGNAL } from '../contract/names.ts';
-import type { CommonResult } from '../contract/result.ts';
+import type { LockHolder } from '../activities/run-registry.ts';
+import { type CommonResult, outcomeOf, type Warning } from '../contract/result.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { step } from './activity-proxies.ts';
+import { askToGiveWay } from './give-way.ts';
 import type { Run } from './run.ts';
 
 const release = defineSignal(RELEASE_SIGNAL);
@@ -30,6 +32,12 @@ export async function lockDatabase(): Promise<void> {
   await condition(() => released);
 }
 
+/** A backup has as long as a silent agent counts as alive, and this at least, to put away what it has in hand. */
+const GIVE_WAY_MS_MIN = 5_000;
+const GIVE_WAY_POLL_MS = 500;
+
+type Lock = { handle: ChildWorkflowHandle<typeof lockDatabase>; /** A backup that had it. */ gaveWay?: LockHolder };
+
 /**
  * Runs the exclusive part of a run that writes a database's history or its directory. A run that a schedule started
  * gives way to the holder: it ends as `skipped`. Fails: busy, naming the holder.
@@ -40,16 +48,43 @@ export async function withDatabaseLock<Result extends CommonResult>(
   exclusive: () => Promise<Result>,
 ): Promise<Result | CommonResult> {
   run.phase('taking the database’s lock');
-  const lock = await takeLock(run, place);
-  if (lock instanceof RstowError) {
-    if (!isScheduled()) throw lock;
-    const warnings = [{ code: lock.code, message: lock.message }];
+  try {
+    return await holding(await takeLock(run, place), exclusive);
+  } catch (error) {
+    if (!(error instanceof RstowError) || error.code !== 'busy' || !isScheduled()) throw error;
+    const warnings = [{ code: error.code, message: error.message }];
     return { outcome: 'skipped', runId: run.runId, database: run.database, warnings };
   }
+}
+
+/**
+ * The same for what can't wait for a backup: one that holds the lock is asked to give way, and the result says so.
+ * Fails: busy, where another restore or recovery holds it.
+ */
+export async function withDatabaseLockFirst<Result extends CommonResult>(
+  run: Run,
+  place: Place,
+  exclusive: () => Promise<Result>,
+): Promise<Result> {
+  run.phase('taking the database’s lock');
+  const lock = await takeLockFirst(run, place);
+  const result = await holding(lock, exclusive);
+  if (lock.gaveWay === undefined) return result;
+  const { type, workflowId } = lock.gaveWay;
+  return withWarning(result, { code: 'busy', message: `${type} ${workflowId} held the database’s lock, and was ended for this run` });
+}
+
+/** A warning that comes before the result's own. */
+export function withWarning<Result extends CommonResult>(result: Result, warning: Warning): Result {
+  const warnings = [warning, ...result.warnings];
+  return { ...result, warnings, outcome: result.outcome === 'done' ? outcomeOf(warnings) : result.outcome };
+}
+
+async function holding<Result>({ handle }: Lock, exclusive: () => Promise<Result>): Promise<Result> {
   try {
     return await exclusive();
   } finally {
-    await CancellationScope.nonCancellable(() => releaseLock(lock));
+    await CancellationScope.nonCancellable(() => releaseLock(handle));
   }
 }
 
@@ -57,14 +92,40 @@ function isScheduled(): boolean {
   return workflowInfo().typedSearchAttributes.get(scheduledBy) !== undefined;
 }
 
-/** The lock, or why it can't be had. */
-async function takeLock(run: Run, place: Place): Promise<ChildWorkflowHandle<typeof lockDatabase> | RstowError> {
+/** Fails: busy. */
+async function takeLock(run: Run, place: Place): Promise<Lock> {
+  const found = await lockOrHolder(run, place);
+  if ('handle' in found) return found;
+  throw busy(run.database, found);
+}
+
+async function takeLockFirst(run: Run, place: Place): Promise<Lock> {
+  const found = await lockOrHolder(run, place);
+  if ('handle' in found) return found;
+  if (found.type !== 'hotBackup') throw busy(run.database, found);
+  run.phase('asking a backup to give way', `${found.type} ${found.workflowId} to end`);
+  await askToGiveWay(run, found);
+  const giveWayMs = Math.max(GIVE_WAY_MS_MIN, place.timing.heartbeatMs);
+  for (const untilMs = Date.now() + giveWayMs; Date.now() < untilMs; await sleep(GIVE_WAY_POLL_MS)) {
+    const handle = await tryLock(run);
+    if (handle !== undefined) return { handle, gaveWay: found };
+  }
+  const { workflowId, runId } = found;
+  await step(place).endBackup({ backup: { workflowId, runId }, reason: `${run.type} ${run.workflowId} needs the database` });
+  const next = await lockOrHolder(run, place);
+  if ('handle' in next) return { ...next, gaveWay: found };
+  throw busy(run.database, next);
+}
+
+/** The lock, or who has it. */
+async function lockOrHolder(run: Run, place: Place): Promise<Lock | LockHolder> {
   const first = await tryLock(run);
-  if (first !== undefined) return first;
+  if (first !== undefined) return { handle: first };
   const holder = await step(place).findLockHolder({ database: run.database });
-  if (holder !== null) return busy(run.database, holder);
-  const taken = { workflowId: lockWorkflowId(run.database), type: 'another run', sinceMs: Date.now() };
-  return (await tryLock(run)) ?? busy(run.database, taken);
+  if (holder !== null) return holder;
+  const second = await tryLock(run);
+  if (second !== undefined) return { handle: second };
+  return { workflowId: lockWorkflowId(run.database), runId: '', type: 'another run', sinceMs: Date.now(), open: true, lockRunId: '' };
 }
 
 async function tryLock(run: Run): Promise<ChildWorkflowHandle<typeof lockDatabase> | undefined> {
@@ -94,9 +155,8 @@ async function releaseLock(lock: ChildWorkflowHandle<typeof lockDatabase>): Prom
   }
 }
 
-function busy(database: string, holder: { workflowId: string; type: string; sinceMs: number }): RstowError {
-  const since = new Date(holder.sinceMs).toISOString();
-  return new RstowError('busy', `database "${database}" is in use by ${holder.type} ${holder.workflowId} since ${since}`, {
-    details: { holder: holder.workflowId },
-  });
+function busy(database: string, { workflowId, type, sinceMs }: LockHolder): RstowError {
+  const since = new Date(sinceMs).toISOString();
+  const sentence = `database "${database}" is in use by ${type} ${workflowId} since ${since}; \`rstow cancel ${workflowId}\` ends it`;
+  return new RstowError('busy', sentence, { details: { holder: workflowId } });
 }

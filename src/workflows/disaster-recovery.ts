@@ -3,10 +3,10 @@ import type { Place } from '../activities/catalogue/locate.ts';
 import type { LockHolder } from '../activities/run-registry.ts';
 import { type DisasterRecoveryInput, type DisasterRecoveryResult, parseDisasterRecoveryInput } from '../contract/disaster-recovery.ts';
 import { ABORT_SIGNAL, REQUEST_RECOVERY_SIGNAL } from '../contract/messages.ts';
-import { outcomeOf, type Warning } from '../contract/result.ts';
+import type { Warning } from '../contract/result.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { step } from './activity-proxies.ts';
-import { withDatabaseLock } from './database-lock.ts';
+import { withDatabaseLockFirst, withWarning } from './database-lock.ts';
 import { ownerIfStillThere, ownerIfThere, placeOfAgent, standbyIfThere } from './place.ts';
 import type { Run } from './run.ts';
 import { takeOver } from './take-over.ts';
@@ -38,7 +38,7 @@ async function recover(input: DisasterRecoveryInput, run: Run): Promise<Disaster
   const target = await targetOf(input, owner);
   run.placed(target);
   const ended = owner === undefined ? await step(target).endRunOfLostOwner({ database }) : null;
-  const result = await withDatabaseLock(run, target, async () => {
+  const result = await withDatabaseLockFirst(run, target, async () => {
     // What kept the database down may have been a restore, or another recovery, that has ended by now.
     if (input.force !== true && (await isWell(await ownerIfStillThere(database), database))) return notNeeded;
     return takeOver(input, run, target);
@@ -48,11 +48,6 @@ async function recover(input: DisasterRecoveryInput, run: Run): Promise<Disaster
 
 function endedFor({ workflowId, type }: LockHolder): Warning {
   return { code: 'busy', message: `${type} ${workflowId} held the database’s lock for its lost owner, and was ended` };
-}
-
-function withWarning(result: DisasterRecoveryResult, warning: Warning): DisasterRecoveryResult {
-  const warnings = [warning, ...result.warnings];
-  return { ...result, warnings, outcome: result.outcome === 'done' ? outcomeOf(warnings) : result.outcome };
 }
 
 /** The signal is heeded as a cancellation is: until the old data are moved. Fails: cancelled. */

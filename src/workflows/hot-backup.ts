@@ -5,6 +5,7 @@ import { outcomeOf, type Warning } from '../contract/result.ts';
 import { cleanup, step, transfer } from './activity-proxies.ts';
 import { compensate } from './compensation.ts';
 import { withDatabaseLock } from './database-lock.ts';
+import { unlessNeededElsewhere } from './give-way.ts';
 import { placeOfDatabase } from './place.ts';
 import type { Run } from './run.ts';
 import { workflow } from './workflow.ts';
@@ -14,7 +15,7 @@ export const hotBackup = workflow('hotBackup', parseHotBackupInput, async (input
   run.phase('looking for the database’s agent', `an agent that serves ${input.database}`);
   const place = await placeOfDatabase(input.database);
   run.placed(place);
-  return withDatabaseLock(run, place, () => backUp(input, run, place));
+  return withDatabaseLock(run, place, () => unlessNeededElsewhere(run, () => backUp(input, run, place)));
 });
 
 /** The exclusive part: whoever calls it holds the database's lock. */

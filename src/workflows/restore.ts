@@ -9,7 +9,7 @@ import { cleanup, step, transfer } from './activity-proxies.ts';
 import { agreed } from './approval.ts';
 import { withAlternative } from './alternative.ts';
 import { compensate } from './compensation.ts';
-import { withDatabaseLock } from './database-lock.ts';
+import { withDatabaseLockFirst } from './database-lock.ts';
 import { firstBackup } from './first-backup.ts';
 import { placeOfAgent, placeOfDatabase } from './place.ts';
 import type { Run } from './run.ts';
@@ -48,7 +48,7 @@ async function recover({ run, place, input }: Asked, wanted: PlanRestoreInput): 
   if (input.to !== undefined) return carryOutCleanly(input, { run, place, plan });
   const isApproved = await agreed(run, { plan, workflow: 'restore', requestedBy: input.requestedBy });
   const locked = (): Promise<RestoreResult> =>
-    withDatabaseLock(run, place, async () => {
+    withDatabaseLockFirst(run, place, async () => {
       run.phase('looking whether the plan still stands');
       const { planHash } = await step(place).planRestore(wanted);
       assert(planHash === plan.planHash, 'a plan that stands is the one that was made first');
@@ -57,7 +57,7 @@ async function recover({ run, place, input }: Asked, wanted: PlanRestoreInput): 
   return isApproved ? onceFree(run, locked) : locked();
 }
 
-/** An approval is a person's time: a backup that is at work just then must not waste it. Fails: busy. */
+/** An approval is a person's time: another restore that is at work just then must not waste it. Fails: busy. */
 async function onceFree<T>(run: Run, locked: () => Promise<T>): Promise<T> {
   for (const untilMs = Date.now() + LOCK_WAIT_MS; ;) {
     try {

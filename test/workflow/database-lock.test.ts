@@ -30,16 +30,64 @@ async function startHolder(): Promise<{ run: WorkflowHandle; letGo: () => void }
   return { run, letGo: held.letGo };
 }
 
-it.each(['hotBackup', 'restore'])('refuses a %s while a backup holds the lock, naming it', async (type) => {
+/** A restore that has the lock and waits in its first step under it. */
+async function startRestore(): Promise<WorkflowHandle> {
+  const held = holdVerb({ timeline: '0002', records: 19 });
+  agent.verbs.stageWal = held.verb;
+  const run = await agent.start('restore', { database: DATABASE, backup: 'latest' });
+  await held.reached;
+  onTestFinished(async () => {
+    held.letGo();
+    await run.result().catch(() => undefined);
+  });
+  return run;
+}
+
+const inputOf = (type: string): object => ({ database: DATABASE, ...(type === 'restore' ? { backup: 'latest' } : {}) });
+
+it('refuses a backup while another one holds the lock, with the command that ends that', async () => {
   const { run } = await startHolder();
   const before = verbsOf(agent);
-  const input = { database: DATABASE, ...(type === 'restore' ? { backup: 'latest' } : {}) };
-  const failure = await failureOf(agent.execute(type, input));
+  const failure = await failureOf(agent.execute('hotBackup', { database: DATABASE }));
   expect(failure.type).toBe('busy');
   expect(failure.message).toMatch(/^busy: database "orders" is in use by hotBackup /);
   expect(failure.message).toContain(`${run.workflowId} since 2`);
+  expect(failure.message).toContain(`\`rstow cancel ${run.workflowId}\``);
   expect(failure.details).toEqual([{ holder: run.workflowId }]);
-  expect(verbsOf(agent)).toEqual([...before, ...(type === 'restore' ? ['planRestore'] : [])]);
+  expect(verbsOf(agent)).toEqual(before);
+});
+
+it.each(['restore', 'disasterRecovery', 'hotBackup'])('refuses a %s while a restore holds the lock, naming it', async (type) => {
+  const run = await startRestore();
+  const failure = await failureOf(agent.execute(type, inputOf(type)));
+  expect(failure).toMatchObject({ type: 'busy', details: [{ holder: run.workflowId }] });
+});
+
+it.each(['restore', 'disasterRecovery'])('makes a backup give way to a %s, cleanly, and both say so', async (type) => {
+  const { run } = await startHolder();
+  agent.verbs.storeSegments = holdVerb(undefined).verb;
+  const needed = await agent.start(type, inputOf(type));
+  const failure = await failureOf(run.result());
+  expect(failure).toMatchObject({ type: 'busy', message: expect.stringContaining(`gave way to ${type} ${needed.workflowId}`) as string });
+  agent.verbs = {};
+  const result = (await needed.result()) as { outcome: string; warnings: object[] };
+  expect(result.outcome).toBe('warnings');
+  expect(result.warnings).toEqual([{ code: 'busy', message: expect.stringContaining(run.workflowId) as string }]);
+  expect(verbsOf(agent)).not.toContain('endBackup');
+});
+
+it('ends a backup that does not give way, such as one whose agent died, after a bounded wait', async () => {
+  const gate = Promise.withResolvers<never>();
+  onTestFinished(() => gate.reject(new Error('nobody waits any more')));
+  agent.verbs.prepareBackup = () => gate.promise;
+  const run = await agent.start('hotBackup', { database: DATABASE });
+  await expect.poll(() => verbsOf(agent)).toEqual(['prepareBackup']);
+  delete agent.verbs.prepareBackup;
+  agent.verbs.endBackup = async ({ backup, reason }) => {
+    await agent.client.workflow.getHandle(backup.workflowId, backup.runId).terminate(reason);
+  };
+  expect(await agent.execute('restore', { database: DATABASE, backup: 'latest' })).toMatchObject({ outcome: 'warnings' });
+  expect(await statusOf(run)).toBe('TERMINATED');
 });
 
 it('takes no lock to restore elsewhere, verify, list or describe', async () => {

@@ -98,6 +98,7 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     readOwnerGeneration: async () => 1,
     prepareHost: async () => ({ placed: [] }),
     endRunOfLostOwner: async () => null,
+    endBackup: nothing,
     takeOwnership: async ({ fromGeneration }) => ({ generation: fromGeneration + 1 }),
     planRestore: async ({ toDataDir = '/data' }) => ({ ...PLANNED, dataDir: toDataDir }),
     stageWal: async () => ({ timeline: '0002', records: 19 }),

@@ -1,6 +1,6 @@
 import { lockWorkflowId } from '../../contract/names.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import type { LockHolder } from '../run-registry.ts';
+import type { LockHolder, OneRun } from '../run-registry.ts';
 
 /**
  * Who holds the database's lock. A lock whose holder's run has closed is an orphan (a reset to a run's first
@@ -13,7 +13,7 @@ export const findLockHolder =
     const holder = await deps.runs.lockHolder(lockId);
     if (holder === undefined) return null;
     if (holder.open) return holder;
-    await deps.runs.terminate(lockId, `its holder ${holder.workflowId} has ended`);
+    await deps.runs.terminate({ workflowId: lockId, runId: holder.lockRunId }, `its holder ${holder.workflowId} has ended`);
     return null;
   };
 
@@ -30,6 +30,12 @@ export const endRunOfLostOwner =
   async ({ database }: { database: string }): Promise<LockHolder | null> => {
     const holder = await deps.runs.lockHolder(lockWorkflowId(database));
     if (holder === undefined || !holder.open || holder.type === NOT_THE_OWNERS) return null;
-    await deps.runs.terminate(holder.workflowId, `the owner of database "${database}" is lost, and a recovery has begun`);
+    await deps.runs.terminate(holder, `the owner of database "${database}" is lost, and a recovery has begun`);
     return holder;
   };
+
+/** Ends a backup that was asked to give way and did not, such as one whose agent died. Twice: no-op. */
+export const endBackup =
+  (deps: ActivityDeps) =>
+  async ({ backup, reason }: { backup: OneRun; reason: string }): Promise<void> =>
+    deps.runs.terminate({ workflowId: backup.workflowId, runId: backup.runId }, reason);

@@ -40,7 +40,7 @@ export const nameSwap =
 export const swapIn =
   (deps: ActivityDeps) =>
   async (input: SwapInput, run: RunPort): Promise<SwappedIn> => {
-    const { work } = await workOf(deps, input, run);
+    const work = workOf(deps, input, run);
     const { dataDir, safetyCopyMs } = work.settings;
     const swapped = await tellingDataInPlace(dataDir, input.swap, () => swapWithServerDown({ ...work, plan: input.swap }));
     if (input.swap.oldWal === null) return swapped;
@@ -55,7 +55,8 @@ export const swapIn =
 export const rollBack =
   (deps: ActivityDeps) =>
   async (input: SwapInput, run: RunPort): Promise<RolledBack> => {
-    const { work, plan } = await workOf(deps, input, run);
+    const work = workOf(deps, input, run);
+    const plan = await readPlan(await deps.openRepository(input.repository), input.planKey);
     const { dataDir } = work.settings;
     const checkAllowed = (): Promise<void> => requireUnwritten(join(dataDir, 'wal'), plan);
     const askFirst = async (): Promise<void> => {
@@ -67,13 +68,10 @@ export const rollBack =
     return { ...swapped, inPlace: await dataInPlace(dataDir, input.swap) };
   };
 
-async function workOf(deps: ActivityDeps, input: SwapInput, run: RunPort): Promise<{ work: Omit<SwapWork, 'plan'>; plan: RestorePlan }> {
-  const { database } = input;
+function workOf(deps: ActivityDeps, { database }: SwapInput, run: RunPort): Omit<SwapWork, 'plan'> {
   const settings = databaseSettings(deps.config, database);
-  const repository = await deps.openRepository(input.repository);
-  const plan = await readPlan(repository, input.planKey);
   const ask = (): Promise<void> => requireStillOurs(deps, database, run);
-  return { work: { deps, database, settings, run, askFirst: ask, checkAllowed: ask }, plan };
+  return { deps, database, settings, run, askFirst: ask, checkAllowed: ask };
 }
 
 async function tellingDataInPlace<T>(dataDir: string, swap: SwapPlan, step: () => Promise<T>): Promise<T> {

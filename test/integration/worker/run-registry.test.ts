@@ -49,14 +49,16 @@ test('names who holds a lock, and says when the holder has ended before its lock
   expect(await runs.lockHolder(lockId)).toBeUndefined();
   const holder = await openRun('rstow/orders/restore/1');
   const memo = { holder: 'rstow/orders/restore/1', runId: holder.runId, type: 'restore', sinceMs: 5 };
-  await openRun(lockId, memo);
-  const told = { workflowId: 'rstow/orders/restore/1', runId: holder.runId, type: 'restore', sinceMs: 5 };
+  const lock = await openRun(lockId, memo);
+  const told = { workflowId: 'rstow/orders/restore/1', runId: holder.runId, type: 'restore', sinceMs: 5, lockRunId: lock.runId };
   expect(await runs.lockHolder(lockId)).toEqual({ ...told, open: true });
   await holder.end();
   expect(await runs.lockHolder(lockId)).toEqual({ ...told, open: false });
-  await runs.terminate(lockId, 'its holder has ended');
+  await runs.terminate({ workflowId: lockId, runId: holder.runId }, 'another run of that id is left alone');
+  expect(await runs.lockHolder(lockId)).toBeDefined();
+  await runs.terminate({ workflowId: lockId, runId: lock.runId }, 'its holder has ended');
   expect(await runs.lockHolder(lockId)).toBeUndefined();
-  await runs.terminate(lockId, 'twice is no failure');
+  await runs.terminate({ workflowId: lockId, runId: lock.runId }, 'twice is no failure');
 });
 
 test('says within seconds that Temporal is unreachable, and never that a run is closed', async () => {
