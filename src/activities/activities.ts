@@ -11,12 +11,14 @@ import { describeProtection, readBackups } from './catalogue/list-backups.ts';
 import { inspectLiveDatabase } from './catalogue/live-database.ts';
 import { locate, locateAnywhere } from './catalogue/locate.ts';
 import { endBackup, endRunOfLostOwner, findLockHolder } from './catalogue/lock-holder.ts';
+import { surveyData } from './data/survey-data.ts';
 import { recordTest } from './recovery-test/record-test.ts';
 import { stageTest } from './recovery-test/stage-test.ts';
 import { chooseTestPoint } from './recovery-test/test-point.ts';
 import { clearTest, testServer } from './recovery-test/test-server.ts';
 import { prepareHost } from './recovery/prepare-host.ts';
 import { findCandidates } from './recovery/recovery-candidates.ts';
+import { restartServer } from './recovery/restart-server.ts';
 import { findStaleServer } from './recovery/stale-server.ts';
 import { readOwnerGeneration, takeOwnership } from './recovery/take-ownership.ts';
 import { findAlternative } from './restore/find-alternative.ts';
@@ -58,6 +60,8 @@ export const verbs = {
   clearTest,
 
   inspectLiveDatabase,
+  surveyData,
+  restartServer,
   findCandidates,
   prepareHost,
   readOwnerGeneration,

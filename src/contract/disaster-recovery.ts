@@ -1,4 +1,5 @@
 import { RstowError } from '../core/errors/rstow-error.ts';
+import { type DataSummary, unsavedText } from './data-summary.ts';
 import type { FirstBackup } from './hot-backup.ts';
 import { booleanField, nameField, optional, type Parsed, textField } from './input-field.ts';
 import type { RestoreSummary } from './restore.ts';
@@ -16,6 +17,8 @@ const fields = {
   target: optional(textField(80)),
   /** Recovers although the database is up and as new as its backups. */
   force: optional(booleanField),
+  /** Recovers although that discards what a host that could be seen holds and no backup does. */
+  discardNewer: optional(booleanField),
 };
 
 /** The newest provable state onto a new host, verified, owned by it, and backed up again. */
@@ -38,16 +41,50 @@ export function nothingRecoverable(database: string, skipped: readonly SkippedSt
   return new RstowError('backup-not-found', `no backup of "${database}" can be recovered: ${why}`, { details: { reasons } });
 }
 
+/** What a host holds that the recovered state lacks. */
+export type SeenData = { agent: string; data: DataSummary };
+
+/**
+ * What a recovery fails with where it would discard what no backup holds, and nobody has agreed to that; with the command
+ * that says so. `why`: what kept the data in place from being gone on with.
+ */
+export function newerDataDiscarded(
+  input: DisasterRecoveryInput,
+  of: { seen: readonly SeenData[]; label: string; why?: string },
+): RstowError {
+  const what = of.seen.map(({ agent, data }) => `${unsavedText(data)}, in ${data.dataDir} of agent "${agent}"`).join('; and ');
+  const why = of.why === undefined ? '' : `; they are not gone on with, for ${of.why}`;
+  const command = discardCommand(input);
+  const sentence = `recovering ${of.label} would discard ${what}${why}; to discard them: \`${command}\``;
+  const records = of.seen.reduce((sum, { data }) => sum + data.unsavedRecords, 0);
+  const lastWriteAtMs = Math.max(...of.seen.map(({ data }) => data.lastWriteAtMs));
+  const instances = of.seen[0]?.data.instances ?? null;
+  return new RstowError('newer-data-discarded', sentence, { details: { records, instances, lastWriteAtMs, label: of.label, command } });
+}
+
+function discardCommand({ database, agent, target, repository, force }: DisasterRecoveryInput): string {
+  const flags = Object.entries({ agent, target, repository }).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name} ${value}`],
+  );
+  return ['rstow recover', database, ...flags, ...(force === true ? ['--force'] : []), '--discard-newer'].join(' ');
+}
+
 /** What is missing after the recovery, as far as anybody can know. */
 export type Loss = {
   /** When the recovered state was taken: what was written after it is lost (Unix ms). */
   sinceMs: number;
-  /** When the recovery was asked for: nothing was written after it. */
+  /** When the recovery was asked for: nothing that was written after it can be in the data that are given up. */
   untilMs: number;
   /** Records that newer backups promise and that the recovered state lacks. */
   knownRecords: number;
   /** The newest offset that any backup promises, where it is beyond the recovered one. */
   knownEnd?: string;
+  /** What hosts that could be seen hold and no backup does. */
+  discarded: SeenData[];
+  /** Why the lost data can't be counted, where they can't: what was written since `sinceMs` is lost, and how much is unknown. */
+  unseen?: string;
+  /** Where the server still answers though its data are gone: at most so many records were written after the backup. */
+  writtenMax?: number;
 };
 
 export type DisasterRecoveryResult = CommonResult &
@@ -63,5 +100,7 @@ export type DisasterRecoveryResult = CommonResult &
     /** Requests that came while the first one was at work. */
     laterRequests?: number;
     replacedAt?: string;
+    /** `restarted` only: the data in place, on which the server runs again. */
+    found?: SeenData;
     durationMs?: number;
   };

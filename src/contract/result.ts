@@ -1,5 +1,5 @@
 /** How a run that did not fail has ended. */
-export type Outcome = 'done' | 'warnings' | 'skipped' | 'not-needed';
+export type Outcome = 'done' | 'warnings' | 'skipped' | 'not-needed' | 'restarted';
 
 /** Something a person should know although the run went on. */
 export type Warning = { code: string; message: string };

@@ -118,6 +118,13 @@ const ASKED_FIRST = ['temporal-unreachable', 'repository-unavailable'];
  */
 export const swap = (place: Place): Activities => pinned(place, { scheduleToCloseTimeout: '7d', finalCodes: CODES });
 
+/** So long a host that has just answered may take to take a step up, before it counts as lost. */
+const TAKEN_UP_MS = 60_000;
+
+/** Starts a server that is down, for as long as it takes to replay its log; a host that is lost meanwhile is not waited for. */
+export const restart = (place: Place): Activities =>
+  pinned(place, { scheduleToStartTimeout: TAKEN_UP_MS, scheduleToCloseTimeout: '7d', finalCodes: CODES });
+
 /** The same backwards, where the server may be down for good: what can't be asked yet is asked again. */
 export const swapBack = (place: Place): Activities =>
   pinned(place, { scheduleToCloseTimeout: '7d', finalCodes: CODES.filter((code) => !ASKED_FIRST.includes(code)) });

@@ -17,18 +17,27 @@ const approveUpdate = defineUpdate<Approval, [unknown]>(APPROVE_UPDATE);
 const denyUpdate = defineUpdate<Denial, [unknown]>(DENY_UPDATE);
 
 /** What has to be agreed to: one plan, by another person than the one who asked. */
-type Wanted = { planHash: string; expiresMs: number; requestedBy?: string };
+type Wanted = { planHash: string; expiresMs: number; requestedBy?: string; discards?: string };
+
+/** What is to be agreed to, by whom it was asked for, and what is given up by it. */
+type Planned = { plan: PlannedRestore; workflow: string; requestedBy: string | undefined; discards?: string };
 
 /** Waits for approval where the policy asks for it; false where it doesn't. Fails: approval-denied, approval-expired. */
-export async function agreed(run: Run, of: { plan: PlannedRestore; workflow: string; requestedBy: string | undefined }): Promise<boolean> {
+export async function agreed(run: Run, of: Planned): Promise<boolean> {
   const { approval, planHash } = of.plan;
-  if (approval?.for.includes(of.workflow) !== true) return false;
+  if (approval === undefined || !isApprovalWanted(of)) return false;
   await awaitApproval(run, {
     planHash,
     expiresMs: approval.expiresMs,
+    ...(of.discards === undefined ? {} : { discards: of.discards }),
     ...(of.requestedBy === undefined ? {} : { requestedBy: of.requestedBy }),
   });
   return true;
+}
+
+/** Whether a person will be asked. */
+export function isApprovalWanted({ plan, workflow }: Pick<Planned, 'plan' | 'workflow'>): boolean {
+  return plan.approval?.for.includes(workflow) === true;
 }
 
 /**
@@ -57,7 +66,7 @@ async function awaitApproval(run: Run, wanted: Wanted): Promise<string> {
   );
   run.phase(
     'waiting for approval',
-    `another person’s \`rstow approve ${run.workflowId} --plan ${wanted.planHash}\`, or the update approve {"planHash": "${wanted.planHash}", "by": "…"}`,
+    `another person’s \`rstow approve ${run.workflowId} --plan ${wanted.planHash}\`, or the update approve {"planHash": "${wanted.planHash}", "by": "…"}${wanted.discards === undefined ? '' : `; it discards ${wanted.discards}`}`,
   );
   await condition(() => decision !== undefined, wanted.expiresMs);
   if (decision === undefined) throw new RstowError('approval-expired', `nobody approved plan ${wanted.planHash} in ${wanted.expiresMs} ms`);

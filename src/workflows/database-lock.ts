@@ -106,9 +106,10 @@ async function takeLockFirst(run: Run, place: Place): Promise<Lock> {
   run.phase('asking a backup to give way', `${found.type} ${found.workflowId} to end`);
   await askToGiveWay(run, found);
   const giveWayMs = Math.max(GIVE_WAY_MS_MIN, place.timing.heartbeatMs);
-  for (const untilMs = Date.now() + giveWayMs; Date.now() < untilMs; await sleep(GIVE_WAY_POLL_MS)) {
+  for (const untilMs = Date.now() + giveWayMs; Date.now() < untilMs;) {
     const handle = await tryLock(run);
     if (handle !== undefined) return { handle, gaveWay: found };
+    await sleep(GIVE_WAY_POLL_MS);
   }
   const { workflowId, runId } = found;
   await step(place).endBackup({ backup: { workflowId, runId }, reason: `${run.type} ${run.workflowId} needs the database` });

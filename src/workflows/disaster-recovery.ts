@@ -1,5 +1,6 @@
 import { CancellationScope, defineSignal, isCancellation, setHandler } from '@temporalio/workflow';
 import type { Place } from '../activities/catalogue/locate.ts';
+import type { LiveDatabase } from '../activities/catalogue/live-database.ts';
 import type { LockHolder } from '../activities/run-registry.ts';
 import { type DisasterRecoveryInput, type DisasterRecoveryResult, parseDisasterRecoveryInput } from '../contract/disaster-recovery.ts';
 import { ABORT_SIGNAL, REQUEST_RECOVERY_SIGNAL } from '../contract/messages.ts';
@@ -9,6 +10,7 @@ import { step } from './activity-proxies.ts';
 import { withDatabaseLockFirst, withWarning } from './database-lock.ts';
 import { ownerIfStillThere, ownerIfThere, placeOfAgent, standbyIfThere } from './place.ts';
 import type { Run } from './run.ts';
+import { restartFirst } from './restart-first.ts';
 import { takeOver } from './take-over.ts';
 import { workflow } from './workflow.ts';
 
@@ -25,7 +27,7 @@ export const disasterRecovery = workflow(
   async (input: DisasterRecoveryInput, run): Promise<DisasterRecoveryResult> => {
     const requests = countRequests();
     const result = await unlessAborted(run, () => recover(input, run));
-    return result.label === undefined ? result : { ...result, laterRequests: requests.later() };
+    return result.outcome === 'not-needed' ? result : { ...result, laterRequests: requests.later() };
   },
 );
 
@@ -34,14 +36,17 @@ async function recover(input: DisasterRecoveryInput, run: Run): Promise<Disaster
   const notNeeded = { outcome: 'not-needed' as const, runId: run.runId, database, warnings: [upAndNew] };
   run.phase('looking whether the database is up', 'the owner’s agent, for ten seconds');
   const owner = await ownerIfThere(database);
-  if (input.force !== true && (await isWell(owner, database))) return notNeeded;
+  if (isWell(await inspect(input, owner))) return notNeeded;
   const target = await targetOf(input, owner);
   run.placed(target);
   const ended = owner === undefined ? await step(target).endRunOfLostOwner({ database }) : null;
   const result = await withDatabaseLockFirst(run, target, async () => {
     // What kept the database down may have been a restore, or another recovery, that has ended by now.
-    if (input.force !== true && (await isWell(await ownerIfStillThere(database), database))) return notNeeded;
-    return takeOver(input, run, target);
+    const stillThere = input.force === true ? owner : await ownerIfStillThere(database);
+    const live = await inspect(input, stillThere);
+    if (isWell(live)) return notNeeded;
+    const first = await restartFirst(input, run, { place: stillThere, isUp: live?.isUp ?? input.force === true });
+    return 'outcome' in first ? first : takeOver(input, run, { place: target, givenUp: first });
   });
   return ended === null ? result : withWarning(result, endedFor(ended));
 }
@@ -77,10 +82,14 @@ function countRequests(): { later(): number } {
   return { later: () => Math.max(0, signals - 1) };
 }
 
-async function isWell(owner: Place | undefined, database: string): Promise<boolean> {
-  if (owner === undefined) return false;
-  const { isUp, isAsNew } = await step(owner).inspectLiveDatabase({ database });
-  return isUp && isAsNew;
+/** Undefined where nobody can tell, or where a recovery by force doesn't ask. */
+async function inspect({ database, force }: DisasterRecoveryInput, owner: Place | undefined): Promise<LiveDatabase | undefined> {
+  if (owner === undefined || force === true) return undefined;
+  return step(owner).inspectLiveDatabase({ database });
+}
+
+function isWell(live: LiveDatabase | undefined): boolean {
+  return live !== undefined && live.isUp && live.isAsNew;
 }
 
 /** The agent that was named, else one that stands by, else the owner itself. Fails: agent-unreachable. */

@@ -54,7 +54,8 @@ async function ifAnswered(probing: Promise<Place>): Promise<Place | undefined> {
   }
 }
 
-function unanswered(error: unknown): boolean {
+/** Nobody took the step up in time. */
+export function unanswered(error: unknown): boolean {
   return error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
 }
 

@@ -6,36 +6,46 @@ import {
   type DisasterRecoveryInput,
   type DisasterRecoveryResult,
   type Loss,
+  newerDataDiscarded,
   nothingRecoverable,
+  type SeenData,
   type SkippedState,
 } from '../contract/disaster-recovery.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
+import { unsavedText } from '../contract/data-summary.ts';
 import { isObjectDamage } from '../core/errors/object-damage.ts';
 import { cleanup, step, transfer } from './activity-proxies.ts';
-import { agreed } from './approval.ts';
+import { agreed, isApprovalWanted } from './approval.ts';
 import { compensate } from './compensation.ts';
 import { firstBackup } from './first-backup.ts';
 import type { Run } from './run.ts';
+import type { GivenUp } from './restart-first.ts';
 import { runFailure } from './run-failure.ts';
 import { type SwapOutcome, swapInPlace } from './restore-in-place.ts';
 
 type Staged = { candidate: Candidate; plan: PlannedRestore; timeline: string };
 
+type Target = { place: Place; /** What lies on the owner's host. */ givenUp: GivenUp };
+
 /** Fetches the newest state that holds, takes the database over with it, and backs it up on its new timeline. */
-export async function takeOver(input: DisasterRecoveryInput, run: Run, place: Place): Promise<DisasterRecoveryResult> {
+export async function takeOver(input: DisasterRecoveryInput, run: Run, target: Target): Promise<DisasterRecoveryResult> {
   const { database } = input;
+  const { place } = target;
+  run.phase('looking what the recovery would discard');
+  const givenUp = await withTargets(database, target);
   run.phase('looking for the newest state that can be recovered');
   const candidates = await step(place).findCandidates({ database, ...wishesOf(input) });
   const fromGeneration = await step(place).readOwnerGeneration({ database });
-  const staging: Staging = { run, place, generation: fromGeneration + 1, skipped: [...candidates.skipped] };
+  const staging: Staging = { input, run, place, givenUp, generation: fromGeneration + 1, skipped: [...candidates.skipped] };
   const staged = await stageNewest(staging, candidates);
   try {
-    await agreed(run, { plan: staged.plan, workflow: 'disasterRecovery', requestedBy: input.requestedBy });
+    const { requestedBy } = input;
+    await agreed(run, { plan: staged.plan, workflow: 'disasterRecovery', requestedBy, ...discardsOf(givenUp) });
     const taken = await bringUp({ run, place, staged, fromGeneration });
     const rtoMs = Date.now() - run.startedAtMs;
     const { warnings: firstWarnings, ...first } = await firstBackup(run, place, staged.plan.repository);
-    const lost = lossOf(run, staged.candidate, candidates);
-    const warnings = [...staged.plan.warnings, ...taken.warnings, ...firstWarnings, ...warningsOf(staging.skipped, lost)];
+    const lost = lossOf(run, { recovered: staged.candidate, candidates, givenUp });
+    const warnings = [...staged.plan.warnings, ...taken.warnings, ...firstWarnings, ...warningsOf(staging.skipped, lost, taken.replacedAt)];
     const { warnings: _planned, approval: _policy, ...summary } = staged.plan;
     return {
       ...{ outcome: outcomeOf(warnings), runId: run.runId, database, warnings },
@@ -48,7 +58,7 @@ export async function takeOver(input: DisasterRecoveryInput, run: Run, place: Pl
   }
 }
 
-type Staging = { run: Run; place: Place; generation: number; skipped: SkippedState[] };
+type Staging = { input: DisasterRecoveryInput; run: Run; place: Place; givenUp: GivenUp; generation: number; skipped: SkippedState[] };
 
 /** Tries one state after another; what can't be read or doesn't replay to its digest is skipped, and named. Fails: backup-not-found. */
 async function stageNewest(staging: Staging, { usable }: Candidates): Promise<Staged> {
@@ -66,11 +76,13 @@ async function stageNewest(staging: Staging, { usable }: Candidates): Promise<St
   throw nothingRecoverable(run.database, skipped);
 }
 
-async function stage({ run, place, generation }: Staging, candidate: Candidate, attempt: number): Promise<Staged> {
+async function stage(staging: Staging, candidate: Candidate, attempt: number): Promise<Staged> {
+  const { run, place, generation } = staging;
   const { database, startedAtMs } = run;
   const { label, repository } = candidate;
   run.phase(`fetching ${label} from ${repository}`);
   const plan = await step(place).planRestore({ database, repository, backup: label, takeover: { attempt } });
+  requireWord(staging, plan);
   const { planKey, dataDir } = plan;
   try {
     const { timeline } = await transfer(place).stageWal({ database, repository, planKey, startedAtMs, generation });
@@ -80,6 +92,27 @@ async function stage({ run, place, generation }: Staging, candidate: Candidate, 
     await compensate('clearing the staged files', () => cleanup(place).clearStaging({ dataDir }));
     throw error;
   }
+}
+
+/** Before anything is fetched. Fails: newer-data-discarded. */
+function requireWord({ input, givenUp }: Staging, plan: PlannedRestore): void {
+  const seen = unsavedOf(givenUp);
+  if (seen.length === 0 || input.discardNewer === true || isApprovalWanted({ plan, workflow: 'disasterRecovery' })) return;
+  throw newerDataDiscarded(input, { seen, label: plan.label, ...(givenUp.why === undefined ? {} : { why: givenUp.why }) });
+}
+
+/** The data on the host that is taken over to are given up as well. */
+async function withTargets(database: string, { place, givenUp }: Target): Promise<GivenUp> {
+  if (givenUp.agents.includes(place.agent)) return givenUp;
+  const data = await step(place).surveyData({ database });
+  return data === null ? givenUp : { ...givenUp, seen: [...givenUp.seen, { agent: place.agent, data }] };
+}
+
+const unsavedOf = ({ seen }: GivenUp): SeenData[] => seen.filter(({ data }) => data.unsavedRecords > 0);
+
+function discardsOf(givenUp: GivenUp): { discards?: string } {
+  const texts = unsavedOf(givenUp).map(({ agent, data }) => `${unsavedText(data)}, of agent "${agent}"`);
+  return texts.length === 0 ? {} : { discards: texts.join('; and ') };
 }
 
 function isBadState(failure: ApplicationFailure): boolean {
@@ -104,19 +137,28 @@ async function bringUp(of: { run: Run; place: Place; staged: Staged; fromGenerat
   return { ...swapped, generation, warnings: [...warnings, ...swapped.warnings] };
 }
 
-function lossOf(run: Run, recovered: Candidate, { newest }: Candidates): Loss {
-  const known = { sinceMs: recovered.createdAtMs, untilMs: run.startedAtMs };
+type Facts = { recovered: Candidate; candidates: Candidates; givenUp: GivenUp };
+
+function lossOf(run: Run, { recovered, candidates: { newest }, givenUp }: Facts): Loss {
+  const unseen = givenUp.unseen === undefined ? {} : { unseen: givenUp.unseen };
+  const known = { sinceMs: recovered.createdAtMs, untilMs: run.startedAtMs, discarded: unsavedOf(givenUp), ...unseen };
   if (newest === undefined || newest.label === recovered.label) return { ...known, knownRecords: 0 };
   return { ...known, knownRecords: Math.max(0, newest.records - recovered.records), knownEnd: newest.extents.end };
 }
 
-function warningsOf(skipped: readonly SkippedState[], lost: Loss): Warning[] {
+function warningsOf(skipped: readonly SkippedState[], lost: Loss, replacedAt: string | undefined): Warning[] {
   const told = skipped.map(({ label, repository, reason }) => ({ code: 'state-skipped', message: `${label} in ${repository}: ${reason}` }));
-  if (lost.knownRecords === 0) return told;
-  return [
-    ...told,
-    { code: 'records-lost', message: `${lost.knownRecords} records that a newer backup promises are not in the recovered state` },
-  ];
+  const discarded = lost.discarded.map(({ agent, data }) => ({
+    code: 'records-lost',
+    message: `${unsavedText(data)} are not in the recovered state: they lay in ${data.dataDir} of agent "${agent}"${keptText(replacedAt)}`,
+  }));
+  if (lost.knownRecords === 0) return [...told, ...discarded];
+  const newer = `${lost.knownRecords} records that a newer backup promises are not in the recovered state`;
+  return [...told, { code: 'records-lost', message: newer }, ...discarded];
+}
+
+function keptText(replacedAt: string | undefined): string {
+  return replacedAt === undefined ? '' : `; what was replaced is kept in ${replacedAt}`;
 }
 
 function wishesOf({ repository, target }: DisasterRecoveryInput): { repository?: string; target?: string } {

@@ -94,6 +94,8 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     findAlternative: async () => null,
     recordVerification: async () => [],
     inspectLiveDatabase: async () => ({ isUp: false, isAsNew: false }),
+    surveyData: async () => null,
+    restartServer: async () => ({ kind: 'no', found: null, why: 'there is no log in /data' }),
     findCandidates: async () => ({ usable: [CANDIDATE], skipped: [], newest: CANDIDATE }),
     readOwnerGeneration: async () => 1,
     prepareHost: async () => ({ placed: [] }),

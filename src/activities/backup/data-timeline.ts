@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import type { DatabaseConfig } from '../../config/agent-config.ts';
+import type { Timeline } from '../../config/repository-json/timeline.ts';
+import type { TimelineFile } from '../../config/repository-json/timeline-file.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { readTimelineFile, writeTimelineFile } from '../../io/data-directory/timeline-file.ts';
 import type { Repository } from '../../io/repository/repository.ts';
@@ -20,11 +22,14 @@ export async function timelineOfData(repository: Repository, database: string, s
     return FIRST_TIMELINE;
   }
   const known = timelines.get(file.timeline);
-  // Two repositories that never met may have given one id to two histories: the run that made each tells them apart.
-  const isSame = known !== undefined && (file.fork === undefined || file.fork.runId === known.runId);
-  if (file.database === database && isSame) return file.timeline;
+  if (known !== undefined && isHistoryOf(file, { database, known })) return file.timeline;
   const whose = `timeline ${file.timeline} of database "${file.database}"`;
   throw new RstowError('timeline-diverged', `${walDir} holds ${whose}, which the repository does not know as ${database}'s`);
+}
+
+/** Two repositories that never met may have given one id to two histories: the run that made each tells them apart. */
+export function isHistoryOf(file: TimelineFile, of: { database: string; known: Timeline }): boolean {
+  return file.database === of.database && (file.fork === undefined || file.fork.runId === of.known.runId);
 }
 
 function unmarked(walDir: string, timelines: string[]): RstowError {

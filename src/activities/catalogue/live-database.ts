@@ -40,9 +40,10 @@ export const inspectLiveDatabase =
     }
   };
 
-type LiveState = { timeline: string | undefined; latestOffset: bigint | undefined };
+export type LiveState = { timeline: string | undefined; latestOffset: bigint | undefined };
 
-async function holdsNewest(repository: Repository, database: string, live: LiveState): Promise<boolean> {
+/** Whether a log of that history and end holds all that the newest backup holds. */
+export async function holdsNewest(repository: Repository, database: string, live: LiveState): Promise<boolean> {
   const label = (await listLabels(repository, database)).at(-1);
   if (label === undefined) return true;
   if (live.timeline === undefined) return false;

@@ -13,7 +13,7 @@ import { processStartTicks } from '../../io/process/proc.ts';
 import { endHolders } from '../../io/service/end-holders.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { proveServerStopped, serviceOf, startServer } from '../server/managed-service.ts';
+import { proveServerStopped, serviceOf, startServer, stopGraceMs } from '../server/managed-service.ts';
 import { spawnWatchdog } from './stop-note-watchdog.ts';
 
 export type SwapWork = {
@@ -152,12 +152,8 @@ async function stopAndBlock({ settings, run }: SwapWork, note: StopNote): Promis
   await service.stop();
   await blockServer(settings.dataDir, note);
   await service.stop();
-  await endHolders(join(settings.dataDir, 'wal'), { graceMs: graceMsOf(settings) });
+  await endHolders(join(settings.dataDir, 'wal'), { graceMs: stopGraceMs(settings) });
   await proveServerStopped(settings);
-}
-
-function graceMsOf({ service }: DatabaseConfig): number {
-  return service.kind === 'process' ? service.stopTimeoutMs : 30_000;
 }
 
 /** Whatever happened, the server comes up on the wal/ that is in place, old or new. */

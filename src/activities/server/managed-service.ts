@@ -39,6 +39,11 @@ export function serviceOf(settings: ManagedServer): Service {
   }
 }
 
+/** From SIGINT to SIGKILL, for servers that others have started. */
+export function stopGraceMs({ service }: DatabaseConfig): number {
+  return service.kind === 'process' ? service.stopTimeoutMs : 30_000;
+}
+
 /** Returns once the server's process is gone, its port refuses, and nobody holds wal/. Fails: service-stop-failed. */
 export async function proveServerStopped(settings: DatabaseConfig): Promise<void> {
   const address = parseServerAddress(settings.server.address);

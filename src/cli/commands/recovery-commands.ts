@@ -26,16 +26,17 @@ export function addTestRecoveryCommand(program: Command, exit: OnExitCode): void
     });
 }
 
-type RecoverOptions = { agent?: string; target?: string; force?: boolean };
+type RecoverOptions = { agent?: string; target?: string; force?: boolean; discardNewer?: boolean };
 
 export function addRecoverCommand(program: Command, exit: OnExitCode): void {
   runCommand(program, 'recover', 'bring a lost database back on a host that can run it')
     .option('--agent <agent>', 'that host’s agent; default: one that stands by, else the owner')
     .option('--target <label>', 'no state newer than this backup’s: a label, or its unique beginning')
     .option('--force', 'although the database is up and as new as its backups')
+    .option('--discard-newer', 'although that discards data that no backup holds')
     .action(async (database: string, options: RunOptions & InputOptions & RecoverOptions) => {
-      const { agent, target, force } = options;
-      const input = parseDisasterRecoveryInput([{ database, agent, target, force, ...recordOf(options) }]);
+      const { agent, target, force, discardNewer } = options;
+      const input = parseDisasterRecoveryInput([{ database, agent, target, force, discardNewer, ...recordOf(options) }]);
       const joins = { workflowId: recoveryWorkflowId(database), signal: REQUEST_RECOVERY_SIGNAL };
       exit(await execute({ type: 'disasterRecovery', database, input, isLook: false, joins, resultLines: disasterLines }, options));
     });

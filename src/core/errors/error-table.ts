@@ -106,6 +106,11 @@ export const errorTable = {
   },
   // 16: somebody has to agree.
   'approval-denied': { retryable: false, exitCode: 16, hint: 'Nothing was touched. Ask for it again when it is agreed.' },
+  'newer-data-discarded': {
+    retryable: false,
+    exitCode: 16,
+    hint: 'Nothing was touched. Look at what is named; the command that discards it is in the sentence.',
+  },
   'approval-expired': { retryable: false, exitCode: 16, hint: 'Nothing was touched. Start again, and have it approved in time.' },
   // 17: something cannot be reached.
   'agent-unreachable': { retryable: false, exitCode: 17, hint: 'Start `rstow agent` on the database’s host, or correct the name.' },

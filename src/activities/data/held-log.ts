@@ -1,0 +1,83 @@
+import { join } from 'node:path';
+import type { TimelineFile } from '../../config/repository-json/timeline-file.ts';
+import type { DataSummary } from '../../contract/data-summary.ts';
+import { promisedExtents } from '../../core/backup/segment-plan.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import type { SegmentId } from '../../core/wal/segment-id.ts';
+import type { SegmentFile } from '../../io/data-directory/segments.ts';
+import { readTimelineFile } from '../../io/data-directory/timeline-file.ts';
+import type { Repository } from '../../io/repository/repository.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { isHistoryOf } from '../backup/data-timeline.ts';
+import { checkContinues } from '../backup/source-continuity.ts';
+import { databaseSettings } from '../database-settings.ts';
+import type { RunPort } from '../run-port.ts';
+import { newestOfTimeline, readManifest } from '../stored/backups.ts';
+import { inEachRepository, requireOneAnswer } from '../stored/each-repository.ts';
+import { FIRST_TIMELINE, readTimelines, storedPieces } from '../stored/timelines.ts';
+
+/** How much of a directory's log the backups of its history hold, in all repositories together. */
+export type HeldLog = {
+  timeline: string | null;
+  /** The newest of those backups. */ label: string | null;
+  ends: ReadonlyMap<SegmentId, number>;
+  records: number;
+  /** Why none of them can be held against the directory. */ fault?: DataSummary['fault'];
+};
+
+type Asked = { database: string; files: readonly SegmentFile[]; run: Pick<RunPort, 'runId'> };
+
+/** Fails: repository-unavailable, where none answers. */
+export async function heldLog(deps: ActivityDeps, asked: Asked): Promise<HeldLog> {
+  const { dataDir } = databaseSettings(deps.config, asked.database);
+  const file = await timelineFile(join(dataDir, 'wal'), asked.database);
+  if (file instanceof RstowError) return nothingHeld(null, file);
+  const found = await inEachRepository(deps, asked.database, (repository) => heldIn(repository, { ...asked, file }));
+  requireOneAnswer(found);
+  const answers = found.answers.map((answer) => answer.found);
+  const held = answers.filter(({ fault }) => fault === undefined);
+  const most = held.reduce<HeldLog | undefined>(
+    (best, next) => (best !== undefined && best.records >= next.records ? best : next),
+    undefined,
+  );
+  return most ?? (answers[0] as HeldLog);
+}
+
+/** A log that nobody has marked yet is of the first timeline. */
+async function timelineFile(walDir: string, database: string): Promise<TimelineFile | RstowError> {
+  try {
+    return (await readTimelineFile(walDir)) ?? { format: 1, database, timeline: FIRST_TIMELINE, generation: 1 };
+  } catch (error) {
+    if (error instanceof RstowError && error.code === 'timeline-diverged') return error;
+    throw error;
+  }
+}
+
+async function heldIn(repository: Repository, asked: Asked & { file: TimelineFile }): Promise<HeldLog> {
+  const { database, files, file, run } = asked;
+  const { timeline } = file;
+  const known = (await readTimelines(repository, database)).get(timeline);
+  if (known === undefined || !isHistoryOf(file, { database, known })) {
+    const sentence = `no repository knows timeline ${timeline} of database "${file.database}" as ${database}'s`;
+    return nothingHeld(timeline, new RstowError('timeline-diverged', sentence));
+  }
+  try {
+    const segments = files.map(({ segment, sizeBytes }) => ({ segment, endBytes: sizeBytes }));
+    const pathOf = (segment: SegmentId): string => files.find((candidate) => candidate.segment === segment)?.path ?? '';
+    const shelf = { repository, database, timeline, runId: run.runId };
+    const stored = await storedPieces(repository, database, timeline);
+    await checkContinues(shelf, { fence: { format: 1, timeline, pin: 'links', segments }, stored, pathOf });
+  } catch (error) {
+    if (!(error instanceof RstowError) || error.code !== 'timeline-diverged') throw error;
+    return nothingHeld(timeline, error);
+  }
+  const own = await newestOfTimeline(repository, database, { timeline, exceptRunId: run.runId });
+  const manifest = own ?? (known.parent === null ? undefined : await readManifest(repository, database, known.parent.label));
+  if (manifest === undefined) return { timeline, label: null, ends: new Map(), records: 0 };
+  const { label, segments, records } = manifest;
+  return { timeline, label, ends: new Map(promisedExtents(segments).map(({ segment, endBytes }) => [segment, endBytes])), records };
+}
+
+function nothingHeld(timeline: string | null, { code, message }: RstowError): HeldLog {
+  return { timeline, label: null, ends: new Map(), records: 0, fault: { code, sentence: message } };
+}

@@ -1,0 +1,117 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DataSummary } from '../../contract/data-summary.ts';
+import { isObjectDamage } from '../../core/errors/object-damage.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { createRecordScanner, findNextRecord, type ScanEnd } from '../../core/wal/record-scanner.ts';
+import type { SegmentId } from '../../core/wal/segment-id.ts';
+import { checkpointFits } from '../../core/state/checkpoint.ts';
+import { readCheckpoint } from '../../io/agent-state/digest-checkpoint.ts';
+import { crc32c } from '../../io/checksum/crc32c.ts';
+import { readBytes, readRange } from '../../io/data-directory/range-reader.ts';
+import { listSegments, type SegmentFile } from '../../io/data-directory/segments.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { checkpointFile } from '../backup/checkpoint-file.ts';
+import { databaseSettings } from '../database-settings.ts';
+import type { RunPort } from '../run-port.ts';
+import { readLog, type ReplaySource } from '../state/replay-segments.ts';
+import { type HeldLog, heldLog } from './held-log.ts';
+
+/**
+ * What lies in this host's data directory, whether its server runs or not, and what of it is in no backup; null where
+ * there is nothing. Only what came after the newest backup is read, and replayed.
+ * Fails: unknown-database, repository-unavailable. Twice: asked again.
+ */
+export const surveyData =
+  (deps: ActivityDeps) =>
+  async ({ database }: { database: string }, run: RunPort): Promise<DataSummary | null> => {
+    const { dataDir } = databaseSettings(deps.config, database);
+    const files = (await listSegments(join(dataDir, 'wal'))) ?? [];
+    if (files.every(({ sizeBytes }) => sizeBytes === 0)) return null;
+    const held = await heldLog(deps, { database, files, run });
+    const log = await readUnsaved(files, held, run);
+    const { timeline, label } = held;
+    const fault = held.fault ?? log.fault;
+    return {
+      ...{ dataDir, timeline, records: held.records + log.records },
+      instances: fault === undefined ? await countInstances(deps, { database, timeline, log, run }) : null,
+      ...{ lastWriteAtMs: await lastWriteAtMs(files), backup: label },
+      ...{ unsavedRecords: log.records, unsavedBytes: log.bytes },
+      ...(fault === undefined ? {} : { fault }),
+    };
+  };
+
+type Scanned = { end: ScanEnd; records: number };
+
+/** Behind a torn record of at most 16 MiB the next one begins within this. */
+const LOOK_AHEAD_BYTES = 32 * 1024 * 1024;
+
+type UnsavedLog = {
+  files: readonly SegmentFile[];
+  /** Where each segment's last whole record ends. */ ends: Map<SegmentId, number>;
+  records: number;
+  bytes: number;
+  fault?: DataSummary['fault'];
+};
+
+/** Counts the whole records behind what is held. A tail that is no record is none; damage before other records is a fault. */
+async function readUnsaved(files: readonly SegmentFile[], { ends: held }: HeldLog, run: RunPort): Promise<UnsavedLog> {
+  const log: UnsavedLog = { files, ends: new Map(), records: 0, bytes: 0 };
+  for (const file of files) {
+    const startBytes = Math.min(held.get(file.segment) ?? 0, file.sizeBytes);
+    run.report({ counting: file.fileName });
+    const { end, records } = await scanSegment(file, startBytes, run.signal);
+    log.records += records;
+    log.bytes += end.positionBytes - startBytes;
+    log.ends.set(file.segment, end.positionBytes);
+    if (!(await isOnlyTail(file, end, run.signal))) {
+      const sentence = `${file.fileName} has damage at byte ${end.positionBytes}, in front of other records`;
+      log.fault ??= { code: 'source-damaged', sentence };
+    }
+  }
+  return log;
+}
+
+/** A segment's records from a boundary on, up to the size that its file was listed with. */
+export async function scanSegment({ path, sizeBytes }: SegmentFile, startBytes: number, signal: AbortSignal): Promise<Scanned> {
+  let records = 0;
+  const scanner = createRecordScanner({ crc32c, startBytes, onRecord: () => (records += 1) });
+  for await (const chunk of readRange({ source: { kind: 'path', path }, startBytes, endBytes: sizeBytes, signal })) scanner.push(chunk);
+  return { end: scanner.finish(), records };
+}
+
+/** Whether nothing that a server would miss lies behind the last whole record. */
+export async function isOnlyTail({ path, sizeBytes }: SegmentFile, end: ScanEnd, signal: AbortSignal): Promise<boolean> {
+  if (end.kind === 'whole') return true;
+  if (end.kind === 'corrupt') return false;
+  const startBytes = end.positionBytes;
+  const endBytes = Math.min(sizeBytes, startBytes + LOOK_AHEAD_BYTES);
+  const tail = await readBytes({ source: { kind: 'path', path }, startBytes, endBytes, signal });
+  return findNextRecord(tail, 1, crc32c) === undefined;
+}
+
+type Counted = { database: string; timeline: string | null; log: UnsavedLog; run: RunPort };
+
+/** Null where a server would not start on it. */
+async function countInstances(deps: ActivityDeps, { database, timeline, log, run }: Counted): Promise<number | null> {
+  const pathOf = (segment: SegmentId): string => log.files.find((file) => file.segment === segment)?.path ?? '';
+  const extents = log.files.map(({ segment }) => ({ segment, endBytes: log.ends.get(segment) ?? 0 }));
+  const source: ReplaySource = { extents, pathOf, damageCode: 'source-damaged' };
+  try {
+    const checkpoint = timeline === null ? undefined : await readCheckpoint(await checkpointFile(deps, database, timeline));
+    const { index } = await readLog(
+      source,
+      run,
+      checkpoint !== undefined && checkpointFits(checkpoint.extents, extents) ? checkpoint : undefined,
+    );
+    return index.counts().instances;
+  } catch (error) {
+    if (error instanceof RstowError && (error.code === 'source-damaged' || isObjectDamage(error.code))) return null;
+    throw error;
+  }
+}
+
+async function lastWriteAtMs(files: readonly SegmentFile[]): Promise<number> {
+  const times = await Promise.all(files.map(async ({ path }) => (await stat(path)).mtimeMs));
+  return Math.round(Math.max(...times));
+}

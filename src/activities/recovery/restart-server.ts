@@ -1,0 +1,100 @@
+import { join } from 'node:path';
+import type { DatabaseConfig } from '../../config/agent-config.ts';
+import type { DataSummary } from '../../contract/data-summary.ts';
+import type { Warning } from '../../contract/result.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { makeWalOffset } from '../../core/wal/wal-offset.ts';
+import { cutSegment } from '../../io/data-directory/cut-segment.ts';
+import { listSegments } from '../../io/data-directory/segments.ts';
+import { dataDirectoryMutexName } from '../../io/mutex/data-directory-mutex-name.ts';
+import { acquireHostMutex } from '../../io/mutex/host-mutex.ts';
+import { endHolders } from '../../io/service/end-holders.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { holdsNewest } from '../catalogue/live-database.ts';
+import { isOnlyTail, scanSegment, surveyData } from '../data/survey-data.ts';
+import { databaseSettings } from '../database-settings.ts';
+import { finishStopNote } from '../restore/finish-stop-note.ts';
+import type { RunPort } from '../run-port.ts';
+import { proveServerStopped, serviceOf, startServer, stopGraceMs } from '../server/managed-service.ts';
+import { inEachRepository } from '../stored/each-repository.ts';
+import { requireOwner } from '../stored/ownership.ts';
+
+/** `no`: why the data in place are not what a recovery would go on with, or why no server started on them. */
+export type Restart =
+  { kind: 'restarted'; found: DataSummary; warnings: Warning[] } | { kind: 'no'; found: DataSummary | null; why: string };
+
+/**
+ * Starts the server on the data in place, where they are a whole log that continues the newest backup: then nothing is
+ * lost. A server that hangs is ended first; an incomplete record at the log's end, which was never acknowledged, is cut.
+ * Fails: owner-outdated, cancelled, temporal-unreachable, repository-unavailable. Twice: a server that runs is left alone.
+ */
+export const restartServer =
+  (deps: ActivityDeps) =>
+  async ({ database }: { database: string }, run: RunPort): Promise<Restart> => {
+    const settings = databaseSettings(deps.config, database);
+    await run.checkOpen();
+    await requireOwner(deps, database);
+    let found: DataSummary | null = null;
+    try {
+      await finishStopNote(settings, deps.config.timing);
+      found = await surveyData(deps)({ database }, run);
+      if (found === null) return { kind: 'no', found, why: `there is no log in ${settings.dataDir}` };
+      if (found.fault !== undefined) return { kind: 'no', found, why: found.fault.sentence };
+      if (!(await continuesNewest(deps, database, found))) return { kind: 'no', found, why: 'its log lacks what the newest backup holds' };
+      return { kind: 'restarted', found, warnings: await restart(deps, settings, run) };
+    } catch (error) {
+      if (!(error instanceof RstowError) || !NO_START.includes(error.code)) throw error;
+      return { kind: 'no', found, why: error.message };
+    }
+  };
+
+/** What a server that can't be started on its data is told by. */
+const NO_START = [
+  'busy',
+  'data-directory-replaced',
+  'invalid-config',
+  'service-start-failed',
+  'service-stop-failed',
+  'service-unmanaged',
+  'source-damaged',
+];
+
+async function continuesNewest(deps: ActivityDeps, database: string, { dataDir, timeline }: DataSummary): Promise<boolean> {
+  const last = (await listSegments(join(dataDir, 'wal')))?.at(-1);
+  if (last === undefined || timeline === null) return false;
+  const latestOffset = makeWalOffset(last.segment, last.sizeBytes);
+  const verdicts = await inEachRepository(deps, database, (repository) => holdsNewest(repository, database, { timeline, latestOffset }));
+  return verdicts.answers.length > 0 && verdicts.answers.every(({ found }) => found);
+}
+
+async function restart(deps: ActivityDeps, settings: DatabaseConfig, run: RunPort): Promise<Warning[]> {
+  const { dataDir, startTimeoutMs } = settings;
+  const what = `recovery ${run.runId}`;
+  const mutex = await acquireHostMutex(await dataDirectoryMutexName(dataDir), { what, waitTimeoutMs: startTimeoutMs, signal: run.signal });
+  try {
+    run.report({ starting: settings.server.address });
+    await serviceOf(settings).stop();
+    await endHolders(join(dataDir, 'wal'), { graceMs: stopGraceMs(settings) });
+    await proveServerStopped(settings);
+    const warnings = await cutTails(join(dataDir, 'wal'), run.signal);
+    await startServer(settings, deps.config.timing, run.signal);
+    return warnings;
+  } finally {
+    await mutex.release();
+  }
+}
+
+/** A server that writes on behind an incomplete record loses what it writes. Fails: source-damaged. */
+async function cutTails(walDir: string, signal: AbortSignal): Promise<Warning[]> {
+  const warnings: Warning[] = [];
+  for (const file of (await listSegments(walDir)) ?? []) {
+    const { end } = await scanSegment(file, 0, signal);
+    if (end.kind === 'whole') continue;
+    if (!(await isOnlyTail(file, end, signal)))
+      throw new RstowError('source-damaged', `${file.fileName} has damage in front of other records`);
+    await cutSegment(file.path, end.positionBytes);
+    const what = `${file.sizeBytes - end.positionBytes} bytes of an incomplete record at the end of ${file.fileName}`;
+    warnings.push({ code: 'torn-tail', message: `${what} were cut before the start: no client was told that it was written` });
+  }
+  return warnings;
+}
