@@ -123,7 +123,11 @@ const TAKEN_UP_MS = 60_000;
 
 /** Starts a server that is down, for as long as it takes to replay its log; a host that is lost meanwhile is not waited for. */
 export const restart = (place: Place): Activities =>
-  pinned(place, { scheduleToStartTimeout: TAKEN_UP_MS, scheduleToCloseTimeout: '7d', finalCodes: CODES });
+  pinned(place, { slots: 'recoveries', scheduleToStartTimeout: TAKEN_UP_MS, scheduleToCloseTimeout: '7d', finalCodes: CODES });
+
+/** Looks at the data in place, reading what is new in them; a host that is lost meanwhile is not waited for. */
+export const survey = (place: Place): Activities =>
+  pinned(place, { slots: 'recoveries', scheduleToStartTimeout: TAKEN_UP_MS, scheduleToCloseTimeout: place.timing.stepGiveUpMs });
 
 /** The same backwards, where the server may be down for good: what can't be asked yet is asked again. */
 export const swapBack = (place: Place): Activities =>

@@ -158,6 +158,6 @@ async function releaseLock(lock: ChildWorkflowHandle<typeof lockDatabase>): Prom
 
 function busy(database: string, { workflowId, type, sinceMs }: LockHolder): RstowError {
   const since = new Date(sinceMs).toISOString();
-  const sentence = `database "${database}" is in use by ${type} ${workflowId} since ${since}; \`rstow cancel ${workflowId}\` ends it`;
+  const sentence = `database "${database}" is in use by ${type} ${workflowId} since ${since}`;
   return new RstowError('busy', sentence, { details: { holder: workflowId } });
 }

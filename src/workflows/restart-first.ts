@@ -4,7 +4,7 @@ import type { DataSummary } from '../contract/data-summary.ts';
 import type { DisasterRecoveryInput, DisasterRecoveryResult, SeenData } from '../contract/disaster-recovery.ts';
 import type { FirstBackup } from '../contract/hot-backup.ts';
 import type { Warning } from '../contract/result.ts';
-import { restart, step } from './activity-proxies.ts';
+import { restart, survey } from './activity-proxies.ts';
 import { backUp } from './hot-backup.ts';
 import { unanswered } from './place.ts';
 import type { Run } from './run.ts';
@@ -24,7 +24,7 @@ export async function restartFirst(input: DisasterRecoveryInput, run: Run, owner
   if (place === undefined) return { agents: [], seen: [], unseen: 'the owner’s host does not answer, so its disk can’t be seen' };
   try {
     const { database } = input;
-    if (isUp || !asksForLatestHere(input, place)) return givenUp(place, await step(place).surveyData({ database }));
+    if (isUp || !asksForLatestHere(input, place)) return givenUp(place, await survey(place).surveyData({ database }));
     run.phase('starting the server on the data in place', `the server of agent "${place.agent}" to answer`);
     const restarted = await restart(place).restartServer({ database });
     if (restarted.kind === 'no') return { ...givenUp(place, restarted.found), why: restarted.why };

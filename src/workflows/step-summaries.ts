@@ -8,6 +8,7 @@ export const STEP_SUMMARIES: Record<keyof Activities, string> = {
   locateStandby: 'find an agent that stands by for the database',
   findStaleServer: 'look whether a former owner’s server still answers',
   findLockHolder: 'look which run holds the database’s lock',
+  endBackup: 'End a backup that does not give way',
 
   prepareBackup: 'check server, repository, owner and timeline',
   pinWal: 'pin the log’s segments and note their sizes',
@@ -29,6 +30,8 @@ export const STEP_SUMMARIES: Record<keyof Activities, string> = {
   clearTest: 'clear the scratch place',
 
   inspectLiveDatabase: 'look whether the database is up and complete',
+  surveyData: 'Count what the data in place hold and no backup does',
+  restartServer: 'Start the server on the data in place, if they are whole',
   findCandidates: 'look for the states that can be recovered',
   prepareHost: 'run the configured commands that prepare the host',
   readOwnerGeneration: 'read who owns the database',

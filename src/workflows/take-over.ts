@@ -14,7 +14,7 @@ import {
 import { outcomeOf, type Warning } from '../contract/result.ts';
 import { unsavedText } from '../contract/data-summary.ts';
 import { isObjectDamage } from '../core/errors/object-damage.ts';
-import { cleanup, step, transfer } from './activity-proxies.ts';
+import { cleanup, step, survey, transfer } from './activity-proxies.ts';
 import { agreed, isApprovalWanted } from './approval.ts';
 import { compensate } from './compensation.ts';
 import { firstBackup } from './first-backup.ts';
@@ -104,7 +104,7 @@ function requireWord({ input, givenUp }: Staging, plan: PlannedRestore): void {
 /** The data on the host that is taken over to are given up as well. */
 async function withTargets(database: string, { place, givenUp }: Target): Promise<GivenUp> {
   if (givenUp.agents.includes(place.agent)) return givenUp;
-  const data = await step(place).surveyData({ database });
+  const data = await survey(place).surveyData({ database });
   return data === null ? givenUp : { ...givenUp, seen: [...givenUp.seen, { agent: place.agent, data }] };
 }
 

@@ -45,14 +45,13 @@ async function startRestore(): Promise<WorkflowHandle> {
 
 const inputOf = (type: string): object => ({ database: DATABASE, ...(type === 'restore' ? { backup: 'latest' } : {}) });
 
-it('refuses a backup while another one holds the lock, with the command that ends that', async () => {
+it('refuses a backup while another one holds the lock, naming it', async () => {
   const { run } = await startHolder();
   const before = verbsOf(agent);
   const failure = await failureOf(agent.execute('hotBackup', { database: DATABASE }));
   expect(failure.type).toBe('busy');
   expect(failure.message).toMatch(/^busy: database "orders" is in use by hotBackup /);
   expect(failure.message).toContain(`${run.workflowId} since 2`);
-  expect(failure.message).toContain(`\`rstow cancel ${run.workflowId}\``);
   expect(failure.details).toEqual([{ holder: run.workflowId }]);
   expect(verbsOf(agent)).toEqual(before);
 });
