@@ -71,7 +71,7 @@ async function requireAgents({ client, namespace, address }: TemporalClient, isL
   if (pollers.length > 0) return;
   const sentence = `no agent is connected to Temporal at ${address}`;
   if (isLook) throw new RstowError('agent-unreachable', sentence, { details: { address, namespace } });
-  output.note(`${sentence}: the run begins when one is`);
+  output.note(`${sentence}; the run starts once one is`);
 }
 
 function tellDetached(output: Output, workflowId: string, { address, namespace }: TemporalClient): number {

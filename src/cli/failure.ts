@@ -10,22 +10,48 @@ import { type ErrorCode, errorRow, isErrorCode } from '../core/errors/error-tabl
 import { hintOf } from '../core/errors/hint.ts';
 import { type ErrorDetails, RstowError } from '../core/errors/rstow-error.ts';
 import type { CliFailure } from './failure-lines.ts';
+import { unknownNamespace } from './temporal-client.ts';
 
-/** Undefined for what is none of the failures that rstow expects: that is a bug, and its stack should be seen. */
-export function cliFailure(error: unknown): CliFailure | undefined {
-  if (error instanceof RstowError) return failureOf(error.code, error.message, error.details);
-  if (error instanceof WorkflowFailedError || error instanceof WorkflowUpdateFailedError) return failureOfRun(error.cause);
-  if (error instanceof WorkflowNotFoundError) return failureOf('invalid-input', `no open run "${error.workflowId}"`);
-  if (error instanceof NamespaceNotFoundError) return failureOf('invalid-input', `Temporal has no namespace "${error.namespace}"`);
-  if (isUnreachable(error)) return failureOf('temporal-unreachable', `Temporal did not do what was asked: ${whyOf(error)}`);
+/**
+ * `known` are details that a hint may name and the failure may lack, such as the command line's database. Undefined for
+ * what is none of the failures that rstow expects: that is a bug, and its stack should be seen.
+ */
+export function cliFailure(error: unknown, known: ErrorDetails = {}): CliFailure | undefined {
+  if (error instanceof RstowError) return failureOf(error.code, withOption(error), { ...known, ...error.details });
+  if (error instanceof WorkflowFailedError || error instanceof WorkflowUpdateFailedError) return failureOfRun(error.cause, known);
+  if (error instanceof WorkflowNotFoundError) {
+    return { ...failureOf('invalid-input', `there is no open run "${error.workflowId}"`), hint: '`rstow runs` lists the open runs.' };
+  }
+  if (error instanceof NamespaceNotFoundError) return failureOf('invalid-input', unknownNamespace(error.namespace));
+  if (isUnreachable(error)) return failureOf('temporal-unreachable', `Temporal failed: ${whyOf(error)}`);
   return undefined;
 }
 
+/** A field of an input is an option of the command line. */
+function withOption({ message, details }: RstowError): string {
+  const { field } = details;
+  const option = typeof field === 'string' ? OPTIONS[field] : undefined;
+  return option === undefined ? message : message.replace(`field "${String(field)}"`, option);
+}
+
+const OPTIONS: Record<string, string> = {
+  database: 'the database’s name',
+  'to.dataDir': '--to-dir',
+  'to.agent': '--to-agent',
+  ...Object.fromEntries(
+    ['repository', 'reason', 'backup', 'level', 'limit', 'seed', 'agent', 'target', 'by'].map((name) => [name, `--${name}`]),
+  ),
+  planHash: '--plan',
+};
+
 /** The run's own failure begins with its code. */
-function failureOfRun(cause: unknown): CliFailure {
+function failureOfRun(cause: unknown, known: ErrorDetails): CliFailure {
   const { type, message, details } = (cause ?? {}) as { type?: string | null; message?: string; details?: unknown[] | null };
   if (typeof type === 'string' && isErrorCode(type)) {
-    return failureOf(type, (message ?? '').replace(`${type}: `, ''), details?.[0] as ErrorDetails | undefined);
+    return failureOf(type, (message ?? '').replace(`${type}: `, ''), {
+      ...known,
+      ...(details?.[0] as ErrorDetails | undefined),
+    });
   }
   const kind = cause instanceof TemporalFailure ? cause.name : '';
   if (kind === 'CancelledFailure') return failureOf('cancelled', 'the run was cancelled');

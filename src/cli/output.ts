@@ -26,7 +26,7 @@ export function createOutput(isJson: boolean): Output {
   };
   const say = (line: string): void => {
     endProgress();
-    for (const part of wrapped(line, noteColumns(), NOTE_INDENT)) process.stderr.write(`${part}\n`);
+    for (const part of line.split('\n').flatMap((each) => wrapped(each, noteColumns(), NOTE_INDENT))) process.stderr.write(`${part}\n`);
   };
   const message = (type: string, facts: object): void => {
     process.stdout.write(`${JSON.stringify({ message_type: type, ...facts })}\n`);

@@ -37,7 +37,14 @@ export async function runCli(args: readonly string[], settings: HostSettings): P
 async function failureOf(error: unknown, program: Command, args: readonly string[]): Promise<CliFailure | undefined> {
   if (error instanceof CommanderError) return usageFailure(error, program, args);
   const { cliFailure } = await import('./failure.ts');
-  return cliFailure(error);
+  return cliFailure(error, databaseOf(program, args));
+}
+
+/** The database that the command line names, for hints. */
+function databaseOf(program: Command, args: readonly string[]): { database?: string } {
+  const command = program.commands.find((known) => known.name() === args[0]);
+  const [database] = command?.registeredArguments[0]?.name() === 'database' ? command.args : [];
+  return database === undefined ? {} : { database };
 }
 
 function createProgram(settings: HostSettings, exit: (exitCode: number) => void): Command {

@@ -3,13 +3,19 @@ import { z } from 'zod';
 /** Reads the one YAML file of an agent. Paths are absolute; durations are milliseconds; secrets are paths of files. */
 const name = z.string().regex(/^[a-z0-9-]{1,63}$/, 'must be 1 to 63 of a-z, 0-9 and -');
 const absolutePath = z.string().startsWith('/', 'must be an absolute path');
-const address = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):[0-9]{1,5}$/, 'must look like host:port');
+const address = z
+  .string()
+  .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):[0-9]{1,5}$/, 'must look like host:port')
+  .meta({ examples: ['127.0.0.1:7401'] });
 const durationMs = z
   .int()
   .min(0)
   .max(366 * 24 * 3600 * 1000);
-const command = z.array(z.string().min(1)).min(1);
-const environment = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string());
+const command = z
+  .array(z.string().min(1))
+  .min(1)
+  .meta({ examples: [['/usr/local/bin/rstmdb']] });
+const environment = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be letters, digits and _'), z.string());
 const port = z.int().min(1).max(65_535);
 
 const tls = z.strictObject({
@@ -93,15 +99,19 @@ const rehearsal = z
   })
   .refine((section) => section.command === undefined || section.container === undefined, {
     path: ['container'],
-    message: 'must not stand beside rehearsal.command, which starts another server',
+    message: 'can’t be combined with rehearsal.command',
   });
 
 const database = z.strictObject({
   server,
-  dataDir: absolutePath,
+  dataDir: absolutePath.meta({ examples: ['/var/lib/rstmdb'] }),
   service: service.default({ kind: 'none' }),
   /** The first is the primary. */
-  repositories: z.array(name).min(1).max(10),
+  repositories: z
+    .array(name)
+    .min(1)
+    .max(10)
+    .meta({ examples: [['local']] }),
   rehearsal: rehearsal.prefault({}),
   /** How long a restore may keep the server down before a watchdog starts it. */
   maxDowntimeMs: durationMs.default(120_000),
@@ -122,7 +132,9 @@ const database = z.strictObject({
   startTimeoutMs: durationMs.default(600_000),
 });
 
-const repository = z.discriminatedUnion('kind', [z.strictObject({ kind: z.literal('folder'), path: absolutePath })]);
+const repository = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('folder'), path: absolutePath.meta({ examples: ['/mnt/backup/rstmdb'] }) }),
+]);
 
 /** Of the Temporal server that `rstow up` runs on the loopback interface. */
 const embedded = z.strictObject({ port: port.default(7233), uiPort: port.default(8233) });
@@ -131,7 +143,7 @@ const temporal = z
   .strictObject({ address: address.optional(), namespace: z.string().min(1).optional(), embedded: embedded.optional() })
   .refine((section) => section.address === undefined || section.embedded === undefined, {
     path: ['embedded'],
-    message: 'must not stand beside temporal.address, which names another server',
+    message: 'can’t be combined with temporal.address, which names another server',
   });
 
 /** Short in tests; the defaults suit production. */

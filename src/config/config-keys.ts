@@ -8,6 +8,7 @@ type JsonSchema = {
   anyOf?: JsonSchema[];
   oneOf?: JsonSchema[];
   const?: unknown;
+  examples?: unknown[];
 };
 
 /** The keys that the config file may have below `path`, for telling a person which one was meant. */
@@ -20,7 +21,13 @@ export function configChoices(path: readonly PropertyKey[]): string[] {
   return schemasAt(path).flatMap((schema) => (typeof schema.const === 'string' ? [schema.const] : []));
 }
 
-/** Several where a choice of shapes lies on the way. */
+/** What the key at `path` may say, as YAML, if the schema has an example. */
+export function configExample(path: readonly PropertyKey[]): string | undefined {
+  const [example] = schemasAt(path).flatMap(({ examples = [] }) => examples);
+  return example === undefined ? undefined : typeof example === 'string' ? example : JSON.stringify(example);
+}
+
+/** Several if a choice of shapes lies on the way. */
 function schemasAt(path: readonly PropertyKey[]): JsonSchema[] {
   const root = z.toJSONSchema(agentConfigSchema, { io: 'input' }) as JsonSchema;
   return path.reduce<JsonSchema[]>((schemas, key) => schemas.flatMap((schema) => memberSchemas(schema, key)), shapesOf(root));

@@ -16,8 +16,8 @@ export function rolledBackClause(inPlace: DataInPlace): string {
 
 /** A server is started last: one that doesn't start may find the old data in place, and the watchdog goes on trying. */
 export function notRolledBackClause({ code, sentence, dataInPlace }: Failure): string {
-  if (dataInPlace === 'restored') return `and the replaced data could not be put back, so the restored ones are in place: ${sentence}`;
-  if (dataInPlace !== 'replaced' && dataInPlace !== 'never-replaced') return `and the replaced data could not be put back: ${sentence}`;
+  if (dataInPlace === 'restored') return `and the replaced data could not be put back, so the restored data are in place (${sentence})`;
+  if (dataInPlace !== 'replaced' && dataInPlace !== 'never-replaced') return `and the replaced data could not be put back (${sentence})`;
   const where = dataInPlace === 'replaced' ? 'the replaced data are back in place' : 'the old data were never moved';
   return `${where}, but ${code === 'service-start-failed' ? 'no server starts on them either' : 'the roll-back failed'}: ${sentence}`;
 }

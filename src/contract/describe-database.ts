@@ -41,6 +41,6 @@ export type DescribeDatabaseResult = CommonResult & {
 /** What a person has to know of it, and to do. */
 export function staleSentence(database: string, { agent, address, owner }: StaleServer): string {
   const since = new Date(owner.claimedAtMs).toISOString();
-  const now = `database "${database}" is on agent "${owner.agent}" since ${since} (generation ${owner.generation})`;
-  return `the server at ${address} of agent "${agent}" is stale: ${now}; point its clients there, and stop it`;
+  const now = `agent "${owner.agent}" has owned database "${database}" since ${since} (generation ${owner.generation})`;
+  return `the server at ${address} of agent "${agent}" is stale; ${now}, so point its clients there and stop it`;
 }

@@ -41,7 +41,7 @@ export type FirstBackup = Pick<BackupSummary, 'label' | 'piecesStored' | 'bytesS
 
 /** Until that backup is there, the newest one is of the history that was left. */
 export function noBackupYet(database: string): string {
-  return `the data are in place, but their history has no backup yet: \`rstow backup ${database}\` makes it`;
+  return `the data are in place, but their history has no backup yet; make one with \`rstow backup ${database}\``;
 }
 
 /** `skipped` (a scheduled run met a busy database) has no summary. */

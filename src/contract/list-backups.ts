@@ -19,7 +19,7 @@ export type BackupRow = Pick<
 
 /** What a list of backups warns of. */
 export function failedSentence({ label, failed }: BackupRow): string {
-  return `backup ${label} is not sound: ${failed?.sentence ?? ''}`;
+  return `backup ${label} failed its last check: ${failed?.sentence ?? ''}`;
 }
 
 export type ListBackupsResult = CommonResult & {

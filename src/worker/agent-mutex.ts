@@ -15,6 +15,9 @@ export async function acquireAgentMutex(installationId: string, signal: AbortSig
 
 function alreadyRunning(busy: RstowError): RstowError {
   const { pid = null, since = null } = busy.details;
-  const who = pid === null ? 'a process that does not say who it is' : `process ${String(pid)}, since ${String(since)},`;
-  return new RstowError('agent-already-running', `${who} is the agent of this state directory`, { details: { pid, since }, cause: busy });
+  const who = pid === null ? 'another process' : `process ${String(pid)} (since ${String(since)})`;
+  return new RstowError('agent-already-running', `${who} is the agent of this state directory already already`, {
+    details: { pid, since },
+    cause: busy,
+  });
 }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { errorRow } from '../core/errors/error-table.ts';
+import { hintOf } from '../core/errors/hint.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { runAgent } from './agent.ts';
 import { createAgentLogger } from './agent-logger.ts';
@@ -30,8 +31,7 @@ export async function agentProgram({ configFile = DEFAULT_CONFIG_FILE, workflowB
     return 0;
   } catch (error) {
     if (!(error instanceof RstowError)) throw error;
-    const { hint, exitCode } = errorRow(error.code);
-    process.stderr.write(`error: ${error.code}: ${error.message}\nhint: ${hint}\n`);
-    return exitCode;
+    process.stderr.write(`error: ${error.code}: ${error.message}\nhint: ${hintOf(error.code, error.details)}\n`);
+    return errorRow(error.code).exitCode;
   }
 }

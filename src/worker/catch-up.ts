@@ -37,8 +37,8 @@ export function createCatchUp(deps: ActivityDeps, logger: Logger): CatchUp {
 
 type Tell = (sentence: string, facts: { code: string; database: string; repository: string; [fact: string]: unknown }) => void;
 
-const CLAIM_TAKEN = 'the repository holds another installation’s claim of the owner’s generation: it is left as it is';
-const HISTORY_DIFFERS = 'the repository holds another history under the timeline’s id, or one begun from it: it is left as it is';
+const CLAIM_TAKEN = 'the repository holds another installation’s claim of the owner’s generation, which is left as it is';
+const HISTORY_DIFFERS = 'the repository holds another history under the timeline’s id, or one begun from it, which is left as it is';
 
 async function keysOf(repository: Repository, database: string): Promise<string[]> {
   const keys: string[] = [];

@@ -2,9 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { LineCounter, parseDocument } from 'yaml';
 import { type AgentConfig, agentConfigSchema } from '../config/agent-config.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { configError, configIssueError, type ConfigSource, meant } from './config-problem.ts';
+import { configError, type ConfigFault, configFaults, type ConfigSource, meant } from './config-faults.ts';
 
-/** Reads and checks the agent's config file. Fails: invalid-config, in one sentence that names file, line and field. */
+const SYNTAX_ERRORS_NAMED_MAX = 5;
+
+/** Reads and checks the agent's config file. Fails: invalid-config, naming the file and the line and field of each fault. */
 export async function loadConfig(file: string): Promise<AgentConfig> {
   return parseConfig(file, await readConfigFile(file));
 }
@@ -14,14 +16,12 @@ export function parseConfig(file: string, text: string): AgentConfig {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const source: ConfigSource = { file, document, lines };
-  const [syntaxError] = document.errors;
-  if (syntaxError !== undefined) {
-    const [said] = syntaxError.message.split('\n');
-    throw new RstowError('invalid-config', `${file} is not YAML: ${said ?? syntaxError.code}`, { details: { file }, cause: syntaxError });
-  }
+  requireYaml(source);
+  if (document.contents === null) throw new RstowError('invalid-config', `${file} is empty`, { details: { file } });
   const parsed = agentConfigSchema.safeParse(document.toJS());
-  if (!parsed.success) throw configIssueError(source, parsed.error);
-  requireRepositories(source, parsed.data);
+  if (!parsed.success) throw configError(source, configFaults(source, parsed.error));
+  const misnamed = repositoryFaults(parsed.data);
+  if (misnamed.length > 0) throw configError(source, misnamed);
   return parsed.data;
 }
 
@@ -34,14 +34,24 @@ async function readConfigFile(file: string): Promise<string> {
   }
 }
 
+function requireYaml({ file, document }: ConfigSource): void {
+  const [cause] = document.errors;
+  if (cause === undefined) return;
+  const said = document.errors
+    .slice(0, SYNTAX_ERRORS_NAMED_MAX)
+    .map(({ message, code }) => message.split('\n')[0]?.replace(/:$/, '') ?? code);
+  throw new RstowError('invalid-config', `${file} is not YAML: ${said.join('; ')}`, { details: { file }, cause });
+}
+
 /** A database's repositories are names of this same file. */
-function requireRepositories(source: ConfigSource, config: AgentConfig): void {
+function repositoryFaults(config: AgentConfig): ConfigFault[] {
   const known = Object.keys(config.repositories);
-  for (const [database, { repositories }] of Object.entries(config.databases)) {
-    for (const [index, name] of repositories.entries()) {
-      if (known.includes(name)) continue;
-      const what = `names the repository "${name}", which "repositories" does not have${meant(name, known)}`;
-      throw configError(source, ['databases', database, 'repositories', index], what);
-    }
-  }
+  return Object.entries(config.databases).flatMap(([database, { repositories }]) =>
+    [...repositories.entries()]
+      .filter(([, name]) => !known.includes(name))
+      .map(([index, name]) => ({
+        path: ['databases', database, 'repositories', index],
+        what: `names the repository "${name}", which "repositories" does not have${meant(name, known)}`,
+      })),
+  );
 }

@@ -55,12 +55,12 @@ function repairFailure(error: unknown, file: string, to: string): unknown {
 function told(errno: string, of: { file: string; to: string; message: string }): [ErrorCode, string] {
   switch (errno) {
     case 'EEXIST':
-      return ['target-not-empty', `${of.to} exists, and is not overwritten`];
+      return ['target-not-empty', `${of.to} exists already and is not overwritten`];
     case 'ENOSPC':
     case 'EDQUOT':
       return ['not-enough-space', `there is no space for ${of.to}`];
     case 'EIO':
-      return ['source-damaged', `the disk can't read ${of.file}: rescue what it still gives with ddrescue, and repair that copy`];
+      return ['source-damaged', `the disk can't read ${of.file}; copy what it still gives with ddrescue, and repair the copy`];
     default:
       return ['invalid-input', `${of.file} can't be repaired into ${of.to}: ${of.message}`];
   }

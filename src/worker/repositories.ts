@@ -39,7 +39,7 @@ async function open(config: RepositoryConfig, knownIdPath: string): Promise<Repo
 }
 
 function replaced({ description }: Repository, knownId: string, id: string): RstowError {
-  const sentence = `${description} holds repository ${id}, where this agent has used ${knownId}: the wrong disk may be mounted`;
+  const sentence = `${description} holds repository ${id}, but this agent has used ${knownId} there; the wrong disk may be mounted`;
   return new RstowError('repository-unavailable', sentence, { details: { knownId, id } });
 }
 

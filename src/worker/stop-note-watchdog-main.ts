@@ -40,8 +40,8 @@ async function readConfig(): Promise<{ config: AgentConfig; settings: DatabaseCo
   const config = await loadConfig(configFile);
   const settings = databaseSettings(config, database);
   if (settings.dataDir === dataDir) return { config, settings };
-  const changed = `${configFile} now says dataDir ${settings.dataDir} for database "${database}", and the agent works with ${dataDir}`;
-  throw new RstowError('invalid-config', `${changed}: start the agent again`);
+  const changed = `${configFile} now says dataDir ${settings.dataDir} for database "${database}", but the agent works with ${dataDir}`;
+  throw new RstowError('invalid-config', `${changed}; restart the agent`);
 }
 
 /** The restore may have died by now: then nobody listens, and the watch goes on. */

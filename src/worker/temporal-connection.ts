@@ -41,7 +41,7 @@ export async function connectTemporalNow(config: AgentConfig['temporal']): Promi
     return await connectOnce(settings);
   } catch (cause) {
     const { address } = settings.connectionOptions;
-    const sentence = `no Temporal with namespace "${settings.namespace}" answers at ${address ?? ''}`;
+    const sentence = `no Temporal server with namespace "${settings.namespace}" answers at ${address ?? ''}`;
     throw new RstowError('temporal-unreachable', sentence, { details: { address: address ?? null }, cause });
   }
 }

@@ -1,4 +1,5 @@
 import { condition, defineUpdate, setHandler } from '@temporalio/workflow';
+import { durationText } from '../core/text/figures.ts';
 import type { PlannedRestore } from '../activities/restore/plan-restore.ts';
 import {
   type Approval,
@@ -69,7 +70,8 @@ async function awaitApproval(run: Run, wanted: Wanted): Promise<string> {
     `another person’s \`rstow approve ${run.workflowId} --plan ${wanted.planHash}\`, or the update approve {"planHash": "${wanted.planHash}", "by": "…"}${wanted.discards === undefined ? '' : `; it discards ${wanted.discards}`}`,
   );
   await condition(() => decision !== undefined, wanted.expiresMs);
-  if (decision === undefined) throw new RstowError('approval-expired', `nobody approved plan ${wanted.planHash} in ${wanted.expiresMs} ms`);
+  if (decision === undefined)
+    throw new RstowError('approval-expired', `nobody approved plan ${wanted.planHash} within ${durationText(wanted.expiresMs)}`);
   if ('refusal' in decision) throw decision.refusal;
   return decision.approvedBy;
 }

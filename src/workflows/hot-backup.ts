@@ -54,5 +54,5 @@ async function storePinned(run: Run, place: Place, prepared: PreparedBackup): Pr
 
 const historyIncomplete: Warning = {
   code: 'wal-gap',
-  message: 'compaction had deleted the log’s beginning before it was stored: no server can start from this backup with everything in it',
+  message: 'compaction deleted the beginning of the log before it was stored, so a server that starts from this backup lacks data',
 };

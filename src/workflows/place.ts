@@ -60,5 +60,5 @@ export function unanswered(error: unknown): boolean {
 }
 
 function unreachable(what: string): RstowError {
-  return new RstowError('agent-unreachable', `no agent ${what}: misspelt, or its agent is down`);
+  return new RstowError('agent-unreachable', `no agent ${what}; the name is misspelt, or the agent is down`);
 }

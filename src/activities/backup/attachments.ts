@@ -76,7 +76,7 @@ async function openConfigFile(file: string): Promise<FileHandle | Warning> {
     const handle = await open(file);
     if ((await handle.stat()).isFile()) return handle;
     await handle.close();
-    return unread(file, 'it is no file');
+    return unread(file, 'it is not a file');
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
     return unread(file, (error as Error).message);
@@ -86,7 +86,7 @@ async function openConfigFile(file: string): Promise<FileHandle | Warning> {
 function unread(file: string, why: string): Warning {
   return {
     code: 'config-file-unread',
-    message: `the server’s config file ${file} is not in this backup, and a new host would lack it: ${why}`,
+    message: `the server’s config file ${file} is not in this backup, so a new host would lack it (${why})`,
   };
 }
 

@@ -33,7 +33,7 @@ export function isHistoryOf(file: TimelineFile, of: { database: string; known: T
 }
 
 function unmarked(walDir: string, timelines: string[]): RstowError {
-  return new RstowError('timeline-diverged', `${walDir} does not say which timeline it continues: ${timelines.join(', ')}`, {
+  return new RstowError('timeline-diverged', `${walDir} does not say which of the timelines ${timelines.join(', ')} it continues`, {
     details: { walDir, timelines },
   });
 }

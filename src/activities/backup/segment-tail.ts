@@ -15,22 +15,23 @@ const LOOK_AHEAD_BYTES = 32 * 1024 * 1024;
  */
 export async function judgeTail(path: string, segment: SegmentId, end: ScanEnd): Promise<Warning> {
   const file = segmentFileName(segment);
-  if (end.kind === 'corrupt') throw damaged(file, end.positionBytes, `no valid record there (${end.reason})`);
+  if (end.kind === 'corrupt') throw damaged(file, end.positionBytes, `has no valid record at byte ${end.positionBytes} (${end.reason})`);
   const { size } = await stat(path);
   const endBytes = Math.min(size, end.positionBytes + LOOK_AHEAD_BYTES);
   const tail = await readBytes({ source: { kind: 'path', path }, startBytes: end.positionBytes, endBytes });
   const nextBytes = findNextRecord(tail, 1, crc32c);
   if (nextBytes !== undefined) {
-    throw damaged(file, end.positionBytes, `an incomplete record, and a whole one at byte ${end.positionBytes + nextBytes}`);
+    const [torn, next] = [end.positionBytes, end.positionBytes + nextBytes];
+    throw damaged(file, torn, `has an incomplete record at byte ${torn}, and a whole one behind it at byte ${next}`);
   }
   const what = end.kind === 'zeros' ? 'zeros' : 'an incomplete record';
   const tailBytes = size - end.positionBytes;
   return {
     code: end.kind === 'zeros' ? 'zero-tail' : 'torn-tail',
-    message: `${file} ends with ${tailBytes} bytes of ${what}, left out: the server must not append behind them; restore or repair it before it writes on`,
+    message: `${file} ends with ${tailBytes} bytes of ${what}, which the backup leaves out; restore or repair the segment before the server writes behind them`,
   };
 }
 
 function damaged(file: string, positionBytes: number, what: string): RstowError {
-  return new RstowError('source-damaged', `${file} has at byte ${positionBytes} ${what}`, { details: { file, positionBytes } });
+  return new RstowError('source-damaged', `${file} ${what}`, { details: { file, positionBytes } });
 }

@@ -64,7 +64,7 @@ async function standingPlan(repository: Repository, key: string, { dataDir }: Da
   const plan = await readSealed(repository, key, restorePlanSchema);
   if (plan?.replaces === undefined) return plan;
   if (plan.dataDir !== dataDir) {
-    const sentence = `the restore was planned for ${plan.dataDir}, and the agent's config names ${dataDir} by now: nothing was touched`;
+    const sentence = `the restore was planned for ${plan.dataDir}, but the agent's config now names ${dataDir}; nothing was touched`;
     throw new RstowError('data-directory-replaced', sentence, { details: { dataDir } });
   }
   const walDir = join(dataDir, 'wal');

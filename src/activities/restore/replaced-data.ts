@@ -33,7 +33,7 @@ export function requireOnlyGrown(before: ReplacedData, now: ReplacedData, walDir
   if (now === null) return;
   const isSame = before !== null && before.timeline === now.timeline && !isBefore(now.end, before.end);
   if (isSame) return;
-  const sentence = `the restore was planned to replace ${describe(before)}, and ${walDir} holds ${describe(now)} by now: nothing was touched`;
+  const sentence = `the restore was planned to replace ${describe(before)}, but ${walDir} now holds ${describe(now)}; nothing was touched`;
   throw new RstowError('data-directory-replaced', sentence, { details: { walDir } });
 }
 
@@ -46,5 +46,5 @@ function isBefore(one: End, other: End): boolean {
 function describe(data: ReplacedData): string {
   if (data === null) return 'nothing';
   const { timeline, end } = data;
-  return `timeline ${timeline ?? 'that cannot be read'} up to byte ${end.endBytes} of segment ${end.segment}`;
+  return `timeline ${timeline ?? 'unknown'} up to byte ${end.endBytes} of segment ${end.segment}`;
 }

@@ -1,4 +1,5 @@
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import { sizeText } from '../../core/text/figures.ts';
 import { freeBytes } from '../../io/data-directory/free-space.ts';
 
 /** Left free beside what is written, for others on the same disk. */
@@ -9,7 +10,7 @@ export async function requireSpace(path: string, sizeBytes: number): Promise<voi
   const neededBytes = sizeBytes + RESERVE_BYTES;
   const available = await freeBytes(path);
   if (available >= neededBytes) return;
-  throw new RstowError('not-enough-space', `${path} needs ${neededBytes} free bytes, and has ${available}`, {
+  throw new RstowError('not-enough-space', `${path} needs ${sizeText(neededBytes)} of free space and has ${sizeText(available)}`, {
     details: { path, neededBytes, availableBytes: available },
   });
 }

@@ -27,6 +27,6 @@ export async function spawnWatchdog(deps: ActivityDeps, database: string, dataDi
   const said = await spawnTelling({ command, env: {}, logFile }, READY_TIMEOUT_MS);
   if (said === WATCHDOG_READY) return;
   const [, code = 'failed', why] = /^([a-z-]+): (.*)$/.exec(said ?? '') ?? [];
-  const sentence = `the server was not stopped, for no process could be started that would start it again: ${why ?? `see ${logFile}`}`;
+  const sentence = `the server was not stopped, because the watchdog that would start it again could not be started (${why ?? `see ${logFile}`})`;
   throw new RstowError(isErrorCode(code) ? code : 'failed', sentence, { details: { logFile } });
 }

@@ -105,7 +105,7 @@ async function requireUnwritten(walDir: string, plan: RestorePlan): Promise<void
   if (grown === undefined) return;
   throw new RstowError(
     'data-directory-replaced',
-    `${segmentFileName(grown.segment)} was written after the restore, so the replaced data are not put back by themselves`,
+    `${segmentFileName(grown.segment)} was written after the restore, so the replaced data are not put back automatically`,
     { details: { walDir, segment: grown.segment } },
   );
 }

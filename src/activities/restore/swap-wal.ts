@@ -105,7 +105,10 @@ async function checkInTime({ checkAllowed }: SwapWork, note: StopNote): Promise<
   const limitMs = Math.max(ANSWER_MS_MIN, Math.floor((note.deadlineMs - Date.now()) / 3));
   const answered = new AbortController();
   const late = delay(limitMs, undefined, { signal: answered.signal }).then(() => {
-    throw new RstowError('temporal-unreachable', `whether the restore may go on was not answered in ${limitMs} ms, so the old data stay`);
+    throw new RstowError(
+      'temporal-unreachable',
+      `Temporal did not say within ${limitMs} ms whether the restore may go on, so the old data stay`,
+    );
   });
   try {
     await Promise.race([checkAllowed(), late]);

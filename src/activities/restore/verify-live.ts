@@ -75,5 +75,6 @@ async function patiently<T>({ forMs, signal }: { forMs: number; signal: AbortSig
 
 const writtenMeanwhile: Warning = {
   code: 'written-meanwhile',
-  message: 'clients wrote before the restored state could be compared over the wire; the rehearsal and the replay had compared it',
+  message:
+    'clients wrote before the restored state could be compared with the running server; the replay and the rehearsal had compared it already',
 };

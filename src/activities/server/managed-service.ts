@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { DatabaseConfig, TimingConfig } from '../../config/agent-config.ts';
 import { unreachable } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import { durationText } from '../../core/text/figures.ts';
 import { processesWithOpenFilesUnder } from '../../io/process/open-files.ts';
 import { ping } from '../../io/rstmdb/server.ts';
 import { createCommandsService } from '../../io/service/commands-service.ts';
@@ -60,7 +61,7 @@ export async function startServer(settings: ManagedServer, timing: TimingConfig,
   await untilAnswered({ settings, timing, service }, async () => {
     signal?.throwIfAborted();
     if (await isReplaying(settings, service)) return;
-    if (isStarted) throw await ended(settings, service, 'has ended before it answered');
+    if (isStarted) throw await ended(settings, service, 'ended before it answered');
     isStarted = true;
     await startUnlessTaken(settings, timing, service);
   });
@@ -77,7 +78,7 @@ export async function launchServer(settings: ManagedServer, timing: TimingConfig
 export async function awaitServer(settings: ManagedServer, timing: TimingConfig): Promise<void> {
   const service = serviceOf(settings);
   await untilAnswered({ settings, timing, service }, async () => {
-    if (!(await isReplaying(settings, service))) throw await ended(settings, service, 'has ended before it answered');
+    if (!(await isReplaying(settings, service))) throw await ended(settings, service, 'ended before it answered');
   });
 }
 
@@ -86,7 +87,8 @@ type Launched = { settings: ManagedServer; timing: TimingConfig; service: Servic
 async function untilAnswered({ settings, timing, service }: Launched, look: () => Promise<void>): Promise<void> {
   const deadlineMs = performance.now() + settings.startTimeoutMs;
   while (!(await answers(settings, timing))) {
-    if (performance.now() >= deadlineMs) throw await ended(settings, service, `has not answered in ${settings.startTimeoutMs} ms`);
+    if (performance.now() >= deadlineMs)
+      throw await ended(settings, service, `did not answer within ${durationText(settings.startTimeoutMs)}`);
     await look();
     await delay(PING_POLL_MS);
   }

@@ -1,5 +1,6 @@
 import type { DatabaseConfig } from '../../config/agent-config.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import { sizeText } from '../../core/text/figures.ts';
 import { availableMemoryBytes } from '../../io/process/memory.ts';
 
 /** Measured: a server that replays 200 MB of log peaks at 1.13 GB. */
@@ -12,6 +13,6 @@ export async function memoryShortage(walBytes: number, { rehearsal }: DatabaseCo
   const limitBytes = rehearsal.container?.memoryBytes ?? Number.POSITIVE_INFINITY;
   const availableBytes = Math.min(await availableMemoryBytes(), limitBytes);
   if (availableBytes >= neededBytes) return undefined;
-  const sentence = `a server needs about ${neededBytes} bytes of memory to replay this log, and ${availableBytes} are free`;
+  const sentence = `a server needs about ${sizeText(neededBytes)} of memory to replay this log, and ${sizeText(availableBytes)} are free`;
   return new RstowError('not-enough-memory', sentence, { details: { neededBytes, availableBytes } });
 }

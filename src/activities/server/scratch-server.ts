@@ -82,7 +82,7 @@ async function portShortage(port: number): Promise<RstowError | undefined> {
   if (await isPortFree(port)) return undefined;
   const [holder] = await portHolders(port);
   const who = holder === undefined ? 'another program' : `process ${holder.pid} (${holder.command})`;
-  return new RstowError('port-taken', `${who} listens on port ${port}, where a second server was to start`, {
+  return new RstowError('port-taken', `${who} listens on port ${port}, which the second server needs`, {
     details: { port, ...(holder === undefined ? {} : { pid: holder.pid, command: holder.command }) },
   });
 }

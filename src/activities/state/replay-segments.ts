@@ -97,7 +97,7 @@ async function settleInstances(source: ReplaySource, index: ReplayIndex, digest:
 
 function damaged(source: ReplaySource, segment: SegmentId, positionBytes: number): RstowError {
   const file = segmentFileName(segment);
-  return new RstowError(source.damageCode, `${file} has at byte ${positionBytes} no record that a server can replay`, {
+  return new RstowError(source.damageCode, `${file} has no record at byte ${positionBytes} that a server can replay`, {
     details: { file, positionBytes },
   });
 }

@@ -15,7 +15,7 @@ export async function checkStored(
   const lacks = sizeBytes < promised.sizeBytes;
   const what = lacks
     ? `ends after ${sizeBytes} of ${promised.sizeBytes} stored bytes`
-    : 'is not what was stored: it has another hash or size';
+    : 'is not what was stored (its hash or size differs)';
   throw new RstowError(lacks ? 'truncated-object' : 'damaged-object', `${key} ${what}`, { details: { key } });
 }
 

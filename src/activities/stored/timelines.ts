@@ -64,7 +64,7 @@ export async function createTimeline(
 export async function storedPieces(repository: Repository, database: string, timeline: string): Promise<Piece[]> {
   const lineage = lineageOf(await readTimelines(repository, database), timeline);
   if (lineage === undefined) {
-    throw new RstowError('timeline-diverged', `the repository knows no timeline ${timeline} of database "${database}"`);
+    throw new RstowError('timeline-diverged', `the repository has no timeline ${timeline} of database "${database}"`);
   }
   const pieces: Piece[] = [];
   for (const ancestor of lineage) {

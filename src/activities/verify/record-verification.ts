@@ -26,7 +26,7 @@ export const recordVerification =
       return [];
     } catch (error) {
       if (!(error instanceof RstowError) || !NOT_WRITABLE.includes(error.code)) throw error;
-      return [{ code: error.code, message: `the verification is not remembered: ${error.message}` }];
+      return [{ code: error.code, message: `the result of the verification could not be stored: ${error.message}` }];
     }
   };
 

@@ -14,10 +14,10 @@ export function addAdoptCommand(program: Command, settings: HostSettings): void 
     .description('make this host the owner of a database again, after Temporal or the agent’s state was lost')
     .argument('<database>', 'as the agent’s config file names it')
     .option('--config <file>', 'default: RSTOW_CONFIG, /etc/rstow/rstow.yaml, or that of `rstow up`')
-    .option('--force', 'although the owner’s agent is at work, or the newest backup is of another timeline')
-    .option('--json', 'lines of JSON on stdout')
+    .option('--force', 'even if the owner’s agent is at work, or the newest backup has another timeline')
+    .option('--json', 'print lines of JSON')
     .action(async (database: string, { config = settings.configFile, force, json }: AdoptFlags) => {
-      if (!NAME_PATTERN.test(database)) throw new RstowError('invalid-input', 'the database must be 1 to 63 of a-z, 0-9 and -');
+      if (!NAME_PATTERN.test(database)) throw new RstowError('invalid-input', 'the database’s name must be 1 to 63 of a-z, 0-9 and -');
       const { adoptDatabase } = await import('../../worker/local/adopt-database.ts');
       const adoption: Adoption = await adoptDatabase({ configFile: config, database, force: force === true });
       createOutput(json === true).result(adoptionLines(adoption), adoption);

@@ -34,8 +34,8 @@ export function addDenyCommand(program: Command, exit: OnExitCode): void {
 }
 
 function messageCommand(program: Command, name: string, description: string): Command {
-  const command = program.command(name).description(description).argument('<workflow-id>', 'of the run that waits');
-  return addTemporalOptions(command.option('--by <name>', 'who decides; default: you').option('--json', 'lines of JSON on stdout'));
+  const command = program.command(name).description(description).argument('<workflow-id>', 'the run that waits');
+  return addTemporalOptions(command.option('--by <name>', 'who decides (default: you)').option('--json', 'print lines of JSON'));
 }
 
 async function send(workflowId: string, { name, message }: { name: string; message: object }, options: MessageOptions): Promise<void> {

@@ -17,7 +17,7 @@ export function addAgentCommand(program: Command, settings: HostSettings, exit: 
     .command('agent')
     .description('serve this host’s databases until it is stopped')
     .option('--config <file>', 'default: RSTOW_CONFIG, /etc/rstow/rstow.yaml, or that of `rstow up`')
-    .option('--print-unit', 'print a systemd unit for this command line and do nothing else')
+    .option('--print-unit', 'only print a systemd unit for this command line')
     .action(async ({ config = settings.configFile, printUnit: isUnitWanted }: { config?: string; printUnit?: boolean }) => {
       if (isUnitWanted === true) return printUnit(['agent', ...configFileArgs(config)], settings.searchPath);
       const { agentProgram } = await import('../../worker/agent-program.ts');
@@ -29,7 +29,7 @@ export function addDemoCommand(program: Command, exit: OnExitCode): void {
   program
     .command('demo')
     .description('lose a database and bring it back, on servers of its own')
-    .option('--keep', 'keep everything running until Ctrl-C, to look around')
+    .option('--keep', 'keep everything running until Ctrl-C')
     .action(async ({ keep }: { keep?: boolean }) => {
       const { runDemo } = await import('../../worker/demo/demo.ts');
       exit(await runDemo({ keepsRunning: keep === true }));

@@ -14,10 +14,10 @@ type TestOptions = { backup: string; seed?: number; agent?: string; assertions?:
 
 export function addTestRecoveryCommand(program: Command, exit: OnExitCode): void {
   runCommand(program, 'test-recovery', 'prove a backup on a real server, in a scratch place')
-    .option('--backup <label>', '"latest", "random", a label, or its unique beginning', 'latest')
-    .option('--seed <number>', 'what "random" chooses by', wholeNumber)
-    .option('--agent <agent>', 'where; default: any agent that reaches the repository')
-    .option('--assertions <file>', 'JSON: what you know of the data')
+    .option('--backup <label>', '"latest", "random", or a label or its first characters', 'latest')
+    .option('--seed <number>', 'the seed of "random"', wholeNumber)
+    .option('--agent <agent>', 'the agent to test on (default: any that reaches the repository)')
+    .option('--assertions <file>', 'a JSON file that says what must be in the data')
     .action(async (database: string, options: RunOptions & InputOptions & TestOptions) => {
       const { backup, seed, agent } = options;
       const assertions = options.assertions === undefined ? undefined : await readAssertions(options.assertions);
@@ -30,10 +30,10 @@ type RecoverOptions = { agent?: string; target?: string; force?: boolean; discar
 
 export function addRecoverCommand(program: Command, exit: OnExitCode): void {
   runCommand(program, 'recover', 'bring a lost database back on a host that can run it')
-    .option('--agent <agent>', 'that host’s agent; default: one that stands by, else the owner')
-    .option('--target <label>', 'no state newer than this backup’s: a label, or its unique beginning')
-    .option('--force', 'although the database is up and as new as its backups')
-    .option('--discard-newer', 'although that discards data that no backup holds')
+    .option('--agent <agent>', 'that host’s agent (default: one that stands by, else the owner)')
+    .option('--target <label>', 'recover no state newer than this backup: a label or its first characters')
+    .option('--force', 'even if the database is up and as new as its backups')
+    .option('--discard-newer', 'even if that discards data that no backup holds')
     .action(async (database: string, options: RunOptions & InputOptions & RecoverOptions) => {
       const { agent, target, force, discardNewer } = options;
       const input = parseDisasterRecoveryInput([{ database, agent, target, force, discardNewer, ...recordOf(options) }]);
@@ -47,6 +47,6 @@ async function readAssertions(file: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(file, 'utf8')) as unknown;
   } catch (cause) {
-    throw new RstowError('invalid-input', `the assertions in ${file} can't be read as JSON`, { details: { file }, cause });
+    throw new RstowError('invalid-input', `${file} can't be read as JSON`, { details: { file }, cause });
   }
 }

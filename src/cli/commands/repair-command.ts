@@ -13,8 +13,8 @@ export function addRepairCommand(program: Command, exit: OnExitCode): void {
     .command('repair')
     .description('write a clean copy of a damaged log segment')
     .requiredOption('--segment <file>', 'the damaged .wal file')
-    .option('--to <file>', 'the copy; default: the segment’s name and .repaired')
-    .option('--json', 'one line of JSON instead of text')
+    .option('--to <file>', 'the clean copy (default: the segment’s name and .repaired)')
+    .option('--json', 'print one line of JSON')
     .action(async ({ segment, to, json }: RepairOptions) => {
       const { repairSegment } = await import('../../worker/repair-segment.ts');
       const repair = await repairSegment(segment, to);

@@ -20,14 +20,17 @@ type RestoreOptions = {
 
 export function addRestoreCommand(program: Command, settings: HostSettings, exit: OnExitCode): void {
   runCommand(program, 'restore', 'restore a backup, in place or elsewhere')
-    .option('--backup <label>', '"latest", a label, or its unique beginning', 'latest')
+    .option('--backup <label>', '"latest", or a label or its first characters', 'latest')
     .option('--to-dir <dir>', 'restore into this directory instead of in place')
-    .option('--to-agent <agent>', 'the agent on whose host --to-dir lies')
-    .option('--dry-run', 'make and show the plan only')
-    .option('--without-temporal', 'do it in this process, on this host, when there is no Temporal')
+    .option('--to-agent <agent>', 'the agent of the host that has --to-dir')
+    .option('--dry-run', 'only make and show the plan')
+    .option('--without-temporal', 'restore on this host, by this process, if there is no Temporal')
     .option('--config <file>', 'with --without-temporal: the agent’s; default: RSTOW_CONFIG, /etc/rstow/rstow.yaml, or that of `rstow up`')
     .action(async (database: string, options: RunOptions & InputOptions & RestoreOptions) => {
       const { backup, toDir, toAgent, dryRun, withoutTemporal, config = settings.configFile } = options;
+      if (toAgent !== undefined && toDir === undefined) {
+        throw new RstowError('invalid-input', '--to-agent needs --to-dir, the directory on that agent’s host to restore into');
+      }
       const to = toDir === undefined && toAgent === undefined ? undefined : { dataDir: toDir, agent: toAgent };
       const input = parseRestoreInput([{ database, backup, to, dryRun, ...recordOf(options) }]);
       if (withoutTemporal !== true) {
@@ -37,7 +40,7 @@ export function addRestoreCommand(program: Command, settings: HostSettings, exit
       if (toAgent !== undefined || options.wait === false) {
         throw new RstowError(
           'invalid-input',
-          '--without-temporal restores on this host and in this process: leave --to-agent and --no-wait out',
+          '--without-temporal restores on this host and in this process, so it takes neither --to-agent nor --no-wait',
         );
       }
       exit(await restoreWithoutTemporal(input, { configFile: config, isJson: options.json === true }));
@@ -55,5 +58,5 @@ async function restoreWithoutTemporal(input: RestoreInput, { configFile, isJson 
 }
 
 function alone(database: string): string {
-  return `warning: without Temporal nobody can tell whether another run is at work on "${database}": make sure that none is`;
+  return `warning: without Temporal, rstow can't see whether another run is at work on "${database}"; make sure that none is`;
 }

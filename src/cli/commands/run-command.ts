@@ -13,19 +13,19 @@ export function runCommand(program: Command, name: string, description: string):
   const command = program
     .command(name)
     .description(description)
-    .argument('<database>', 'as the agents’ config files name it')
-    .option('--repository <name>', 'a repository of the database; default: the primary')
+    .argument('<database>', 'its name in the agents’ config files')
+    .option('--repository <name>', 'a repository of the database (default: the primary)')
     .option('--reason <text>', 'why, for the record')
     .option('--wait', 'wait for the end and show progress (default)')
     .option('--no-wait', 'print the workflow id and return')
-    .option('--json', 'lines of JSON on stdout');
+    .option('--json', 'print lines of JSON');
   return addTemporalOptions(command);
 }
 
 export function addTemporalOptions(command: Command): Command {
   return command
-    .option('--address <host:port>', 'of Temporal; default: TEMPORAL_ADDRESS, then temporal.toml')
-    .option('--namespace <name>', 'of Temporal; default: TEMPORAL_NAMESPACE, then temporal.toml');
+    .option('--address <host:port>', 'of Temporal (default: TEMPORAL_ADDRESS, then temporal.toml)')
+    .option('--namespace <name>', 'of Temporal (default: TEMPORAL_NAMESPACE, then temporal.toml)');
 }
 
 /** Temporal's client loads only if a command needs it: help is told without. Returns the exit code. Fails: as the run does. */

@@ -22,7 +22,7 @@ export function addBackupCommand(program: Command, exit: OnExitCode): void {
 
 export function addVerifyCommand(program: Command, exit: OnExitCode): void {
   runCommand(program, 'verify', 'read a whole backup back and check it')
-    .option('--backup <label>', '"latest", a label, or its unique beginning', 'latest')
+    .option('--backup <label>', '"latest", or a label or its first characters', 'latest')
     .addOption(new Option('--level <level>', 'how deep').choices(CHECK_LEVELS).default('replay'))
     .action(async (database: string, options: RunOptions & InputOptions & BackupChoice & { level: string }) => {
       const { backup, level } = options;
@@ -33,7 +33,7 @@ export function addVerifyCommand(program: Command, exit: OnExitCode): void {
 
 export function addListCommand(program: Command, exit: OnExitCode): void {
   runCommand(program, 'list', 'list the backups of a database, newest first')
-    .option('--limit <count>', 'at most so many', wholeNumber)
+    .option('--limit <count>', 'show at most this many', wholeNumber)
     .action(async (database: string, options: RunOptions & InputOptions & { limit?: number }) => {
       const input = parseListBackupsInput([{ database, limit: options.limit, ...recordOf(options) }]);
       exit(await execute({ type: 'listBackups', database, input, isLook: true, resultLines: listLines }, options));

@@ -11,10 +11,10 @@ export function alternativeSentence(found: Alternative): string {
     case 'same':
       return `a restore of ${found.label} does not need it`;
     case 'other-cover':
-      return `other pieces hold the same bytes: move it out of the repository, and ${found.label} can be restored`;
+      return `other pieces hold the same bytes; move it out of the repository, and ${found.label} can be restored`;
     case 'older':
-      return `backup ${found.label} does not need it: restore that one`;
+      return `backup ${found.label} does not need it and can be restored instead`;
     case 'none':
-      return 'no other backup is whole without it';
+      return 'no other backup is complete without it';
   }
 }

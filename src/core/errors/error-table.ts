@@ -1,18 +1,19 @@
 /**
  * Every failure that rstow knows: whether trying again can help, the CLI's exit code, and what a
- * person does next. A code is public: it is the `type` of a workflow's failure.
+ * person does next, where `{database}` stands for the failure's detail of that name. A code is public: it is the
+ * `type` of a workflow's failure.
  */
 type ErrorRow = { retryable: boolean; exitCode: number; hint: string };
 
 export const errorTable = {
   // 2: the request itself is wrong.
-  'invalid-input': { retryable: false, exitCode: 2, hint: 'Correct the named field and start again; docs/workflows.md lists every field.' },
-  'invalid-config': { retryable: false, exitCode: 2, hint: 'Correct the named line; examples/rstow.yaml shows every setting.' },
+  'invalid-input': { retryable: false, exitCode: 2, hint: 'Correct it and start again. docs/workflows.md lists every field.' },
+  'invalid-config': { retryable: false, exitCode: 2, hint: 'Correct the file. examples/rstow.yaml shows every setting.' },
   'unknown-workflow': { retryable: false, exitCode: 2, hint: 'docs/workflows.md lists the workflow types.' },
   // 10: what was named does not exist.
-  'backup-not-found': { retryable: false, exitCode: 10, hint: '`rstow list <database>` shows the labels.' },
-  'unknown-database': { retryable: false, exitCode: 10, hint: 'Name a database of the agent’s config file.' },
-  'unknown-repository': { retryable: false, exitCode: 10, hint: 'Name a repository of the agent’s config file.' },
+  'backup-not-found': { retryable: false, exitCode: 10, hint: '`rstow list {database}` shows the labels.' },
+  'unknown-database': { retryable: false, exitCode: 10, hint: 'Use a name that the agent’s config file has under databases.' },
+  'unknown-repository': { retryable: false, exitCode: 10, hint: 'Use a name that the agent’s config file has under repositories.' },
   // 11: somebody else is at it.
   busy: {
     retryable: false,
@@ -23,27 +24,35 @@ export const errorTable = {
   'assertion-failed': {
     retryable: false,
     exitCode: 13,
-    hint: 'The recovered data are not what you expected: look at the backup’s time and at the assertion.',
+    hint: 'The recovered data are not what you expected. Check the backup’s time and the assertion.',
   },
-  'damaged-object': { retryable: false, exitCode: 13, hint: 'Restore another backup, or copy the object back from another repository.' },
-  'digest-different': { retryable: false, exitCode: 13, hint: 'Do not trust this state: keep everything and compare the named digests.' },
+  'damaged-object': {
+    retryable: false,
+    exitCode: 13,
+    hint: 'Restore another backup, or copy the object back from another copy of the repository.',
+  },
+  'digest-different': {
+    retryable: false,
+    exitCode: 13,
+    hint: 'Don’t trust this state. Keep everything as it is, and compare the two digests.',
+  },
   'missing-object': {
     retryable: false,
     exitCode: 13,
-    hint: 'Copy the named object back from another copy of the repository, or restore another backup.',
+    hint: 'Copy the object back from another copy of the repository, or restore another backup.',
   },
   'source-damaged': {
     retryable: false,
     exitCode: 13,
-    hint: 'The server may not start on this log again: don’t restart it before you have read “A damaged segment” in docs/recovery.md.',
+    hint: 'Don’t restart the server: it may not start on this log. Follow “A damaged segment” in docs/recovery.md.',
   },
   'truncated-object': {
     retryable: false,
     exitCode: 13,
-    hint: 'See whether the repository’s disk is full or failing, then restore another backup or copy the object back.',
+    hint: 'Check whether the repository’s disk is full or failing. Then restore another backup, or copy the object back.',
   },
   // 14: a pre-check refused, nothing was touched.
-  'agent-already-running': { retryable: false, exitCode: 14, hint: 'Stop the named process first; one agent per state directory.' },
+  'agent-already-running': { retryable: false, exitCode: 14, hint: 'Stop that process first. A state directory serves one agent.' },
   'agent-state-unsupported': { retryable: false, exitCode: 14, hint: 'Use a state directory on a local file system that rstow can write.' },
   'agent-version-unsupported': {
     retryable: false,
@@ -53,105 +62,121 @@ export const errorTable = {
   'data-directory-foreign': {
     retryable: false,
     exitCode: 14,
-    hint: 'Let databases.<db>.dataDir name the data directory of the server at server.address.',
+    hint: 'Set databases.{database}.dataDir to the data directory of the server at server.address.',
   },
   'data-directory-missing': {
     retryable: false,
     exitCode: 14,
-    hint: 'Mount or create the data directory, or correct databases.<db>.dataDir.',
+    hint: 'Mount or create the data directory, or correct databases.{database}.dataDir.',
   },
-  'data-directory-replaced': { retryable: false, exitCode: 14, hint: 'Somebody replaced wal/ meanwhile: look before you start again.' },
-  'data-directory-unsupported': { retryable: false, exitCode: 14, hint: 'Let wal/ be an ordinary folder inside the data directory.' },
+  'data-directory-replaced': {
+    retryable: false,
+    exitCode: 14,
+    hint: 'Somebody else changed wal/. Check what is in place before you start again.',
+  },
+  'data-directory-unsupported': { retryable: false, exitCode: 14, hint: 'Make wal/ an ordinary folder inside the data directory.' },
   'format-unsupported': {
     retryable: false,
     exitCode: 14,
-    hint: 'Upgrade rstow on this host to a version that reads the repository’s format.',
+    hint: 'Upgrade rstow on this host to a version that reads this format.',
   },
-  'not-enough-memory': { retryable: false, exitCode: 14, hint: 'Free memory, or set databases.<db>.rehearsal.policy to when-it-fits.' },
-  'not-enough-space': { retryable: false, exitCode: 14, hint: 'Free the named number of bytes and start again.' },
+  'not-enough-memory': {
+    retryable: false,
+    exitCode: 14,
+    hint: 'Free memory, or set databases.{database}.rehearsal.policy to when-it-fits.',
+  },
+  'not-enough-space': { retryable: false, exitCode: 14, hint: 'Free that much space, or name another directory, and start again.' },
   'owner-outdated': {
     retryable: false,
     exitCode: 14,
-    hint: '`rstow info <database>` names the owner; on the host of the database’s server, `rstow adopt <database>` makes this installation the owner.',
+    hint: '`rstow info {database}` names the owner. `rstow adopt {database}`, on the host of the database’s server, makes that host the owner.',
   },
   'permission-denied': {
     retryable: false,
     exitCode: 14,
     hint: 'Run rstow as the user that runs the database server and owns its data directory, or as root.',
   },
-  'port-taken': { retryable: false, exitCode: 14, hint: 'End the program that listens on the named port, or configure another port.' },
+  'port-taken': { retryable: false, exitCode: 14, hint: 'Stop the program that listens on that port, or configure another port.' },
   'repository-unsupported': {
     retryable: false,
     exitCode: 14,
     hint: 'Use ordinary folders without symbolic links, on a file system that has hard links.',
   },
-  'server-version-unsupported': { retryable: false, exitCode: 14, hint: 'Use a server version that docs/architecture.md lists.' },
-  'service-unmanaged': { retryable: false, exitCode: 14, hint: 'Configure databases.<db>.service, or restore to another directory.' },
-  'target-not-empty': { retryable: false, exitCode: 14, hint: 'Name a target that does not exist yet, or a directory that is empty.' },
+  'server-version-unsupported': { retryable: false, exitCode: 14, hint: 'Use a server version that docs/architecture.md names.' },
+  'service-unmanaged': {
+    retryable: false,
+    exitCode: 14,
+    hint: 'Configure databases.{database}.service, or restore into another directory with --to-dir.',
+  },
+  'target-not-empty': { retryable: false, exitCode: 14, hint: 'Name a directory that is empty or does not exist yet.' },
   'temporal-cli-unsuitable': {
     retryable: false,
     exitCode: 14,
-    hint: 'Install the Temporal CLI (https://docs.temporal.io/cli) on PATH, in the named version or a later one.',
+    hint: 'Install the Temporal CLI (https://docs.temporal.io/cli) on PATH, in that version or a later one.',
   },
   'timeline-diverged': {
     retryable: false,
     exitCode: 14,
-    hint: 'The data directory no longer continues this history; docs/architecture.md says what to do.',
+    hint: 'The data directory does not continue the history of its backups. Follow “The log and the backups don’t fit” in docs/recovery.md.',
   },
   // 15: history is missing.
   'wal-gap': {
     retryable: false,
     exitCode: 15,
-    hint: 'Compaction deleted log that no backup holds: restore a backup that holds its whole log, and turn the server’s compaction off.',
+    hint: 'Compaction deleted log that no backup holds. Turn the server’s compaction off, and restore a backup that `rstow list {database}` shows as restorable.',
   },
   // 16: somebody has to agree.
-  'approval-denied': { retryable: false, exitCode: 16, hint: 'Nothing was touched. Ask for it again when it is agreed.' },
+  'approval-denied': { retryable: false, exitCode: 16, hint: 'Nothing was changed. Ask again once it is agreed.' },
   'newer-data-discarded': {
     retryable: false,
     exitCode: 16,
-    hint: 'Nothing was touched. Look at what is named; the command that discards it is in the sentence.',
+    hint: 'Nothing was changed. Check what would be discarded. The sentence names the command that discards it.',
   },
-  'approval-expired': { retryable: false, exitCode: 16, hint: 'Nothing was touched. Start again, and have it approved in time.' },
+  'approval-expired': { retryable: false, exitCode: 16, hint: 'Nothing was changed. Start again, and have it approved in time.' },
   // 17: something cannot be reached.
-  'agent-unreachable': { retryable: false, exitCode: 17, hint: 'Start `rstow agent` on the database’s host, or correct the name.' },
+  'agent-unreachable': {
+    retryable: false,
+    exitCode: 17,
+    hint: 'Start `rstow up` or `rstow agent` on the database’s host, or correct the name.',
+  },
   'repository-unavailable': {
     retryable: true,
     exitCode: 17,
-    hint: 'Check that the repository is mounted, writable and reachable from the agent.',
+    hint: 'Check that the repository is mounted, and that the agent can read and write it.',
   },
   'temporal-unreachable': {
     retryable: true,
     exitCode: 17,
-    hint: 'Check the address in the config file, TEMPORAL_ADDRESS, and that Temporal runs.',
+    hint: 'Start Temporal, or correct --address or TEMPORAL_ADDRESS. `rstow restore --without-temporal` restores without it.',
   },
   // 1: the run failed.
-  bug: { retryable: false, exitCode: 1, hint: 'This is a fault of rstow: please report it with the details.' },
-  cancelled: { retryable: false, exitCode: 1, hint: 'The run was cancelled; start it again when you like.' },
+  bug: { retryable: false, exitCode: 1, hint: 'This is a fault of rstow. Please report it with the details.' },
+  cancelled: { retryable: false, exitCode: 1, hint: 'Start it again if you still want it.' },
   'comparison-unfinished': {
     retryable: false,
     exitCode: 1,
-    hint: 'Nothing says that the backup is bad. See in the server’s log why it stopped answering, then run `rstow test-recovery <database>`.',
+    hint: 'The backup may be sound. Read in the server’s log why it stopped answering, then run `rstow test-recovery {database}`.',
   },
-  failed: { retryable: true, exitCode: 1, hint: 'See the cause in the run’s history.' },
-  'prepare-failed': { retryable: false, exitCode: 1, hint: 'Run the named command of databases.<db>.prepare by hand on that host.' },
+  failed: { retryable: true, exitCode: 1, hint: 'The run’s history shows the cause.' },
+  'prepare-failed': { retryable: false, exitCode: 1, hint: 'Run that command of databases.{database}.prepare by hand on that host.' },
   'rehearsal-failed': {
     retryable: false,
     exitCode: 1,
-    hint: 'A real server did not start on the restored files; the database was not touched.',
+    hint: 'A real server did not start on the restored files. The database was not touched.',
   },
-  'server-refused': { retryable: false, exitCode: 1, hint: 'Check the token file and the server’s own log.' },
-  'server-unreachable': { retryable: true, exitCode: 1, hint: 'Check that the database server runs at the configured address.' },
+  'server-refused': { retryable: false, exitCode: 1, hint: 'Check the token file, and read the server’s own log.' },
+  'server-unreachable': { retryable: true, exitCode: 1, hint: 'Start the database server, or correct its address in the config file.' },
   'service-start-failed': {
     retryable: false,
     exitCode: 1,
-    hint: 'See the server’s log; the data in place are named in the run’s details.',
+    hint: 'Read the server’s log. The failure says which data are in place.',
   },
   'service-stop-failed': {
     retryable: false,
     exitCode: 1,
-    hint: 'The data were not touched. End what still runs on the data directory, or correct databases.<db>.service, then start again.',
+    hint: 'The data were not touched. End the processes that use the data directory, or correct databases.{database}.service.',
   },
-  'store-incomplete': { retryable: true, exitCode: 1, hint: 'Another run changed the repository meanwhile; start again.' },
+  'store-incomplete': { retryable: true, exitCode: 1, hint: 'Another run changed the repository. Start again.' },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof errorTable;

@@ -19,7 +19,7 @@ export function isJsonPath(path: string): boolean {
 
 function stepsOf(path: string): (string | number)[] {
   const steps = stepsIn(path);
-  if (steps === undefined) throw new SyntaxError(`"${path}" is no path such as items[0].sku`);
+  if (steps === undefined) throw new SyntaxError(`"${path}" is not a path such as items[0].sku`);
   return steps;
 }
 

@@ -21,5 +21,5 @@ export async function installationId(stateDir: string): Promise<string> {
     if (error instanceof RstowError) throw error;
     throw new RstowError('agent-state-unsupported', `${path} can't be read or written`, { details: { path }, cause: error });
   }
-  throw new RstowError('agent-state-unsupported', `${path} holds no installation id`, { details: { path } });
+  throw new RstowError('agent-state-unsupported', `${path} does not hold an installation id`, { details: { path } });
 }

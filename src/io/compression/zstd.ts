@@ -44,5 +44,5 @@ export function decompressionError(error: unknown, key: string): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code !== 'Z_BUF_ERROR' && !code.startsWith('ZSTD_error_')) return error;
   const found = code === 'Z_BUF_ERROR' ? 'truncated-object' : 'damaged-object';
-  return new RstowError(found, `${key} is no whole zstd frame: ${(error as Error).message}`, { details: { key }, cause: error });
+  return new RstowError(found, `${key} is not a complete zstd frame (${(error as Error).message})`, { details: { key }, cause: error });
 }

@@ -17,7 +17,7 @@ export async function placeStagedWal(dataDir: string, runId: string): Promise<vo
     await rename(staged, wal);
   } catch (error) {
     if (!['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errnoOf(error) ?? '')) throw error;
-    throw new RstowError('target-not-empty', `${wal} appeared meanwhile`, { details: { wal }, cause: error });
+    throw new RstowError('target-not-empty', `${wal} was made by somebody else meanwhile`, { details: { wal }, cause: error });
   }
   await fsyncFolder(root);
   await fsyncFolder(dataDir);

@@ -29,7 +29,7 @@ export async function blockServer(dataDir: string, note: StopNote): Promise<void
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
     if (await isServerBlocked(dataDir)) return fsyncFolder(dataDir);
     await moveSnapshotsAside(dataDir, replacedDir);
-    const text = `${BLOCK_PREFIX} (run ${note.runId}); it goes by itself\n`;
+    const text = `${BLOCK_PREFIX} (run ${note.runId}); rstow removes this file itself\n`;
     const placed = writeFileDurably(join(dataDir, BLOCK_NAME), text, { mode: 0o644, temporaryPath }).then(() => true);
     if ((await orUndefined(placed, ['EISDIR'])) === true) return;
   }
@@ -42,7 +42,7 @@ export async function isServerBlocked(dataDir: string): Promise<boolean> {
   const entry = await unlessAbsent(lstat(path));
   if (entry === undefined || entry.isDirectory() || entry.isSymbolicLink()) return false;
   if (entry.isFile() && (await readSmallFile(path))?.startsWith(BLOCK_PREFIX) === true) return true;
-  throw new RstowError('data-directory-unsupported', `${path} is no folder, so that the server can’t start on it`, { details: { path } });
+  throw new RstowError('data-directory-unsupported', `${path} is not a folder, so no server can start on it`, { details: { path } });
 }
 
 /**

@@ -16,7 +16,7 @@ export async function readStopNote(dataDir: string): Promise<StopNote | undefine
   try {
     return stopNoteSchema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new RstowError('format-unsupported', `${path} is no stop note that this version reads`, { details: { path }, cause });
+    throw new RstowError('format-unsupported', `${path} is not a stop note that this version can read`, { details: { path }, cause });
   }
 }
 

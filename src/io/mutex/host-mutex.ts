@@ -94,5 +94,7 @@ function busy(name: string, answer: HolderAnswer): RstowError {
     });
   }
   const { pid, since, what } = answer.holder;
-  return new RstowError('busy', `process ${pid} holds the mutex ${name} since ${since}: ${what}`, { details: { name, pid, since, what } });
+  return new RstowError('busy', `process ${pid} has held the mutex ${name} since ${since} (${what})`, {
+    details: { name, pid, since, what },
+  });
 }

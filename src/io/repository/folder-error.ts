@@ -20,6 +20,6 @@ export function folderError(error: unknown, doing: string, root: string): unknow
 
 /** A link could lead a key out of the root, to files that are none of ours. */
 export function notOrdinary(path: string): RstowError {
-  const sentence = `${path} is not an ordinary file or folder where one is expected; symbolic links inside a repository are refused`;
+  const sentence = `${path} is not an ordinary file or folder; a repository must not contain symbolic links`;
   return new RstowError('repository-unsupported', sentence, { details: { path } });
 }

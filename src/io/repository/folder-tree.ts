@@ -144,7 +144,7 @@ async function identityOf(root: string): Promise<string> {
 }
 
 function rootMissing(root: string, fault: string, cause: unknown): RstowError {
-  const sentence = `folder ${root} ${fault}; mount its disk or create it, rstow does not make the root itself`;
+  const sentence = `folder ${root} ${fault}; mount its disk, or make the folder with mkdir if the repository is new`;
   return new RstowError('repository-unavailable', sentence, { details: { repository: root }, cause });
 }
 

@@ -19,7 +19,7 @@ export async function openRepository(repository: Repository, access: RepositoryA
   if (access === 'create') await makeHeaderIfAbsent(repository);
   const bytes = await readHeader(repository);
   if (bytes === undefined) {
-    const sentence = `${repository.description} holds no ${repositoryHeaderKey}: it is not mounted, or no repository yet`;
+    const sentence = `${repository.description} has no ${repositoryHeaderKey}, so it is not mounted or not a repository yet`;
     throw new RstowError('repository-unavailable', sentence);
   }
   return parseRepositoryHeader(Buffer.from(bytes).toString('utf8'), access === 'read' ? 'read' : 'write', repository.description);

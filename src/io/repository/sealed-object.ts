@@ -42,7 +42,7 @@ function openSealed<Schema extends z.ZodType>(key: string, bytes: Uint8Array, sc
   if (sealOf(sealed.data.content) !== sealed.data.sha256) throw damaged(key, 'does not match its own SHA-256');
   refuseNewerFormat(key, sealed.data.content);
   const content = schema.safeParse(sealed.data.content);
-  if (!content.success) throw damaged(key, `is not what its place promises: ${z.prettifyError(content.error)}`, content.error);
+  if (!content.success) throw damaged(key, `is not what belongs there: ${z.prettifyError(content.error)}`, content.error);
   return content.data;
 }
 
@@ -55,7 +55,7 @@ function parseJson(key: string, bytes: Uint8Array): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    if (isBeginning(text)) throw new RstowError('truncated-object', `${key} ends in its middle`, { details: { key }, cause: error });
+    if (isBeginning(text)) throw new RstowError('truncated-object', `${key} is cut short`, { details: { key }, cause: error });
     throw damaged(key, 'is not JSON', error);
   }
 }

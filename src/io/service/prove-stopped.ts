@@ -29,7 +29,7 @@ export async function proveStopped(proof: StopProof): Promise<void> {
     const { sentences, processes } = await whatRemains(proof);
     if (sentences.length === 0) return;
     if (performance.now() >= deadlineMs) {
-      throw new RstowError('service-stop-failed', `the server is not proved stopped: ${sentences.join('; ')}`, {
+      throw new RstowError('service-stop-failed', `the server may still be running (${sentences.join('; ')})`, {
         details: { host: proof.address.host, port: proof.address.port, dataDir: proof.dataDir, processes },
       });
     }

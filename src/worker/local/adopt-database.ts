@@ -82,18 +82,18 @@ async function requireNewestHistory(repository: Repository, database: string, da
   const lineage = lineageOf(await readTimelines(repository, database), data.timeline) ?? [];
   if (lineage.some((ancestor) => ancestor.timeline === timeline)) return;
   const sentence = `${data.walDir} holds timeline ${data.timeline}, and the newest backup, ${label}, is of timeline ${timeline}`;
-  throw new RstowError('timeline-diverged', `${sentence}: --force takes the database over all the same`, { details: { label, timeline } });
+  throw new RstowError('timeline-diverged', `${sentence}; --force takes the database over anyway`, { details: { label, timeline } });
 }
 
 /** Fails: owner-outdated, where another installation is at work. */
 async function requireSilent(owner: Owner, { agent }: ActivityDeps, temporal: TemporalConnection): Promise<void> {
   if (owner.installationId === agent.installationId || !(await isInstallationPolling(temporal, owner))) return;
   const who = `agent "${owner.agent}" (installation ${owner.installationId}, generation ${owner.generation})`;
-  throw new RstowError('owner-outdated', `${who} owns the database and was seen in the last minute: end it, or take over with --force`, {
+  throw new RstowError('owner-outdated', `${who} owns the database and was seen in the last minute; stop it, or take over with --force`, {
     details: { installationId: owner.installationId },
   });
 }
 
 function unowned(database: string): RstowError {
-  return new RstowError('invalid-input', `nobody owns database "${database}" yet: the agent of its host claims it by itself`);
+  return new RstowError('invalid-input', `nobody owns database "${database}" yet; start its host’s agent, which claims it`);
 }

@@ -41,7 +41,7 @@ export async function recoverLocally(input: RestoreInput, run: LocalRun): Promis
 function requireNoApproval({ approval }: PlannedRestore, database: string): void {
   if (approval?.for.includes('restore') !== true) return;
   const setting = `databases.${database}.approval`;
-  throw new RstowError('approval-denied', `${setting} asks for another person's agreement, which nobody can give without Temporal`);
+  throw new RstowError('approval-denied', `${setting} asks for another person's approval, which nobody can give without Temporal`);
 }
 
 async function carryOutCleanly(input: RestoreInput, run: LocalRun, plan: PlannedRestore): Promise<RestoreResult> {

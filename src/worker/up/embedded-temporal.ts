@@ -131,7 +131,7 @@ async function prepareUpgrade(databaseFile: string, version: { from: string; to:
   const order = compareVersions(version.to, version.from);
   if (order > 0) await copyDatabase(databaseFile, version.from);
   if (order >= 0) return;
-  const sentence = `${databaseFile} was last opened by Temporal CLI ${version.from}, and \`temporal\` on PATH is the older ${version.to}`;
+  const sentence = `${databaseFile} was last opened by Temporal CLI ${version.from}, but \`temporal\` on PATH is the older ${version.to}`;
   throw new RstowError('temporal-cli-unsuitable', sentence, { details: version });
 }
 

@@ -42,7 +42,7 @@ export async function flagConfigFile(flags: FlagConfig): Promise<KeptConfig> {
 /** Nothing is written down that can't work: the next command line may name other places. */
 async function newText(flags: FlagConfig): Promise<string> {
   const text = `${HEADER}${stringify(configOf(flags))}`;
-  await requireUsablePlaces(parseConfig('the flags', text));
+  await requireUsablePlaces(parseConfig('the options', text));
   await makeRepositoryFolder(flags.repository);
   return text;
 }

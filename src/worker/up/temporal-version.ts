@@ -11,7 +11,7 @@ export async function installedCliVersion(): Promise<string> {
     throw new RstowError('temporal-cli-unsuitable', sentence, { cause });
   });
   const version = /^temporal version ([0-9]+\.[0-9]+\.[0-9]+)/.exec(said.stdout)?.[1];
-  if (version === undefined) throw new RstowError('temporal-cli-unsuitable', '`temporal --version` tells no version');
+  if (version === undefined) throw new RstowError('temporal-cli-unsuitable', '`temporal --version` prints no version');
   return version;
 }
 

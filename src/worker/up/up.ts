@@ -70,7 +70,7 @@ export async function runUp({ config: chosen, workflowBundlePath, onReady }: UpO
 function withEmbedded(file: string, config: AgentConfig): AgentConfig {
   const { address, ...temporal } = config.temporal;
   if (address !== undefined) {
-    const sentence = `${file}: temporal.address names a Temporal server, and \`rstow up\` runs its own: remove it, or start \`rstow agent\``;
+    const sentence = `${file}: temporal.address names a Temporal server, but \`rstow up\` runs its own; remove the line, or start \`rstow agent\` instead`;
     throw new RstowError('invalid-config', sentence, { details: { file, field: 'temporal.address' } });
   }
   return { ...config, temporal: { embedded: DEFAULT_PORTS, ...temporal } };

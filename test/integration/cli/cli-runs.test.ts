@@ -125,16 +125,22 @@ test('tells whoever watches a run that waits for approval which command approves
   expect(waiting.stdout()).toMatch(/^restored +\S+-hot/);
 });
 
+test('says that the server does not use TLS if the settings ask for it', async () => {
+  const { exitCode, stderr } = await runRstow(['list', DATABASE], { ...env, TEMPORAL_TLS: 'true' });
+  expect(exitCode).toBe(17);
+  expect(stderr).toMatch(/^error: temporal-unreachable: the Temporal server at \S+ does not use TLS, but TEMPORAL_TLS .*\nhint: /);
+});
+
 test.each([
   [
     'a misspelt run',
     ['approve', 'rstow/orders/restore/misspelt', '--plan', 'f'.repeat(64)],
-    /^error: invalid-input: no open run "rstow.*misspelt"\nhint: /,
+    /^error: invalid-input: there is no open run "rstow.*misspelt"\nhint: /,
   ],
   [
     'a misspelt namespace',
     ['deny', 'rstow/orders/restore/x', '--reason', 'no', '--namespace', 'nowhere'],
-    /^error: invalid-input: Temporal has no namespace "nowhere"\nhint: /,
+    /^error: invalid-input: Temporal has no namespace "nowhere", which --namespace or TEMPORAL_NAMESPACE names\nhint: /,
   ],
 ])('says of %s that it is not, in one sentence', async (_name, args, says) => {
   const { exitCode, stderr } = await rstow(...args);

@@ -58,16 +58,20 @@ test('refuses a wrong input before it looks for Temporal', async () => {
   const env = { TEMPORAL_ADDRESS: '127.0.0.1:1' };
   const wrongName = await runRstow(['backup', 'Orders'], env);
   expect(wrongName.exitCode).toBe(2);
-  expect(wrongName.stderr).toMatch(/^error: invalid-input: field "database" must be .*\nhint: /);
+  expect(wrongName.stderr).toMatch(/^error: invalid-input: the database’s name must be .*\nhint: /);
   const noDirectory = await runRstow(['restore', 'orders', '--to-agent', 'db2'], env);
-  expect(noDirectory.stderr).toMatch('field "to.dataDir" is missing');
+  expect(noDirectory.stderr).toMatch(
+    'error: invalid-input: --to-agent needs --to-dir, the directory on that agent’s host to restore into\nhint: ',
+  );
+  const relative = await runRstow(['restore', 'orders', '--to-dir', 'here'], env);
+  expect(relative.stderr).toMatch('error: invalid-input: --to-dir must be an absolute path');
 });
 
 test('ends with 17 within seconds where no Temporal answers, by variable and by option', async () => {
   const address = `127.0.0.1:${await freePort()}`;
   const started = performance.now();
   const byVariable = await runRstow(['list', 'orders'], { TEMPORAL_ADDRESS: address });
-  expect(byVariable.stderr).toMatch(`error: temporal-unreachable: no Temporal answers at ${address}\nhint: `);
+  expect(byVariable.stderr).toMatch(`error: temporal-unreachable: no Temporal server answers at ${address}\nhint: `);
   expect(byVariable.exitCode).toBe(17);
   const byOption = await runRstow(['info', 'orders', '--address', address, '--json'], { TEMPORAL_ADDRESS: '127.0.0.1:1' });
   expect(JSON.parse(byOption.stdout)).toMatchObject({ message_type: 'error', code: 'temporal-unreachable', exitCode: 17 });

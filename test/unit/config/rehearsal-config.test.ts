@@ -16,7 +16,7 @@ it.each([
   [
     'a container beside a command',
     { command: ['rstmdb'], container: { engine: 'docker', image: 'rstmdb' } },
-    /must not stand beside rehearsal.command/,
+    /can’t be combined with rehearsal.command/,
   ],
   [
     'an image that the engine would read as an option',

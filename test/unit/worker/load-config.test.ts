@@ -41,15 +41,40 @@ test('fills in every default', () => {
 });
 
 test('names the line of a misspelt key and the key that was meant', () => {
-  expect(refusal({ 7: '    datadir: /var/lib/rstmdb' })).toMatch('databases.orders.dataDir is missing');
+  expect(refusal({ 7: '    datadir: /var/lib/rstmdb' })).toBe(
+    [
+      '/etc/rstow.yaml has 2 faults:',
+      '  line 5: databases.orders.dataDir is missing; write, for example, dataDir: /var/lib/rstmdb',
+      '  line 7: databases.orders.datadir is unknown; did you mean "dataDir"?',
+    ].join('\n'),
+  );
   expect(refusal({ 9: '    saftyCopyMs: 5' })).toBe(
     '/etc/rstow.yaml, line 9: databases.orders.saftyCopyMs is unknown; did you mean "safetyCopyMs"?',
   );
   expect(refusal({ 1: 'agnet: { name: db1 }' })).toBe('/etc/rstow.yaml, line 1: agnet is unknown; did you mean "agent"?');
 });
 
+test('names all faults at once, in the order of their lines, and what to write', () => {
+  const refused = refusal({ 6: '    server: { address: 7401 }', 7: '    dataDir:', 8: '    repositories: []', 9: '    standby: maybe' });
+  expect(refused.split('\n')).toEqual([
+    '/etc/rstow.yaml has 4 faults:',
+    '  line 6: databases.orders.server.address must be text, in quotes if need be; write, for example, address: 127.0.0.1:7401',
+    '  line 7: databases.orders.dataDir is empty; write, for example, dataDir: /var/lib/rstmdb',
+    '  line 8: databases.orders.repositories must not be empty; write, for example, repositories: ["local"]',
+    '  line 9: databases.orders.standby must be true or false',
+  ]);
+});
+
+test('names at most twenty faults', () => {
+  const wrong = Array.from({ length: 30 }, (_, index) => [20 + index, `    wrong${index}: 1`]);
+  const told = refusal(Object.fromEntries(wrong) as Record<number, string>).split('\n');
+  expect([told[0], told.length, told.at(-1)]).toEqual(['/etc/rstow.yaml has 30 faults:', 22, '  and 10 more']);
+});
+
 test('names the line around a key that is missing', () => {
-  expect(refusal({ 6: '    server: {}' })).toBe('/etc/rstow.yaml, line 6: databases.orders.server.address is missing');
+  expect(refusal({ 6: '    server: {}' })).toBe(
+    '/etc/rstow.yaml, line 6: databases.orders.server.address is missing; write, for example, address: 127.0.0.1:7401',
+  );
 });
 
 test('says what a value must be', () => {
@@ -75,7 +100,8 @@ test('refuses a database whose repository is not in the file, and names the near
 test('refuses what is no YAML, a key that comes twice, and an empty file, in one line each', () => {
   expect(refusal({ 8: '    repositories: [local' })).toMatch(/^\/etc\/rstow\.yaml is not YAML: [^\n]+ line [0-9]+[^\n]*$/);
   expect(refusal({ 9: '    dataDir: /elsewhere' })).toMatch(/is not YAML: Map keys must be unique at line 9/);
-  expect(() => parseConfig('/etc/rstow.yaml', '')).toThrow('/etc/rstow.yaml: the file is wrong: expected object');
+  expect(() => parseConfig('/etc/rstow.yaml', '')).toThrow(/^\/etc\/rstow\.yaml is empty$/);
+  expect(() => parseConfig('/etc/rstow.yaml', '- orders')).toThrow('/etc/rstow.yaml: the file must be a section with keys');
 });
 
 test('says which file can not be read', async () => {
