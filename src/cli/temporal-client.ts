@@ -45,7 +45,8 @@ async function requireNamespace({ workflowService }: Client, namespace: string):
   try {
     await workflowService.describeNamespace({ namespace });
   } catch (cause) {
-    if (!isGrpcServiceError(cause) || Number(cause.code) !== GRPC_NOT_FOUND) return;
+    const code: number | undefined = isGrpcServiceError(cause) ? cause.code : undefined;
+    if (code !== GRPC_NOT_FOUND) return;
     throw new RstowError('invalid-input', unknownNamespace(namespace), { details: { namespace }, cause });
   }
 }

@@ -161,7 +161,7 @@ describe('the exit code of rstow', () => {
   });
 
   it('is 17 where no agent serves the database, and the temporal command is told the same, after a minute', async () => {
-    const sentence = 'no agent serves database "ordrs": misspelt, or its agent is down';
+    const sentence = 'no agent serves database "ordrs"; the name is misspelt, or the agent is down';
     const [byTemporal, byRstow] = await Promise.all([misspelt.temporal, misspelt.rstow]);
     expectFailure(byRstow, 17, 'agent-unreachable');
     expect(byRstow.stderr).toContain(sentence);

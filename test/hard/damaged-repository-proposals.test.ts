@@ -6,6 +6,7 @@ import type { DescribeDatabaseResult } from '../../src/contract/describe-databas
 import type { ListBackupsResult } from '../../src/contract/list-backups.ts';
 import type { VerifyBackupResult } from '../../src/contract/verify-backup.ts';
 import { errorRow, type ErrorCode } from '../../src/core/errors/error-table.ts';
+import { hintOf } from '../../src/core/errors/hint.ts';
 import { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { backupKey, manifestKey, ownerKey, timelineKey } from '../../src/core/repository/object-keys.ts';
 import { pieceKey, sidecarKey } from '../../src/core/repository/piece.ts';
@@ -129,7 +130,7 @@ it('proposes the other pieces that hold the same bytes, and restores from them o
     const failure = await run(on.keys.third);
     expect(failure).toMatchObject({ code: 'damaged-object', details: { key: merged, alternative: on.keys.third } });
     expect(failure.sentence).toContain(
-      `; other pieces hold the same bytes: move it out of the repository, and ${on.keys.third} can be restored`,
+      `; other pieces hold the same bytes; move it out of the repository, and ${on.keys.third} can be restored`,
     );
   }
   await expectUntouched();
@@ -236,7 +237,7 @@ describe('the command line', () => {
     const [error = '', hint] = stderr.trim().split('\n').slice(-2);
     expect(error.startsWith(`error: ${code}: ${key(on.keys)} `)).toBe(true);
     expect(error.endsWith(ends(on.keys))).toBe(true);
-    expect(hint).toBe(`hint: ${errorRow(code).hint}`);
+    expect(hint).toBe(`hint: ${hintOf(code, { database: DATABASE })}`);
     expect({ exitCode, stdout }).toEqual({ exitCode: errorRow(code).exitCode, stdout: '' });
     await expectUntouched();
   });

@@ -48,7 +48,7 @@ const older = {
   text: (of: BackupKeys) => `; backup ${of.second} does not need it: restore that one`,
   label: (of: BackupKeys) => of.second,
 };
-const none = { text: () => '; no other backup is whole without it', label: () => null };
+const none = { text: () => '; no other backup is complete without it', label: () => null };
 
 /** What verifyBackup and restore both meet. */
 const cases: Case[] = [
@@ -140,7 +140,7 @@ const cases: Case[] = [
   {
     what: 'a whole manifest that lacks a field',
     damage: (repository, of) => repository.reseal(newestManifest(of), ({ segments: _, ...rest }) => rest),
-    ...{ key: newestManifest, code: 'damaged-object', says: /is not what its place promises[^]*segments/, proposal: older },
+    ...{ key: newestManifest, code: 'damaged-object', says: /is not what belongs there[^]*segments/, proposal: older },
   },
   {
     what: 'the manifest of another database',

@@ -90,7 +90,7 @@ describe.runIf(isRoot)('on small disks (needs root)', () => {
     repositoryDisk.makeReadOnly();
     const { exitCode, stdout, stderr } = await on.rstow('verify', DATABASE);
     expect(stdout).toContain(on.backup.stateDigest);
-    expect(stderr).toMatch(/warning: repository-unavailable: the verification is not remembered: .*read-only/);
+    expect(stderr).toMatch(/warning: repository-unavailable: the result of the verification could not be stored: .*read-only/);
     expect(exitCode).toBe(3);
   });
 
@@ -108,7 +108,11 @@ describe.runIf(isRoot)('on small disks (needs root)', () => {
 
   it('a restore in place without space for staging names the bytes, and touches nothing', async () => {
     await dataDisk.fill(8 * MIB);
-    expectFailure(await on.rstow('restore', DATABASE), 'not-enough-space', /\/data needs [0-9]+ free bytes, and has [0-9]+/);
+    expectFailure(
+      await on.rstow('restore', DATABASE),
+      'not-enough-space',
+      /\/data needs [0-9.]+ [kMG]?B of free space and has [0-9.]+ [kMG]?B/,
+    );
   });
 
   it('a restore to a disk that is too small makes nothing there', async () => {

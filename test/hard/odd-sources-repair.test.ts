@@ -105,7 +105,7 @@ describe('rstow repair', () => {
     await writeFile(file, first);
     const outcome = await runRstow(['repair', '--segment', file, '--to', file]);
     expect(outcome).toMatchObject({ exitCode: 14, stdout: '' });
-    expect(outcome.stderr).toContain(`${file} exists, and is not overwritten`);
+    expect(outcome.stderr).toContain(`${file} exists already and is not overwritten`);
   });
 });
 

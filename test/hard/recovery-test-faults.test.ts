@@ -122,7 +122,7 @@ const cases: Case[] = [
   {
     fault: 'a piece cut short',
     plant: inRepository((files, of) => files.truncate(newestPiece(of), 0.9)),
-    ...{ code: 'truncated-object', says: /is no whole zstd frame/, details: () => ({ key: newestPiece(on.keys) }) },
+    ...{ code: 'truncated-object', says: /is not a complete zstd frame/, details: () => ({ key: newestPiece(on.keys) }) },
   },
   {
     fault: 'a server that doesn’t boot',

@@ -7,6 +7,7 @@ import { startServer } from '../../src/activities/server/managed-service.ts';
 import type { DatabaseConfig } from '../../src/config/agent-config.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { errorRow, type ErrorCode } from '../../src/core/errors/error-table.ts';
+import { hintOf } from '../../src/core/errors/hint.ts';
 import { createCommandsService } from '../../src/io/service/commands-service.ts';
 import type { Service } from '../../src/io/service/service.ts';
 import { loadConfig } from '../../src/worker/load-config.ts';
@@ -190,7 +191,7 @@ export function expectFailure({ exitCode, stdout, stderr }: CliEnd, code: ErrorC
   const [error = '', hint] = stderr.trim().split('\n').slice(-2);
   expect(error).toMatch(new RegExp(`^error: ${code}: `));
   expect(error).toMatch(says);
-  expect(hint).toBe(`hint: ${errorRow(code).hint}`);
+  expect(hint).toBe(`hint: ${hintOf(code, { database: DATABASE })}`);
   expect({ exitCode, stdout }).toEqual({ exitCode: errorRow(code).exitCode, stdout: '' });
 }
 

@@ -77,7 +77,7 @@ it('a restore that waits holds no lock, and waits for one that it meets when it 
 it.each(TYPES)('a %s expires where nobody decides, and clears what it fetched', async (type, more, asked) => {
   wantApproval([type], 700);
   const failure = await failureOf(agent.execute(type, { database: DATABASE, ...more }));
-  expect(failure).toMatchObject({ type: 'approval-expired', message: `approval-expired: nobody approved plan ${planHash} in 700 ms` });
+  expect(failure).toMatchObject({ type: 'approval-expired', message: `approval-expired: nobody approved plan ${planHash} within 700 ms` });
   expect(verbsOf(agent)).toEqual(unapproved(asked));
 });
 

@@ -99,14 +99,14 @@ it('says both reasons when the replaced data can’t be put back', async () => {
   const failure = await failureOf(agent.execute('restore', input));
   expect(failure.type).toBe('service-start-failed');
   expect(failure.message).toBe(
-    'service-start-failed: it ends; and the replaced data could not be put back: data-directory-replaced: somebody wrote',
+    'service-start-failed: it ends; and the replaced data could not be put back (data-directory-replaced: somebody wrote)',
   );
 });
 
 it.each([
   ['never-replaced', 'the old data were never moved, but no server starts on them either: service-start-failed: it ends'],
   ['replaced', 'the replaced data are back in place, but no server starts on them either: service-start-failed: it ends'],
-  ['restored', 'and the replaced data could not be put back, so the restored ones are in place: service-start-failed: it ends'],
+  ['restored', 'and the replaced data could not be put back, so the restored data are in place (service-start-failed: it ends)'],
 ])('says truly where a failed roll-back finds the data %s', async (dataInPlace, clause) => {
   const rollBack = async (): Promise<never> =>
     Promise.reject(new RstowError('service-start-failed', 'it ends', { details: { dataInPlace } }));

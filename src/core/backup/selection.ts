@@ -12,12 +12,12 @@ export function selectBackup(labels: readonly string[], wanted: string): string 
   const matches = labels.filter((label) => label.startsWith(wanted));
   const [only] = matches;
   if (only !== undefined && matches.length === 1) return only;
-  if (matches.length > 1) return refuse(`the labels of ${matches.length} backups begin with "${wanted}"`, matches);
+  if (matches.length > 1) return refuse(`"${wanted}" is the beginning of ${matches.length} backups`, matches);
   return refuse(`no backup is called "${wanted}"`, labels);
 }
 
 function refuse(sentence: string, candidates: readonly string[]): never {
   const newest = candidates.slice(-NAMED_MAX);
-  const named = newest.length === 0 ? '' : `${candidates.length > newest.length ? '; the newest are' : '; there are'} ${newest.join(', ')}`;
+  const named = newest.length === 0 ? '' : `; ${newest.length < candidates.length ? 'the newest are' : 'choose from'} ${newest.join(', ')}`;
   throw new RstowError('backup-not-found', `${sentence}${named}`, { details: { candidates: [...newest] } });
 }

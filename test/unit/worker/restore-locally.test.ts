@@ -46,7 +46,7 @@ test('what was staged and can’t be cleared hides no failure', async () => {
 test.each([
   ['replaced', 'the replaced data are back in place, but no server starts on them either: service-start-failed: as planted'],
   ['never-replaced', 'the old data were never moved, but no server starts on them either: service-start-failed: as planted'],
-  ['restored', 'and the replaced data could not be put back, so the restored ones are in place: service-start-failed: as planted'],
+  ['restored', 'and the replaced data could not be put back, so the restored data are in place (service-start-failed: as planted)'],
 ])('a roll-back that fails with the data %s says so, as the workflow does', async (dataInPlace, clause) => {
   verbs = { swapIn: failing('digest-different'), rollBack: failing('service-start-failed', { dataInPlace }) };
   await expect(restore()).rejects.toMatchObject({ code: 'digest-different', message: `as planted; ${clause}` });

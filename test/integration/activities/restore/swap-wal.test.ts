@@ -112,7 +112,7 @@ it('asks nobody and stops nothing where a roll-back finds the old data in place,
 
 it.each([
   ['is no config any more', 'databases: [', /is not YAML/],
-  ['names another data directory', undefined, /now says dataDir .*elsewhere.*start the agent again/],
+  ['names another data directory', undefined, /now says dataDir .*elsewhere.*restart the agent/],
 ])('stops nothing where the config file, which the watchdog reads, %s', async (_what, text, says) => {
   const before = await serverPids();
   const work = await workOf('run-1');

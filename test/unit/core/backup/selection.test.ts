@@ -17,7 +17,7 @@ it('takes a whole label for itself, though it also begins another one', () => {
 
 it('refuses a beginning of several backups, naming them', () => {
   expect(() => selectBackup(labels, '20261124')).toThrow(
-    '"20261124" is the beginning of 2 backups: 20261124T101500Z-hot, 20261124T101500Z-hot-2',
+    '"20261124" is the beginning of 2 backups; choose from 20261124T101500Z-hot, 20261124T101500Z-hot-2',
   );
 });
 

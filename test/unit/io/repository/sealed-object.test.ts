@@ -53,8 +53,8 @@ it.each([
   ['no JSON', 'not JSON', 'is not JSON'],
   ['a bare manifest', JSON.stringify(manifest), 'is not a sealed JSON object'],
   ['null', 'null', 'is not a sealed JSON object'],
-  ['sealed content of another kind', sealOf({ format: 1, hello: true }), 'is not what its place promises'],
-  ['nothing sealed', sealOf(null), 'is not what its place promises'],
+  ['sealed content of another kind', sealOf({ format: 1, hello: true }), 'is not what belongs there'],
+  ['nothing sealed', sealOf(null), 'is not what belongs there'],
 ])('refuses %s as damaged, naming it', async (_what, text, sentence) => {
   await expect(readSealed(await holding(text), key, manifestSchema)).rejects.toMatchObject({
     code: 'damaged-object',
