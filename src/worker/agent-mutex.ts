@@ -16,7 +16,7 @@ export async function acquireAgentMutex(installationId: string, signal: AbortSig
 function alreadyRunning(busy: RstowError): RstowError {
   const { pid = null, since = null } = busy.details;
   const who = pid === null ? 'another process' : `process ${String(pid)} (since ${String(since)})`;
-  return new RstowError('agent-already-running', `${who} is the agent of this state directory already already`, {
+  return new RstowError('agent-already-running', `${who} is the agent of this state directory already`, {
     details: { pid, since },
     cause: busy,
   });
