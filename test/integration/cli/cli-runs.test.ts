@@ -55,7 +55,7 @@ test('backs up, verifies, lists and describes a database: results on stdout, the
   expect(verified.stdout).toMatch(new RegExp(`^verified +${label} in local\\nlevel +records\\n`));
   const listed = await rstow('list', DATABASE);
   expect(listed).toMatchObject({ exitCode: 0, stderr: '' });
-  expect(listed.stdout).toMatch(new RegExp(`^LABEL .*\\n${label} .* from-log +records `));
+  expect(listed.stdout).toMatch(new RegExp(`^LABEL [^]*\\n${label} .* from-log\\s+records `));
   const described = await rstow('info', DATABASE);
   expect(described.stdout).toMatch(/^owner +agent db1 \(installation .*, generation 1\)$/m);
 });
@@ -128,7 +128,7 @@ test('tells whoever watches a run that waits for approval which command approves
 test('says that the server does not use TLS if the settings ask for it', async () => {
   const { exitCode, stderr } = await runRstow(['list', DATABASE], { ...env, TEMPORAL_TLS: 'true' });
   expect(exitCode).toBe(17);
-  expect(stderr).toMatch(/^error: temporal-unreachable: the Temporal server at \S+ does not use TLS, but TEMPORAL_TLS .*\nhint: /);
+  expect(stderr).toMatch(/^error: temporal-unreachable: the Temporal server at \S+ does not use TLS, but TEMPORAL_TLS .*\nhint: /m);
 });
 
 test.each([

@@ -63,7 +63,7 @@ it('refuses its plan where somebody has put an older copy there, or data where t
   await ofNothing();
   await rename(older, stack.walDir);
   await expect(ofMore()).rejects.toMatchObject({ code: 'data-directory-replaced' });
-  await expect(ofNothing()).rejects.toThrow('planned to replace nothing, and ');
+  await expect(ofNothing()).rejects.toThrow('planned to replace nothing, but ');
 });
 
 it('keeps its plan where the data have vanished meanwhile', async () => {
