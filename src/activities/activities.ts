@@ -4,12 +4,12 @@ import { createAttempts } from './attempts.ts';
 import { storeAttachments } from './backup/attachments.ts';
 import { digestState } from './backup/digest-state.ts';
 import { pinWal, unpinWal } from './backup/pinned-segments.ts';
-import { prepareBackup } from './backup/prepare-backup.ts';
+import { checkBackup, prepareBackup } from './backup/prepare-backup.ts';
 import { storeSegments } from './backup/store-segments.ts';
 import { writeManifest } from './backup/write-manifest.ts';
 import { describeProtection, readBackups } from './catalogue/list-backups.ts';
 import { inspectLiveDatabase } from './catalogue/live-database.ts';
-import { locate, locateAnywhere } from './catalogue/locate.ts';
+import { knowDatabase, locate, locateAnywhere } from './catalogue/locate.ts';
 import { endBackup, endRunOfLostOwner, findLockHolder } from './catalogue/lock-holder.ts';
 import { surveyData } from './data/survey-data.ts';
 import { recordTest } from './recovery-test/record-test.ts';
@@ -37,9 +37,11 @@ export const verbs = {
   locateAgent: locate,
   locateAnywhere,
   locateStandby: locate,
+  knowDatabase,
   findStaleServer,
   findLockHolder,
 
+  checkBackup,
   prepareBackup,
   pinWal,
   storeSegments,

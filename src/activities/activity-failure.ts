@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/activity';
 import { AssertionError } from '../core/errors/assert.ts';
+import { boundedText } from '../core/errors/bounded-text.ts';
 import { errorRow } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 
@@ -20,10 +21,22 @@ function failureOf(error: RstowError): ApplicationFailure {
     type: error.code,
     nonRetryable: !errorRow(error.code).retryable,
     details: [error.details],
-    ...(error.cause instanceof Error ? { cause: error.cause } : {}),
+    ...(error.cause instanceof Error ? { cause: boundedCause(error.cause, CAUSES_MAX) } : {}),
   });
 }
 
 function sentenceOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+const CAUSES_MAX = 3;
+const STACK_LENGTH_MAX = 2_000;
+
+/** A foreign error may hold anything, such as a whole output: Temporal refuses a failure of some megabytes. */
+function boundedCause(error: Error, depthMax: number): Error {
+  const cause = error.cause instanceof Error && depthMax > 1 ? { cause: boundedCause(error.cause, depthMax - 1) } : {};
+  const bounded = new Error(boundedText(error.message), cause);
+  bounded.name = error.name;
+  bounded.stack = boundedText(error.stack ?? '', STACK_LENGTH_MAX);
+  return bounded;
 }

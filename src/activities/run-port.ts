@@ -1,5 +1,12 @@
 import { cancellationSignal, Context, heartbeat } from '@temporalio/activity';
+import { RstowError } from '../core/errors/rstow-error.ts';
 import type { RunRegistry } from './run-registry.ts';
+
+/**
+ * What a step says of itself while it works. `doing` is for people; `doneBytes` and `totalBytes` let whoever watches say how
+ * much is left; anything else is a fact of its own.
+ */
+export type StepFacts = { doing?: string; doneBytes?: number; totalBytes?: number; [fact: string]: string | number | undefined };
 
 /**
  * What an activity needs of the run that it works for. It is a port so that the same code runs
@@ -8,30 +15,51 @@ import type { RunRegistry } from './run-registry.ts';
 export type RunPort = {
   readonly workflowId: string;
   readonly runId: string;
-  /** Aborted when the run is cancelled, terminated, another attempt has taken over, or this agent shuts down. */
+  /** Aborted when the run is cancelled, terminated, another attempt has taken over, the step's time is over, or this agent shuts down. */
   readonly signal: AbortSignal;
-  /** Facts for the operator, seen in the UI while the activity runs; never the only record of anything. */
-  report(details: Record<string, string | number>): void;
-  /** Before an irreversible step. Fails: cancelled (the run is closed), temporal-unreachable. */
+  /** Facts for the operator, seen in the UI while the activity runs; never the only record of anything. Cheap: call it often. */
+  report(facts: StepFacts): void;
+  /** Before an irreversible step. Fails: cancelled (the run is closed, or goes on without this attempt), temporal-unreachable. */
   checkOpen(): Promise<void>;
 };
 
+export type AttemptPort = RunPort & {
+  /** How long this attempt may take; undefined: until it is done. */
+  limitMs: number | undefined;
+  /** The attempt is over: whatever still works for it is told so. */
+  stop(): void;
+};
+
+/** A limit of days says that a step must come to its end, whatever it takes. */
+const UNLIMITED_MS = 3 * 86_400_000;
+
+/** Whoever watches sees a step's figures so fresh. */
+const TICK_MS = 1_000;
+
 /** The run of the activity that calls this. Heartbeats go on by themselves until `stop`. */
-export function currentRun(runs: RunRegistry, heartbeatMs: number, overtaken: AbortSignal): RunPort & { stop(): void } {
-  const { workflowExecution } = Context.current().info;
+export function currentRun(runs: RunRegistry, heartbeatMs: number, overtaken: AbortSignal): AttemptPort {
+  const { workflowExecution, startToCloseTimeoutMs } = Context.current().info;
   const { workflowId, runId } = workflowExecution ?? { workflowId: '', runId: '' };
-  let details: Record<string, string | number> = {};
-  const ticker = setInterval(() => heartbeat(details), Math.max(100, heartbeatMs / 3));
+  const over = new AbortController();
+  let facts: StepFacts = {};
+  const ticker = setInterval(() => heartbeat(facts), Math.min(TICK_MS, Math.max(100, heartbeatMs / 3)));
   return {
     workflowId,
     runId,
-    signal: AbortSignal.any([cancellationSignal(), overtaken]),
-    report: (facts) => {
-      details = facts;
-      heartbeat(details);
+    signal: AbortSignal.any([cancellationSignal(), overtaken, over.signal]),
+    limitMs: startToCloseTimeoutMs > UNLIMITED_MS ? undefined : startToCloseTimeoutMs,
+    report: (reported) => {
+      facts = reported;
     },
-    checkOpen: () => runs.checkOpen(workflowId, runId),
-    stop: () => clearInterval(ticker),
+    checkOpen: async () => {
+      if (over.signal.aborted || overtaken.aborted)
+        throw new RstowError('cancelled', 'the step’s time was over, and its run goes on without it');
+      await runs.checkOpen(workflowId, runId);
+    },
+    stop: () => {
+      clearInterval(ticker);
+      over.abort(new RstowError('cancelled', 'the step’s time was over'));
+    },
   };
 }
 

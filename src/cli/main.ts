@@ -1,18 +1,17 @@
+import '../io/process/thread-pool.ts';
 import { existsSync } from 'node:fs';
 import { configFileCandidates, defaultStateDir, type HostFacts } from '../contract/default-places.ts';
+import { endThoughCallsHang } from '../io/process/end-process.ts';
 import { endQuietlyWithoutReader } from './closed-output.ts';
 import { runCli } from './program.ts';
 
 const host: HostFacts = { isRoot: process.getuid?.() === 0, home: process.env['HOME'], stateHome: process.env['XDG_STATE_HOME'] };
 
 endQuietlyWithoutReader(process.stdout, process.stderr);
-process.exitCode = await runCli(process.argv.slice(2), {
+const exitCode = await runCli(process.argv.slice(2), {
   configFile: process.env['RSTOW_CONFIG'] ?? configFileCandidates(host).find((file) => existsSync(file)),
   stateDir: defaultStateDir(host),
   workflowBundlePath: process.env['RSTOW_WORKFLOW_BUNDLE'],
   searchPath: process.env['PATH'] ?? '',
 });
-
-/** A handle that somebody has left open must not keep a command alive that has said its last word. */
-const LINGER_MS = 5_000;
-setTimeout(() => process.exit(), LINGER_MS).unref();
+endThoughCallsHang(exitCode);

@@ -9,7 +9,7 @@ export type RunProgress = {
   /** The agent at work; absent until one has taken the step up. */
   host?: string;
   /** What the step last said of itself. */
-  facts: Record<string, string | number>;
+  facts: Record<string, string | number | undefined>;
   /** Why the last attempt failed. */
   lastFailure?: string;
 };

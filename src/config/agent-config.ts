@@ -154,12 +154,20 @@ const timing = z.strictObject({
   retryMaxMs: durationMs.default(30_000),
   /** How long a transfer is tried while the repository or the network is away. */
   transferGiveUpMs: durationMs.default(86_400_000),
-  /** How long a step that isn't a transfer is tried. */
+  /** How long a step that isn't a transfer may take, with an agent that dies and comes back meanwhile. */
   stepGiveUpMs: durationMs.default(600_000),
+  /** How long a step is tried again after its first failure, before a person is told; a run of a schedule goes on trying. */
+  patienceMs: durationMs.default(10_000),
+  /** How long an agent may take to answer before it counts as down. */
+  probeMs: durationMs.default(4_000),
+  /** How long a run's clean-up waits for an agent that died; later the agent's housekeeping does it. */
+  cleanupGiveUpMs: durationMs.default(600_000),
   ownerPollMs: durationMs.default(10_000),
   /** How long an incomplete record at the log's end may stay unchanged before it counts as damage. */
   tornTailMs: durationMs.default(10_000),
   serverRequestMs: durationMs.default(30_000),
+  /** Silence of a repository after which it hangs: one call's, and four times as long where a disk has to write. */
+  repositoryAnswerMs: durationMs.default(15_000),
 });
 
 /** Where alerts ask for recoveries: off unless it is there. The file holds what callers prove themselves with. */

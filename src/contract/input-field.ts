@@ -1,3 +1,4 @@
+import { boundedText } from '../core/errors/bounded-text.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { isJsonPath } from '../core/json/json-path.ts';
 import { NAME_PATTERN } from './names.ts';
@@ -20,6 +21,8 @@ export type Parsed<F extends Fields> = { [K in RequiredKeys<F>]: ReturnType<F[K]
 };
 
 const PATH_LENGTH_MAX = 4096;
+/** Of a field's name in a sentence. */
+const SHOWN_LENGTH_MAX = 200;
 
 export function optional<T>(field: Field<T>): OptionalField<T> {
   return Object.assign((value: unknown, path: string) => field(value, path), field, { optional: true as const });
@@ -124,6 +127,6 @@ function jsonTypeOf(value: unknown): string {
 }
 
 function refuse(path: string, why: string): never {
-  const subject = path === '' ? 'the input' : `field "${path}"`;
+  const subject = path === '' ? 'the input' : `field "${boundedText(path, SHOWN_LENGTH_MAX)}"`;
   throw new RstowError('invalid-input', `${subject} ${why}`, { details: { field: path } });
 }

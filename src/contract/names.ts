@@ -42,6 +42,12 @@ export const SEARCH_ATTRIBUTES = {
   outcome: 'RstowOutcome',
 } as const;
 
+/**
+ * Memo of a run that a schedule starts: for how many milliseconds it may wait for agent, server and repository. A schedule
+ * sets its own interval; without it a run waits for a quarter of an hour.
+ */
+export const GIVE_UP_MEMO = 'rstowGiveUpMs';
+
 /** Query: where the run is. Answered by a live worker only; heartbeats say it without one. */
 export const PROGRESS_QUERY = 'progress';
 

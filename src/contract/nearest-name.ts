@@ -1,5 +1,9 @@
+/** Nobody misspells a name so long, and measuring its distance takes long as well. */
+const LENGTH_MAX = 100;
+
 /** The known name that a misspelt one most likely meant, or undefined where none is near. */
 export function nearestName(misspelt: string, known: readonly string[]): string | undefined {
+  if (misspelt.length > LENGTH_MAX) return undefined;
   const editsMax = Math.max(2, Math.floor(misspelt.length / 3));
   const ranked = known
     .map((name) => ({ name, edits: editDistance(misspelt.toLowerCase(), name.toLowerCase()) }))

@@ -1,9 +1,12 @@
 /** `node agent-main.ts --config FILE`: an agent and nothing else; `rstow agent` runs the same program. */
+import '../io/process/thread-pool.ts';
 import { parseArgs } from 'node:util';
+import { endThoughCallsHang } from '../io/process/end-process.ts';
 import { agentProgram } from './agent-program.ts';
 
 const { values } = parseArgs({ options: { config: { type: 'string' } } });
-process.exitCode = await agentProgram({
+const exitCode = await agentProgram({
   configFile: values.config ?? process.env['RSTOW_CONFIG'],
   workflowBundlePath: process.env['RSTOW_WORKFLOW_BUNDLE'],
 });
+endThoughCallsHang(exitCode);

@@ -48,10 +48,10 @@ export async function startAgentWorkers(options: AgentWorkersOptions): Promise<A
   const start = async (worker: Partial<WorkerOptions> & { taskQueue: string }): Promise<RunningWorker> =>
     runWorker(await Worker.create({ ...commonOptions(options), ...worker }), reject);
   const probe: Pick<Activities, 'locateAgent'> = { locateAgent: activities.locateAgent };
-  const anyProbe: Pick<Activities, 'locateAnywhere'> = { locateAnywhere: activities.locateAnywhere };
+  const { locateAnywhere, knowDatabase } = activities;
   const running = await Promise.all([
     start({ taskQueue: WORKFLOW_QUEUE, ...workflowOptions(options.workflowBundlePath) }),
-    start({ taskQueue: ANY_QUEUE, activities: anyProbe }),
+    start({ taskQueue: ANY_QUEUE, activities: { locateAnywhere, knowDatabase } }),
     start({ taskQueue: agentQueue(agent.name), activities: probe }),
     ...SLOT_KINDS.map((kind) =>
       start({ taskQueue: slotQueue(agent.installationId, kind), activities, maxConcurrentActivityTaskExecutions: SLOTS[kind] }),

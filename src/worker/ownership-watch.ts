@@ -5,7 +5,7 @@ import type { AgentWorkers } from './agent-workers.ts';
 import type { Logger } from './agent-logger.ts';
 import { createCatchUp } from './catch-up.ts';
 import { type DatabaseOwnership, databaseOwnership } from './database-claim.ts';
-import { type RepeatingTask, startRepeatingTask } from './repeating-task.ts';
+import { type RepeatingTask, startTaskForEach } from './repeating-task.ts';
 import { createServerNotices } from './server-notices.ts';
 
 export type OwnershipWatch = { deps: ActivityDeps; workers: AgentWorkers; logger: Logger; signal: AbortSignal };
@@ -32,25 +32,20 @@ export function startOwnershipWatch({ deps, workers, logger, signal }: Ownership
   };
   const catchUp = createCatchUp(deps, logger);
   const noticeServer = createServerNotices(deps, logger);
-  const pass = async (): Promise<void> => {
-    const mine: string[] = [];
-    const foreign: string[] = [];
-    for (const database of Object.keys(deps.config.databases)) {
-      const ownership = await ownershipNow(deps, database);
-      tell(database, ownership);
-      // A repository that is away changes nothing: the last known owner goes on.
-      if (ownership.kind !== 'unknown' && !signal.aborted) await workers.serveDatabase(database, ownership.kind === 'mine');
-      if (ownership.kind === 'mine') mine.push(database);
-      if (ownership.kind === 'foreign') foreign.push(database);
-    }
-    // Last: a repository or a server that is slow to answer must not keep a database from being served.
-    for (const database of mine) {
+  const pass = async (database: string): Promise<void> => {
+    const ownership = await ownershipNow(deps, database);
+    tell(database, ownership);
+    if (signal.aborted) return;
+    // A repository that is away changes nothing: the last known owner goes on.
+    if (ownership.kind !== 'unknown') await workers.serveDatabase(database, ownership.kind === 'mine');
+    if (ownership.kind === 'mine') {
       await catchUp(database).catch((error: unknown) => logger.warn({ database, err: error }, 'keeping the repositories in step failed'));
+      await noticeServer(database);
     }
-    for (const database of mine) await noticeServer(database);
-    for (const database of foreign) await tellStale(database);
+    if (ownership.kind === 'foreign') await tellStale(database);
   };
-  return startRepeatingTask(pass, { what: 'looking up the owners', intervalMs: deps.config.timing.ownerPollMs, logger, signal });
+  const what = (database: string): string => `looking up the owner of ${database}`;
+  return startTaskForEach(Object.keys(deps.config.databases), pass, { what, intervalMs: deps.config.timing.ownerPollMs, logger, signal });
 }
 
 /** What is wrong with one database must not keep the others from being served. */

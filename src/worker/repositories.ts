@@ -2,22 +2,40 @@ import { join } from 'node:path';
 import type { AgentConfig, RepositoryConfig } from '../config/agent-config.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { readStateFile, replaceStateFile } from '../io/agent-state/state-file.ts';
+import { boundedRepository } from '../io/repository/bounded-repository.ts';
+import { type CallGate, createCallGate } from '../io/repository/call-gate.ts';
 import { openFolderRepository } from '../io/repository/folder-repository.ts';
 import { openRepository } from '../io/repository/repository-header.ts';
 import type { Repository } from '../io/repository/repository.ts';
 
 type RepositoryOpener = (name: string) => Promise<Repository>;
 
-/** Opens each repository once; one that could not be opened is tried again at the next call. */
-export function createRepositoryOpener({ repositories, agent }: AgentConfig): RepositoryOpener {
+/** Of the process's threads for files, UV_THREADPOOL_SIZE, so many at most go to one repository. */
+const CALLS_MAX = 6;
+const UNANSWERED_MAX = 2;
+const RETRY_MS = 10_000;
+
+/**
+ * Opens each repository once; one that could not be opened is tried again at the next call. One that hangs fails with
+ * repository-unavailable, and takes nothing from the others.
+ */
+export function createRepositoryOpener({ repositories, agent, timing }: AgentConfig): RepositoryOpener {
   const opened = new Map<string, Promise<Repository>>();
+  const bounds = { answerMs: timing.repositoryAnswerMs, callsMax: CALLS_MAX, unansweredMax: UNANSWERED_MAX, retryMs: RETRY_MS };
+  const gates = new Map<string, CallGate>();
+  const gateOf = (name: string, path: string): CallGate => {
+    const gate = gates.get(name) ?? createCallGate(`folder ${path}`, bounds);
+    gates.set(name, gate);
+    return gate;
+  };
   return async (name) => {
     const config = repositories[name];
     if (config === undefined) throw unknown(name, Object.keys(repositories));
-    const opening = opened.get(name) ?? open(config, join(agent.stateDir, 'repositories', name));
+    const gate = gateOf(name, config.path);
+    const opening = opened.get(name) ?? gate.call('open it', () => open(config, join(agent.stateDir, 'repositories', name)));
     opened.set(name, opening);
     try {
-      return await opening;
+      return boundedRepository(await opening, gate);
     } catch (error) {
       opened.delete(name);
       throw error;

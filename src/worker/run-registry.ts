@@ -1,4 +1,10 @@
-import { Client, isGrpcServiceError, type WorkflowExecutionStatusName, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  Client,
+  isGrpcServiceError,
+  type WorkflowExecutionDescription,
+  type WorkflowExecutionStatusName,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
 import type { LockHolder, RunRegistry } from '../activities/run-registry.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import type { TemporalConnection } from './temporal-connection.ts';
@@ -30,6 +36,7 @@ export function createRunRegistry({ connection, namespace }: TemporalConnection)
   async function lockHolder(lockId: string): Promise<LockHolder | undefined> {
     const lock = await unlessNotFound(ask(() => workflow.getHandle(lockId).describe()));
     if (lock === undefined || !OPEN.includes(lock.status.name)) return undefined;
+    if (typeof lock.memo?.['holder'] !== 'string') return byHand(lock);
     const { holder, runId, type, sinceMs } = lock.memo as LockMemo;
     const status = await statusOf(holder, runId);
     const open = status !== undefined && OPEN.includes(status);
@@ -53,6 +60,11 @@ export function createRunRegistry({ connection, namespace }: TemporalConnection)
       return OPEN.includes(listed.value.status.name) ? 'open' : 'closed';
     },
   };
+}
+
+/** A lock that no run of rstow's has taken: whoever started it knows when it may end. */
+function byHand({ workflowId, runId, type, startTime }: WorkflowExecutionDescription): LockHolder {
+  return { workflowId, runId, type, sinceMs: startTime.getTime(), open: true, lockRunId: runId };
 }
 
 async function unlessNotFound<T>(answer: Promise<T>): Promise<T | undefined> {

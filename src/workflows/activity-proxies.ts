@@ -4,22 +4,22 @@ import type { Place } from '../activities/catalogue/locate.ts';
 import { errorTable } from '../core/errors/error-table.ts';
 import { agentQueue, ANY_QUEUE, databaseQueue, type SlotKind, slotQueue, standbyQueue } from '../contract/names.ts';
 import type { WorkflowType } from '../contract/workflow-types.ts';
+import { patient } from './patience.ts';
 import { STEP_SUMMARIES } from './step-summaries.ts';
 
 /** What must have stopped before its compensation begins is waited for. */
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 
-/** How long nobody polling a queue passes for a slow agent. */
+/** A probe that nobody takes up ends by itself; whoever asks waits for a time of its own. */
 const PROBE_MS = 60_000;
 
-/** The same, where a recovery waits. */
-const SOON_MS = 10_000;
-
-/** The same, where it is only good to know. */
-const BRIEFLY_MS = 5_000;
+/** A look at a host that may be gone. */
+const BRIEFLY_MS = 4_000;
 
 /** So many agents, half a second apart, may say that they can't, before the last one's reason is told. */
-const ANYONE_ATTEMPTS_MAX = 20;
+const ANYONE_ATTEMPTS_MAX = 6;
+
+const CODES = Object.keys(errorTable);
 
 /** Each verb, scheduled with these options and a summary that the UI shows beside it. */
 function scheduled(options: ActivityOptions): Activities {
@@ -28,36 +28,33 @@ function scheduled(options: ActivityOptions): Activities {
   return new Proxy({}, { get: verbOf }) as Activities;
 }
 
-type Probes = Pick<Activities, 'locateDatabase' | 'locateAgent' | 'locateAnywhere' | 'locateStandby'>;
-type ProbeOptions = { waitMs?: number; retry?: RetryPolicy };
+type Probes = Pick<Activities, 'locateDatabase' | 'locateAgent' | 'locateAnywhere' | 'locateStandby' | 'knowDatabase'>;
 
 /** Asks who is there. Nobody polls: the one place where a schedule-to-start timeout is right. */
-function probe(taskQueue: string, { waitMs = PROBE_MS, retry = { initialInterval: '500ms' } }: ProbeOptions = {}): Probes {
+function probe(taskQueue: string, { waitMs = PROBE_MS, retry }: { waitMs?: number; retry?: RetryPolicy } = {}): Probes {
   return scheduled({
     taskQueue,
     scheduleToStartTimeout: waitMs,
-    startToCloseTimeout: '30s',
+    startToCloseTimeout: '10s',
     scheduleToCloseTimeout: 2 * waitMs,
-    retry,
+    retry: { initialInterval: '500ms', backoffCoefficient: 1, ...retry },
   });
 }
 
-export const probeDatabase = (database: string): Probes => probe(databaseQueue(database));
-/** Every second of waiting for a host that burnt is downtime. */
-export const probeDatabaseSoon = (database: string): Probes => probe(databaseQueue(database), { waitMs: SOON_MS });
-export const probeDatabaseBriefly = (database: string): Probes => probe(databaseQueue(database), { waitMs: BRIEFLY_MS });
-export const probeStandby = (database: string): Probes => probe(standbyQueue(database), { waitMs: SOON_MS });
+export const probeDatabase = (database: string, waitMs = 0): Probes =>
+  probe(databaseQueue(database), { waitMs: Math.max(PROBE_MS, waitMs) });
+export const probeStandby = (database: string): Probes => probe(standbyQueue(database));
 export const probeAgent = (agent: string): Probes => probe(agentQueue(agent));
-export const probeAnyone = (): Probes =>
-  probe(ANY_QUEUE, { retry: { initialInterval: '500ms', backoffCoefficient: 1, maximumAttempts: ANYONE_ATTEMPTS_MAX } });
+export const probeAnyone = (): Probes => probe(ANY_QUEUE, { waitMs: BRIEFLY_MS, retry: { maximumAttempts: ANYONE_ATTEMPTS_MAX } });
+export const knowsDatabase = (): Probes => probe(ANY_QUEUE, { waitMs: BRIEFLY_MS });
 
-/** A look at a host that may be gone. */
+/** A look at an installation that may be gone. */
 export const lookAtInstallation = (installationId: string): Activities =>
   scheduled({
     taskQueue: slotQueue(installationId, 'steps'),
     scheduleToStartTimeout: BRIEFLY_MS,
     startToCloseTimeout: '30s',
-    scheduleToCloseTimeout: 2 * BRIEFLY_MS,
+    scheduleToCloseTimeout: '40s',
     retry: { initialInterval: '500ms' },
   });
 
@@ -74,10 +71,12 @@ function pinned(place: Place, { finalCodes = [], slots = 'steps', ...options }: 
   });
 }
 
-const CODES = Object.keys(errorTable);
-
-/** Takes seconds; what still fails after the step's bound is told to a person. */
-export const step = (place: Place): Activities => pinned(place, { scheduleToCloseTimeout: place.timing.stepGiveUpMs });
+/**
+ * Takes seconds. What fails is tried again for as long as a person has patience, counted from the first failure; an agent
+ * that dies on the way is waited for until the step's own bound.
+ */
+export const step = (place: Place): Activities =>
+  patient(pinned(place, { scheduleToCloseTimeout: place.timing.stepGiveUpMs, finalCodes: CODES }), place);
 
 /**
  * Copies or reads gigabytes: no short limit, but silence means that the agent died. Resumes piece by piece. What only
@@ -85,6 +84,18 @@ export const step = (place: Place): Activities => pinned(place, { scheduleToClos
  */
 export const transfer = (place: Place): Activities =>
   pinned(place, { slots: slotsOfRun(), startToCloseTimeout: '12h', scheduleToCloseTimeout: place.timing.transferGiveUpMs });
+
+/** The same under the lock of a database whose backup others may be waiting for. */
+export const lockedTransfer = (place: Place): Activities =>
+  patient(
+    pinned(place, {
+      slots: slotsOfRun(),
+      startToCloseTimeout: '12h',
+      scheduleToCloseTimeout: place.timing.transferGiveUpMs,
+      finalCodes: CODES,
+    }),
+    place,
+  );
 
 function slotsOfRun(): SlotKind {
   switch (workflowInfo().workflowType as WorkflowType) {
@@ -106,8 +117,8 @@ function slotsOfRun(): SlotKind {
 export const comparison = (place: Place): Activities =>
   pinned(place, { startToCloseTimeout: '12h', scheduleToCloseTimeout: place.timing.transferGiveUpMs, finalCodes: CODES });
 
-/** Compensations and whatever ends with the server up: tried for as long as an agent may need to come back. */
-export const cleanup = (place: Place): Activities => pinned(place, { scheduleToCloseTimeout: '7d' });
+/** Compensations: what an agent that is gone leaves undone, its own housekeeping clears when it is back. */
+export const cleanup = (place: Place): Activities => pinned(place, { scheduleToCloseTimeout: place.timing.cleanupGiveUpMs });
 
 /** What is asked before the server is touched. */
 const ASKED_FIRST = ['temporal-unreachable', 'repository-unavailable'];

@@ -88,7 +88,8 @@ async function holding<Result>({ handle }: Lock, exclusive: () => Promise<Result
   }
 }
 
-function isScheduled(): boolean {
+/** Whether a schedule started the run, and no person waits for it. */
+export function isScheduled(): boolean {
   return workflowInfo().typedSearchAttributes.get(scheduledBy) !== undefined;
 }
 

@@ -8,7 +8,7 @@ import type { Warning } from '../contract/result.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { step } from './activity-proxies.ts';
 import { withDatabaseLockFirst, withWarning } from './database-lock.ts';
-import { ownerIfStillThere, ownerIfThere, placeOfAgent, standbyIfThere } from './place.ts';
+import { type Hosts, hostsIfThere, ownerIfStillThere, placeOfAgent } from './place.ts';
 import type { Run } from './run.ts';
 import { restartFirst } from './restart-first.ts';
 import { takeOver } from './take-over.ts';
@@ -34,10 +34,10 @@ export const disasterRecovery = workflow(
 async function recover(input: DisasterRecoveryInput, run: Run): Promise<DisasterRecoveryResult> {
   const { database } = input;
   const notNeeded = { outcome: 'not-needed' as const, runId: run.runId, database, warnings: [upAndNew] };
-  run.phase('looking whether the database is up', 'the owner’s agent, for ten seconds');
-  const owner = await ownerIfThere(database);
+  run.phase('looking whether the database is up', 'the owner’s agent, for a few seconds');
+  const { owner, standby } = await hostsIfThere(database);
   if (isWell(await inspect(input, owner))) return notNeeded;
-  const target = await targetOf(input, owner);
+  const target = await targetOf(input, { owner, standby });
   run.placed(target);
   const ended = owner === undefined ? await step(target).endRunOfLostOwner({ database }) : null;
   const result = await withDatabaseLockFirst(run, target, async () => {
@@ -93,9 +93,9 @@ function isWell(live: LiveDatabase | undefined): boolean {
 }
 
 /** The agent that was named, else one that stands by, else the owner itself. Fails: agent-unreachable. */
-async function targetOf({ agent, database }: DisasterRecoveryInput, owner: Place | undefined): Promise<Place> {
+async function targetOf({ agent, database }: DisasterRecoveryInput, { owner, standby }: Hosts): Promise<Place> {
   if (agent !== undefined) return placeOfAgent(agent, database);
-  const target = (await standbyIfThere(database)) ?? owner;
+  const target = standby ?? owner;
   if (target !== undefined) return target;
   throw new RstowError('agent-unreachable', `no agent stands by for database "${database}", and its owner does not answer`);
 }

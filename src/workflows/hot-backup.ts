@@ -1,22 +1,63 @@
+import { continueAsNew, sleep, workflowInfo } from '@temporalio/workflow';
 import type { Place } from '../activities/catalogue/locate.ts';
 import type { PreparedBackup } from '../activities/backup/prepare-backup.ts';
 import { type HotBackupInput, type HotBackupResult, parseHotBackupInput } from '../contract/hot-backup.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
-import { cleanup, step, transfer } from './activity-proxies.ts';
+import { GIVE_UP_MEMO } from '../contract/names.ts';
+import { cleanup, lockedTransfer, step } from './activity-proxies.ts';
 import { compensate } from './compensation.ts';
-import { withDatabaseLock } from './database-lock.ts';
+import { isScheduled, withDatabaseLock } from './database-lock.ts';
 import { unlessNeededElsewhere } from './give-way.ts';
+import { passingReason } from './patience.ts';
 import { placeOfDatabase } from './place.ts';
 import type { Run } from './run.ts';
 import { workflow } from './workflow.ts';
 
+/** Of a run whose schedule doesn't say its interval. */
+const SCHEDULED_GIVE_UP_MS = 900_000;
+const RETRY_MS = 15_000;
+
 /** Backs up a running server: nobody waits for it, and nothing that was acknowledged before its fence is missing. */
 export const hotBackup = workflow('hotBackup', parseHotBackupInput, async (input: HotBackupInput, run): Promise<HotBackupResult> => {
-  run.phase('looking for the database’s agent', `an agent that serves ${input.database}`);
-  const place = await placeOfDatabase(input.database);
+  const giveUpAtMs = giveUpTime(run);
+  run.phase('looking for the database’s agent', `the agent that owns ${input.database}`);
+  const place = await placeOfDatabase(input.database, { waitMs: giveUpAtMs - Date.now() });
   run.placed(place);
-  return withDatabaseLock(run, place, () => unlessNeededElsewhere(run, () => backUp(input, run, place)));
+  await untilReady(input, { run, place, giveUpAtMs });
+  try {
+    return await withDatabaseLock(run, place, () => unlessNeededElsewhere(run, () => backUp(input, run, place)));
+  } catch (error) {
+    // Whoever needs the lock more doesn't wait for a repository to come back: a run of its own waits, without the lock.
+    if (passingReason(error) === undefined || Date.now() >= giveUpAtMs) throw error;
+    return continueAsNew<(input: HotBackupInput) => Promise<HotBackupResult>>(input);
+  }
 });
+
+/** A person is told soon what doesn't work; a run of a schedule tries for as long as its interval. Unix ms. */
+function giveUpTime(run: Run): number {
+  if (!isScheduled()) return run.startedAtMs;
+  const { [GIVE_UP_MEMO]: giveUpMs } = workflowInfo().memo ?? {};
+  return run.startedAtMs + (typeof giveUpMs === 'number' ? giveUpMs : SCHEDULED_GIVE_UP_MS);
+}
+
+type Waiting = { run: Run; place: Place; giveUpAtMs: number };
+
+/** Waits without the lock for what a backup needs. Fails: as the check does, when the time is over. */
+async function untilReady({ database, repository }: HotBackupInput, { run, place, giveUpAtMs }: Waiting): Promise<void> {
+  const wanted = repository === undefined ? { database } : { database, repository };
+  run.phase('checking server, repository and timeline');
+  for (;;) {
+    try {
+      await step(place).checkBackup(wanted);
+      return;
+    } catch (error) {
+      const reason = passingReason(error);
+      if (reason === undefined || Date.now() + RETRY_MS > giveUpAtMs) throw error;
+      run.phase('waiting until a backup is possible', `${reason}; the next try is at ${new Date(Date.now() + RETRY_MS).toISOString()}`);
+      await sleep(RETRY_MS, { summary: `then check again: ${reason}` });
+    }
+  }
+}
 
 /** The exclusive part: whoever calls it holds the database's lock. */
 export async function backUp(input: HotBackupInput, run: Run, place: Place): Promise<HotBackupResult> {
@@ -37,13 +78,13 @@ async function storePinned(run: Run, place: Place, prepared: PreparedBackup): Pr
   run.phase('pinning the segments');
   const { fenceKey, pin } = await step(place).pinWal({ database, repository, timeline });
   run.phase('storing what the repository lacks');
-  const stored = await transfer(place).storeSegments({ database, repository, timeline, fenceKey });
+  const stored = await lockedTransfer(place).storeSegments({ database, repository, timeline, fenceKey });
   const { extentsKey, restorable } = stored;
   run.phase('keeping machines and server config');
   const withSnapshots = restorable !== 'from-log';
-  const kept = await transfer(place).storeAttachments({ database, repository, label, withSnapshots });
+  const kept = await lockedTransfer(place).storeAttachments({ database, repository, label, withSnapshots });
   run.phase('replaying for the state’s digest');
-  const state = await transfer(place).digestState({ database, repository, fenceKey, extentsKey });
+  const state = await lockedTransfer(place).digestState({ database, repository, fenceKey, extentsKey });
   run.phase('writing the manifest');
   const warnings = [...stored.warnings, ...kept.warnings, ...(withSnapshots ? [historyIncomplete] : [])];
   const facts = { startedAtMs, serverVersion, extentsKey, pin, state, attachments: kept.attachments, warnings };

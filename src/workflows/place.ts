@@ -1,64 +1,121 @@
-import { ActivityFailure, TimeoutFailure } from '@temporalio/workflow';
-import type { Place } from '../activities/catalogue/locate.ts';
+import { ActivityFailure, CancellationScope, sleep, TimeoutFailure } from '@temporalio/workflow';
+import type { KnownDatabase, Place } from '../activities/catalogue/locate.ts';
+import { nearestName } from '../contract/nearest-name.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { probeAgent, probeAnyone, probeDatabase, probeDatabaseBriefly, probeDatabaseSoon, probeStandby } from './activity-proxies.ts';
+import { knowsDatabase, probeAgent, probeAnyone, probeDatabase, probeStandby } from './activity-proxies.ts';
 
-/** The database's owner. Fails: agent-unreachable, where nobody answers for the name. */
-export async function placeOfDatabase(database: string): Promise<Place> {
-  try {
-    return await probeDatabase(database).locateDatabase({ database });
-  } catch (error) {
-    throw unanswered(error) ? unreachable(`serves database "${database}"`) : error;
-  }
+/** How long an agent may take to answer, until one of them says what its config has for that. */
+const PROBE_MS = 4_000;
+
+/** One that has just started may still be reading who owns what. */
+const OWNER_MS = 10_000;
+
+/** One that is there answers in moments; after this time it is worth asking whether the name is right. */
+const SLOW_MS = 2_000;
+
+/** Different agents list different databases: so many are asked at once. */
+const ASKED_MAX = 3;
+
+/**
+ * The database's owner, waited for some seconds, or longer where a run can. Fails:
+ * agent-unreachable, where it doesn't answer; unknown-database, where no agent that answers lists it.
+ */
+export async function placeOfDatabase(database: string, { waitMs = 0 }: { waitMs?: number } = {}): Promise<Place> {
+  const owner = await unlessLate(async () => {
+    const asked = probeDatabase(database, waitMs).locateDatabase({ database });
+    const soon = await within(SLOW_MS, asked);
+    if (soon !== undefined) return soon;
+    const { probeMs } = await known(database);
+    return within(Math.max(waitMs, probeMs, OWNER_MS) - SLOW_MS, asked);
+  });
+  if (owner !== undefined) return owner;
+  throw unreachable(`the agent that owns database "${database}" does not answer: it is down, or none has claimed the database yet`);
 }
 
 /** The agent of that name. Fails: agent-unreachable, unknown-database. */
 export async function placeOfAgent(agent: string, database: string): Promise<Place> {
-  try {
-    return await probeAgent(agent).locateAgent({ database });
-  } catch (error) {
-    throw unanswered(error) ? unreachable(`is called "${agent}"`) : error;
-  }
+  const found = await unlessLate(() => within(PROBE_MS, probeAgent(agent).locateAgent({ database })));
+  if (found !== undefined) return found;
+  throw unreachable(`no agent is called "${agent}"; the name is misspelt, or the agent is down`);
 }
 
-/** Any agent that can read the database's repository, the owner or not. Fails: agent-unreachable. */
+/** Any agent that can read the database's repository, the owner or not. Fails: agent-unreachable, unknown-database, repository-unavailable. */
 export async function placeAnywhere(database: string, repository: string | undefined): Promise<Place> {
   try {
     return await probeAnyone().locateAnywhere({ database, ...(repository === undefined ? {} : { repository }) });
   } catch (error) {
-    throw unanswered(error) ? unreachable(`lists database "${database}" and reaches its repository`) : error;
-  }
-}
-
-/** The owner if it answers soon; undefined where it burnt, or its agent is down. */
-export async function ownerIfThere(database: string): Promise<Place | undefined> {
-  return ifAnswered(probeDatabaseSoon(database).locateDatabase({ database }));
-}
-
-/** The same, asked once more: one that is there answers at once. */
-export async function ownerIfStillThere(database: string): Promise<Place | undefined> {
-  return ifAnswered(probeDatabaseBriefly(database).locateDatabase({ database }));
-}
-
-/** An agent that stands by for the database; undefined where there is none. */
-export async function standbyIfThere(database: string): Promise<Place | undefined> {
-  return ifAnswered(probeStandby(database).locateStandby({ database }));
-}
-
-async function ifAnswered(probing: Promise<Place>): Promise<Place | undefined> {
-  try {
-    return await probing;
-  } catch (error) {
-    if (unanswered(error)) return undefined;
+    if (unanswered(error)) throw unreachable('no agent answers');
+    await known(database);
     throw error;
   }
 }
+
+export type Hosts = { owner: Place | undefined; standby: Place | undefined };
+
+/** The owner and an agent that stands by, as far as they answer soon; asked side by side, for each second is downtime. */
+export async function hostsIfThere(database: string): Promise<Hosts> {
+  const hosts: Hosts = { owner: undefined, standby: undefined };
+  await unlessLate(async () => {
+    const owner = probeDatabase(database).locateDatabase({ database });
+    const standby = probeStandby(database).locateStandby({ database });
+    owner.catch(() => undefined);
+    const startedAtMs = Date.now();
+    hosts.standby = await within(PROBE_MS, standby);
+    const probeMs = hosts.standby?.timing.probeMs ?? PROBE_MS;
+    hosts.owner = await within(Math.max(0, startedAtMs + probeMs - Date.now()), owner);
+    return undefined;
+  });
+  return hosts;
+}
+
+/** The owner, asked once more: one that is there answers at once. Undefined where it burnt, or its agent is down. */
+export async function ownerIfStillThere(database: string): Promise<Place | undefined> {
+  return unlessLate(() => within(SLOW_MS, probeDatabase(database).locateDatabase({ database })));
+}
+
+/** Ends, when the answer is there or too late, the probes that it doesn't wait for. */
+async function unlessLate<T>(asking: () => Promise<T | undefined>): Promise<T | undefined> {
+  const scope = new CancellationScope();
+  try {
+    return await scope.run(asking);
+  } finally {
+    scope.cancel();
+  }
+}
+
+/** Undefined where there is no answer by then, or where nobody took the question up. */
+async function within<T>(limitMs: number, asked: Promise<T>): Promise<T | undefined> {
+  const timer = new CancellationScope();
+  const late = timer.run(() => sleep(limitMs, { summary: 'wait for an agent to answer' })).then(() => undefined);
+  asked.catch(() => undefined);
+  late.catch(() => undefined);
+  try {
+    return await Promise.race([asked, late]);
+  } catch (error) {
+    if (unanswered(error)) return undefined;
+    throw error;
+  } finally {
+    timer.cancel();
+  }
+}
+
+/** What the agents that answer know of the name. Fails: unknown-database, naming the nearest. */
+async function known(database: string): Promise<KnownDatabase> {
+  const asked = Array.from({ length: ASKED_MAX }, () => within(PROBE_MS, knowsDatabase().knowDatabase({ database })));
+  const answers = (await Promise.all(asked)).filter((answer) => answer !== undefined);
+  const listing = answers.find(({ isListed }) => isListed) ?? (answers.length === 0 ? nobody : undefined);
+  if (listing !== undefined) return listing;
+  const names = [...new Set(answers.flatMap(({ databases }) => databases))];
+  const nearest = nearestName(database, names);
+  const meant = nearest === undefined ? `; the agents list: ${names.join(', ')}` : `; did you mean "${nearest}"?`;
+  throw new RstowError('unknown-database', `no agent that answers lists database "${database}"${meant}`, { details: { database } });
+}
+
+const nobody: KnownDatabase = { isListed: false, databases: [], probeMs: PROBE_MS };
 
 /** Nobody took the step up in time. */
 export function unanswered(error: unknown): boolean {
   return error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
 }
 
-function unreachable(what: string): RstowError {
-  return new RstowError('agent-unreachable', `no agent ${what}; the name is misspelt, or the agent is down`);
-}
+const unreachable = (sentence: string): RstowError => new RstowError('agent-unreachable', sentence);

@@ -3,12 +3,14 @@ import {
   ActivityFailure,
   ApplicationFailure,
   ChildWorkflowFailure,
+  ContinueAsNew,
   isCancellation,
   TemporalFailure,
   TimeoutFailure,
 } from '@temporalio/workflow';
 import { AssertionError } from '../core/errors/assert.ts';
-import { isErrorCode } from '../core/errors/error-table.ts';
+import { boundedText } from '../core/errors/bounded-text.ts';
+import { type ErrorCode, errorRow, isErrorCode } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 
 /**
@@ -16,13 +18,13 @@ import { RstowError } from '../core/errors/rstow-error.ts';
  * isn't a Temporal failure would be retried for ever and look `Running`, so all else becomes `bug`.
  */
 export function runFailure(error: unknown): unknown {
-  if (isCancellation(error)) return error;
+  if (isCancellation(error) || error instanceof ContinueAsNew) return error;
   if (error instanceof RstowError) return failure(error.code, error.message, error);
   if (error instanceof ActivityFailure || error instanceof ChildWorkflowFailure) return failureOfCause(error);
   if (error instanceof TemporalFailure) return error;
   if (error instanceof AssertionError) return failure('bug', error.message, error);
   if (error instanceof Error && error.name === 'DeterminismViolationError') return error;
-  return failure('bug', error instanceof Error ? error.message : String(error), error);
+  return failure('bug', boundedText(error instanceof Error ? error.message : String(error)), error);
 }
 
 /** The step's own sentence; a step that nobody did, or that fell silent, is told as an unreachable agent. */
@@ -34,7 +36,7 @@ function failureOfCause(error: ActivityFailure | ChildWorkflowFailure): Applicat
       message: cause.message,
       type: cause.type ?? 'failed',
       nonRetryable: true,
-      details: cause.details ?? [],
+      details: [{ ...(cause.details?.[0] as object | undefined), hint: errorRow(cause.type as ErrorCode).hint }],
       cause: error,
     });
   }
@@ -53,12 +55,12 @@ function lastReason(cause: Error | undefined): Error | undefined {
   return last instanceof ApplicationFailure ? last : cause;
 }
 
-function failure(code: string, sentence: string, cause: unknown): ApplicationFailure {
+function failure(code: ErrorCode, sentence: string, cause: unknown): ApplicationFailure {
   return ApplicationFailure.create({
     message: `${code}: ${sentence}`,
     type: code,
     nonRetryable: true,
-    details: [cause instanceof RstowError ? cause.details : {}],
+    details: [{ ...(cause instanceof RstowError ? cause.details : {}), hint: errorRow(code).hint }],
     ...(cause instanceof TemporalFailure ? { cause } : {}),
   });
 }

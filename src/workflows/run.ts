@@ -1,6 +1,6 @@
 import { log, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { Place } from '../activities/catalogue/locate.ts';
-import { SEARCH_ATTRIBUTES } from '../contract/names.ts';
+import { lockWorkflowId, SEARCH_ATTRIBUTES } from '../contract/names.ts';
 import type { Progress } from '../contract/progress.ts';
 import { CONTRACT_NUMBER, RSTOW_VERSION } from '../contract/version.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
@@ -23,6 +23,7 @@ export type Run = {
 
 export function startRun(type: string, database: string): Run {
   const { runId, workflowId, startTime } = workflowInfo();
+  refuseLockId(workflowId);
   let searchAttributes = false;
   const run: Run = {
     type,
@@ -47,6 +48,12 @@ export function startRun(type: string, database: string): Run {
     },
   };
   return run;
+}
+
+/** Under a lock's own id a run would wait for itself. Fails: invalid-input. */
+function refuseLockId(workflowId: string): void {
+  if (!workflowId.startsWith(lockWorkflowId(''))) return;
+  throw new RstowError('invalid-input', `workflow id "${workflowId}" is that of a database's lock: start the run under another id`);
 }
 
 /** An agent of another version may know other steps, or do them otherwise. Fails: agent-version-unsupported. */

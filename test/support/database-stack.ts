@@ -66,6 +66,8 @@ const TIMING = {
   ownerPollMs: 500,
   tornTailMs: 500,
   stepGiveUpMs: 60_000,
+  patienceMs: 30_000,
+  probeMs: 8_000,
   transferGiveUpMs: 120_000,
 };
 

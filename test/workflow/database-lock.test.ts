@@ -52,8 +52,8 @@ it('refuses a backup while another one holds the lock, naming it', async () => {
   expect(failure.type).toBe('busy');
   expect(failure.message).toMatch(/^busy: database "orders" is in use by hotBackup /);
   expect(failure.message).toContain(`${run.workflowId} since 2`);
-  expect(failure.details).toEqual([{ holder: run.workflowId }]);
-  expect(verbsOf(agent)).toEqual(before);
+  expect(failure.details).toMatchObject([{ holder: run.workflowId }]);
+  expect(verbsOf(agent)).toEqual([...before, 'checkBackup']);
 });
 
 it.each(['restore', 'disasterRecovery', 'hotBackup'])('refuses a %s while a restore holds the lock, naming it', async (type) => {
@@ -80,7 +80,7 @@ it('ends a backup that does not give way, such as one whose agent died, after a 
   onTestFinished(() => gate.reject(new Error('nobody waits any more')));
   agent.verbs.prepareBackup = () => gate.promise;
   const run = await agent.start('hotBackup', { database: DATABASE });
-  await expect.poll(() => verbsOf(agent)).toEqual(['prepareBackup']);
+  await expect.poll(() => verbsOf(agent)).toEqual(['checkBackup', 'prepareBackup']);
   delete agent.verbs.prepareBackup;
   agent.verbs.endBackup = async ({ backup, reason }) => {
     await agent.client.workflow.getHandle(backup.workflowId, backup.runId).terminate(reason);
@@ -153,4 +153,12 @@ it('skips a run that a schedule starts while the lock is held', async () => {
   const result: unknown = await agent.client.workflow.getHandle(recent!.action.workflow.workflowId).result();
   expect(result).toMatchObject({ outcome: 'skipped', database: DATABASE, warnings: [{ code: 'busy' }] });
   expect(JSON.stringify(result)).toContain(run.workflowId);
+});
+
+it('is busy while somebody holds the lock by hand, naming the lock itself', async () => {
+  const byHand = { taskQueue: WORKFLOW_QUEUE, workflowId: lockWorkflowId(DATABASE) };
+  const held = await agent.client.workflow.start('lockDatabase', byHand);
+  onTestFinished(() => held.terminate().then(() => undefined));
+  const failure = await failureOf(agent.execute('hotBackup', { database: DATABASE }));
+  expect(failure).toMatchObject({ type: 'busy', message: expect.stringContaining(`lockDatabase ${lockWorkflowId(DATABASE)}`) as string });
 });

@@ -104,7 +104,16 @@ function placeOf(): Place {
     installationId: INSTALLATION_ID,
     version: RSTOW_VERSION,
     contract: CONTRACT_NUMBER,
-    timing: { heartbeatMs: 2000, retryInitialMs: 50, retryMaxMs: 200, transferGiveUpMs: 20_000, stepGiveUpMs: 20_000 },
+    timing: {
+      heartbeatMs: 2000,
+      retryInitialMs: 50,
+      retryMaxMs: 200,
+      transferGiveUpMs: 20_000,
+      stepGiveUpMs: 20_000,
+      probeMs: 4_000,
+      patienceMs: 20_000,
+      cleanupGiveUpMs: 20_000,
+    },
     searchAttributes: true,
   };
 }

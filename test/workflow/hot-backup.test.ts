@@ -1,9 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
-import { lockWorkflowId } from '../../src/contract/names.ts';
+import { GIVE_UP_MEMO, lockWorkflowId, WORKFLOW_QUEUE } from '../../src/contract/names.ts';
+import type { Progress } from '../../src/contract/progress.ts';
 import { RstowError } from '../../src/core/errors/rstow-error.ts';
+import { waitUntil } from '../support/wait-until.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf, statusOf } from './failures.ts';
 import { holdVerb } from './held-verb.ts';
@@ -22,7 +25,7 @@ it('pins, stores, digests, writes the manifest last, and unpins', async () => {
   const result = (await run.result()) as HotBackupResult;
   expect(result).toMatchObject({ outcome: 'done', database: DATABASE, label: LABEL, stateDigest: DIGEST, warnings: [] });
   expect(result.runId).toBe(run.firstExecutionRunId);
-  expect(verbsOf(agent)).toEqual(BACKED_UP);
+  expect(verbsOf(agent)).toEqual(['checkBackup', ...BACKED_UP]);
   expect(await statusOf(agent.client.workflow.getHandle(lockWorkflowId(DATABASE)))).toBe('COMPLETED');
 });
 
@@ -42,13 +45,13 @@ it.each(BACKED_UP.slice(1, -1))('unpins when %s fails, and fails with its senten
   agent.verbs = { [verb]: fail };
   const failure = await failureOf(agent.execute('hotBackup', { database: DATABASE }));
   expect(failure).toMatchObject({ type: 'source-damaged', message: 'source-damaged: byte 7 is no record', details: [{ byte: 7 }] });
-  expect(verbsOf(agent)).toEqual([...BACKED_UP.slice(0, BACKED_UP.indexOf(verb) + 1), 'unpinWal']);
+  expect(verbsOf(agent)).toEqual(['checkBackup', ...BACKED_UP.slice(0, BACKED_UP.indexOf(verb) + 1), 'unpinWal']);
 });
 
 it('unpins nothing when the pre-check refuses, for nothing was pinned', async () => {
   agent.verbs.prepareBackup = async () => Promise.reject(new RstowError('owner-outdated', 'another owns it'));
   expect(await failureOf(agent.execute('hotBackup', { database: DATABASE }))).toMatchObject({ type: 'owner-outdated' });
-  expect(verbsOf(agent)).toEqual(['prepareBackup']);
+  expect(verbsOf(agent)).toEqual(['checkBackup', 'prepareBackup']);
 });
 
 it('unpins when it is cancelled, and ends as cancelled', async () => {
@@ -94,7 +97,7 @@ it('tries a retryable failure again', async () => {
 });
 
 it('tells what still fails after the bound as the step’s own sentence', async () => {
-  agent.place.timing.stepGiveUpMs = 3000;
+  agent.place.timing.patienceMs = 1000;
   agent.verbs.pinWal = async () => Promise.reject(new RstowError('repository-unavailable', 'not mounted'));
   const failure = await failureOf(agent.execute('hotBackup', { database: DATABASE }));
   expect(failure).toMatchObject({ type: 'repository-unavailable', message: 'repository-unavailable: not mounted' });
@@ -117,4 +120,71 @@ it.each([
   const failure = await failureOf(agent.execute('hotBackup', { database: DATABASE }));
   expect(failure.type).toBe('bug');
   expect(failure.message).toMatch(/^bug: /);
+});
+
+const away = async (): Promise<never> => Promise.reject(new RstowError('server-unreachable', 'nobody listens'));
+
+it('tells a person soon, and with the server’s own reason, that no backup is possible, and has taken no lock', async () => {
+  agent.place.timing.patienceMs = 500;
+  agent.verbs.checkBackup = away;
+  const failure = await failureOf(agent.execute('hotBackup', { database: DATABASE }));
+  expect(failure).toMatchObject({ type: 'server-unreachable', message: 'server-unreachable: nobody listens' });
+  expect(failure.details?.[0]).toMatchObject({ hint: expect.stringContaining('server') as string });
+  const lock = agent.client.workflow.getHandle(lockWorkflowId(DATABASE));
+  expect(verbsOf(agent)).not.toContain('prepareBackup');
+  expect((await lock.describe().catch(() => undefined))?.status.name).not.toBe('RUNNING');
+});
+
+/** As a schedule starts it. */
+const startScheduled = async (giveUpMs: number) => {
+  const scheduleId = `test-${randomUUID()}`;
+  const schedule = await agent.client.schedule.create({
+    scheduleId,
+    spec: {},
+    action: {
+      type: 'startWorkflow',
+      workflowType: 'hotBackup',
+      taskQueue: WORKFLOW_QUEUE,
+      args: [{ database: DATABASE }],
+      memo: { [GIVE_UP_MEMO]: giveUpMs },
+    },
+  });
+  await schedule.trigger();
+  await waitUntil('the schedule has started its run', async () => (await schedule.describe()).info.recentActions.length > 0);
+  const [started] = (await schedule.describe()).info.recentActions;
+  await schedule.delete();
+  return agent.client.workflow.getHandle((started!.action as { workflow: { workflowId: string } }).workflow.workflowId);
+};
+
+it('waits in a run of a schedule for a server that is down, without the lock, and then backs up', async () => {
+  agent.place.timing.patienceMs = 300;
+  agent.verbs.checkBackup = away;
+  const run = await startScheduled(60_000);
+  await waitUntil('the run waits', async () => (await run.query<Progress>('progress')).phase === 'waiting until a backup is possible');
+  expect((await run.query<Progress>('progress')).waitsFor).toMatch(/^server-unreachable: nobody listens; the next try is at /);
+  const byHand = agent.execute('restore', { database: DATABASE, backup: 'latest' });
+  await expect(byHand).resolves.toMatchObject({ outcome: 'done' });
+  delete agent.verbs.checkBackup;
+  expect(await run.result()).toMatchObject({ outcome: 'done', label: LABEL });
+});
+
+it('gives the lock up in a run of a schedule whose repository goes away, and begins again when it is back', async () => {
+  agent.place.timing.patienceMs = 300;
+  let fails = true;
+  agent.verbs.storeSegments = async () => {
+    if (fails) throw new RstowError('repository-unavailable', 'not mounted');
+    return { extentsKey: 'extents', restorable: 'from-log', warnings: [] };
+  };
+  agent.verbs.checkBackup = async () => {
+    if (verbsOf(agent).includes('unpinWal')) fails = false;
+  };
+  const run = await startScheduled(60_000);
+  expect(await run.result()).toMatchObject({ outcome: 'done' });
+  expect(verbsOf(agent).filter((verb) => verb === 'unpinWal')).toHaveLength(2);
+});
+
+it('refuses to run under the id of a lock, for it would wait for itself', async () => {
+  const workflowId = lockWorkflowId(DATABASE);
+  const run = agent.client.workflow.execute('hotBackup', { taskQueue: WORKFLOW_QUEUE, workflowId, args: [{ database: DATABASE }] });
+  expect(await failureOf(run)).toMatchObject({ type: 'invalid-input', message: expect.stringContaining(workflowId) as string });
 });

@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
 import { type FakeAgent, startFakeAgent } from './fake-agent.ts';
-import { failureOf, statusOf } from './failures.ts';
+import { failureOf } from './failures.ts';
 
 let agent: FakeAgent;
 
@@ -52,15 +51,24 @@ it.each([
   expect(failure.message).toMatch(message);
 });
 
-it('waits for an agent of a database that nobody serves, and says so meanwhile', async () => {
-  const run = await agent.start('hotBackup', { database: 'ordrs' });
-  await expect
-    .poll(async () => run.query('progress').catch(() => undefined), { timeout: 10_000 })
-    .toMatchObject({
-      phase: 'looking for the database’s agent',
-      waitsFor: 'an agent that serves ordrs',
-    });
-  await sleep(200);
-  expect(await statusOf(run)).toBe('RUNNING');
-  await run.terminate();
+it.each(['constructor', 'toString', 'valueOf', 'hasOwnProperty', '__defineGetter__', '__proto__'])(
+  'answers the type %s, which every object has, as the unknown type that it is',
+  async (type) => {
+    const failure = await failureOf(agent.execute(type, { database: 'orders' }));
+    expect(failure).toMatchObject({ type: 'unknown-workflow', message: expect.stringContaining(`"${type}"`) as string });
+  },
+);
+
+it('tells within seconds that no agent lists a database, and what was meant', async () => {
+  agent.verbs.knowDatabase = async () => ({ isListed: false, databases: ['orders', 'stock'], probeMs: 4_000 });
+  const failure = await failureOf(agent.execute('hotBackup', { database: 'ordrs' }));
+  expect(failure.message).toBe('unknown-database: no agent that answers lists database "ordrs"; did you mean "orders"?');
+});
+
+it('tells within seconds that the owner of a database does not answer', async () => {
+  const startedAtMs = performance.now();
+  const failure = await failureOf(agent.execute('hotBackup', { database: 'ordrs' }));
+  expect(failure).toMatchObject({ type: 'agent-unreachable', message: expect.stringContaining('"ordrs" does not answer') as string });
+  // A quarter of the time that it took once; the machine of the tests is busy.
+  expect(performance.now() - startedAtMs).toBeLessThan(30_000);
 });

@@ -47,7 +47,7 @@ export const PLANNED: PlannedRestore = {
   warnings: [],
 };
 
-/** The verbs of a backup, in their order. */
+/** The verbs of a backup under the lock, in their order. */
 export const BACKED_UP = ['prepareBackup', 'pinWal', 'storeSegments', 'storeAttachments', 'digestState', 'writeManifest', 'unpinWal'];
 
 /** A state that a recovery can try. */
@@ -80,8 +80,10 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     locateAgent: async () => place(),
     locateAnywhere: async () => place(),
     locateStandby: async () => place(),
+    knowDatabase: async () => ({ isListed: true, databases: ['orders'], probeMs: 4_000 }),
     findStaleServer: async () => null,
     findLockHolder,
+    checkBackup: nothing,
     prepareBackup: async () => ({ repository: 'local', label: LABEL, timeline: '0001', serverVersion: '0.3.0' }),
     pinWal: async () => ({ fenceKey: 'databases/orders/plans/run/fence.json', pin: 'links', segments: 1, sizeBytes: 500 }),
     storeSegments: async () => ({ extentsKey: 'databases/orders/plans/run/extents.json', restorable: 'from-log', warnings: [] }),

@@ -1,3 +1,4 @@
+import type { TimingConfig } from '../../config/agent-config.ts';
 import { labelClaimSchema } from '../../config/repository-json/label-claim.ts';
 import { backupLabel } from '../../core/backup/label.ts';
 import { assert } from '../../core/errors/assert.ts';
@@ -18,29 +19,53 @@ export type PreparedBackup = { repository: string; label: string; timeline: stri
 
 const LABEL_ATTEMPTS_MAX = 1000;
 
+/** A server that is well answers a first question sooner. */
+const FIRST_ANSWER_MS = 10_000;
+
 /**
- * Everything that can be refused before anything is read: server, directory, repository, owner, timeline. Takes the
- * label. Fails: server-unreachable, server-refused, data-directory-foreign, data-directory-missing, owner-outdated,
- * timeline-diverged, repository-unavailable. Twice: the same label.
+ * Whether a backup can begin: server, directory, repository, owner. Writes nothing, and needs no lock. Fails:
+ * server-unreachable, server-refused, data-directory-foreign, data-directory-missing, owner-outdated,
+ * repository-unavailable. Twice: checked anew.
+ */
+export const checkBackup =
+  (deps: ActivityDeps) =>
+  async (input: { database: string; repository?: string }, { signal }: Pick<RunPort, 'signal'>): Promise<void> => {
+    const serverRequestMs = Math.min(FIRST_ANSWER_MS, deps.config.timing.serverRequestMs);
+    await checkedSource(deps, { ...input, timing: { ...deps.config.timing, serverRequestMs }, signal });
+  };
+
+/**
+ * Checks the same, now under the lock, and which history the directory continues. Takes the label. Fails: as
+ * `checkBackup`; timeline-diverged. Twice: the same label.
  */
 export const prepareBackup =
   (deps: ActivityDeps) =>
   async (input: PrepareBackupInput, run: RunPort): Promise<PreparedBackup> => {
     const { database, startedAtMs } = input;
-    const settings = databaseSettings(deps.config, database);
-    const name = repositoryName(settings, input.repository);
-    const repository = await deps.openRepository(name);
-    await requireOwner(deps, database);
-    const options = { timing: deps.config.timing, signal: run.signal };
-    const { serverVersion } = await withServer(settings.server, options, async (client) => {
-      await ping(client);
-      await checkDataDirectoryIsServers(settings, client);
-      return serverInfo(client);
-    });
-    const timeline = await timelineOfData(repository, database, settings);
+    const { name, repository, serverVersion } = await checkedSource(deps, { ...input, timing: deps.config.timing, signal: run.signal });
+    const timeline = await timelineOfData(repository, database, databaseSettings(deps.config, database));
     const label = await takeLabel(repository, database, { startedAtMs, runId: run.runId });
     return { repository: name, label, timeline, serverVersion };
   };
+
+type Checking = { database: string; repository?: string; timing: TimingConfig; signal: AbortSignal };
+
+async function checkedSource(
+  deps: ActivityDeps,
+  checking: Checking,
+): Promise<{ name: string; repository: Repository; serverVersion: string }> {
+  const { database, timing, signal } = checking;
+  const settings = databaseSettings(deps.config, database);
+  const name = repositoryName(settings, checking.repository);
+  const repository = await deps.openRepository(name);
+  await requireOwner(deps, database);
+  const { serverVersion } = await withServer(settings.server, { timing, signal }, async (client) => {
+    await ping(client);
+    await checkDataDirectoryIsServers(settings, client);
+    return serverInfo(client);
+  });
+  return { name, repository, serverVersion };
+}
 
 async function takeLabel(repository: Repository, database: string, run: { startedAtMs: number; runId: string }): Promise<string> {
   for (let attempt = 1; attempt <= LABEL_ATTEMPTS_MAX; attempt += 1) {

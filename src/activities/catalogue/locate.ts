@@ -24,7 +24,25 @@ export type StepTiming = {
   retryMaxMs: number;
   transferGiveUpMs: number;
   stepGiveUpMs: number;
+  probeMs: number;
+  patienceMs: number;
+  cleanupGiveUpMs: number;
 };
+
+/** What one agent knows of a database's name, and how long its config lets an agent take to answer. */
+export type KnownDatabase = { isListed: boolean; databases: string[]; probeMs: number };
+
+/** Whether this agent's config lists the database. It answers from memory. */
+export const knowDatabase =
+  ({ config }: ActivityDeps) =>
+  async ({ database }: { database: string }): Promise<KnownDatabase> =>
+    Promise.resolve({
+      isListed: Object.hasOwn(config.databases, database),
+      databases: Object.keys(config.databases).slice(0, NAMES_MAX),
+      probeMs: config.timing.probeMs,
+    });
+
+const NAMES_MAX = 200;
 
 /** The agent that answers: polled by database it is the owner, polled by name it is that agent. Fails: unknown-database. */
 export const locate =
@@ -65,13 +83,14 @@ async function openSoon(deps: ActivityDeps, name: string): Promise<void> {
 }
 
 function placeOf(deps: ActivityDeps): Place {
-  const { heartbeatMs, retryInitialMs, retryMaxMs, transferGiveUpMs, stepGiveUpMs } = deps.config.timing;
+  const { heartbeatMs, retryInitialMs, retryMaxMs, transferGiveUpMs, stepGiveUpMs, probeMs, patienceMs, cleanupGiveUpMs } =
+    deps.config.timing;
   return {
     agent: deps.agent.name,
     installationId: deps.agent.installationId,
     version: RSTOW_VERSION,
     contract: CONTRACT_NUMBER,
-    timing: { heartbeatMs, retryInitialMs, retryMaxMs, transferGiveUpMs, stepGiveUpMs },
+    timing: { heartbeatMs, retryInitialMs, retryMaxMs, transferGiveUpMs, stepGiveUpMs, probeMs, patienceMs, cleanupGiveUpMs },
     searchAttributes: deps.searchAttributes,
   };
 }

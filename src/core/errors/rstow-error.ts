@@ -1,3 +1,4 @@
+import { boundedText } from './bounded-text.ts';
 import type { ErrorCode } from './error-table.ts';
 
 /** JSON that may cross Temporal: facts for a person or a program, never a secret. */
@@ -5,7 +6,7 @@ export type ErrorDetails = Record<string, string | number | boolean | null | str
 
 /**
  * The one error class. `message` is one sentence without the code; whoever prints it puts
- * `<code>: ` before it and the code's hint behind it.
+ * `<code>: ` before it and the code's hint behind it. Sentence and details are cut where they are too long to travel.
  */
 export class RstowError extends Error {
   override readonly name = 'RstowError';
@@ -13,8 +14,21 @@ export class RstowError extends Error {
   readonly details: ErrorDetails;
 
   constructor(code: ErrorCode, sentence: string, options: { details?: ErrorDetails; cause?: unknown } = {}) {
-    super(sentence, options.cause === undefined ? {} : { cause: options.cause });
+    super(boundedText(sentence), options.cause === undefined ? {} : { cause: options.cause });
     this.code = code;
-    this.details = options.details ?? {};
+    this.details = boundedDetails(options.details ?? {});
   }
+}
+
+const DETAIL_LENGTH_MAX = 1_000;
+const ENTRIES_MAX = 100;
+const ENTRY_LENGTH_MAX = 100;
+
+function boundedDetails(details: ErrorDetails): ErrorDetails {
+  return Object.fromEntries(Object.entries(details).map(([name, value]) => [name, boundedDetail(value)]));
+}
+
+function boundedDetail(value: ErrorDetails[string]): ErrorDetails[string] {
+  if (typeof value === 'string') return boundedText(value, DETAIL_LENGTH_MAX);
+  return Array.isArray(value) ? value.slice(0, ENTRIES_MAX).map((entry) => boundedText(entry, ENTRY_LENGTH_MAX)) : value;
 }

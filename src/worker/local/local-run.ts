@@ -1,6 +1,6 @@
 import type { ActivityDeps } from '../../activities/activity-deps.ts';
 import type { Activities } from '../../activities/activities.ts';
-import type { RunPort } from '../../activities/run-port.ts';
+import type { RunPort, StepFacts } from '../../activities/run-port.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { acquireHostMutex } from '../../io/mutex/host-mutex.ts';
 import { untilTold } from '../ending-signals.ts';
@@ -11,7 +11,7 @@ import { localRunMutexName, newLocalRunId } from './local-run-id.ts';
 export type LocalWatcher = {
   phase(phase: string): void;
   /** What the step at work says of itself, at most so often as it says so. */
-  report(phase: string, facts: Record<string, string | number>): void;
+  report(phase: string, facts: StepFacts): void;
 };
 
 /** A run of this process alone: its steps are the activities' own bodies, and there is no history. */

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { startRepeatingTask } from '../../../src/worker/repeating-task.ts';
+import { startRepeatingTask, startTaskForEach } from '../../../src/worker/repeating-task.ts';
 
 const logger = pino({ level: 'silent' });
 
@@ -24,4 +24,21 @@ test('ends at once, in the middle of a long interval', async () => {
   await task.firstPass;
   stopping.abort();
   await task.ended;
+});
+
+test('does for each thing what a thing that fails or hangs does not keep the others from', async () => {
+  const stopping = new AbortController();
+  const done: string[] = [];
+  const third = Promise.withResolvers<undefined>();
+  const pass = async (database: string): Promise<void> => {
+    if (database === 'broken') throw new Error('its server can’t start');
+    if (database === 'hung') await new Promise<never>(() => undefined);
+    done.push(database);
+    if (done.length === 3) third.resolve(undefined);
+  };
+  const what = (database: string): string => `looking at ${database}`;
+  startTaskForEach(['broken', 'hung', 'sound'], pass, { what, intervalMs: 1, logger, signal: stopping.signal });
+  await third.promise;
+  stopping.abort();
+  expect(new Set(done)).toEqual(new Set(['sound']));
 });

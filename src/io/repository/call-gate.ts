@@ -1,0 +1,97 @@
+import { RstowError } from '../../core/errors/rstow-error.ts';
+
+/** Bounds what one repository that hangs can take from the others: time, and threads of the process. */
+export type CallBounds = {
+  /** How long one call may take. A sync takes longer on a busy disk: it may take four times as long. */
+  answerMs: number;
+  /** Calls at once, those included that will never be answered: each of them keeps a thread. */
+  callsMax: number;
+  /** So many unanswered calls, and further ones fail at once. */
+  unansweredMax: number;
+  /** So long after the last unanswered call, one more is let through to see. */
+  retryMs: number;
+};
+
+export type CallGate = {
+  /** Fails: repository-unavailable, where the call is not answered in time or would only join others that hang. */
+  call<T>(doing: string, action: () => Promise<T>, slowness?: number): Promise<T>;
+  /** Calls that outlived their time and are still not answered. */
+  unanswered(): number;
+};
+
+/** The slowness of a call that waits for a disk to write. */
+export const SYNC = 4;
+
+export function createCallGate(description: string, bounds: CallBounds): CallGate {
+  const { answerMs } = bounds;
+  const places = createPlaces(bounds);
+  const silent = (doing: string): RstowError =>
+    new RstowError('repository-unavailable', `${description} hangs: it did not answer for ${answerMs / 1000} s (could not ${doing})`, {
+      details: { doing },
+    });
+  return {
+    unanswered: () => places.unanswered,
+    call: async (doing, action, slowness = 1) => {
+      if (places.wouldOnlyHang()) throw silent(doing);
+      await unlessLate(places.enter(), { limitMs: answerMs, late: silent(doing), onLate: (place) => void place.then(places.leave) });
+      // The call itself may outlive its time: its place is free again only when it has ended.
+      const ended = Promise.resolve().then(action).finally(places.leave);
+      return unlessLate(ended, { limitMs: slowness * answerMs, late: silent(doing), onLate: places.countUnanswered });
+    },
+  };
+}
+
+type Places = {
+  unanswered: number;
+  wouldOnlyHang(): boolean;
+  enter(): Promise<void>;
+  leave: () => void;
+  countUnanswered: (call: Promise<unknown>) => void;
+};
+
+/** Who is in, who waits, and how many of those who are in will perhaps never leave. */
+function createPlaces({ callsMax, unansweredMax, retryMs }: CallBounds): Places {
+  const waiting: (() => void)[] = [];
+  let inFlight = 0;
+  let lastUnansweredMs = -Infinity;
+  const places: Places = {
+    unanswered: 0,
+    wouldOnlyHang: () => {
+      if (places.unanswered < unansweredMax) return false;
+      const isTrialDue = places.unanswered < callsMax && performance.now() - lastUnansweredMs > retryMs;
+      if (isTrialDue) lastUnansweredMs = performance.now();
+      return !isTrialDue;
+    },
+    enter: async () => {
+      while (inFlight >= callsMax) await new Promise<void>((resolve) => waiting.push(resolve));
+      inFlight += 1;
+    },
+    leave: () => {
+      inFlight -= 1;
+      waiting.shift()?.();
+    },
+    countUnanswered: (call) => {
+      places.unanswered += 1;
+      lastUnansweredMs = performance.now();
+      const answered = (): void => void (places.unanswered -= 1);
+      void call.then(answered, answered);
+    },
+  };
+  return places;
+}
+
+type Limit<T> = { limitMs: number; late: RstowError; onLate: (work: Promise<T>) => void };
+
+async function unlessLate<T>(work: Promise<T>, { limitMs, late, onLate }: Limit<T>): Promise<T> {
+  const { promise: over, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    onLate(work);
+    reject(late);
+  }, limitMs);
+  work.catch(() => undefined);
+  try {
+    return await Promise.race([work, over]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
