@@ -1,4 +1,5 @@
-import { noteColumns, wrapped } from './wrap.ts';
+import { wrapped } from '../core/text/wrap.ts';
+import { noteColumns } from './columns.ts';
 
 /** What the CLI says: results on stdout, everything about them on stderr; with `--json`, lines of JSON on stdout. */
 export type Output = {

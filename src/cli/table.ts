@@ -1,4 +1,5 @@
-import { resultColumns, wrapped } from './wrap.ts';
+import { wrapped } from '../core/text/wrap.ts';
+import { resultColumns } from './columns.ts';
 
 const GAP = '  ';
 /** A last column narrower than this stands below its row instead. */

@@ -6,40 +6,57 @@ import { signalProcessGroup } from '../../io/process/process-group.ts';
 import { type DetachedCommand, spawnDetached } from '../../io/process/spawn-detached.ts';
 
 export type ChildProgram = {
-  readonly pid: number;
+  pid(): number;
+  /** SIGKILL, as a crash would. */
+  kill(): Promise<void>;
+  /** Starts it again, as it was started before, and waits until it is ready. Fails: `failed`. */
+  restart(): Promise<void>;
   /** SIGTERM, then SIGKILL. Twice: no-op. */
   stop(): Promise<void>;
 };
+
+/** Whether the program is ready, by what it has logged since its start or by asking it. */
+export type IsReady = (logText: string) => Promise<boolean> | boolean;
 
 const POLL_MS = 50;
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 15_000;
 
 /** Starts a program and waits until it is ready. Fails: `failed`, with the end of its log. */
-export async function startChildProgram(
-  command: DetachedCommand,
-  isReady: (logText: string) => Promise<boolean> | boolean,
-): Promise<ChildProgram> {
+export async function startChildProgram(command: DetachedCommand, isReady: IsReady): Promise<ChildProgram> {
+  let identity = await start(command, isReady);
+  return {
+    pid: () => identity.pid,
+    kill: () => end(identity, 'SIGKILL'),
+    restart: async () => {
+      identity = await start(command, isReady);
+    },
+    stop: async () => {
+      for (const signal of ['SIGTERM', 'SIGKILL'] as const) await end(identity, signal);
+    },
+  };
+}
+
+async function start(command: DetachedCommand, isReady: IsReady): Promise<ProcessIdentity> {
+  const before = await readFile(command.logFile, 'utf8').catch(() => '');
   const identity = await spawnDetached(command);
-  const child: ChildProgram = { pid: identity.pid, stop: () => stop(identity) };
   const deadlineMs = performance.now() + READY_TIMEOUT_MS;
   for (;;) {
-    const logText = await readFile(command.logFile, 'utf8');
-    if (await isReady(logText)) return child;
+    const logText = (await readFile(command.logFile, 'utf8')).slice(before.length);
+    if (await isReady(logText)) return identity;
     const isAlive = await isSameProcessAlive(identity);
     if (!isAlive || performance.now() > deadlineMs) {
-      await child.stop();
-      const what = isAlive ? 'is not ready in time' : 'ended';
-      throw new RstowError('failed', `${command.command[0] ?? ''} ${what}; its log ends: ${logText.trim().slice(-500)}`);
+      await end(identity, 'SIGKILL');
+      const what = isAlive ? 'was not ready in time' : 'ended';
+      throw new RstowError('failed', `${command.command[0] ?? ''} ${what}; its log ends with: ${logText.trim().slice(-500)}`);
     }
     await sleep(POLL_MS);
   }
 }
 
-async function stop(identity: ProcessIdentity): Promise<void> {
-  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-    const deadlineMs = performance.now() + STOP_TIMEOUT_MS;
-    if (await isSameProcessAlive(identity)) signalProcessGroup(identity.pid, signal);
-    while ((await isSameProcessAlive(identity)) && performance.now() < deadlineMs) await sleep(POLL_MS);
-  }
+/** Waits for the end; a program that outlives the signal for 15 s is left to the next one. */
+async function end(identity: ProcessIdentity, signal: NodeJS.Signals): Promise<void> {
+  const deadlineMs = performance.now() + STOP_TIMEOUT_MS;
+  if (await isSameProcessAlive(identity)) signalProcessGroup(identity.pid, signal);
+  while ((await isSameProcessAlive(identity)) && performance.now() < deadlineMs) await sleep(POLL_MS);
 }

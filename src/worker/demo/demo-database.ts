@@ -13,6 +13,8 @@ import { freePorts } from './free-ports.ts';
 export type DemoDatabase = {
   address: string;
   service: ProcessServiceConfig;
+  /** Of the server that works on the data directory; 0 if none does. */
+  pid(): Promise<number>;
   /** SIGKILL, and then nothing is left of the data directory. */
   destroy(): Promise<void>;
   /** Twice: no-op. */
@@ -23,7 +25,7 @@ const START_TIMEOUT_MS = 15_000;
 const POLL_MS = 50;
 
 /** Fails: service-start-failed, server-unreachable. */
-export async function startDemoDatabase(folder: string): Promise<DemoDatabase> {
+export async function startDemoDatabase(folder: string, mark: Record<string, string>): Promise<DemoDatabase> {
   const [port = 0] = await freePorts(1);
   const address = `127.0.0.1:${port}`;
   const dataDir = join(folder, 'data');
@@ -36,6 +38,7 @@ export async function startDemoDatabase(folder: string): Promise<DemoDatabase> {
       RSTMDB_METRICS_ENABLED: 'false',
       RUST_LOG: 'warn',
       NO_COLOR: '1',
+      ...mark,
     },
     stateDir: join(folder, 'service'),
     dataDir,
@@ -49,7 +52,8 @@ export async function startDemoDatabase(folder: string): Promise<DemoDatabase> {
     await managed.stop();
     throw error;
   }
-  return { address, service, destroy: () => destroy(dataDir), stop: () => managed.stop() };
+  const pid = async (): Promise<number> => (await serversOn(dataDir))[0]?.pid ?? 0;
+  return { address, service, pid, destroy: () => destroy(dataDir), stop: () => managed.stop() };
 }
 
 async function untilAnswering(address: string): Promise<void> {

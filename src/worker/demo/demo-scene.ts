@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,18 +6,20 @@ import { Client, Connection } from '@temporalio/client';
 import { stringify } from 'yaml';
 import type { AgentConfig } from '../../config/agent-config.ts';
 import { loadConfig } from '../load-config.ts';
-import { startChildProgram } from './child-program.ts';
+import { type ChildProgram, startChildProgram } from './child-program.ts';
 import { type DemoDatabase, startDemoDatabase } from './demo-database.ts';
+import { DEMO_MARK, startDemoGuard } from './demo-guard.ts';
 import { type DemoTemporal, startDemoTemporal } from './demo-temporal.ts';
 
 export const DEMO_DATABASE = 'orders';
 
 export type DemoScene = {
   folder: string;
+  configFile: string;
   config: AgentConfig;
   database: DemoDatabase;
   temporal: DemoTemporal;
-  agentPid: number;
+  agent: ChildProgram;
   client: Client;
 };
 
@@ -37,25 +39,29 @@ export function createEnds(): Ends {
 /** A database, a Temporal server and an agent, all real, in a new temp folder; `ends` takes what closes them. */
 export async function openScene(ends: Ends): Promise<DemoScene> {
   const folder = await mkdtemp(join(tmpdir(), 'rstow-demo-'));
-  ends.add(() => rm(folder, { recursive: true, force: true }));
+  const guard = startDemoGuard(folder);
+  ends.add(() => guard.close());
+  const mark = { [DEMO_MARK]: folder };
   await Promise.all(['data', 'repository'].map((name) => mkdir(join(folder, name))));
-  const database = await startDemoDatabase(folder);
+  const database = await startDemoDatabase(folder, mark);
   ends.add(() => database.stop());
-  const temporal = await startDemoTemporal(folder);
+  const temporal = await startDemoTemporal(folder, mark);
   ends.add(() => temporal.program.stop());
   const configFile = join(folder, 'rstow.yaml');
   await writeFile(configFile, stringify(configOf(folder, database, temporal)));
-  const agent = await startAgent(folder, configFile);
+  const agent = await startAgent(folder, { configFile, mark });
   ends.add(() => agent.stop());
   const connection = await Connection.connect({ address: temporal.address });
   ends.add(() => connection.close());
-  return { folder, config: await loadConfig(configFile), database, temporal, agentPid: agent.pid, client: new Client({ connection }) };
+  return { folder, configFile, config: await loadConfig(configFile), database, temporal, agent, client: new Client({ connection }) };
 }
 
-function startAgent(folder: string, configFile: string): ReturnType<typeof startChildProgram> {
+type AgentPlace = { configFile: string; mark: Record<string, string> };
+
+function startAgent(folder: string, { configFile, mark }: AgentPlace): Promise<ChildProgram> {
   const main = fileURLToPath(new URL(`../agent-main${extname(import.meta.url)}`, import.meta.url));
   const command = [process.execPath, '--disable-warning=ExperimentalWarning', main, '--config', configFile];
-  return startChildProgram({ command, env: {}, logFile: join(folder, 'agent.log') }, (logText) => /^agent demo ready$/m.test(logText));
+  return startChildProgram({ command, env: mark, logFile: join(folder, 'agent.log') }, (logText) => /^agent demo ready$/m.test(logText));
 }
 
 function configOf(folder: string, { address, service }: DemoDatabase, temporal: DemoTemporal): object {

@@ -1,14 +1,17 @@
-import { errorRow, isErrorCode } from '../../core/errors/error-table.ts';
+import { isErrorCode } from '../../core/errors/error-table.ts';
+import { hintOf } from '../../core/errors/hint.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { backUpTheRest, backUpUnderLoad, loseEverything, restoreAndCompare, verify } from './demo-chapters.ts';
+import { backUp } from './backup-chapters.ts';
+import { runFailureOf } from './demo-run.ts';
 import { createEnds, type DemoScene, type Ends, openScene } from './demo-scene.ts';
+import { countWhatIsLost, damagePiece, loseEverything, restoreThroughKills } from './disaster-chapters.ts';
 import { createStory, type Story } from './story.ts';
 
 const INTERRUPTED = 130;
 
 /**
  * Loses a database and brings it back, on servers of its own, which are all ended whatever happens.
- * Returns the exit code: 0 where the restored server holds exactly what the backup held.
+ * Returns the exit code: 0 if the restored server holds exactly what the backup held.
  */
 export async function runDemo({ keepsRunning }: { keepsRunning: boolean }): Promise<number> {
   const interrupted = new AbortController();
@@ -35,43 +38,34 @@ export async function runDemo({ keepsRunning }: { keepsRunning: boolean }): Prom
 
 async function tell(ends: Ends, keepsRunning: boolean, signal: AbortSignal): Promise<void> {
   const story = createStory();
-  story.step('A database, a Temporal server and an agent start, all real');
+  story.chapter('A database, a Temporal server and an agent start, all real');
   const scene = await openScene(ends);
   tellScene(story, scene);
-  for (const chapter of chapters(scene, story)) {
+  const next = <T>(chapter: () => Promise<T>): Promise<T> => {
     signal.throwIfAborted();
-    await chapter();
-  }
+    return chapter();
+  };
+  const stored = await next(() => backUp(scene, story));
+  await next(() => damagePiece(scene, story, stored));
+  await next(() => loseEverything(scene, story));
+  await next(() => restoreThroughKills(scene, story, stored));
+  await next(() => countWhatIsLost(scene, story, stored));
   tellHistories(story, scene, keepsRunning);
 }
 
-function chapters(scene: DemoScene, story: Story): (() => Promise<void>)[] {
-  let writers: Awaited<ReturnType<typeof backUpUnderLoad>>;
-  let last: Awaited<ReturnType<typeof backUpTheRest>>;
-  return [
-    async () => void (writers = await backUpUnderLoad(scene, story)),
-    async () => void (last = await backUpTheRest(scene, story, writers)),
-    () => verify(scene, story),
-    () => loseEverything(scene, story),
-    () => restoreAndCompare(scene, story, last),
-  ];
-}
-
-function tellScene(story: Story, { folder, database, temporal, agentPid }: DemoScene): void {
-  story.fact(`rstmdb on ${database.address} with segments of 4 MB, data in ${database.service.dataDir}`);
-  story.fact(`Temporal on ${temporal.address} (process ${temporal.program.pid}), UI ${temporal.uiUrl}`);
-  story.fact(`agent "demo" (process ${agentPid}), repository ${folder}/repository`);
+function tellScene(story: Story, { folder, database, temporal, agent, configFile }: DemoScene): void {
+  story.fact(`everything lies in ${folder} and is removed at the end`);
+  story.fact(`rstmdb on ${database.address}, its data in ${database.service.dataDir}`);
+  story.fact(`Temporal on ${temporal.address}, process ${temporal.program.pid()}`);
+  story.command(`rstow agent --config ${configFile}`);
+  story.fact(`the agent is process ${agent.pid()}`);
+  story.command(`export TEMPORAL_ADDRESS=${temporal.address}`);
 }
 
 function tellHistories(story: Story, { temporal }: DemoScene, keepsRunning: boolean): void {
-  story.step('Every run has left its history');
+  story.chapter('Every run has left its history');
   story.fact(`${temporal.uiUrl}/namespaces/default/workflows`);
-  story.fact(`temporal workflow list --address ${temporal.address}`);
-  story.fact(
-    keepsRunning
-      ? 'All is kept running until Ctrl-C.'
-      : 'All ends now; `rstow demo --keep` (`npm start -- --keep`) leaves it running to look around.',
-  );
+  story.fact(keepsRunning ? 'Everything keeps running until Ctrl-C.' : 'Everything ends now. `rstow demo --keep` leaves it running.');
 }
 
 /** Neither a signal's handler nor an idle connection keeps a process alive: a timer does. */
@@ -90,12 +84,10 @@ function untilAborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** A run's own failure begins with its code, and names the step. */
 function tellFailure(error: unknown): void {
-  const { cause } = error as { cause?: { type?: string; message?: string } };
-  const isRuns = cause?.type !== undefined && isErrorCode(cause.type);
-  const sentence = error instanceof RstowError ? `${error.code}: ${error.message}` : isRuns ? (cause.message ?? '') : String(error);
+  const failure = runFailureOf(error);
+  const sentence = error instanceof RstowError ? `${error.code}: ${error.message}` : (failure?.message ?? String(error));
   process.stderr.write(`error: ${sentence}\n`);
-  const code = error instanceof RstowError ? error.code : cause?.type;
-  if (code !== undefined && isErrorCode(code)) process.stderr.write(`hint: ${errorRow(code).hint}\n`);
+  const code = error instanceof RstowError ? error.code : failure?.type;
+  if (code !== undefined && isErrorCode(code)) process.stderr.write(`hint: ${hintOf(code)}\n`);
 }

@@ -1,30 +1,29 @@
-/** What the demo tells: a headline a step, and what came of it below. */
+import { durationText } from '../../core/text/figures.ts';
+import { wrapped } from '../../core/text/wrap.ts';
+
+/** What the demo tells: a headline a chapter, the command that does the same, and what came of it. */
 export type Story = {
-  step(headline: string): void;
+  chapter(headline: string): void;
+  command(line: string): void;
   fact(line: string): void;
 };
 
+const COLUMNS = 80;
+const INDENT = '   ';
+
 export function createStory(): Story {
   const startedAtMs = performance.now();
-  let steps = 0;
-  return {
-    step: (headline) => {
-      steps += 1;
-      const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
-      process.stdout.write(`\n${steps}. ${headline}  [${seconds} s]\n`);
-    },
-    fact: (line) => void process.stdout.write(`   ${line}\n`),
+  let chapters = 0;
+  const say = (text: string, indent: string): void => {
+    for (const line of wrapped(text, COLUMNS, indent)) process.stdout.write(`${line}\n`);
   };
-}
-
-export function megabytes(sizeBytes: number): string {
-  return `${(sizeBytes / 1e6).toFixed(1)} MB`;
-}
-
-export function seconds(durationMs: number): string {
-  return `${(durationMs / 1000).toFixed(1)} s`;
-}
-
-export function count(value: number): string {
-  return value.toLocaleString('en-US');
+  return {
+    chapter: (headline) => {
+      chapters += 1;
+      process.stdout.write('\n');
+      say(`${chapters}. ${headline}  [${durationText(performance.now() - startedAtMs)}]`, INDENT);
+    },
+    command: (line) => say(`${INDENT}$ ${line}`, `${INDENT}    `),
+    fact: (line) => say(`${INDENT}${line}`, `${INDENT}  `),
+  };
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { factLines, tableLines } from '../../../src/cli/table.ts';
-import { wrapped } from '../../../src/cli/wrap.ts';
+import { wrapped } from '../../../src/core/text/wrap.ts';
 
 const COLUMNS = 80;
 const REASON = 'repository-unavailable: the folder is not mounted, and nothing has been heard from its host since yesterday evening';
