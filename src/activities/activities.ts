@@ -28,6 +28,7 @@ import { rehearse } from './restore/rehearse.ts';
 import { stageWal } from './restore/stage-wal.ts';
 import { nameSwap, rollBack, swapIn } from './restore/swap-in.ts';
 import { verifyLive } from './restore/verify-live.ts';
+import { noteHistory } from './stored/history-in-use.ts';
 import { recordVerification } from './verify/record-verification.ts';
 import { chooseBackup, verifyStoredBackup } from './verify/verify-backup.ts';
 
@@ -68,6 +69,7 @@ export const verbs = {
   prepareHost,
   readOwnerGeneration,
   takeOwnership,
+  noteHistory,
   endRunOfLostOwner,
   endBackup,
 

@@ -6,7 +6,7 @@ import { commonFields, inputParser } from './workflow-input.ts';
 
 const fields = { ...commonFields, /** The newest so many; 100 where absent. */ limit: optional(integerField(1, 200)) };
 
-/** The backups of a database, newest first. */
+/** The backups of a database, newest first by their history; those of abandoned histories come last. */
 export type ListBackupsInput = Parsed<typeof fields>;
 
 export const parseListBackupsInput = inputParser('listBackups', fields);
@@ -14,8 +14,19 @@ export const parseListBackupsInput = inputParser('listBackups', fields);
 export type BackupRow = Pick<
   BackupSummary,
   'label' | 'timeline' | 'extents' | 'records' | 'machines' | 'instances' | 'stateDigest' | 'restorable'
-> &
-  BackupStanding;
+> & {
+  /** False for a backup whose history a restore or a recovery has left: `latest` is never one of these. */
+  isInUse: boolean;
+  /** When it began (Unix ms). */
+  createdAtMs: number;
+  /** Bytes that it added to the repository. */
+  bytesStored: number;
+} & BackupStanding;
+
+/** What a list of backups warns of: a clock was wrong. */
+export function clockSentence(labels: readonly string[]): string {
+  return `by the clock ${labels.join(', ')} came later than backups that hold more of the log: the order is that of the log`;
+}
 
 /** What a list of backups warns of. */
 export function failedSentence({ label, failed }: BackupRow): string {
@@ -28,4 +39,6 @@ export type ListBackupsResult = CommonResult & {
   /** How many there are, and labels whose manifest can't be read. */
   total: number;
   unreadable: string[];
+  /** Labels of backups that hold less of the history than one that is older by the clock: at most 5. */
+  laterByClock: string[];
 };

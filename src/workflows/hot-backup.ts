@@ -64,16 +64,20 @@ export async function backUp(input: HotBackupInput, run: Run, place: Place): Pro
   const { database, repository: wanted } = input;
   run.phase('checking server, repository and timeline');
   const wantedRepository = wanted === undefined ? {} : { repository: wanted };
-  const prepared = await step(place).prepareBackup({ database, startedAtMs: run.startedAtMs, ...wantedRepository });
+  // Now, not when the run began: it may have waited for days, or have been reset.
+  const startedAtMs = Date.now();
+  const prepared = await step(place).prepareBackup({ database, startedAtMs, ...wantedRepository });
   try {
-    return await storePinned(run, place, prepared);
+    return await storePinned({ run, place, startedAtMs }, prepared);
   } finally {
     await compensate('unpinning', () => cleanup(place).unpinWal({ database, timeline: prepared.timeline }));
   }
 }
 
-async function storePinned(run: Run, place: Place, prepared: PreparedBackup): Promise<HotBackupResult> {
-  const { database, startedAtMs } = run;
+type Begun = { run: Run; place: Place; startedAtMs: number };
+
+async function storePinned({ run, place, startedAtMs }: Begun, prepared: PreparedBackup): Promise<HotBackupResult> {
+  const { database } = run;
   const { repository, label, timeline, serverVersion } = prepared;
   run.phase('pinning the segments');
   const { fenceKey, pin } = await step(place).pinWal({ database, repository, timeline });
@@ -88,9 +92,10 @@ async function storePinned(run: Run, place: Place, prepared: PreparedBackup): Pr
   run.phase('writing the manifest');
   const warnings = [...stored.warnings, ...kept.warnings, ...(withSnapshots ? [historyIncomplete] : [])];
   const facts = { startedAtMs, serverVersion, extentsKey, pin, state, attachments: kept.attachments, warnings };
-  const summary = await step(place).writeManifest({ database, repository, label, timeline, ...facts });
-  const durationMs = Date.now() - startedAtMs;
-  return { outcome: outcomeOf(warnings), runId: run.runId, database, warnings, ...summary, durationMs };
+  const { warnings: written, ...summary } = await step(place).writeManifest({ database, repository, label, timeline, ...facts });
+  const durationMs = Date.now() - run.startedAtMs;
+  const all = [...warnings, ...written];
+  return { outcome: outcomeOf(all), runId: run.runId, database, warnings: all, ...summary, durationMs };
 }
 
 const historyIncomplete: Warning = {

@@ -1,4 +1,10 @@
-import { failedSentence, type ListBackupsInput, type ListBackupsResult, parseListBackupsInput } from '../contract/list-backups.ts';
+import {
+  clockSentence,
+  failedSentence,
+  type ListBackupsInput,
+  type ListBackupsResult,
+  parseListBackupsInput,
+} from '../contract/list-backups.ts';
 import { outcomeOf } from '../contract/result.ts';
 import { step } from './activity-proxies.ts';
 import { placeAnywhere } from './place.ts';
@@ -18,6 +24,7 @@ export const listBackups = workflow(
     const listed = await step(place).readBackups({ database, limit, ...wanted });
     const warnings = [
       ...listed.unreadable.map((label) => ({ code: 'damaged-object', message: `the manifest of ${label} can't be read` })),
+      ...(listed.laterByClock.length === 0 ? [] : [{ code: 'clock-contradiction', message: clockSentence(listed.laterByClock) }]),
       ...listed.backups.flatMap((row) => (row.failed === undefined ? [] : [{ code: row.failed.code, message: failedSentence(row) }])),
     ];
     return { outcome: outcomeOf(warnings), runId: run.runId, database, warnings, ...listed };

@@ -11,6 +11,7 @@ import { withAlternative } from './alternative.ts';
 import { compensate } from './compensation.ts';
 import { withDatabaseLockFirst } from './database-lock.ts';
 import { firstBackup } from './first-backup.ts';
+import { noteHistory } from './note-history.ts';
 import { placeOfAgent, placeOfDatabase } from './place.ts';
 import type { Run } from './run.ts';
 import { swapInPlace } from './restore-in-place.ts';
@@ -91,8 +92,9 @@ async function carryOut(input: RestoreInput, work: Work): Promise<RestoreResult>
   const { rehearsal, warnings } = await transfer(place).rehearse({ database, repository, planKey });
   if (input.to === undefined) {
     const swapped = await swapInPlace(run, place, { repository, planKey });
+    const unnoted = await noteHistory(run, place, timeline);
     const first = await firstBackup(run, place, repository);
-    const all = [...warnings, ...swapped.warnings, ...first.warnings];
+    const all = [...warnings, ...swapped.warnings, ...unnoted, ...first.warnings];
     return resultOf(run, place, { plan, timeline, rehearsal, ...swapped, ...first, warnings: all });
   }
   run.phase('placing');

@@ -38,6 +38,7 @@ export const STEP_SUMMARIES: Record<keyof Activities, string> = {
   prepareHost: 'run the configured commands that prepare the host',
   readOwnerGeneration: 'read who owns the database',
   takeOwnership: 'take the database over',
+  noteHistory: 'note which timeline the database goes on with',
   endRunOfLostOwner: 'end the lost owner’s run that holds the lock',
 
   planRestore: 'plan the restore',

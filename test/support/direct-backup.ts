@@ -6,6 +6,7 @@ import { expect } from 'vitest';
 import type { ActivityBody } from '../../src/activities/activity.ts';
 import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
 import { storeAttachments } from '../../src/activities/backup/attachments.ts';
+import { noteHistory } from '../../src/activities/stored/history-in-use.ts';
 import { readManifest } from '../../src/activities/stored/backups.ts';
 import { digestState } from '../../src/activities/backup/digest-state.ts';
 import { clearStaging, placeElsewhere } from '../../src/activities/restore/finish-restore.ts';
@@ -31,6 +32,7 @@ export type DirectRun = <Input, Output>(body: (deps: ActivityDeps) => ActivityBo
 
 export type BackUpOptions = {
   /** The primary where absent. */ repository?: string;
+  /** What the orchestrator's clock says; now where absent. */ startedAtMs?: number;
   /** What happens to the source once it is pinned. */ afterPin?: (unpin: () => Promise<void>) => Promise<void>;
 };
 
@@ -68,7 +70,7 @@ export async function backUp(stack: DatabaseStack, options: BackUpOptions = {}):
   const deps = directDeps(stack);
   expect(await databaseOwnership(deps, DATABASE)).toEqual({ kind: 'mine' });
   const step = directRun(deps);
-  const startedAtMs = Date.now();
+  const { startedAtMs = Date.now() } = options;
   const { repository, label, timeline, serverVersion } = await step(prepareBackup, {
     ...{ database: DATABASE, startedAtMs },
     ...(options.repository === undefined ? {} : { repository: options.repository }),
@@ -108,11 +110,12 @@ export async function restoreInPlace(stack: DatabaseStack, backup: string): Prom
   const { repository, planKey } = await step(planRestore, { database: DATABASE, backup });
   const at = { database: DATABASE, repository, planKey };
   try {
-    await step(stageWal, { ...at, startedAtMs: Date.now() });
+    const { timeline } = await step(stageWal, { ...at, startedAtMs: Date.now() });
     expect(await step(rehearse, at)).toEqual({ rehearsal: 'passed', warnings: [] });
     const swap = await step(nameSwap, { database: DATABASE });
     await step(swapIn, { ...at, swap });
     expect(await step(verifyLive, at)).toEqual({ warnings: [] });
+    await step(noteHistory, { database: DATABASE, timeline });
   } finally {
     await step(clearStaging, { dataDir: stack.dataDir });
   }

@@ -31,6 +31,7 @@ const manifest: WrittenManifest = {
   piecesStored: 1,
   bytesStored: 200,
   bytesPlain: 500,
+  warnings: [],
 };
 
 /** A restore's plan, as the verb `planRestore` tells it. */
@@ -53,7 +54,17 @@ export const BACKED_UP = ['prepareBackup', 'pinWal', 'storeSegments', 'storeAtta
 /** A state that a recovery can try. */
 export const CANDIDATE: Candidate = { label: LABEL, repository: 'local', extents, records: counts.records, createdAtMs: 1_795_000_000_000 };
 
-const row = { label: LABEL, timeline: '0001', extents, ...counts, stateDigest: DIGEST, restorable: 'from-log' as const };
+const row = {
+  label: LABEL,
+  isInUse: true,
+  createdAtMs: 1_795_000_000_000,
+  bytesStored: 200,
+  timeline: '0001',
+  extents,
+  ...counts,
+  stateDigest: DIGEST,
+  restorable: 'from-log' as const,
+};
 
 /** What the verb `describeProtection` tells. */
 export const PROTECTION = {
@@ -103,6 +114,7 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     prepareHost: async () => ({ placed: [] }),
     endRunOfLostOwner: async () => null,
     endBackup: nothing,
+    noteHistory: nothing,
     takeOwnership: async ({ fromGeneration }) => ({ generation: fromGeneration + 1 }),
     planRestore: async ({ toDataDir = '/data' }) => ({ ...PLANNED, dataDir: toDataDir }),
     stageWal: async () => ({ timeline: '0002', records: 19 }),
@@ -123,7 +135,7 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     testServer: async () => ({ assertionsHeld: 0, startMs: 40, compareMs: 5, writeMs: 1, restartsMs: 90 }),
     recordTest: nothing,
     clearTest: nothing,
-    readBackups: async () => ({ repository: 'local', backups: [row], total: 1, unreadable: [] }),
+    readBackups: async () => ({ repository: 'local', backups: [row], total: 1, unreadable: [], laterByClock: [] }),
     describeProtection: async () => PROTECTION,
   } satisfies Partial<Activities>;
 }

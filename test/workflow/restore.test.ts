@@ -19,7 +19,7 @@ const input = { database: DATABASE, backup: 'latest' };
 const PLACED = ['planRestore', 'stageWal', 'rehearse'];
 /** In place, the plan is looked at again under the lock. */
 const STAGED = ['planRestore', ...PLACED];
-const SWAPPED = [...STAGED, 'nameSwap', 'swapIn', 'verifyLive'];
+const SWAPPED = [...STAGED, 'nameSwap', 'swapIn', 'verifyLive', 'noteHistory'];
 
 const failing =
   (code: ErrorCode, sentence = 'as planted') =>

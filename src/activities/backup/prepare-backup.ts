@@ -14,7 +14,11 @@ import { requireOwner } from '../stored/ownership.ts';
 import { checkDataDirectoryIsServers } from './data-directory-check.ts';
 import { timelineOfData } from './data-timeline.ts';
 
-export type PrepareBackupInput = { database: string; repository?: string; startedAtMs: number };
+export type PrepareBackupInput = {
+  database: string;
+  repository?: string;
+  /** When the backup itself began: its label. */ startedAtMs: number;
+};
 export type PreparedBackup = { repository: string; label: string; timeline: string; serverVersion: string };
 
 const LABEL_ATTEMPTS_MAX = 1000;

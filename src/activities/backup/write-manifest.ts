@@ -1,30 +1,22 @@
 import { join } from 'node:path';
-import {
-  type Attachment,
-  type Manifest,
-  type ManifestRange,
-  type ManifestSegment,
-  manifestSchema,
-} from '../../config/repository-json/manifest.ts';
+import { type Attachment, type Manifest, type ManifestRange, type ManifestSegment } from '../../config/repository-json/manifest.ts';
 import type { BackupSummary, PinKind } from '../../contract/hot-backup.ts';
 import type { Warning } from '../../contract/result.ts';
 import { summariseExtents } from '../../core/backup/extents-summary.ts';
 import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { planCover } from '../../core/repository/cover.ts';
-import { manifestKey } from '../../core/repository/object-keys.ts';
 import { type Piece, pieceKey, piecesBySegment } from '../../core/repository/piece.ts';
 import { continuityOf } from '../../core/wal/continuity.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
 import { readOwnership } from '../../io/data-directory/ownership.ts';
 import type { Repository } from '../../io/repository/repository.ts';
-import { putSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { newestOfTimeline } from '../stored/backups.ts';
-import { requireOwner } from '../stored/ownership.ts';
+import { newestOfTimeline, putManifest } from '../stored/backups.ts';
+import { followHistory } from '../stored/history-in-use.ts';
 import { ensureSidecar } from '../stored/sidecar.ts';
 import { storedPieces } from '../stored/timelines.ts';
 import type { DigestedState } from './digest-state.ts';
@@ -35,6 +27,7 @@ export type WriteManifestInput = {
   repository: string;
   label: string;
   timeline: string;
+  /** When the backup itself began. */
   startedAtMs: number;
   serverVersion: string;
   extentsKey: string;
@@ -44,11 +37,11 @@ export type WriteManifestInput = {
   warnings: Warning[];
 };
 
-export type WrittenManifest = Omit<BackupSummary, 'durationMs'>;
+export type WrittenManifest = Omit<BackupSummary, 'durationMs'> & { warnings: Warning[] };
 
 /**
  * Writes the manifest, last: it makes the backup exist. What it promises is told from the stored bytes, listed once
- * more. Fails: store-incomplete, owner-outdated, repository-unavailable. Twice: the first manifest stands.
+ * more. Fails: store-incomplete, owner-outdated, label-taken, repository-unavailable. Twice: the first manifest stands.
  */
 export const writeManifest =
   (deps: ActivityDeps) =>
@@ -63,16 +56,17 @@ export const writeManifest =
     const manifest: Manifest = {
       format: 1,
       ...{ label: input.label, kind: 'hot', database: input.database, timeline: input.timeline },
-      ...{ runId: run.runId, workflowId: run.workflowId, createdAtMs: input.startedAtMs },
+      ...{ runId: run.runId, workflowId: run.workflowId, createdAtMs: input.startedAtMs, writtenAtMs: Date.now() },
       ...{ serverVersion: input.serverVersion, ownership, segments, records: recordsOf(segments) },
       ...{ machines: state.machines, instances: state.instances, stateDigest: state.stateDigest },
+      bytesStored: added.storedBytes,
       restorable: continuityOf(extents.map((extent) => extent.segment)).restorable,
       ...{ pin: input.pin, attachments, warnings },
     };
-    await requireOwner(deps, input.database);
     await run.checkOpen();
-    await putSealed(repository, manifestKey(input.database, input.label), { schema: manifestSchema, value: manifest });
-    return summaryOf(manifest, { repository: input.repository, extents, added });
+    const left = await followHistory(deps, input.database, input.timeline);
+    const written = await putManifest(repository, manifest);
+    return { ...summaryOf(written, { repository: input.repository, extents, added }), warnings: left === undefined ? [] : [left] };
   };
 
 type Added = { pieces: number; storedBytes: number; plainBytes: number };
@@ -116,7 +110,10 @@ function knownRanges(manifest: Manifest | undefined): Map<string, ManifestRange>
   return known;
 }
 
-function summaryOf(manifest: Manifest, of: { repository: string; extents: readonly Extent[]; added: Added }): WrittenManifest {
+function summaryOf(
+  manifest: Manifest,
+  of: { repository: string; extents: readonly Extent[]; added: Added },
+): Omit<WrittenManifest, 'warnings'> {
   const { kind, label, timeline, records, machines, instances, stateDigest, restorable, pin } = manifest;
   return {
     ...{ kind, label, repository: of.repository, timeline, extents: summariseExtents(of.extents) },

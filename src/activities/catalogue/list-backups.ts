@@ -3,6 +3,7 @@ import type { RecoveryTest } from '../../config/repository-json/recovery-test.ts
 import { type DescribeDatabaseResult, UNTESTED_MAX } from '../../contract/describe-database.ts';
 import type { BackupRow, ListBackupsResult } from '../../contract/list-backups.ts';
 import { summariseExtents } from '../../core/backup/extents-summary.ts';
+import { laterByClock } from '../../core/backup/history.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { type CheckFact, standingOf } from '../../core/backup/standing.ts';
 import { isObjectDamage, isVerdictOnBackup } from '../../core/errors/object-damage.ts';
@@ -11,17 +12,20 @@ import type { Repository } from '../../io/repository/repository.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
 import { readTests } from '../recovery-test/record-test.ts';
-import { listLabels, readManifest } from '../stored/backups.ts';
+import { readBackupHistory, readManifest, selectable } from '../stored/backups.ts';
 import { findOwner, formerOwners } from '../stored/ownership.ts';
 import { readTimelines } from '../stored/timelines.ts';
 import { readVerifications } from '../verify/record-verification.ts';
 
 export type ListBackupsQuery = { database: string; repository?: string; limit: number };
-export type ListedBackups = Pick<ListBackupsResult, 'repository' | 'backups' | 'total' | 'unreadable'>;
+export type ListedBackups = Pick<ListBackupsResult, 'repository' | 'backups' | 'total' | 'unreadable' | 'laterByClock'>;
 export type DescribedDatabase = Omit<DescribeDatabaseResult, 'outcome' | 'runId' | 'database' | 'warnings' | 'stale'> & {
   /** Absent where there are none. */
   formerOwners?: { agent: string; installationId: string }[];
 };
+
+/** So many labels are enough for a warning. */
+const LATER_MAX = 5;
 
 /** Each is asked for its server. */
 const FORMER_OWNERS_MAX = 5;
@@ -32,16 +36,18 @@ export const readBackups =
   async ({ database, repository: wanted, limit }: ListBackupsQuery): Promise<ListedBackups> => {
     const name = repositoryName(databaseSettings(deps.config, database), wanted);
     const repository = await deps.openRepository(name);
-    const labels = await listLabels(repository, database);
+    const stored = await readBackupHistory(deps, repository, database);
     const facts = await readFacts(repository, database);
     const backups: BackupRow[] = [];
     const unreadable: string[] = [];
-    for (const label of labels.slice(-limit).reverse()) {
+    for (const { label, isInUse } of selectable(stored).slice(0, limit)) {
       const manifest = await readableManifest(repository, database, label);
       if (manifest === undefined) unreadable.push(label);
-      else backups.push(rowOf(manifest, facts.get(label) ?? []));
+      else backups.push(rowOf(manifest, isInUse, facts.get(label) ?? []));
     }
-    return { repository: name, backups, total: labels.length, unreadable };
+    const laterByItsClock = laterByClock(stored.backups).map(({ label }) => label);
+    const total = stored.backups.length + stored.unplaced.length;
+    return { repository: name, backups, total, unreadable, laterByClock: laterByItsClock.slice(0, LATER_MAX) };
   };
 
 /** How well the database is protected. Fails: unknown-database, unknown-repository, repository-unavailable. */
@@ -59,11 +65,11 @@ export const describeProtection =
       owner: owner === undefined ? null : { agent: owner.agent, installationId: owner.installationId, generation: owner.generation },
       timelines: (await readTimelines(repository, database)).size,
       backups: listed.total,
-      latest: listed.backups[0] ?? null,
+      latest: listed.backups.find(({ isInUse }) => isInUse) ?? null,
       freeBytes: (await repository.freeBytes()) ?? null,
       tested: newestTest(held),
       testFailed: failedTest(tests),
-      untested: await untestedLabels(repository, database, held),
+      untested: await untestedLabels(deps, { repository, database, held }),
       ...(former.length === 0 ? {} : { formerOwners: former.map(({ agent, installationId }) => ({ agent, installationId })) }),
     };
   };
@@ -80,10 +86,11 @@ async function readFacts(repository: Repository, database: string): Promise<Map<
   return facts;
 }
 
-function rowOf(manifest: Manifest, facts: readonly CheckFact[]): BackupRow {
-  const { label, timeline, records, machines, instances, stateDigest, restorable } = manifest;
+function rowOf(manifest: Manifest, isInUse: boolean, facts: readonly CheckFact[]): BackupRow {
+  const { label, timeline, records, machines, instances, stateDigest, restorable, createdAtMs, bytesStored } = manifest;
   const extents = summariseExtents(promisedExtents(manifest.segments));
-  return { label, timeline, extents, records, machines, instances, stateDigest, restorable, ...standingOf(facts) };
+  const held = { timeline, extents, records, machines, instances, stateDigest, restorable };
+  return { label, isInUse, createdAtMs, bytesStored, ...held, ...standingOf(facts) };
 }
 
 function failedTest(tests: readonly RecoveryTest[]): DescribedDatabase['testFailed'] {
@@ -99,9 +106,12 @@ function newestTest(held: readonly RecoveryTest[]): DescribedDatabase['tested'] 
 }
 
 /** The newest first, and no more than fit a payload. */
-async function untestedLabels(repository: Repository, database: string, held: readonly RecoveryTest[]): Promise<string[]> {
+async function untestedLabels(
+  deps: ActivityDeps,
+  { repository, database, held }: { repository: Repository; database: string; held: readonly RecoveryTest[] },
+): Promise<string[]> {
   const untested: string[] = [];
-  for (const label of (await listLabels(repository, database)).reverse()) {
+  for (const { label } of selectable(await readBackupHistory(deps, repository, database))) {
     if (untested.length === UNTESTED_MAX) break;
     const tests = held.filter((test) => test.label === label);
     if (!(await isTested(repository, { database, label, tests }))) untested.push(label);

@@ -1,9 +1,6 @@
 import { join } from 'node:path';
-import { summariseExtents } from '../../core/backup/extents-summary.ts';
-import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { descendsFrom } from '../../core/repository/timeline-lineage.ts';
-import { parseWalOffset } from '../../core/wal/wal-offset.ts';
 import { readTimelineFile } from '../../io/data-directory/timeline-file.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import { walStats } from '../../io/rstmdb/server.ts';
@@ -11,7 +8,7 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { withServer } from '../server/rstmdb-connection.ts';
-import { listLabels, readManifest } from '../stored/backups.ts';
+import { readBackupHistory } from '../stored/backups.ts';
 import { inEachRepository, requireOneAnswer } from '../stored/each-repository.ts';
 import { readTimelines } from '../stored/timelines.ts';
 
@@ -30,7 +27,7 @@ export const inspectLiveDatabase =
       const { latestOffset } = await withServer(settings.server, options, walStats);
       const timeline = (await readTimelineFile(join(settings.dataDir, 'wal')))?.timeline;
       const verdicts = await inEachRepository(deps, database, (repository) =>
-        holdsNewest(repository, database, { timeline, latestOffset }),
+        holdsNewest(deps, { repository, database, live: { timeline, latestOffset } }),
       );
       requireOneAnswer(verdicts);
       return { isUp: true, isAsNew: verdicts.answers.every(({ found }) => found) };
@@ -42,13 +39,15 @@ export const inspectLiveDatabase =
 
 export type LiveState = { timeline: string | undefined; latestOffset: bigint | undefined };
 
-/** Whether a log of that history and end holds all that the newest backup holds. */
-export async function holdsNewest(repository: Repository, database: string, live: LiveState): Promise<boolean> {
-  const label = (await listLabels(repository, database)).at(-1);
-  if (label === undefined) return true;
+type Asked = { repository: Repository; database: string; live: LiveState };
+
+/** Whether a log of that history and end holds all that the newest backup of the history in use holds. */
+export async function holdsNewest(deps: ActivityDeps, { repository, database, live }: Asked): Promise<boolean> {
+  const newest = (await readBackupHistory(deps, repository, database)).backups.find(({ isInUse }) => isInUse);
+  if (newest === undefined) return true;
   if (live.timeline === undefined) return false;
-  const { timeline, segments } = await readManifest(repository, database, label);
-  if (live.timeline !== timeline) return descendsFrom(await readTimelines(repository, database), live.timeline, timeline);
-  const { end } = summariseExtents(promisedExtents(segments));
-  return (live.latestOffset ?? 0n) >= (parseWalOffset(end) ?? 0n);
+  if (live.timeline !== newest.timeline) {
+    return descendsFrom(await readTimelines(repository, database), live.timeline, newest.timeline);
+  }
+  return (live.latestOffset ?? 0n) >= newest.end;
 }

@@ -4,7 +4,7 @@ import { chooseLabel, choosePosition, type LogPosition } from '../../core/backup
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
 import { requireRestorable } from '../restore/plan-restore.ts';
-import { listLabels, readManifest } from '../stored/backups.ts';
+import { readBackupHistory, readManifest, selectable } from '../stored/backups.ts';
 
 export type ChooseTestPointInput = { database: string; repository?: string; backup: string; seed: number };
 export type TestPoint = { label: string; repository: string; /** Absent: the backup's end. */ position?: LogPosition };
@@ -18,9 +18,9 @@ export const chooseTestPoint =
   async ({ database, repository: wanted, backup, seed }: ChooseTestPointInput): Promise<TestPoint> => {
     const name = repositoryName(databaseSettings(deps.config, database), wanted);
     const repository = await deps.openRepository(name);
-    const labels = await listLabels(repository, database);
-    const isRandom = backup === 'random' && labels.length > 0;
-    const label = isRandom ? chooseLabel(labels, seed) : selectBackup(labels, backup);
+    const backups = selectable(await readBackupHistory(deps, repository, database));
+    const isRandom = backup === 'random' && backups.length > 0;
+    const label = isRandom ? chooseLabel(backups.map((each) => each.label).sort(), seed) : selectBackup(backups, backup);
     const manifest = await readManifest(repository, database, label);
     requireRestorable(manifest);
     return { label, repository: name, ...(isRandom ? { position: choosePosition(promisedExtents(manifest.segments), seed) } : {}) };

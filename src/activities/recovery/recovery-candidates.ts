@@ -1,14 +1,19 @@
 import type { Manifest } from '../../config/repository-json/manifest.ts';
+import type { Timeline } from '../../config/repository-json/timeline.ts';
 import { nothingRecoverable, type SkippedState } from '../../contract/disaster-recovery.ts';
 import { type ExtentsSummary, summariseExtents } from '../../core/backup/extents-summary.ts';
+import type { BackupPosition } from '../../core/backup/backup-position.ts';
+import { orderBackups, type Placed } from '../../core/backup/history.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { selectBackup } from '../../core/backup/selection.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
 import { requireRestorable } from '../restore/plan-restore.ts';
-import { listLabels, readManifest } from '../stored/backups.ts';
+import { readManifest, readPositions } from '../stored/backups.ts';
+import { findOwner } from '../stored/ownership.ts';
 import { planSegments } from '../stored/planned-segments.ts';
+import { readTimelines } from '../stored/timelines.ts';
 
 /** A state that, by what is listed, can be recovered; reading it may still say otherwise. */
 export type Candidate = { label: string; repository: string; extents: ExtentsSummary; records: number; createdAtMs: number };
@@ -35,11 +40,10 @@ export const findCandidates =
     const names = wanted === undefined ? databaseSettings(deps.config, database).repositories : [wanted];
     const usable: Candidate[] = [];
     const skipped: SkippedState[] = [];
-    const listed = await newestLabels(deps, database, { names, skipped });
+    const { newer, wanted: listed } = fromTarget(await listStates(deps, database, { names, skipped }), target);
     if (listed.length === 0) throw nothingRecoverable(database, skipped);
-    const wantedFrom = listed.findIndex(({ label }) => label === labelOfTarget(listed, target));
-    let newest = await firstReadable(deps, database, listed.slice(0, wantedFrom));
-    for (const { label, repository } of listed.slice(wantedFrom)) {
+    let newest = await firstReadable(deps, database, newer);
+    for (const { label, repository } of listed) {
       if (usable.length >= CANDIDATES_MAX) break;
       try {
         const manifest = await readManifest(await deps.openRepository(repository), database, label);
@@ -56,31 +60,54 @@ export const findCandidates =
     return { usable, skipped: skipped.slice(0, CANDIDATES_MAX), ...(newest === undefined ? {} : { newest }) };
   };
 
-type Labels = { label: string; repository: string }[];
+type State = BackupPosition & { repository: string };
+type Labelled = { label: string; repository: string };
+type States = {
+  placed: State[];
+  /** Their manifests can't be read, and nothing else tells how new they are. */ unplaced: Labelled[];
+  timelines: ReadonlyMap<string, Timeline>;
+  inUse: string | undefined;
+};
 
-/** A label in two repositories is tried in the first of them first. */
-async function newestLabels(deps: ActivityDeps, database: string, of: { names: string[]; skipped: SkippedState[] }): Promise<Labels> {
-  const labels: Labels = [];
-  for (const repository of of.names) {
+/** What lies in any of the repositories; one that is away is skipped. */
+async function listStates(deps: ActivityDeps, database: string, of: { names: string[]; skipped: SkippedState[] }): Promise<States> {
+  const placed: State[] = [];
+  const unplaced: Labelled[] = [];
+  const timelines = new Map<string, Timeline>();
+  for (const name of of.names) {
     try {
-      for (const label of await listLabels(await deps.openRepository(repository), database)) labels.push({ label, repository });
+      const repository = await deps.openRepository(name);
+      const found = await readPositions(repository, database);
+      placed.push(...found.positions.map((position) => ({ ...position, repository: name })));
+      unplaced.push(...found.unplaced.map((label) => ({ label, repository: name })));
+      for (const [id, timeline] of await readTimelines(repository, database)) if (!timelines.has(id)) timelines.set(id, timeline);
     } catch (error) {
-      of.skipped.push({ label: '*', repository, ...reasonOf(error) });
+      of.skipped.push({ label: '*', repository: name, ...reasonOf(error) });
     }
   }
-  return labels.sort(
-    (left, right) => right.label.localeCompare(left.label, 'en') || of.names.indexOf(left.repository) - of.names.indexOf(right.repository),
-  );
+  if (placed.length + unplaced.length === 0) return { placed, unplaced, timelines, inUse: undefined };
+  return { placed, unplaced, timelines, inUse: (await findOwner(deps, database)).owner?.timeline };
 }
 
-/** A label in two repositories is one backup. */
-function labelOfTarget(listed: Labels, target: string): string {
-  const labels = new Set(listed.map(({ label }) => label).reverse());
-  return selectBackup([...labels], target);
+/**
+ * The states to try, the newest first; a label in two repositories is tried in the first of them first. Nothing of an
+ * abandoned history, unless the target is: then what was abandoned with it counts. Fails: backup-not-found.
+ */
+function fromTarget({ placed, unplaced, timelines, inUse }: States, target: string): { newer: Labelled[]; wanted: Labelled[] } {
+  const ordered = orderBackups(placed, timelines, inUse);
+  const all: (Labelled & Placed)[] = [...ordered, ...unplaced.map((state) => ({ ...state, isInUse: false }))];
+  if (all.length === 0) return { newer: [], wanted: [] };
+  const label = selectBackup([...new Map(all.map((state) => [state.label, state])).values()], target);
+  const chosen = ordered.find((state) => state.label === label);
+  if (chosen === undefined) return { newer: [], wanted: unplaced.filter((state) => state.label === label) };
+  const history = chosen.isInUse ? ordered : orderBackups(placed, timelines, chosen.timeline);
+  const states = history.filter(({ isInUse }) => isInUse);
+  const at = states.findIndex((state) => state.label === label);
+  return { newer: states.slice(0, at), wanted: [...states.slice(at), ...(target === 'latest' ? unplaced : [])] };
 }
 
 /** What is newer than the target isn't tried, but tells how much is given up. */
-async function firstReadable(deps: ActivityDeps, database: string, labels: Labels): Promise<Candidate | undefined> {
+async function firstReadable(deps: ActivityDeps, database: string, labels: Labelled[]): Promise<Candidate | undefined> {
   for (const { label, repository } of labels) {
     try {
       return candidateOf(await readManifest(await deps.openRepository(repository), database, label), repository);

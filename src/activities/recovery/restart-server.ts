@@ -63,7 +63,9 @@ async function continuesNewest(deps: ActivityDeps, database: string, { dataDir, 
   const last = (await listSegments(join(dataDir, 'wal')))?.at(-1);
   if (last === undefined || timeline === null) return false;
   const latestOffset = makeWalOffset(last.segment, last.sizeBytes);
-  const verdicts = await inEachRepository(deps, database, (repository) => holdsNewest(repository, database, { timeline, latestOffset }));
+  const verdicts = await inEachRepository(deps, database, (repository) =>
+    holdsNewest(deps, { repository, database, live: { timeline, latestOffset } }),
+  );
   return verdicts.answers.length > 0 && verdicts.answers.every(({ found }) => found);
 }
 

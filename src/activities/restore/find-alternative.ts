@@ -1,13 +1,13 @@
 import type { Manifest } from '../../config/repository-json/manifest.ts';
 import type { Alternative } from '../../core/backup/alternative.ts';
-import { selectBackup } from '../../core/backup/selection.ts';
+import { selectBackup, type Selectable } from '../../core/backup/selection.ts';
 import { isObjectDamage } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { backupsPrefix, databaseKey, labelOfManifestKey, manifestKey } from '../../core/repository/object-keys.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
-import { listLabels, readManifest } from '../stored/backups.ts';
+import { readBackupHistory, readManifest, selectable } from '../stored/backups.ts';
 import { planSegments } from '../stored/planned-segments.ts';
 
 export type FindAlternativeInput = {
@@ -27,21 +27,27 @@ export const findAlternative =
   async ({ database, repository: wanted, backup, damagedKey }: FindAlternativeInput): Promise<Alternative | null> => {
     if (![backupsPrefix(database), databaseKey(database, 'wal/')].some((prefix) => damagedKey.startsWith(prefix))) return null;
     const repository = await deps.openRepository(repositoryName(databaseSettings(deps.config, database), wanted));
-    const labels = await listLabels(repository, database);
-    const label = labelOfManifestKey(damagedKey) ?? selectBackup(labels, backup);
+    const backups = selectable(await readBackupHistory(deps, repository, database));
+    const label = labelOfManifestKey(damagedKey) ?? selectBackup(backups, backup);
     if (damagedKey !== manifestKey(database, label)) {
       const manifest = await readableManifest(repository, database, label);
       if (manifest !== undefined && (await isWhole(repository, manifest, damagedKey))) {
         return { kind: (await needs(repository, manifest, damagedKey)) ? 'other-cover' : 'same', label };
       }
     }
-    for (const older of labels.filter((candidate) => candidate < label).reverse()) {
+    for (const older of olderThan(label, backups)) {
       const manifest = await readableManifest(repository, database, older);
       if (manifest === undefined || manifest.restorable === 'no' || (await needs(repository, manifest, damagedKey))) continue;
       if (await isWhole(repository, manifest, damagedKey)) return { kind: 'older', label: older };
     }
     return { kind: 'none' };
   };
+
+/** In the order in which they would be wanted; those that nobody can place come last. */
+function olderThan(label: string, backups: Selectable): string[] {
+  const labels = backups.map((backup) => backup.label);
+  return labels.slice(labels.indexOf(label) + 1);
+}
 
 /** Whether a restore would read the object now. */
 async function needs(repository: Repository, manifest: Manifest, key: string): Promise<boolean> {

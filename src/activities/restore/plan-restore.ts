@@ -78,7 +78,7 @@ async function newPlan(deps: ActivityDeps, { input, repository, name, key }: New
   const { database, takeover } = input;
   const settings = databaseSettings(deps.config, database);
   const inPlace = input.toDataDir === undefined;
-  const manifest = await findBackup(repository, database, input.backup);
+  const manifest = await findBackup(deps, { repository, database }, input.backup);
   requireRestorable(manifest);
   const dataDir = input.toDataDir ?? settings.dataDir;
   if (inPlace) await checkPlace(deps.config, database);

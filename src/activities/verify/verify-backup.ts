@@ -2,7 +2,7 @@ import type { VerifyLevel } from '../../contract/verify-backup.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { findBackup } from '../stored/backups.ts';
+import { findBackup, readManifest } from '../stored/backups.ts';
 import type { Verification, Verified } from './verification.ts';
 import { verifyAttachments } from './verify-attachments.ts';
 import { verifyChecksums } from './verify-checksums.ts';
@@ -15,7 +15,7 @@ export const chooseBackup =
   (deps: ActivityDeps) =>
   async (input: { database: string; repository?: string; backup: string }): Promise<{ label: string; repository: string }> => {
     const name = repositoryName(databaseSettings(deps.config, input.database), input.repository);
-    const manifest = await findBackup(await deps.openRepository(name), input.database, input.backup);
+    const manifest = await findBackup(deps, { repository: await deps.openRepository(name), database: input.database }, input.backup);
     return { label: manifest.label, repository: name };
   };
 
@@ -27,7 +27,7 @@ export const verifyStoredBackup =
   (deps: ActivityDeps) =>
   async (input: VerifyInput, run: RunPort): Promise<Verified> => {
     const repository = await deps.openRepository(input.repository);
-    const manifest = await findBackup(repository, input.database, input.label);
+    const manifest = await readManifest(repository, input.database, input.label);
     const verification: Verification = { deps, repository, manifest, run };
     const checksums = await verifyChecksums(verification);
     const attachmentsRead = await verifyAttachments(verification);

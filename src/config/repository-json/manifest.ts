@@ -28,7 +28,10 @@ export const manifestSchema = z.object({
   timeline: timelineId,
   runId: z.string(),
   workflowId: z.string(),
+  /** When the backup began, by the orchestrator's clock; its label says the same. */
   createdAtMs: z.int(),
+  /** By the clock of the agent that wrote this. */
+  writtenAtMs: z.int(),
   serverVersion: z.string(),
   /** Numeric owner and modes of wal/, for a host that has lost them. */
   ownership: z.object({ uid: count, gid: count, folderMode: count, fileMode: count }),
@@ -37,6 +40,8 @@ export const manifestSchema = z.object({
   machines: count,
   instances: count,
   stateDigest: sha256Hex,
+  /** What the run added to the repository's log. */
+  bytesStored: sizeBytes,
   restorable: z.enum(['from-log', 'from-baseline', 'no']),
   pin: z.enum(['links', 'descriptors']),
   attachments: z.array(attachment),

@@ -1,7 +1,10 @@
 /** How a backup was made; the last part of its label. */
 export type BackupKind = 'hot';
 
-/** `20261124T101500Z-hot`: labels sort by time. `attempt` 1 has no suffix; later ones get `-2`, `-3`, … */
+/**
+ * `20261124T101500Z-hot`: a name for people, by the clock when the backup begins; it decides nothing. `attempt` 1 has no suffix; later ones
+ * get `-2`, `-3`, …
+ */
 export function backupLabel(startedAtMs: number, kind: BackupKind, attempt: number): string {
   const time = new Date(startedAtMs)
     .toISOString()

@@ -5,7 +5,7 @@ import type { Piece } from './piece.ts';
 /** A timeline, and up to where its bytes belong to the timeline that is asked about. */
 export type Ancestor = { timeline: string; /** Undefined: without a limit. */ untilBytes?: ReadonlyMap<SegmentId, number> };
 
-type TimelineNode = { timeline: string; parent: { timeline: string; extents: readonly Extent[] } | null };
+export type TimelineNode = { timeline: string; parent: { timeline: string; extents: readonly Extent[] } | null };
 
 /** The timeline itself first, then its parents, each cut at the fork; undefined where one is not known. */
 export function lineageOf(timelines: ReadonlyMap<string, TimelineNode>, timeline: string): Ancestor[] | undefined {

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import type { ActivityDeps } from '../../activities/activity-deps.ts';
-import { listLabels, readManifest } from '../../activities/stored/backups.ts';
 import { checkDataDirectoryIsServers } from '../../activities/backup/data-directory-check.ts';
 import { timelineOfData } from '../../activities/backup/data-timeline.ts';
 import { databaseSettings, repositoryName } from '../../activities/database-settings.ts';
@@ -19,7 +18,7 @@ import { localDeps } from './local-deps.ts';
 export type AdoptOptions = {
   configFile: string | undefined;
   database: string;
-  /** Although the present owner's agent answers, or the newest backup is of another history. */
+  /** Although the present owner's agent answers, or goes on with another history. */
   force: boolean;
 };
 
@@ -42,7 +41,7 @@ export async function adoptDatabase({ configFile, database, force }: AdoptOption
     if (previous === undefined) throw unowned(database);
     const claim = { agent: deps.agent, temporal: { clusterId: temporal.clusterId, namespace: temporal.namespace } };
     if (isSame(previous, claim)) return { outcome: 'not-needed', database, previous, owner: previous };
-    const timeline = await provenTimeline({ deps, database, settings, repository, force });
+    const timeline = await provenTimeline({ deps, database, settings, repository, previous: force ? undefined : previous });
     if (!force) await requireSilent(previous, deps, temporal);
     const owner = ownerOf(claim, { generation: previous.generation + 1, timeline });
     await claimEverywhere(deps, database, owner);
@@ -64,25 +63,33 @@ function ownerOf({ agent, temporal }: Claim, { generation, timeline }: { generat
   return { format: 1, generation, agent: name, installationId, temporal, timeline, claimedAtMs: Date.now() };
 }
 
-type Place = { deps: ActivityDeps; database: string; settings: DatabaseConfig; repository: Repository; force: boolean };
+type Place = {
+  deps: ActivityDeps;
+  database: string;
+  settings: DatabaseConfig;
+  repository: Repository;
+  /** Undefined: whatever history it went on with. */ previous: Owner | undefined;
+};
 
 /** The directory is the running server's own, and continues what is stored. */
-async function provenTimeline({ deps, database, settings, repository, force }: Place): Promise<string> {
+async function provenTimeline({ deps, database, settings, repository, previous }: Place): Promise<string> {
   await withServer(settings.server, { timing: deps.config.timing }, (client) => checkDataDirectoryIsServers(settings, client));
   const timeline = await timelineOfData(repository, database, settings);
-  if (!force) await requireNewestHistory(repository, database, { timeline, walDir: join(settings.dataDir, 'wal') });
+  if (previous !== undefined)
+    await requireHistoryInUse(repository, previous, { database, timeline, walDir: join(settings.dataDir, 'wal') });
   return timeline;
 }
 
+type Data = { database: string; timeline: string; walDir: string };
+
 /** A host that comes back after its database was recovered elsewhere holds a history that has ended. Fails: timeline-diverged. */
-async function requireNewestHistory(repository: Repository, database: string, data: { timeline: string; walDir: string }): Promise<void> {
-  const label = (await listLabels(repository, database)).at(-1);
-  if (label === undefined) return;
-  const { timeline } = await readManifest(repository, database, label);
-  const lineage = lineageOf(await readTimelines(repository, database), data.timeline) ?? [];
-  if (lineage.some((ancestor) => ancestor.timeline === timeline)) return;
-  const sentence = `${data.walDir} holds timeline ${data.timeline}, and the newest backup, ${label}, is of timeline ${timeline}`;
-  throw new RstowError('timeline-diverged', `${sentence}; --force takes the database over anyway`, { details: { label, timeline } });
+async function requireHistoryInUse(repository: Repository, previous: Owner, { database, timeline, walDir }: Data): Promise<void> {
+  const lineage = lineageOf(await readTimelines(repository, database), timeline) ?? [];
+  if (lineage.some((ancestor) => ancestor.timeline === previous.timeline)) return;
+  const sentence = `${walDir} holds timeline ${timeline}, and database "${database}" goes on with timeline ${previous.timeline}`;
+  throw new RstowError('timeline-diverged', `${sentence}; --force takes the database over anyway`, {
+    details: { timeline, inUse: previous.timeline },
+  });
 }
 
 /** Fails: owner-outdated, where another installation is at work. */

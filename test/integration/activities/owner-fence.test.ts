@@ -9,7 +9,7 @@ import { planRestore } from '../../../src/activities/restore/plan-restore.ts';
 import { stageWal } from '../../../src/activities/restore/stage-wal.ts';
 import { nameSwap, rollBack, swapIn, type SwapInput } from '../../../src/activities/restore/swap-in.ts';
 import type { RunPort } from '../../../src/activities/run-port.ts';
-import { listLabels } from '../../../src/activities/stored/backups.ts';
+import { readPositions } from '../../../src/activities/stored/backups.ts';
 import { claimOwnership } from '../../../src/activities/stored/ownership.ts';
 import type { Manifest } from '../../../src/config/repository-json/manifest.ts';
 import { ownerKey } from '../../../src/core/repository/object-keys.ts';
@@ -73,7 +73,8 @@ describe('a backup', () => {
   it('that has stored its pieces by then writes no manifest', async () => {
     await write('stored for nothing');
     await expect(backUp(stack, { afterPin: otherHostTakesOver })).rejects.toMatchObject(OUTDATED);
-    expect(await listLabels(await stack.openRepository(), DATABASE)).toEqual([backup.label]);
+    const { positions } = await readPositions(await stack.openRepository(), DATABASE);
+    expect(positions.map(({ label }) => label)).toEqual([backup.label]);
     await expectNothingLeft(stack.dataDir);
   });
 });

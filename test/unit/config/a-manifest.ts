@@ -11,6 +11,7 @@ export const manifest: Manifest = {
   runId: 'run',
   workflowId: 'rstow/orders/hotBackup/1',
   createdAtMs: 1_795_515_300_000,
+  writtenAtMs: 1_795_515_360_000,
   serverVersion: '0.3.0',
   ownership: { uid: 0, gid: 0, folderMode: 0o755, fileMode: 0o644 },
   segments: [
@@ -23,6 +24,7 @@ export const manifest: Manifest = {
   machines: 1,
   instances: 2,
   stateDigest: 'cd'.repeat(32),
+  bytesStored: 100,
   restorable: 'from-log',
   pin: 'links',
   attachments: [{ name: 'machines.json.zst', storedBytes: 100, storedSha256: 'ef'.repeat(32) }],

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { listLabels, readManifest } from '../../../../src/activities/stored/backups.ts';
+import { positionOf, readManifest, readPositions } from '../../../../src/activities/stored/backups.ts';
 import { manifestSchema } from '../../../../src/config/repository-json/manifest.ts';
 import { manifestKey } from '../../../../src/core/repository/object-keys.ts';
 import { createMemoryRepository } from '../../../../src/io/repository/memory-repository.ts';
@@ -88,8 +88,8 @@ describe('a manifest in another one’s place', () => {
 
 it('lists a backup only once its manifest is there', async () => {
   const repository = await holding('{}', `databases/orders/backups/${manifest.label}/run.json`);
-  expect(await listLabels(repository, 'orders')).toEqual([]);
+  expect(await readPositions(repository, 'orders')).toEqual({ positions: [], unplaced: [] });
   await repository.put(key, sealed);
-  expect(await listLabels(repository, 'orders')).toEqual([manifest.label]);
+  expect(await readPositions(repository, 'orders')).toEqual({ positions: [positionOf(manifest)], unplaced: [] });
   await expect(readManifest(repository, 'orders', 'gone')).rejects.toMatchObject({ code: 'backup-not-found' });
 });

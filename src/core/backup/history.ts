@@ -1,0 +1,100 @@
+import type { BackupPosition } from './backup-position.ts';
+import { type Ancestor, lineageOf, type TimelineNode } from '../repository/timeline-lineage.ts';
+import type { SegmentId } from '../wal/segment-id.ts';
+import { makeWalOffset } from '../wal/wal-offset.ts';
+
+export type Placed = {
+  /** Whether it belongs to the history in use; else a restore or a recovery has left its history. */
+  isInUse: boolean;
+};
+export type PlacedBackup = BackupPosition & Placed;
+
+/**
+ * The newest first: those of the history in use, by how much of it they hold, then those of abandoned histories.
+ * `inUse` is the timeline that the owner's data directory continues; where it is not known, the timeline that was begun
+ * last among those with a backup counts. Equal ones stay in their order.
+ */
+export function orderBackups<Position extends BackupPosition>(
+  positions: readonly Position[],
+  timelines: ReadonlyMap<string, TimelineNode>,
+  inUse: string | undefined,
+): (Position & Placed)[] {
+  const lineage = lineageInUse(positions, timelines, inUse);
+  const depthOf = (position: Position): number => lineage.findIndex((ancestor) => isPartOf(position, ancestor));
+  return positions
+    .map((position) => ({ position, depth: depthOf(position) }))
+    .sort((one, other) => byDepth(one.depth, other.depth) || byLog(one, other))
+    .map(({ position, depth }) => ({ ...position, isInUse: depth >= 0 }));
+}
+
+/**
+ * The backups of the history in use that the clock puts after a newer one: it was wrong when one of the two was made.
+ * `backups` as `orderBackups` gives them.
+ */
+export function laterByClock(backups: readonly PlacedBackup[]): PlacedBackup[] {
+  let earliestMs = Number.POSITIVE_INFINITY;
+  const later: PlacedBackup[] = [];
+  for (const backup of backups.filter(({ isInUse }) => isInUse)) {
+    if (backup.writtenAtMs > earliestMs) later.push(backup);
+    earliestMs = Math.min(earliestMs, backup.writtenAtMs);
+  }
+  return later;
+}
+
+function lineageInUse(
+  positions: readonly BackupPosition[],
+  timelines: ReadonlyMap<string, TimelineNode>,
+  inUse: string | undefined,
+): Ancestor[] {
+  const known = inUse === undefined ? undefined : lineageOf(timelines, inUse);
+  if (known !== undefined) return known;
+  const last = positions.map(({ timeline }) => timeline).sort(byNumber)[0];
+  if (last === undefined) return [];
+  return lineageOf(timelines, last) ?? [{ timeline: last }];
+}
+
+/** Whether the whole backup lies before the fork at which its timeline was left. */
+function isPartOf({ timeline, end, sizeBytes }: BackupPosition, ancestor: Ancestor): boolean {
+  if (timeline !== ancestor.timeline) return false;
+  if (ancestor.untilBytes === undefined) return true;
+  const fork = logOf(ancestor.untilBytes);
+  return end < fork.end || (end === fork.end && sizeBytes <= fork.sizeBytes);
+}
+
+function logOf(untilBytes: ReadonlyMap<SegmentId, number>): { end: bigint; sizeBytes: number } {
+  let end = 0n;
+  let sizeBytes = 0;
+  for (const [segment, endBytes] of untilBytes) {
+    const here = makeWalOffset(segment, endBytes);
+    if (endBytes > 0 && here > end) end = here;
+    sizeBytes += endBytes;
+  }
+  return { end, sizeBytes };
+}
+
+/** A child's backup holds the parent's log up to the fork, and is newer for that; below 0 is an abandoned history. */
+function byDepth(one: number, other: number): number {
+  return Number(one < 0) - Number(other < 0) || Math.max(one, 0) - Math.max(other, 0);
+}
+
+type Compared = { position: BackupPosition };
+
+function byLog({ position: one }: Compared, { position: other }: Compared): number {
+  return (
+    byNumber(one.timeline, other.timeline) ||
+    compare(other.end, one.end) ||
+    compare(other.sizeBytes, one.sizeBytes) ||
+    compare(other.writtenAtMs, one.writtenAtMs) ||
+    compare(other.label, one.label)
+  );
+}
+
+/** The timeline that was begun last comes first. */
+function byNumber(one: string, other: string): number {
+  return Number(other) - Number(one);
+}
+
+function compare<T extends bigint | number | string>(one: T, other: T): number {
+  if (one === other) return 0;
+  return one < other ? -1 : 1;
+}
