@@ -29,6 +29,7 @@ export function benchDeps(folder: { dataDir: string; repositoryDir: string; stat
       lockHolder: async () => undefined,
       terminate: async () => undefined,
     },
+    backupWatch: { schedule: async () => undefined, lastEnded: async () => undefined },
     seenOwners: createSeenOwners(folder.stateDir),
     searchAttributes: false,
     openRepository: createRepositoryOpener(config),

@@ -7,7 +7,9 @@ import { pinWal, unpinWal } from './backup/pinned-segments.ts';
 import { checkBackup, prepareBackup } from './backup/prepare-backup.ts';
 import { storeSegments } from './backup/store-segments.ts';
 import { writeManifest } from './backup/write-manifest.ts';
-import { describeProtection, readBackups } from './catalogue/list-backups.ts';
+import { describeProtection } from './catalogue/describe-protection.ts';
+import { inspectHost } from './catalogue/inspect-host.ts';
+import { readBackups } from './catalogue/list-backups.ts';
 import { inspectLiveDatabase } from './catalogue/live-database.ts';
 import { knowDatabase, locate, locateAnywhere } from './catalogue/locate.ts';
 import { endBackup, endRunOfLostOwner, findLockHolder } from './catalogue/lock-holder.ts';
@@ -85,6 +87,7 @@ export const verbs = {
 
   readBackups,
   describeProtection,
+  inspectHost,
 };
 
 type Verbs = typeof verbs;

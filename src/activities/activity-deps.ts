@@ -1,6 +1,7 @@
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { SeenOwners } from '../io/agent-state/seen-owners.ts';
 import type { Repository } from '../io/repository/repository.ts';
+import type { BackupWatch } from './backup-watch.ts';
 import type { RunRegistry } from './run-registry.ts';
 
 /** Which agent this is: a rebuilt host has the same name and another installation. */
@@ -14,6 +15,7 @@ export type ActivityDeps = {
   agent: AgentIdentity;
   temporal: { clusterId: string; namespace: string };
   runs: RunRegistry;
+  backupWatch: BackupWatch;
   /** For when a repository can't be read; @see findOwner. */
   seenOwners: SeenOwners;
   /** False where the namespace refused rstow's search attributes: workflows then upsert none. */

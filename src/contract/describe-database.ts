@@ -1,3 +1,4 @@
+import type { ProtectionGap, ScheduleFacts, ServerFacts } from '../core/protection/verdict.ts';
 import type { BackupRow } from './list-backups.ts';
 import type { Parsed } from './input-field.ts';
 import type { CommonResult } from './result.ts';
@@ -36,7 +37,24 @@ export type DescribeDatabaseResult = CommonResult & {
   untested: string[];
   /** Of the former owners whose agents answer. */
   stale: StaleServer[];
+  /** The schedule under the id that rstow gives; null where there is none. */
+  schedule: ScheduleFacts | null;
+  /** The last run of a backup that has come to an end, done or failed; null where Temporal knows none. */
+  lastBackup: EndedBackup | null;
+  /** What the owner's host says; null if its agent doesn't answer. */
+  server: ServerFacts | null;
+  /** What restores have replaced and still keep there. */
+  replaced: ReplacedFolder[];
+  protection: Protection;
 };
+
+/** The last run of a backup that has ended. `failure` is absent where it came to its end. */
+export type EndedBackup = { workflowId: string; endedAtMs: number; failure?: { code: string; sentence: string } };
+
+export type ReplacedFolder = { path: string; sizeBytes: number; keptUntilMs: number };
+
+/** `gaps` say what is missing and what to do; there are none where the database is protected. */
+export type Protection = { isProtected: boolean; gaps: ProtectionGap[] };
 
 /** What a person has to know of it, and to do. */
 export function staleSentence(database: string, { agent, address, owner }: StaleServer): string {

@@ -53,3 +53,6 @@ export const PROGRESS_QUERY = 'progress';
 
 /** Signal to the lock's run, by its holder, when the exclusive part has ended. */
 export const RELEASE_SIGNAL = 'release';
+
+/** Of the schedule that backs a database up: `rstow up` keeps it, or an operator makes it. */
+export const backupScheduleId = (database: string): string => `rstow-${database}-hotBackup`;

@@ -25,7 +25,7 @@ export async function agentProgram({ configFile = DEFAULT_CONFIG_FILE, workflowB
         workflowBundlePath,
         logger: createAgentLogger(),
         signal,
-        onReady: (name) => process.stdout.write(`agent ${name} ready\n`),
+        onReady: ({ name }) => process.stdout.write(`agent ${name} ready\n`),
       }),
     );
     return 0;

@@ -1,10 +1,11 @@
-import type { ActivityDeps } from '../activities/activity-deps.ts';
+import type { ActivityDeps, AgentIdentity } from '../activities/activity-deps.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { createSeenOwners } from '../io/agent-state/seen-owners.ts';
 import { agentIdentity } from './agent-identity.ts';
 import { type Logger, installTemporalRuntime } from './agent-logger.ts';
 import { acquireAgentMutex } from './agent-mutex.ts';
 import { startAgentWorkers } from './agent-workers.ts';
+import { createBackupWatch } from './backup-watch.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { startOwnershipWatch } from './ownership-watch.ts';
 import { recoveryRequester } from './recovery-request.ts';
@@ -23,8 +24,8 @@ export type AgentOptions = {
   logger: Logger;
   /** Aborted: the agent lets its work finish or hands it back, and returns. */
   signal: AbortSignal;
-  /** Called once every queue is polled, with the agent's name. */
-  onReady: (name: string) => void;
+  /** Called once every queue is polled. */
+  onReady: (agent: AgentIdentity) => void;
   /** Makes Temporal answer, where that is the agent's own business; until the agent has ended, nobody else does so. */
   openTemporal?: () => Promise<OpenTemporal>;
 };
@@ -81,6 +82,7 @@ type Served = { identity: ActivityDeps['agent']; temporal: TemporalConnection; e
 async function serve(options: AgentOptions, { identity, temporal, ended }: Served): Promise<void> {
   const { config, configFile, logger, signal } = options;
   const runs = createRunRegistry(temporal);
+  const searchAttributes = await ensureSearchAttributes(temporal, logger);
   const deps: ActivityDeps = {
     config,
     configFile,
@@ -88,7 +90,8 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
     temporal: { clusterId: temporal.clusterId, namespace: temporal.namespace },
     runs,
     seenOwners: createSeenOwners(config.agent.stateDir),
-    searchAttributes: await ensureSearchAttributes(temporal, logger),
+    searchAttributes,
+    backupWatch: createBackupWatch(temporal, searchAttributes),
     openRepository: createRepositoryOpener(config),
   };
   await openRecoveryWebhook({
@@ -103,7 +106,7 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
   try {
     await Promise.race([ownership.firstPass, workers.failed]);
     logger.info({ agent: identity.name, installationId: identity.installationId }, 'ready');
-    if (!signal.aborted) options.onReady(identity.name);
+    if (!signal.aborted) options.onReady(identity);
     await Promise.race([aborted(signal), workers.failed]);
   } finally {
     logger.info('stopping');

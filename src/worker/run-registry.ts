@@ -76,7 +76,7 @@ async function unlessNotFound<T>(answer: Promise<T>): Promise<T | undefined> {
   }
 }
 
-function rethrowUnreachable(error: unknown): never {
+export function rethrowUnreachable(error: unknown): never {
   if (error instanceof WorkflowNotFoundError) throw error;
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   const why = isGrpcServiceError(cause) ? cause.details : String(error);

@@ -1,13 +1,16 @@
+import type { DescribedDatabase } from '../activities/catalogue/describe-protection.ts';
+import type { InspectedHost } from '../activities/catalogue/inspect-host.ts';
 import {
   type DescribeDatabaseInput,
   type DescribeDatabaseResult,
   parseDescribeDatabaseInput,
+  type Protection,
   staleSentence,
 } from '../contract/describe-database.ts';
-import { failedSentence } from '../contract/list-backups.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
+import { protectionGaps } from '../core/protection/verdict.ts';
 import { step } from './activity-proxies.ts';
-import { placeAnywhere } from './place.ts';
+import { ownerIfStillThere, placeAnywhere } from './place.ts';
 import { staleServers } from './stale-servers.ts';
 import { workflow } from './workflow.ts';
 
@@ -20,21 +23,34 @@ export const describeDatabase = workflow(
     const place = await placeAnywhere(database, input.repository);
     run.placed(place);
     const wanted = input.repository === undefined ? {} : { repository: input.repository };
-    const { formerOwners = [], ...described } = await step(place).describeProtection({ database, ...wanted });
+    const [described, host] = await Promise.all([step(place).describeProtection({ database, ...wanted }), inspectedHost(database)]);
+    const { formerOwners = [], restorable, ...known } = described;
     const stale = await staleServers(database, formerOwners);
+    const protection = protectionOf({ database, described: { ...known, restorable }, host });
     const warnings = [
-      ...unsoundWarnings(described),
+      ...protection.gaps.map(({ code, sentence, remedy }) => ({ code, message: `${sentence}: ${remedy}` })),
+      ...testWarnings(described),
       ...stale.map((server) => ({ code: 'owner-outdated', message: staleSentence(database, server) })),
     ];
-    return { outcome: outcomeOf(warnings), runId: run.runId, database, warnings, ...described, stale };
+    const { server = null, replaced = [] } = host ?? {};
+    return { outcome: outcomeOf(warnings), runId: run.runId, database, warnings, ...known, stale, server, replaced, protection };
   },
 );
 
-function unsoundWarnings({ latest, testFailed }: Pick<DescribeDatabaseResult, 'latest' | 'testFailed'>): Warning[] {
-  return [
-    ...(latest?.failed === undefined ? [] : [{ code: latest.failed.code, message: failedSentence(latest) }]),
-    ...(testFailed === null
-      ? []
-      : [{ code: testFailed.code, message: `the last recovery test, of ${testFailed.label}, failed: ${testFailed.sentence}` }]),
-  ];
+async function inspectedHost(database: string): Promise<InspectedHost | undefined> {
+  const owner = await ownerIfStillThere(database);
+  return owner === undefined ? undefined : step(owner).inspectHost({ database });
+}
+
+type Known = { database: string; described: DescribedDatabase; host: InspectedHost | undefined };
+
+function protectionOf({ database, described, host }: Known): Protection {
+  const { owner, latest, restorable, schedule } = described;
+  const gaps = protectionGaps({ database, nowMs: Date.now(), owner, server: host?.server ?? null, schedule, newest: latest, restorable });
+  return { isProtected: gaps.length === 0, gaps };
+}
+
+function testWarnings({ testFailed }: DescribedDatabase): Warning[] {
+  if (testFailed === null) return [];
+  return [{ code: testFailed.code, message: `the last recovery test, of ${testFailed.label}, failed: ${testFailed.sentence}` }];
 }

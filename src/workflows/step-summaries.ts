@@ -53,4 +53,5 @@ export const STEP_SUMMARIES: Record<keyof Activities, string> = {
 
   readBackups: 'list the backups',
   describeProtection: 'read how well the database is protected',
+  inspectHost: 'ask the owner’s host for its server',
 };

@@ -47,6 +47,7 @@ export function directDeps(stack: DatabaseStack): ActivityDeps {
     agent: { name: 'db1', installationId: '11111111-1111-4111-8111-111111111111' },
     temporal: { clusterId: 'none', namespace: 'none' },
     runs: { checkOpen: async () => Promise.resolve(), isOpen: unused, lockHolder: unused, terminate: unused },
+    backupWatch: { schedule: async () => undefined, lastEnded: async () => undefined },
     seenOwners: createSeenOwners(stack.config.agent.stateDir),
     searchAttributes: false,
     openRepository: createRepositoryOpener(stack.config),

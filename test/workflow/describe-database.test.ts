@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
 import type { DescribeDatabaseResult } from '../../src/contract/describe-database.ts';
 import { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { AGENT, DATABASE, type FakeAgent, INSTALLATION_ID, startFakeAgent } from './fake-agent.ts';
-import { PROTECTION } from './plausible-verbs.ts';
+import { HOST, PROTECTION } from './plausible-verbs.ts';
 
 let agent: FakeAgent;
 
@@ -48,5 +48,19 @@ it.each([
 
 it('asks nobody where there was no owner before', async () => {
   expect(await describe()).toMatchObject({ outcome: 'done', stale: [] });
-  expect(agent.calls.map(({ verb }) => verb)).toEqual(['locateAnywhere', 'describeProtection']);
+  expect(agent.calls.map(({ verb }) => verb).sort()).toEqual(['describeProtection', 'inspectHost', 'locateAnywhere', 'locateDatabase']);
+});
+
+it('calls a database protected only while nothing is missing, and says what is missing as warnings', async () => {
+  expect((await describe()).protection).toEqual({ isProtected: true, gaps: [] });
+  agent.verbs.inspectHost = async () => ({
+    ...HOST,
+    server: {
+      failure: { code: 'server-unreachable', sentence: 'nobody answers' },
+      compaction: { isOn: true, source: { kind: 'default' } },
+    },
+  });
+  const { outcome, protection, warnings } = await describe();
+  expect({ outcome, isProtected: protection.isProtected }).toEqual({ outcome: 'warnings', isProtected: false });
+  expect(warnings.map(({ code }) => code)).toEqual(['server-unreachable', 'compaction-on']);
 });

@@ -77,6 +77,15 @@ export const PROTECTION = {
   tested: null,
   testFailed: null,
   untested: [LABEL],
+  restorable: row,
+  schedule: { id: 'rstow-orders-hotBackup', everyMs: 1e12, isPaused: false },
+  lastBackup: null,
+};
+
+/** What the verb `inspectHost` tells. */
+export const HOST: Awaited<ReturnType<Activities['inspectHost']>> = {
+  server: { compaction: { isOn: false, source: { kind: 'default' } } },
+  replaced: [],
 };
 
 export type OwnVerbs = Pick<Activities, 'findLockHolder'> & { place: () => Place };
@@ -137,5 +146,6 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     clearTest: nothing,
     readBackups: async () => ({ repository: 'local', backups: [row], total: 1, unreadable: [], laterByClock: [] }),
     describeProtection: async () => PROTECTION,
+    inspectHost: async () => HOST,
   } satisfies Partial<Activities>;
 }

@@ -4,7 +4,8 @@ import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { UpOptions, UpReady } from '../../worker/up/up.ts';
 import { failureLines } from '../failure-lines.ts';
 import { createOutput, type Output } from '../output.ts';
-import { firstBackup } from '../up/first-backup.ts';
+import { firstBackup, protection } from '../up/first-backup.ts';
+import { checkedInterval, DEFAULT_INTERVAL, parseInterval } from '../up/interval.ts';
 import { foundLines, protectionLines, temporalLines, timeLine } from '../up/protection-lines.ts';
 import type { HostSettings } from './host-commands.ts';
 import { configFileArgs, printUnit } from './print-unit.ts';
@@ -16,6 +17,7 @@ type UpFlags = {
   repository?: string;
   database: string;
   stateDir: string;
+  every: string;
   printUnit?: boolean;
 };
 
@@ -29,12 +31,22 @@ export function addUpCommand(program: Command, settings: HostSettings): void {
     .option('--repository <dir>', 'without a config file: the folder for its backups')
     .option('--database <name>', 'without a config file: what to call it', 'rstmdb')
     .option('--state-dir <dir>', 'without a config file: where rstow keeps its state, and the file that it makes', settings.stateDir)
+    .option(
+      '--every <interval>',
+      'back each database up so often, by a schedule of Temporal’s; "never" removes it',
+      checkedInterval,
+      DEFAULT_INTERVAL,
+    )
     .option('--print-unit', 'print a systemd unit for this command line and do nothing else')
     .action(async (flags: UpFlags) => {
       const config = chosenConfig(flags, settings);
-      if (flags.printUnit === true) printUnit(['up', ...argsOf(config)], settings.searchPath);
-      else await up({ config, workflowBundlePath: settings.workflowBundlePath });
+      if (flags.printUnit === true) printUnit(['up', ...argsOf(config), ...everyArgs(flags.every)], settings.searchPath);
+      else await up({ config, workflowBundlePath: settings.workflowBundlePath }, parseInterval(flags.every));
     });
+}
+
+function everyArgs(every: string): string[] {
+  return every === DEFAULT_INTERVAL ? [] : ['--every', every];
 }
 
 /** Fails: invalid-input. */
@@ -56,7 +68,7 @@ function argsOf(config: UpOptions['config']): string[] {
   return [...places, '--database', database, '--state-dir', stateDir];
 }
 
-async function up(options: Omit<UpOptions, 'onReady'>): Promise<void> {
+async function up(options: Omit<UpOptions, 'onReady'>, everyMs: number | undefined): Promise<void> {
   const output = createOutput(false);
   const startedAtMs = Date.now();
   const { runUp } = await import('../../worker/up/up.ts');
@@ -64,24 +76,29 @@ async function up(options: Omit<UpOptions, 'onReady'>): Promise<void> {
     ...options,
     onReady: async (ready, signal) => {
       output.result([...temporalLines(ready), '', ...foundLines(ready)], {});
-      await protectAll(ready, { output, signal });
+      await protectAll(ready, { everyMs, output, signal });
       if (!signal.aborted) output.result([timeLine(startedAtMs, Date.now())], {});
     },
   });
 }
 
+type Protecting = { everyMs: number | undefined; output: Output; signal: AbortSignal };
+
 /** A database that can't be backed up now is told, and the others are still looked after. */
-async function protectAll(ready: UpReady, { output, signal }: { output: Output; signal: AbortSignal }): Promise<void> {
+async function protectAll(ready: UpReady, { everyMs, output, signal }: Protecting): Promise<void> {
   const { Client, Connection } = await import('@temporalio/client');
+  const { keepBackupSchedule } = await import('../../worker/up/backup-schedules.ts');
   const connection = await Connection.connect({ address: ready.temporal.address });
   const client = new Client({ connection, namespace: ready.temporal.namespace });
   const tell = (lines: readonly string[]): void => output.result([...lines, ''], {});
   try {
-    for (const database of Object.keys(ready.config.databases)) {
-      await firstBackup({ client, database, signal, tell }).then(
-        (described) => tell(protectionLines(ready, described)),
-        (error: unknown) => tellFailure(error, { database, output, signal }),
-      );
+    for (const [database, { standby }] of Object.entries(ready.config.databases)) {
+      const backup = { client, database, signal, tell };
+      const failed = (error: unknown): Promise<void> => tellFailure(error, { database, output, signal });
+      // A host that stands by has nothing to back up before it takes the database over.
+      if (!standby) await keepBackupSchedule(client, { database, everyMs });
+      await firstBackup(backup).catch(failed);
+      if (!signal.aborted) await protection(backup).then((described) => tell(protectionLines(ready, described)), failed);
     }
   } finally {
     await connection.close();
@@ -97,5 +114,5 @@ async function tellFailure(
   const { cliFailure } = await import('../failure.ts');
   const failure = cliFailure(error);
   if (failure === undefined) throw error;
-  output.failure([`NOT PROTECTED: ${database}`, ...failureLines(failure), ''], failure);
+  output.failure([`${database}:`, ...failureLines(failure), ''], failure);
 }

@@ -1,23 +1,35 @@
 import { type DescribeDatabaseResult, UNTESTED_MAX } from '../../contract/describe-database.ts';
-import { countText, durationText, sizeText, timeText } from '../size-text.ts';
+import { ageText, countText, durationText, sizeText, timeText } from '../size-text.ts';
 import { factLines } from '../table.ts';
+import { compactionText, gapFacts, lastRunText, replacedText, scheduleText, serverText } from './protection-text.ts';
 import { standingText } from './standing-text.ts';
 
 const UNTESTED_NAMED_MAX = 5;
 
 export function infoLines(result: DescribeDatabaseResult): string[] {
   const { database, repository, latest, backups, timelines, freeBytes } = result;
+  const { isProtected, gaps } = result.protection;
   return factLines([
-    ['database', database],
+    [isProtected ? 'PROTECTED' : 'NOT PROTECTED', database],
+    ...gapFacts(gaps),
     ['owner', ownerText(result)],
+    ['server', serverText(result)],
+    ['compaction', compactionText(result)],
+    ['schedule', scheduleText(result)],
+    ['last run', lastRunText(result)],
     ['repository', freeBytes === null ? repository : `${repository}, ${sizeText(freeBytes)} free`],
     ['timelines', countText(timelines)],
     ['backups', countText(backups)],
-    ['latest', latest === null ? 'none' : `${latest.label}, ${sizeText(latest.extents.sizeBytes)} of log, restorable ${latest.restorable}`],
+    ['latest', latest === null ? 'none' : latestText(latest)],
     ['verified', standingText(latest ?? {})],
     ['recovered', testedText(result)],
     ['untested', untestedText(result)],
+    ['replaced', replacedText(result)],
   ]);
+}
+
+function latestText({ label, createdAtMs, extents, restorable }: NonNullable<DescribeDatabaseResult['latest']>): string {
+  return `${label} (${ageText(createdAtMs)}), ${sizeText(extents.sizeBytes)} of log, restorable ${restorable}`;
 }
 
 function ownerText({ owner }: DescribeDatabaseResult): string {

@@ -11,16 +11,20 @@ import { verifyLines } from '../results/verify-result.ts';
 
 export type FirstBackup = { client: Client; database: string; signal: AbortSignal; tell: (lines: readonly string[]) => void };
 
-/** Makes and verifies the first backup of a database that has none, and tells how well it is protected then. Fails: with a run's failure. */
-export async function firstBackup(backup: FirstBackup): Promise<DescribeDatabaseResult> {
+/** Makes and verifies the first backup of a database that has none. Fails: with a run's failure. */
+export async function firstBackup(backup: FirstBackup): Promise<void> {
   const { tell, database } = backup;
-  const before = await run<DescribeDatabaseResult>(backup, 'describeDatabase');
-  if (before.latest !== null && (before.backups > 1 || before.latest.verified !== undefined)) return before;
+  const before = await protection(backup);
+  if (before.latest !== null && (before.backups > 1 || before.latest.verified !== undefined)) return;
   if (before.latest === null) {
     tell([`${database} has no backup yet: the first one is made`]);
     tell(backupLines(await run<HotBackupResult>(backup, 'hotBackup')));
   }
   tell(verifyLines(await run<VerifyBackupResult>(backup, 'verifyBackup')));
+}
+
+/** How well the database is protected now. Fails: with the run's failure. */
+export async function protection(backup: FirstBackup): Promise<DescribeDatabaseResult> {
   return run<DescribeDatabaseResult>(backup, 'describeDatabase');
 }
 

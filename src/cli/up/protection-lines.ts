@@ -1,13 +1,15 @@
 import type { DescribeDatabaseResult } from '../../contract/describe-database.ts';
 import type { UpReady } from '../../worker/up/up.ts';
-import { countText, timeText } from '../size-text.ts';
+import type { ProtectionGap } from '../../core/protection/verdict.ts';
+import { gapFacts, scheduleText } from '../results/protection-text.ts';
+import { countedText, countText, timeText } from '../size-text.ts';
 import { standingText } from '../results/standing-text.ts';
 import { factLines } from '../table.ts';
 
-export function temporalLines({ agentName, configFile, temporal }: UpReady): string[] {
+export function temporalLines({ agent, configFile, temporal }: UpReady): string[] {
   const { address, namespace, uiUrl, isAdopted } = temporal;
   return factLines([
-    ['agent', `${agentName}, by ${configFile}`],
+    ['agent', `${agent.name}, by ${configFile}`],
     ['Temporal', `${address}, namespace ${namespace}${isAdopted ? ', left running before and taken over' : ''}`],
     ['UI', `${uiUrl}/namespaces/${namespace}/workflows`],
   ]);
@@ -21,23 +23,38 @@ export function foundLines({ found, configFile }: UpReady): string[] {
 }
 
 /** What is safe now, and what would be lost. */
-export function protectionLines({ config }: UpReady, { database, latest, backups, repository }: DescribeDatabaseResult): string[] {
+export function protectionLines(ready: UpReady, described: DescribeDatabaseResult): string[] {
+  const { database, latest, backups, repository } = described;
+  const { config } = ready;
   const settings = config.databases[database];
+  const gaps = [...foreignGaps(ready, described), ...described.protection.gaps];
   return factLines([
-    ['protected', `${database}: the server at ${settings?.server.address ?? ''} on ${settings?.dataDir ?? ''}`],
-    ['repository', `${repository}: ${config.repositories[repository]?.path ?? ''}, ${countText(backups)} backups`],
+    [
+      gaps.length === 0 ? 'protected' : 'NOT PROTECTED',
+      `${database}: the server at ${settings?.server.address ?? ''} on ${settings?.dataDir ?? ''}`,
+    ],
+    ...gapFacts(gaps),
+    ['repository', `${repository}: ${config.repositories[repository]?.path ?? ''}, ${countedText(backups, 'backup')}`],
     [
       'last backup',
       latest === null ? 'none' : `${latest.label}, ${countText(latest.instances)} instances, verified: ${standingText(latest)}`,
     ],
-    ['at risk', `what was written since then; \`rstow backup ${database}\` or a schedule of hotBackup makes the next one`],
-    [
-      'restore',
-      settings?.service.kind === 'none'
-        ? 'to another directory; in place, once databases.<db>.service says how to stop the server'
-        : 'in place or elsewhere',
-    ],
+    ['schedule', scheduleText(described)],
+    ['at risk', 'what is written between two backups'],
+    ['restore', restoreText(ready, database)],
   ]);
+}
+
+/** Another host backs it up: this one has nothing to protect. */
+function foreignGaps({ agent }: UpReady, { owner, database }: DescribeDatabaseResult): ProtectionGap[] {
+  if (owner === null || owner.installationId === agent.installationId) return [];
+  const sentence = `agent ${owner.agent} owns it (installation ${owner.installationId}), not this one`;
+  return [{ code: 'owner-outdated', sentence, remedy: `rstow adopt ${database}, if the server that counts is the one here` }];
+}
+
+function restoreText({ config, configFile }: UpReady, database: string): string {
+  if (config.databases[database]?.service.kind !== 'none') return 'in place or elsewhere';
+  return `to another directory; in place once databases.${database}.service in ${configFile} says how to stop the server`;
 }
 
 export function timeLine(startedAtMs: number, nowMs: number): string {

@@ -50,7 +50,7 @@ export async function removeTree(dataDir: string, path: string): Promise<void> {
 }
 
 /** Files before the folder that names them; anything that is neither is left alone. */
-async function* walkTree(path: string): AsyncGenerator<Entry, void, undefined> {
+export async function* walkTree(path: string): AsyncGenerator<Entry, void, undefined> {
   const stats = await lstat(path);
   if (stats.isDirectory()) {
     for (const name of await readdir(path)) yield* walkTree(join(path, name));

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { ActivityDeps } from '../../activities/activity-deps.ts';
+import type { BackupWatch } from '../../activities/backup-watch.ts';
 import type { RunRegistry } from '../../activities/run-registry.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { createSeenOwners } from '../../io/agent-state/seen-owners.ts';
@@ -17,6 +18,7 @@ export async function localDeps(configFile: string = DEFAULT_CONFIG_FILE): Promi
     agent: await agentIdentity(config),
     temporal: { clusterId: '', namespace: '' },
     runs: noRuns,
+    backupWatch: noBackupWatch,
     seenOwners: createSeenOwners(config.agent.stateDir),
     searchAttributes: false,
     openRepository: createRepositoryOpener(config),
@@ -26,3 +28,5 @@ export async function localDeps(configFile: string = DEFAULT_CONFIG_FILE): Promi
 const unasked = async (): Promise<never> => Promise.reject(new RstowError('temporal-unreachable', 'this command asks no Temporal'));
 
 const noRuns: RunRegistry = { checkOpen: unasked, isOpen: unasked, lockHolder: unasked, terminate: unasked };
+
+const noBackupWatch: BackupWatch = { schedule: unasked, lastEnded: unasked };

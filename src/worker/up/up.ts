@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import type { AgentIdentity } from '../../activities/activity-deps.ts';
 import type { AgentConfig } from '../../config/agent-config.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { runAgent } from '../agent.ts';
@@ -24,7 +25,7 @@ export type UpReady = {
   config: AgentConfig;
   /** What was found of the server and written into the config file now. */
   found: FoundService | undefined;
-  agentName: string;
+  agent: AgentIdentity;
   temporal: Pick<EmbeddedTemporal, 'address' | 'uiUrl' | 'isAdopted'> & { namespace: string };
 };
 
@@ -47,15 +48,15 @@ export async function runUp({ config: chosen, workflowBundlePath, onReady }: UpO
     const ending = new AbortController();
     const signal = AbortSignal.any([told, ending.signal]);
     const { promise: temporal, resolve: opened } = Promise.withResolvers<EmbeddedTemporal>();
-    const { promise: agentName, resolve: ready } = Promise.withResolvers<string>();
+    const { promise: agent, resolve: ready } = Promise.withResolvers<AgentIdentity>();
     const openTemporal = async (): Promise<EmbeddedTemporal> => {
       const server = await openEmbeddedTemporal({ folder: join(config.agent.stateDir, 'temporal'), ports, namespace, logger, signal });
       opened(server);
       return server;
     };
     const running = runAgent({ config, configFile, workflowBundlePath, logger, signal, onReady: ready, openTemporal });
-    const telling = Promise.all([temporal, agentName]).then(([server, name]) =>
-      onReady({ configFile, config, found, agentName: name, temporal: { ...server, namespace } }, signal),
+    const telling = Promise.all([temporal, agent]).then(([server, identity]) =>
+      onReady({ configFile, config, found, agent: identity, temporal: { ...server, namespace } }, signal),
     );
     try {
       await Promise.race([running, telling.then(() => running)]);

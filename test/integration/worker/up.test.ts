@@ -44,8 +44,8 @@ afterEach(async () => {
   await stack.remove();
 });
 
-function startUp(): RstowProcess {
-  const up = spawnRstow(args, env);
+function startUp(...more: string[]): RstowProcess {
+  const up = spawnRstow([...args, ...more], env);
   started.push(up);
   return up;
 }
@@ -90,9 +90,11 @@ test(
   async () => {
     const up = startUp();
     await ready(up);
-    expect(up.stdout()).toMatch(new RegExp(`^protected +${DATABASE}: the server at ${stack.address} on ${stack.dataDir}$`, 'm'));
+    expect(up.stdout()).toMatch(new RegExp(`^protected +${DATABASE}: the server at ${stack.address} on\\s+${stack.dataDir}$`, 'm'));
     expect(up.stdout()).toMatch(/^last backup +\S+-hot, 0 instances, verified: replay 20\d\d-/m);
     expect(up.stdout()).toMatch(/^UI +http:\/\/127\.0\.0\.1:\d+\/namespaces\/default\/workflows$/m);
+
+    expect(up.stdout()).toMatch(/^schedule +every 15 min, next in \d+ (min|s) \(rstow-orders-hotBackup\)$/m);
 
     const second = await runRstow(args, env);
     expect(second).toMatchObject({ exitCode: 14, stdout: '' });
@@ -102,6 +104,16 @@ test(
     expect(await up.exitCode).toBe(0);
     expect(await processesOfState()).toEqual([]);
     expect(await stack.service.isRunning()).toBe(true);
+
+    const changed = startUp('--every', '2h');
+    await ready(changed);
+    expect(changed.stdout()).toMatch(/^schedule +every 2 h, next in /m);
+    changed.signal('SIGINT');
+    expect(await changed.exitCode).toBe(0);
+    const without = startUp('--every', 'never');
+    await ready(without);
+    expect(without.stdout()).toMatch(new RegExp(`^NOT PROTECTED +${DATABASE}: `, 'm'));
+    expect(without.stdout()).toMatch(/^why +no-schedule: nothing backs it up again and again$/m);
   },
 );
 

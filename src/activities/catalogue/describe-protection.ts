@@ -1,0 +1,114 @@
+import type { RecoveryTest } from '../../config/repository-json/recovery-test.ts';
+import { type DescribeDatabaseResult, UNTESTED_MAX } from '../../contract/describe-database.ts';
+import type { BackupRow } from '../../contract/list-backups.ts';
+import { summariseExtents } from '../../core/backup/extents-summary.ts';
+import { promisedExtents } from '../../core/backup/segment-plan.ts';
+import type { NewestBackup } from '../../core/protection/verdict.ts';
+import type { Repository } from '../../io/repository/repository.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { readTests } from '../recovery-test/record-test.ts';
+import { readBackupHistory, selectable } from '../stored/backups.ts';
+import { findOwner, formerOwners } from '../stored/ownership.ts';
+import { readTimelines } from '../stored/timelines.ts';
+import { type ListBackupsQuery, readableManifest, readBackups } from './list-backups.ts';
+
+export type DescribedDatabase = Omit<
+  DescribeDatabaseResult,
+  'outcome' | 'runId' | 'database' | 'warnings' | 'stale' | 'server' | 'replaced' | 'protection'
+> & {
+  /** The newest of the history in use that can be restored and has failed no check. */
+  restorable: NewestBackup | null;
+  /** Absent where there are none. */
+  formerOwners?: { agent: string; installationId: string }[];
+};
+
+/** Each is asked for its server. */
+const FORMER_OWNERS_MAX = 5;
+
+/** So many are looked through: whoever has as many unusable ones is told that there is none. */
+const RESTORABLE_LOOKS_MAX = 50;
+
+/**
+ * How well the database is protected, as far as the repository and Temporal know. Fails: unknown-database, unknown-repository,
+ * repository-unavailable, temporal-unreachable.
+ */
+export const describeProtection =
+  (deps: ActivityDeps) =>
+  async ({ database, repository: wanted }: Omit<ListBackupsQuery, 'limit'>): Promise<DescribedDatabase> => {
+    const listed = await readBackups(deps)({ database, limit: 1, ...(wanted === undefined ? {} : { repository: wanted }) });
+    const repository = await deps.openRepository(listed.repository);
+    const { owner } = await findOwner(deps, database);
+    const former = (await formerOwners(deps, database, owner)).slice(0, FORMER_OWNERS_MAX);
+    const tests = await readTests(repository, database);
+    const held = tests.filter((test) => test.held);
+    const latest = listed.backups.find(({ isInUse }) => isInUse) ?? null;
+    return {
+      repository: listed.repository,
+      owner: owner === undefined ? null : { agent: owner.agent, installationId: owner.installationId, generation: owner.generation },
+      timelines: (await readTimelines(repository, database)).size,
+      backups: listed.total,
+      latest,
+      restorable: latest === null ? null : await newestRestorable(deps, { database, repository: listed.repository, latest }),
+      schedule: (await deps.backupWatch.schedule(database)) ?? null,
+      lastBackup: (await deps.backupWatch.lastEnded(database)) ?? null,
+      freeBytes: (await repository.freeBytes()) ?? null,
+      tested: newestTest(held),
+      testFailed: failedTest(tests),
+      untested: await untestedLabels(deps, { repository, database, held }),
+      ...(former.length === 0 ? {} : { formerOwners: former.map(({ agent, installationId }) => ({ agent, installationId })) }),
+    };
+  };
+
+type Looked = { database: string; repository: string; latest: BackupRow };
+
+/** Mostly the latest itself. */
+async function newestRestorable(deps: ActivityDeps, { database, repository, latest }: Looked): Promise<NewestBackup | null> {
+  if (isRestorable(latest)) return latest;
+  const { backups } = await readBackups(deps)({ database, repository, limit: RESTORABLE_LOOKS_MAX });
+  const found = backups.find((backup) => backup.isInUse && isRestorable(backup));
+  return found === undefined ? null : { label: found.label, createdAtMs: found.createdAtMs, restorable: found.restorable };
+}
+
+function isRestorable({ restorable, failed }: BackupRow): boolean {
+  return restorable !== 'no' && failed === undefined;
+}
+
+function failedTest(tests: readonly RecoveryTest[]): DescribedDatabase['testFailed'] {
+  const newest = [...tests].sort(byTime).at(-1);
+  return newest?.failure === undefined ? null : { label: newest.label, atMs: newest.atMs, ...newest.failure };
+}
+
+function newestTest(held: readonly RecoveryTest[]): DescribedDatabase['tested'] {
+  const newest = [...held].sort(byTime).at(-1);
+  if (newest === undefined) return null;
+  const { label, atMs, rtoMs = 0, seed, end } = newest;
+  return { label, atMs, rtoMs, ...(seed === undefined || end === undefined ? {} : { seed, end }) };
+}
+
+/** The newest first, and no more than fit a payload. */
+async function untestedLabels(
+  deps: ActivityDeps,
+  { repository, database, held }: { repository: Repository; database: string; held: readonly RecoveryTest[] },
+): Promise<string[]> {
+  const untested: string[] = [];
+  for (const { label } of selectable(await readBackupHistory(deps, repository, database))) {
+    if (untested.length === UNTESTED_MAX) break;
+    const tests = held.filter((test) => test.label === label);
+    if (!(await isTested(repository, { database, label, tests }))) untested.push(label);
+  }
+  return untested;
+}
+
+type HeldTests = { database: string; label: string; tests: readonly RecoveryTest[] };
+
+/** A test of a random point says nothing of what the backup has after it. */
+async function isTested(repository: Repository, { database, label, tests }: HeldTests): Promise<boolean> {
+  if (tests.length === 0) return false;
+  if (tests.some(({ seed }) => seed === undefined)) return true;
+  const manifest = await readableManifest(repository, database, label);
+  return manifest !== undefined && tests.some(({ end }) => end === summariseExtents(promisedExtents(manifest.segments)).end);
+}
+
+function byTime(left: RecoveryTest, right: RecoveryTest): number {
+  return left.atMs - right.atMs;
+}

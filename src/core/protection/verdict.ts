@@ -1,0 +1,123 @@
+import { type Compaction, compactionRemedy, compactionSource } from './compaction.ts';
+
+/** What the owner's host says of the server now. */
+export type ServerFacts = {
+  /** Undefined if the server answers from the data directory; else why that can't be said. */
+  failure?: { code: string; sentence: string };
+  compaction: Compaction;
+};
+
+/** The schedule that starts the database's backups. */
+export type ScheduleFacts = {
+  id: string;
+  /** Undefined if it follows a calendar. */
+  everyMs?: number;
+  nextAtMs?: number;
+  isPaused: boolean;
+};
+
+/** A backup of the history in use. Times are Unix ms. */
+export type NewestBackup = { label: string; createdAtMs: number; restorable: string; failed?: { code: string; sentence: string } };
+
+export type ProtectionFacts = {
+  database: string;
+  nowMs: number;
+  owner: { agent: string } | null;
+  /** Null if the owner's agent doesn't answer. */
+  server: ServerFacts | null;
+  schedule: ScheduleFacts | null;
+  newest: NewestBackup | null;
+  /** The newest that can be restored and has failed no check. */
+  restorable: NewestBackup | null;
+};
+
+/** Why a database is not protected, and what an operator does about it. */
+export type ProtectionGap = { code: string; sentence: string; remedy: string };
+
+/** A backup that is this many intervals old has missed a run. */
+const INTERVALS_MAX = 2;
+
+/** Without an interval that is known, such as with a schedule by the calendar. */
+const AGE_MAX_MS = 2 * 24 * 3_600_000;
+
+/**
+ * What is missing for a database to be protected; nothing where it is. Protected means that it is backed up again and
+ * again, that the newest backup is recent and can be restored, and that nothing eats the log in between.
+ */
+export function protectionGaps(facts: ProtectionFacts): ProtectionGap[] {
+  return [...ownerGaps(facts), ...serverGaps(facts), ...backupGaps(facts), ...scheduleGaps(facts)];
+}
+
+function ownerGaps({ database, owner, server }: ProtectionFacts): ProtectionGap[] {
+  if (owner === null) {
+    return [
+      gap(
+        'owner-outdated',
+        'no agent owns it',
+        'start the agent where its server runs: with a log and a server that answers it becomes the owner',
+      ),
+    ];
+  }
+  if (server !== null) return [];
+  return [
+    gap(
+      'agent-unreachable',
+      `agent ${owner.agent}, its owner, does not answer`,
+      `start it, or rstow recover ${database} if its host is lost`,
+    ),
+  ];
+}
+
+function serverGaps({ server }: ProtectionFacts): ProtectionGap[] {
+  if (server === null) return [];
+  const { failure, compaction } = server;
+  const gaps = failure === undefined ? [] : [gap(failure.code, failure.sentence, 'start the server, or see its own log')];
+  if (!compaction.isOn) return gaps;
+  const loss = `automatic compaction is on and deletes log that the next start needs (${compactionSource(compaction)})`;
+  return [...gaps, gap('compaction-on', loss, compactionRemedy(compaction))];
+}
+
+function backupGaps({ database, nowMs, newest, restorable, schedule }: ProtectionFacts): ProtectionGap[] {
+  if (newest === null) return [gap('backup-not-found', 'there is no backup', `rstow backup ${database}`)];
+  const gaps: ProtectionGap[] = [];
+  const ageMaxMs = schedule?.everyMs === undefined ? AGE_MAX_MS : INTERVALS_MAX * schedule.everyMs;
+  if (nowMs - newest.createdAtMs > ageMaxMs)
+    gaps.push(gap('backup-too-old', `the newest backup, ${newest.label}, is too old`, `rstow backup ${database}`));
+  if (newest.restorable === 'no')
+    gaps.push(gap('wal-gap', `the newest backup, ${newest.label}, can’t be restored: log is missing`, insteadOf(database, restorable)));
+  if (newest.failed !== undefined) {
+    gaps.push(
+      gap(
+        newest.failed.code,
+        `the newest backup, ${newest.label}, failed a check: ${newest.failed.sentence}`,
+        insteadOf(database, restorable),
+      ),
+    );
+  }
+  return gaps;
+}
+
+function insteadOf(database: string, restorable: NewestBackup | null): string {
+  if (restorable === null) return 'no other backup can be restored: keep what is in the data directory';
+  return `the newest that can be is ${restorable.label}: rstow restore ${database} --backup ${restorable.label}`;
+}
+
+function scheduleGaps({ database, schedule }: ProtectionFacts): ProtectionGap[] {
+  if (schedule === null) {
+    return [
+      gap('no-schedule', 'nothing backs it up again and again', 'rstow up --every 15m, or a schedule of hotBackup (docs/workflows.md)'),
+    ];
+  }
+  if (!schedule.isPaused) return [];
+  return [
+    gap(
+      'no-schedule',
+      `its schedule ${schedule.id} is paused`,
+      `temporal schedule toggle --unpause --schedule-id ${schedule.id} --reason ${database}`,
+    ),
+  ];
+}
+
+function gap(code: string, sentence: string, remedy: string): ProtectionGap {
+  return { code, sentence, remedy };
+}

@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest';
+import { type NewestBackup, protectionGaps, type ProtectionFacts } from '../../../../src/core/protection/verdict.ts';
+
+const NOW_MS = Date.UTC(2026, 10, 29);
+const MINUTE_MS = 60_000;
+
+const newest: NewestBackup = { label: 'B', createdAtMs: NOW_MS - 20 * MINUTE_MS, restorable: 'from-log' };
+const protectedFacts: ProtectionFacts = {
+  database: 'orders',
+  nowMs: NOW_MS,
+  owner: { agent: 'db1' },
+  server: { compaction: { isOn: false, source: { kind: 'environment', pid: 7, value: 'false' } } },
+  schedule: { id: 'rstow-orders-hotBackup', everyMs: 15 * MINUTE_MS, isPaused: false },
+  newest,
+  restorable: newest,
+};
+
+const gapsWith = (changes: Partial<ProtectionFacts>) => protectionGaps({ ...protectedFacts, ...changes });
+const codesWith = (changes: Partial<ProtectionFacts>): string[] => gapsWith(changes).map(({ code }) => code);
+
+test('a database is protected while it is backed up again and again, recently, and restorably', () => {
+  expect(gapsWith({})).toEqual([]);
+});
+
+test('nothing that is missing passes for protection', () => {
+  expect(codesWith({ owner: null, server: null })).toEqual(['owner-outdated']);
+  expect(codesWith({ server: null })).toEqual(['agent-unreachable']);
+  expect(codesWith({ newest: null, restorable: null })).toEqual(['backup-not-found']);
+  expect(codesWith({ schedule: null })).toEqual(['no-schedule']);
+  expect(codesWith({ schedule: { id: 's', everyMs: 15 * MINUTE_MS, isPaused: true } })).toEqual(['no-schedule']);
+  const { compaction } = protectedFacts.server as NonNullable<ProtectionFacts['server']>;
+  expect(codesWith({ server: { failure: { code: 'server-unreachable', sentence: 'nobody answers' }, compaction } })).toEqual([
+    'server-unreachable',
+  ]);
+});
+
+test('a backup may be as old as two intervals, and no older', () => {
+  const aged = (ageMs: number) => codesWith({ newest: { ...newest, createdAtMs: NOW_MS - ageMs } });
+  expect(aged(30 * MINUTE_MS)).toEqual([]);
+  expect(aged(30 * MINUTE_MS + 1)).toEqual(['backup-too-old']);
+});
+
+test('compaction that is on is said with where it is set, and with the line to change', () => {
+  const [gap] = gapsWith({ server: { compaction: { isOn: true, source: { kind: 'default', file: '/etc/rstmdb.yaml' } } } });
+  expect(gap).toEqual({
+    code: 'compaction-on',
+    sentence:
+      'automatic compaction is on and deletes log that the next start needs (the server’s default, which /etc/rstmdb.yaml leaves as it is)',
+    remedy: 'write `compaction: {enabled: false}` in /etc/rstmdb.yaml and restart the server',
+  });
+});
+
+test('a server that compaction has emptied leaves the database unprotected, and the backup from before it is named', () => {
+  const emptied = { ...newest, label: 'C', restorable: 'no' };
+  const [gap] = gapsWith({ newest: emptied });
+  expect(gap?.code).toBe('wal-gap');
+  expect(gap?.remedy).toContain('rstow restore orders --backup B');
+  expect(gapsWith({ newest: emptied, restorable: null })[0]?.remedy).toContain('no other backup can be restored');
+});
+
+test('a backup that failed a check protects nothing', () => {
+  const failed = { ...newest, failed: { code: 'damaged-object', sentence: 'a piece is damaged' } };
+  expect(codesWith({ newest: failed, restorable: null })).toEqual(['damaged-object']);
+});
