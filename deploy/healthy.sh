@@ -1,5 +1,6 @@
 #!/bin/sh
-# The container is healthy while the server answers or a restore has stopped it, and the agent runs.
+# The container is healthy while its server answers (or a restore has stopped it), its agent runs, Temporal answers, and
+# the repository is there and can be written.
 set -eu
 
 is_up() {
@@ -8,3 +9,6 @@ is_up() {
 
 is_up agent
 ! is_up rstmdb || rstmdb-cli ping >/dev/null
+temporal operator namespace describe --namespace default --command-timeout 4s >/dev/null
+test -f /var/backups/rstmdb/rstow-repository.json
+test -w /var/backups/rstmdb

@@ -1,5 +1,6 @@
 import { Client, Connection, type ConnectionOptions, isGrpcServiceError } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { channelArgsOf } from '../contract/loopback.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 
 export type TemporalOptions = {
@@ -24,7 +25,12 @@ export async function connectClient(options: TemporalOptions): Promise<TemporalC
   const fromEnvironment = environmentSettings();
   const address = options.address ?? fromEnvironment.connectionOptions.address ?? options.embeddedAddress ?? '127.0.0.1:7233';
   const namespace = options.namespace ?? fromEnvironment.namespace ?? 'default';
-  const connectionOptions = { ...fromEnvironment.connectionOptions, address, connectTimeout: CONNECT_MS } as ConnectionOptions;
+  const connectionOptions = {
+    ...fromEnvironment.connectionOptions,
+    address,
+    connectTimeout: CONNECT_MS,
+    channelArgs: channelArgsOf(address),
+  } as ConnectionOptions;
   const connection = await Connection.connect(connectionOptions).catch(async (cause: unknown) => {
     throw new RstowError('temporal-unreachable', await whyUnreachable(connectionOptions, address), { details: { address }, cause });
   });

@@ -6,6 +6,7 @@ import { type Logger, installTemporalRuntime } from './agent-logger.ts';
 import { acquireAgentMutex } from './agent-mutex.ts';
 import { startAgentWorkers } from './agent-workers.ts';
 import { createBackupWatch } from './backup-watch.ts';
+import { watchCredentials } from './credential-watch.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { startOwnershipWatch } from './ownership-watch.ts';
 import { recoveryRequester } from './recovery-request.ts';
@@ -46,7 +47,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   try {
     const opened = await options.openTemporal?.();
     try {
-      await serveConnected(options, { identity, ending, ended });
+      await serveConnected(options, { identity, ended });
     } finally {
       await opened?.close();
     }
@@ -59,21 +60,35 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   }
 }
 
-type Identified = { identity: ActivityDeps['agent']; ending: AbortController; ended: AbortSignal };
+type Identified = { identity: ActivityDeps['agent']; ended: AbortSignal };
 
-async function serveConnected(options: AgentOptions, { identity, ending, ended }: Identified): Promise<void> {
-  const { config, logger, signal } = options;
-  const runtime = installTemporalRuntime(logger);
+async function serveConnected(options: AgentOptions, identified: Identified): Promise<void> {
+  const runtime = installTemporalRuntime(options.logger);
+  try {
+    while (!options.signal.aborted) await serveConnection(options, identified);
+  } finally {
+    await runtime.shutdown();
+  }
+}
+
+/** On one connection, until the agent is told to end or the connection's credentials have been replaced. */
+async function serveConnection(options: AgentOptions, { identity, ended }: Identified): Promise<void> {
+  const { config, logger } = options;
+  const watch = watchCredentials(config.temporal, logger);
+  const ending = new AbortController();
+  const signal = AbortSignal.any([options.signal, watch.renewed]);
   try {
     const temporal = await connectTemporal(config.temporal, { logger, signal });
     try {
-      await serve(options, { identity, temporal, ended });
+      await serve({ ...options, signal }, { identity, temporal, ended: AbortSignal.any([ended, watch.renewed, ending.signal]) });
     } finally {
       ending.abort();
       await temporal.connection.close();
     }
+  } catch (error) {
+    if (!watch.renewed.aborted) throw error;
   } finally {
-    await runtime.shutdown();
+    await watch.stop();
   }
 }
 

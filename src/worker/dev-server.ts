@@ -1,4 +1,5 @@
 import { Connection } from '@temporalio/client';
+import { channelArgsOf } from '../contract/loopback.ts';
 
 /** A Temporal development server on the loopback interface; its runs live in a file. */
 export type DevServerPlace = { port: number; uiPort: number; databaseFile: string; namespace: string };
@@ -41,7 +42,7 @@ type Question = { address: string; timeoutMs: number };
 
 /** Asked without TEMPORAL_* variables, which mean another server. */
 async function withLoopback<T>({ address, timeoutMs }: Question, ask: (connection: Connection) => Promise<T>): Promise<T> {
-  const connection = await Connection.connect({ address, connectTimeout: timeoutMs });
+  const connection = await Connection.connect({ address, connectTimeout: timeoutMs, channelArgs: channelArgsOf(address) });
   try {
     return await connection.withDeadline(Date.now() + timeoutMs, () => ask(connection));
   } finally {

@@ -81,8 +81,13 @@ describe('rstow', () => {
 
   it('shows who owns the database and how it is protected', async () => {
     const described = await rstow(['info', DATABASE, '--json']);
-    expect(described.exitCode).toBe(0);
     const info = summaryIn(described);
+    // Nobody has made a schedule, and that is said.
+    expect(described.exitCode).toBe(3);
+    expect(info).toMatchObject({
+      protection: { isProtected: false, gaps: [{ code: 'no-schedule' }] },
+      server: { compaction: { isOn: false } },
+    });
     expect(info).toMatchObject({ owner: { agent: 'db1', generation: 1 }, backups: 2, timelines: 1, latest: { label: backup.label } });
     expect((await rstow(['info', DATABASE])).stdout).toContain(backup.label);
   });

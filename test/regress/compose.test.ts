@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { backupScheduleId } from '../../src/contract/names.ts';
 import { parseConfig } from '../../src/worker/load-config.ts';
 import { runProgram } from '../support/run-program.ts';
 
 type ComposeService = {
   image: string;
+  logging?: { options?: { 'max-size'?: string } };
   healthcheck?: object;
   ports?: string[];
   volumes?: string[];
@@ -18,7 +20,13 @@ type ComposeService = {
 const INSTALL_TIMEOUT_MS = 240_000;
 /** A version of at least two numbers: `latest`, or a major version alone, is another server tomorrow. */
 const PINNED = /:v?[0-9]+\.[0-9]+[0-9.]*(-[a-z0-9.-]+)?$/;
-const SHELL_FILES = ['deploy/healthy.sh', 'deploy/services/rstmdb/run', 'deploy/services/rstmdb/control/t', 'deploy/services/agent/run'];
+const SHELL_FILES = [
+  'deploy/healthy.sh',
+  'deploy/schedule-backups.sh',
+  'deploy/services/rstmdb/run',
+  'deploy/services/rstmdb/control/t',
+  'deploy/services/agent/run',
+];
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -29,14 +37,16 @@ test('a real compose reads the file', { timeout: INSTALL_TIMEOUT_MS }, async (co
   const compose = await composeCommand();
   if (compose === undefined) return context.skip('there is no docker-compose here, and only CI as root installs one');
   const script = `${compose} --file "$0" config --services`;
-  const { exitCode, stdout, stderr } = await runProgram('sh', ['-c', script, join(root, 'docker-compose.yml')]);
+  const { exitCode, stdout, stderr } = await runProgram('sh', ['-c', script, join(root, 'docker-compose.yml')], {
+    env: { POSTGRES_PASSWORD: 'sesame' },
+  });
   expect(exitCode, stderr).toBe(0);
-  expect(stdout.trim().split('\n').sort()).toEqual(['database', 'postgresql', 'temporal', 'ui']);
+  expect(stdout.trim().split('\n').sort()).toEqual(['database', 'postgresql', 'schedule', 'temporal', 'ui']);
 });
 
 test('every image is pinned by its version, in the compose file and in the Dockerfile', () => {
   const bases = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map((match) => match[1] ?? '');
-  expect(bases).toHaveLength(2);
+  expect(bases).toHaveLength(3);
   expect([...Object.values(services).map(({ image }) => image), ...bases].filter((image) => !PINNED.test(image))).toEqual([]);
   expect(dockerfile).toMatch(/cargo install --locked \S+ \S+ rstmdb --version 0\.3\.0/);
 });
@@ -47,6 +57,20 @@ test('every service has a health check, is waited for by it, and is published on
     for (const port of ports) expect(port, name).toMatch(/^127\.0\.0\.1:/);
     for (const { condition } of Object.values(depends_on)) expect(condition, name).toBe('service_healthy');
   }
+});
+
+test('nothing has a password that everybody knows, every log is turned over, and backups are scheduled', () => {
+  expect(read('docker-compose.yml')).not.toMatch(/PASSWORD:-/);
+  for (const [name, { logging }] of Object.entries(services)) expect(logging?.options?.['max-size'], name).toBe('10m');
+  expect(read('deploy/schedule-backups.sh')).toContain(backupScheduleId('$database'));
+});
+
+test('the health check looks at the server, the agent, Temporal and the repository', () => {
+  const check = read('deploy/healthy.sh');
+  for (const look of ['is_up agent', 'rstmdb-cli ping', 'temporal operator namespace describe', 'test -w /var/backups/rstmdb']) {
+    expect(check).toContain(look);
+  }
+  expect(dockerfile).toMatch(/^COPY --from=temporal .*\/temporal /m);
 });
 
 test('the agent’s config is one that the agent reads, and all that must survive lies in volumes', () => {

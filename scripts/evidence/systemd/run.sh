@@ -10,8 +10,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 sh "$checkout/scripts/setup.sh"
-if [ ! -x "$debian/usr/bin/systemctl" ]; then
-  mmdebstrap --quiet --variant=minbase --mode=root --include=systemd-sysv,dbus,procps,iproute2 bookworm "$debian"
+if [ ! -x "$debian/usr/bin/systemctl" ] || [ ! -x "$debian/usr/lib/polkit-1/polkitd" ]; then
+  rm -rf "$debian"
+  mmdebstrap --quiet --variant=minbase --mode=root --include=systemd-sysv,dbus,polkitd,procps,iproute2 bookworm "$debian"
 fi
 
 root=$work/root

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { channelArgsOf } from '../../contract/loopback.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { UpOptions, UpReady } from '../../worker/up/up.ts';
 import { failureLines } from '../failure-lines.ts';
@@ -88,8 +89,9 @@ type Protecting = { everyMs: number | undefined; output: Output; signal: AbortSi
 async function protectAll(ready: UpReady, { everyMs, output, signal }: Protecting): Promise<void> {
   const { Client, Connection } = await import('@temporalio/client');
   const { keepBackupSchedule } = await import('../../worker/up/backup-schedules.ts');
-  const connection = await Connection.connect({ address: ready.temporal.address });
-  const client = new Client({ connection, namespace: ready.temporal.namespace });
+  const { address, namespace } = ready.temporal;
+  const connection = await Connection.connect({ address, channelArgs: channelArgsOf(address) });
+  const client = new Client({ connection, namespace });
   const tell = (lines: readonly string[]): void => output.result([...lines, ''], {});
   try {
     for (const [database, { standby }] of Object.entries(ready.config.databases)) {

@@ -7,10 +7,11 @@ import { standingText } from '../results/standing-text.ts';
 import { factLines } from '../table.ts';
 
 export function temporalLines({ agent, configFile, temporal }: UpReady): string[] {
-  const { address, namespace, uiUrl, isAdopted } = temporal;
+  const { address, namespace, uiUrl, isAdopted, loss } = temporal;
   return factLines([
     ['agent', `${agent.name}, by ${configFile}`],
     ['Temporal', `${address}, namespace ${namespace}${isAdopted ? ', left running before and taken over' : ''}`],
+    ...(loss === undefined ? [] : [['lost', loss] as const]),
     ['UI', `${uiUrl}/namespaces/${namespace}/workflows`],
   ]);
 }

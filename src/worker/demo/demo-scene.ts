@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
+import { channelArgsOf } from '../../contract/loopback.ts';
 import { stringify } from 'yaml';
 import type { AgentConfig } from '../../config/agent-config.ts';
 import { loadConfig } from '../load-config.ts';
@@ -51,7 +52,7 @@ export async function openScene(ends: Ends): Promise<DemoScene> {
   await writeFile(configFile, stringify(configOf(folder, database, temporal)));
   const agent = await startAgent(folder, { configFile, mark });
   ends.add(() => agent.stop());
-  const connection = await Connection.connect({ address: temporal.address });
+  const connection = await Connection.connect({ address: temporal.address, channelArgs: channelArgsOf(temporal.address) });
   ends.add(() => connection.close());
   return { folder, configFile, config: await loadConfig(configFile), database, temporal, agent, client: new Client({ connection }) };
 }

@@ -13,6 +13,7 @@ import type { Logger } from '../agent-logger.ts';
 import { answeringCluster, devServerCommand, setRetention } from '../dev-server.ts';
 import { startRepeatingTask } from '../repeating-task.ts';
 import { copyDatabase } from './database-copy.ts';
+import { databaseLoss, putAside, saysDamaged } from './lost-database.ts';
 import { readTemporalState, writeTemporalState } from './temporal-state.ts';
 import { compareVersions, installedCliVersion } from './temporal-version.ts';
 
@@ -31,11 +32,13 @@ export type EmbeddedTemporal = {
   uiUrl: string;
   /** True for a server that a killed `up` had left running. */
   isAdopted: boolean;
+  /** For a person, if the database file was lost or damaged and has been begun anew. */
+  loss: string | undefined;
   /** Ends the server; its runs stay in its file. */
   close(): Promise<void>;
 };
 
-type Embedded = EmbeddedTemporalOptions & { service: Service; address: string; databaseFile: string };
+type Embedded = EmbeddedTemporalOptions & { service: Service; address: string; databaseFile: string; loss: string | undefined };
 
 const DAY_MS = 86_400_000;
 const RETENTION_MS = 90 * DAY_MS;
@@ -57,7 +60,8 @@ export async function openEmbeddedTemporal(options: EmbeddedTemporalOptions): Pr
     const isAdopted = await adopt(embedded);
     if (!isAdopted) await start(embedded);
     await setRetention(address, namespace, RETENTION_MS);
-    return { address, uiUrl: `http://127.0.0.1:${options.ports.uiPort}`, isAdopted, close: keepAlive(embedded) };
+    const uiUrl = `http://127.0.0.1:${options.ports.uiPort}`;
+    return { address, uiUrl, isAdopted, loss: embedded.loss, close: keepAlive(embedded) };
   } catch (error) {
     await service.stop();
     throw error;
@@ -94,7 +98,7 @@ function embeddedOf(options: EmbeddedTemporalOptions): Embedded {
     dataDir: folder,
     stopTimeoutMs: STOP_TIMEOUT_MS,
   });
-  return { ...options, service, address: `127.0.0.1:${ports.port}`, databaseFile };
+  return { ...options, service, address: `127.0.0.1:${ports.port}`, databaseFile, loss: undefined };
 }
 
 /** Only the very process that was started for this folder, on the ports of today, and with the cluster that its file holds. */
@@ -112,9 +116,33 @@ async function adopt(embedded: Embedded): Promise<boolean> {
   return false;
 }
 
+/** A file that was lost or damaged holds no run that could go on: it is put aside, and another one is begun. */
 async function start(embedded: Embedded): Promise<void> {
-  const { folder, ports, service, databaseFile } = embedded;
   await refuseStrangers(embedded);
+  const loss = (await readTemporalState(embedded.folder))?.clusterId === undefined ? undefined : await databaseLoss(embedded.databaseFile);
+  if (loss !== undefined) await beginAnew(embedded, loss);
+  try {
+    await startOnFile(embedded);
+  } catch (error) {
+    if (loss !== undefined || !saysDamaged(await embedded.service.logTail())) throw error;
+    await embedded.service.stop();
+    await beginAnew(embedded, 'is damaged');
+    await startOnFile(embedded);
+  }
+}
+
+async function beginAnew(embedded: Embedded, what: string): Promise<void> {
+  const { folder, databaseFile, logger } = embedded;
+  const aside = await putAside(databaseFile, new Date().toISOString().replaceAll(/[-:]|\.[0-9]+/g, ''));
+  const state = await readTemporalState(folder);
+  if (state !== undefined) await writeTemporalState(folder, { ...state, clusterId: undefined });
+  const kept = aside === undefined ? '' : ` It is kept as ${aside}.`;
+  embedded.loss = `${databaseFile} ${what}: Temporal begins anew, without the histories of earlier runs and with new schedules. No backup is lost.${kept}`;
+  logger.warn({ databaseFile, aside }, embedded.loss);
+}
+
+async function startOnFile(embedded: Embedded): Promise<void> {
+  const { folder, ports, service, databaseFile } = embedded;
   const known = await readTemporalState(folder);
   const cliVersion = await installedCliVersion();
   if (known !== undefined) await prepareUpgrade(databaseFile, { from: known.cliVersion, to: cliVersion });

@@ -26,7 +26,7 @@ export type UpReady = {
   /** What was found of the server and written into the config file now. */
   found: FoundService | undefined;
   agent: AgentIdentity;
-  temporal: Pick<EmbeddedTemporal, 'address' | 'uiUrl' | 'isAdopted'> & { namespace: string };
+  temporal: Pick<EmbeddedTemporal, 'address' | 'uiUrl' | 'isAdopted' | 'loss'> & { namespace: string };
 };
 
 /** Not in the config file: clients find these by default. */

@@ -1,5 +1,5 @@
 /** The Temporal server of `rstow up`, a real one, without an agent. */
-import { cp, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rename, rm, stat, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
@@ -147,6 +147,28 @@ test('bears more pollers than Temporal does by default', { timeout: 120_000 }, a
   expect(refused).toEqual([]);
 });
 
+test('begins anew on a database file that was lost or damaged, and keeps what was there', { timeout: 240_000 }, async () => {
+  const file = join(folder, 'temporal.db');
+  const damages: [string, () => Promise<void>][] = [
+    ['is gone', () => rm(file)],
+    ['is empty', () => truncate(file)],
+    ['is damaged', async () => truncate(file, Math.floor((await stat(file)).size / 2))],
+  ];
+  for (const [what, damage] of damages) {
+    const whole = await open();
+    const before = await answeringCluster(whole.address, 'default');
+    await whole.close();
+    await damage();
+    const embedded = await open();
+    expect(embedded.loss).toContain(`${file} ${what}: Temporal begins anew`);
+    expect(await answeringCluster(embedded.address, 'default')).not.toBe(before);
+    await embedded.close();
+  }
+  expect((await readdir(folder)).filter((name) => name.includes('.damaged-'))).toHaveLength(2);
+  const { loss } = await open();
+  expect(loss).toBeUndefined();
+});
+
 test('keeps a copy of the database before a newer CLI opens it, and refuses an older one', { timeout: 120_000 }, async () => {
   await (await open()).close();
   const state = (await readTemporalState(folder))!;
@@ -188,7 +210,7 @@ test(
   { timeout: 120_000 },
   async () => {
     vi.stubEnv('PATH', folder);
-    await expect(open()).rejects.toMatchObject({ code: 'temporal-cli-unsuitable', message: 'the program `temporal` can not be run' });
+    await expect(open()).rejects.toMatchObject({ code: 'temporal-cli-unsuitable', message: 'the program `temporal` is not on PATH' });
     vi.unstubAllEnvs();
     expect((await open()).isAdopted).toBe(false);
   },

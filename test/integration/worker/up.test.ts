@@ -32,7 +32,8 @@ beforeEach(async () => {
   const temporal = { embedded: { port, uiPort: await freePort() } };
   await writeFile(configFile, stringify({ agent: { name: 'db1', stateDir }, temporal, databases, repositories, timing }));
   args = ['up', '--config', configFile];
-  env = { RSTOW_WORKFLOW_BUNDLE: inject('workflowBundlePath') };
+  // A proxy that isn't there: nothing on the loopback interface goes through one.
+  env = { RSTOW_WORKFLOW_BUNDLE: inject('workflowBundlePath'), https_proxy: 'http://127.0.0.1:9' };
   started = [];
 });
 

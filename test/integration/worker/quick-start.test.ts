@@ -1,0 +1,177 @@
+/**
+ * The README's quick start, each line as it stands there, on a machine whose ports are free (a network of its own):
+ * against a server that was started by hand and one that rstow has started, as root and as the server's own user.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, chown, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { canMakeNetworkNamespace, makeNetworkNamespace, type NetworkNamespace } from '../../support/network-namespace.ts';
+import { writeOrders } from '../../support/odd-source.ts';
+import { startRstmdb } from '../../support/rstmdb-server.ts';
+import { type ProgramEnd, runProgram } from '../../support/run-program.ts';
+import { toolPath } from '../../support/tools.ts';
+import { waitUntil } from '../../support/wait-until.ts';
+
+const README = fileURLToPath(new URL('../../../README.md', import.meta.url));
+const RSTOW = fileURLToPath(new URL('../../../bin/rstow', import.meta.url));
+const READY_MS = 90_000;
+const QUICK_START_MS = 300_000;
+const NOBODY = 65_534;
+const INSTANCES = 4;
+
+const isPossible = canMakeNetworkNamespace();
+
+let folder: string;
+let network: NetworkNamespace;
+let started: ChildProcess[];
+
+beforeEach(async () => {
+  if (!isPossible) return;
+  folder = await mkdtemp(join(tmpdir(), 'rstow-quick-start-'));
+  await chmod(folder, 0o755);
+  network = await makeNetworkNamespace();
+  started = [];
+});
+
+afterEach(async () => {
+  if (!isPossible) return;
+  for (const pid of processesInside()) process.kill(pid, 'SIGKILL');
+  await waitUntil('all have ended', () => processesInside().length === 0);
+  await network.remove();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function processesInside(): number[] {
+  const [ip = '', , , name = ''] = network.enter;
+  return execFileSync(ip, ['netns', 'pids', name], { encoding: 'utf8' }).split('\n').filter(Boolean).map(Number);
+}
+
+/** A user of the host, with a home of its own and none of our settings. */
+type User = { uid: number; home: string };
+
+function as({ uid, home }: User, command: readonly string[]): string[] {
+  const drop = uid === 0 ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'];
+  const env = ['env', '-i', `PATH=${process.env['PATH'] ?? ''}`, `HOME=${home}`, `RSTOW_WORKFLOW_BUNDLE=${join(folder, 'bundle.js')}`];
+  return [...network.enter, ...drop, ...env, 'https_proxy=http://127.0.0.1:9', ...command];
+}
+
+function startAs(user: User, command: readonly string[]): { child: ChildProcess; text: () => string } {
+  const [program = '', ...args] = as(user, command);
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  started.push(child);
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  return { child, text: () => text };
+}
+
+function runAs(user: User, command: readonly string[]): Promise<ProgramEnd> {
+  const [program = '', ...args] = as(user, command);
+  return runProgram(program, args);
+}
+
+/** The README's lines that begin with `rstow`, without their comments, with folders of ours for its own. */
+async function quickStart(): Promise<string[][]> {
+  const places: Record<string, string> = {
+    rstow: RSTOW,
+    '/var/lib/rstmdb': join(folder, 'data'),
+    '/backup/rstmdb': join(folder, 'backup', 'rstmdb'),
+    '/var/tmp/orders': join(folder, 'elsewhere'),
+  };
+  const section = /## Quick start\n(.*?)\n## /s.exec(await readFile(README, 'utf8'))?.[1] ?? '';
+  const lines = section.split('\n').filter((line) => line.startsWith('rstow '));
+  return lines.map((line) =>
+    line
+      .replace(/#.*/, '')
+      .trim()
+      .split(/\s+/)
+      .map((word) => places[word] ?? word),
+  );
+}
+
+/** What the host has before rstow comes: data, a place for backups, and a home for the user. */
+async function makeHost(user: User): Promise<void> {
+  const dataDir = join(folder, 'data');
+  const server = await startRstmdb({ dataDir });
+  await writeOrders(server.address, INSTANCES);
+  await server.stop();
+  for (const path of [user.home, join(folder, 'backup')]) await mkdir(path, { recursive: true });
+  await cp(inject('workflowBundlePath'), join(folder, 'bundle.js'));
+  for (const path of [dataDir, user.home, join(folder, 'backup')]) execFileSync('chown', ['-R', String(user.uid), path]);
+  await chown(folder, user.uid, user.uid);
+}
+
+const SERVER_ENV = { RSTMDB_BIND: '127.0.0.1:7401', RSTMDB_COMPACT_ENABLED: 'false', RSTMDB_METRICS_ENABLED: 'false' };
+
+function startServerByHand(user: User): void {
+  const env = Object.entries({ ...SERVER_ENV, RSTMDB_DATA: join(folder, 'data') }).map(([name, value]) => `${name}=${value}`);
+  startAs(user, ['env', ...env, toolPath('rstmdb')]);
+}
+
+async function isReady(up: { text: () => string }): Promise<void> {
+  await waitUntil('rstow is up', () => /^up since/m.test(up.text()) || /^error: /m.test(up.text()), READY_MS);
+  expect(up.text()).toMatch(/^up since/m);
+}
+
+/** Each line in its order; `recover` finds the database up, for its host isn't lost. */
+async function everyLineWorks(user: User, rstowArgs: (line: string[]) => string[] = (line) => line): Promise<void> {
+  const [up = [], printUnit = [], ...commands] = (await quickStart()).map(rstowArgs);
+  expect((await runAs(user, printUnit)).stdout).toContain('ExecStart=');
+  const running = startAs(user, up);
+  await isReady(running);
+  expect(running.text()).toMatch(/^protected +orders/m);
+  expect(commands.map(([, verb]) => verb)).toEqual(expect.arrayContaining(['backup', 'restore', 'test-recovery', 'recover', 'info']));
+  for (const command of commands) {
+    const end = await runAs(user, command);
+    expect({ command: command.slice(1), exitCode: end.exitCode, text: end.stdout + end.stderr }).toMatchObject({ exitCode: 0 });
+  }
+  running.child.kill('SIGINT');
+  if (running.child.exitCode === null) await once(running.child, 'exit');
+  expect(running.child.exitCode).toBe(0);
+}
+
+test.skipIf(!isPossible)(
+  'works against a server that the same user has started by hand (needs root and `ip`)',
+  { timeout: QUICK_START_MS },
+  async () => {
+    const nobody = { uid: NOBODY, home: join(folder, 'home') };
+    await makeHost(nobody);
+    startServerByHand(nobody);
+    await everyLineWorks(nobody);
+  },
+);
+
+test.skipIf(!isPossible)('works as root against another user’s server (needs root and `ip`)', { timeout: QUICK_START_MS }, async () => {
+  const nobody = { uid: NOBODY, home: join(folder, 'home') };
+  const root = { uid: 0, home: join(folder, 'root') };
+  await makeHost(nobody);
+  startServerByHand(nobody);
+  await everyLineWorks(root, (line) => (line[1] === 'up' ? [...line, '--state-dir', join(folder, 'state')] : line));
+});
+
+test.skipIf(!isPossible)('works against a server that rstow has started (needs root and `ip`)', { timeout: QUICK_START_MS }, async () => {
+  const root = { uid: 0, home: join(folder, 'root') };
+  await makeHost(root);
+  const configFile = join(folder, 'rstow.yaml');
+  const service = { kind: 'process', command: [toolPath('rstmdb')], stateDir: join(folder, 'service') };
+  const database = { server: { address: '127.0.0.1:7401' }, dataDir: join(folder, 'data'), repositories: ['local'] };
+  const env = { ...SERVER_ENV, RSTMDB_DATA: join(folder, 'data') };
+  const repositories = { local: { kind: 'folder', path: join(folder, 'backup', 'rstmdb') } };
+  await mkdir(join(folder, 'backup', 'rstmdb'));
+  const config = {
+    agent: { stateDir: join(folder, 'state') },
+    repositories,
+    databases: { orders: { ...database, service: { ...service, env } } },
+  };
+  await writeFile(configFile, JSON.stringify(config));
+  const start = `import { serviceOf } from '${new URL('../../../src/activities/server/managed-service.ts', import.meta.url).href}';
+    import { loadConfig } from '${new URL('../../../src/worker/load-config.ts', import.meta.url).href}';
+    await serviceOf((await loadConfig('${configFile}')).databases.orders).start();`;
+  expect(await runAs(root, [process.execPath, '--input-type=module', '-e', start])).toMatchObject({ exitCode: 0 });
+  await everyLineWorks(root, (line) =>
+    line[1] === 'up' ? [RSTOW, 'up', '--config', configFile, ...line.filter((word) => word === '--print-unit')] : line,
+  );
+});
