@@ -26,6 +26,7 @@ export function benchDeps(folder: { dataDir: string; repositoryDir: string; stat
     runs: {
       checkOpen: async () => undefined,
       isOpen: async () => true,
+      chainOf: async (workflowId, runId) => ({ workflowId, firstRunId: runId, workflowType: 'hotBackup' }),
       lockHolder: async () => undefined,
       terminate: async () => undefined,
     },
@@ -58,5 +59,12 @@ export async function claimDatabase(deps: ActivityDeps): Promise<string> {
 export function benchRun(): RunPort {
   const runId = randomUUID();
   const { signal } = new AbortController();
-  return { workflowId: `bench/${runId}`, runId, signal, report: () => undefined, checkOpen: async () => undefined };
+  return {
+    workflowId: `bench/${runId}`,
+    runId,
+    signal,
+    report: () => undefined,
+    checkOpen: async () => undefined,
+    chain: async () => undefined,
+  };
 }

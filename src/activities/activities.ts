@@ -1,6 +1,7 @@
 import type { ActivityDeps } from './activity-deps.ts';
 import { type ActivityBody, activity } from './activity.ts';
 import { createAttempts } from './attempts.ts';
+import { checkApproval, checkStart } from './authority/authority.ts';
 import { storeAttachments } from './backup/attachments.ts';
 import { digestState } from './backup/digest-state.ts';
 import { pinWal, unpinWal } from './backup/pinned-segments.ts';
@@ -74,6 +75,9 @@ export const verbs = {
   noteHistory,
   endRunOfLostOwner,
   endBackup,
+
+  checkStart,
+  checkApproval,
 
   planRestore,
   stageWal,

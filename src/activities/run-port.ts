@@ -1,6 +1,6 @@
 import { cancellationSignal, Context, heartbeat } from '@temporalio/activity';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import type { RunRegistry } from './run-registry.ts';
+import type { RunChain, RunRegistry } from './run-registry.ts';
 
 /**
  * What a step says of itself while it works. `doing` is for people; `doneBytes` and `totalBytes` let whoever watches say how
@@ -21,6 +21,8 @@ export type RunPort = {
   report(facts: StepFacts): void;
   /** Before an irreversible step. Fails: cancelled (the run is closed, or goes on without this attempt), temporal-unreachable. */
   checkOpen(): Promise<void>;
+  /** As Temporal says, not as the run says of itself; undefined for a run of this very process, which Temporal doesn't know. Fails: cancelled, temporal-unreachable. */
+  chain(): Promise<RunChain | undefined>;
 };
 
 export type AttemptPort = RunPort & {
@@ -59,6 +61,10 @@ export function currentRun(runs: RunRegistry, heartbeatMs: number, overtaken: Ab
     stop: () => {
       clearInterval(ticker);
       over.abort(new RstowError('cancelled', 'the step’s time was over'));
+    },
+    chain: async () => {
+      if (workflowExecution === undefined) throw new RstowError('signature-refused', 'a step that belongs to no run replaces no data');
+      return runs.chainOf(workflowId, runId);
     },
   };
 }

@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { runWorkflowId, WORKFLOW_QUEUE } from '../contract/names.ts';
 import type { CommonResult } from '../contract/result.ts';
+import { SIGNATURE_MEMO } from '../contract/signature.ts';
 import type { WorkflowType } from '../contract/workflow-types.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
+import type { OperatorKey } from '../worker/operator-key.ts';
 import { createOutput, type Output } from './output.ts';
 import { type ResultLines, tellResult } from './tell-result.ts';
 import { connectClient, type TemporalClient, type TemporalOptions } from './temporal-client.ts';
@@ -18,6 +20,8 @@ export type RunRequest<Result extends CommonResult> = {
   input: object;
   /** A look that nobody waits for long: it fails at once where no agent is there, and ends after two minutes. */
   isLook: boolean;
+  /** For what replaces data; undefined if this user has no key: then the run waits for an operator's approval. */
+  key?: OperatorKey | undefined;
   /** Where all requests are one run: its id, and the signal that an open one takes them as. */
   joins?: { workflowId: string; signal: string };
   resultLines: ResultLines<Result>;
@@ -50,19 +54,27 @@ export async function executeRun<Result extends CommonResult>(request: RunReques
 
 type StartedRun = { handle: WorkflowHandle; runId: string };
 
-async function startRun(client: Client, { type, database, input, isLook, joins }: RunRequest<never>): Promise<StartedRun> {
-  const common = { taskQueue: WORKFLOW_QUEUE, args: [input], staticSummary: `${type} of ${database}` };
+async function startRun(client: Client, request: RunRequest<never>): Promise<StartedRun> {
+  const { type, database, input, isLook, joins } = request;
+  const workflowId = joins?.workflowId ?? runWorkflowId(database, type, randomUUID());
+  const common = { taskQueue: WORKFLOW_QUEUE, args: [input], staticSummary: `${type} of ${database}`, ...signatureOf(request, workflowId) };
   if (joins !== undefined) {
-    const { workflowId, signal } = joins;
+    const { signal } = joins;
     const handle = await client.workflow.signalWithStart(type, { ...common, workflowId, signal, signalArgs: [input] });
     return { handle, runId: handle.signaledRunId };
   }
   const handle = await client.workflow.start(type, {
     ...common,
-    workflowId: runWorkflowId(database, type, randomUUID()),
+    workflowId,
     ...(isLook ? { workflowExecutionTimeout: LOOK_TIMEOUT_MS } : {}),
   });
   return { handle, runId: handle.firstExecutionRunId };
+}
+
+/** In the memo, for it is about the input. */
+function signatureOf({ key, type, input }: RunRequest<never>, workflowId: string): { memo?: Record<string, unknown> } {
+  if (key === undefined) return {};
+  return { memo: { [SIGNATURE_MEMO]: key.sign({ purpose: 'start', workflowType: type, workflowId, input }, Date.now()) } };
 }
 
 /** Looks at the queue's workflow side, which is what is described by default. A run without agents would wait in silence. Pollers are remembered for minutes, so none means none. */

@@ -13,5 +13,6 @@ const exitCode = await runCli(process.argv.slice(2), {
   stateDir: defaultStateDir(host),
   workflowBundlePath: process.env['RSTOW_WORKFLOW_BUNDLE'],
   searchPath: process.env['PATH'] ?? '',
+  isNotifying: process.env['NOTIFY_SOCKET'] !== undefined,
 });
 endThoughCallsHang(exitCode);

@@ -1,8 +1,23 @@
+import type { UnitFacts } from '../worker/unit-facts.ts';
+
 /** What systemd is to run, by an absolute path, and the PATH on which `temporal` and the server's program are. */
-export type UnitOptions = { program: string; args: readonly string[]; path: string };
+export type UnitOptions = {
+  program: string;
+  args: readonly string[];
+  path: string;
+  /** Undefined while there is no config that can be read. */
+  facts: UnitFacts | undefined;
+};
+
+/** systemd makes it and gives it to the unit's user. */
+const SYSTEM_STATE_DIR = '/var/lib/rstow';
+
+/** What the agent does as root beyond its own user's rights: read and give away files, stop servers and see who holds files, start them as their user. */
+const ROOT_CAPABILITIES = 'CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_KILL CAP_SETGID CAP_SETUID CAP_SYS_PTRACE';
 
 const HARDENING = `# What is left out would break something: ReadWritePaths and ProtectSystem=strict make mounts, over which no hard link
-# goes; ProtectProc and PrivatePIDs hide who holds files; PrivateNetwork splits the mutex; JavaScript writes its code.
+# goes; PrivateTmp hides /var/tmp, a restore root; ProtectProc and PrivatePIDs hide who holds files; PrivateNetwork splits
+# the mutex; JavaScript writes its code.
 NoNewPrivileges=yes
 ProtectSystem=yes
 ProtectKernelTunables=yes
@@ -16,21 +31,22 @@ RestrictRealtime=yes
 RestrictNamespaces=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 LockPersonality=yes
+KeyringMode=private
 SystemCallArchitectures=native`;
 
-/** The text of a unit that runs `rstow up`. */
-export function systemdUnit({ program, args, path }: UnitOptions): string {
+/** The text of a unit that runs `rstow up` or `rstow agent`. */
+export function systemdUnit(options: UnitOptions): string {
+  const { program, args, path, facts } = options;
   return `# Save as /etc/systemd/system/rstow.service; then: systemctl daemon-reload && systemctl enable --now rstow
 [Unit]
 Description=rstow: backup and recovery of rstmdb
 Wants=network-online.target
 After=network-online.target local-fs.target remote-fs.target
-StartLimitIntervalSec=0
+${mountLines(facts)}StartLimitIntervalSec=0
 
 [Service]
-Type=simple
-# Run it as the user that owns the data directory and runs the server; root can do everything as well.
-#User=rstmdb
+${readinessLines(args)}
+${userLines(facts)}
 ExecStart=${[program, ...args].map((word) => quoted(word).replaceAll('$', '$$$$')).join(' ')}
 Environment=${quoted(`PATH=${[...new Set(path.split(':'))].join(':')}`)}
 Restart=always
@@ -38,15 +54,44 @@ RestartSec=2
 TimeoutStopSec=90
 # Only rstow itself is stopped: the database, Temporal and the watchdog of a restore must outlive a crash of it.
 KillMode=process
-StateDirectory=rstow
-StateDirectoryMode=0700
+OOMPolicy=continue
+${stateLines(facts)}UMask=0027
 LimitNOFILE=65536
-
+${weightLines(facts)}
 ${HARDENING}
 
 [Install]
 WantedBy=multi-user.target
 `;
+}
+
+/** A repository that can't be mounted must not keep the agent from its servers: only what they need is waited for. */
+function mountLines(facts: UnitFacts | undefined): string {
+  if (facts === undefined) return '';
+  return `RequiresMountsFor=${[...facts.dataDirs, facts.stateDir].map(quoted).join(' ')}\n`;
+}
+
+/** `up` says when it serves. An agent may wait for its Temporal cluster for hours, and a boot must not wait with it. */
+function readinessLines([command]: readonly string[]): string {
+  return command === 'up' ? 'Type=notify\nNotifyAccess=all\nTimeoutStartSec=5min' : 'Type=exec';
+}
+
+function userLines(facts: UnitFacts | undefined): string {
+  const notes = (facts?.notes ?? ['Run it as the user that owns the data directory and runs the server: User=rstmdb']).map(
+    (note) => `# ${note}`,
+  );
+  const rights =
+    facts?.user === undefined ? [`CapabilityBoundingSet=${ROOT_CAPABILITIES}`] : [`User=${facts.user}`, 'CapabilityBoundingSet='];
+  return [...notes, ...rights].join('\n');
+}
+
+function stateLines(facts: UnitFacts | undefined): string {
+  return facts === undefined || facts.stateDir === SYSTEM_STATE_DIR ? 'StateDirectory=rstow\nStateDirectoryMode=0700\n' : '';
+}
+
+/** Backups give way to the server, but not where the server itself lives in this unit. */
+function weightLines(facts: UnitFacts | undefined): string {
+  return facts?.hasServers === false ? 'CPUWeight=50\nIOWeight=50\n' : '';
 }
 
 /** As systemd reads a word; in a command line it replaces variables as well. */

@@ -177,10 +177,32 @@ const agent = z.strictObject({
   name: name.optional(),
   stateDir: absolutePath.default('/var/lib/rstow'),
   recoveryWebhook: recoveryWebhook.optional(),
+  /** Below these a restore may fill another directory; the data directories' own folders and /var/tmp where absent. */
+  restoreRoots: z.array(absolutePath).max(20).optional(),
+  /** A private key: what the webhook takes is signed with it. */
+  operatorKeyFile: absolutePath.optional(),
 });
+
+/** Of the key that `rstow up` makes. */
+export const OWN_OPERATOR = 'this-host';
+
+/** One line, as in authorized_keys; the first half of the text is the same for every Ed25519 key. */
+const publicKey = z
+  .string()
+  .regex(
+    /^ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}(\s.*)?$/,
+    'must be a public key, such as `rstow keygen` prints: ssh-ed25519 AAAA…',
+  );
+
+const operators = z
+  .record(name, publicKey)
+  .refine((section) => Object.keys(section).length > 0, 'must name at least one operator, for nobody could replace data')
+  .refine((section) => section[OWN_OPERATOR] === undefined, `must not name "${OWN_OPERATOR}", the key that \`rstow up\` makes`);
 
 export const agentConfigSchema = z.strictObject({
   agent: agent.prefault({}),
+  /** Who may replace a database's data, by public key; anyone who can start a workflow where absent. */
+  operators: operators.optional(),
   /** Where absent, TEMPORAL_* variables and temporal.toml decide. */
   temporal: temporal.prefault({}),
   repositories: z.record(name, repository),

@@ -1,5 +1,6 @@
-import { objectField, type Parsed, textField } from './input-field.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
+import { objectField, optional, type Parsed, textField } from './input-field.ts';
+import { signatureField } from './signature.ts';
 
 /** Messages to a running workflow, by the names that other services use. */
 
@@ -20,8 +21,10 @@ export type GiveWay = { workflowId: string; type: string };
 const approvalFields = {
   /** The hash that the run shows: an approval is of one plan only. */
   planHash: textField(64),
-  /** Who approves: another person than the one who asked. A name for the record, not an access control. */
+  /** Who approves: another person than the one who asked. Where the agent's config names operators the signature counts, and not this name. */
   by: textField(200),
+  /** By an operator, of this run and this hash. */
+  signature: optional(signatureField),
 };
 const denialFields = { by: textField(200), reason: textField(1000) };
 
@@ -33,10 +36,17 @@ export const parseApproval = (value: unknown): Approval => objectField(approvalF
 export const parseDenial = (value: unknown): Denial => objectField(denialFields)(value, '');
 
 /** Why an approval doesn't count; undefined where it does. */
-export function approvalRefusal(given: Approval, wanted: { planHash: string; requestedBy?: string }): RstowError | undefined {
-  if (given.planHash !== wanted.planHash) {
-    return new RstowError('approval-denied', `the run waits for the approval of plan ${wanted.planHash}, not of ${given.planHash}`);
+export function approvalRefusal(
+  given: Approval,
+  wanted: { hash: string; what: 'plan' | 'request'; requestedBy?: string },
+): RstowError | undefined {
+  if (given.planHash !== wanted.hash) {
+    return new RstowError('approval-denied', `the run waits for the approval of ${wanted.what} ${wanted.hash}, not of ${given.planHash}`);
   }
-  if (given.by !== wanted.requestedBy) return undefined;
-  return new RstowError('approval-denied', `"${given.by}" asked for this run, so another person has to approve it`);
+  return given.by === wanted.requestedBy ? hasSignedAlready(given.by) : undefined;
+}
+
+/** Two persons have to agree. */
+export function hasSignedAlready(name: string): RstowError {
+  return new RstowError('approval-denied', `"${name}" asked for this run, or has approved it already, so another person has to approve it`);
 }

@@ -10,6 +10,7 @@ import { watchCredentials } from './credential-watch.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { startOwnershipWatch } from './ownership-watch.ts';
 import { recoveryRequester } from './recovery-request.ts';
+import { type OperatorKey, readOperatorKey } from './operator-key.ts';
 import { openRecoveryWebhook } from './recovery-webhook.ts';
 import { createRepositoryOpener } from './repositories.ts';
 import { createRunRegistry } from './run-registry.ts';
@@ -111,7 +112,7 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
   };
   await openRecoveryWebhook({
     settings: config.agent.recoveryWebhook,
-    requestRecovery: recoveryRequester(temporal),
+    requestRecovery: recoveryRequester(temporal, await ownKey(config)),
     logger,
     signal: ended,
   });
@@ -128,6 +129,11 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
     await workers.stop();
   }
   await Promise.all([ownership.ended, housekeeping.ended]);
+}
+
+/** Read at the start, so that a key that can't be used is said then. Fails: invalid-config. */
+async function ownKey({ agent }: AgentConfig): Promise<OperatorKey | undefined> {
+  return agent.operatorKeyFile === undefined ? undefined : readOperatorKey(agent.operatorKeyFile);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

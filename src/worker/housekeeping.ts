@@ -3,11 +3,14 @@ import type { AgentConfig } from '../config/agent-config.ts';
 import { serviceLogFile } from '../io/service/process-service.ts';
 import { boundLog } from '../io/service/service-log.ts';
 import type { Logger } from './agent-logger.ts';
+import { clearGrants } from '../io/agent-state/grants.ts';
 import { clearPins, clearRestores, clearScratch } from './leftovers.ts';
 import { type RepeatingTask, startTaskForEach } from './repeating-task.ts';
 import type { AgentRunRegistry } from './run-registry.ts';
 
 const INTERVAL_MS = 60_000;
+/** Longer than any run waits for an approval. */
+const GRANTS_KEPT_MS = 400 * 86_400_000;
 
 export type Housekeeping = { config: AgentConfig; runs: AgentRunRegistry; logger: Logger; signal: AbortSignal };
 
@@ -19,6 +22,7 @@ type Chore = { what: string; run: () => Promise<void> };
  */
 export function startHousekeeping({ config, runs, logger, signal }: Housekeeping): RepeatingTask {
   const chores: Chore[] = [
+    { what: 'clearing old grants', run: () => clearGrants(config.agent.stateDir, new Date(Date.now() - GRANTS_KEPT_MS)) },
     { what: 'clearing scratch folders', run: () => clearScratch(config, runs) },
     ...Object.values(config.databases).flatMap((settings) => [
       { what: `clearing pins in ${settings.dataDir}`, run: () => clearPins(settings.dataDir, runs) },

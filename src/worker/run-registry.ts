@@ -5,7 +5,7 @@ import {
   type WorkflowExecutionStatusName,
   WorkflowNotFoundError,
 } from '@temporalio/client';
-import type { LockHolder, RunRegistry } from '../activities/run-registry.ts';
+import type { LockHolder, RunChain, RunRegistry } from '../activities/run-registry.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import type { TemporalConnection } from './temporal-connection.ts';
 
@@ -27,24 +27,26 @@ export function createRunRegistry({ connection, namespace }: TemporalConnection)
   const { workflow } = new Client({ connection, namespace });
   const ask = <T>(question: () => Promise<T>): Promise<T> =>
     connection.withDeadline(Date.now() + REQUEST_MS, question).catch(rethrowUnreachable);
-
-  async function statusOf(workflowId: string, runId?: string): Promise<WorkflowExecutionStatusName | undefined> {
-    const description = await unlessNotFound(ask(() => workflow.getHandle(workflowId, runId).describe()));
-    return description?.status.name;
-  }
+  const describe = (workflowId: string, runId?: string): Promise<WorkflowExecutionDescription | undefined> =>
+    unlessNotFound(ask(() => workflow.getHandle(workflowId, runId).describe()));
+  const statusOf = async (workflowId: string, runId?: string): Promise<WorkflowExecutionStatusName | undefined> =>
+    (await describe(workflowId, runId))?.status.name;
 
   async function lockHolder(lockId: string): Promise<LockHolder | undefined> {
-    const lock = await unlessNotFound(ask(() => workflow.getHandle(lockId).describe()));
+    const lock = await describe(lockId);
     if (lock === undefined || !OPEN.includes(lock.status.name)) return undefined;
     if (typeof lock.memo?.['holder'] !== 'string') return byHand(lock);
     const { holder, runId, type, sinceMs } = lock.memo as LockMemo;
-    const status = await statusOf(holder, runId);
-    const open = status !== undefined && OPEN.includes(status);
+    const open = OPEN.includes((await statusOf(holder, runId)) ?? 'UNKNOWN');
     return { workflowId: holder, runId, type, sinceMs, open, lockRunId: lock.runId };
   }
 
   return {
     lockHolder,
+    chainOf: async (workflowId, runId) => {
+      const description = await describe(workflowId, runId);
+      return description === undefined ? Promise.reject(closedRun(workflowId, runId, undefined)) : chainOf(description);
+    },
     isOpen: async (workflowId, runId) => OPEN.includes((await statusOf(workflowId, runId)) ?? 'UNKNOWN'),
     checkOpen: async (workflowId, runId) => {
       const status = await statusOf(workflowId, runId);
@@ -65,6 +67,13 @@ export function createRunRegistry({ connection, namespace }: TemporalConnection)
 /** A lock that no run of rstow's has taken: whoever started it knows when it may end. */
 function byHand({ workflowId, runId, type, startTime }: WorkflowExecutionDescription): LockHolder {
   return { workflowId, runId, type, sinceMs: startTime.getTime(), open: true, lockRunId: runId };
+}
+
+/** The first run's id survives a retry, a reset and a continue-as-new. */
+function chainOf({ workflowId, runId, type, raw }: WorkflowExecutionDescription): RunChain {
+  const { firstRunId } = raw.workflowExecutionInfo ?? {};
+  const isKnown = firstRunId !== undefined && firstRunId !== null && firstRunId !== '';
+  return { workflowId, firstRunId: isKnown ? firstRunId : runId, workflowType: type };
 }
 
 async function unlessNotFound<T>(answer: Promise<T>): Promise<T | undefined> {

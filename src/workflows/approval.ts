@@ -1,5 +1,6 @@
-import { condition, defineUpdate, setHandler } from '@temporalio/workflow';
-import { durationText } from '../core/text/figures.ts';
+import { CancellationScope, condition, defineUpdate, isCancellation, setHandler, workflowInfo } from '@temporalio/workflow';
+import type { Standing } from '../activities/authority/authority.ts';
+import type { Place } from '../activities/catalogue/locate.ts';
 import type { PlannedRestore } from '../activities/restore/plan-restore.ts';
 import {
   type Approval,
@@ -10,70 +11,161 @@ import {
   parseApproval,
   parseDenial,
 } from '../contract/messages.ts';
+import { SIGNATURE_MEMO } from '../contract/signature.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
+import { durationText } from '../core/text/figures.ts';
+import { step } from './activity-proxies.ts';
 import { runFailure } from './run-failure.ts';
 import type { Run } from './run.ts';
 
 const approveUpdate = defineUpdate<Approval, [unknown]>(APPROVE_UPDATE);
 const denyUpdate = defineUpdate<Denial, [unknown]>(DENY_UPDATE);
 
-/** What has to be agreed to: one plan, by another person than the one who asked. */
-type Wanted = { planHash: string; expiresMs: number; requestedBy?: string; discards?: string };
+/** How long a run waits for an operator where no policy says so. */
+const EXPIRES_MS = 86_400_000;
 
-/** What is to be agreed to, by whom it was asked for, and what is given up by it. */
-type Planned = { plan: PlannedRestore; workflow: string; requestedBy: string | undefined; discards?: string };
+type Input = { database: string; requestedBy?: string };
+export type Asked = { run: Run; place: Place; input: Input };
+type Planned = Asked & {
+  plan: PlannedRestore;
+  /** What is given up by it, in words. */
+  discards?: string;
+};
 
-/** Waits for approval where the policy asks for it; false where it doesn't. Fails: approval-denied, approval-expired. */
-export async function agreed(run: Run, of: Planned): Promise<boolean> {
-  const { approval, planHash } = of.plan;
-  if (approval === undefined || !isApprovalWanted(of)) return false;
-  await awaitApproval(run, {
-    planHash,
-    expiresMs: approval.expiresMs,
-    ...(of.discards === undefined ? {} : { discards: of.discards }),
-    ...(of.requestedBy === undefined ? {} : { requestedBy: of.requestedBy }),
-  });
-  return true;
+/** What has to be agreed to, and by whom. */
+type Wanted = Asked & {
+  hash: string;
+  what: 'plan' | 'request';
+  discards?: string;
+  expiresMs: number;
+  /** Null where the agent's config names no operators: then the name that an approval gives is taken for the person. */
+  standing: Standing | null;
+};
+
+/**
+ * Goes on once an operator has signed for a run that replaces data, by its start or by an approval: for a run that has no
+ * plan yet, and takes something before it has one. Nobody has to where the agent's config names no operators.
+ * Fails: approval-denied, approval-expired, and as the work does.
+ */
+export async function onceRequested<T>(asked: Asked, work: () => Promise<T>): Promise<T> {
+  const standing = await standingOf(asked, null);
+  if (standing === null || standing.operators.length > 0) return work();
+  const enough = { ...standing, operatorsNeeded: 1 };
+  return unlessDenied({ ...asked, hash: standing.requestHash, what: 'request', expiresMs: EXPIRES_MS, standing: enough }, work);
 }
 
-/** Whether a person will be asked. */
-export function isApprovalWanted({ plan, workflow }: Pick<Planned, 'plan' | 'workflow'>): boolean {
-  return plan.approval?.for.includes(workflow) === true;
+/** Whether the policy wants another person to be asked. */
+export function isApprovalWanted({ approval }: PlannedRestore, workflow: string): boolean {
+  return approval?.for.includes(workflow) === true;
 }
 
 /**
- * Waits, for as long as the policy says and through any restart, until another person approves this very plan.
- * Fails: approval-denied, approval-expired. Gives who approved it.
+ * Goes on with a plan once everybody has agreed whom the policy and the operators of the agent's config make necessary;
+ * a denial ends the work, too, until the run is committed. Fails: approval-denied, approval-expired, and as the work does.
  */
-async function awaitApproval(run: Run, wanted: Wanted): Promise<string> {
-  let decision: { approvedBy: string } | { refusal: RstowError } | undefined;
+export async function onceAgreed<T>(planned: Planned, work: (wasAsked: boolean) => Promise<T>): Promise<T> {
+  const { approval, planHash } = planned.plan;
+  const standing = await standingOf(planned, planHash);
+  const isPolicy = isApprovalWanted(planned.plan, planned.run.type);
+  const isEnough = standing === null ? !isPolicy : standing.operators.length >= standing.operatorsNeeded;
+  if (isEnough) return work(false);
+  const expiresMs = isPolicy && approval !== undefined ? approval.expiresMs : EXPIRES_MS;
+  return unlessDenied({ ...planned, hash: planHash, what: 'plan', expiresMs, standing }, () => work(true));
+}
+
+function standingOf({ place, input }: Asked, planHash: string | null): Promise<Standing | null> {
+  const signature = workflowInfo().memo?.[SIGNATURE_MEMO] ?? null;
+  return step(place).checkStart({ database: input.database, input, signature, planHash });
+}
+
+type Decision = { operators: readonly string[]; isApproved: boolean; denial?: RstowError };
+
+/** Asks, waits for as long as the policy says and through any restart, then works. Fails: approval-denied, approval-expired. */
+async function unlessDenied<T>(wanted: Wanted, work: () => Promise<T>): Promise<T> {
+  const { run, hash, what, expiresMs } = wanted;
+  const decision: Decision = { operators: wanted.standing?.operators ?? [], isApproved: false };
+  const scope = new CancellationScope();
+  takeApprovals(wanted, decision);
+  takeDenials(run, decision, scope);
+  run.phase('waiting for approval', approvalWanted(wanted));
+  try {
+    return await scope.run(async () => {
+      await condition(() => decision.isApproved, expiresMs);
+      if (!decision.isApproved)
+        throw new RstowError('approval-expired', `nobody approved ${what} ${hash} within ${durationText(expiresMs)}`);
+      return work();
+    });
+  } catch (error) {
+    throw decision.denial !== undefined && isCancellation(error) ? decision.denial : error;
+  }
+}
+
+function takeApprovals(wanted: Wanted, decision: Decision): void {
+  const { hash, standing, input, what } = wanted;
+  const requestedBy = standing === null && input.requestedBy !== undefined ? { requestedBy: input.requestedBy } : {};
   setHandler(
     approveUpdate,
-    (given) => {
+    async (given) => {
       const approval = parseApproval(given);
-      decision ??= { approvedBy: approval.by };
+      if (standing !== null) await countOperator({ wanted, decision, standing, approval });
+      if (decision.denial !== undefined) throw runFailure(decision.denial);
+      decision.isApproved = standing === null || decision.operators.length >= standing.operatorsNeeded;
       return approval;
     },
-    { validator: (given) => refuseInvalid(() => approvalRefusal(parseApproval(given), wanted)) },
+    {
+      validator: (given) =>
+        refuseInvalid(() => decidedAlready(decision) ?? approvalRefusal(parseApproval(given), { hash, what, ...requestedBy })),
+    },
   );
+}
+
+/** Whose signature it is can't be found out here: an agent does it, and keeps it. */
+async function countOperator(of: { wanted: Wanted; decision: Decision; standing: Standing; approval: Approval }): Promise<void> {
+  const { place, input, hash, what } = of.wanted;
+  const planHash = what === 'plan' ? hash : null;
+  try {
+    const { operators } = await step(place).checkApproval({ database: input.database, input, planHash, approval: of.approval });
+    of.decision.operators = operators;
+  } catch (error) {
+    throw runFailure(error);
+  }
+}
+
+function takeDenials(run: Run, decision: Decision, scope: CancellationScope): void {
   setHandler(
     denyUpdate,
     (given) => {
       const denial = parseDenial(given);
-      decision ??= { refusal: new RstowError('approval-denied', `"${denial.by}" denied it: ${denial.reason}`) };
+      decision.denial = new RstowError('approval-denied', `"${denial.by}" denied it: ${denial.reason}`);
+      scope.cancel();
       return denial;
     },
-    { validator: (given) => refuseInvalid(() => (parseDenial(given), undefined)) },
+    { validator: (given) => refuseInvalid(() => denialTooLate(run, decision) ?? (parseDenial(given), undefined)) },
   );
-  run.phase(
-    'waiting for approval',
-    `another person’s \`rstow approve ${run.workflowId} --plan ${wanted.planHash}\`, or the update approve {"planHash": "${wanted.planHash}", "by": "…"}${wanted.discards === undefined ? '' : `; it discards ${wanted.discards}`}`,
-  );
-  await condition(() => decision !== undefined, wanted.expiresMs);
-  if (decision === undefined)
-    throw new RstowError('approval-expired', `nobody approved plan ${wanted.planHash} within ${durationText(wanted.expiresMs)}`);
-  if ('refusal' in decision) throw decision.refusal;
-  return decision.approvedBy;
+}
+
+function decidedAlready({ denial, isApproved }: Decision): RstowError | undefined {
+  if (denial !== undefined) return new RstowError('approval-denied', `it was decided already: ${denial.message}`);
+  return isApproved ? new RstowError('approval-denied', 'it was approved already, and waits for nobody any more') : undefined;
+}
+
+function denialTooLate({ isCommitted, progress }: Run, { denial }: Decision): RstowError | undefined {
+  if (denial !== undefined) return new RstowError('approval-denied', `it was decided already: ${denial.message}`);
+  if (!isCommitted) return undefined;
+  return new RstowError('approval-denied', `too late to deny it: the run is at "${progress.phase}"`);
+}
+
+/** What the run waits for, with the very command, and what is given up. */
+function approvalWanted(wanted: Wanted): string {
+  return `${approverWanted(wanted)}${wanted.discards === undefined ? '' : `; it discards ${wanted.discards}`}`;
+}
+
+function approverWanted({ run, hash, standing, what }: Wanted): string {
+  const command = `\`rstow approve ${run.workflowId} --plan ${hash}\``;
+  if (standing === null) return `another person’s ${command}, or the update approve {"planHash": "${hash}", "by": "…"}`;
+  const { operators, refusal } = standing;
+  const who = operators.length === 0 ? 'an operator’s' : `another operator’s than ${operators.join(', ')}’s`;
+  return `${who} signed ${command} of this ${what}${refusal === null ? '' : `; the run’s start was not accepted as signed: ${refusal}`}`;
 }
 
 /** A validator refuses by throwing; nothing of the refused update enters the history. */

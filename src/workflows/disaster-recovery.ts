@@ -7,6 +7,7 @@ import { ABORT_SIGNAL, REQUEST_RECOVERY_SIGNAL } from '../contract/messages.ts';
 import type { Warning } from '../contract/result.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { step } from './activity-proxies.ts';
+import { onceRequested } from './approval.ts';
 import { withDatabaseLockFirst, withWarning } from './database-lock.ts';
 import { type Hosts, hostsIfThere, ownerIfStillThere, placeOfAgent } from './place.ts';
 import type { Run } from './run.ts';
@@ -39,16 +40,18 @@ async function recover(input: DisasterRecoveryInput, run: Run): Promise<Disaster
   if (isWell(await inspect(input, owner))) return notNeeded;
   const target = await targetOf(input, { owner, standby });
   run.placed(target);
-  const ended = owner === undefined ? await step(target).endRunOfLostOwner({ database }) : null;
-  const result = await withDatabaseLockFirst(run, target, async () => {
-    // What kept the database down may have been a restore, or another recovery, that has ended by now.
-    const stillThere = input.force === true ? owner : await ownerIfStillThere(database);
-    const live = await inspect(input, stillThere);
-    if (isWell(live)) return notNeeded;
-    const first = await restartFirst(input, run, { place: stillThere, isUp: live?.isUp ?? input.force === true });
-    return 'outcome' in first ? first : takeOver(input, run, { place: target, givenUp: first });
+  return onceRequested({ run, place: target, input }, async () => {
+    const ended = owner === undefined ? await step(target).endRunOfLostOwner({ database }) : null;
+    const result = await withDatabaseLockFirst(run, target, async () => {
+      // What kept the database down may have been a restore, or another recovery, that has ended by now.
+      const stillThere = input.force === true ? owner : await ownerIfStillThere(database);
+      const live = await inspect(input, stillThere);
+      if (isWell(live)) return notNeeded;
+      const first = await restartFirst(input, run, { place: stillThere, isUp: live?.isUp ?? input.force === true });
+      return 'outcome' in first ? first : takeOver(input, run, { place: target, givenUp: first });
+    });
+    return ended === null ? result : withWarning(result, endedFor(ended));
   });
-  return ended === null ? result : withWarning(result, endedFor(ended));
 }
 
 function endedFor({ workflowId, type }: LockHolder): Warning {

@@ -18,6 +18,7 @@ export async function swapInPlace(run: Run, place: Place, plan: Omit<SwapInput, 
   const { database } = run;
   const named = await step(place).nameSwap({ database });
   const input: SwapInput = { database, ...plan, swap: named };
+  run.isCommitted = true;
   run.phase('swapping: the server is down', 'the server to stop, the swap, and the server to answer');
   let swapped: SwappedIn | undefined;
   try {

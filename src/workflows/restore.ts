@@ -6,7 +6,7 @@ import { outcomeOf, type Warning } from '../contract/result.ts';
 import { assert } from '../core/errors/assert.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { cleanup, step, transfer } from './activity-proxies.ts';
-import { agreed } from './approval.ts';
+import { onceAgreed } from './approval.ts';
 import { withAlternative } from './alternative.ts';
 import { compensate } from './compensation.ts';
 import { withDatabaseLockFirst } from './database-lock.ts';
@@ -47,7 +47,6 @@ async function recover({ run, place, input }: Asked, wanted: PlanRestoreInput): 
   if (input.dryRun === true)
     return resultOf(run, place, { plan, dryRun: true, ...(input.to === undefined ? {} : { timeline: plan.fromTimeline }) });
   if (input.to !== undefined) return carryOutCleanly(input, { run, place, plan });
-  const isApproved = await agreed(run, { plan, workflow: 'restore', requestedBy: input.requestedBy });
   const locked = (): Promise<RestoreResult> =>
     withDatabaseLockFirst(run, place, async () => {
       run.phase('looking whether the plan still stands');
@@ -55,7 +54,7 @@ async function recover({ run, place, input }: Asked, wanted: PlanRestoreInput): 
       assert(planHash === plan.planHash, 'a plan that stands is the one that was made first');
       return carryOutCleanly(input, { run, place, plan });
     });
-  return isApproved ? onceFree(run, locked) : locked();
+  return onceAgreed({ run, place, input, plan }, (wasAsked) => (wasAsked ? onceFree(run, locked) : locked()));
 }
 
 /** An approval is a person's time: another restore that is at work just then must not waste it. Fails: busy. */
@@ -85,13 +84,13 @@ async function carryOutCleanly(input: RestoreInput, work: Work): Promise<Restore
 async function carryOut(input: RestoreInput, work: Work): Promise<RestoreResult> {
   const { run, place, plan } = work;
   const { database, startedAtMs } = run;
-  const { repository, planKey } = plan;
+  const { repository, planKey, planHash } = plan;
   run.phase(`fetching ${plan.label}`);
   const { timeline } = await transfer(place).stageWal({ database, repository, planKey, startedAtMs });
   run.phase('rehearsing: a real server boots on the restored files');
   const { rehearsal, warnings } = await transfer(place).rehearse({ database, repository, planKey });
   if (input.to === undefined) {
-    const swapped = await swapInPlace(run, place, { repository, planKey });
+    const swapped = await swapInPlace(run, place, { repository, planKey, planHash });
     const unnoted = await noteHistory(run, place, timeline);
     const first = await firstBackup(run, place, repository);
     const all = [...warnings, ...swapped.warnings, ...unnoted, ...first.warnings];

@@ -13,6 +13,8 @@ export type Run = {
   readonly workflowId: string;
   readonly startedAtMs: number;
   progress: Progress;
+  /** From here on data are replaced: a denial comes too late. */
+  isCommitted: boolean;
   /** Names the phase in the UI, the query `progress`, and the log. */
   phase(phase: string, waitsFor?: string): void;
   /** Upserts nothing until `placed` has said that the namespace has rstow's attributes. */
@@ -32,6 +34,7 @@ export function startRun(type: string, database: string): Run {
     workflowId,
     startedAtMs: startTime.getTime(),
     progress: { phase: 'starting', sinceMs: Date.now() },
+    isCommitted: false,
     phase: (phase, waitsFor) => {
       run.progress = { phase, sinceMs: Date.now(), ...(waitsFor === undefined ? {} : { waitsFor }) };
       setCurrentDetails(detailsOf(run));

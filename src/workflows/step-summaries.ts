@@ -41,6 +41,9 @@ export const STEP_SUMMARIES: Record<keyof Activities, string> = {
   noteHistory: 'note which timeline the database goes on with',
   endRunOfLostOwner: 'end the lost owner’s run that holds the lock',
 
+  checkStart: 'check who has signed the run',
+  checkApproval: 'check the signature of an approval',
+
   planRestore: 'plan the restore',
   stageWal: 'fetch the backup, check each record, replay',
   rehearse: 'start a real server on the fetched files and compare',

@@ -15,7 +15,7 @@ import { outcomeOf, type Warning } from '../contract/result.ts';
 import { unsavedText } from '../contract/data-summary.ts';
 import { isObjectDamage } from '../core/errors/object-damage.ts';
 import { cleanup, step, survey, transfer } from './activity-proxies.ts';
-import { agreed, isApprovalWanted } from './approval.ts';
+import { isApprovalWanted, onceAgreed } from './approval.ts';
 import { compensate } from './compensation.ts';
 import { firstBackup } from './first-backup.ts';
 import type { Run } from './run.ts';
@@ -39,9 +39,8 @@ export async function takeOver(input: DisasterRecoveryInput, run: Run, target: T
   const staging: Staging = { input, run, place, givenUp, generation: fromGeneration + 1, skipped: [...candidates.skipped] };
   const staged = await stageNewest(staging, candidates);
   try {
-    const { requestedBy } = input;
-    await agreed(run, { plan: staged.plan, workflow: 'disasterRecovery', requestedBy, ...discardsOf(givenUp) });
-    const taken = await bringUp({ run, place, staged, fromGeneration });
+    const agreement = { run, place, input, plan: staged.plan, ...discardsOf(givenUp) };
+    const taken = await onceAgreed(agreement, () => bringUp({ run, place, staged, fromGeneration }));
     const rtoMs = Date.now() - run.startedAtMs;
     const { warnings: firstWarnings, ...first } = await firstBackup(run, place, staged.plan.repository);
     const lost = lossOf(run, { recovered: staged.candidate, candidates, givenUp });
@@ -97,7 +96,7 @@ async function stage(staging: Staging, candidate: Candidate, attempt: number): P
 /** Before anything is fetched. Fails: newer-data-discarded. */
 function requireWord({ input, givenUp }: Staging, plan: PlannedRestore): void {
   const seen = unsavedOf(givenUp);
-  if (seen.length === 0 || input.discardNewer === true || isApprovalWanted({ plan, workflow: 'disasterRecovery' })) return;
+  if (seen.length === 0 || input.discardNewer === true || isApprovalWanted(plan, 'disasterRecovery')) return;
   throw newerDataDiscarded(input, { seen, label: plan.label, ...(givenUp.why === undefined ? {} : { why: givenUp.why }) });
 }
 
@@ -126,14 +125,15 @@ type Taken = SwapOutcome & { generation: number };
 async function bringUp(of: { run: Run; place: Place; staged: Staged; fromGeneration: number }): Promise<Taken> {
   const { run, place, staged, fromGeneration } = of;
   const { database } = run;
-  const { repository, planKey, label } = staged.plan;
+  const { repository, planKey, planHash, label } = staged.plan;
   run.phase('preparing the host');
-  await transfer(place).prepareHost({ database, repository, label });
+  await transfer(place).prepareHost({ database, repository, label, planHash });
   run.phase('rehearsing: a real server boots on the restored files');
   const { warnings } = await transfer(place).rehearse({ database, repository, planKey });
+  run.isCommitted = true;
   run.phase('taking the database over');
-  const { generation } = await step(place).takeOwnership({ database, fromGeneration, timeline: staged.timeline });
-  const swapped = await swapInPlace(run, place, { repository, planKey });
+  const { generation } = await step(place).takeOwnership({ database, fromGeneration, timeline: staged.timeline, planHash });
+  const swapped = await swapInPlace(run, place, { repository, planKey, planHash });
   return { ...swapped, generation, warnings: [...warnings, ...swapped.warnings] };
 }
 

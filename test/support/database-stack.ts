@@ -31,7 +31,7 @@ export type StackOptions = {
 
 /** The agent's config before it is parsed. */
 export type PlainConfig = {
-  agent: { name: string; stateDir: string };
+  agent: { name: string; stateDir: string; restoreRoots?: string[] };
   temporal: Record<string, unknown>;
   repositories: Record<string, unknown>;
   databases: Record<string, Record<string, unknown>>;
@@ -139,7 +139,7 @@ async function plainConfig(options: StackOptions, { folder, dataDir, repositoryD
     ...options.database,
   };
   return {
-    agent: { name: options.agentName ?? 'db1', stateDir: join(folder, 'agent') },
+    agent: { name: options.agentName ?? 'db1', stateDir: join(folder, 'agent'), restoreRoots: [tmpdir()] },
     temporal: { address: options.temporalAddress, namespace: options.namespace ?? 'default' },
     repositories: {
       local: { kind: 'folder', path: repositoryDir },

@@ -46,7 +46,7 @@ export function directDeps(stack: DatabaseStack): ActivityDeps {
     configFile: stack.configFile,
     agent: { name: 'db1', installationId: '11111111-1111-4111-8111-111111111111' },
     temporal: { clusterId: 'none', namespace: 'none' },
-    runs: { checkOpen: async () => Promise.resolve(), isOpen: unused, lockHolder: unused, terminate: unused },
+    runs: { checkOpen: async () => Promise.resolve(), isOpen: unused, chainOf: unused, lockHolder: unused, terminate: unused },
     backupWatch: { schedule: async () => undefined, lastEnded: async () => undefined },
     seenOwners: createSeenOwners(stack.config.agent.stateDir),
     searchAttributes: false,
@@ -62,6 +62,7 @@ export function directRun(deps: ActivityDeps): DirectRun {
     signal: new AbortController().signal,
     report: () => undefined,
     checkOpen: async () => Promise.resolve(),
+    chain: async () => Promise.resolve(undefined),
   };
   return (body, input) => body(deps)(input, run);
 }
@@ -108,8 +109,8 @@ export async function restoreElsewhere(stack: DatabaseStack, backup: string, toD
 /** What the workflow restore does in place: the server stops, wal/ is swapped, the server starts and is compared. */
 export async function restoreInPlace(stack: DatabaseStack, backup: string): Promise<void> {
   const step = directRun(directDeps(stack));
-  const { repository, planKey } = await step(planRestore, { database: DATABASE, backup });
-  const at = { database: DATABASE, repository, planKey };
+  const { repository, planKey, planHash } = await step(planRestore, { database: DATABASE, backup });
+  const at = { database: DATABASE, repository, planKey, planHash };
   try {
     const { timeline } = await step(stageWal, { ...at, startedAtMs: Date.now() });
     expect(await step(rehearse, at)).toEqual({ rehearsal: 'passed', warnings: [] });

@@ -30,11 +30,14 @@ function wantApproval(types: string[], expiresMs: number): void {
 
 /** And what was done when it asks: a restore has its plan, a recovery has fetched and replayed the state besides. */
 const TYPES = [
-  ['restore', { backup: 'latest' }, ['planRestore']],
+  ['restore', { backup: 'latest' }, ['planRestore', 'checkStart']],
   [
     'disasterRecovery',
     {},
-    ['inspectLiveDatabase', 'inspectLiveDatabase', 'findCandidates', 'readOwnerGeneration', 'planRestore', 'stageWal'],
+    [
+      ...['inspectLiveDatabase', 'checkStart', 'inspectLiveDatabase', 'findCandidates', 'readOwnerGeneration'],
+      ...['planRestore', 'stageWal', 'checkStart'],
+    ],
   ],
 ] as const;
 
@@ -101,6 +104,64 @@ it.each([
   expect((events ?? []).filter((event) => event.workflowExecutionUpdateAcceptedEventAttributes)).toEqual([]);
   await run.executeUpdate(APPROVE_UPDATE, { args: [{ planHash, by: 'bob' }] });
   expect(await run.result()).toMatchObject({ outcome: 'done' });
+});
+
+/** What a run does between its approval and its swap, and where a person may still stop it. */
+const HELD = [
+  ['restore', 'stageWal', { timeline: '0002', records: 19 }],
+  ['restore', 'rehearse', { rehearsal: 'passed', warnings: [] }],
+  ['disasterRecovery', 'prepareHost', { placed: [] }],
+] as const;
+
+it.each(HELD)('a %s that was approved and is denied before its swap never swaps', async (type, verb, answer) => {
+  const held = holdVerb(answer);
+  agent.verbs[verb] = held.verb;
+  const run = await waiting(type, type === 'restore' ? { backup: 'latest' } : {});
+  await run.executeUpdate(APPROVE_UPDATE, { args: [{ planHash, by: 'bob' }] });
+  await held.reached;
+  await run.executeUpdate(DENY_UPDATE, { args: [{ by: 'carol', reason: 'STOP, wrong database' }] });
+  held.letGo();
+  expect(await failureOf(run.result())).toMatchObject({
+    type: 'approval-denied',
+    message: 'approval-denied: "carol" denied it: STOP, wrong database',
+  });
+  expect(verbsOf(agent)).not.toContain('swapIn');
+  expect(verbsOf(agent).at(-1)).toBe('clearStaging');
+});
+
+it('refuses a denial once the swap has begun, and says so', async () => {
+  const held = holdVerb({ downtimeMs: 5 });
+  agent.verbs.swapIn = held.verb;
+  const run = await waiting('restore', { backup: 'latest' });
+  await run.executeUpdate(APPROVE_UPDATE, { args: [{ planHash, by: 'bob' }] });
+  await held.reached;
+  await expect(run.executeUpdate(DENY_UPDATE, { args: [{ by: 'carol', reason: 'STOP' }] })).rejects.toMatchObject({
+    cause: { type: 'approval-denied', message: 'approval-denied: too late to deny it: the run is at "swapping: the server is down"' },
+  });
+  held.letGo();
+  expect(await run.result()).toMatchObject({ outcome: 'done' });
+});
+
+it('refuses a second approval, and an approval or a denial after a denial', async () => {
+  const held = holdVerb({ timeline: '0002', records: 19 });
+  agent.verbs.stageWal = held.verb;
+  const run = await waiting('restore', { backup: 'latest' });
+  const approve = (): Promise<unknown> => run.executeUpdate(APPROVE_UPDATE, { args: [{ planHash, by: 'bob' }] });
+  const deny = (): Promise<unknown> => run.executeUpdate(DENY_UPDATE, { args: [{ by: 'carol', reason: 'STOP' }] });
+  await approve();
+  await held.reached;
+  await expect(approve()).rejects.toMatchObject({ cause: { message: expect.stringContaining('it was approved already') as string } });
+  const clearing = holdVerb(undefined);
+  agent.verbs.clearStaging = clearing.verb;
+  await deny();
+  held.letGo();
+  await clearing.reached;
+  for (const late of [approve, deny]) {
+    const message = expect.stringContaining('it was decided already: "carol" denied it: STOP') as string;
+    await expect(late()).rejects.toMatchObject({ cause: { type: 'approval-denied', message } });
+  }
+  clearing.letGo();
+  await run.result().catch(() => undefined);
 });
 
 it('waits for nobody where the policy names another type', async () => {

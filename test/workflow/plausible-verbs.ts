@@ -48,6 +48,9 @@ export const PLANNED: PlannedRestore = {
   warnings: [],
 };
 
+/** What names a recovery's request, where operators have to sign. */
+export const REQUEST_HASH = 'ef'.repeat(32);
+
 /** The verbs of a backup under the lock, in their order. */
 export const BACKED_UP = ['prepareBackup', 'pinWal', 'storeSegments', 'storeAttachments', 'digestState', 'writeManifest', 'unpinWal'];
 
@@ -125,6 +128,8 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     endBackup: nothing,
     noteHistory: nothing,
     takeOwnership: async ({ fromGeneration }) => ({ generation: fromGeneration + 1 }),
+    checkStart: async () => null,
+    checkApproval: async ({ approval }) => ({ operatorsNeeded: 1, operators: [approval.by], requestHash: REQUEST_HASH, refusal: null }),
     planRestore: async ({ toDataDir = '/data' }) => ({ ...PLANNED, dataDir: toDataDir }),
     stageWal: async () => ({ timeline: '0002', records: 19 }),
     rehearse: async () => ({ rehearsal: 'passed', warnings: [] }),

@@ -3,23 +3,25 @@ import { backupKey } from '../../core/repository/object-keys.ts';
 import { placeConfigFile } from '../../io/agent-state/config-file.ts';
 import { runCommand } from '../../io/process/run-command.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
+import { requireAuthority } from '../authority/authority.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { readManifest } from '../stored/backups.ts';
 import { plainBytes } from '../stored/stored-piece.ts';
 
-export type PrepareHostInput = { database: string; repository: string; label: string };
+export type PrepareHostInput = { database: string; repository: string; label: string; planHash: string };
 
 const COMMAND_TIMEOUT_MS = 600_000;
 
 /**
  * Makes this host one that can run the server: the server's config files that it lacks come back from the backup, then
- * the configured commands run, in order. Fails: prepare-failed, naming the command.
+ * the configured commands run, in order. Fails: prepare-failed, naming the command; signature-refused.
  * Twice: files stay; commands run again, even beside those of an agent that was killed.
  */
 export const prepareHost =
   (deps: ActivityDeps) =>
-  async ({ database, repository: name, label }: PrepareHostInput, run: RunPort): Promise<{ placed: string[] }> => {
+  async ({ database, repository: name, label, planHash }: PrepareHostInput, run: RunPort): Promise<{ placed: string[] }> => {
+    await requireAuthority(deps, run, { database, planHash });
     const settings = databaseSettings(deps.config, database);
     const repository = await deps.openRepository(name);
     const { attachments, ownership } = await readManifest(repository, database, label);

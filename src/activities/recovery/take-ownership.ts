@@ -1,4 +1,5 @@
 import type { ActivityDeps } from '../activity-deps.ts';
+import { requireAuthority } from '../authority/authority.ts';
 import type { RunPort } from '../run-port.ts';
 import { claimEverywhere, findOwner } from '../stored/ownership.ts';
 
@@ -6,6 +7,7 @@ export type TakeOwnershipInput = {
   database: string;
   /** That of the owner who is replaced; 0 for none. */ fromGeneration: number;
   timeline: string;
+  planHash: string;
 };
 
 /** The generation of the owner who is about to be replaced; 0 for none. */
@@ -16,13 +18,14 @@ export const readOwnerGeneration =
 
 /**
  * Makes this installation the owner: from here on the old host is fenced, whatever it still believes.
- * Fails: owner-outdated, where somebody else took the database over meanwhile. Twice: the same generation.
+ * Fails: owner-outdated, where somebody else took the database over meanwhile; signature-refused. Twice: the same generation.
  */
 export const takeOwnership =
   (deps: ActivityDeps) =>
-  async ({ database, fromGeneration, timeline }: TakeOwnershipInput, run: RunPort): Promise<{ generation: number }> => {
+  async ({ database, fromGeneration, timeline, planHash }: TakeOwnershipInput, run: RunPort): Promise<{ generation: number }> => {
     const { agent, temporal } = deps;
     const generation = fromGeneration + 1;
+    await requireAuthority(deps, run, { database, planHash });
     await run.checkOpen();
     await claimEverywhere(deps, database, {
       format: 1,

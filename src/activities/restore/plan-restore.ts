@@ -21,6 +21,7 @@ import { findBackup } from '../stored/backups.ts';
 import { requireOwner } from '../stored/ownership.ts';
 import { planSegments } from '../stored/planned-segments.ts';
 import { readReplacedData, requireOnlyGrown } from './replaced-data.ts';
+import { requireTarget } from './target-rules.ts';
 import { requireSpace } from './space.ts';
 
 export type PlanRestoreInput = {
@@ -40,7 +41,7 @@ export type PlannedRestore = Omit<RestoreSummary, 'timeline' | 'agent'> & {
 /**
  * Decides what a restore will do, before anything is touched: the backup, a cover of stored pieces, the place, the
  * space. The plan is an object of its own. Fails: backup-not-found, missing-object, damaged-object, wal-gap,
- * service-unmanaged, data-directory-unsupported, data-directory-replaced, target-not-empty, not-enough-space,
+ * service-unmanaged, data-directory-unsupported, data-directory-replaced, target-not-empty, target-not-allowed, not-enough-space,
  * owner-outdated, invalid-config (a secret file). Twice: the first plan, or a failure where it doesn't stand any more: a
  * restore in place asks again once it has the lock.
  */
@@ -113,10 +114,14 @@ async function makePlan(
 
 function summaryOf(plan: RestorePlan, key: string): PlannedRestore {
   const { label, repository, dataDir, fromTimeline, records, machines, instances, stateDigest } = plan;
-  const hash = createHash('sha256').update(sealObject(restorePlanSchema, plan)).digest('hex');
   const extents = summariseExtents(plan.segments);
   const common = { label, repository, dataDir, fromTimeline, extents, records, machines, instances, stateDigest };
-  return { ...common, planKey: key, planHash: hash, warnings: [] };
+  return { ...common, planKey: key, planHash: planHashOf(plan), warnings: [] };
+}
+
+/** What is approved: the plan as it is stored. */
+export function planHashOf(plan: RestorePlan): string {
+  return createHash('sha256').update(sealObject(restorePlanSchema, plan)).digest('hex');
 }
 
 /** Fails: wal-gap, where a server could not start from this backup with everything in it. */
@@ -140,7 +145,7 @@ async function checkPlace(config: AgentConfig, database: string): Promise<void> 
   });
 }
 
-/** Fails: target-not-empty, invalid-input, where the target is a database's own directory. */
+/** Fails: target-not-empty, target-not-allowed, invalid-input, where the target is a database's own directory. */
 async function checkTarget(dataDir: string, config: AgentConfig): Promise<void> {
   const live = Object.entries(config.databases).find(([, settings]) => settings.dataDir === dataDir);
   if (live !== undefined) {
@@ -149,6 +154,7 @@ async function checkTarget(dataDir: string, config: AgentConfig): Promise<void> 
       `field "to.dataDir" is the data directory of database "${live[0]}"; leave "to" out to restore in place`,
     );
   }
+  await requireTarget(config, dataDir);
   if (await isEmptyFolder(dataDir)) return;
   throw new RstowError('target-not-empty', `${dataDir} is not an empty folder`, { details: { dataDir } });
 }

@@ -7,13 +7,15 @@ import { makeDataDirectory } from '../../io/data-directory/target.ts';
 import { writeTimelineFile } from '../../io/data-directory/timeline-file.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
+import { requireAuthority } from '../authority/authority.ts';
 import type { RunPort } from '../run-port.ts';
 import { replaySegments } from '../state/replay-segments.ts';
 import { requireOwner } from '../stored/ownership.ts';
 import { createTimeline } from '../stored/timelines.ts';
 import { requireDigest } from '../verify/verify-replay.ts';
-import { readPlan } from './plan-restore.ts';
+import { planHashOf, readPlan } from './plan-restore.ts';
 import { plannedFiles } from './planned-files.ts';
+import { requireTarget } from './target-rules.ts';
 import { stageSegments } from './stage-segments.ts';
 
 export type StageWalInput = {
@@ -29,8 +31,8 @@ export type StagedWal = { timeline: string; records: number };
 /**
  * Fetches the backup's log into the run's own folder beside the data, checks every record, replays it and compares the
  * state's digest. A restore in place begins a new timeline: its object first, then the file in the staged wal/.
- * Fails: missing-object, truncated-object, damaged-object, digest-different, not-enough-space, owner-outdated.
- * Twice: whole segments are kept.
+ * Fails: missing-object, truncated-object, damaged-object, digest-different, not-enough-space, owner-outdated,
+ * signature-refused. Twice: whole segments are kept.
  */
 export const stageWal =
   (deps: ActivityDeps) =>
@@ -38,7 +40,11 @@ export const stageWal =
     const repository = await deps.openRepository(input.repository);
     const plan = await readPlan(repository, input.planKey);
     const { dataDir, segments: planned } = plan;
+    const { database } = input;
+    if (plan.inPlace) await requireAuthority(deps, run, { database, planHash: planHashOf(plan), isPreparing: true });
     await makeDataDirectory(dataDir, plan.ownership);
+    // Once more, now that it exists: nobody may have been faster.
+    if (!plan.inPlace) await requireTarget(deps.config, dataDir);
     const { wal: walDir } = restorePaths(dataDir, run.runId);
     await stageSegments({ repository, planned, walDir, run });
     const replayed = await replaySegments(plannedFiles(plan, walDir), run);

@@ -6,13 +6,14 @@ import { segmentFileName } from '../../core/wal/segment-id.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';
 import { isStillStaged, planRollBack, planSwap, type SwapPlan, whichWalIsInPlace } from '../../io/data-directory/swap.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
+import { requireAuthority } from '../authority/authority.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { requireOwner } from '../stored/ownership.ts';
 import { readPlan } from './plan-restore.ts';
 import { type Swapped, swapWithServerDown, type SwapWork } from './swap-wal.ts';
 
-export type SwapInput = { database: string; repository: string; planKey: string; swap: SwapPlan };
+export type SwapInput = { database: string; repository: string; planKey: string; planHash: string; swap: SwapPlan };
 export type SwappedIn = Swapped & {
   /** Where the replaced data are, and until when they are kept (Unix ms); absent where there were none. */
   replacedAt?: string;
@@ -35,11 +36,13 @@ export const nameSwap =
 
 /**
  * The one step that takes the server down: stops it, swaps wal/, starts it. Its failures say which data are in place.
+ * Fails, before anything is touched: signature-refused.
  * @see swapWithServerDown
  */
 export const swapIn =
   (deps: ActivityDeps) =>
   async (input: SwapInput, run: RunPort): Promise<SwappedIn> => {
+    await requireAuthority(deps, run, input);
     const work = workOf(deps, input, run);
     const { dataDir, safetyCopyMs } = work.settings;
     const swapped = await tellingDataInPlace(dataDir, input.swap, () => swapWithServerDown({ ...work, plan: input.swap }));
@@ -55,6 +58,7 @@ export const swapIn =
 export const rollBack =
   (deps: ActivityDeps) =>
   async (input: SwapInput, run: RunPort): Promise<RolledBack> => {
+    await requireAuthority(deps, run, input);
     const work = workOf(deps, input, run);
     const plan = await readPlan(await deps.openRepository(input.repository), input.planKey);
     const { dataDir } = work.settings;

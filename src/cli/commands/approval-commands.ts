@@ -1,34 +1,35 @@
+import type { WorkflowHandle } from '@temporalio/client';
 import type { Command } from 'commander';
 import { APPROVE_UPDATE, DENY_UPDATE, parseApproval, parseDenial } from '../../contract/messages.ts';
+import { addKeyOption, type KeyOptions, operatorKey } from '../operator-key.ts';
 import { createOutput } from '../output.ts';
 import { requester } from '../requester.ts';
 import type { TemporalOptions } from '../temporal-client.ts';
+import type { HostSettings } from './host-commands.ts';
 import { addTemporalOptions, type OnExitCode } from './run-command.ts';
 
 type MessageOptions = TemporalOptions & { json?: boolean; by?: string };
+type ApproveOptions = MessageOptions & KeyOptions & { plan: string };
 
-export function addApproveCommand(program: Command, exit: OnExitCode): void {
-  messageCommand(program, 'approve', 'approve the plan of a run that waits for it')
-    .requiredOption('--plan <hash>', 'the plan’s hash, as the run shows it')
-    .action(async (workflowId: string, options: MessageOptions & { plan: string }) => {
-      await send(
-        workflowId,
-        { name: APPROVE_UPDATE, message: parseApproval({ planHash: options.plan, by: options.by ?? requester() }) },
-        options,
-      );
+/** An update of the run, by its name. */
+type Message = { name: string; message: object };
+
+export function addApproveCommand(program: Command, settings: HostSettings, exit: OnExitCode): void {
+  const command = messageCommand(program, 'approve', 'approve the plan of a run that waits for it');
+  addKeyOption(command.requiredOption('--plan <hash>', 'the plan’s hash, as the run shows it')).action(
+    async (workflowId: string, options: ApproveOptions) => {
+      await send(workflowId, options, async (run) => ({ name: APPROVE_UPDATE, message: await approvalOf(run, options, settings) }));
       exit(0);
-    });
+    },
+  );
 }
 
 export function addDenyCommand(program: Command, exit: OnExitCode): void {
   messageCommand(program, 'deny', 'refuse the plan of a run that waits for approval')
     .requiredOption('--reason <text>', 'why, for the record')
     .action(async (workflowId: string, options: MessageOptions & { reason: string }) => {
-      await send(
-        workflowId,
-        { name: DENY_UPDATE, message: parseDenial({ by: options.by ?? requester(), reason: options.reason }) },
-        options,
-      );
+      const message = parseDenial({ by: options.by ?? requester(), reason: options.reason });
+      await send(workflowId, options, async () => Promise.resolve({ name: DENY_UPDATE, message }));
       exit(0);
     });
 }
@@ -38,11 +39,24 @@ function messageCommand(program: Command, name: string, description: string): Co
   return addTemporalOptions(command.option('--by <name>', 'who decides (default: you)').option('--json', 'print lines of JSON'));
 }
 
-async function send(workflowId: string, { name, message }: { name: string; message: object }, options: MessageOptions): Promise<void> {
+/** Signed if this user has a key: of this run, whatever continues it, and this hash. */
+async function approvalOf(run: WorkflowHandle, options: ApproveOptions, settings: HostSettings): Promise<object> {
+  const { plan: hash, by = requester() } = options;
+  const approval = parseApproval({ planHash: hash, by });
+  const key = await operatorKey(options, settings);
+  if (key === undefined) return approval;
+  const { runId, raw } = await run.describe();
+  const firstRunId = raw.workflowExecutionInfo?.firstRunId ?? runId;
+  return { ...approval, signature: key.sign({ purpose: 'approve', workflowId: run.workflowId, firstRunId, hash }, Date.now()) };
+}
+
+async function send(workflowId: string, options: MessageOptions, messageOf: (run: WorkflowHandle) => Promise<Message>): Promise<void> {
   const { connectClient } = await import('../temporal-client.ts');
   const temporal = await connectClient(options);
   try {
-    await temporal.client.workflow.getHandle(workflowId).executeUpdate(name, { args: [message] });
+    const run = temporal.client.workflow.getHandle(workflowId);
+    const { name, message } = await messageOf(run);
+    await run.executeUpdate(name, { args: [message] });
     createOutput(options.json === true).result([`${name}: taken by ${workflowId}`], { workflowId, update: name });
   } finally {
     await temporal.close();

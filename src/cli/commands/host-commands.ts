@@ -10,6 +10,8 @@ export type HostSettings = {
   stateDir: string;
   workflowBundlePath: string | undefined;
   searchPath: string;
+  /** Whether systemd waits to be told that the unit is ready. */
+  isNotifying: boolean;
 };
 
 export function addAgentCommand(program: Command, settings: HostSettings, exit: OnExitCode): void {
@@ -19,7 +21,9 @@ export function addAgentCommand(program: Command, settings: HostSettings, exit: 
     .option('--config <file>', 'default: RSTOW_CONFIG, /etc/rstow/rstow.yaml, or that of `rstow up`')
     .option('--print-unit', 'only print a systemd unit for this command line')
     .action(async ({ config = settings.configFile, printUnit: isUnitWanted }: { config?: string; printUnit?: boolean }) => {
-      if (isUnitWanted === true) return printUnit(['agent', ...configFileArgs(config)], settings.searchPath);
+      if (isUnitWanted === true) {
+        return printUnit(['agent', ...configFileArgs(config)], config === undefined ? undefined : { file: config }, settings.searchPath);
+      }
       const { agentProgram } = await import('../../worker/agent-program.ts');
       exit(await agentProgram({ configFile: config, workflowBundlePath: settings.workflowBundlePath }));
     });

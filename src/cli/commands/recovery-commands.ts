@@ -6,8 +6,10 @@ import { recoveryWorkflowId } from '../../contract/names.ts';
 import { parseTestRecoveryInput } from '../../contract/test-recovery.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { RunOptions } from '../execute-run.ts';
+import { addKeyOption, type KeyOptions, operatorKey } from '../operator-key.ts';
 import { disasterLines } from '../results/disaster-result.ts';
 import { testLines } from '../results/test-result.ts';
+import type { HostSettings } from './host-commands.ts';
 import { execute, type InputOptions, type OnExitCode, recordOf, runCommand, wholeNumber } from './run-command.ts';
 
 type TestOptions = { backup: string; seed?: number; agent?: string; assertions?: string };
@@ -28,17 +30,18 @@ export function addTestRecoveryCommand(program: Command, exit: OnExitCode): void
 
 type RecoverOptions = { agent?: string; target?: string; force?: boolean; discardNewer?: boolean };
 
-export function addRecoverCommand(program: Command, exit: OnExitCode): void {
-  runCommand(program, 'recover', 'bring a lost database back on a host that can run it')
+export function addRecoverCommand(program: Command, settings: HostSettings, exit: OnExitCode): void {
+  addKeyOption(runCommand(program, 'recover', 'bring a lost database back on a host that can run it'))
     .option('--agent <agent>', 'that host’s agent (default: one that stands by, else the owner)')
     .option('--target <label>', 'recover no state newer than this backup: a label or its first characters')
     .option('--force', 'even if the database is up and as new as its backups')
     .option('--discard-newer', 'even if that discards data that no backup holds')
-    .action(async (database: string, options: RunOptions & InputOptions & RecoverOptions) => {
+    .action(async (database: string, options: RunOptions & InputOptions & KeyOptions & RecoverOptions) => {
       const { agent, target, force, discardNewer } = options;
       const input = parseDisasterRecoveryInput([{ database, agent, target, force, discardNewer, ...recordOf(options) }]);
       const joins = { workflowId: recoveryWorkflowId(database), signal: REQUEST_RECOVERY_SIGNAL };
-      exit(await execute({ type: 'disasterRecovery', database, input, isLook: false, joins, resultLines: disasterLines }, options));
+      const key = await operatorKey(options, settings);
+      exit(await execute({ type: 'disasterRecovery', database, input, isLook: false, joins, key, resultLines: disasterLines }, options));
     });
 }
 

@@ -3,6 +3,7 @@ import { parseRestoreInput, type RestoreInput, type RestoreResult } from '../../
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { RunOptions } from '../execute-run.ts';
 import { createLocalWatcher } from '../local-watcher.ts';
+import { addKeyOption, type KeyOptions, operatorKey } from '../operator-key.ts';
 import { createOutput } from '../output.ts';
 import { restoreLines } from '../results/restore-result.ts';
 import { tellResult } from '../tell-result.ts';
@@ -19,14 +20,14 @@ type RestoreOptions = {
 };
 
 export function addRestoreCommand(program: Command, settings: HostSettings, exit: OnExitCode): void {
-  runCommand(program, 'restore', 'restore a backup, in place or elsewhere')
+  addKeyOption(runCommand(program, 'restore', 'restore a backup, in place or elsewhere'))
     .option('--backup <label>', '"latest", or a label or its first characters', 'latest')
     .option('--to-dir <dir>', 'restore into this directory instead of in place')
     .option('--to-agent <agent>', 'the agent of the host that has --to-dir')
     .option('--dry-run', 'only make and show the plan')
     .option('--without-temporal', 'restore on this host, by this process, if there is no Temporal')
     .option('--config <file>', 'with --without-temporal: the agent’s; default: RSTOW_CONFIG, /etc/rstow/rstow.yaml, or that of `rstow up`')
-    .action(async (database: string, options: RunOptions & InputOptions & RestoreOptions) => {
+    .action(async (database: string, options: RunOptions & InputOptions & KeyOptions & RestoreOptions) => {
       const { backup, toDir, toAgent, dryRun, withoutTemporal, config = settings.configFile } = options;
       if (toAgent !== undefined && toDir === undefined) {
         throw new RstowError('invalid-input', '--to-agent needs --to-dir, the directory on that agent’s host to restore into');
@@ -34,7 +35,9 @@ export function addRestoreCommand(program: Command, settings: HostSettings, exit
       const to = toDir === undefined && toAgent === undefined ? undefined : { dataDir: toDir, agent: toAgent };
       const input = parseRestoreInput([{ database, backup, to, dryRun, ...recordOf(options) }]);
       if (withoutTemporal !== true) {
-        exit(await execute({ type: 'restore', database, input, isLook: false, resultLines: restoreLines }, options));
+        const replaces = to === undefined && dryRun !== true;
+        const key = replaces ? await operatorKey(options, settings) : undefined;
+        exit(await execute({ type: 'restore', database, input, isLook: false, key, resultLines: restoreLines }, options));
         return;
       }
       if (toAgent !== undefined || options.wait === false) {

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { channelArgsOf } from '../../contract/loopback.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import type { UnitConfig } from '../../worker/unit-facts.ts';
 import type { UpOptions, UpReady } from '../../worker/up/up.ts';
 import { failureLines } from '../failure-lines.ts';
 import { createOutput, type Output } from '../output.ts';
@@ -41,8 +42,9 @@ export function addUpCommand(program: Command, settings: HostSettings): void {
     .option('--print-unit', 'print a systemd unit for this command line and do nothing else')
     .action(async (flags: UpFlags) => {
       const config = chosenConfig(flags, settings);
-      if (flags.printUnit === true) printUnit(['up', ...argsOf(config), ...everyArgs(flags.every)], settings.searchPath);
-      else await up({ config, workflowBundlePath: settings.workflowBundlePath }, parseInterval(flags.every));
+      const { searchPath } = settings;
+      if (flags.printUnit === true) await printUnit(['up', ...argsOf(config), ...everyArgs(flags.every)], unitConfig(config), searchPath);
+      else await up(config, settings, parseInterval(flags.every));
     });
 }
 
@@ -62,6 +64,11 @@ function chosenConfig(flags: UpFlags, { configFile }: HostSettings): UpOptions['
   return { flags: { database, server, dataDir: resolve(dataDir), repository: resolve(repository), stateDir: resolve(stateDir) } };
 }
 
+function unitConfig(config: UpOptions['config']): UnitConfig | undefined {
+  if ('flags' in config) return config;
+  return config.file === undefined ? undefined : { file: config.file };
+}
+
 function argsOf(config: UpOptions['config']): string[] {
   if (!('flags' in config)) return configFileArgs(config.file);
   const { database, dataDir, server, repository, stateDir } = config.flags;
@@ -69,13 +76,16 @@ function argsOf(config: UpOptions['config']): string[] {
   return [...places, '--database', database, '--state-dir', stateDir];
 }
 
-async function up(options: Omit<UpOptions, 'onReady'>, everyMs: number | undefined): Promise<void> {
+async function up(config: UpOptions['config'], settings: HostSettings, everyMs: number | undefined): Promise<void> {
+  const { workflowBundlePath, isNotifying } = settings;
   const output = createOutput(false);
   const startedAtMs = Date.now();
   const { runUp } = await import('../../worker/up/up.ts');
   await runUp({
-    ...options,
+    config,
+    workflowBundlePath,
     onReady: async (ready, signal) => {
+      if (isNotifying) await (await import('../../worker/unit-readiness.ts')).tellReady();
       output.result([...temporalLines(ready), '', ...foundLines(ready)], {});
       await protectAll(ready, { everyMs, output, signal });
       if (!signal.aborted) output.result([timeLine(startedAtMs, Date.now())], {});

@@ -6,12 +6,13 @@ import { countedText, countText, timeText } from '../size-text.ts';
 import { standingText } from '../results/standing-text.ts';
 import { factLines } from '../table.ts';
 
-export function temporalLines({ agent, configFile, temporal }: UpReady): string[] {
+export function temporalLines({ agent, config, configFile, temporal }: UpReady): string[] {
   const { address, namespace, uiUrl, isAdopted, loss } = temporal;
   return factLines([
     ['agent', `${agent.name}, by ${configFile}`],
     ['Temporal', `${address}, namespace ${namespace}${isAdopted ? ', left running before and taken over' : ''}`],
     ...(loss === undefined ? [] : [['lost', loss] as const]),
+    ['signs with', config.agent.operatorKeyFile ?? 'no key'],
     ['UI', `${uiUrl}/namespaces/${namespace}/workflows`],
   ]);
 }

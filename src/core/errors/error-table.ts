@@ -109,6 +109,11 @@ export const errorTable = {
     exitCode: 14,
     hint: 'Configure databases.{database}.service, or restore into another directory with --to-dir.',
   },
+  'target-not-allowed': {
+    retryable: false,
+    exitCode: 14,
+    hint: 'Restore into a new folder below one of the restore roots, or add one to agent.restoreRoots (docs/security.md).',
+  },
   'target-not-empty': { retryable: false, exitCode: 14, hint: 'Name a directory that is empty or does not exist yet.' },
   'temporal-cli-unsuitable': {
     retryable: false,
@@ -134,6 +139,11 @@ export const errorTable = {
     hint: 'Nothing was changed. Check what would be discarded. The sentence names the command that discards it.',
   },
   'approval-expired': { retryable: false, exitCode: 16, hint: 'Nothing was changed. Start again, and have it approved in time.' },
+  'signature-refused': {
+    retryable: false,
+    exitCode: 16,
+    hint: 'Nothing was changed. An operator has to sign: `rstow approve` with a key that the agent’s config lists (docs/security.md).',
+  },
   // 17: something cannot be reached.
   'agent-unreachable': {
     retryable: false,

@@ -20,6 +20,9 @@ export const labelClaimKey = (database: string, label: string): string => backup
 
 export const planKey = (database: string, runId: string, name: string): string => databaseKey(database, `plans/${runId}/${name}.json`);
 
+/** Signatures that were taken, by their nonce. */
+export const usedSignatureKey = (database: string, nonce: string): string => databaseKey(database, `signatures/${nonce}.json`);
+
 export const verificationsPrefix = (database: string): string => databaseKey(database, 'facts/verifications/');
 
 export const recoveryTestsPrefix = (database: string): string => databaseKey(database, 'facts/recovery-tests/');

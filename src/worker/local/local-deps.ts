@@ -27,6 +27,6 @@ export async function localDeps(configFile: string = DEFAULT_CONFIG_FILE): Promi
 
 const unasked = async (): Promise<never> => Promise.reject(new RstowError('temporal-unreachable', 'this command asks no Temporal'));
 
-const noRuns: RunRegistry = { checkOpen: unasked, isOpen: unasked, lockHolder: unasked, terminate: unasked };
+const noRuns: RunRegistry = { checkOpen: unasked, isOpen: unasked, chainOf: unasked, lockHolder: unasked, terminate: unasked };
 
 const noBackupWatch: BackupWatch = { schedule: unasked, lastEnded: unasked };

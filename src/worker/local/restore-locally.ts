@@ -63,13 +63,13 @@ async function clear(run: LocalRun, { dataDir }: PlannedRestore): Promise<void> 
 
 async function carryOut(input: RestoreInput, run: LocalRun, plan: PlannedRestore): Promise<RestoreResult> {
   const { database } = input;
-  const { repository, planKey } = plan;
+  const { repository, planKey, planHash } = plan;
   run.phase(`fetching ${plan.label}`);
   const { timeline } = await run.steps.stageWal({ database, repository, planKey, startedAtMs: run.startedAtMs });
   run.phase('rehearsing: a real server boots on the restored files');
   const { rehearsal, warnings } = await run.steps.rehearse({ database, repository, planKey });
   if (input.to === undefined) {
-    const swapped = await swapLocally(run, { database, repository, planKey });
+    const swapped = await swapLocally(run, { database, repository, planKey, planHash });
     const unbacked = { code: 'no-backup-yet', message: noBackupYet(database) };
     return resultOf(run, database, { plan, timeline, rehearsal, ...swapped, warnings: [...warnings, ...swapped.warnings, unbacked] });
   }

@@ -97,7 +97,7 @@ async function userOf({ uid, gid }: ProcessLaunch): Promise<string | undefined> 
   return (await userName(uid)) ?? `${uid}:${gid}`;
 }
 
-async function userName(uid: number): Promise<string | undefined> {
+export async function userName(uid: number): Promise<string | undefined> {
   const { exitCode, stdout } = await runCommand(['id', '-un', String(uid)], { timeoutMs: COMMAND_TIMEOUT_MS });
   return exitCode === 0 ? stdout.trim() : undefined;
 }

@@ -5,6 +5,7 @@ import { RstowError } from '../../core/errors/rstow-error.ts';
 import { runAgent } from '../agent.ts';
 import { createAgentLogger } from '../agent-logger.ts';
 import { DEFAULT_CONFIG_FILE } from '../agent-program.ts';
+import { withOwnOperator } from '../operator-key.ts';
 import { untilTold } from '../ending-signals.ts';
 import { loadConfig } from '../load-config.ts';
 import { type EmbeddedTemporal, openEmbeddedTemporal } from './embedded-temporal.ts';
@@ -40,9 +41,10 @@ export async function runUp({ config: chosen, workflowBundlePath, onReady }: UpO
   const { file, found } =
     'flags' in chosen ? await flagConfigFile(chosen.flags) : { file: chosen.file ?? DEFAULT_CONFIG_FILE, found: undefined };
   const configFile = resolve(file);
-  const config = withEmbedded(configFile, await loadConfig(configFile));
+  const usable = withEmbedded(configFile, await loadConfig(configFile));
+  await requireUsablePlaces(usable);
+  const config = await withOwnOperator(usable);
   const { namespace = 'default', embedded: ports = DEFAULT_PORTS } = config.temporal;
-  await requireUsablePlaces(config);
   const logger = createAgentLogger();
   await untilTold(async (told) => {
     const ending = new AbortController();

@@ -37,7 +37,14 @@ beforeAll(async () => {
 beforeEach(() => {
   happenings = [];
   const checkOpen = (): Promise<void> => (happenings.shift() ?? untroubled)();
-  run = { workflowId: 'old', runId: randomUUID(), signal: new AbortController().signal, report: () => undefined, checkOpen };
+  run = {
+    workflowId: 'old',
+    runId: randomUUID(),
+    signal: new AbortController().signal,
+    report: () => undefined,
+    checkOpen,
+    chain: async () => undefined,
+  };
 });
 
 afterEach(() => rm(join(stack.repositoryDir, ownerKey(DATABASE, GENERATION))));
@@ -152,8 +159,8 @@ describe('a restore in place', () => {
 type At = Omit<SwapInput, 'swap'>;
 
 async function planned(): Promise<At> {
-  const { repository, planKey } = await planRestore(directDeps(stack))({ database: DATABASE, backup: 'latest' }, run);
-  return { database: DATABASE, repository, planKey };
+  const { repository, planKey, planHash } = await planRestore(directDeps(stack))({ database: DATABASE, backup: 'latest' }, run);
+  return { database: DATABASE, repository, planKey, planHash };
 }
 
 async function staged(): Promise<At> {

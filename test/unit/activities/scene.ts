@@ -59,7 +59,7 @@ export async function makeScene(repository: Repository = createMemoryRepository(
 
 export function runOf(runId: string): RunPort {
   const { signal } = new AbortController();
-  return { workflowId: 'workflow', runId, signal, report: () => undefined, checkOpen: async () => undefined };
+  return { workflowId: 'workflow', runId, signal, report: () => undefined, checkOpen: async () => undefined, chain: async () => undefined };
 }
 
 export async function keysOf(repository: Repository, prefix = ''): Promise<string[]> {

@@ -1,27 +1,65 @@
 import { expect, test } from 'vitest';
-import { systemdUnit } from '../../../src/cli/systemd-unit.ts';
+import { systemdUnit, type UnitOptions } from '../../../src/cli/systemd-unit.ts';
+import type { UnitFacts } from '../../../src/worker/unit-facts.ts';
+
+const FACTS: UnitFacts = { stateDir: '/var/lib/rstow', dataDirs: ['/var/lib/rstmdb'], user: 'rstmdb', notes: [], hasServers: false };
+
+function unitOf(options: Partial<UnitOptions> = {}): string {
+  return systemdUnit({ program: '/usr/bin/rstow', args: ['up'], path: '/usr/bin', facts: FACTS, ...options });
+}
 
 function lineOf(key: string, unit: string): string | undefined {
   return unit.split('\n').find((line) => line.startsWith(`${key}=`));
 }
 
 test('quotes what systemd would split, expand or take for a variable', () => {
-  const unit = systemdUnit({ program: '/opt/my tools/rstow', args: ['up', '--config', '/etc/$x/50%"a\\b.yaml'], path: '/usr/bin' });
+  const unit = unitOf({ program: '/opt/my tools/rstow', args: ['up', '--config', '/etc/$x/50%"a\\b.yaml'] });
   expect(lineOf('ExecStart', unit)).toBe('ExecStart="/opt/my tools/rstow" up --config "/etc/$$x/50%%\\"a\\\\b.yaml"');
 });
 
 test('stops only rstow itself, so that servers and the watchdog outlive it, and starts it again always', () => {
-  const unit = systemdUnit({ program: '/usr/bin/rstow', args: ['up'], path: '/usr/bin:/bin:/usr/bin' });
-  expect(lineOf('Type', unit)).toBe('Type=simple');
+  const unit = unitOf({ path: '/usr/bin:/bin:/usr/bin' });
   expect(lineOf('KillMode', unit)).toBe('KillMode=process');
+  expect(lineOf('OOMPolicy', unit)).toBe('OOMPolicy=continue');
   expect(lineOf('Restart', unit)).toBe('Restart=always');
   expect(lineOf('Environment', unit)).toBe('Environment=PATH=/usr/bin:/bin');
 });
 
 test('has nothing that puts mounts between a data directory and its pins, or hides processes', () => {
-  const unit = systemdUnit({ program: '/usr/bin/rstow', args: ['up'], path: '/usr/bin' });
   for (const key of ['ReadWritePaths', 'BindPaths', 'ProtectProc', 'PrivateNetwork', 'PrivateTmp', 'MemoryDenyWriteExecute']) {
-    expect(lineOf(key, unit)).toBeUndefined();
+    expect(lineOf(key, unitOf())).toBeUndefined();
   }
-  expect(lineOf('ProtectSystem', unit)).toBe('ProtectSystem=yes');
+  expect(lineOf('ProtectSystem', unitOf())).toBe('ProtectSystem=yes');
+});
+
+test('runs as the server’s user without any capability, else as root with those that it needs', () => {
+  expect(lineOf('User', unitOf())).toBe('User=rstmdb');
+  expect(lineOf('CapabilityBoundingSet', unitOf())).toBe('CapabilityBoundingSet=');
+  const { user: _user, ...facts } = { ...FACTS, notes: ['Root, for the data directories belong to root.'] };
+  const asRoot = unitOf({ facts });
+  expect(lineOf('User', asRoot)).toBeUndefined();
+  expect(asRoot).toContain('\n# Root, for the data directories belong to root.\nCapabilityBoundingSet=CAP_CHOWN ');
+});
+
+test('waits for the mounts of the data and of the state, and for no repository', () => {
+  const facts = { ...FACTS, dataDirs: ['/data/a b', '/data/c'], stateDir: '/srv/rstow' };
+  expect(lineOf('RequiresMountsFor', unitOf({ facts }))).toBe('RequiresMountsFor="/data/a b" /data/c /srv/rstow');
+  expect(lineOf('StateDirectory', unitOf({ facts }))).toBeUndefined();
+  expect(lineOf('StateDirectory', unitOf())).toBe('StateDirectory=rstow');
+});
+
+test('lets `up` say when it works, and never keeps a boot waiting for a cluster', () => {
+  expect(lineOf('Type', unitOf())).toBe('Type=notify');
+  expect(lineOf('Type', unitOf({ args: ['agent'] }))).toBe('Type=exec');
+});
+
+test('gives way to a server in its own unit, and not to the one that it starts itself', () => {
+  expect(lineOf('IOWeight', unitOf())).toBe('IOWeight=50');
+  expect(lineOf('IOWeight', unitOf({ facts: { ...FACTS, hasServers: true } }))).toBeUndefined();
+});
+
+test('says what is known without a config', () => {
+  const unit = unitOf({ facts: undefined });
+  expect(lineOf('RequiresMountsFor', unit)).toBeUndefined();
+  expect(unit).toContain('# Run it as the user that owns the data directory');
 });

@@ -45,7 +45,7 @@ const noted = (line: string, more = ''): string[] => ['sh', '-c', `echo "${line}
 async function prepare(commands: string[][]): Promise<{ again: () => Promise<{ placed: string[] }>; placed: string[]; dataDir: string }> {
   const host = await makeStandbyHost(stack, { name: `db-${hosts}`, database: { prepare: commands } });
   const step = directRun(directDeps(host));
-  const input = { database: DATABASE, repository: 'local', label: manifest.label };
+  const input = { database: DATABASE, repository: 'local', label: manifest.label, planHash: '' };
   return { ...(await step(prepareHost, input)), again: () => step(prepareHost, input), dataDir: host.dataDir };
 }
 

@@ -35,7 +35,14 @@ async function stage(rehearsal: Record<string, unknown> = {}): Promise<Staged> {
   Object.assign(config.databases[DATABASE]!.rehearsal, rehearsal);
   const deps: ActivityDeps = { ...directDeps(stack), config };
   const signal = new AbortController().signal;
-  const run = { workflowId: 'direct', runId: randomUUID(), signal, report: () => undefined, checkOpen: async () => undefined } as RunPort;
+  const run = {
+    workflowId: 'direct',
+    runId: randomUUID(),
+    signal,
+    report: () => undefined,
+    checkOpen: async () => undefined,
+    chain: async () => undefined,
+  } as RunPort;
   const dataDir = join(stack.folder, `elsewhere-${run.runId}`);
   const { repository, planKey } = await planRestore(deps)({ database: DATABASE, backup: 'latest', toDataDir: dataDir }, run);
   const at = { database: DATABASE, repository, planKey };

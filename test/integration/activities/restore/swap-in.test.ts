@@ -37,13 +37,13 @@ afterEach(() => stack.remove());
 function runWith(answers: (() => Promise<void>)[]): RunPort {
   const signal = new AbortController().signal;
   const checkOpen = async (): Promise<void> => (answers.shift() ?? (async () => undefined))();
-  return { workflowId: 'run-1', runId: 'run-1', signal, report: () => undefined, checkOpen };
+  return { workflowId: 'run-1', runId: 'run-1', signal, report: () => undefined, checkOpen, chain: async () => undefined };
 }
 
 async function stagedSwap(run: RunPort): Promise<SwapInput> {
   const deps = directDeps(stack);
-  const { repository, planKey } = await planRestore(deps)({ database: DATABASE, backup: 'latest' }, run);
-  const at = { database: DATABASE, repository, planKey };
+  const { repository, planKey, planHash } = await planRestore(deps)({ database: DATABASE, backup: 'latest' }, run);
+  const at = { database: DATABASE, repository, planKey, planHash };
   await stageWal(deps)({ ...at, startedAtMs: Date.now() }, run);
   return { ...at, swap: await nameSwap(deps)({ database: DATABASE }, run) };
 }

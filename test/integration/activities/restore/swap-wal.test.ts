@@ -39,6 +39,7 @@ async function workOf(runId: string): Promise<SwapWork> {
     ...{ runId, workflowId: runId, signal: new AbortController().signal },
     report: () => undefined,
     checkOpen: () => Promise.resolve(),
+    chain: () => Promise.resolve(undefined),
   };
   const deps = { config, configFile } as ActivityDeps;
   const allowed = { askFirst: () => Promise.resolve(), checkAllowed: () => Promise.resolve() };

@@ -61,7 +61,7 @@ describe('in several repositories', () => {
 
   const depsFor = (installationId: string): ReturnType<typeof depsOf> => depsOf(installationId, repositories, { away });
   const takeOver = async (installationId: string, fromGeneration = 1): Promise<unknown> =>
-    takeOwnership(depsFor(installationId))({ database: DATABASE, fromGeneration, timeline: '0002' }, runOf('run'));
+    takeOwnership(depsFor(installationId))({ database: DATABASE, fromGeneration, timeline: '0002', planHash: '' }, runOf('run'));
   const ownerIn = async (name: 'first' | 'second'): Promise<string | undefined> =>
     (await currentOwner(repositories[name], DATABASE))?.installationId;
 

@@ -1,0 +1,50 @@
+import { access, constants } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type AgentConfig, OWN_OPERATOR } from '../config/agent-config.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { createStateFile } from '../io/agent-state/state-file.ts';
+import { readSecretFile } from '../io/rstmdb/secret-file.ts';
+import { newPrivateKeyText, type OperatorKey, operatorKeyOf } from '../io/signing/operator-key.ts';
+
+export type { OperatorKey };
+
+/** In the state directory of an agent that `rstow up` runs. */
+const ownKeyFile = (stateDir: string): string => join(stateDir, 'operator.key');
+
+/** Fails: invalid-config, where the file can't be read, holds no key, or can be read by others than its owner. */
+export async function readOperatorKey(path: string): Promise<OperatorKey> {
+  return operatorKeyOf(await readSecretFile(path, { isOwnersAlone: true }), path);
+}
+
+/** The key that a command signs with: the named one, else that of a state directory where the user may read it. Fails: invalid-config. */
+export async function findOperatorKey(path: string | undefined, stateDir: string): Promise<OperatorKey | undefined> {
+  if (path !== undefined) return readOperatorKey(path);
+  const own = ownKeyFile(stateDir);
+  return (await canRead(own)) ? readOperatorKey(own) : undefined;
+}
+
+/** Makes a key in a new file that only its owner reads. Fails: invalid-input, where the file is there; agent-state-unsupported. */
+export async function makeOperatorKey(path: string): Promise<OperatorKey> {
+  const text = newPrivateKeyText();
+  if (await createStateFile(path, text)) return operatorKeyOf(text, path);
+  throw new RstowError('invalid-input', `${path} is there already, and a key is never overwritten`, { details: { path } });
+}
+
+/**
+ * The config of an agent whose Temporal has no access control of its own: whoever can read the key in its state
+ * directory is an operator, and nobody else but those whom the file names. Fails: agent-state-unsupported, invalid-config.
+ */
+export async function withOwnOperator(config: AgentConfig): Promise<AgentConfig> {
+  const path = ownKeyFile(config.agent.stateDir);
+  await createStateFile(path, newPrivateKeyText());
+  const { publicLine } = await readOperatorKey(path);
+  const { operatorKeyFile = path } = config.agent;
+  return { ...config, agent: { ...config.agent, operatorKeyFile }, operators: { ...config.operators, [OWN_OPERATOR]: publicLine } };
+}
+
+async function canRead(path: string): Promise<boolean> {
+  return access(path, constants.R_OK).then(
+    () => true,
+    () => false,
+  );
+}
