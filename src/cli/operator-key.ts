@@ -11,7 +11,7 @@ export function addKeyOption(command: Command): Command {
 }
 
 /** What a command signs with; undefined if nobody named a key and this user has none. Fails: invalid-config. */
-export async function operatorKey({ keyFile }: KeyOptions, { stateDir }: HostSettings): Promise<OperatorKey | undefined> {
+export async function operatorKey({ keyFile }: KeyOptions, { configFile, stateDir }: HostSettings): Promise<OperatorKey | undefined> {
   const { findOperatorKey } = await import('../worker/operator-key.ts');
-  return findOperatorKey(keyFile, stateDir);
+  return findOperatorKey({ keyFile, configFile, stateDir });
 }

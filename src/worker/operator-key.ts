@@ -5,6 +5,7 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { createStateFile } from '../io/agent-state/state-file.ts';
 import { readSecretFile } from '../io/rstmdb/secret-file.ts';
 import { newPrivateKeyText, type OperatorKey, operatorKeyOf } from '../io/signing/operator-key.ts';
+import { loadConfig } from './load-config.ts';
 
 export type { OperatorKey };
 
@@ -16,11 +17,31 @@ export async function readOperatorKey(path: string): Promise<OperatorKey> {
   return operatorKeyOf(await readSecretFile(path, { isOwnersAlone: true }), path);
 }
 
-/** The key that a command signs with: the named one, else that of a state directory where the user may read it. Fails: invalid-config. */
-export async function findOperatorKey(path: string | undefined, stateDir: string): Promise<OperatorKey | undefined> {
-  if (path !== undefined) return readOperatorKey(path);
-  const own = ownKeyFile(stateDir);
-  return (await canRead(own)) ? readOperatorKey(own) : undefined;
+/** Where a command may look for a key: the file that was named, and what it knows of this host's agent. */
+export type KeyPlaces = { keyFile: string | undefined; configFile: string | undefined; stateDir: string };
+
+/**
+ * The key that a command signs with: the named one, else that of this host's agent; undefined where the user may not read
+ * that, or there is none. Fails: invalid-config.
+ */
+export async function findOperatorKey({ keyFile, configFile, stateDir }: KeyPlaces): Promise<OperatorKey | undefined> {
+  if (keyFile !== undefined) return readOperatorKey(keyFile);
+  for (const path of [await configuredKeyFile(configFile), ownKeyFile(stateDir)]) {
+    if (path !== undefined && (await canRead(path))) return readOperatorKey(path);
+  }
+  return undefined;
+}
+
+/** A config that this user can't read, or that is wrong, names no key: the command itself doesn't need it. */
+async function configuredKeyFile(configFile: string | undefined): Promise<string | undefined> {
+  if (configFile === undefined || !(await canRead(configFile))) return undefined;
+  try {
+    const { agent } = await loadConfig(configFile);
+    return agent.operatorKeyFile ?? ownKeyFile(agent.stateDir);
+  } catch (error) {
+    if (error instanceof RstowError) return undefined;
+    throw error;
+  }
 }
 
 /** Makes a key in a new file that only its owner reads. Fails: invalid-input, where the file is there; agent-state-unsupported. */
