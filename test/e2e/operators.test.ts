@@ -221,6 +221,20 @@ it('the webhook signs what its callers ask for: a recovery goes on by itself', a
   expect(result).toMatchObject({ database: DATABASE, outcome: expect.not.stringMatching('not-needed') as string });
 });
 
+it('nothing of a private key is in a history, a memo, or what the agent says', async () => {
+  const secret = (await readFile(keyFile, 'utf8')).split('\n')[1]!;
+  expect(secret.length).toBeGreaterThan(40);
+  const { workflowId, memo } = await lastRestore();
+  const history = await temporal.client.workflow.getHandle(workflowId).fetchHistory();
+  const seen = [
+    up.stdout(),
+    up.stderr(),
+    JSON.stringify(memo),
+    JSON.stringify(history, (_key, value: unknown) => (value instanceof Uint8Array ? Buffer.from(value).toString() : value)),
+  ];
+  expect(seen.filter((text) => text.includes(secret))).toEqual([]);
+});
+
 async function temporalAsOperator(...args: string[]): Promise<void> {
   await promisify(execFile)(toolPath('temporal'), [...args, '--address', address]);
 }

@@ -28,6 +28,13 @@ describe('readSecretFile', () => {
     expect(JSON.stringify(refusal) + String(refusal)).not.toContain('sesame');
   });
 
+  it.each([0o640, 0o660, 0o604])('refuses mode %o where the secret is its owner’s alone', async (mode) => {
+    const path = await secretFile('open sesame', mode);
+    await expect(readSecretFile(path, { isOwnersAlone: true })).rejects.toMatchObject({ code: 'invalid-config' });
+    await chmod(path, 0o600);
+    expect(await readSecretFile(path, { isOwnersAlone: true })).toBe('open sesame');
+  });
+
   it('refuses an empty file, a missing one and one above 64 KiB', async () => {
     await expect(readSecretFile(await secretFile(' \n', 0o600))).rejects.toMatchObject({ code: 'invalid-config' });
     await expect(readSecretFile(join(folder, 'missing'))).rejects.toMatchObject({ code: 'invalid-config' });
