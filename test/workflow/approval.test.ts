@@ -30,14 +30,11 @@ function wantApproval(types: string[], expiresMs: number): void {
 
 /** And what was done when it asks: a restore has its plan, a recovery has fetched and replayed the state besides. */
 const TYPES = [
-  ['restore', { backup: 'latest' }, ['planRestore', 'checkStart']],
+  ['restore', { backup: 'latest' }, ['planRestore']],
   [
     'disasterRecovery',
     {},
-    [
-      ...['inspectLiveDatabase', 'checkStart', 'inspectLiveDatabase', 'findCandidates', 'readOwnerGeneration'],
-      ...['planRestore', 'stageWal', 'checkStart'],
-    ],
+    ['inspectLiveDatabase', 'inspectLiveDatabase', 'findCandidates', 'readOwnerGeneration', 'planRestore', 'stageWal'],
   ],
 ] as const;
 

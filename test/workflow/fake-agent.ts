@@ -144,7 +144,7 @@ async function perform(agent: FakeAgent, plausible: PlausibleVerbs, call: Call &
   }
 }
 
-/** The verbs that were begun, without the looks for the agent and the lock's holder. */
+/** The verbs that were begun, without the looks for the agent, the lock's holder and who has signed. */
 export function verbsOf(agent: FakeAgent): string[] {
-  return agent.calls.map(({ verb }) => verb).filter((verb) => !/^(locate|findLockHolder)/.test(verb));
+  return agent.calls.map(({ verb }) => verb).filter((verb) => !/^(locate|findLockHolder|checkStart)/.test(verb));
 }

@@ -36,8 +36,8 @@ function signedBy(operators: string[], operatorsNeeded: number): void {
 
 /** And the hash that is to be approved, and what was done when it asks: a recovery holds no lock, and has fetched nothing. */
 const TYPES = [
-  ['restore', { backup: 'latest' }, { hash: planHash, asked: ['planRestore', 'checkStart'] }],
-  ['disasterRecovery', {}, { hash: REQUEST_HASH, asked: ['inspectLiveDatabase', 'checkStart'] }],
+  ['restore', { backup: 'latest' }, { hash: planHash, asked: ['planRestore'] }],
+  ['disasterRecovery', {}, { hash: REQUEST_HASH, asked: ['inspectLiveDatabase'] }],
 ] as const;
 
 async function waiting(type: string, more: object): Promise<{ run: WorkflowHandle; waitsFor: string }> {
@@ -96,5 +96,5 @@ it('ends a recovery that nobody signed where anybody denies it, with the lock ne
     type: 'approval-denied',
     message: 'approval-denied: "bob" denied it: the host is fine',
   });
-  expect(verbsOf(agent)).toEqual(['inspectLiveDatabase', 'checkStart']);
+  expect(verbsOf(agent)).toEqual(['inspectLiveDatabase']);
 });
