@@ -5,7 +5,7 @@ bundled_node_version=24.21.0
 
 # The versions of package.json's `engines`, told without starting a script: this stands before every command.
 is_node_good() {
-  case $("$1" --version 2>/dev/null) in
+  case $(NODE_OPTIONS='' "$1" --version 2>/dev/null) in
     v22.1[89].* | v22.[2-9][0-9].* | v24.* | v2[6-9].* | v[3-9][0-9].*) return 0 ;;
     *) return 1 ;;
   esac
@@ -36,7 +36,7 @@ install_node() (
   partial=$(mktemp -d "$root/.tools/node-partial.XXXXXX") || fail "$needed: install one and start again."
   trap 'rm -rf "$partial"' EXIT
   trap 'exit 130' INT TERM
-  npm i --prefix "$partial" --no-save --ignore-scripts --no-audit --no-fund --loglevel=error "$package" >&2 ||
+  NODE_OPTIONS='' npm i --prefix "$partial" --no-save --ignore-scripts --no-audit --no-fund --loglevel=error "$package" >&2 ||
     fail "Node.js $bundled_node_version could not be fetched from the npm registry: check the network, or install it yourself."
   chmod 755 "$partial" # mktemp keeps it to ourselves
   is_node_good "$bundled_node" || rm -rf "$root/.tools/node"
@@ -56,3 +56,9 @@ if is_node_good "$bundled_node"; then
 fi
 PATH=$root/.tools/bin:$root/.tools/temporal/bin:$PATH
 export PATH
+
+# Options that were meant for another Node.js, or name a file that isn't there, would end this one before its first line.
+if [ -n "${NODE_OPTIONS:-}" ] && ! node -e 0 >/dev/null 2>&1; then
+  echo "rstow: NODE_OPTIONS is ignored: Node.js $(NODE_OPTIONS='' node --version) can't run with \"$NODE_OPTIONS\"" >&2
+  unset NODE_OPTIONS
+fi

@@ -80,7 +80,7 @@ const scenarios: Record<string, Scenario> = {
     let attempts = 0;
     agent.verbs.stageWal = async () => {
       attempts += 1;
-      return attempts === 1 ? damaged() : { timeline: '0002', records: 12 };
+      return attempts === 1 ? damaged() : { timeline: '0002', records: 12, warnings: [] };
     };
     return agent.start('disasterRecovery', { ...input, agent: AGENT });
   },

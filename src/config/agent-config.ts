@@ -3,9 +3,11 @@ import { z } from 'zod';
 /** Reads the one YAML file of an agent. Paths are absolute; durations are milliseconds; secrets are paths of files. */
 const name = z.string().regex(/^[a-z0-9-]{1,63}$/, 'must be 1 to 63 of a-z, 0-9 and -');
 const absolutePath = z.string().startsWith('/', 'must be an absolute path');
+const PORT_MAX = 65_535;
 const address = z
   .string()
-  .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):[0-9]{1,5}$/, 'must look like host:port')
+  .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):[0-9]{1,5}$/, { error: 'must look like host:port', abort: true })
+  .refine((text) => isPort(Number(text.slice(text.lastIndexOf(':') + 1))), `must have a port from 1 to ${PORT_MAX}`)
   .meta({ examples: ['127.0.0.1:7401'] });
 const durationMs = z
   .int()
@@ -16,7 +18,7 @@ const command = z
   .min(1)
   .meta({ examples: [['/usr/local/bin/rstmdb']] });
 const environment = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be letters, digits and _'), z.string());
-const port = z.int().min(1).max(65_535);
+const port = z.int().min(1).max(PORT_MAX);
 
 const tls = z.strictObject({
   caFile: absolutePath.optional(),
@@ -217,3 +219,7 @@ export type ServerConfig = DatabaseConfig['server'];
 export type RecoveryWebhookConfig = z.infer<typeof recoveryWebhook>;
 export type EmbeddedTemporalConfig = z.infer<typeof embedded>;
 export type TimingConfig = AgentConfig['timing'];
+
+function isPort(number: number): boolean {
+  return number >= 1 && number <= PORT_MAX;
+}

@@ -1,6 +1,7 @@
-const ENDING = ['SIGTERM', 'SIGINT'] as const;
+/** SIGHUP too: it comes when a terminal is closed, and nothing here is read anew on it. */
+const ENDING = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
-/** Does something until it is done; SIGTERM and SIGINT tell it to come to its end. */
+/** Does something until it is done; SIGTERM, SIGINT and SIGHUP tell it to come to its end. */
 export async function untilTold<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const stopping = new AbortController();
   const stop = (): void => stopping.abort();

@@ -6,10 +6,12 @@ import { finishStopNote } from '../activities/restore/finish-stop-note.ts';
 import { WATCHDOG_READY } from '../activities/restore/stop-note-watchdog.ts';
 import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
+import { readStopNote } from '../io/data-directory/stop-note.ts';
 import { loadConfig } from './load-config.ts';
 
 /**
- * Started, detached, by a restore before it stops the server: says that it is ready, then waits until the stop note is
+ * Started, detached, by a restore before it stops the server: says that it is ready once it has read its config and the
+ * note, which an agent of another version may have written, then waits until the stop note is
  * gone, or ends it when its holder has died or its deadline has passed. Arguments: config file, database, data directory.
  */
 const POLL_MS = 250;
@@ -39,7 +41,10 @@ for (;;) {
 async function readConfig(): Promise<{ config: AgentConfig; settings: DatabaseConfig }> {
   const config = await loadConfig(configFile);
   const settings = databaseSettings(config, database);
-  if (settings.dataDir === dataDir) return { config, settings };
+  if (settings.dataDir === dataDir) {
+    await readStopNote(dataDir);
+    return { config, settings };
+  }
   const changed = `${configFile} now says dataDir ${settings.dataDir} for database "${database}", but the agent works with ${dataDir}`;
   throw new RstowError('invalid-config', `${changed}; restart the agent`);
 }

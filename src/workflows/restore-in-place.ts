@@ -19,7 +19,7 @@ export async function swapInPlace(run: Run, place: Place, plan: Omit<SwapInput, 
   const named = await step(place).nameSwap({ database });
   const input: SwapInput = { database, ...plan, swap: named };
   run.isCommitted = true;
-  run.phase('swapping: the server is down', 'the server to stop, the swap, and the server to answer');
+  run.phase('swapping the data', 'the server, which is down meanwhile');
   let swapped: SwappedIn | undefined;
   try {
     swapped = await swap(place).swapIn(input);

@@ -28,9 +28,10 @@ export const restore = workflow('restore', parseRestoreInput, async (input: Rest
   run.placed(place);
   const { database, backup, to } = input;
   const wanted = { database, backup, ...(input.repository === undefined ? {} : { repository: input.repository }) };
+  const dry = input.dryRun === true ? { dryRun: true } : {};
   run.phase('planning');
   try {
-    return await recover({ run, place, input }, { ...wanted, ...(to === undefined ? {} : { toDataDir: to.dataDir }) });
+    return await recover({ run, place, input }, { ...wanted, ...dry, ...(to === undefined ? {} : { toDataDir: to.dataDir }) });
   } catch (error) {
     throw await withAlternative(place, wanted, error);
   }
@@ -86,9 +87,10 @@ async function carryOut(input: RestoreInput, work: Work): Promise<RestoreResult>
   const { database, startedAtMs } = run;
   const { repository, planKey, planHash } = plan;
   run.phase(`fetching ${plan.label}`);
-  const { timeline } = await transfer(place).stageWal({ database, repository, planKey, startedAtMs });
+  const { timeline, warnings: staged } = await transfer(place).stageWal({ database, repository, planKey, startedAtMs });
   run.phase('rehearsing: a real server boots on the restored files');
-  const { rehearsal, warnings } = await transfer(place).rehearse({ database, repository, planKey });
+  const { rehearsal, warnings: rehearsed } = await transfer(place).rehearse({ database, repository, planKey });
+  const warnings = [...staged, ...rehearsed];
   if (input.to === undefined) {
     const swapped = await swapInPlace(run, place, { repository, planKey, planHash });
     const unnoted = await noteHistory(run, place, timeline);

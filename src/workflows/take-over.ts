@@ -84,8 +84,8 @@ async function stage(staging: Staging, candidate: Candidate, attempt: number): P
   requireWord(staging, plan);
   const { planKey, dataDir } = plan;
   try {
-    const { timeline } = await transfer(place).stageWal({ database, repository, planKey, startedAtMs, generation });
-    return { candidate, plan, timeline };
+    const { timeline, warnings } = await transfer(place).stageWal({ database, repository, planKey, startedAtMs, generation });
+    return { candidate, plan: { ...plan, warnings: [...plan.warnings, ...warnings] }, timeline };
   } catch (error) {
     // The next candidate must not find this one's files.
     await compensate('clearing the staged files', () => cleanup(place).clearStaging({ dataDir }));

@@ -2,6 +2,7 @@ import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
 import type { Place } from '../activities/catalogue/locate.ts';
 import type { TestPoint } from '../activities/recovery-test/test-point.ts';
 import { parseTestRecoveryInput, type TestRecoveryInput, type TestRecoveryResult } from '../contract/test-recovery.ts';
+import { isTestOutcome } from '../core/errors/object-damage.ts';
 import { cleanup, step, transfer } from './activity-proxies.ts';
 import { placeAnywhere, placeOfAgent } from './place.ts';
 import { compensate } from './compensation.ts';
@@ -31,7 +32,7 @@ export const testRecovery = workflow(
       return result;
     } catch (error) {
       const failure = runFailure(error);
-      if (failure instanceof ApplicationFailure && !isCancellation(error)) {
+      if (failure instanceof ApplicationFailure && !isCancellation(error) && isTestOutcome(failure.type)) {
         await compensate('remembering the failed test', () => remember(test, { held: false, failure }));
       }
       throw error;

@@ -176,7 +176,7 @@ it.each(['damaged-object', 'digest-different'] as const)(
       },
       stageWal: async () => {
         if (begun.length === 1) throw new RstowError(code, 'as planted');
-        return { timeline: '0002', records: 12 };
+        return { timeline: '0002', records: 12, warnings: [] };
       },
     };
     const result = await agent.execute<DisasterRecoveryResult>('disasterRecovery', input);

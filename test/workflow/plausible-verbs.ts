@@ -131,7 +131,7 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     checkStart: async () => null,
     checkApproval: async ({ approval }) => ({ operatorsNeeded: 1, operators: [approval.by], requestHash: REQUEST_HASH, refusal: null }),
     planRestore: async ({ toDataDir = '/data' }) => ({ ...PLANNED, dataDir: toDataDir }),
-    stageWal: async () => ({ timeline: '0002', records: 19 }),
+    stageWal: async () => ({ timeline: '0002', records: 19, warnings: [] }),
     rehearse: async () => ({ rehearsal: 'passed', warnings: [] }),
     nameSwap: async () => ({
       oldWal: { inode: '11' },

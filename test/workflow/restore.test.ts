@@ -44,7 +44,7 @@ it('ends a dry run after the plan, which promises no number to a timeline that i
 });
 
 it('shows a plan while another run holds the lock', async () => {
-  const held = holdVerb({ timeline: '0002', records: 19 });
+  const held = holdVerb({ timeline: '0002', records: 19, warnings: [] });
   agent.verbs.stageWal = held.verb;
   const holder = await agent.start('restore', input);
   await held.reached;

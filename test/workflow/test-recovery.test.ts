@@ -53,6 +53,15 @@ it.each([
   expect(factOf()).toMatchObject({ label: LABEL, held: false, failure: { code, sentence: `${code}: as planted` } });
 });
 
+it.each([
+  ['stageTest', 'server-program-missing'],
+  ['testServer', 'comparison-unfinished'],
+] as const)('remembers nothing when %s fails with %s, which says nothing of the backup', async (verb, code) => {
+  agent.verbs = { [verb]: failing(code) };
+  expect(await failureOf(agent.execute('testRecovery', input))).toMatchObject({ type: code });
+  expect(verbsOf(agent)).toEqual([...TESTED.slice(0, TESTED.indexOf(verb) + 1), 'clearTest']);
+});
+
 it('clears and tells the test’s own failure where that can’t be remembered', async () => {
   agent.verbs = { testServer: failing('assertion-failed'), recordTest: failing('format-unsupported') };
   expect(await failureOf(agent.execute('testRecovery', input))).toMatchObject({ type: 'assertion-failed' });

@@ -13,6 +13,7 @@ import { requireSpace } from '../restore/space.ts';
 import { stageSegments } from '../restore/stage-segments.ts';
 import type { RunPort } from '../run-port.ts';
 import { memoryShortage } from '../server/memory-check.ts';
+import { missingServerProgram } from '../server/server-program.ts';
 import { requireScratchPort } from '../server/scratch-server.ts';
 import { replaySegments } from '../state/replay-segments.ts';
 import { readManifest } from '../stored/backups.ts';
@@ -38,7 +39,7 @@ export async function testDataDir(deps: ActivityDeps, runId: string): Promise<st
 /**
  * Fetches the log into a scratch place, cuts it at the point, replays it. The state at the backup's end must have the
  * manifest's digest. What a server would lack is told before anything is fetched.
- * Fails: not-enough-space, not-enough-memory, port-taken, missing-object, truncated-object, damaged-object,
+ * Fails: server-program-missing, not-enough-space, not-enough-memory, port-taken, missing-object, truncated-object, damaged-object,
  * digest-different. Twice: whole segments are kept.
  */
 export const stageTest =
@@ -65,6 +66,8 @@ export const stageTest =
 
 async function requireRoom({ config }: ActivityDeps, database: string, planned: readonly PlannedSegment[]): Promise<void> {
   const settings = databaseSettings(config, database);
+  const missing = await missingServerProgram(settings);
+  if (missing !== undefined) throw missing;
   const walBytes = planned.reduce((sum, segment) => sum + segment.endBytes, 0);
   await requireSpace(config.agent.stateDir, walBytes);
   const shortage = await memoryShortage(walBytes, settings);

@@ -1,23 +1,31 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DatabaseConfig, TimingConfig } from '../../config/agent-config.ts';
 import type { StopNote } from '../../config/repository-json/stop-note.ts';
-import { readStopNote, removeStopNote } from '../../io/data-directory/stop-note.ts';
-import { finishSwap } from '../../io/data-directory/swap.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { putStopNoteAside, readStopNote, removeStopNote } from '../../io/data-directory/stop-note.ts';
+import { finishSwap, letServerStart } from '../../io/data-directory/swap.ts';
 import { dataDirectoryMutexName } from '../../io/mutex/data-directory-mutex-name.ts';
 import { acquireHostMutex } from '../../io/mutex/host-mutex.ts';
 import { isSameProcessAlive } from '../../io/process/proc.ts';
 import { awaitServer, launchServer } from '../server/managed-service.ts';
 
-export type StopNoteFinish = 'no-note' | 'held' | { inPlace: 'old' | 'new' };
+export type StopNoteFinish =
+  | 'no-note'
+  | 'held'
+  | { inPlace: 'old' | 'new'; noteKeptAt?: undefined }
+  /** A note that this version can't read: the server runs on the wal/ that was there. */
+  | { inPlace: 'unknown'; noteKeptAt: string };
 
 /**
  * Ends a swap whose restore is gone, and brings the server up: whatever wal/ the disk shows to be complete and in
  * place stays. Every retry, watchdog and agent start calls this one function; it trusts the disk, never a counter.
  * A note whose holder lives is left alone until its deadline. The mutex is free while the server replays its log: one
- * that never answers must not keep a roll-back waiting. Fails: data-directory-replaced, service-start-failed. Twice: no-op.
+ * that never answers must not keep a roll-back waiting. Fails: data-directory-replaced, service-start-failed;
+ * format-unsupported, where the note can't be read and no wal/ is in place. Twice: no-op.
  */
 export async function finishStopNote(settings: DatabaseConfig, timing: TimingConfig): Promise<StopNoteFinish> {
-  const seen = await readStopNote(settings.dataDir);
+  const seen = await readStopNote(settings.dataDir).catch(unreadableAs('unreadable' as const));
+  if (seen === 'unreadable') return finishUnreadableNote(settings, timing);
   if (seen === undefined) return 'no-note';
   if (Date.now() < seen.deadlineMs && (await isSameProcessAlive(seen.holder))) return 'held';
   const what = `finishing the stop note of run ${seen.runId}`;
@@ -36,13 +44,42 @@ export async function finishStopNote(settings: DatabaseConfig, timing: TimingCon
   return ended ?? 'no-note';
 }
 
+/**
+ * A note of a version that means something else by it. A restore at work holds the mutex, so its server is not meant to
+ * be down any more; and a wal/ that is in place is a whole one, old or new, for it only ever came there by a rename.
+ */
+async function finishUnreadableNote(settings: DatabaseConfig, timing: TimingConfig): Promise<StopNoteFinish> {
+  const { dataDir } = settings;
+  const noteKeptAt = await holdingMutex(settings, 'starting the server in spite of a stop note that can’t be read', async () => {
+    if ((await readStopNote(dataDir).catch(unreadableAs('unreadable' as const))) !== 'unreadable') return undefined;
+    await letServerStart(dataDir);
+    await launchServer(settings, timing);
+    return putStopNoteAside(dataDir);
+  });
+  if (noteKeptAt === undefined) return 'no-note';
+  await awaitServer(settings, timing);
+  return { inPlace: 'unknown', noteKeptAt };
+}
+
+function unreadableAs<T>(instead: T): (error: unknown) => T {
+  return (error) => {
+    if (error instanceof RstowError && error.code === 'format-unsupported') return instead;
+    throw error;
+  };
+}
+
 /** Undefined where there is no note any more. Fails: busy. */
-async function underMutex<T>(settings: DatabaseConfig, what: string, use: (note: StopNote) => Promise<T>): Promise<T | undefined> {
-  const { dataDir, startTimeoutMs } = settings;
+function underMutex<T>(settings: DatabaseConfig, what: string, use: (note: StopNote) => Promise<T>): Promise<T | undefined> {
+  return holdingMutex(settings, what, async () => {
+    const note = await readStopNote(settings.dataDir);
+    return note === undefined ? undefined : use(note);
+  });
+}
+
+async function holdingMutex<T>({ dataDir, startTimeoutMs }: DatabaseConfig, what: string, use: () => Promise<T>): Promise<T> {
   const mutex = await acquireHostMutex(await dataDirectoryMutexName(dataDir), { what, waitTimeoutMs: startTimeoutMs });
   try {
-    const note = await readStopNote(dataDir);
-    return note === undefined ? undefined : await use(note);
+    return await use();
   } finally {
     await mutex.release();
   }

@@ -13,6 +13,7 @@ import type { RunPort } from '../run-port.ts';
 import { type ManagedServer, serviceOf } from '../server/managed-service.ts';
 import { memoryShortage } from '../server/memory-check.ts';
 import { bootScratchServer, endScratchServer, endScratchServers } from '../server/scratch-server.ts';
+import { missingServerProgram } from '../server/server-program.ts';
 import type { ScratchPlace } from '../server/scratch-service.ts';
 import { showsSameState } from '../state/float-drift.ts';
 import { readLiveDigest } from '../state/live-digest.ts';
@@ -26,7 +27,8 @@ export type Rehearsed = { rehearsal: RehearsalOutcome; warnings: Warning[] };
 /**
  * Boots a real server on hard links of the restored files, on a private port, and compares the state that it shows. It
  * gets no write; the files are proved unchanged. A server that boots, and then stops answering, is a warning: the replay
- * has compared the state already. Fails: rehearsal-failed, digest-different, not-enough-memory, not-enough-space,
+ * has compared the state already; so is a missing server program, where no database's own data are replaced.
+ * Fails: server-program-missing, rehearsal-failed, digest-different, not-enough-memory, not-enough-space,
  * port-taken. Twice: begins anew, in a place of its own.
  */
 export const rehearse =
@@ -36,6 +38,11 @@ export const rehearse =
     const { policy } = settings.rehearsal;
     if (policy === 'off') return { rehearsal: 'off', warnings: [] };
     const plan = await readPlan(await deps.openRepository(input.repository), input.planKey);
+    const missing = await missingServerProgram(settings);
+    if (missing !== undefined) {
+      if (plan.inPlace) throw missing;
+      return { rehearsal: 'skipped', warnings: [{ code: missing.code, message: missing.message }] };
+    }
     const tooBig = await memoryShortage(
       plan.segments.reduce((sum, segment) => sum + segment.endBytes, 0),
       settings,

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { RestorePlan } from '../../config/repository-json/restore-plan.ts';
+import type { Warning } from '../../contract/result.ts';
 import { fsyncTree } from '../../io/data-directory/file-tree.ts';
-import { applyOwnership, readOwnership } from '../../io/data-directory/ownership.ts';
+import { applyOwnership, type Ownership, readOwnership } from '../../io/data-directory/ownership.ts';
 import { restorePaths } from '../../io/data-directory/staging.ts';
 import { makeDataDirectory } from '../../io/data-directory/target.ts';
 import { writeTimelineFile } from '../../io/data-directory/timeline-file.ts';
@@ -26,7 +27,7 @@ export type StageWalInput = {
   /** That of an owner to be; the present owner's where absent. */
   generation?: number;
 };
-export type StagedWal = { timeline: string; records: number };
+export type StagedWal = { timeline: string; records: number; warnings: Warning[] };
 
 /**
  * Fetches the backup's log into the run's own folder beside the data, checks every record, replays it and compares the
@@ -50,10 +51,16 @@ export const stageWal =
     const replayed = await replaySegments(plannedFiles(plan, walDir), run);
     requireDigest(replayed.stateDigest, plan.stateDigest, plan.label);
     const timeline = await markTimeline(deps, { repository, plan, walDir, input, run });
-    await applyOwnership(walDir, (await readOwnership(join(dataDir, 'wal'))) ?? plan.ownership);
+    const ownership = (await readOwnership(join(dataDir, 'wal'))) ?? plan.ownership;
+    const isOwnerKept = await applyOwnership(walDir, ownership);
     await fsyncTree(walDir);
-    return { timeline, records: replayed.records };
+    return { timeline, records: replayed.records, warnings: isOwnerKept ? [] : [ownerLost(ownership)] };
   };
+
+function ownerLost({ uid, gid }: Ownership): Warning {
+  const message = `the restored files could not be given to user ${uid}, group ${gid}, and stay with the agent’s own user: a server of that user can't write them`;
+  return { code: 'owner-not-kept', message };
+}
 
 type Marking = { repository: Repository; plan: RestorePlan; walDir: string; input: StageWalInput; run: RunPort };
 

@@ -21,7 +21,10 @@ export type ManagedServer = Pick<DatabaseConfig, 'server' | 'dataDir' | 'startTi
 };
 
 const STOP_PROOF_MS = 10_000;
-const PING_POLL_MS = 50;
+/** A look reads all of /proc: it comes the more seldom, the longer the server takes, and costs no more than a twentieth of that. */
+const POLL_MS_MIN = 50;
+const POLL_MS_MAX = 1_000;
+const POLL_SHARE = 20;
 
 /** The server, as the config says that it is managed. */
 export function serviceOf(settings: ManagedServer): Service {
@@ -85,12 +88,13 @@ export async function awaitServer(settings: ManagedServer, timing: TimingConfig)
 type Launched = { settings: ManagedServer; timing: TimingConfig; service: Service };
 
 async function untilAnswered({ settings, timing, service }: Launched, look: () => Promise<void>): Promise<void> {
-  const deadlineMs = performance.now() + settings.startTimeoutMs;
+  const beganAtMs = performance.now();
+  const deadlineMs = beganAtMs + settings.startTimeoutMs;
   while (!(await answers(settings, timing))) {
     if (performance.now() >= deadlineMs)
       throw await ended(settings, service, `did not answer within ${durationText(settings.startTimeoutMs)}`);
     await look();
-    await delay(PING_POLL_MS);
+    await delay(Math.min(POLL_MS_MAX, Math.max(POLL_MS_MIN, (performance.now() - beganAtMs) / POLL_SHARE)));
   }
 }
 

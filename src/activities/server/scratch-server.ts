@@ -15,8 +15,7 @@ const PORTS_MAX = 5;
 
 /**
  * Boots the database's own server program on other data, a loopback port and a state of its own: nothing that it could
- * do to the real one. Fails: port-taken, service-start-failed; rehearsal-failed, where nothing is configured that
- * starts it. Twice: end the earlier one first.
+ * do to the real one. Fails: port-taken, service-start-failed, server-program-missing. Twice: end the earlier one first.
  */
 export async function bootScratchServer(place: ScratchPlace, timing: TimingConfig, signal: AbortSignal): Promise<ManagedServer> {
   for (let tried = 1; ; tried += 1) {
@@ -57,7 +56,7 @@ export async function requireScratchPort({ rehearsal }: DatabaseConfig): Promise
 type Boot = { timing: TimingConfig; signal: AbortSignal };
 
 async function bootOn(port: number, place: ScratchPlace, { timing, signal }: Boot): Promise<ManagedServer> {
-  const server = scratchServer(place, port);
+  const server = await scratchServer(place, port);
   const taken = await portShortage(port);
   if (taken !== undefined) throw taken;
   await startServer(server, timing, signal);

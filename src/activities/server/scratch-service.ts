@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { DatabaseConfig } from '../../config/agent-config.ts';
 import { assert } from '../../core/errors/assert.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ManagedServer } from './managed-service.ts';
+import { findServerProgram, serverProgramMissing } from './server-program.ts';
 
 /** The database whose server it is, other data, and the run that asks. */
 export type ScratchPlace = {
@@ -15,14 +15,14 @@ export type ScratchPlace = {
 
 const STOP_TIMEOUT_MS = 30_000;
 
-/** The database's server program, as a process or in a container, on other data and another port. Fails: rehearsal-failed. */
-export function scratchServer(place: ScratchPlace, port: number): ManagedServer {
+/** The database's server program, as a process or in a container, on other data and another port. Fails: server-program-missing. */
+export async function scratchServer(place: ScratchPlace, port: number): Promise<ManagedServer> {
   const { settings, dataDir } = place;
   const { rehearsal, server } = settings;
   return {
     dataDir,
     server: { ...server, address: `127.0.0.1:${port}`, ...tlsOf(settings) },
-    service: rehearsal.container === undefined ? processService(place, port) : containerService(place, port, rehearsal.container),
+    service: rehearsal.container === undefined ? await processService(place, port) : containerService(place, port, rehearsal.container),
     startTimeoutMs: rehearsal.startTimeoutMs,
   };
 }
@@ -32,15 +32,11 @@ export function scratchContainerPrefix(runId: string): string {
   return `rstow-${runId}-`;
 }
 
-function processService({ settings, dataDir }: ScratchPlace, port: number): ManagedServer['service'] {
-  const service = settings.service.kind === 'process' ? settings.service : undefined;
-  const command = settings.rehearsal.command ?? service?.command;
-  if (command === undefined) {
-    const sentence = 'neither rehearsal.command nor rehearsal.container is configured, and the service is no process that shows it';
-    throw new RstowError('rehearsal-failed', sentence);
-  }
-  const env = { ...(settings.rehearsal.env ?? service?.env), ...privateServer(dataDir, `127.0.0.1:${port}`) };
-  const cwd = settings.rehearsal.cwd ?? service?.cwd;
+async function processService({ settings, dataDir }: ScratchPlace, port: number): Promise<ManagedServer['service']> {
+  const program = await findServerProgram(settings);
+  if (program === undefined) throw serverProgramMissing();
+  const { command, cwd } = program;
+  const env = { ...program.env, ...privateServer(dataDir, `127.0.0.1:${port}`) };
   return { kind: 'process', command, env, cwd, stateDir: join(dataDir, 'service'), stopTimeoutMs: STOP_TIMEOUT_MS };
 }
 

@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { UnitConfig } from '../../worker/unit-facts.ts';
 import { systemdUnit } from '../systemd-unit.ts';
 
 /** Of this file in the sources and in a build alike. */
-const LAUNCHER = new URL('../../../bin/rstow', import.meta.url).pathname;
+const LAUNCHER = fileURLToPath(new URL('../../../bin/rstow', import.meta.url));
 
 /** A systemd unit that runs rstow with these arguments; `config` is what they choose, where there is one. */
 export async function printUnit(args: readonly string[], config: UnitConfig | undefined, searchPath: string): Promise<void> {

@@ -103,6 +103,11 @@ export const errorTable = {
     exitCode: 14,
     hint: 'Use ordinary folders without symbolic links, on a file system that has hard links.',
   },
+  'server-program-missing': {
+    retryable: false,
+    exitCode: 14,
+    hint: 'Add `rehearsal: { command: [/path/to/rstmdb] }` or `rehearsal: { container: { engine: podman, image: NAME } }` to databases.{database} in the agent’s config file.',
+  },
   'server-version-unsupported': { retryable: false, exitCode: 14, hint: 'Use a server version that docs/architecture.md names.' },
   'service-unmanaged': {
     retryable: false,

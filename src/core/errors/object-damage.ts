@@ -7,6 +7,13 @@ export function isObjectDamage(code: string | null | undefined): boolean {
   return OBJECT_DAMAGE.has(code ?? '');
 }
 
+const SAYS_NOTHING: ReadonlySet<string> = new Set<ErrorCode>(['server-program-missing', 'invalid-config', 'comparison-unfinished']);
+
+/** Whether a failed recovery test is worth remembering: a setting that is missing was no test. */
+export function isTestOutcome(code: string | null | undefined): boolean {
+  return !SAYS_NOTHING.has(code ?? '');
+}
+
 /** Whether a failure is a verdict on a backup: one that could not be read, or not be booted, is not a bad one for that. */
 export function isVerdictOnBackup(code: string | null | undefined): boolean {
   return isObjectDamage(code) || code === 'digest-different';

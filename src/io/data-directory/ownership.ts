@@ -1,6 +1,6 @@
 import { chmod, chown, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { unlessAbsent } from './system-error.ts';
+import { orUndefined, unlessAbsent } from './system-error.ts';
 
 /** Numeric owner and modes of a wal/ and of the files in it. */
 export type Ownership = { uid: number; gid: number; folderMode: number; fileMode: number };
@@ -18,15 +18,26 @@ export async function readOwnership(walDir: string): Promise<Ownership | undefin
   return { uid: folder.uid, gid: folder.gid, folderMode, fileMode };
 }
 
-/** Gives a staged wal/ its modes and, when we are root, its owner, so that the server may write it. Twice: no-op. */
-export async function applyOwnership(walDir: string, ownership: Ownership): Promise<void> {
-  const { uid, gid, folderMode, fileMode } = ownership;
-  const isRoot = process.getuid?.() === 0;
+/**
+ * Gives a staged wal/ its modes and, when we are root, its owner, so that the server may write it. False where the owner
+ * can't be had: in a rootless container most users don't exist. Twice: no-op.
+ */
+export async function applyOwnership(walDir: string, ownership: Ownership): Promise<boolean> {
+  const { folderMode, fileMode } = ownership;
+  let isKept = true;
   for (const name of await readdir(walDir)) {
     const path = join(walDir, name);
-    if (isRoot) await chown(path, uid, gid);
+    if (!(await giveTo(path, ownership))) isKept = false;
     await chmod(path, fileMode);
   }
-  if (isRoot) await chown(walDir, uid, gid);
+  if (!(await giveTo(walDir, ownership))) isKept = false;
   await chmod(walDir, folderMode);
+  return isKept;
+}
+
+/** False where this process, though root, may not give the path to that user. */
+export async function giveTo(path: string, { uid, gid }: Pick<Ownership, 'uid' | 'gid'>): Promise<boolean> {
+  if (process.getuid?.() !== 0) return true;
+  const given = chown(path, uid, gid).then(() => true);
+  return (await orUndefined(given, ['EINVAL', 'EPERM', 'ENOSYS', 'ENOTSUP'])) ?? false;
 }

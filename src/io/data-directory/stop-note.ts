@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type StopNote, stopNoteSchema } from '../../config/repository-json/stop-note.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
@@ -24,6 +24,15 @@ export async function readStopNote(dataDir: string): Promise<StopNote | undefine
 export async function writeStopNote(dataDir: string, note: StopNote): Promise<void> {
   const path = join(await makeRstowFolder(dataDir), FILE_NAME);
   await writeFileDurably(path, `${JSON.stringify(stopNoteSchema.parse(note))}\n`, { mode: 0o600, temporaryPath: `${path}.tmp` });
+}
+
+/** Puts a note aside that nobody here can read, for a person to look at. Returns where. Twice: no-op, undefined. */
+export async function putStopNoteAside(dataDir: string): Promise<string | undefined> {
+  const folder = rstowFolder(dataDir);
+  const path = join(folder, `stop-unreadable-${Date.now()}.json`);
+  const moved = await unlessAbsent(rename(join(folder, FILE_NAME), path).then(() => path));
+  await unlessAbsent(fsyncFolder(folder));
+  return moved;
 }
 
 /** Twice: no-op. */

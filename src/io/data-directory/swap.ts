@@ -4,7 +4,7 @@ import type { StopNote } from '../../config/repository-json/stop-note.ts';
 import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { fsyncFolder, makeFolder } from './durable.ts';
-import { restoreFolderName } from './rstow-folder.ts';
+import { restoreFolderName, rstowFolder } from './rstow-folder.ts';
 import { listSegments } from './segments.ts';
 import { isServerBlocked, unblockServer } from './server-block.ts';
 import { errnoOf, unlessAbsent } from './system-error.ts';
@@ -115,6 +115,19 @@ export async function finishSwap(dataDir: string, note: StopNote): Promise<'old'
   const snapshotsFrom = inPlace === 'old' ? note.replacedDir : dirname(note.stagedWal);
   await unblockServer(dataDir, join(dataDir, snapshotsFrom));
   return inPlace;
+}
+
+/**
+ * Lifts the block for a server on the wal/ that is in place, where nobody can tell which one that is. Its snapshots stay
+ * aside: no server needs them. Fails: format-unsupported, where there is no log to start on. Twice: no-op.
+ */
+export async function letServerStart(dataDir: string): Promise<void> {
+  const path = join(dataDir, 'wal');
+  if ((await folderInode(path)) === undefined || (await isHusk(path))) {
+    const sentence = `${join(rstowFolder(dataDir), 'stop.json')} is of another version of rstow, and there is no log in ${path}: start that version’s agent, which can finish it`;
+    throw new RstowError('format-unsupported', sentence, { details: { dataDir } });
+  }
+  await unblockServer(dataDir, join(rstowFolder(dataDir), 'restores', 'none'));
 }
 
 async function putWalInPlace(dataDir: string, note: StopNote): Promise<'old' | 'new'> {

@@ -1,7 +1,8 @@
-import { chown, mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import type { Ownership } from './ownership.ts';
-import { errnoOf, orUndefined } from './system-error.ts';
+import { giveTo, type Ownership } from './ownership.ts';
+import { errnoOf, orUndefined, unlessAbsent } from './system-error.ts';
 
 /** Whether a restore may fill the path: it doesn't exist, or holds nothing but what an earlier attempt staged there. */
 export async function isEmptyFolder(path: string): Promise<boolean> {
@@ -14,8 +15,14 @@ export async function isEmptyFolder(path: string): Promise<boolean> {
   }
 }
 
-/** Makes the data directory that a restore fills, owned as the lost one was. Twice: no-op. */
-export async function makeDataDirectory(dataDir: string, { uid, gid, folderMode }: Ownership): Promise<void> {
-  const made = await mkdir(dataDir, { recursive: true, mode: folderMode });
-  if (made !== undefined && process.getuid?.() === 0) await chown(dataDir, uid, gid);
+/** Whether what lies there, or would, takes room on a disk: /proc and /sys have none. */
+export async function isOnDisk(path: string): Promise<boolean> {
+  const stats = await unlessAbsent(statfs(path));
+  return stats === undefined ? isOnDisk(dirname(path)) : stats.blocks > 0;
+}
+
+/** Makes the data directory that a restore fills, owned as the lost one was if that can be had. Twice: no-op. */
+export async function makeDataDirectory(dataDir: string, ownership: Ownership): Promise<void> {
+  const made = await mkdir(dataDir, { recursive: true, mode: ownership.folderMode });
+  if (made !== undefined) await giveTo(dataDir, ownership);
 }

@@ -19,8 +19,9 @@ const pollMs = 100;
 const connectTimeoutMs = 1_000;
 
 /**
- * Returns once the server's process is gone, its port refuses and no other process has a file of wal/ open:
- * nothing locks the data directory, so a server that still writes is seen only by these.
+ * Returns once the server's process is gone, its port refuses and no other process has a file of wal/ open for writing:
+ * nothing locks the data directory, so a server that still writes is seen only by these. Who only reads, such as `tail`,
+ * may go on.
  * Fails: service-stop-failed, naming what is still there.
  */
 export async function proveStopped(proof: StopProof): Promise<void> {
@@ -45,8 +46,8 @@ async function whatRemains({ service, dataDir, address }: StopProof): Promise<Re
     sentences.push(`port ${address.host}:${address.port} ${port.kind === 'open' ? 'answers' : `is unclear (${port.reason})`}`);
   }
   const wal = join(dataDir, 'wal');
-  const holders = await processesWithOpenFilesUnder(wal, { ignorePid: process.pid });
+  const holders = await processesWithOpenFilesUnder(wal, { ignorePid: process.pid, writersOnly: true });
   const processes = holders.map(({ pid, command }) => `${pid} (${command})`);
-  if (processes.length > 0) sentences.push(`${wal} is held open by ${processes.join(', ')}`);
+  if (processes.length > 0) sentences.push(`${wal} is held open for writing by ${processes.join(', ')}`);
   return { sentences, processes };
 }

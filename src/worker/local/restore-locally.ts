@@ -24,9 +24,10 @@ export async function restoreLocally({ configFile, input, watcher }: LocalRestor
 export async function recoverLocally(input: RestoreInput, run: LocalRun): Promise<RestoreResult> {
   const { database, backup, to } = input;
   const wanted = { database, backup, ...(input.repository === undefined ? {} : { repository: input.repository }) };
+  const dry = input.dryRun === true ? { dryRun: true } : {};
   run.phase('planning');
   try {
-    const plan = await run.steps.planRestore({ ...wanted, ...(to === undefined ? {} : { toDataDir: to.dataDir }) });
+    const plan = await run.steps.planRestore({ ...wanted, ...dry, ...(to === undefined ? {} : { toDataDir: to.dataDir }) });
     if (input.dryRun === true) {
       return resultOf(run, database, { plan, dryRun: true, ...(to === undefined ? {} : { timeline: plan.fromTimeline }) });
     }
@@ -65,9 +66,10 @@ async function carryOut(input: RestoreInput, run: LocalRun, plan: PlannedRestore
   const { database } = input;
   const { repository, planKey, planHash } = plan;
   run.phase(`fetching ${plan.label}`);
-  const { timeline } = await run.steps.stageWal({ database, repository, planKey, startedAtMs: run.startedAtMs });
+  const { timeline, warnings: staged } = await run.steps.stageWal({ database, repository, planKey, startedAtMs: run.startedAtMs });
   run.phase('rehearsing: a real server boots on the restored files');
-  const { rehearsal, warnings } = await run.steps.rehearse({ database, repository, planKey });
+  const { rehearsal, warnings: rehearsed } = await run.steps.rehearse({ database, repository, planKey });
+  const warnings = [...staged, ...rehearsed];
   if (input.to === undefined) {
     const swapped = await swapLocally(run, { database, repository, planKey, planHash });
     const unbacked = { code: 'no-backup-yet', message: noBackupYet(database) };

@@ -13,7 +13,7 @@ import type { LocalRun } from './local-run.ts';
  */
 export async function swapLocally(run: LocalRun, plan: Omit<SwapInput, 'swap'>): Promise<SwappedIn & { warnings: Warning[] }> {
   const input: SwapInput = { ...plan, swap: await run.steps.nameSwap({ database: plan.database }) };
-  run.phase('swapping: the server is down');
+  run.phase('swapping the data: the server is down meanwhile');
   let swapped: SwappedIn | undefined;
   try {
     swapped = await run.steps.swapIn(input);

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EmbeddedTemporalConfig } from '../../config/agent-config.ts';
 import type { EmbeddedTemporalState } from '../../config/embedded-temporal-state.ts';
@@ -89,7 +89,8 @@ function keepAlive(embedded: Embedded): () => Promise<void> {
 function embeddedOf(options: EmbeddedTemporalOptions): Embedded {
   const { folder, ports, namespace } = options;
   const databaseFile = join(folder, 'temporal.db');
-  const command = devServerCommand({ ...ports, databaseFile, namespace });
+  // A name without a folder: Temporal makes a URI of it, in which `?`, `#` and `%` of a folder would mean something else.
+  const command = devServerCommand({ ...ports, databaseFile: basename(databaseFile), namespace });
   const service = createProcessService({
     command,
     env: {},

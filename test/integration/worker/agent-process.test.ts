@@ -31,8 +31,8 @@ afterEach(async () => {
   await stack.remove();
 });
 
-test('says one line when it is ready, and ends with 0 on SIGTERM and on SIGINT', async () => {
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+test('says one line when it is ready, and ends with 0 on SIGTERM, SIGINT and SIGHUP', async () => {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     const agent = await scene.start(stack.configFile);
     expect(agent.outputText()).toBe('agent db1 ready\n');
     expect(await agent.kill(signal)).toBe(0);

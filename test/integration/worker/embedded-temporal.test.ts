@@ -27,7 +27,8 @@ let ports: { port: number; uiPort: number };
 let ends: (() => Promise<void>)[];
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'rstow-embedded-'));
+  // Temporal makes a URI of its file, in which these characters mean something else.
+  folder = await mkdtemp(join(tmpdir(), 'rstow-embedded?a#b%41-'));
   ports = { port: await freePort(), uiPort: await freePort() };
   ends = [];
 });
@@ -51,8 +52,8 @@ async function open(changes: Partial<typeof ports> = {}): Promise<EmbeddedTempor
 
 /** What an `up` leaves behind that was killed: its server, started as it starts it. */
 async function leftBehind(): Promise<Service> {
-  const command = devServerCommand({ ...ports, databaseFile: join(folder, 'temporal.db'), namespace: 'default' });
-  const service = createProcessService({ command, env: {}, stateDir: folder, dataDir: folder, stopTimeoutMs: 5000 });
+  const command = devServerCommand({ ...ports, databaseFile: 'temporal.db', namespace: 'default' });
+  const service = createProcessService({ command, env: {}, cwd: folder, stateDir: folder, dataDir: folder, stopTimeoutMs: 5000 });
   await service.start();
   ends.push(() => service.stop());
   return service;
@@ -192,9 +193,9 @@ test('refuses a port that another program has, and a file that another server ha
   await other.close();
 
   folder = others;
-  const command = devServerCommand({ ...ports, databaseFile: join(folder, 'temporal.db'), namespace: 'default' });
+  const command = devServerCommand({ ...ports, databaseFile: 'temporal.db', namespace: 'default' });
   const elsewhere = await mkdtemp(join(tmpdir(), 'rstow-embedded-'));
-  const stranger = createProcessService({ command, env: {}, stateDir: elsewhere, dataDir: elsewhere, stopTimeoutMs: 5000 });
+  const stranger = createProcessService({ command, env: {}, cwd: folder, stateDir: elsewhere, dataDir: elsewhere, stopTimeoutMs: 5000 });
   await stranger.start();
   ends.push(
     () => stranger.stop(),

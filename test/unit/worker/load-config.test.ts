@@ -29,6 +29,11 @@ function refusal(changes: Record<number, string>): string {
   throw new Error('the config was accepted');
 }
 
+test('refuses a port that there is none of, wherever an address stands', () => {
+  expect(refusal({ 6: '    server: { address: "127.0.0.1:70000" }' })).toMatch(/address must have a port from 1 to 65535/);
+  expect(refusal({ 1: 'temporal: { address: "127.0.0.1:0" }' })).toMatch(/address must have a port from 1 to 65535/);
+});
+
 test('fills in every default', () => {
   const config = parseConfig('/etc/rstow.yaml', lines.join('\n'));
   expect(config.agent.stateDir).toBe('/var/lib/rstow');

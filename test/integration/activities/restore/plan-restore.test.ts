@@ -81,6 +81,16 @@ it('refuses its plan where the agent works with another directory by now', async
   await expect(plan()).rejects.toMatchObject({ code: 'data-directory-replaced' });
 });
 
+it('plans a dry run without any service, and says why the restore itself would be refused', async () => {
+  stack.config.databases[DATABASE]!.service = { kind: 'none' };
+  await expect(planner()()).rejects.toMatchObject({ code: 'service-unmanaged' });
+  const run = { runId: randomUUID() } as RunPort;
+  const plan = await planRestore(directDeps(stack))({ database: DATABASE, backup: 'latest', dryRun: true }, run);
+  expect(plan.warnings).toEqual([
+    { code: 'service-unmanaged', message: expect.stringMatching(/^the restore would be refused: no service/) as string },
+  ]);
+});
+
 it('makes no plan with a token that can’t be read: after the swap nobody could ask the server', async () => {
   const tokenFile = join(stack.folder, 'token');
   await writeFile(tokenFile, '', { mode: 0o600 });

@@ -8,6 +8,7 @@ import { clearStaging } from '../../../../src/activities/restore/finish-restore.
 import { planRestore } from '../../../../src/activities/restore/plan-restore.ts';
 import { rehearse, type Rehearsed } from '../../../../src/activities/restore/rehearse.ts';
 import { stageWal } from '../../../../src/activities/restore/stage-wal.ts';
+import type { DatabaseConfig } from '../../../../src/config/agent-config.ts';
 import type { RunPort } from '../../../../src/activities/run-port.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../../support/database-stack.ts';
 import { backUp, directDeps } from '../../../support/direct-backup.ts';
@@ -30,8 +31,9 @@ afterAll(() => stack.remove());
 type Staged = { rehearseOnce: () => Promise<Rehearsed>; clear: () => Promise<void> };
 
 /** A restore into another directory, up to its rehearsal. */
-async function stage(rehearsal: Record<string, unknown> = {}): Promise<Staged> {
+async function stage(rehearsal: Record<string, unknown> = {}, changes: Partial<DatabaseConfig> = {}): Promise<Staged> {
   const config = structuredClone(stack.config);
+  Object.assign(config.databases[DATABASE]!, changes);
   Object.assign(config.databases[DATABASE]!.rehearsal, rehearsal);
   const deps: ActivityDeps = { ...directDeps(stack), config };
   const signal = new AbortController().signal;
@@ -66,6 +68,18 @@ it('warns, and doesn’t fail, where the server boots and then stops answering',
   const { rehearsal, warnings } = await rehearseOnce();
   expect(rehearsal).toBe('unfinished');
   expect(warnings).toEqual([{ code: 'comparison-unfinished', message: expect.stringContaining('showed 0 of 1 instances') as string }]);
+  await clear();
+});
+
+it('boots the program of the server that runs, where the config names none; where none runs, it warns', async () => {
+  const unmanaged = { service: { kind: 'none' as const } };
+  const { rehearseOnce, clear } = await stage({}, unmanaged);
+  expect(await rehearseOnce()).toEqual({ rehearsal: 'passed', warnings: [] });
+  await stack.service.stop();
+  const { rehearsal, warnings } = await rehearseOnce();
+  await stack.startServer();
+  expect(rehearsal).toBe('skipped');
+  expect(warnings).toMatchObject([{ code: 'server-program-missing' }]);
   await clear();
 });
 

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -7,6 +7,7 @@ import { makeSegmentId, type SegmentId } from '../../../../src/core/wal/segment-
 import { freeBytes } from '../../../../src/io/data-directory/free-space.ts';
 import { checkDataDirectory } from '../../../../src/io/data-directory/layout.ts';
 import { pinSegments } from '../../../../src/io/data-directory/pins.ts';
+import { renameFault } from '../../../../src/io/data-directory/rename-probe.ts';
 import { restorePaths, writeStagedSegment } from '../../../../src/io/data-directory/staging.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -55,6 +56,20 @@ describe.runIf(isRoot)('with file systems mounted in it (needs root)', () => {
   it('asks for descriptors where the file system is read-only', async () => {
     await mount('.rstow', '-t', 'tmpfs', '-o', 'ro', 'tmpfs');
     expect(await pinSegments({ dataDir, timeline: '0001', runId: 'run' })).toEqual({ kind: 'descriptors' });
+  });
+
+  it('knows before anything is stopped that a folder of a lower overlay layer can’t be renamed, and leaves no trace', async () => {
+    for (const name of ['upper', 'work']) await mkdir(join(dataDir, '..', name));
+    const layers = ['lower', 'upper', 'work'];
+    await rename(dataDir, join(dataDir, '..', 'lower'));
+    const options = layers.map((name) => `${name}dir=${join(dataDir, '..', name)}`).join(',');
+    await mount('.', '-t', 'overlay', '-o', options, 'overlay');
+    expect(await renameFault(dataDir, 'wal')).toBe('EXDEV');
+    await mkdir(join(dataDir, 'fresh'));
+    await rm(join(dataDir, 'wal'), { recursive: true });
+    await rename(join(dataDir, 'fresh'), join(dataDir, 'wal'));
+    expect(await renameFault(dataDir, 'wal')).toBeUndefined();
+    expect(await readdir(dataDir)).toEqual(['wal']);
   });
 
   it('says that space is missing where a staged segment doesn’t fit, and gives it no name', async () => {

@@ -38,10 +38,17 @@ it('removes no stop note where rstow never was', async () => {
   expect(await readdir(dataDir)).toEqual([]);
 });
 
+it('reads the stop note of a version that knows more', async () => {
+  const dataDir = await scratchFolder();
+  await mkdir(join(dataDir, '.rstow'));
+  const text = JSON.stringify({ ...note, more: true, holder: { ...note.holder, bootId: 'b' } });
+  await writeFile(join(dataDir, '.rstow', 'stop.json'), text);
+  expect(await readStopNote(dataDir)).toEqual(note);
+});
+
 it.each([
   ['torn JSON', '{"format":1,'],
   ['a newer format', JSON.stringify({ ...note, format: 2 })],
-  ['an unknown field', JSON.stringify({ ...note, more: true })],
   ['a staged wal/ outside of .rstow', JSON.stringify({ ...note, stagedWal: '.rstow/restores/../../wal' })],
   ['a replaced folder that is absolute', JSON.stringify({ ...note, replacedDir: '/.rstow/restores/run/replaced' })],
   ['a staged wal/ two folders up', JSON.stringify({ ...note, stagedWal: '.rstow/restores/run/../wal' })],

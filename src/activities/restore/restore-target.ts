@@ -1,0 +1,70 @@
+import type { AgentConfig, DatabaseConfig } from '../../config/agent-config.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { checkDataDirectory } from '../../io/data-directory/layout.ts';
+import { renameFault } from '../../io/data-directory/rename-probe.ts';
+import { isEmptyFolder, isOnDisk } from '../../io/data-directory/target.ts';
+import { requireReadableSecrets } from '../server/managed-service.ts';
+import { missingServerProgram } from '../server/server-program.ts';
+import { requireTarget } from './target-rules.ts';
+
+export type Refusals = (check: () => Promise<void>) => Promise<void>;
+
+/**
+ * What keeps a restore in place from being carried out, looked at while nothing is touched yet: service-unmanaged,
+ * data-directory-unsupported; and, of a database that isn't about to be taken over by a host that is prepared later,
+ * server-program-missing and invalid-config (a secret file).
+ */
+export async function checkPlace(
+  config: AgentConfig,
+  settings: DatabaseConfig,
+  refusals: { each: Refusals; isPrepared: boolean },
+): Promise<void> {
+  const { each, isPrepared } = refusals;
+  await each(() => requireManaged(settings));
+  await each(() => requireMovable(settings));
+  if (!isPrepared) return;
+  await each(() => requireServerProgram(settings));
+  await each(() => requireReadableSecrets(settings, config.timing));
+}
+
+/** Fails: invalid-input, where the target is the database's own directory or lies on no disk; target-not-allowed; target-not-empty. */
+export async function checkTarget(dataDir: string, config: AgentConfig): Promise<void> {
+  const live = Object.entries(config.databases).find(([, settings]) => settings.dataDir === dataDir);
+  if (live !== undefined) {
+    throw new RstowError(
+      'invalid-input',
+      `field "to.dataDir" is the data directory of database "${live[0]}"; leave "to" out to restore in place`,
+    );
+  }
+  if (!(await isOnDisk(dataDir))) throw new RstowError('invalid-input', `field "to.dataDir": ${dataDir} does not lie on a disk`);
+  await requireTarget(config, dataDir);
+  if (await isEmptyFolder(dataDir)) return;
+  throw new RstowError('target-not-empty', `${dataDir} is not an empty folder`, { details: { dataDir } });
+}
+
+async function requireManaged({ service, server }: DatabaseConfig): Promise<void> {
+  if (service.kind !== 'none') return;
+  throw new RstowError('service-unmanaged', `no service is configured, so rstow can't stop the server at ${server.address}`);
+}
+
+async function requireMovable({ dataDir }: DatabaseConfig): Promise<void> {
+  const layout = await checkDataDirectory(dataDir);
+  if (layout.kind === 'missing') return;
+  if (layout.kind === 'wal-unsupported') {
+    throw new RstowError('data-directory-unsupported', `${layout.path} is a ${layout.why}, so wal/ can't be swapped by a rename`, {
+      details: { path: layout.path, why: layout.why },
+    });
+  }
+  const errno = await renameFault(layout.dataDir, 'wal');
+  if (errno === undefined) return;
+  const why = errno === 'EXDEV' ? 'it belongs to a lower layer of an overlay file system, such as a container’s image' : errno;
+  throw new RstowError('data-directory-unsupported', `${layout.dataDir}/wal can't be renamed, so wal/ can't be swapped: ${why}`, {
+    details: { path: `${layout.dataDir}/wal`, why: errno },
+  });
+}
+
+async function requireServerProgram(settings: DatabaseConfig): Promise<void> {
+  if (settings.rehearsal.policy === 'off') return;
+  const missing = await missingServerProgram(settings);
+  if (missing !== undefined) throw missing;
+}
