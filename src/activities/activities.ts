@@ -3,6 +3,7 @@ import { type ActivityBody, activity } from './activity.ts';
 import { createAttempts } from './attempts.ts';
 import { checkApproval, checkStart } from './authority/authority.ts';
 import { storeAttachments } from './backup/attachments.ts';
+import { closeHealed } from './backup/close-healed.ts';
 import { digestState } from './backup/digest-state.ts';
 import { pinWal, unpinWal } from './backup/pinned-segments.ts';
 import { checkBackup, prepareBackup } from './backup/prepare-backup.ts';
@@ -52,6 +53,7 @@ export const verbs = {
   storeAttachments,
   digestState,
   writeManifest,
+  closeHealed,
   unpinWal,
 
   chooseBackup,

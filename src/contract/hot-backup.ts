@@ -28,6 +28,8 @@ export type BackupSummary = {
   /** 64 hex digits; equal digests mean equal machines and instances. */
   stateDigest: string;
   restorable: Restorable;
+  /** Present where this backup can't be restored: the label of the newest one that can be, null where none can. */
+  newestRestorable?: string | null;
   pin: PinKind;
   piecesStored: number;
   /** Bytes that this run added to the repository, and the plain WAL bytes in them. */

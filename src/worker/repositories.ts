@@ -10,17 +10,20 @@ import type { Repository } from '../io/repository/repository.ts';
 
 type RepositoryOpener = (name: string) => Promise<Repository>;
 
+type Opened = { repository: Repository; id: string };
+
 /** Of the process's threads for files, UV_THREADPOOL_SIZE, so many at most go to one repository. */
 const CALLS_MAX = 6;
 const UNANSWERED_MAX = 2;
 const RETRY_MS = 10_000;
 
 /**
- * Opens each repository once; one that could not be opened is tried again at the next call. One that hangs fails with
- * repository-unavailable, and takes nothing from the others.
+ * Opens each repository once; one that could not be opened is tried again at the next call. Its header is read each
+ * time: somebody may have emptied or exchanged it, or a newer version may have raised what it takes to use it. One that
+ * hangs fails with repository-unavailable, and takes nothing from the others.
  */
 export function createRepositoryOpener({ repositories, agent, timing }: AgentConfig): RepositoryOpener {
-  const opened = new Map<string, Promise<Repository>>();
+  const opened = new Map<string, Promise<Opened>>();
   const bounds = { answerMs: timing.repositoryAnswerMs, callsMax: CALLS_MAX, unansweredMax: UNANSWERED_MAX, retryMs: RETRY_MS };
   const gates = new Map<string, CallGate>();
   const gateOf = (name: string, path: string): CallGate => {
@@ -32,10 +35,12 @@ export function createRepositoryOpener({ repositories, agent, timing }: AgentCon
     const config = repositories[name];
     if (config === undefined) throw unknown(name, Object.keys(repositories));
     const gate = gateOf(name, config.path);
-    const opening = opened.get(name) ?? gate.call('open it', () => open(config, join(agent.stateDir, 'repositories', name)));
+    const known = opened.get(name);
+    if (known !== undefined) return stillThere(await known, gate);
+    const opening = gate.call('open it', () => open(config, join(agent.stateDir, 'repositories', name)));
     opened.set(name, opening);
     try {
-      return boundedRepository(await opening, gate);
+      return boundedRepository((await opening).repository, gate);
     } catch (error) {
       opened.delete(name);
       throw error;
@@ -47,12 +52,19 @@ export function createRepositoryOpener({ repositories, agent, timing }: AgentCon
  * Makes a new repository the first time only: what was one before and is empty now is a disk that is not mounted,
  * and one with another id is the wrong disk.
  */
-async function open(config: RepositoryConfig, knownIdPath: string): Promise<Repository> {
+async function open(config: RepositoryConfig, knownIdPath: string): Promise<Opened> {
   const repository = await openFolderRepository(config.path);
   const knownId = (await readStateFile(knownIdPath))?.trim();
   const { id } = await openRepository(repository, knownId === undefined ? 'create' : 'write');
   if (knownId === undefined) await replaceStateFile(knownIdPath, `${id}\n`);
   else if (id !== knownId) throw replaced(repository, knownId, id);
+  return { repository, id };
+}
+
+async function stillThere({ repository: opened, id: knownId }: Opened, gate: CallGate): Promise<Repository> {
+  const repository = boundedRepository(opened, gate);
+  const { id } = await openRepository(repository, 'write');
+  if (id !== knownId) throw replaced(repository, knownId, id);
   return repository;
 }
 

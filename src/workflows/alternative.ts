@@ -14,8 +14,8 @@ export async function withAlternative(place: Place, wanted: Omit<FindAlternative
   const failure = runFailure(error);
   if (!(failure instanceof ApplicationFailure) || !isObjectDamage(failure.type)) return error;
   const details = (failure.details?.[0] ?? {}) as Record<string, unknown>;
-  const damagedKey = details['key'];
-  if (typeof damagedKey !== 'string') return error;
+  const damagedKey = damagedKeyOf(failure);
+  if (damagedKey === undefined) return error;
   const found = await step(place)
     .findAlternative({ ...wanted, damagedKey })
     .catch(() => null);
@@ -27,4 +27,10 @@ export async function withAlternative(place: Place, wanted: Omit<FindAlternative
     details: [{ ...details, alternative: found.kind === 'none' ? null : found.label }],
     cause: failure,
   });
+}
+
+/** The object that a failure names as damaged or missing. */
+export function damagedKeyOf({ type, details }: ApplicationFailure): string | undefined {
+  const { key } = (details?.[0] ?? {}) as { key?: unknown };
+  return isObjectDamage(type) && typeof key === 'string' ? key : undefined;
 }

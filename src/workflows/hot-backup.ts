@@ -2,7 +2,7 @@ import { continueAsNew, sleep, workflowInfo } from '@temporalio/workflow';
 import type { Place } from '../activities/catalogue/locate.ts';
 import type { PreparedBackup } from '../activities/backup/prepare-backup.ts';
 import { type HotBackupInput, type HotBackupResult, parseHotBackupInput } from '../contract/hot-backup.ts';
-import { outcomeOf, type Warning } from '../contract/result.ts';
+import { outcomeOf } from '../contract/result.ts';
 import { GIVE_UP_MEMO } from '../contract/names.ts';
 import { cleanup, lockedTransfer, step } from './activity-proxies.ts';
 import { compensate } from './compensation.ts';
@@ -83,22 +83,18 @@ async function storePinned({ run, place, startedAtMs }: Begun, prepared: Prepare
   const { fenceKey, pin } = await step(place).pinWal({ database, repository, timeline });
   run.phase('storing what the repository lacks');
   const stored = await lockedTransfer(place).storeSegments({ database, repository, timeline, fenceKey });
-  const { extentsKey, restorable } = stored;
-  run.phase('keeping machines and server config');
-  const withSnapshots = restorable !== 'from-log';
-  const kept = await lockedTransfer(place).storeAttachments({ database, repository, label, withSnapshots });
-  run.phase('replaying for the state’s digest');
+  const { extentsKey } = stored;
+  run.phase('replaying for the state’s digest, and comparing with the server');
   const state = await lockedTransfer(place).digestState({ database, repository, fenceKey, extentsKey });
+  run.phase('keeping machines and server config');
+  const withSnapshots = state.restorable !== 'from-log';
+  const kept = await lockedTransfer(place).storeAttachments({ database, repository, label, withSnapshots });
   run.phase('writing the manifest');
-  const warnings = [...stored.warnings, ...kept.warnings, ...(withSnapshots ? [historyIncomplete] : [])];
+  const warnings = [...prepared.warnings, ...stored.warnings, ...state.warnings, ...kept.warnings];
   const facts = { startedAtMs, serverVersion, extentsKey, pin, state, attachments: kept.attachments, warnings };
   const { warnings: written, ...summary } = await step(place).writeManifest({ database, repository, label, timeline, ...facts });
+  if (stored.healed > 0) await step(place).closeHealed({ database, repository, atMs: Date.now() });
   const durationMs = Date.now() - run.startedAtMs;
   const all = [...warnings, ...written];
   return { outcome: outcomeOf(all), runId: run.runId, database, warnings: all, ...summary, durationMs };
 }
-
-const historyIncomplete: Warning = {
-  code: 'wal-gap',
-  message: 'compaction deleted the beginning of the log before it was stored, so a server that starts from this backup lacks data',
-};

@@ -18,6 +18,7 @@ export const STEP_SUMMARIES: Record<keyof Activities, string> = {
   storeAttachments: 'store machine definitions and server config',
   digestState: 'replay the log for the state’s digest',
   writeManifest: 'write the manifest: the backup exists from here on',
+  closeHealed: 'note that damaged objects were stored again',
   unpinWal: 'unpin the log’s segments',
 
   chooseBackup: 'choose the backup',

@@ -2,7 +2,9 @@ import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
 import type { Place } from '../activities/catalogue/locate.ts';
 import type { TestPoint } from '../activities/recovery-test/test-point.ts';
 import { parseTestRecoveryInput, type TestRecoveryInput, type TestRecoveryResult } from '../contract/test-recovery.ts';
+import { outcomeOf } from '../contract/result.ts';
 import { isTestOutcome } from '../core/errors/object-damage.ts';
+import { damagedKeyOf } from './alternative.ts';
 import { cleanup, step, transfer } from './activity-proxies.ts';
 import { placeAnywhere, placeOfAgent } from './place.ts';
 import { compensate } from './compensation.ts';
@@ -47,13 +49,15 @@ type Test = { input: TestRecoveryInput; run: Run; place: Place; point: TestPoint
 async function carryOut({ input, run, place, point, seed }: Test): Promise<TestRecoveryResult> {
   const { database } = input;
   run.phase(`fetching ${point.label}`);
-  const { fetchMs, replayMs, ...staged } = await transfer(place).stageTest({ database, ...point });
+  const { label, repository, position } = point;
+  const at = position === undefined ? {} : { position };
+  const { fetchMs, replayMs, ...staged } = await transfer(place).stageTest({ database, repository, label, ...at });
   run.phase('a real server boots, compares, writes and restarts twice');
   const assertions = input.assertions === undefined ? {} : { assertions: input.assertions };
   const tested = await transfer(place).testServer({ database, staged: { ...staged, fetchMs, replayMs }, ...assertions });
   const { assertionsHeld, ...serverPhases } = tested;
   return {
-    ...{ outcome: 'done', runId: run.runId, database, warnings: [] },
+    ...{ outcome: outcomeOf(point.warnings), runId: run.runId, database, warnings: point.warnings },
     ...{ label: point.label, repository: point.repository, agent: place.agent },
     ...(point.position === undefined ? {} : { seed }),
     ...staged,
@@ -71,8 +75,13 @@ async function remember({ input, place, point, seed }: Test, verdict: Verdict): 
   const common = { label: point.label, agent: place.agent, atMs: Date.now(), ...(point.position === undefined ? {} : { seed }) };
   const fact = verdict.held
     ? { ...common, held: true, end: verdict.result.extents.end, ...rtoOf(verdict.result) }
-    : { ...common, held: false, assertionsHeld: 0, failure: { code: verdict.failure.type ?? 'failed', sentence: verdict.failure.message } };
+    : { ...common, held: false, assertionsHeld: 0, failure: toldOf(verdict.failure) };
   await step(place).recordTest({ database: input.database, repository: point.repository, fact });
+}
+
+function toldOf(failure: ApplicationFailure): { code: string; sentence: string; key?: string } {
+  const key = damagedKeyOf(failure);
+  return { code: failure.type ?? 'failed', sentence: failure.message, ...(key === undefined ? {} : { key }) };
 }
 
 function rtoOf({ assertionsHeld, rtoMs }: TestRecoveryResult): { assertionsHeld: number; rtoMs: number } {

@@ -6,7 +6,7 @@ import { outcomeOf, type Warning } from '../contract/result.ts';
 import { parseVerifyBackupInput, type VerifyBackupInput, type VerifyBackupResult } from '../contract/verify-backup.ts';
 import { isVerdictOnBackup } from '../core/errors/object-damage.ts';
 import { step, transfer } from './activity-proxies.ts';
-import { withAlternative } from './alternative.ts';
+import { damagedKeyOf, withAlternative } from './alternative.ts';
 import { compensate } from './compensation.ts';
 import { placeAnywhere } from './place.ts';
 import type { Run } from './run.ts';
@@ -44,11 +44,12 @@ async function verifyChosen(run: Run, place: Place, chosen: Chosen): Promise<Ver
     step(place).recordVerification({ database, repository, fact: { label, level, atMs: Date.now(), ...answer } });
   try {
     const verified = await transfer(place).verifyStoredBackup({ database, repository, label, level });
-    return resultOf(run, chosen, { ...verified, warnings: await remember({ held: true }) });
+    return resultOf(run, chosen, { ...verified, warnings: [...verified.warnings, ...(await remember({ held: true }))] });
   } catch (error) {
     const failure = runFailure(error);
     if (failure instanceof ApplicationFailure && !isCancellation(error) && isVerdictOnBackup(failure.type)) {
-      const told = { code: failure.type ?? 'failed', sentence: failure.message };
+      const key = damagedKeyOf(failure);
+      const told = { code: failure.type ?? 'failed', sentence: failure.message, ...(key === undefined ? {} : { key }) };
       await compensate('remembering the verdict', () => remember({ held: false, failure: told }));
     }
     throw error;
@@ -57,7 +58,7 @@ async function verifyChosen(run: Run, place: Place, chosen: Chosen): Promise<Ver
 
 type Answer = Pick<RecordVerificationInput['fact'], 'held' | 'failure'>;
 
-function resultOf(run: Run, chosen: Chosen, found: Verified & { warnings: Warning[] }): VerifyBackupResult {
+function resultOf(run: Run, chosen: Chosen, found: Verified): VerifyBackupResult {
   const { runId, database, startedAtMs } = run;
   return { outcome: outcomeOf(found.warnings), runId, database, ...chosen, ...found, durationMs: Date.now() - startedAtMs };
 }

@@ -68,7 +68,9 @@ describe('an older segment that grows, as after a rotation race', () => {
       return Promise.resolve();
     };
     const { manifest } = await backUpAndRestore(stack, { afterPin });
-    expect(manifest).toMatchObject({ warnings: [], instances: 4 });
+    expect(manifest.instances).toBe(4);
+    // Its own server never wrote that record, and so doesn't show it.
+    expect(manifest.warnings.map(({ code }) => code)).toEqual(['state-unshown']);
     expect(extentsOf(manifest)[name]).toBe(await sizeOf(older));
   });
 });

@@ -8,6 +8,7 @@ import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
 import { storeAttachments } from '../../src/activities/backup/attachments.ts';
 import { noteHistory } from '../../src/activities/stored/history-in-use.ts';
 import { readManifest } from '../../src/activities/stored/backups.ts';
+import { closeHealed } from '../../src/activities/backup/close-healed.ts';
 import { digestState } from '../../src/activities/backup/digest-state.ts';
 import { clearStaging, placeElsewhere } from '../../src/activities/restore/finish-restore.ts';
 import { pinWal, unpinWal } from '../../src/activities/backup/pinned-segments.ts';
@@ -18,6 +19,7 @@ import type { RunPort } from '../../src/activities/run-port.ts';
 import { stageWal } from '../../src/activities/restore/stage-wal.ts';
 import { storeSegments } from '../../src/activities/backup/store-segments.ts';
 import { nameSwap, swapIn } from '../../src/activities/restore/swap-in.ts';
+import type { Verified } from '../../src/activities/verify/verification.ts';
 import { verifyStoredBackup } from '../../src/activities/verify/verify-backup.ts';
 import { verifyLive } from '../../src/activities/restore/verify-live.ts';
 import { writeManifest } from '../../src/activities/backup/write-manifest.ts';
@@ -73,7 +75,13 @@ export async function backUp(stack: DatabaseStack, options: BackUpOptions = {}):
   expect(await databaseOwnership(deps, DATABASE)).toEqual({ kind: 'mine' });
   const step = directRun(deps);
   const { startedAtMs = Date.now() } = options;
-  const { repository, label, timeline, serverVersion } = await step(prepareBackup, {
+  const {
+    repository,
+    label,
+    timeline,
+    serverVersion,
+    warnings: early,
+  } = await step(prepareBackup, {
     ...{ database: DATABASE, startedAtMs },
     ...(options.repository === undefined ? {} : { repository: options.repository }),
   });
@@ -81,11 +89,13 @@ export async function backUp(stack: DatabaseStack, options: BackUpOptions = {}):
   try {
     const { fenceKey, pin } = await step(pinWal, { ...at, timeline });
     await options.afterPin?.(() => step(unpinWal, { database: DATABASE, timeline }));
-    const { extentsKey, restorable, warnings } = await step(storeSegments, { ...at, timeline, fenceKey });
-    const { attachments, warnings: unread } = await step(storeAttachments, { ...at, label, withSnapshots: restorable !== 'from-log' });
+    const { extentsKey, healed, warnings: stored } = await step(storeSegments, { ...at, timeline, fenceKey });
     const state = await step(digestState, { ...at, fenceKey, extentsKey });
-    const facts = { startedAtMs, serverVersion, extentsKey, pin, state, attachments, warnings: [...warnings, ...unread] };
+    const kept = await step(storeAttachments, { ...at, label, withSnapshots: state.restorable !== 'from-log' });
+    const warnings = [...early, ...stored, ...state.warnings, ...kept.warnings];
+    const facts = { startedAtMs, serverVersion, extentsKey, pin, state, attachments: kept.attachments, warnings };
     await step(writeManifest, { ...at, label, timeline, ...facts });
+    if (healed > 0) await step(closeHealed, { ...at, atMs: Date.now() });
     return await readManifest(await deps.openRepository(repository), DATABASE, label);
   } finally {
     await step(unpinWal, { database: DATABASE, timeline });
@@ -124,8 +134,8 @@ export async function restoreInPlace(stack: DatabaseStack, backup: string): Prom
 }
 
 /** Fails where the backup's objects, records or replayed state are not what its manifest promises. */
-export async function verifyByReplay(stack: DatabaseStack, { label }: Manifest, repository = 'local'): Promise<void> {
-  await directRun(directDeps(stack))(verifyStoredBackup, { database: DATABASE, repository, label, level: 'replay' });
+export async function verifyByReplay(stack: DatabaseStack, { label }: Manifest, repository = 'local'): Promise<Verified> {
+  return directRun(directDeps(stack))(verifyStoredBackup, { database: DATABASE, repository, label, level: 'replay' });
 }
 
 /** How far the backup goes in each segment, by file name. */

@@ -10,7 +10,7 @@ import { waitUntil } from '../support/wait-until.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf, statusOf } from './failures.ts';
 import { holdVerb } from './held-verb.ts';
-import { BACKED_UP, DIGEST, LABEL } from './plausible-verbs.ts';
+import { BACKED_UP, DIGEST, DIGESTED, LABEL } from './plausible-verbs.ts';
 
 let agent: FakeAgent;
 
@@ -30,8 +30,9 @@ it('pins, stores, digests, writes the manifest last, and unpins', async () => {
 });
 
 it('ends with warnings where the log is not whole, and then keeps the snapshots', async () => {
-  const warning = { code: 'torn-tail', message: 'left out' };
-  agent.verbs.storeSegments = async () => ({ extentsKey: 'extents', restorable: 'no', warnings: [warning] });
+  agent.verbs.storeSegments = async () => ({ extentsKey: 'extents', healed: 0, warnings: [{ code: 'torn-tail', message: 'left out' }] });
+  const gap = { code: 'wal-gap', message: 'lacks segment 1' };
+  agent.verbs.digestState = async () => ({ ...DIGESTED, restorable: 'no', warnings: [gap] });
   const result = await agent.execute<HotBackupResult>('hotBackup', { database: DATABASE });
   expect(result.outcome).toBe('warnings');
   expect(result.warnings.map(({ code }) => code)).toEqual(['torn-tail', 'wal-gap']);
@@ -114,7 +115,7 @@ it('calls an agent that takes a step and never finishes it unreachable', async (
 it.each([
   ['nothing as a place', { locateDatabase: async () => null as never }],
   ['nothing as the prepared backup', { prepareBackup: async () => null as never }],
-  ['stored segments without warnings', { storeSegments: async () => ({ extentsKey: 'k', restorable: 'from-log' }) as never }],
+  ['stored segments without warnings', { storeSegments: async () => ({ extentsKey: 'k' }) as never }],
 ])('ends as a bug, and does not hang, when a step answers %s', async (_what, verbs) => {
   agent.verbs = verbs;
   const failure = await failureOf(agent.execute('hotBackup', { database: DATABASE }));
@@ -173,7 +174,7 @@ it('gives the lock up in a run of a schedule whose repository goes away, and beg
   let fails = true;
   agent.verbs.storeSegments = async () => {
     if (fails) throw new RstowError('repository-unavailable', 'not mounted');
-    return { extentsKey: 'extents', restorable: 'from-log', warnings: [] };
+    return { extentsKey: 'extents', healed: 0, warnings: [] };
   };
   agent.verbs.checkBackup = async () => {
     if (verbsOf(agent).includes('unpinWal')) fails = false;

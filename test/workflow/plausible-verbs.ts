@@ -3,6 +3,7 @@ import type { Activities } from '../../src/activities/activities.ts';
 import type { Place } from '../../src/activities/catalogue/locate.ts';
 import type { PlannedRestore } from '../../src/activities/restore/plan-restore.ts';
 import type { Candidate } from '../../src/activities/recovery/recovery-candidates.ts';
+import type { DigestedState } from '../../src/activities/backup/digest-state.ts';
 import type { WrittenManifest } from '../../src/activities/backup/write-manifest.ts';
 import type { WalOffsetText } from '../../src/core/wal/wal-offset.ts';
 
@@ -34,6 +35,12 @@ const manifest: WrittenManifest = {
   warnings: [],
 };
 
+/** The state of a backup's log, as the verb `digestState` tells it. */
+export const DIGESTED: DigestedState = {
+  ...{ stateDigest: DIGEST, machines: 1, instances: 2, recordsReplayed: 19 },
+  ...{ restorable: 'from-log', comparison: null, warnings: [] },
+};
+
 /** A restore's plan, as the verb `planRestore` tells it. */
 export const PLANNED: PlannedRestore = {
   label: LABEL,
@@ -52,7 +59,7 @@ export const PLANNED: PlannedRestore = {
 export const REQUEST_HASH = 'ef'.repeat(32);
 
 /** The verbs of a backup under the lock, in their order. */
-export const BACKED_UP = ['prepareBackup', 'pinWal', 'storeSegments', 'storeAttachments', 'digestState', 'writeManifest', 'unpinWal'];
+export const BACKED_UP = ['prepareBackup', 'pinWal', 'storeSegments', 'digestState', 'storeAttachments', 'writeManifest', 'unpinWal'];
 
 /** A state that a recovery can try. */
 export const CANDIDATE: Candidate = { label: LABEL, repository: 'local', extents, records: counts.records, createdAtMs: 1_795_000_000_000 };
@@ -107,15 +114,16 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     findStaleServer: async () => null,
     findLockHolder,
     checkBackup: nothing,
-    prepareBackup: async () => ({ repository: 'local', label: LABEL, timeline: '0001', serverVersion: '0.3.0' }),
+    prepareBackup: async () => ({ repository: 'local', label: LABEL, timeline: '0001', serverVersion: '0.3.0', warnings: [] }),
     pinWal: async () => ({ fenceKey: 'databases/orders/plans/run/fence.json', pin: 'links', segments: 1, sizeBytes: 500 }),
-    storeSegments: async () => ({ extentsKey: 'databases/orders/plans/run/extents.json', restorable: 'from-log', warnings: [] }),
+    storeSegments: async () => ({ extentsKey: 'databases/orders/plans/run/extents.json', healed: 0, warnings: [] }),
     storeAttachments: async () => ({ attachments: [], warnings: [] }),
-    digestState: async () => ({ stateDigest: DIGEST, machines: 1, instances: 2, recordsReplayed: 19 }),
+    digestState: async () => DIGESTED,
     writeManifest: async () => manifest,
+    closeHealed: nothing,
     unpinWal: nothing,
     chooseBackup: async () => ({ label: LABEL, repository: 'local' }),
-    verifyStoredBackup: async () => ({ pieces: 1, records: 19, bytesRead: 200, bytesPlain: 500, stateDigest: DIGEST }),
+    verifyStoredBackup: async () => ({ pieces: 1, records: 19, bytesRead: 200, bytesPlain: 500, stateDigest: DIGEST, warnings: [] }),
     findAlternative: async () => null,
     recordVerification: async () => [],
     inspectLiveDatabase: async () => ({ isUp: false, isAsNew: false }),
@@ -144,7 +152,7 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     verifyLive: async () => ({ warnings: [] }),
     placeElsewhere: nothing,
     clearStaging: nothing,
-    chooseTestPoint: async () => ({ label: LABEL, repository: 'local' }),
+    chooseTestPoint: async () => ({ label: LABEL, repository: 'local', warnings: [] }),
     stageTest: async () => ({ extents, stateDigest: DIGEST, machines: 1, instances: 2, fetchMs: 20, replayMs: 30 }),
     testServer: async () => ({ assertionsHeld: 0, startMs: 40, compareMs: 5, writeMs: 1, restartsMs: 90 }),
     recordTest: nothing,

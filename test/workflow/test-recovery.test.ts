@@ -34,7 +34,12 @@ it('fetches, tests, remembers that it held, and clears', async () => {
 });
 
 it('tells and remembers the seed of a random point', async () => {
-  agent.verbs.chooseTestPoint = async () => ({ label: LABEL, repository: 'local', position: { segment: 1, positionBytes: 9 } as never });
+  agent.verbs.chooseTestPoint = async () => ({
+    label: LABEL,
+    repository: 'local',
+    warnings: [],
+    position: { segment: 1, positionBytes: 9 } as never,
+  });
   expect(await agent.execute<TestRecoveryResult>('testRecovery', { ...input, backup: 'random', seed: 7 })).toMatchObject({ seed: 7 });
   expect(factOf()).toMatchObject({ held: true, seed: 7 });
 });

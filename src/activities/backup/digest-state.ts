@@ -1,42 +1,121 @@
+import { join } from 'node:path';
+import type { Fence } from '../../config/repository-json/fence.ts';
+import { comparisonWarnings, restorableOf } from '../../contract/backup-warnings.ts';
+import type { Restorable } from '../../contract/hot-backup.ts';
+import type { Warning } from '../../contract/result.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
 import { checkpointFits } from '../../core/state/checkpoint.ts';
 import type { Checkpoint } from '../../core/state/replay-index.ts';
+import type { ServerComparison } from '../../core/state/server-comparison.ts';
+import { continuityOf } from '../../core/wal/continuity.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
 import { readCheckpoint, writeCheckpoint } from '../../io/agent-state/digest-checkpoint.ts';
+import { removeScratch } from '../../io/agent-state/scratch.ts';
+import { errnoOf } from '../../io/data-directory/system-error.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { type ReplaySource, readLog, settleReplay } from '../state/replay-segments.ts';
+import { readLog, type Replayed, settleReplay } from '../state/replay-segments.ts';
+import { type AbsentSegments, stageAbsent } from './absent-segments.ts';
 import { checkpointFile } from './checkpoint-file.ts';
+import { compareWithServer } from './compare-with-server.ts';
 import { takeReplay } from './passing-replay.ts';
 import { pinnedPath, readFence } from './pinned-segments.ts';
 import { readStoredExtents } from './stored-extents.ts';
+import { writtenSince } from './written-since.ts';
 
 export type DigestStateInput = { database: string; repository: string; fenceKey: string; extentsKey: string };
-export type DigestedState = { stateDigest: string; machines: number; instances: number; recordsReplayed: number };
+export type DigestedState = {
+  stateDigest: string;
+  machines: number;
+  instances: number;
+  recordsReplayed: number;
+  restorable: Restorable;
+  /** Null where the server could not be asked. */
+  comparison: ServerComparison | null;
+  warnings: Warning[];
+};
 
 /**
  * The digest of the state at the backup's end, by replaying what came since the last backup's; from the beginning
  * where the agent's checkpoint doesn't fit this history, this wal/ folder, or these extents. Where storing saw all
- * those records pass, the log isn't read again. Fails: source-damaged, data-directory-replaced. Twice: the same digest.
+ * those records pass, the log isn't read again. The state is then held against the one that the server shows.
+ * Fails: source-damaged, data-directory-replaced, not-enough-space. Twice: the same digest.
  */
 export const digestState =
   (deps: ActivityDeps) =>
   async (input: DigestStateInput, run: RunPort): Promise<DigestedState> => {
-    const { database } = input;
     const fence = await readFence(deps, input.repository, input.fenceKey);
     const { segments: extents } = await readStoredExtents(await deps.openRepository(input.repository), input.extentsKey);
-    const file = await checkpointFile(deps, database, fence.timeline);
-    const { dataDir } = databaseSettings(deps.config, database);
-    const pin = { dataDir, timeline: fence.timeline, runId: run.runId };
-    const source: ReplaySource = { extents, pathOf: (segment) => pinnedPath(pin, fence.pin, segment), damageCode: 'source-damaged' };
-    const passed = takeReplay(file, run.runId)?.upTo(extents);
-    const replay = passed ?? (await readLog(source, run, fitting(await readCheckpoint(file), extents)));
-    const { index, stateDigest, records } = await settleReplay(source, replay);
-    if (records > 0 || replay.from === undefined) await writeCheckpoint(file, { index, extents, digest: stateDigest });
+    const backup: Backup = { input, fence, extents, run };
+    const { replayed, warnings } = await replay(deps, backup);
+    const { index, stateDigest, records } = replayed;
+    const compared = await compare(deps, backup, replayed);
+    const { restorable: log } = continuityOf(extents.map(({ segment }) => segment));
     const { machines, instances } = index.counts();
-    return { stateDigest, machines, instances, recordsReplayed: records };
+    const found = compared.comparison === null ? [] : comparisonWarnings(compared.comparison);
+    return {
+      ...{ stateDigest, machines, instances, recordsReplayed: records },
+      restorable: restorableOf(log, compared.comparison),
+      comparison: compared.comparison,
+      warnings: [...warnings, ...compared.warnings, ...found],
+    };
   };
+
+type Backup = { input: DigestStateInput; fence: Fence; extents: readonly Extent[]; run: RunPort };
+
+async function replay(deps: ActivityDeps, backup: Backup): Promise<{ replayed: Replayed; warnings: Warning[] }> {
+  const { input, fence, extents, run } = backup;
+  const file = await checkpointFile(deps, input.database, fence.timeline);
+  const passed = takeReplay(file, run.runId)?.upTo(extents);
+  const checkpoint = passed === undefined ? fitting(await readCheckpoint(file), extents) : undefined;
+  const absent: AbsentSegments = { database: input.database, repository: input.repository, fence, extents };
+  // What is replayed already needs none of its bytes again.
+  const staged = passed !== undefined || checkpoint !== undefined ? undefined : await stageAbsent(deps, absent, run);
+  try {
+    const id = { dataDir: databaseSettings(deps.config, input.database).dataDir, timeline: fence.timeline, runId: run.runId };
+    const source = {
+      extents,
+      pathOf: (segment: Extent['segment']): string => staged?.get(segment) ?? pinnedPath(id, fence.pin, segment),
+      damageCode: 'source-damaged' as const,
+    };
+    const log = passed ?? (await readLog(source, run, checkpoint));
+    const replayed = await settleReplay(source, log);
+    const isNew = replayed.records > 0 || log.from === undefined;
+    return { replayed, warnings: isNew ? await keepCheckpoint(file, replayed, extents) : [] };
+  } finally {
+    if (staged !== undefined) await removeScratch(deps.config.agent.stateDir, run.runId);
+  }
+}
+
+/** It saves the next backup work, and nothing more: a full disk must not keep this one from being made. */
+async function keepCheckpoint(
+  file: Parameters<typeof writeCheckpoint>[0],
+  { index, stateDigest }: Replayed,
+  extents: readonly Extent[],
+): Promise<Warning[]> {
+  try {
+    await writeCheckpoint(file, { index, extents, digest: stateDigest });
+    return [];
+  } catch (error) {
+    const isUnsupported = error instanceof RstowError && error.code === 'agent-state-unsupported';
+    if (errnoOf(error) === undefined && !isUnsupported) throw error;
+    const message = `${file.stateDir} could not take the checkpoint of the digest, so the next backup reads the whole log: ${(error as Error).message}`;
+    return [{ code: 'checkpoint-not-kept', message }];
+  }
+}
 
 function fitting(checkpoint: Checkpoint | undefined, extents: readonly Extent[]): Checkpoint | undefined {
   return checkpoint !== undefined && checkpointFits(checkpoint.extents, extents) ? checkpoint : undefined;
+}
+
+function compare(deps: ActivityDeps, { input, fence, extents, run }: Backup, { index }: Replayed): ReturnType<typeof compareWithServer> {
+  const { server, dataDir } = databaseSettings(deps.config, input.database);
+  const id = { dataDir, timeline: fence.timeline, runId: run.runId };
+  const readSince = async (): ReturnType<typeof writtenSince> => {
+    const pinned = new Map(fence.segments.map(({ segment }) => [segment, pinnedPath(id, fence.pin, segment)]));
+    return writtenSince({ walDir: join(dataDir, 'wal'), extents, pinned, signal: run.signal });
+  };
+  const log = { index, extents, mustList: extents.length > fence.segments.length, writtenSince: readSince };
+  return compareWithServer({ server, timing: deps.config.timing, signal: run.signal }, log);
 }

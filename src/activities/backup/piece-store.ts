@@ -1,20 +1,26 @@
 import type { Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Sidecar, sidecarSchema } from '../../config/repository-json/sidecar.ts';
+import { isObjectDamage } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { type Piece, pieceKey, sidecarKey } from '../../core/repository/piece.ts';
 import type { SegmentId } from '../../core/wal/segment-id.ts';
 import { createDigestStage, type StreamDigest } from '../../io/checksum/digest-stage.ts';
-import type { Repository } from '../../io/repository/repository.ts';
 import { putSealed } from '../../io/repository/sealed-object.ts';
+import { putAside } from '../stored/damage.ts';
 import { zstdCoding } from '../stored/piece-coding.ts';
 import type { PieceContent } from '../stored/record-cut.ts';
-import { ensureSidecar } from '../stored/sidecar.ts';
+import { ensureSidecar, readWholePiece, type SidecarShelf } from '../stored/sidecar.ts';
+import { storedAgain } from './stored-again.ts';
 import { createChunkFeed } from './chunk-feed.ts';
 import { type PieceSource, readPiece } from './piece-reader.ts';
 
 /** Where pieces of one history go. */
-export type PieceShelf = { repository: Repository; database: string; timeline: string; runId: string };
+export type PieceShelf = SidecarShelf & {
+  timeline: string;
+  /** The hashes of the plain bytes that backups promise under these keys: others must never be stored there. */
+  promised?: ReadonlyMap<string, string>;
+};
 
 /** Few, large objects compress twice as well as many small ones; a segment is 64 MiB by default. */
 export const PIECE_SIZE_BYTES_MAX = 64 * 1024 * 1024;
@@ -22,20 +28,23 @@ export const PIECE_SIZE_BYTES_MAX = 64 * 1024 * 1024;
 /**
  * Stores one piece in one pass: read, check each record, hash, compress, store; then its sidecar. Gives what it
  * held; nothing is stored where there was not one whole record.
- * Fails: timeline-diverged, repository-unavailable, not-enough-space. Twice: same key, same bytes, skipped.
+ * A damaged object of that name is put aside. Fails: timeline-diverged, repository-unavailable, not-enough-space.
+ * Twice: same key, same bytes, skipped.
  */
 export async function storePiece(shelf: PieceShelf, segment: SegmentId, source: PieceSource): Promise<PieceContent> {
   const staged = await shelf.repository.stage();
   try {
     const stored = createDigestStage();
     const content = await encodePiece(source, [stored.stream, staged.sink]);
-    if (content.records > 0) {
-      const range = { segment, startBytes: source.startBytes, endBytes: content.endBytes };
-      const key = pieceKey(shelf.database, shelf.timeline, range);
-      const piece: Piece = { ...range, timeline: shelf.timeline, key };
-      const put = await staged.commit(key);
-      await putSidecar(shelf, piece, { sidecar: sidecarOf(shelf.runId, content, stored.result()), put });
-    }
+    if (content.records === 0) return content;
+    const range = { segment, startBytes: source.startBytes, endBytes: content.endBytes };
+    const key = pieceKey(shelf.database, shelf.timeline, range);
+    const piece: Piece = { ...range, timeline: shelf.timeline, key };
+    if ((shelf.promised?.get(key) ?? content.sha256) !== content.sha256) throw otherBytes(key);
+    const isFresh = (await staged.commit(key)) === 'stored';
+    if (isFresh) await putSidecar(shelf, piece, sidecarOf(shelf.runId, content, stored.result()));
+    // The staged bytes are gone with the name that was taken: they are read once more.
+    else if (!(await holdsSame(shelf, piece, content.sha256))) return await storePiece(shelf, segment, source);
     return content;
   } finally {
     await staged.discard();
@@ -67,20 +76,32 @@ function sidecarOf(runId: string, content: PieceContent, stored: StreamDigest): 
   return { format: 1, runId, sha256, records, storedBytes: stored.sizeBytes, storedSha256: stored.sha256, lastRecord };
 }
 
+async function putSidecar(shelf: PieceShelf, piece: Piece, sidecar: Sidecar): Promise<void> {
+  await putSealed(shelf.repository, sidecarKey(shelf.database, piece), { schema: sidecarSchema, value: sidecar });
+}
+
 /**
  * The piece was there already: somebody died before its sidecar, or stored it at the same time. Then what is there
- * must be the same plain bytes; its stored form is told by reading it.
+ * must be the same plain bytes. False where it was damaged, and has been put aside. Fails: timeline-diverged.
  */
-async function putSidecar(shelf: PieceShelf, piece: Piece, fresh: { sidecar: Sidecar; put: 'stored' | 'exists' }): Promise<void> {
-  const { repository, database } = shelf;
-  const key = sidecarKey(database, piece);
-  if (fresh.put === 'stored') {
-    await putSealed(repository, key, { schema: sidecarSchema, value: fresh.sidecar });
-    return;
+async function holdsSame(shelf: PieceShelf, piece: Piece, sha256: string): Promise<boolean> {
+  const sidecar = sidecarKey(shelf.database, piece);
+  try {
+    if ((await ensureSidecar(shelf, piece)).sha256 === sha256) return true;
+    const there = await readWholePiece(shelf, piece);
+    if (there.sha256 !== sha256) throw otherBytes(piece.key);
+    // The piece is sound, and what its sidecar says is another's.
+    await putAside(shelf.repository, sidecar, shelf.runId);
+    await putSidecar(shelf, piece, there);
+    return true;
+  } catch (error) {
+    if (!(error instanceof RstowError) || !isObjectDamage(error.code)) throw error;
+    for (const key of [piece.key, sidecar]) await putAside(shelf.repository, key, shelf.runId);
+    shelf.warn?.(storedAgain([piece.key]));
+    return false;
   }
-  const there = await ensureSidecar(shelf, piece);
-  if (there.sha256 === fresh.sidecar.sha256) return;
-  throw new RstowError('timeline-diverged', `${piece.key} already holds other bytes than the data directory`, {
-    details: { key: piece.key },
-  });
+}
+
+function otherBytes(key: string): RstowError {
+  return new RstowError('timeline-diverged', `${key} holds other bytes than the data directory`, { details: { key } });
 }

@@ -2,13 +2,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Fence, fenceSchema } from '../../config/repository-json/fence.ts';
 import type { PinKind } from '../../contract/hot-backup.ts';
-import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { planKey } from '../../core/repository/object-keys.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import { type PinId, pinSegments, runPinFolder, unpinSegments } from '../../io/data-directory/pins.ts';
 import { openSegments, type OpenSegments } from '../../io/data-directory/segments.ts';
-import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
+import { putSealed, readOwn } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
@@ -32,7 +31,7 @@ export const pinWal =
     const fence = await takeFence({ dataDir, timeline, runId: run.runId });
     const fenceKey = planKey(database, run.runId, 'fence');
     await putSealed(repository, fenceKey, { schema: fenceSchema, value: fence });
-    const first = (await readSealed(repository, fenceKey, fenceSchema)) ?? fence;
+    const first = await readOwn(repository, fenceKey, fenceSchema);
     const sizeBytes = first.segments.reduce((sum, segment) => sum + segment.endBytes, 0);
     return { fenceKey, pin: first.pin, segments: first.segments.length, sizeBytes };
   };
@@ -61,11 +60,9 @@ export function pinnedPath(id: PinId, pin: PinKind, segment: SegmentId): string 
   });
 }
 
-/** Fails: damaged-object. */
+/** Fails: missing-object, truncated-object, damaged-object, repository-unavailable. */
 export async function readFence(deps: ActivityDeps, repositoryName: string, fenceKey: string): Promise<Fence> {
-  const fence = await readSealed(await deps.openRepository(repositoryName), fenceKey, fenceSchema);
-  assert(fence !== undefined, 'the fence was stored before the step that reads it');
-  return fence;
+  return readOwn(await deps.openRepository(repositoryName), fenceKey, fenceSchema);
 }
 
 async function takeFence(id: PinId): Promise<Fence> {

@@ -1,11 +1,14 @@
-import type { TimingConfig } from '../../config/agent-config.ts';
+import type { DatabaseConfig, TimingConfig } from '../../config/agent-config.ts';
 import { labelClaimSchema } from '../../config/repository-json/label-claim.ts';
+import type { Warning } from '../../contract/result.ts';
 import { backupLabel } from '../../core/backup/label.ts';
 import { assert } from '../../core/errors/assert.ts';
+import { compactionSentence } from '../../core/protection/compaction.ts';
 import { labelClaimKey } from '../../core/repository/object-keys.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
 import { ping, serverInfo } from '../../io/rstmdb/server.ts';
+import { readServerSettings } from '../../io/server-process/server-settings.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
@@ -19,7 +22,7 @@ export type PrepareBackupInput = {
   repository?: string;
   /** When the backup itself began: its label. */ startedAtMs: number;
 };
-export type PreparedBackup = { repository: string; label: string; timeline: string; serverVersion: string };
+export type PreparedBackup = { repository: string; label: string; timeline: string; serverVersion: string; warnings: Warning[] };
 
 const LABEL_ATTEMPTS_MAX = 1000;
 
@@ -49,7 +52,13 @@ export const prepareBackup =
     const { name, repository, serverVersion } = await checkedSource(deps, { ...input, timing: deps.config.timing, signal: run.signal });
     const timeline = await timelineOfData(repository, database, databaseSettings(deps.config, database));
     const label = await takeLabel(repository, database, { startedAtMs, runId: run.runId });
-    return { repository: name, label, timeline, serverVersion };
+    return {
+      repository: name,
+      label,
+      timeline,
+      serverVersion,
+      warnings: await compactionWarnings(database, databaseSettings(deps.config, database)),
+    };
   };
 
 type Checking = { database: string; repository?: string; timing: TimingConfig; signal: AbortSignal };
@@ -69,6 +78,12 @@ async function checkedSource(
     return serverInfo(client);
   });
   return { name, repository, serverVersion };
+}
+
+/** Each backup says so: what will be deleted next may be what no backup has stored. */
+async function compactionWarnings(database: string, settings: DatabaseConfig): Promise<Warning[]> {
+  const { compaction } = await readServerSettings(settings);
+  return compaction.isOn ? [{ code: 'compaction-on', message: compactionSentence(database, compaction) }] : [];
 }
 
 async function takeLabel(repository: Repository, database: string, run: { startedAtMs: number; runId: string }): Promise<string> {

@@ -3,11 +3,12 @@ import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { findNextRecord, type ScanEnd } from '../../core/wal/record-scanner.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
+import { findWholeRecords } from '../../core/wal/whole-records.ts';
 import { crc32c } from '../../io/checksum/crc32c.ts';
 import { readBytes } from '../../io/data-directory/range-reader.ts';
 
-/** Behind a torn record of at most 16 MiB the next one begins within this. */
-const LOOK_AHEAD_BYTES = 32 * 1024 * 1024;
+/** Behind a torn record of at most 16 MiB the next one begins within this; by default it is a whole segment. */
+const LOOK_AHEAD_BYTES = 64 * 1024 * 1024;
 
 /**
  * What the bytes after a segment's last whole record mean: a warning where they are only a tail, which a restore
@@ -15,15 +16,9 @@ const LOOK_AHEAD_BYTES = 32 * 1024 * 1024;
  */
 export async function judgeTail(path: string, segment: SegmentId, end: ScanEnd): Promise<Warning> {
   const file = segmentFileName(segment);
-  if (end.kind === 'corrupt') throw damaged(file, end.positionBytes, `has no valid record at byte ${end.positionBytes} (${end.reason})`);
   const { size } = await stat(path);
-  const endBytes = Math.min(size, end.positionBytes + LOOK_AHEAD_BYTES);
-  const tail = await readBytes({ source: { kind: 'path', path }, startBytes: end.positionBytes, endBytes });
-  const nextBytes = findNextRecord(tail, 1, crc32c);
-  if (nextBytes !== undefined) {
-    const [torn, next] = [end.positionBytes, end.positionBytes + nextBytes];
-    throw damaged(file, torn, `has an incomplete record at byte ${torn}, and a whole one behind it at byte ${next}`);
-  }
+  const damage = await damageBehind(path, segment, { end, sizeBytes: size });
+  if (damage !== undefined) throw damage;
   const what = end.kind === 'zeros' ? 'zeros' : 'an incomplete record';
   const tailBytes = size - end.positionBytes;
   return {
@@ -32,6 +27,26 @@ export async function judgeTail(path: string, segment: SegmentId, end: ScanEnd):
   };
 }
 
-function damaged(file: string, positionBytes: number, what: string): RstowError {
-  return new RstowError('source-damaged', `${file} ${what}`, { details: { file, positionBytes } });
+/** That a segment has damage where its whole records end, and what a restart of its server does then; undefined for a mere tail. */
+export async function damageBehind(
+  path: string,
+  segment: SegmentId,
+  { end, sizeBytes }: { end: ScanEnd; sizeBytes: number },
+): Promise<RstowError | undefined> {
+  const endBytes = Math.min(sizeBytes, end.positionBytes + LOOK_AHEAD_BYTES);
+  const tail = await readBytes({ source: { kind: 'path', path }, startBytes: end.positionBytes, endBytes });
+  const nextBytes = findNextRecord(tail, 1, crc32c);
+  if (end.kind !== 'corrupt' && nextBytes === undefined) return undefined;
+  const { records } = findWholeRecords(tail.subarray(nextBytes ?? tail.length), crc32c);
+  const file = segmentFileName(segment);
+  const what =
+    end.kind === 'corrupt'
+      ? `no valid record there (${end.reason})`
+      : `an incomplete record, and a whole one at byte ${end.positionBytes + (nextBytes ?? 0)}`;
+  const behind = `${endBytes < sizeBytes ? 'at least ' : ''}${records} whole ${records === 1 ? 'record' : 'records'} behind that place`;
+  const restart =
+    end.kind === 'corrupt' ? `a server refuses to start on it, or loses the ${behind}` : `the server’s next start loses the ${behind}`;
+  return new RstowError('source-damaged', `${file} has at byte ${end.positionBytes} ${what}: ${restart}`, {
+    details: { file, positionBytes: end.positionBytes, recordsBehind: records },
+  });
 }

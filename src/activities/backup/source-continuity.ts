@@ -3,10 +3,13 @@ import type { Fence } from '../../config/repository-json/fence.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { type Piece, piecesBySegment } from '../../core/repository/piece.ts';
 import { headerCrc32c, headerFault, headerSequence, RECORD_HEADER_SIZE_BYTES } from '../../core/wal/record.ts';
+import { createRecordScanner } from '../../core/wal/record-scanner.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
-import { readBytes } from '../../io/data-directory/range-reader.ts';
+import { crc32c } from '../../io/checksum/crc32c.ts';
+import { readBytes, readRange } from '../../io/data-directory/range-reader.ts';
 import { ensureSidecar } from '../stored/sidecar.ts';
 import type { PieceShelf } from './piece-store.ts';
+import { damageBehind } from './segment-tail.ts';
 
 export type SourceHistory = {
   fence: Fence;
@@ -17,7 +20,7 @@ export type SourceHistory = {
 /**
  * Whether the files continue what is stored: no file is shorter, and the newest stored record still stands where it
  * stood. A directory that was put back by other hands fails here, before its bytes could mix with the history's.
- * Fails: timeline-diverged.
+ * Fails: timeline-diverged; source-damaged, where it only looks so.
  */
 export async function checkContinues(shelf: PieceShelf, history: SourceHistory): Promise<void> {
   const bySegment = piecesBySegment(history.stored);
@@ -45,7 +48,19 @@ async function checkLastRecord(shelf: PieceShelf, piece: Piece, path: string): P
   const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
   const same =
     headerFault(view, 0) === undefined && headerCrc32c(view, 0) === lastRecord.crc32c && headerSequence(view, 0) === lastRecord.sequence;
-  if (!same) throw diverged(piece.segment, `has another record at byte ${lastRecord.startBytes} than the stored history`);
+  if (same) return;
+  const other = diverged(piece.segment, `has another record at byte ${lastRecord.startBytes} than the stored history`);
+  throw (await damageWithin(piece, path)) ?? other;
+}
+
+/** A log that was written on behind a torn record is damaged: it is no other history for that. */
+async function damageWithin(piece: Piece, path: string): Promise<RstowError | undefined> {
+  const { size } = await stat(path);
+  const scanner = createRecordScanner({ crc32c, startBytes: piece.startBytes, onRecord: () => undefined });
+  for await (const chunk of readRange({ source: { kind: 'path', path }, startBytes: piece.startBytes, endBytes: size }))
+    scanner.push(chunk);
+  const end = scanner.finish();
+  return end.positionBytes < piece.endBytes ? damageBehind(path, piece.segment, { end, sizeBytes: size }) : undefined;
 }
 
 function lastPiece(pieces: readonly Piece[]): Piece | undefined {

@@ -1,11 +1,10 @@
 import type { Fence } from '../../config/repository-json/fence.ts';
 import { type StoredExtents, storedExtentsSchema } from '../../config/repository-json/stored-extents.ts';
-import type { Restorable } from '../../contract/hot-backup.ts';
+import { gapWarnings } from '../../contract/backup-warnings.ts';
 import type { Warning } from '../../contract/result.ts';
 import { planCover } from '../../core/repository/cover.ts';
 import { planKey } from '../../core/repository/object-keys.ts';
 import { type Piece, piecesBySegment } from '../../core/repository/piece.ts';
-import { continuityOf } from '../../core/wal/continuity.ts';
 import type { RecordView } from '../../core/wal/record-scanner.ts';
 import type { SegmentId } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
@@ -15,8 +14,12 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import type { PieceContent } from '../stored/record-cut.ts';
+import { newestOfTimeline } from '../stored/backups.ts';
+import { promisedHashes } from '../stored/promised-hashes.ts';
 import { storedPieces } from '../stored/timelines.ts';
+import { absentExtents } from './absent-segments.ts';
 import { checkpointFile } from './checkpoint-file.ts';
+import { healingWarnings, putDamagedAside } from './healing.ts';
 import { createPassingReplay, keepReplay, type PassingReplay } from './passing-replay.ts';
 import { PIECE_SIZE_BYTES_MAX, type PieceShelf, storePiece } from './piece-store.ts';
 import { pinnedPath, readFence } from './pinned-segments.ts';
@@ -24,11 +27,16 @@ import { judgeTail } from './segment-tail.ts';
 import { checkContinues } from './source-continuity.ts';
 
 export type StoreSegmentsInput = { database: string; repository: string; timeline: string; fenceKey: string };
-export type StoredSegments = { extentsKey: string; restorable: Restorable; warnings: Warning[] };
+export type StoredSegments = {
+  extentsKey: string;
+  /** Objects that were damaged or missing, and are stored again. */
+  healed: number;
+  warnings: Warning[];
+};
 
 /**
  * Stores what the repository lacks of each segment, up to its fence, and nothing else. It resumes by listing: a piece
- * that is there is not read and not sent again. Fails: source-damaged, timeline-diverged, data-directory-replaced,
+ * that is there is not read and not sent again, unless it is known to be damaged. Fails: source-damaged, timeline-diverged, data-directory-replaced,
  * wal-gap, repository-unavailable, not-enough-space. Twice: the same pieces, skipped.
  */
 export const storeSegments =
@@ -37,15 +45,17 @@ export const storeSegments =
     const { database, timeline } = input;
     const repository = await deps.openRepository(input.repository);
     const fence = await readFence(deps, input.repository, input.fenceKey);
-    const stored = await storedPieces(repository, database, timeline);
-    const shelf: PieceShelf = { repository, database, timeline, runId: run.runId };
+    const before = await newestOfTimeline(repository, database, { timeline, exceptRunId: run.runId });
+    const value: StoredExtents = { format: 1, segments: [], warnings: [] };
+    const warn = (warning: Warning): void => void value.warnings.push(warning);
+    const shelf: PieceShelf = { repository, database, timeline, runId: run.runId, promised: promisedHashes(before), warn };
+    const { sound, healing } = await putDamagedAside(shelf, { fence, before, stored: await storedPieces(repository, database, timeline) });
     const pathOf = pathsOf(deps, { database, fence, run });
-    await checkContinues(shelf, { fence, stored, pathOf });
+    await checkContinues(shelf, { fence, stored: sound, pathOf });
     const file = await checkpointFile(deps, database, timeline);
     const replay = createPassingReplay(await readCheckpoint(file));
     const source = { pathOf, tornTailMs: deps.config.timing.tornTailMs, replay };
-    const value: StoredExtents = { format: 1, segments: [], warnings: [] };
-    const bySegment = piecesBySegment(stored);
+    const bySegment = piecesBySegment(sound);
     for (const extent of fence.segments) {
       const known = bySegment.get(extent.segment) ?? [];
       const result = await storeSegment(shelf, { extent, known, source, run });
@@ -53,10 +63,11 @@ export const storeSegments =
       value.warnings.push(...result.warnings);
     }
     keepReplay({ file, runId: run.runId, replay });
+    value.segments = [...absentExtents(sound, fence, before), ...value.segments].sort((left, right) => left.segment - right.segment);
+    value.warnings.push(...healingWarnings(healing), ...gapWarnings(value.segments.map(({ segment }) => segment)));
     const extentsKey = planKey(database, run.runId, 'extents');
     await putSealed(repository, extentsKey, { schema: storedExtentsSchema, value });
-    const { restorable } = continuityOf(value.segments.map(({ segment }) => segment));
-    return { extentsKey, restorable, warnings: value.warnings };
+    return { extentsKey, healed: healing.damaged.length + healing.missing.length, warnings: value.warnings };
   };
 
 function pathsOf(deps: ActivityDeps, of: { database: string; fence: Fence; run: RunPort }): SegmentSource['pathOf'] {

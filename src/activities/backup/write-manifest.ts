@@ -7,7 +7,6 @@ import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { planCover } from '../../core/repository/cover.ts';
 import { type Piece, pieceKey, piecesBySegment } from '../../core/repository/piece.ts';
-import { continuityOf } from '../../core/wal/continuity.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
 import { readOwnership } from '../../io/data-directory/ownership.ts';
@@ -17,9 +16,11 @@ import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { newestOfTimeline, putManifest } from '../stored/backups.ts';
 import { followHistory } from '../stored/history-in-use.ts';
+import { newestRestorable } from '../stored/restorable.ts';
 import { ensureSidecar } from '../stored/sidecar.ts';
 import { storedPieces } from '../stored/timelines.ts';
 import type { DigestedState } from './digest-state.ts';
+import { readHealing } from './healing.ts';
 import { readStoredExtents } from './stored-extents.ts';
 
 export type WriteManifestInput = {
@@ -59,14 +60,17 @@ export const writeManifest =
       ...{ runId: run.runId, workflowId: run.workflowId, createdAtMs: input.startedAtMs, writtenAtMs: Date.now() },
       ...{ serverVersion: input.serverVersion, ownership, segments, records: recordsOf(segments) },
       ...{ machines: state.machines, instances: state.instances, stateDigest: state.stateDigest },
-      bytesStored: added.storedBytes,
-      restorable: continuityOf(extents.map((extent) => extent.segment)).restorable,
+      ...{ bytesStored: added.storedBytes, restorable: state.restorable, comparison: state.comparison },
       ...{ pin: input.pin, attachments, warnings },
     };
     await run.checkOpen();
     const left = await followHistory(deps, input.database, input.timeline);
+    // Once more: an emptied or exchanged repository takes a manifest as well as any.
+    await deps.openRepository(input.repository);
     const written = await putManifest(repository, manifest);
-    return { ...summaryOf(written, { repository: input.repository, extents, added }), warnings: left === undefined ? [] : [left] };
+    const summary = { ...summaryOf(written, { repository: input.repository, extents, added }), warnings: left === undefined ? [] : [left] };
+    if (written.restorable !== 'no') return summary;
+    return { ...summary, newestRestorable: await newestRestorable(deps, repository, input.database) };
   };
 
 type Added = { pieces: number; storedBytes: number; plainBytes: number };
@@ -77,6 +81,9 @@ async function segmentsOf(work: Work, extents: readonly Extent[]): Promise<Manif
   const { repository, input } = work;
   const { database, timeline } = input;
   const known = knownRanges(await newestOfTimeline(repository, database, { timeline, exceptRunId: work.run.runId }));
+  const { damaged, missing } = await readHealing({ repository, database, runId: work.run.runId });
+  // What was stored again is told from its own sidecar, as all that this run has added.
+  for (const key of [...damaged, ...missing]) known.delete(key);
   const stored = piecesBySegment(await storedPieces(repository, database, timeline));
   const segments: ManifestSegment[] = [];
   for (const { segment, endBytes } of extents) {

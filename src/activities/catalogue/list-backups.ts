@@ -4,7 +4,7 @@ import { summariseExtents } from '../../core/backup/extents-summary.ts';
 import { laterByClock } from '../../core/backup/history.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { type CheckFact, standingOf } from '../../core/backup/standing.ts';
-import { isObjectDamage, isVerdictOnBackup } from '../../core/errors/object-damage.ts';
+import { isUnreadable, isVerdictOnBackup } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
@@ -42,7 +42,8 @@ export const readBackups =
 async function readFacts(repository: Repository, database: string): Promise<Map<string, CheckFact[]>> {
   const facts = new Map<string, CheckFact[]>();
   const add = (label: string, fact: CheckFact): void => void facts.set(label, [...(facts.get(label) ?? []), fact]);
-  for (const { label, level, atMs, failure } of await readVerifications(repository, database)) add(label, { level, atMs, failure });
+  for (const { label, level, atMs, failure, repairedKeys } of await readVerifications(repository, database))
+    add(label, { level, atMs, failure, repairedKeys });
   // A recovery test that held may have gone up to an earlier point only, so it lifts nothing.
   for (const { label, atMs, failure } of await readTests(repository, database)) {
     if (failure !== undefined && isVerdictOnBackup(failure.code)) add(label, { level: 'replay', atMs, failure });
@@ -61,7 +62,7 @@ export async function readableManifest(repository: Repository, database: string,
   try {
     return await readManifest(repository, database, label);
   } catch (error) {
-    if (error instanceof RstowError && isObjectDamage(error.code)) return undefined;
+    if (error instanceof RstowError && isUnreadable(error.code)) return undefined;
     throw error;
   }
 }

@@ -4,6 +4,7 @@ import type { Repository } from '../../io/repository/repository.ts';
 import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
+import { recordDamage } from '../stored/damage.ts';
 
 export type RecordTestInput = { database: string; repository: string; fact: Omit<RecoveryTest, 'format' | 'runId'> };
 
@@ -14,6 +15,8 @@ export const recordTest =
     const repository = await deps.openRepository(name);
     const key = `${recoveryTestsPrefix(database)}${fact.label}/${run.runId}.json`;
     await putSealed(repository, key, { schema: recoveryTestSchema, value: { format: 1, runId: run.runId, ...fact } });
+    const { label, atMs, failure } = fact;
+    if (failure?.key !== undefined) await recordDamage(repository, database, { key: failure.key, label, atMs, runId: run.runId });
   };
 
 export async function readTests(repository: Repository, database: string): Promise<RecoveryTest[]> {

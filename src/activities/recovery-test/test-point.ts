@@ -1,13 +1,22 @@
+import { lastingWarnings } from '../../contract/backup-warnings.ts';
+import type { Warning } from '../../contract/result.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { selectBackup } from '../../core/backup/selection.ts';
 import { chooseLabel, choosePosition, type LogPosition } from '../../core/backup/test-point.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
-import { requireRestorable } from '../restore/plan-restore.ts';
 import { readBackupHistory, readManifest, selectable } from '../stored/backups.ts';
+import { requireRestorableOrName } from '../stored/restorable.ts';
 
 export type ChooseTestPointInput = { database: string; repository?: string; backup: string; seed: number };
-export type TestPoint = { label: string; repository: string; /** Absent: the backup's end. */ position?: LogPosition };
+export type TestPoint = {
+  label: string;
+  repository: string;
+  /** Absent: the backup's end. */
+  position?: LogPosition;
+  /** What the backup itself warned of, where it still bears on it. */
+  warnings: Warning[];
+};
 
 /**
  * What a recovery test recovers: a backup's end or, for `random`, a position in the log of one of the backups, both
@@ -22,6 +31,7 @@ export const chooseTestPoint =
     const isRandom = backup === 'random' && backups.length > 0;
     const label = isRandom ? chooseLabel(backups.map((each) => each.label).sort(), seed) : selectBackup(backups, backup);
     const manifest = await readManifest(repository, database, label);
-    requireRestorable(manifest);
-    return { label, repository: name, ...(isRandom ? { position: choosePosition(promisedExtents(manifest.segments), seed) } : {}) };
+    await requireRestorableOrName(deps, repository, manifest);
+    const position = isRandom ? { position: choosePosition(promisedExtents(manifest.segments), seed) } : {};
+    return { label, repository: name, ...position, warnings: lastingWarnings(manifest.warnings) };
   };

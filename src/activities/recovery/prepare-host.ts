@@ -11,6 +11,9 @@ import { plainBytes } from '../stored/stored-piece.ts';
 
 export type PrepareHostInput = { database: string; repository: string; label: string; planHash: string };
 
+/** Of a server's config file: more would be no config file, and must not fill this host's disk. */
+const CONFIG_FILE_BYTES_MAX = 16 * 1024 * 1024;
+
 const COMMAND_TIMEOUT_MS = 600_000;
 
 /**
@@ -30,7 +33,8 @@ export const prepareHost =
       const attachment = attachments.find((candidate) => candidate.name.startsWith(`server-config-${index + 1}-`));
       if (attachment === undefined) continue;
       const key = backupKey(database, label, attachment.name);
-      const content = (): AsyncIterable<Uint8Array> => plainBytes({ repository, key, signal: run.signal });
+      const content = (): AsyncIterable<Uint8Array> =>
+        plainBytes({ repository, key, signal: run.signal, plainBytesMax: CONFIG_FILE_BYTES_MAX });
       if (await placeConfigFile({ path, gid: ownership.gid, content })) placed.push(path);
     }
     for (const [index, command] of settings.prepare.entries()) {

@@ -9,10 +9,10 @@ import { selectBackup } from '../../core/backup/selection.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
-import { requireRestorable } from '../restore/plan-restore.ts';
 import { readManifest, readPositions } from '../stored/backups.ts';
 import { findOwner } from '../stored/ownership.ts';
 import { planSegments } from '../stored/planned-segments.ts';
+import { requireRestorable } from '../stored/restorable.ts';
 import { readTimelines } from '../stored/timelines.ts';
 
 /** A state that, by what is listed, can be recovered; reading it may still say otherwise. */

@@ -6,17 +6,17 @@ import { type RestorePlan, restorePlanSchema } from '../../config/repository-jso
 import type { RestoreSummary } from '../../contract/restore.ts';
 import type { Warning } from '../../contract/result.ts';
 import { summariseExtents } from '../../core/backup/extents-summary.ts';
-import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { planKey } from '../../core/repository/object-keys.ts';
 import type { Repository } from '../../io/repository/repository.ts';
-import { putSealed, readSealed, sealObject } from '../../io/repository/sealed-object.ts';
+import { putSealed, readOwn, readSealed, sealObject } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { findBackup } from '../stored/backups.ts';
 import { requireOwner } from '../stored/ownership.ts';
 import { planSegments } from '../stored/planned-segments.ts';
+import { requireRestorableOrName } from '../stored/restorable.ts';
 import { readReplacedData, requireOnlyGrown } from './replaced-data.ts';
 import { checkPlace, checkTarget, type Refusals } from './restore-target.ts';
 import { requireSpace } from './space.ts';
@@ -89,7 +89,7 @@ async function newPlan(deps: ActivityDeps, { input, repository, name, key, each 
   const settings = databaseSettings(deps.config, database);
   const inPlace = input.toDataDir === undefined;
   const manifest = await findBackup(deps, { repository, database }, input.backup);
-  requireRestorable(manifest);
+  await requireRestorableOrName(deps, repository, manifest);
   const dataDir = input.toDataDir ?? settings.dataDir;
   const isOwners = inPlace && takeover === undefined;
   // A new host gets its secret files, and its server, only when it is prepared.
@@ -103,11 +103,9 @@ async function newPlan(deps: ActivityDeps, { input, repository, name, key, each 
   return plan;
 }
 
-/** Fails: damaged-object. */
-export async function readPlan(repository: Repository, key: string): Promise<RestorePlan> {
-  const plan = await readSealed(repository, key, restorePlanSchema);
-  assert(plan !== undefined, 'the plan was stored before the step that follows it');
-  return plan;
+/** Fails: missing-object, truncated-object, damaged-object. */
+export function readPlan(repository: Repository, key: string): Promise<RestorePlan> {
+  return readOwn(repository, key, restorePlanSchema);
 }
 
 async function makePlan(
@@ -130,12 +128,4 @@ function summaryOf(plan: RestorePlan, key: string): Omit<PlannedRestore, 'warnin
 /** What is approved: the plan as it is stored. */
 export function planHashOf(plan: RestorePlan): string {
   return createHash('sha256').update(sealObject(restorePlanSchema, plan)).digest('hex');
-}
-
-/** Fails: wal-gap, where a server could not start from this backup with everything in it. */
-export function requireRestorable(manifest: Manifest): void {
-  if (manifest.restorable !== 'no') return;
-  throw new RstowError('wal-gap', `backup ${manifest.label} does not hold the whole log: compaction had deleted its beginning`, {
-    details: { label: manifest.label },
-  });
 }

@@ -5,7 +5,7 @@ import { type BackupPosition, positionKey, positionOfKey } from '../../core/back
 import { orderBackups, type PlacedBackup } from '../../core/backup/history.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { selectBackup, type Selectable } from '../../core/backup/selection.ts';
-import { isObjectDamage } from '../../core/errors/object-damage.ts';
+import { isUnreadable } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { backupsPrefix, labelOfManifestKey, manifestKey } from '../../core/repository/object-keys.ts';
 import { lineageOf, type TimelineNode } from '../../core/repository/timeline-lineage.ts';
@@ -141,6 +141,6 @@ function unreadableIsNone(error: unknown): undefined {
 
 /** A damaged manifest is verifyBackup's to tell; here it only saves no work. */
 function damageIsNone(error: unknown): undefined {
-  if (error instanceof RstowError && isObjectDamage(error.code)) return undefined;
+  if (error instanceof RstowError && isUnreadable(error.code)) return undefined;
   throw error;
 }

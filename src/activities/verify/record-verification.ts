@@ -6,6 +6,7 @@ import type { Repository } from '../../io/repository/repository.ts';
 import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
+import { recordDamage } from '../stored/damage.ts';
 
 export type RecordVerificationInput = { database: string; repository: string; fact: Omit<Verification, 'format' | 'runId'> };
 
@@ -23,6 +24,8 @@ export const recordVerification =
     try {
       const repository = await deps.openRepository(name);
       await putSealed(repository, key, { schema: verificationSchema, value: { format: 1, runId: run.runId, ...fact } });
+      const { label, atMs, failure } = fact;
+      if (failure?.key !== undefined) await recordDamage(repository, database, { key: failure.key, label, atMs, runId: run.runId });
       return [];
     } catch (error) {
       if (!(error instanceof RstowError) || !NOT_WRITABLE.includes(error.code)) throw error;

@@ -1,4 +1,5 @@
 import type { Manifest } from '../../config/repository-json/manifest.ts';
+import type { Warning } from '../../contract/result.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
@@ -13,6 +14,8 @@ export type Verified = {
   sequenceGaps?: number;
   sequenceInversions?: number;
   stateDigest?: string;
+  /** What the backup itself warned of, where it still bears on it. */
+  warnings: Warning[];
 };
 
 /** What a verification has to hold. */

@@ -1,6 +1,8 @@
-import type { Manifest } from '../../config/repository-json/manifest.ts';
+import { lastingWarnings } from '../../contract/backup-warnings.ts';
+import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { parsePieceKey, pieceKey } from '../../core/repository/piece.ts';
+import { parsePieceKey } from '../../core/repository/piece.ts';
+import { promisedHashes } from '../stored/promised-hashes.ts';
 import { planSegments } from '../stored/planned-segments.ts';
 import { ensureSidecar } from '../stored/sidecar.ts';
 import { checkStored } from '../stored/stored-object.ts';
@@ -14,7 +16,9 @@ export async function verifyChecksums(verification: Verification): Promise<Verif
   const { repository, manifest, run } = verification;
   const planned = await planSegments(repository, manifest);
   const keys = new Set(planned.flatMap((segment) => segment.slices.map((slice) => slice.key)));
-  const shelf = { repository, database: manifest.database, runId: run.runId };
+  const warnings = lastingWarnings(manifest.warnings);
+  const warn = (warning: Warning): void => void warnings.push(warning);
+  const shelf = { repository, database: manifest.database, runId: run.runId, warn };
   const promised = promisedHashes(manifest);
   let bytesRead = 0;
   for (const key of keys) {
@@ -27,12 +31,7 @@ export async function verifyChecksums(verification: Verification): Promise<Verif
     run.report({ verifying: key, bytesRead });
   }
   const bytesPlain = planned.reduce((sum, segment) => sum + segment.endBytes, 0);
-  return { pieces: keys.size, records: manifest.records, bytesRead, bytesPlain };
-}
-
-function promisedHashes({ database, segments }: Manifest): Map<string, string> {
-  const ranges = segments.flatMap(({ segment, ranges }) => ranges.map((range) => ({ segment, ...range })));
-  return new Map(ranges.map((range) => [pieceKey(database, range.timeline, range), range.sha256]));
+  return { pieces: keys.size, records: manifest.records, bytesRead, bytesPlain, warnings };
 }
 
 function otherBytes(key: string, label: string): RstowError {

@@ -15,8 +15,13 @@ export function backupLines(result: HotBackupResult): string[] {
       `${countText(result.records ?? 0)} records: ${countText(result.machines ?? 0)} machines, ${countText(result.instances ?? 0)} instances`,
     ],
     ['stored', added],
-    ['restorable', result.restorable ?? 'no'],
+    ['restorable', restorableText(result)],
     ['state digest', result.stateDigest ?? ''],
     ['took', durationText(result.durationMs ?? 0)],
   ]);
+}
+
+function restorableText({ restorable = 'no', newestRestorable }: HotBackupResult): string {
+  if (newestRestorable === undefined) return restorable;
+  return `${restorable}; the newest that is: ${newestRestorable ?? 'none'}`;
 }

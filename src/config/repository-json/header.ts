@@ -4,6 +4,9 @@ import { RstowError } from '../../core/errors/rstow-error.ts';
 /** The newest repository format that this version reads and writes. */
 export const supportedFormat = 1;
 
+/** What a repository may use beyond its format, each by a name that readers must know. */
+const KNOWN_FEATURES: readonly string[] = [];
+
 const versionSchema = z.int().positive();
 
 /** Read before the rest: a later format may have another shape. */
@@ -37,7 +40,12 @@ export function parseRepositoryHeader(text: string, access: 'read' | 'write', pl
     const sentence = `to ${access} ${place} takes format ${needed}; this rstow knows formats up to ${supportedFormat}`;
     throw new RstowError('format-unsupported', sentence, { details: { needed, supported: supportedFormat } });
   }
-  return parsed(headerSchema, json, place);
+  const header = parsed(headerSchema, json, place);
+  const [unknown] = header.features.filter((feature) => !KNOWN_FEATURES.includes(feature));
+  if (unknown === undefined) return header;
+  throw new RstowError('format-unsupported', `${place} uses the feature "${unknown}", which this rstow does not know`, {
+    details: { feature: unknown },
+  });
 }
 
 function parseJson(text: string, place: string): unknown {

@@ -16,6 +16,18 @@ const segment = z.object({ segment: segmentText, ranges: z.array(range) });
 /** Something small that is kept beside the WAL, for rescue or for a new host. */
 const attachment = z.object({ name: z.string(), storedBytes: sizeBytes, storedSha256: sha256Hex });
 
+/** How many differ in one way, and the first of their names. */
+const differing = z.object({ count, first: z.array(z.string()) });
+
+/** How the state that the log gives differed from the one that the server showed. */
+const comparison = z.object({
+  kind: z.enum(['instances', 'counts']),
+  shown: count,
+  lacking: differing,
+  outdated: differing,
+  unshown: differing,
+});
+
 /**
  * A backup. It names byte ranges, not objects, so that merging and re-encrypting pieces leave it
  * alone; it is written last, and makes the backup exist.
@@ -43,6 +55,8 @@ export const manifestSchema = z.object({
   /** What the run added to the repository's log. */
   bytesStored: sizeBytes,
   restorable: z.enum(['from-log', 'from-baseline', 'no']),
+  /** Null where the server could not be asked. */
+  comparison: comparison.nullable(),
   pin: z.enum(['links', 'descriptors']),
   attachments: z.array(attachment),
   warnings: z.array(z.object({ code: z.string(), message: z.string() })),

@@ -14,7 +14,7 @@ export const recoveryTestSchema = z.object({
   held: z.boolean(),
   assertionsHeld: count,
   rtoMs: count.optional(),
-  failure: z.object({ code: z.string(), sentence: z.string() }).optional(),
+  failure: z.object({ code: z.string(), sentence: z.string(), key: z.string().optional() }).optional(),
 });
 
 export type RecoveryTest = z.infer<typeof recoveryTestSchema>;

@@ -9,8 +9,10 @@ export const verificationSchema = z.object({
   atMs: z.int(),
   runId: z.string(),
   held: z.boolean(),
-  /** The failure's code and sentence where it did not hold. */
-  failure: z.object({ code: z.string(), sentence: z.string() }).optional(),
+  /** The failure's code and sentence where it did not hold, and the object that was damaged. */
+  failure: z.object({ code: z.string(), sentence: z.string(), key: z.string().optional() }).optional(),
+  /** No check, but that a backup has stored these objects again: what failed because of them stands no more. */
+  repairedKeys: z.array(z.string()).optional(),
 });
 
 export type Verification = z.infer<typeof verificationSchema>;

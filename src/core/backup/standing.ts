@@ -3,19 +3,27 @@ export const CHECK_LEVELS = ['checksums', 'records', 'replay'] as const;
 export type CheckLevel = (typeof CHECK_LEVELS)[number];
 
 /** What is remembered of one check of one backup. */
-export type CheckFact = { level: CheckLevel; atMs: number; failure?: { code: string; sentence: string } | undefined };
+export type CheckFact = {
+  level: CheckLevel;
+  atMs: number;
+  /** `key`: of the object that was damaged. */
+  failure?: { code: string; sentence: string; key?: string | undefined } | undefined;
+  /** No check: these objects were stored again. */
+  repairedKeys?: readonly string[] | undefined;
+};
 
 export type BackupStanding = {
   /** The deepest check that held, and when (Unix ms). */
   verified?: { level: CheckLevel; atMs: number };
-  /** The newest failure that no later check of at least its depth has lifted. */
+  /** The newest failure that no later check of at least its depth has lifted, and no repair of the object. */
   failed?: { code: string; sentence: string; atMs: number };
 };
 
 /** How a backup stands by its checks, in any order. A failure is not lifted by a check that looks at less. */
 export function standingOf(facts: readonly CheckFact[]): BackupStanding {
-  const held = facts.filter(({ failure }) => failure === undefined).sort(byDepth);
-  const isLifted = (failed: CheckFact): boolean => held.some((fact) => fact.atMs > failed.atMs && depthOf(fact) >= depthOf(failed));
+  const held = facts.filter(({ failure, repairedKeys }) => failure === undefined && repairedKeys === undefined).sort(byDepth);
+  const isLifted = (failed: CheckFact): boolean =>
+    held.some((fact) => fact.atMs > failed.atMs && depthOf(fact) >= depthOf(failed)) || isRepaired(failed, facts);
   const failed = facts
     .filter((fact) => fact.failure !== undefined && !isLifted(fact))
     .sort((left, right) => left.atMs - right.atMs)
@@ -23,8 +31,17 @@ export function standingOf(facts: readonly CheckFact[]): BackupStanding {
   const deepest = held.at(-1);
   return {
     ...(deepest === undefined ? {} : { verified: { level: deepest.level, atMs: deepest.atMs } }),
-    ...(failed?.failure === undefined ? {} : { failed: { ...failed.failure, atMs: failed.atMs } }),
+    ...(failed?.failure === undefined ? {} : { failed: failedOf(failed.failure, failed.atMs) }),
   };
+}
+
+function failedOf({ code, sentence }: NonNullable<CheckFact['failure']>, atMs: number): NonNullable<BackupStanding['failed']> {
+  return { code, sentence, atMs };
+}
+
+function isRepaired({ failure, atMs }: CheckFact, facts: readonly CheckFact[]): boolean {
+  const key = failure?.key;
+  return key !== undefined && facts.some((fact) => fact.atMs > atMs && fact.repairedKeys?.includes(key) === true);
 }
 
 function byDepth(left: CheckFact, right: CheckFact): number {

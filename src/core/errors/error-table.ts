@@ -87,6 +87,16 @@ export const errorTable = {
     hint: 'Free memory, or set databases.{database}.rehearsal.policy to when-it-fits.',
   },
   'not-enough-space': { retryable: false, exitCode: 14, hint: 'Free that much space, or name another directory, and start again.' },
+  'object-too-large': {
+    retryable: false,
+    exitCode: 14,
+    hint: 'The history has too many small pieces for one manifest. Begin a new repository, as docs/recovery.md says, and back up less often.',
+  },
+  'open-files-exhausted': {
+    retryable: false,
+    exitCode: 14,
+    hint: 'Raise the agent’s limit of open files: `LimitNOFILE=65536` in its systemd unit, or `ulimit -n 65536` in the shell that starts it.',
+  },
   'owner-outdated': {
     retryable: false,
     exitCode: 14,
@@ -134,7 +144,7 @@ export const errorTable = {
   'wal-gap': {
     retryable: false,
     exitCode: 15,
-    hint: 'Compaction deleted log that no backup holds. Turn the server’s compaction off, and restore a backup that `rstow list {database}` shows as restorable.',
+    hint: 'Turn the server’s compaction off: it deletes log before a backup holds it. Restore a backup that `rstow list {database}` shows as restorable.',
   },
   // 16: somebody has to agree.
   'approval-denied': { retryable: false, exitCode: 16, hint: 'Nothing was changed. Ask again once it is agreed.' },

@@ -14,6 +14,11 @@ export function isTestOutcome(code: string | null | undefined): boolean {
   return !SAYS_NOTHING.has(code ?? '');
 }
 
+/** Whether one object can't be used: it is damaged, or was written in a form that this version doesn't know. */
+export function isUnreadable(code: string | null | undefined): boolean {
+  return isObjectDamage(code) || code === 'format-unsupported';
+}
+
 /** Whether a failure is a verdict on a backup: one that could not be read, or not be booted, is not a bad one for that. */
 export function isVerdictOnBackup(code: string | null | undefined): boolean {
   return isObjectDamage(code) || code === 'digest-different';

@@ -27,6 +27,12 @@ export const verificationsPrefix = (database: string): string => databaseKey(dat
 
 export const recoveryTestsPrefix = (database: string): string => databaseKey(database, 'facts/recovery-tests/');
 
+/** Objects that are known to be damaged and not replaced yet; closed records are put aside with what they name. */
+export const damagePrefix = (database: string): string => databaseKey(database, 'facts/damage/');
+
+/** Where a run puts aside what is not what it should be: nothing is deleted. */
+export const trashKey = (runId: string, key: string): string => `trash/${runId}/${key}`;
+
 /** The label of a manifest's key, or undefined for any other key. */
 export function labelOfManifestKey(key: string): string | undefined {
   return /\/backups\/([^/]+)\/manifest\.json$/.exec(key)?.[1];

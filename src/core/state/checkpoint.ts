@@ -1,14 +1,15 @@
 import { assert } from '../errors/assert.ts';
 import { makeSegmentId } from '../wal/segment-id.ts';
-import type { Extent } from '../wal/wal-range.ts';
-import type { Checkpoint, ReplayIndex } from './replay-index.ts';
+import type { Checkpoint, ReplayIndex, ReplayInstance } from './replay-index.ts';
 import { isStateHash, type StateHash } from './state-digest.ts';
+import type { Extent, WalRange } from '../wal/wal-range.ts';
 
 const FORMAT = 1;
 
 /**
  * The checkpoint of a settled index as lines of JSON, without line ends:
- * ["rstow-replay",1,[[segment,endBytes]…],digest], ["m",name,version,hash]…, ["i",id,machine,version,hash]…,
+ * ["rstow-replay",1,[[segment,endBytes]…],digest], ["m",name,version,hash]…,
+ * ["i",id,machine,version,hash,segment,startBytes,endBytes]… with the place of its last record,
  * ["d",id,machine,version]… for deleted ones, ["end",lines before this one].
  */
 export function* checkpointLines(index: ReplayIndex, extents: readonly Extent[], digest: StateHash): Generator<string> {
@@ -19,38 +20,55 @@ export function* checkpointLines(index: ReplayIndex, extents: readonly Extent[],
     lines += 1;
     yield JSON.stringify(['m', name, version, hash]);
   }
-  for (const { id, machine, version, hash, deleted, dirty } of index.instances()) {
-    assert(!dirty && deleted === (hash === undefined), 'a checkpoint is made of settled instances');
+  for (const instance of index.instances()) {
     lines += 1;
-    yield JSON.stringify(deleted ? ['d', id, machine, version] : ['i', id, machine, version, hash]);
+    yield JSON.stringify(instanceFields(instance));
   }
   yield JSON.stringify(['end', lines]);
 }
 
+function instanceFields({ id, machine, version, hash, deleted, dirty, last }: ReplayInstance): unknown[] {
+  assert(!dirty && deleted === (hash === undefined), 'a checkpoint is made of settled instances');
+  if (deleted) return ['d', id, machine, version];
+  assert(last !== undefined, 'an instance has the record that made it');
+  return ['i', id, machine, version, hash, last.segment, last.startBytes, last.endBytes];
+}
+
+export type CheckpointReader = {
+  /** Takes the next line; false where it can't be part of a checkpoint. */
+  take(line: string): boolean;
+  /** Undefined unless the last line was the end: the checkpoint is then to be rebuilt. */
+  checkpoint(): Checkpoint | undefined;
+};
+
 /**
- * Reads what checkpointLines made. Undefined for anything else, a part of it too: the checkpoint is then to be rebuilt.
- * It finds missing lines, not flipped bits: whoever stores the lines stores a checksum with them.
+ * Reads what checkpointLines made, line by line. It finds missing lines, not flipped bits: whoever stores the lines
+ * stores a checksum with them.
  */
-export function parseCheckpoint(lines: Iterable<string>): Checkpoint | undefined {
+export function createCheckpointReader(): CheckpointReader {
   const names = new Map<string, string>();
   let checkpoint: Checkpoint | undefined;
   let count = 0;
   let ended = false;
-  for (const line of lines) {
-    const fields = parseLine(line);
-    if (fields === undefined || ended) return undefined;
+  const takeFields = (fields: unknown[]): boolean => {
     if (checkpoint === undefined) {
       checkpoint = parseHeader(fields);
-      if (checkpoint === undefined) return undefined;
-    } else if (fields[0] === 'end') {
-      if (fields[1] !== count) return undefined;
-      ended = true;
-    } else if (!addLine(checkpoint, fields, names)) {
-      return undefined;
+      return checkpoint !== undefined;
     }
-    count += 1;
-  }
-  return ended ? checkpoint : undefined;
+    if (fields[0] !== 'end') return addLine(checkpoint, fields, names);
+    ended = fields[1] === count;
+    return ended;
+  };
+  return {
+    take(line) {
+      const fields = parseLine(line);
+      const isTaken = fields !== undefined && !ended && takeFields(fields);
+      ended = ended && isTaken;
+      count += 1;
+      return isTaken;
+    },
+    checkpoint: () => (ended ? checkpoint : undefined),
+  };
 }
 
 /**
@@ -104,20 +122,19 @@ function addLine(checkpoint: Checkpoint, fields: unknown[], names: Map<string, s
     checkpoint.machines.push({ name: id, version, definition: undefined, hash });
     return true;
   }
-  const [, , machineName, version, hash] = fields;
+  const [, , machineName, version, hash, ...place] = fields;
   if (typeof machineName !== 'string' || typeof version !== 'number') return false;
   const deleted = kind === 'd';
-  if (deleted ? hash !== undefined : kind !== 'i' || !isStateHash(hash)) return false;
+  const last = deleted ? undefined : parseRange(place);
+  if (deleted ? hash !== undefined : kind !== 'i' || !isStateHash(hash) || last === undefined) return false;
   const machine = names.get(machineName) ?? machineName;
   names.set(machine, machine);
-  checkpoint.instances.push({
-    id,
-    machine,
-    version,
-    deleted,
-    last: undefined,
-    hash: isStateHash(hash) ? hash : undefined,
-    dirty: false,
-  });
+  checkpoint.instances.push({ id, machine, version, deleted, last, hash: isStateHash(hash) ? hash : undefined, dirty: false });
   return true;
+}
+
+function parseRange([id, startBytes, endBytes]: unknown[]): WalRange | undefined {
+  const segment = typeof id === 'number' ? makeSegmentId(id) : undefined;
+  const isRange = typeof startBytes === 'number' && typeof endBytes === 'number' && startBytes < endBytes;
+  return segment === undefined || !isRange ? undefined : { segment, startBytes, endBytes };
 }

@@ -14,7 +14,7 @@ export type ReplayInstance = {
   machine: string;
   version: number;
   deleted: boolean;
-  /** The record that holds its present state and context; undefined if it lies before the checkpoint. */
+  /** The record that holds its present state and context; undefined for a deleted one that lies before the checkpoint. */
   last: WalRange | undefined;
   /** What it adds to the digest so far; undefined for nothing. */
   hash: StateHash | undefined;

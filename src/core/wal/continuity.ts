@@ -12,6 +12,8 @@ export type Continuity = {
 /** A fresh server's first segment. @see rstmdb-wal 0.3.0 src/wal.rs rotate_segment */
 const FIRST_SEGMENT = 1;
 
+const HOLES_NAMED_MAX = 3;
+
 /** The holes between the lowest and the highest of these segments, in any order, and what the set is worth. */
 export function continuityOf(segments: Iterable<SegmentId>): Continuity {
   const sorted = [...segments].sort((a, b) => a - b);
@@ -21,6 +23,20 @@ export function continuityOf(segments: Iterable<SegmentId>): Continuity {
     if (next !== undefined && next > segment + 1) holes.push({ first: segment + 1, last: next - 1 });
   }
   return { holes, restorable: sorted[0] === FIRST_SEGMENT && holes.length === 0 ? 'from-log' : 'no' };
+}
+
+/** What is missing, the log's beginning too, in words: `segments 1 to 3, 7`; undefined for a whole log. */
+export function missingText(segments: readonly SegmentId[]): string | undefined {
+  const first = Math.min(...segments);
+  const beginning = first > FIRST_SEGMENT ? [{ first: FIRST_SEGMENT, last: first - 1 }] : [];
+  const holes = [...beginning, ...continuityOf(segments).holes];
+  if (segments.length === 0 || holes.length === 0) return undefined;
+  const named = holes
+    .slice(0, HOLES_NAMED_MAX)
+    .map((hole) => (hole.first === hole.last ? `${hole.first}` : `${hole.first} to ${hole.last}`));
+  const more = holes.length - named.length;
+  const isOne = holes.length === 1 && holes[0]?.first === holes[0]?.last;
+  return `${isOne ? 'segment' : 'segments'} ${named.join(', ')}${more > 0 ? ` and ${more} more ranges` : ''}`;
 }
 
 /** Counted, not judged: failed writes burn numbers, and a writer that lost a race stores an older number later. */

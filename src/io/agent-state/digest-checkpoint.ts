@@ -1,10 +1,11 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
-import { checkpointLines, parseCheckpoint } from '../../core/state/checkpoint.ts';
+import { checkpointLines, createCheckpointReader } from '../../core/state/checkpoint.ts';
 import type { Checkpoint, ReplayIndex } from '../../core/state/replay-index.ts';
 import type { StateHash } from '../../core/state/state-digest.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
-import { readStateFile, replaceStateFile } from './state-file.ts';
+import { replaceStateFile } from './state-file.ts';
 
 /** What a checkpoint is bound to: another history or another wal/ folder makes it worthless. */
 export type CheckpointBinding = { timeline: string; walInode: string };
@@ -15,26 +16,68 @@ export type CheckpointFile = { stateDir: string; database: string; binding: Chec
 /** A settled replay, and where it ends. */
 export type SettledReplay = { index: ReplayIndex; extents: readonly Extent[]; digest: StateHash };
 
-/** Undefined where there is none that fits: the state is then replayed from the beginning. */
+const BLOCK_CHARACTERS = 256 * 1024;
+
+/**
+ * Undefined where there is none that fits, or it can't be read: the state is then replayed from the beginning. It is
+ * read in blocks: the whole text of some million instances is more than one string can hold.
+ */
 export async function readCheckpoint(file: CheckpointFile): Promise<Checkpoint | undefined> {
-  const text = await readStateFile(checkpointPath(file));
-  if (text === undefined) return undefined;
-  const bodyAt = text.indexOf('\n') + 1;
-  const body = text.slice(bodyAt);
-  if (text.slice(0, bodyAt) !== headerOf(file.binding, body)) return undefined;
-  return parseCheckpoint(body.trimEnd().split('\n'));
+  const reader = createCheckpointReader();
+  const hash = createHash('sha256');
+  const lines = linesOf(checkpointPath(file));
+  try {
+    if ((await lines.next()).value !== bindingLine(file.binding)) return undefined;
+    for await (const line of lines) {
+      // The last line is the checksum of those before it.
+      if (reader.checkpoint() !== undefined) return line === sealLine(hash) ? reader.checkpoint() : undefined;
+      if (!reader.take(line)) return undefined;
+      hash.update(`${line}\n`);
+    }
+  } catch (error) {
+    // A file that can't be read is as good as none.
+    if (!(error instanceof Error) || !('syscall' in error)) throw error;
+  } finally {
+    await lines.return(undefined);
+  }
+  return undefined;
 }
 
-/** Twice: the later one stands. */
+/** Twice: the later one stands. Fails: as the system does, and leaves nothing behind then. */
 export async function writeCheckpoint(file: CheckpointFile, replay: SettledReplay): Promise<void> {
-  const body = `${[...checkpointLines(replay.index, replay.extents, replay.digest)].join('\n')}\n`;
-  await replaceStateFile(checkpointPath(file), headerOf(file.binding, body) + body);
+  await replaceStateFile(checkpointPath(file), sealedBlocks(file.binding, replay));
 }
 
-function headerOf({ timeline, walInode }: CheckpointBinding, body: string): string {
-  const sha256 = createHash('sha256').update(body).digest('hex');
-  return `${JSON.stringify({ timeline, walInode, sha256 })}\n`;
+function* sealedBlocks(binding: CheckpointBinding, { index, extents, digest }: SettledReplay): Generator<string> {
+  const hash = createHash('sha256');
+  yield `${bindingLine(binding)}\n`;
+  let block = '';
+  for (const line of checkpointLines(index, extents, digest)) {
+    block += `${line}\n`;
+    if (block.length < BLOCK_CHARACTERS) continue;
+    hash.update(block);
+    yield block;
+    block = '';
+  }
+  hash.update(block);
+  yield block;
+  yield `${sealLine(hash)}\n`;
 }
+
+/** The lines of a file, without their ends; what stands behind the last line end is none. */
+async function* linesOf(path: string): AsyncGenerator<string, undefined> {
+  let rest = '';
+  for await (const block of createReadStream(path, { encoding: 'utf8', highWaterMark: BLOCK_CHARACTERS })) {
+    const lines = (rest + (block as string)).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+  return undefined;
+}
+
+const bindingLine = ({ timeline, walInode }: CheckpointBinding): string => JSON.stringify({ timeline, walInode });
+
+const sealLine = (hash: Hash): string => JSON.stringify({ sha256: hash.digest('hex') });
 
 function checkpointPath({ stateDir, database }: CheckpointFile): string {
   return join(stateDir, database, 'digest', 'checkpoint.jsonl');

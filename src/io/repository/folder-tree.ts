@@ -40,7 +40,8 @@ export async function openFolderTree(root: string): Promise<FolderTree> {
       }
       const headerNow = await headerOf(root);
       if (headerNow === undefined) throw rootChanged(root, `holds no ${repositoryHeaderKey}; is its disk still mounted?`);
-      if (header !== undefined && headerNow !== header) throw rootChanged(root, 'holds another repository; the wrong disk may be mounted');
+      if (header !== undefined && idOf(headerNow) !== idOf(header))
+        throw rootChanged(root, 'holds another repository; the wrong disk may be mounted');
       await prepareIfWritable(root);
       durable.clear();
       identity = now;
@@ -148,13 +149,22 @@ function rootMissing(root: string, fault: string, cause: unknown): RstowError {
   return new RstowError('repository-unavailable', sentence, { details: { repository: root }, cause });
 }
 
-/** A repository's header is never rewritten. */
 async function headerOf(root: string): Promise<string | undefined> {
   const handle = await openObject(root, repositoryHeaderKey);
   try {
     return await handle?.readFile('utf8');
   } finally {
     await handle?.close();
+  }
+}
+
+/** A newer version may have raised the rest of the header: it is the same repository for all that. */
+function idOf(header: string): string {
+  try {
+    const { id } = JSON.parse(header) as { id?: unknown };
+    return typeof id === 'string' ? id : header;
+  } catch {
+    return header;
   }
 }
 

@@ -11,15 +11,15 @@ const headerSizeBytesMax = 64 * 1024;
 export type RepositoryAccess = 'read' | 'write' | 'create';
 
 /**
- * Reads and checks what the repository is, before anything else of it is used. A header is never rewritten, so fields
- * of later versions stay. Without `create` a repository lacking one is taken for a disk that is not mounted.
+ * Reads and checks what the repository is, before anything else of it is used. rstow never
+ * rewrites a header, so fields of later versions stay. Without `create` a repository lacking one is taken for a disk that is not mounted.
  * Fails: format-unsupported, damaged-object, repository-unavailable. Twice: the same header.
  */
 export async function openRepository(repository: Repository, access: RepositoryAccess): Promise<RepositoryHeader> {
   if (access === 'create') await makeHeaderIfAbsent(repository);
   const bytes = await readHeader(repository);
   if (bytes === undefined) {
-    const sentence = `${repository.description} has no ${repositoryHeaderKey}, so it is not mounted or not a repository yet`;
+    const sentence = `${repository.description} has no ${repositoryHeaderKey}: it is not mounted, somebody has emptied it, or it is not a repository yet`;
     throw new RstowError('repository-unavailable', sentence);
   }
   return parseRepositoryHeader(Buffer.from(bytes).toString('utf8'), access === 'read' ? 'read' : 'write', repository.description);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { Repository } from './repository.ts';
 
-/** Manifests of very long histories stay below it: about 100 bytes a range. */
+/** A manifest has about 200 bytes a range. */
 const SEALED_SIZE_BYTES_MAX = 64 * 1024 * 1024;
 
 const envelope = z.object({ sha256: z.string(), content: z.unknown() });
@@ -17,13 +17,27 @@ export function sealObject<Schema extends z.ZodType>(schema: Schema, value: z.ou
   return Buffer.from(`${JSON.stringify({ sha256: sealOf(content), content }, undefined, 1)}\n`);
 }
 
-/** Put if absent. Twice: `exists`. */
+/** Put if absent. Fails: object-too-large, for nobody would read it again. Twice: `exists`. */
 export async function putSealed<Schema extends z.ZodType>(
   repository: Repository,
   key: string,
   object: { schema: Schema; value: z.output<Schema> },
 ): Promise<'stored' | 'exists'> {
-  return repository.put(key, sealObject(object.schema, object.value));
+  const bytes = sealObject(object.schema, object.value);
+  if (bytes.length > SEALED_SIZE_BYTES_MAX) throw tooLarge(key, bytes.length);
+  return repository.put(key, bytes);
+}
+
+/**
+ * What an earlier step of the same run has stored. Fails: missing-object, where somebody has removed it since;
+ * truncated-object, damaged-object, format-unsupported, repository-unavailable.
+ */
+export async function readOwn<Schema extends z.ZodType>(repository: Repository, key: string, schema: Schema): Promise<z.output<Schema>> {
+  const object = await readSealed(repository, key, schema);
+  if (object !== undefined) return object;
+  throw new RstowError('missing-object', `${key}, which this run has stored, is gone: somebody removes objects from the repository`, {
+    details: { key },
+  });
 }
 
 /** Undefined where absent. Fails: truncated-object, damaged-object, format-unsupported, repository-unavailable. */
@@ -42,8 +56,27 @@ function openSealed<Schema extends z.ZodType>(key: string, bytes: Uint8Array, sc
   if (sealOf(sealed.data.content) !== sealed.data.sha256) throw damaged(key, 'does not match its own SHA-256');
   refuseNewerFormat(key, sealed.data.content);
   const content = schema.safeParse(sealed.data.content);
-  if (!content.success) throw damaged(key, `is not what belongs there: ${z.prettifyError(content.error)}`, content.error);
-  return content.data;
+  if (content.success) return content.data;
+  const unknown = content.error.issues.find(
+    (issue) => issue.code === 'invalid_value' && valueAt(sealed.data.content, issue.path) !== undefined,
+  );
+  if (unknown !== undefined) throw unknownValue(key, unknown);
+  throw damaged(key, `is not what belongs there: ${z.prettifyError(content.error)}`, content.error);
+}
+
+/** The seal holds, so nothing has changed the object since it was written: its writer knows a kind that this one doesn't. */
+function unknownValue(key: string, { path, message }: z.core.$ZodIssue): RstowError {
+  const sentence = `${key} has at "${path.join('.')}" a value that this rstow does not know (${message})`;
+  return new RstowError('format-unsupported', sentence, { details: { key } });
+}
+
+function valueAt(content: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, name) => (value as Record<PropertyKey, unknown> | undefined)?.[name], content);
+}
+
+function tooLarge(key: string, sizeBytes: number): RstowError {
+  const sentence = `${key} would have ${sizeBytes} bytes, and at most ${SEALED_SIZE_BYTES_MAX} can be read again`;
+  return new RstowError('object-too-large', sentence, { details: { key, sizeBytes, sizeBytesMax: SEALED_SIZE_BYTES_MAX } });
 }
 
 function sealOf(content: unknown): string {

@@ -26,6 +26,13 @@ export const manifest: Manifest = {
   stateDigest: 'cd'.repeat(32),
   bytesStored: 100,
   restorable: 'from-log',
+  comparison: {
+    kind: 'instances',
+    shown: 2,
+    lacking: { count: 0, first: [] },
+    outdated: { count: 0, first: [] },
+    unshown: { count: 0, first: [] },
+  },
   pin: 'links',
   attachments: [{ name: 'machines.json.zst', storedBytes: 100, storedSha256: 'ef'.repeat(32) }],
   warnings: [],

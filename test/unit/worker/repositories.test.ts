@@ -1,7 +1,7 @@
-import { cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { agentConfigSchema } from '../../../src/config/agent-config.ts';
 import type { Repository } from '../../../src/io/repository/repository.ts';
 import { createRepositoryOpener } from '../../../src/worker/repositories.ts';
@@ -15,15 +15,17 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true }));
 
-/** As an agent that has just started sees it. */
-function open(name: string): Promise<Repository> {
+/** As an agent that has just started has it. */
+function opener(): ReturnType<typeof createRepositoryOpener> {
   const config = {
     agent: { stateDir: join(folder, 'state') },
     repositories: { local: { kind: 'folder', path: join(folder, 'disk') } },
     databases: {},
   };
-  return createRepositoryOpener(agentConfigSchema.parse(config))(name);
+  return createRepositoryOpener(agentConfigSchema.parse(config));
 }
+
+const open = (name: string): Promise<Repository> => opener()(name);
 
 test('makes a repository in an empty folder, and opens it again after a restart', async () => {
   await open('local');
@@ -35,6 +37,47 @@ test('takes a repository that is suddenly empty for a disk that is not mounted',
   await rename(join(folder, 'disk'), join(folder, 'unmounted'));
   await mkdir(join(folder, 'disk'));
   await expect(open('local')).rejects.toMatchObject({ code: 'repository-unavailable' });
+});
+
+describe('under a running agent', () => {
+  const headerPath = (): string => join(folder, 'disk', 'rstow-repository.json');
+
+  test('a repository whose content was removed is not available, however often it is opened', async () => {
+    const openAgain = opener();
+    await openAgain('local');
+    await rm(headerPath());
+    for (let time = 0; time < 2; time += 1) {
+      await expect(openAgain('local')).rejects.toMatchObject({
+        code: 'repository-unavailable',
+        message: expect.stringContaining('somebody has emptied it') as string,
+      });
+    }
+  });
+
+  test('another repository in its place is not available', async () => {
+    const openAgain = opener();
+    await openAgain('local');
+    const header = JSON.parse(await readFile(headerPath(), 'utf8')) as object;
+    await writeFile(headerPath(), JSON.stringify({ ...header, id: '6f9619ff-8b86-4d01-b42d-00cf4fc964ff' }));
+    await expect(openAgain('local')).rejects.toMatchObject({
+      code: 'repository-unavailable',
+      message: expect.stringContaining('wrong disk') as string,
+    });
+  });
+
+  test.each([
+    ['a later format', { minWriter: 2 }, 'takes format 2'],
+    ['a feature that it does not know', { features: ['ice'] }, 'uses the feature "ice"'],
+  ])('%s that the header was raised to is refused in a sentence', async (_what, raised, sentence) => {
+    const openAgain = opener();
+    await openAgain('local');
+    const header = JSON.parse(await readFile(headerPath(), 'utf8')) as object;
+    await writeFile(headerPath(), JSON.stringify({ ...header, ...raised }));
+    await expect(openAgain('local')).rejects.toMatchObject({
+      code: 'format-unsupported',
+      message: expect.stringContaining(sentence) as string,
+    });
+  });
 });
 
 test('refuses another repository in the same place', async () => {
@@ -57,10 +100,10 @@ test('tries a repository again that could not be opened', async () => {
     repositories: { late: { kind: 'folder', path: join(folder, 'late') } },
     databases: {},
   };
-  const opener = createRepositoryOpener(agentConfigSchema.parse(config));
-  await expect(opener('late')).rejects.toMatchObject({ code: 'repository-unavailable' });
+  const openAgain = createRepositoryOpener(agentConfigSchema.parse(config));
+  await expect(openAgain('late')).rejects.toMatchObject({ code: 'repository-unavailable' });
   await mkdir(join(folder, 'late'));
-  await expect(opener('late')).resolves.toBeDefined();
+  await expect(openAgain('late')).resolves.toBeDefined();
 });
 
 test('names the repositories that there are', async () => {

@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { digestState, type DigestedState } from '../../../../src/activities/backup/digest-state.ts';
 import { pinWal, unpinWal } from '../../../../src/activities/backup/pinned-segments.ts';
@@ -58,6 +60,17 @@ describe('digestState', () => {
     await scene.writeSegment(wholeLog);
     const storeAgain = (fenceKey: string) => storeSegments(scene.deps)({ ...where, fenceKey }, runOf('run'));
     expect(await backUp(scene, 'run', storeAgain)).toMatchObject({ readAgain: true, stateDigest: await digestOf(wholeLog) });
+  });
+
+  it('goes on with a warning where the agent’s state directory takes no checkpoint', async () => {
+    const scene = await makeScene();
+    await scene.writeSegment(wholeLog);
+    const { stateDir } = scene.deps.config.agent;
+    await mkdir(stateDir);
+    await writeFile(join(stateDir, DATABASE), 'a file where its folder should be');
+    const state = await backUp(scene, 'run');
+    expect(state.stateDigest).toBe(await digestOf(wholeLog));
+    expect(state.warnings.map(({ code }) => code)).toEqual(['checkpoint-not-kept', 'not-compared']);
   });
 
   it('reads the log where another run has stored meanwhile', async () => {

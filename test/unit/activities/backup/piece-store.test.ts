@@ -1,3 +1,4 @@
+import { zstdCompressSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { type PieceShelf, storePiece } from '../../../../src/activities/backup/piece-store.ts';
 import type { PieceContent } from '../../../../src/activities/stored/record-cut.ts';
@@ -78,4 +79,17 @@ it('stores nothing when it is cancelled', async () => {
     storePiece(shelfOf(scene), SEGMENT, { path, startBytes: 0, targetBytes: TARGET, tornTailMs: 100, signal }),
   ).rejects.toThrow();
   expect(await walKeys(scene)).toEqual([]);
+});
+
+it('calls a piece damaged as soon as it unpacks to more than its name says, and reads no further', async () => {
+  const { repository } = await makeScene();
+  const key = 'databases/orders/wal/0001/0000000000000001/0000000000-0000001000.wal.zst';
+  const blanks = 256 * 1024 * 1024;
+  await repository.put(key, zstdCompressSync(Buffer.alloc(blanks, 0x20)));
+  const before = process.memoryUsage().rss;
+  await expect(ensureSidecar({ repository, database: DATABASE, runId: 'run' }, parsePieceKey(key)!)).rejects.toMatchObject({
+    code: 'damaged-object',
+    message: expect.stringContaining('unpacks to more than the 4096 bytes') as string,
+  });
+  expect(process.memoryUsage().rss - before).toBeLessThan(blanks / 2);
 });

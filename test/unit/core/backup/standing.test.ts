@@ -30,3 +30,11 @@ describe('standingOf', () => {
     expect(standingOf([failed('replay', 7), failed('checksums', 2)]).failed?.atMs).toBe(7);
   });
 });
+
+it('lifts a failure when the object that it names was stored again later, and no other', () => {
+  const failed = { level: 'replay' as const, atMs: 5, failure: { code: 'damaged-object', sentence: 'a piece is damaged', key: 'a' } };
+  const repair = { level: 'checksums' as const, atMs: 6, repairedKeys: ['a'] };
+  expect(standingOf([failed, repair])).toEqual({});
+  expect(standingOf([failed, { ...repair, atMs: 4 }]).failed?.code).toBe('damaged-object');
+  expect(standingOf([failed, { ...repair, repairedKeys: ['b'] }]).failed?.code).toBe('damaged-object');
+});

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { AssertionError } from '../../../../src/core/errors/assert.ts';
-import { checkpointFits, checkpointLines, parseCheckpoint } from '../../../../src/core/state/checkpoint.ts';
+import { checkpointFits, checkpointLines } from '../../../../src/core/state/checkpoint.ts';
 import { createReplayIndex } from '../../../../src/core/state/replay-index.ts';
 import type { SegmentId } from '../../../../src/core/wal/segment-id.ts';
 import type { Extent } from '../../../../src/core/wal/wal-range.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';
+import { parseCheckpoint } from '../../../fixtures/wal/parse-checkpoint.ts';
 import { replayLog } from '../../../fixtures/wal/replay.ts';
 import { scanAll } from '../../../fixtures/wal/scan-all.ts';
 
@@ -33,7 +34,9 @@ test('takes no other format for its own', () => {
   for (const line of [
     '["x","a","m",1]',
     '["i","a","m",1]',
-    '["i","a","m",1,"no hash"]',
+    '["i","a","m",1,"no hash",1,0,9]',
+    `["i","a","m",1,"${digest}"]`,
+    `["i","a","m",1,"${digest}",1,9,9]`,
     '["d","a","m"]',
     '["m","a","1"]',
     '[1]',

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { canonicalJson, topLevelMembers } from '../../../../src/core/json/canonical-json.ts';
-import { checkpointLines, parseCheckpoint } from '../../../../src/core/state/checkpoint.ts';
+import { checkpointLines } from '../../../../src/core/state/checkpoint.ts';
+import { parseCheckpoint } from '../../../fixtures/wal/parse-checkpoint.ts';
 import { createReplayIndex } from '../../../../src/core/state/replay-index.ts';
 import { createStateDigest, instanceHash, machineHash } from '../../../../src/core/state/state-digest.ts';
 import type { SegmentId } from '../../../../src/core/wal/segment-id.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { continuityOf, createSequenceCounter } from '../../../../src/core/wal/continuity.ts';
+import { continuityOf, missingText, createSequenceCounter } from '../../../../src/core/wal/continuity.ts';
 import type { SegmentId } from '../../../../src/core/wal/segment-id.ts';
 
 const continuityOfIds = (...ids: number[]) => continuityOf(ids as SegmentId[]);
@@ -31,4 +31,14 @@ test('counts nothing in a log that begins anywhere and goes on by ones', () => {
   const counter = createSequenceCounter();
   for (const sequence of [17, 18, 19]) counter.observe(sequence);
   expect(counter.counts()).toEqual({ gaps: 0, inversions: 0 });
+});
+
+test.each([
+  [[1, 2, 3], undefined],
+  [[2, 3], 'segment 1'],
+  [[4, 5], 'segments 1 to 3'],
+  [[1, 2, 4, 5, 9], 'segments 3, 6 to 8'],
+  [[2, 4, 6, 8, 10], 'segments 1, 3, 5 and 2 more ranges'],
+])('names what %j lack: %s', (segments, missing) => {
+  expect(missingText(segments as SegmentId[])).toBe(missing);
 });

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -73,6 +73,24 @@ describe('a digest’s checkpoint', () => {
       await writeFile(path, sound.subarray(0, sizeBytes));
       expect(await readCheckpoint({ stateDir, database: 'orders', binding })).toBeUndefined();
     }
+  }, 60_000);
+
+  it('leaves nothing of one that could not be written to its end, nor what a killed agent left long ago', async () => {
+    const stateDir = await stateFolder();
+    const { index, ...rest } = settled();
+    const failing = (): never => {
+      throw new Error('ENOSPC');
+    };
+    await expect(
+      writeCheckpoint({ stateDir, database: 'orders', binding }, { index: { ...index, instances: failing }, ...rest }),
+    ).rejects.toThrow('ENOSPC');
+    const folder = join(stateDir, 'orders', 'digest');
+    expect(await readdir(folder)).toEqual([]);
+    const left = join(folder, `checkpoint.jsonl.${randomUUID()}.tmp`);
+    await writeFile(left, 'half');
+    await utimes(left, new Date(0), new Date(0));
+    await writeCheckpoint({ stateDir, database: 'orders', binding }, settled());
+    expect(await readdir(folder)).toEqual(['checkpoint.jsonl']);
   });
 
   it('leaves no temporary file beside it', async () => {

@@ -69,6 +69,23 @@ it('tells a newer format from damage', async () => {
   });
 });
 
+it('tells a newer kind from damage', async () => {
+  const content = { ...(JSON.parse(Buffer.from(sealed).toString()) as { content: object }).content, kind: 'cold', pieces: [] };
+  await expect(readSealed(await holding(sealOf(content)), key, manifestSchema)).rejects.toMatchObject({
+    code: 'format-unsupported',
+    message: expect.stringContaining(`${key} has at "kind" a value that this rstow does not know`) as string,
+  });
+});
+
+it('stores nothing that is larger than what can be read again', async () => {
+  const repository = createMemoryRepository();
+  const warnings = [{ code: 'x', message: 'x'.repeat(64 * 1024 * 1024) }];
+  await expect(putSealed(repository, key, { schema: manifestSchema, value: { ...manifest, warnings } })).rejects.toMatchObject({
+    code: 'object-too-large',
+  });
+  expect(await repository.read(key, { sizeBytesMax: 1 })).toBeUndefined();
+});
+
 describe('a manifest in another one’s place', () => {
   it.each([
     ['another database', { database: 'stock', label: manifest.label }],

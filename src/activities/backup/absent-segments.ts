@@ -1,0 +1,72 @@
+import { join } from 'node:path';
+import type { Fence } from '../../config/repository-json/fence.ts';
+import type { Manifest } from '../../config/repository-json/manifest.ts';
+import type { PlannedSegment } from '../../core/backup/segment-plan.ts';
+import { planCover } from '../../core/repository/cover.ts';
+import { type Piece, piecesBySegment } from '../../core/repository/piece.ts';
+import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
+import type { Extent } from '../../core/wal/wal-range.ts';
+import { makeScratch } from '../../io/agent-state/scratch.ts';
+import type { Repository } from '../../io/repository/repository.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { requireSpace } from '../restore/space.ts';
+import { stageSegments } from '../restore/stage-segments.ts';
+import type { RunPort } from '../run-port.ts';
+import { ensureSidecar } from '../stored/sidecar.ts';
+import { storedPieces } from '../stored/timelines.ts';
+
+/**
+ * Segments that are stored and no longer in the data directory, as compaction leaves it: they are part of the log. One
+ * that is stored with a hole is none of them; an empty one has no piece, and only the backup before knows it. Sorted.
+ */
+export function absentExtents(stored: readonly Piece[], fence: Fence, before: Manifest | undefined): Extent[] {
+  const present = new Set(fence.segments.map(({ segment }) => segment));
+  const extents = (before?.segments ?? [])
+    .filter(({ segment, ranges }) => ranges.length === 0 && !present.has(segment))
+    .map(({ segment }) => ({ segment, endBytes: 0 }));
+  const empty = new Set(extents.map(({ segment }) => segment));
+  for (const [segment, pieces] of piecesBySegment(stored)) {
+    if (present.has(segment) || empty.has(segment)) continue;
+    const endBytes = Math.max(...pieces.map((piece) => piece.endBytes));
+    if (planCover(pieces, endBytes).missing.length === 0) extents.push({ segment, endBytes });
+  }
+  return extents.sort((left, right) => left.segment - right.segment);
+}
+
+export type AbsentSegments = { database: string; repository: string; fence: Fence; extents: readonly Extent[] };
+
+/**
+ * Fetches what the data directory lacks of the log into the run's scratch folder, for a replay from the beginning.
+ * Fails: not-enough-space, missing-object, truncated-object, damaged-object. Twice: whole segments are kept.
+ */
+export async function stageAbsent(deps: ActivityDeps, absent: AbsentSegments, run: RunPort): Promise<Map<SegmentId, string>> {
+  const { database, fence, extents } = absent;
+  const present = new Set(fence.segments.map(({ segment }) => segment));
+  const wanted = extents.filter(({ segment }) => !present.has(segment));
+  if (wanted.length === 0) return new Map();
+  const repository = await deps.openRepository(absent.repository);
+  const stored = piecesBySegment(await storedPieces(repository, database, fence.timeline));
+  const planned: PlannedSegment[] = [];
+  for (const extent of wanted) planned.push(await planWhole({ repository, database, run }, extent, stored.get(extent.segment) ?? []));
+  const walDir = join(await makeScratch(deps.config.agent.stateDir, run.runId), 'wal');
+  await requireSpace(
+    walDir,
+    wanted.reduce((sum, { endBytes }) => sum + endBytes, 0),
+  );
+  await stageSegments({ repository, planned, walDir, run });
+  return new Map(wanted.map(({ segment }) => [segment, join(walDir, segmentFileName(segment))]));
+}
+
+type Shelf = { repository: Repository; database: string; run: RunPort };
+
+/** By the sidecars: a manifest that promises these ranges may not be there. */
+async function planWhole({ repository, database, run }: Shelf, extent: Extent, stored: readonly Piece[]): Promise<PlannedSegment> {
+  const { pieces } = planCover(stored, extent.endBytes);
+  const ranges: PlannedSegment['ranges'] = [];
+  for (const piece of pieces) {
+    const { sha256, records } = await ensureSidecar({ repository, database, runId: run.runId }, piece);
+    ranges.push({ endBytes: piece.endBytes, sha256, records });
+  }
+  const slices = pieces.map(({ key, startBytes, endBytes }) => ({ key, skipBytes: 0, takeBytes: endBytes - startBytes }));
+  return { ...extent, slices, ranges };
+}

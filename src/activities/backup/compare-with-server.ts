@@ -1,0 +1,106 @@
+import type { ServerConfig, TimingConfig } from '../../config/agent-config.ts';
+import type { Warning } from '../../contract/result.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import type { ReplayIndex } from '../../core/state/replay-index.ts';
+import {
+  bothDiffering,
+  createInstanceComparison,
+  differingOf,
+  fitsCount,
+  lackingMachines,
+  machineName,
+  type ServerComparison,
+  unshownMachines,
+  type WrittenSince,
+} from '../../core/state/server-comparison.ts';
+import type { Extent } from '../../core/wal/wal-range.ts';
+import { getInstances } from '../../io/rstmdb/instance-pipeline.ts';
+import { type Connector, instancePages } from '../../io/rstmdb/instance-pages.ts';
+import { listInstances } from '../../io/rstmdb/instances.ts';
+import { listMachines } from '../../io/rstmdb/machines.ts';
+import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
+import { serverConnector, withServer } from '../server/rstmdb-connection.ts';
+
+/** Each page costs the server a copy of all instances, so that listing many of them is work that grows as their square. */
+const LISTED_INSTANCES_MAX = 250_000;
+
+/** So many that the log alone holds are asked for one by one: a page that shifted under writes may have left them out. */
+const ASKED_INSTANCES_MAX = 10_000;
+
+export type ReplayedLog = {
+  index: ReplayIndex;
+  extents: readonly Extent[];
+  /** Read when it is asked: what the server shows may have been written since the backup's end. */
+  writtenSince: () => Promise<WrittenSince>;
+  /** Where segments are gone from the data directory: what was appended before they went is told by the listing alone. */
+  mustList: boolean;
+};
+
+export type Compared = { comparison: ServerComparison | null; warnings: Warning[] };
+
+/**
+ * Holds what a log gives against what its server shows: damage that leaves the log readable, such as a segment that
+ * somebody emptied, shows nowhere else. A server that can't be asked is a warning, for the log is stored by now.
+ */
+export async function compareWithServer(
+  { server, timing, signal }: { server: ServerConfig; timing: TimingConfig; signal: AbortSignal },
+  log: ReplayedLog,
+): Promise<Compared> {
+  try {
+    const machines = await withServer(server, { timing, signal }, (client) => compareMachines(client, log));
+    const isTooMany = machines.kind === 'counts';
+    const comparison = isTooMany ? machines : await compareInstances(serverConnector(server, { timing, signal }), log, machines);
+    return { comparison, warnings: [] };
+  } catch (error) {
+    if (!(error instanceof RstowError) || signal.aborted) throw error;
+    const message = `what the log says could not be held against what the server shows: ${error.message}`;
+    return { comparison: null, warnings: [{ code: 'not-compared', message }] };
+  }
+}
+
+/** `counts` where the number of instances has to do for the rest of the comparison, too. */
+async function compareMachines(client: RstmdbClient, log: ReplayedLog): Promise<ServerComparison> {
+  const { total: shown } = await listInstances(client, { limit: 1, offset: 0 });
+  const machines = await listMachines(client);
+  const since = await log.writtenSince();
+  const { instances } = log.index.counts();
+  const isTooMany = shown > LISTED_INSTANCES_MAX && !log.mustList && fitsCount(shown, instances, since);
+  return {
+    ...{ kind: isTooMany ? 'counts' : 'instances', shown, outdated: differingOf([]) },
+    lacking: differingOf(lackingMachines(log.index, machines, since).map(machineName)),
+    unshown: differingOf(unshownMachines(log.index, machines)),
+  };
+}
+
+async function compareInstances(connect: Connector, log: ReplayedLog, machines: ServerComparison): Promise<ServerComparison> {
+  const comparison = createInstanceComparison(log.index, log.extents);
+  for await (const { instances } of instancePages(connect)) for (const instance of instances) comparison.offer(instance);
+  const unknown = await unknownTo(connect, comparison.notOffered());
+  // Read last: whatever the server has done before it was asked stands in the log by now.
+  const since = await log.writtenSince();
+  const { lacking, outdated } = comparison.found(since);
+  const unshown = differingOf(unknown.filter((id) => !since.deleted.has(id)));
+  return {
+    ...{ kind: 'instances', shown: machines.shown, outdated },
+    lacking: bothDiffering(machines.lacking, lacking),
+    unshown: bothDiffering(machines.unshown, unshown),
+  };
+}
+
+/** The instances that the server doesn't know. Those past the bound are taken as they came. */
+async function unknownTo(connect: Connector, ids: Iterable<string>): Promise<string[]> {
+  const candidates = [...ids];
+  const asked = candidates.slice(0, ASKED_INSTANCES_MAX);
+  const unknown = candidates.slice(ASKED_INSTANCES_MAX);
+  const client = await connect();
+  try {
+    let at = 0;
+    for await (const instance of getInstances(client, asked)) {
+      if (instance === undefined) unknown.push(asked[at] ?? '');
+      at += 1;
+    }
+    return unknown;
+  } finally {
+    await client.close();
+  }
+}

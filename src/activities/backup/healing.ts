@@ -1,0 +1,80 @@
+import type { Fence } from '../../config/repository-json/fence.ts';
+import { type Healing, healingSchema } from '../../config/repository-json/healing.ts';
+import type { Manifest } from '../../config/repository-json/manifest.ts';
+import type { Warning } from '../../contract/result.ts';
+import { planKey } from '../../core/repository/object-keys.ts';
+import { parsePieceKey, type Piece, sidecarKey } from '../../core/repository/piece.ts';
+import { putSealed, readOwn } from '../../io/repository/sealed-object.ts';
+import { putAside, readDamage } from '../stored/damage.ts';
+import { promisedHashes } from '../stored/promised-hashes.ts';
+import { isSoundAtAGlance } from '../stored/sidecar.ts';
+import type { PieceShelf } from './piece-store.ts';
+import { namedKeys, storedAgain } from './stored-again.ts';
+
+export type HealingWork = {
+  fence: Fence;
+  stored: readonly Piece[];
+  /** The newest backup of this history. */
+  before: Manifest | undefined;
+};
+
+/**
+ * Puts aside what is known to be damaged, or is seen to be, so that its bytes are stored again from the data directory.
+ * Gives the pieces that are left, and what was decided. Twice: the first decision stands.
+ */
+export async function putDamagedAside(shelf: PieceShelf, work: HealingWork): Promise<{ sound: Piece[]; healing: Healing }> {
+  const { repository, database, runId } = shelf;
+  const key = healingKey(shelf);
+  await putSealed(repository, key, { schema: healingSchema, value: await decide(shelf, work) });
+  const healing = await readOwn(repository, key, healingSchema);
+  const [damaged, lost] = [new Set(healing.damaged), new Set(healing.lost)];
+  for (const piece of work.stored) {
+    if (!damaged.has(piece.key)) continue;
+    await putAside(repository, piece.key, runId);
+    await putAside(repository, sidecarKey(database, piece), runId);
+  }
+  const sound = work.stored.filter(({ key: stored }) => !damaged.has(stored) && !lost.has(stored));
+  return { sound, healing };
+}
+
+/** Fails: missing-object. */
+export function readHealing(shelf: Pick<PieceShelf, 'repository' | 'database' | 'runId'>): Promise<Healing> {
+  return readOwn(shelf.repository, healingKey(shelf), healingSchema);
+}
+
+/** What the result says of it. */
+export function healingWarnings({ damaged, missing, lost }: Healing): Warning[] {
+  const again = [...damaged, ...missing];
+  const warnings = again.length > 0 ? [storedAgain(again)] : [];
+  if (lost.length === 0) return warnings;
+  const message = `${namedKeys(lost)} can’t be stored again: the data directory no longer has the bytes`;
+  return [...warnings, { code: 'damaged-object', message }];
+}
+
+async function decide(shelf: PieceShelf, { fence, stored, before }: HealingWork): Promise<Healing> {
+  const { repository, database } = shelf;
+  const presentBytes = new Map<number, number>(fence.segments.map(({ segment, endBytes }) => [segment, endBytes]));
+  const known = new Set((await readDamage(repository, database)).map(({ key }) => key));
+  const newest = newestPiece(stored);
+  if (newest !== undefined && !(await isSoundAtAGlance(shelf, newest))) known.add(newest.key);
+  const bad = stored.filter((piece) => known.has(piece.key));
+  const isPresent = (piece: Piece): boolean => (presentBytes.get(piece.segment) ?? 0) >= piece.endBytes;
+  const listed = new Set(stored.map(({ key }) => key));
+  const promised = [...promisedHashes(before).keys()].filter((key) => !listed.has(key));
+  const missing = promised.filter((key) => presentBytes.has(parsePieceKey(key)?.segment ?? -1));
+  return {
+    format: 1,
+    damaged: bad.filter(isPresent).map(({ key }) => key),
+    missing,
+    lost: bad.filter((piece) => !isPresent(piece)).map(({ key }) => key),
+  };
+}
+
+function newestPiece(stored: readonly Piece[]): Piece | undefined {
+  return stored.reduce<Piece | undefined>((newest, piece) => (newest === undefined || isLater(piece, newest) ? piece : newest), undefined);
+}
+
+const isLater = (one: Piece, other: Piece): boolean =>
+  one.segment - other.segment > 0 || (one.segment === other.segment && one.endBytes > other.endBytes);
+
+const healingKey = ({ database, runId }: Pick<PieceShelf, 'database' | 'runId'>): string => planKey(database, runId, 'healing');

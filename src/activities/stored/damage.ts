@@ -1,0 +1,46 @@
+import { type Damage, damageSchema } from '../../config/repository-json/damage.ts';
+import { isUnreadable } from '../../core/errors/object-damage.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { damagePrefix, trashKey } from '../../core/repository/object-keys.ts';
+import type { Repository } from '../../io/repository/repository.ts';
+import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
+
+/** Remembers that an object is damaged. Twice, for one run: the first record stands. */
+export async function recordDamage(repository: Repository, database: string, damage: Omit<Damage, 'format'>): Promise<void> {
+  await putSealed(repository, damageKey(database, damage.runId), { schema: damageSchema, value: { format: 1, ...damage } });
+}
+
+/** What is known to be damaged and was not stored again yet. */
+export async function readDamage(repository: Repository, database: string): Promise<Damage[]> {
+  const found: Damage[] = [];
+  for await (const { key } of repository.list(damagePrefix(database))) {
+    const damage = await readSealed(repository, key, damageSchema).catch(unreadableIsNone);
+    if (damage !== undefined) found.push(damage);
+  }
+  return found;
+}
+
+/** A record that can't be read names nothing; a foreign file is none. */
+function unreadableIsNone(error: unknown): undefined {
+  if (error instanceof RstowError && isUnreadable(error.code)) return undefined;
+  throw error;
+}
+
+/** Puts the record aside with what it named. Twice: no-op. */
+export async function closeDamage(repository: Repository, database: string, closing: { damage: Damage; runId: string }): Promise<void> {
+  const key = damageKey(database, closing.damage.runId);
+  await repository.move(key, trashKey(closing.runId, key));
+}
+
+/** Moves an object out of the way; it is never deleted. Twice: no-op, though another object has its name by now. */
+export async function putAside(repository: Repository, key: string, runId: string): Promise<void> {
+  const aside = trashKey(runId, key);
+  if (!(await exists(repository, aside))) await repository.move(key, aside);
+}
+
+async function exists(repository: Repository, wanted: string): Promise<boolean> {
+  for await (const { key } of repository.list(wanted)) if (key === wanted) return true;
+  return false;
+}
+
+const damageKey = (database: string, runId: string): string => `${damagePrefix(database)}${runId}.json`;

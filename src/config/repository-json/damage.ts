@@ -1,0 +1,13 @@
+import { z } from 'zod';
+
+/** `facts/damage/<runId>.json`: an object that a check found damaged, until a backup has stored it again. */
+export const damageSchema = z.object({
+  format: z.literal(1),
+  key: z.string().min(1),
+  /** The backup that was checked. */
+  label: z.string(),
+  runId: z.string(),
+  atMs: z.int(),
+});
+
+export type Damage = z.infer<typeof damageSchema>;

@@ -1,0 +1,127 @@
+import { makeWalOffset, positionBytesOf, segmentOf, type WalOffset } from '../wal/wal-offset.ts';
+import type { Extent } from '../wal/wal-range.ts';
+import type { ReplayIndex, ReplayInstance } from './replay-index.ts';
+
+/** An instance as a server lists it: the offset is where its last record begins. */
+export type ShownInstance = { id: string; lastWalOffset: WalOffset };
+
+export type ShownMachine = { machine: string; version: number };
+
+/** How many differ in one way, and the first of their names. */
+export type Differing = { count: number; first: string[] };
+
+/** What was written behind a backup's end by the time that the server was asked. */
+export type WrittenSince = {
+  created: ReadonlySet<string>;
+  deleted: ReadonlySet<string>;
+  machines: ReadonlySet<string>;
+  /** How far each segment's whole records reached then. */
+  ends: ReadonlyMap<number, number>;
+};
+
+/** How the state that a log gives differs from the one that its server shows, writes behind the log's end aside. */
+export type ServerComparison = {
+  /** `counts`: too many instances to list them all at each backup. */
+  kind: 'instances' | 'counts';
+  /** The instances that the server shows. */
+  shown: number;
+  /** Machines and instances that the server shows and the log lacks. */
+  lacking: Differing;
+  /** Instances whose last change the log lacks. */
+  outdated: Differing;
+  /** Machines and instances that the log holds and the server does not show. */
+  unshown: Differing;
+};
+
+const NAMED_MAX = 3;
+const NAME_CHARACTERS_MAX = 60;
+
+const noneDiffering = (): Differing => ({ count: 0, first: [] });
+
+/** Counts them all and keeps the first names; a long one is cut. */
+export function differingOf(names: Iterable<string>): Differing {
+  const differing = noneDiffering();
+  for (const name of names) addDiffering(differing, name);
+  return differing;
+}
+
+export function bothDiffering(one: Differing, other: Differing): Differing {
+  return { count: one.count + other.count, first: [...one.first, ...other.first].slice(0, NAMED_MAX) };
+}
+
+function addDiffering(differing: Differing, name: string): void {
+  differing.count += 1;
+  if (differing.first.length >= NAMED_MAX) return;
+  differing.first.push(name.length > NAME_CHARACTERS_MAX ? `${name.slice(0, NAME_CHARACTERS_MAX)}…` : name);
+}
+
+export const machineName = ({ machine, version }: ShownMachine): string => `${machine} version ${version}`;
+
+/** Whether a backup of this log lacks something that its server has. */
+export function lacksState({ lacking, outdated }: Pick<ServerComparison, 'lacking' | 'outdated'>): boolean {
+  return lacking.count > 0 || outdated.count > 0;
+}
+
+export type InstanceComparison = {
+  /** Takes what the server lists, in any order; an instance may come twice, for pages shift under writes. */
+  offer(shown: ShownInstance): void;
+  /** What the log holds and nobody offered. */
+  notOffered(): Iterable<string>;
+  /** What the log lacks. A change that stands behind the log's end is excused, where a record stands there. */
+  found(since: WrittenSince): Pick<ServerComparison, 'lacking' | 'outdated'>;
+};
+
+/** Compares a replay up to these extents with what a server lists. */
+export function createInstanceComparison(index: ReplayIndex, extents: readonly Extent[]): InstanceComparison {
+  const ends = new Map<number, number>(extents.map(({ segment, endBytes }) => [segment, endBytes]));
+  const offered = new Set<string>();
+  const behind: ShownInstance[] = [];
+  const differing = { lacking: noneDiffering(), outdated: noneDiffering() };
+
+  const judge = ({ id, lastWalOffset }: ShownInstance): void => {
+    const replayed = index.instance(id);
+    if (replayed === undefined || replayed.deleted) addDiffering(differing.lacking, id);
+    else if (lastOffset(replayed) < lastWalOffset) addDiffering(differing.outdated, id);
+  };
+  return {
+    offer(shown) {
+      if (offered.has(shown.id)) return;
+      offered.add(shown.id);
+      if (isWithin(ends, shown.lastWalOffset)) judge(shown);
+      else behind.push(shown);
+    },
+    *notOffered() {
+      for (const { id, deleted } of index.instances()) if (!deleted && !offered.has(id)) yield id;
+    },
+    found(since) {
+      for (const shown of behind.splice(0)) if (!isWithin(since.ends, shown.lastWalOffset)) judge(shown);
+      return differing;
+    },
+  };
+}
+
+function isWithin(ends: ReadonlyMap<number, number>, offset: WalOffset): boolean {
+  return positionBytesOf(offset) < (ends.get(segmentOf(offset)) ?? 0);
+}
+
+/** Of the record that a replay took last for this instance. */
+function lastOffset({ last }: ReplayInstance): bigint {
+  return last === undefined ? 0n : makeWalOffset(last.segment, last.startBytes);
+}
+
+/** The machines that the server lists and neither the log has nor somebody has put since. */
+export function lackingMachines(index: ReplayIndex, shown: readonly ShownMachine[], since: WrittenSince): ShownMachine[] {
+  const known = new Set([...index.machines()].map(({ name, version }) => machineName({ machine: name, version })));
+  return shown.filter((machine) => !known.has(machineName(machine)) && !since.machines.has(machineName(machine)));
+}
+
+/** The machines that the log holds and the server does not list: none can be deleted. */
+export function unshownMachines(index: ReplayIndex, shown: readonly ShownMachine[]): string[] {
+  const listed = new Set(shown.map(machineName));
+  return [...index.machines()].map(({ name, version }) => machineName({ machine: name, version })).filter((name) => !listed.has(name));
+}
+
+/** Whether so many instances can be what this log gives, with some of the later writes or all of them. */
+export function fitsCount(shown: number, replayed: number, { created, deleted }: WrittenSince): boolean {
+  return shown >= replayed - deleted.size && shown <= replayed + created.size;
+}

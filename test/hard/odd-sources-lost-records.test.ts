@@ -1,0 +1,87 @@
+import { rm, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { chooseTestPoint } from '../../src/activities/recovery-test/test-point.ts';
+import { createInstance, deleteInstance } from '../../src/io/rstmdb/instances.ts';
+import { putMachine } from '../../src/io/rstmdb/machines.ts';
+import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
+import { backUp, directDeps, directRun, verifyByReplay } from '../support/direct-backup.ts';
+import { ORDER_MACHINE } from '../support/load-writers.ts';
+import { oddSource, withClient, writeOrders } from '../support/odd-source.ts';
+import { recordEnds } from '../support/wal-writer.ts';
+
+const segmentPath = ({ walDir }: DatabaseStack, segment: number): string => join(walDir, `${segment.toString(16).padStart(16, '0')}.wal`);
+
+/** One record a segment: the machine is in the second, order-0 in the third, order-1 in the fourth, its event in the fifth. */
+async function manySegments(): Promise<DatabaseStack> {
+  const stack = await oddSource({ segmentSizeMb: 0 });
+  await writeOrders(stack.address, 6);
+  return stack;
+}
+
+/** Five of them fill a segment of 1 MB. */
+async function writeLarge({ address }: DatabaseStack, prefix: string, count: number): Promise<void> {
+  await withClient(address, async (client) => {
+    await putMachine(client, ORDER_MACHINE);
+    const ctxText = JSON.stringify({ text: 'x'.repeat(200_000) });
+    for (let serial = 0; serial < count; serial += 1)
+      await createInstance(client, { id: `${prefix}-${serial}`, machine: 'order', version: 1, ctxText });
+  });
+}
+
+describe('a log that lacks what the running server shows', () => {
+  it.each([
+    { what: 'an order', segment: 3, lacks: 'lacks 1 (order-0), of the 6 instances' },
+    { what: 'an order’s last change', segment: 5, lacks: 'lacks the last change of 1 (order-1), of the 6 instances' },
+    { what: 'the machine', segment: 2, lacks: 'lacks 1 (order version 1), of the 6 instances' },
+  ])('is told with its name: $what was in a segment that somebody emptied', async ({ segment, lacks }) => {
+    const stack = await manySegments();
+    await truncate(segmentPath(stack, segment), 0);
+    const manifest = await backUp(stack);
+    expect(manifest.restorable).toBe('no');
+    expect(manifest.warnings).toMatchObject([{ code: 'state-lacking', message: expect.stringContaining(lacks) as string }]);
+    // Whoever comes later is told the same.
+    expect((await verifyByReplay(stack, manifest)).warnings).toEqual(manifest.warnings);
+    const test = directRun(directDeps(stack))(chooseTestPoint, { database: DATABASE, backup: manifest.label, seed: 1 });
+    await expect(test).rejects.toMatchObject({ code: 'wal-gap', message: expect.stringContaining(lacks) as string });
+  });
+
+  it('is told where a segment was cut at the end of a record, and the backup before it is named', async () => {
+    const stack = await oddSource({ segmentSizeMb: 1 });
+    await writeLarge(stack, 'stored', 12);
+    const { label } = await backUp(stack);
+    await writeLarge(stack, 'new', 12);
+    const middle = segmentPath(stack, 4);
+    const ends = await recordEnds(middle);
+    await truncate(middle, ends.at(-3) ?? 0);
+    const manifest = await backUp(stack);
+    expect(manifest).toMatchObject({ restorable: 'no', instances: 22 });
+    expect(manifest.warnings[0]?.message).toMatch(/lacks 2 \(new-[0-9]+, new-[0-9]+\), of the 24 instances/);
+    const test = directRun(directDeps(stack))(chooseTestPoint, { database: DATABASE, backup: 'latest', seed: 1 });
+    await expect(test).rejects.toMatchObject({ message: expect.stringContaining(`can be restored is ${label}`) as string });
+  });
+
+  it('is told where a segment had grown since it was stored, and went', async () => {
+    const stack = await oddSource({ segmentSizeMb: 1 });
+    await writeLarge(stack, 'stored', 2);
+    await backUp(stack);
+    await writeLarge(stack, 'new', 8);
+    await rm(segmentPath(stack, 1));
+    const manifest = await backUp(stack);
+    expect(manifest.restorable).toBe('no');
+    expect(manifest.warnings[0]?.message).toMatch(/lacks 3 \(new-[0-9], new-[0-9], new-[0-9]\), of the 10 instances/);
+  });
+});
+
+it('what is written, changed and deleted while a backup is made is no fault of the log', async () => {
+  const stack = await manySegments();
+  const afterPin = (): Promise<void> =>
+    withClient(stack.address, async (client) => {
+      await writeOrders(stack.address, 4, 'meanwhile');
+      await deleteInstance(client, 'order-2');
+      await deleteInstance(client, 'meanwhile-0');
+      await client.request('APPLY_EVENT', '{"instance_id":"order-4","event":"PAY"}');
+      await putMachine(client, { ...ORDER_MACHINE, version: 2 });
+    });
+  expect(await backUp(stack, { afterPin })).toMatchObject({ restorable: 'from-log', warnings: [], instances: 6 });
+});
