@@ -85,17 +85,21 @@ export async function requireAuthority(deps: ActivityDeps, run: RunPort, of: Rep
   if (deps.config.operators === undefined) return;
   const chain = await run.chain();
   if (chain === undefined) return;
-  const operators = await operatorsOf(deps, chain, of.planHash);
+  const operators = await operatorsOf(deps, chain, of.planHash ?? ANY_PLAN);
   const needed = of.isPreparing === true ? 1 : operatorsNeeded(deps.config, of.database, chain.workflowType);
   if (operators.length >= needed) return;
   const sentence = `run ${chain.workflowId} was signed by ${operators.length} of the ${needed} operators who have to`;
   throw new RstowError('signature-refused', sentence, { details: { operators, needed } });
 }
 
+/** No plan's hash. */
+const ANY_PLAN = 'any';
+
 type Replacing = {
   database: string;
-  planHash: string;
-  /** The step itself replaces nothing yet, so that one operator is enough for it. */
+  /** Undefined for a step that comes before or after the plan itself: whatever was signed for the run counts. */
+  planHash?: string;
+  /** The step itself replaces nothing, so that one operator is enough for it. */
   isPreparing?: boolean;
 };
 
@@ -114,7 +118,9 @@ async function standingOf(deps: ActivityDeps, chain: RunChain, { database, input
 
 async function operatorsOf({ config }: ActivityDeps, { firstRunId, workflowId }: RunChain, planHash: string | null): Promise<string[]> {
   const grants = await readGrants(config.agent.stateDir, firstRunId);
-  const counting = grants.filter((grant) => grant.workflowId === workflowId && [undefined, planHash].includes(grant.planHash));
+  const counting = grants.filter(
+    (grant) => grant.workflowId === workflowId && (planHash === ANY_PLAN || [undefined, planHash].includes(grant.planHash)),
+  );
   const known = counting.map(({ operator }) => operator).filter((operator) => config.operators?.[operator] !== undefined);
   return [...new Set(known)].sort();
 }

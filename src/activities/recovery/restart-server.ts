@@ -10,6 +10,7 @@ import { dataDirectoryMutexName } from '../../io/mutex/data-directory-mutex-name
 import { acquireHostMutex } from '../../io/mutex/host-mutex.ts';
 import { endHolders } from '../../io/service/end-holders.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
+import { requireAuthority } from '../authority/authority.ts';
 import { holdsNewest } from '../catalogue/live-database.ts';
 import { isOnlyTail, scanSegment, surveyData } from '../data/survey-data.ts';
 import { databaseSettings } from '../database-settings.ts';
@@ -26,12 +27,13 @@ export type Restart =
 /**
  * Starts the server on the data in place, where they are a whole log that continues the newest backup: then nothing is
  * lost. A server that hangs is ended first; an incomplete record at the log's end, which was never acknowledged, is cut.
- * Fails: owner-outdated, cancelled, temporal-unreachable, repository-unavailable. Twice: a server that runs is left alone.
+ * Fails: owner-outdated, cancelled, temporal-unreachable, repository-unavailable, signature-refused. Twice: a server that runs is left alone.
  */
 export const restartServer =
   (deps: ActivityDeps) =>
   async ({ database }: { database: string }, run: RunPort): Promise<Restart> => {
     const settings = databaseSettings(deps.config, database);
+    await requireAuthority(deps, run, { database, isPreparing: true });
     await run.checkOpen();
     await requireOwner(deps, database);
     let found: DataSummary | null = null;

@@ -1,5 +1,6 @@
 import type { Warning } from '../../contract/result.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
+import { requireAuthority } from '../authority/authority.ts';
 import type { RunPort } from '../run-port.ts';
 import { claimEverywhere, requireOwner } from './ownership.ts';
 
@@ -13,6 +14,7 @@ export type FollowHistoryInput = { database: string; timeline: string };
 export const noteHistory =
   (deps: ActivityDeps) =>
   async ({ database, timeline }: FollowHistoryInput, run: RunPort): Promise<void> => {
+    await requireAuthority(deps, run, { database, isPreparing: true });
     await run.checkOpen();
     await followHistory(deps, database, timeline);
   };

@@ -140,6 +140,13 @@ it.each<[string, () => Signature | undefined, RegExp]>([
   await expect(swapOf()).rejects.toMatchObject({ code: 'signature-refused' });
 });
 
+it('lets a step that is of no plan go on for whatever was signed for its run, and for nothing else', async () => {
+  const step = (): Promise<void> => requireAuthority(deps, runOf(chain), { database: DATABASE, isPreparing: true });
+  await expect(step()).rejects.toMatchObject({ code: 'signature-refused' });
+  await approve(ann.sign(approvalOf(chain), Date.now()));
+  await step();
+});
+
 it('wants two operators where the policy wants another person, and counts keys, not names', async () => {
   wantTwo();
   expect(await start(ann.sign(startOf(chain), Date.now()))).toMatchObject({ operatorsNeeded: 2, operators: ['ann'] });
