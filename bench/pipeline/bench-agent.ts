@@ -1,3 +1,4 @@
+import { createRunningBackups } from '../../src/activities/backup/running-backups.ts';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
@@ -32,6 +33,7 @@ export function benchDeps(folder: { dataDir: string; repositoryDir: string; stat
     },
     backupWatch: { schedule: async () => undefined, lastEnded: async () => undefined },
     seenOwners: createSeenOwners(folder.stateDir),
+    runningBackups: createRunningBackups(),
     searchAttributes: false,
     openRepository: createRepositoryOpener(config),
   };

@@ -2,6 +2,7 @@ import type { AgentConfig } from '../config/agent-config.ts';
 import type { SeenOwners } from '../io/agent-state/seen-owners.ts';
 import type { Repository } from '../io/repository/repository.ts';
 import type { BackupWatch } from './backup-watch.ts';
+import type { RunningBackups } from './backup/running-backups.ts';
 import type { RunRegistry } from './run-registry.ts';
 
 /** Which agent this is: a rebuilt host has the same name and another installation. */
@@ -18,6 +19,7 @@ export type ActivityDeps = {
   backupWatch: BackupWatch;
   /** For when a repository can't be read; @see findOwner. */
   seenOwners: SeenOwners;
+  runningBackups: RunningBackups;
   /** False where the namespace refused rstow's search attributes: workflows then upsert none. */
   searchAttributes: boolean;
   /** Fails: unknown-repository, repository-unavailable, repository-unsupported, format-unsupported. */

@@ -3,6 +3,7 @@ import { AssertionError } from '../core/errors/assert.ts';
 import { boundedText } from '../core/errors/bounded-text.ts';
 import { errorRow } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
+import { systemFailure } from '../io/process/system-failure.ts';
 
 /**
  * The one place where our errors become Temporal failures: code as `type`, details as `details`. What is
@@ -12,7 +13,7 @@ export function activityFailure(error: unknown): ApplicationFailure {
   if (error instanceof ApplicationFailure) return error;
   if (error instanceof RstowError) return failureOf(error);
   if (error instanceof AssertionError) return failureOf(new RstowError('bug', error.message, { cause: error }));
-  return failureOf(new RstowError('failed', sentenceOf(error), { cause: error }));
+  return failureOf(systemFailure(error) ?? new RstowError('failed', sentenceOf(error), { cause: error }));
 }
 
 function failureOf(error: RstowError): ApplicationFailure {

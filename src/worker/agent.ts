@@ -1,3 +1,4 @@
+import { createRunningBackups } from '../activities/backup/running-backups.ts';
 import type { ActivityDeps, AgentIdentity } from '../activities/activity-deps.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { createSeenOwners } from '../io/agent-state/seen-owners.ts';
@@ -106,6 +107,7 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
     temporal: { clusterId: temporal.clusterId, namespace: temporal.namespace },
     runs,
     seenOwners: createSeenOwners(config.agent.stateDir),
+    runningBackups: createRunningBackups(),
     searchAttributes,
     backupWatch: createBackupWatch(temporal, searchAttributes),
     openRepository: createRepositoryOpener(config),
@@ -118,7 +120,7 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
   });
   const workers = await startAgentWorkers({ temporal, deps, workflowBundlePath: options.workflowBundlePath });
   const ownership = startOwnershipWatch({ deps, workers, logger, signal: ended });
-  const housekeeping = startHousekeeping({ config, runs, logger, signal: ended });
+  const housekeeping = startHousekeeping({ config, runningBackups: deps.runningBackups, runs, logger, signal: ended });
   try {
     await Promise.race([ownership.firstPass, workers.failed]);
     logger.info({ agent: identity.name, installationId: identity.installationId }, 'ready');

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import type { AgentConfig } from '../config/agent-config.ts';
+import type { RunningBackups } from '../activities/backup/running-backups.ts';
 import { serviceLogFile } from '../io/service/process-service.ts';
 import { boundLog } from '../io/service/service-log.ts';
 import type { Logger } from './agent-logger.ts';
 import { clearGrants } from '../io/agent-state/grants.ts';
-import { clearPins, clearRestores, clearScratch } from './leftovers.ts';
+import { clearPins, clearRestores, clearScratch, closeEndedRuns } from './leftovers.ts';
 import { type RepeatingTask, startTaskForEach } from './repeating-task.ts';
 import type { AgentRunRegistry } from './run-registry.ts';
 
@@ -12,7 +13,13 @@ const INTERVAL_MS = 60_000;
 /** Longer than any run waits for an approval. */
 const GRANTS_KEPT_MS = 400 * 86_400_000;
 
-export type Housekeeping = { config: AgentConfig; runs: AgentRunRegistry; logger: Logger; signal: AbortSignal };
+export type Housekeeping = {
+  config: AgentConfig;
+  runningBackups: RunningBackups;
+  runs: AgentRunRegistry;
+  logger: Logger;
+  signal: AbortSignal;
+};
 
 type Chore = { what: string; run: () => Promise<void> };
 
@@ -20,9 +27,10 @@ type Chore = { what: string; run: () => Promise<void> };
  * Clears what runs left that were killed before they could, and bounds logs: a chore that fails or hangs keeps no other from
  * being done.
  */
-export function startHousekeeping({ config, runs, logger, signal }: Housekeeping): RepeatingTask {
+export function startHousekeeping({ config, runningBackups, runs, logger, signal }: Housekeeping): RepeatingTask {
   const chores: Chore[] = [
     { what: 'clearing old grants', run: () => clearGrants(config.agent.stateDir, new Date(Date.now() - GRANTS_KEPT_MS)) },
+    { what: 'closing the segments of ended runs', run: () => closeEndedRuns(runningBackups, runs) },
     { what: 'clearing scratch folders', run: () => clearScratch(config, runs) },
     ...Object.values(config.databases).flatMap((settings) => [
       { what: `clearing pins in ${settings.dataDir}`, run: () => clearPins(settings.dataDir, runs) },

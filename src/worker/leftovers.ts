@@ -1,5 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { closeOpened, type RunningBackups } from '../activities/backup/running-backups.ts';
 import { endScratchServers } from '../activities/server/scratch-server.ts';
 import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';
 import { removeScratch } from '../io/agent-state/scratch.ts';
@@ -17,6 +18,13 @@ type Runs = Pick<AgentRunRegistry, 'runState'>;
 
 /** A run that Temporal doesn't know may have begun a moment ago; after this time it was forgotten, so it has ended. */
 const FORGOTTEN_AFTER_MS = 3_600_000;
+
+/** Closes the descriptors that stood for pins of runs which were terminated. Twice: no-op. */
+export async function closeEndedRuns(backups: RunningBackups, runs: Runs): Promise<void> {
+  for (const runId of [...backups.opened.keys()]) {
+    if ((await runs.runState(runId)) === 'closed') await closeOpened(backups, runId);
+  }
+}
 
 /** Unpins what closed runs left: their segments would never be freed. Twice: no-op. */
 export async function clearPins(dataDir: string, runs: Runs): Promise<void> {

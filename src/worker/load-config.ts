@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { normalize, relative, sep } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import { type AgentConfig, agentConfigSchema } from '../config/agent-config.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
@@ -20,8 +21,8 @@ export function parseConfig(file: string, text: string): AgentConfig {
   if (document.contents === null) throw new RstowError('invalid-config', `${file} is empty`, { details: { file } });
   const parsed = agentConfigSchema.safeParse(document.toJS());
   if (!parsed.success) throw configError(source, configFaults(source, parsed.error));
-  const misnamed = repositoryFaults(parsed.data);
-  if (misnamed.length > 0) throw configError(source, misnamed);
+  const faults = [...repositoryFaults(parsed.data), ...placeFaults(parsed.data)];
+  if (faults.length > 0) throw configError(source, faults);
   return parsed.data;
 }
 
@@ -54,4 +55,19 @@ function repositoryFaults(config: AgentConfig): ConfigFault[] {
         what: `names the repository "${name}", which "repositories" does not have${meant(name, known)}`,
       })),
   );
+}
+
+/** A repository in a data directory is replaced with it, and a data directory in a repository is no object of it. */
+function placeFaults({ repositories, databases }: AgentConfig): ConfigFault[] {
+  const dataDirs = Object.values(databases).map(({ dataDir }) => dataDir);
+  return Object.entries(repositories).flatMap(([name, { path }]) => {
+    const dataDir = dataDirs.find((other) => isWithin(path, other) || isWithin(other, path));
+    if (dataDir === undefined) return [];
+    return [{ path: ['repositories', name, 'path'], what: `must lie outside of the data directory ${dataDir}, and not around it` }];
+  });
+}
+
+function isWithin(path: string, folder: string): boolean {
+  const rest = relative(normalize(folder), normalize(path));
+  return rest === '' || (rest !== '..' && !rest.startsWith(`..${sep}`));
 }

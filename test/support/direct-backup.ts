@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { ActivityBody } from '../../src/activities/activity.ts';
 import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
+import { createRunningBackups } from '../../src/activities/backup/running-backups.ts';
 import { storeAttachments } from '../../src/activities/backup/attachments.ts';
 import { noteHistory } from '../../src/activities/stored/history-in-use.ts';
 import { readManifest } from '../../src/activities/stored/backups.ts';
@@ -51,6 +52,7 @@ export function directDeps(stack: DatabaseStack): ActivityDeps {
     runs: { checkOpen: async () => Promise.resolve(), isOpen: unused, chainOf: unused, lockHolder: unused, terminate: unused },
     backupWatch: { schedule: async () => undefined, lastEnded: async () => undefined },
     seenOwners: createSeenOwners(stack.config.agent.stateDir),
+    runningBackups: createRunningBackups(),
     searchAttributes: false,
     openRepository: createRepositoryOpener(stack.config),
   };

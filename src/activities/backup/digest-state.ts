@@ -67,7 +67,7 @@ type Backup = { input: DigestStateInput; fence: Fence; extents: readonly Extent[
 async function replay(deps: ActivityDeps, backup: Backup): Promise<{ replayed: Replayed; warnings: Warning[] }> {
   const { input, fence, extents, run } = backup;
   const file = await checkpointFile(deps, input.database, fence.timeline);
-  const passed = takeReplay(file, run.runId)?.upTo(extents);
+  const passed = takeReplay(deps.runningBackups, file, run.runId)?.upTo(extents);
   const checkpoint = passed === undefined ? fitting(await readCheckpoint(file), extents) : undefined;
   const absent: AbsentSegments = { database: input.database, repository: input.repository, fence, extents };
   // What is replayed already needs none of its bytes again.
@@ -76,7 +76,7 @@ async function replay(deps: ActivityDeps, backup: Backup): Promise<{ replayed: R
     const id = { dataDir: databaseSettings(deps.config, input.database).dataDir, timeline: fence.timeline, runId: run.runId };
     const source = {
       extents,
-      pathOf: (segment: Extent['segment']): string => staged?.get(segment) ?? pinnedPath(id, fence.pin, segment),
+      pathOf: (segment: Extent['segment']): string => staged?.get(segment) ?? pinnedPath(deps, { ...id, pin: fence.pin }, segment),
       damageCode: 'source-damaged' as const,
     };
     const log = passed ?? (await readLog(source, run, checkpoint));
@@ -113,7 +113,7 @@ function compare(deps: ActivityDeps, { input, fence, extents, run }: Backup, { i
   const { server, dataDir } = databaseSettings(deps.config, input.database);
   const id = { dataDir, timeline: fence.timeline, runId: run.runId };
   const readSince = async (): ReturnType<typeof writtenSince> => {
-    const pinned = new Map(fence.segments.map(({ segment }) => [segment, pinnedPath(id, fence.pin, segment)]));
+    const pinned = new Map(fence.segments.map(({ segment }) => [segment, pinnedPath(deps, { ...id, pin: fence.pin }, segment)]));
     return writtenSince({ walDir: join(dataDir, 'wal'), extents, pinned, signal: run.signal });
   };
   const log = { index, extents, mustList: extents.length > fence.segments.length, writtenSince: readSince };

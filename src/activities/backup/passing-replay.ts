@@ -5,6 +5,7 @@ import type { SegmentId } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
 import type { CheckpointFile } from '../../io/agent-state/digest-checkpoint.ts';
 import type { LogReplay } from '../state/replay-segments.ts';
+import type { KeptReplay, RunningBackups } from './running-backups.ts';
 
 /**
  * A replay of the records that a backup stores, while they pass, so that its digest needs no second reading of the
@@ -38,18 +39,14 @@ export function createPassingReplay(from?: Checkpoint): PassingReplay {
   };
 }
 
-type KeptReplay = { file: CheckpointFile; runId: string; replay: PassingReplay };
-
-/** Of each database's present backup, from its storing to its digest. They die with the agent: then the log is read. */
-const keptByDatabase = new Map<string, KeptReplay>();
-
-export function keepReplay(kept: KeptReplay): void {
-  keptByDatabase.set(kept.file.database, kept);
+/** Of each database's present backup, from its storing to its digest. Where the agent dies in between, the log is read. */
+export function keepReplay({ replays }: RunningBackups, kept: KeptReplay): void {
+  replays.set(kept.file.database, kept);
 }
 
 /** Gives away the run's replay of this very wal/ folder: settling changes it, so it serves once. */
-export function takeReplay(file: CheckpointFile, runId: string): PassingReplay | undefined {
-  const kept = keptByDatabase.get(file.database);
-  keptByDatabase.delete(file.database);
+export function takeReplay({ replays }: RunningBackups, file: CheckpointFile, runId: string): PassingReplay | undefined {
+  const kept = replays.get(file.database);
+  replays.delete(file.database);
   return kept?.runId === runId && kept.file.binding.walInode === file.binding.walInode ? kept.replay : undefined;
 }

@@ -11,12 +11,10 @@ import { putSealed, readOwn } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
+import { closeOpened, type RunningBackups } from './running-backups.ts';
 
 export type PinInput = { database: string; repository: string; timeline: string };
 export type PinResult = { fenceKey: string; pin: PinKind; segments: number; sizeBytes: number };
-
-/** Descriptors that stand for pins where links can't be made: they last as long as this agent. */
-const openedByRun = new Map<string, OpenSegments>();
 
 /**
  * Keeps every segment from compaction, then takes the fence: the sizes of all segment files. Every record that was
@@ -28,7 +26,7 @@ export const pinWal =
   async ({ database, repository: name, timeline }: PinInput, run: RunPort): Promise<PinResult> => {
     const repository = await deps.openRepository(name);
     const { dataDir } = databaseSettings(deps.config, database);
-    const fence = await takeFence({ dataDir, timeline, runId: run.runId });
+    const fence = await takeFence(deps, { dataDir, timeline, runId: run.runId });
     const fenceKey = planKey(database, run.runId, 'fence');
     await putSealed(repository, fenceKey, { schema: fenceSchema, value: fence });
     const first = await readOwn(repository, fenceKey, fenceSchema);
@@ -42,15 +40,14 @@ export const unpinWal =
   async ({ database, timeline }: Pick<PinInput, 'database' | 'timeline'>, run: RunPort): Promise<void> => {
     const { dataDir } = databaseSettings(deps.config, database);
     await unpinSegments({ dataDir, timeline, runId: run.runId });
-    await openedByRun.get(run.runId)?.[Symbol.asyncDispose]();
-    openedByRun.delete(run.runId);
+    await closeOpened(deps.runningBackups, run.runId);
   };
 
 /** Where a pinned segment is read. Fails: wal-gap, where compaction took it from a lost descriptor. */
-export function pinnedPath(id: PinId, pin: PinKind, segment: SegmentId): string {
+export function pinnedPath(deps: ActivityDeps, id: PinId & { pin: PinKind }, segment: SegmentId): string {
   const fileName = segmentFileName(segment);
-  if (pin === 'links') return join(runPinFolder(id), fileName);
-  const opened = openedByRun.get(id.runId)?.segments.find((file) => file.segment === segment);
+  if (id.pin === 'links') return join(runPinFolder(id), fileName);
+  const opened = deps.runningBackups.opened.get(id.runId)?.segments.segments.find((file) => file.segment === segment);
   // The kernel opens this path's file anew even when its name is gone.
   if (opened !== undefined) return `/proc/self/fd/${opened.handle.fd}`;
   const path = join(id.dataDir, 'wal', fileName);
@@ -65,16 +62,19 @@ export async function readFence(deps: ActivityDeps, repositoryName: string, fenc
   return readOwn(await deps.openRepository(repositoryName), fenceKey, fenceSchema);
 }
 
-async function takeFence(id: PinId): Promise<Fence> {
+async function takeFence(deps: ActivityDeps, id: PinId): Promise<Fence> {
   const pinned = await pinSegments(id);
-  const files = pinned.kind === 'links' ? pinned.segments : await openOnce(id);
+  const files = pinned.kind === 'links' ? pinned.segments : await openOnce(deps.runningBackups, id);
   const segments = files.map(({ segment, sizeBytes }) => ({ segment, endBytes: sizeBytes }));
   return { format: 1, timeline: id.timeline, pin: pinned.kind, segments };
 }
 
-async function openOnce(id: PinId): Promise<OpenSegments['segments']> {
-  const opened = openedByRun.get(id.runId) ?? (await openSegments(join(id.dataDir, 'wal')));
-  if (opened === undefined) throw new RstowError('data-directory-missing', `${id.dataDir}/wal does not exist`);
-  openedByRun.set(id.runId, opened);
-  return opened.segments;
+async function openOnce(backups: RunningBackups, id: PinId): Promise<OpenSegments['segments']> {
+  const { dataDir, runId } = id;
+  // One backup at a time: whoever else has this directory open was terminated, and nobody unpins for it.
+  for (const [other, kept] of backups.opened) if (other !== runId && kept.dataDir === dataDir) await closeOpened(backups, other);
+  const segments = backups.opened.get(runId)?.segments ?? (await openSegments(join(dataDir, 'wal')));
+  if (segments === undefined) throw new RstowError('data-directory-missing', `${dataDir}/wal does not exist`);
+  backups.opened.set(runId, { dataDir, segments });
+  return segments.segments;
 }

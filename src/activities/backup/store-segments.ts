@@ -62,7 +62,7 @@ export const storeSegments =
       value.segments.push({ segment: extent.segment, endBytes: result.endBytes });
       value.warnings.push(...result.warnings);
     }
-    keepReplay({ file, runId: run.runId, replay });
+    keepReplay(deps.runningBackups, { file, runId: run.runId, replay });
     value.segments = [...absentExtents(sound, fence, before), ...value.segments].sort((left, right) => left.segment - right.segment);
     value.warnings.push(...healingWarnings(healing), ...gapWarnings(value.segments.map(({ segment }) => segment)));
     const extentsKey = planKey(database, run.runId, 'extents');
@@ -73,7 +73,7 @@ export const storeSegments =
 function pathsOf(deps: ActivityDeps, of: { database: string; fence: Fence; run: RunPort }): SegmentSource['pathOf'] {
   const { dataDir } = databaseSettings(deps.config, of.database);
   const id = { dataDir, timeline: of.fence.timeline, runId: of.run.runId };
-  return (segment) => pinnedPath(id, of.fence.pin, segment);
+  return (segment) => pinnedPath(deps, { ...id, pin: of.fence.pin }, segment);
 }
 
 type SegmentSource = {

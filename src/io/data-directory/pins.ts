@@ -1,4 +1,4 @@
-import { link, readdir, rm } from 'node:fs/promises';
+import { link, readdir, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { fsyncFolder, makeFolder } from './durable.ts';
@@ -13,11 +13,14 @@ export type Pinned = { kind: 'links'; dir: string; segments: SegmentFile[] } | {
 
 const RUN_PREFIX = 'run-';
 
+/** A server makes no segments as fast as they are linked: after so many passes something else is wrong. */
+const PASSES_MAX = 100;
+
 /**
  * Hard-links every segment into the run's own folder, so that compaction can't take its bytes away.
  * The sizes are read when all are linked: every record acknowledged before the call lies within them.
  * `descriptors`: links can't be made here; use openSegments. Fails: data-directory-missing,
- * data-directory-replaced. Twice: adds the segments that came since.
+ * data-directory-replaced, data-directory-unsupported. Twice: adds the segments that came since.
  */
 export async function pinSegments(id: PinId): Promise<Pinned> {
   const dir = runPinFolder(id);
@@ -35,16 +38,18 @@ export async function linkSegments(walDir: string, pinDir: string): Promise<Segm
   // Without wal/ there is nothing to pin, and no folder to leave behind.
   if ((await listSegments(walDir)) === undefined) throw missingWal(walDir);
   await makeFolder(pinDir);
-  for (;;) {
+  let unpinned: SegmentFile[] = [];
+  for (let pass = 0; pass < PASSES_MAX; pass += 1) {
     const listed = (await listSegments(walDir)) ?? [];
     const pinned = (await listSegments(pinDir)) ?? [];
-    const unpinned = listed.filter((file) => !isPinned(file, pinned));
+    unpinned = listed.filter((file) => !isPinned(file, pinned));
     if (unpinned.length === 0) {
       await fsyncFolder(pinDir);
       return pinned;
     }
     for (const file of unpinned) await linkSegment(file, join(pinDir, file.fileName));
   }
+  throw unpinnable(walDir, unpinned);
 }
 
 /** Removes a run's pins. Twice: no-op. */
@@ -85,7 +90,9 @@ function isPinned(file: SegmentFile, pinned: readonly SegmentFile[]): boolean {
 
 /** Absent: compaction deleted it after it was listed. There already: the next listing compares it. */
 async function linkSegment(file: SegmentFile, target: string): Promise<void> {
-  await orUndefined(link(file.path, target), ['ENOENT', 'EEXIST']);
+  // A symbolic link is followed: a link to it would be another relative path in another folder.
+  const path = await unlessAbsent(realpath(file.path));
+  if (path !== undefined) await orUndefined(link(path, target), ['ENOENT', 'EEXIST']);
 }
 
 async function namesIn(folder: string): Promise<string[]> {
@@ -94,6 +101,12 @@ async function namesIn(folder: string): Promise<string[]> {
 
 function missingWal(walDir: string): RstowError {
   return new RstowError('data-directory-missing', `${walDir} does not exist`, { details: { walDir } });
+}
+
+function unpinnable(walDir: string, unpinned: readonly SegmentFile[]): RstowError {
+  const names = unpinned.map(({ fileName }) => fileName).slice(0, 3);
+  const sentence = `${names.join(', ')} in ${walDir} can’t be pinned: each link to it is gone again`;
+  return new RstowError('data-directory-unsupported', sentence, { details: { walDir, segments: names } });
 }
 
 function replaced(file: SegmentFile, target: string): RstowError {

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { ActivityDeps } from '../../activities/activity-deps.ts';
+import { createRunningBackups } from '../../activities/backup/running-backups.ts';
 import type { BackupWatch } from '../../activities/backup-watch.ts';
 import type { RunRegistry } from '../../activities/run-registry.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
@@ -20,6 +21,7 @@ export async function localDeps(configFile: string = DEFAULT_CONFIG_FILE): Promi
     runs: noRuns,
     backupWatch: noBackupWatch,
     seenOwners: createSeenOwners(config.agent.stateDir),
+    runningBackups: createRunningBackups(),
     searchAttributes: false,
     openRepository: createRepositoryOpener(config),
   };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import type { ActivityDeps } from '../../../src/activities/activity-deps.ts';
+import { createRunningBackups } from '../../../src/activities/backup/running-backups.ts';
 import type { RunPort } from '../../../src/activities/run-port.ts';
 import { createTimeline } from '../../../src/activities/stored/timelines.ts';
 import { agentConfigSchema } from '../../../src/config/agent-config.ts';
@@ -53,7 +54,7 @@ export async function makeScene(repository: Repository = createMemoryRepository(
     await writeFile(path, bytes);
     return path;
   };
-  const deps = { config, openRepository: async () => repository } as unknown as ActivityDeps;
+  const deps = { config, openRepository: async () => repository, runningBackups: createRunningBackups() } as unknown as ActivityDeps;
   return { dataDir, repository, deps, writeSegment };
 }
 

@@ -34,6 +34,15 @@ test('refuses a port that there is none of, wherever an address stands', () => {
   expect(refusal({ 1: 'temporal: { address: "127.0.0.1:0" }' })).toMatch(/address must have a port from 1 to 65535/);
 });
 
+test.each(['/var/lib/rstmdb/backup', '/var/lib/rstmdb', '/var/lib', '/var/lib/other/../rstmdb/wal'])(
+  'refuses a repository in or around a data directory: %s',
+  (path) => {
+    expect(refusal({ 3: `  local: { kind: folder, path: ${path} }` })).toMatch(
+      /line 3: repositories\.local\.path must lie outside of the data directory \/var\/lib\/rstmdb/,
+    );
+  },
+);
+
 test('fills in every default', () => {
   const config = parseConfig('/etc/rstow.yaml', lines.join('\n'));
   expect(config.agent.stateDir).toBe('/var/lib/rstow');

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { guardPinFolder, linkSegments, listPins, pinSegments, unpinSegments } from '../../../../src/io/data-directory/pins.ts';
@@ -72,4 +72,15 @@ it('never builds a path from a run id that leaves its folder', async () => {
   for (const runId of ['..', '../x', 'a/b', '']) {
     await expect(pinSegments({ dataDir, timeline: '0001', runId })).rejects.toThrow('one part of a path');
   }
+});
+
+it('pins the file itself that a relative symbolic link in wal/ leads to', async () => {
+  const dataDir = await dataDirectory();
+  await mkdir(join(dataDir, 'elsewhere'));
+  const path = join(dataDir, 'wal', '0000000000000001.wal');
+  await rename(path, join(dataDir, 'elsewhere', 'old.wal'));
+  await symlink('../elsewhere/old.wal', path);
+  const pinned = await pinSegments({ dataDir, timeline: '0001', runId: 'run' });
+  if (pinned.kind !== 'links') throw new Error('links can be made in a temporary folder');
+  expect(await readFile(pinned.segments[0]?.path ?? '', 'utf8')).toBe('first');
 });
