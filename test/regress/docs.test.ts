@@ -35,6 +35,12 @@ test('docs/workflows.md has the table of failure codes as the code has it', () =
   expect(documented.sort(byCode)).toEqual(actual.sort(byCode));
 });
 
+test('a hint that names a chapter of a page names one that is there', () => {
+  const named = Object.values(errorTable).flatMap(({ hint }) => [...hint.matchAll(/“([^”]+)” in (docs\/\S+\.md)/g)]);
+  expect(named.length).toBeGreaterThan(0);
+  for (const [, heading = '', page = ''] of named) expect(read(page)).toMatch(`\n## ${heading}\n`);
+});
+
 test.each(pages)('every relative link of %s leads to a file and, where it says so, a heading', (page) => {
   const dead = relativeLinks(read(page)).filter((link) => !leadsSomewhere(page, link));
   expect(dead).toEqual([]);
