@@ -2,13 +2,14 @@ import { rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { chooseTestPoint } from '../../src/activities/recovery-test/test-point.ts';
+import type { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { createInstance, deleteInstance } from '../../src/io/rstmdb/instances.ts';
 import { putMachine } from '../../src/io/rstmdb/machines.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import { backUp, directDeps, directRun, verifyByReplay } from '../support/direct-backup.ts';
 import { ORDER_MACHINE } from '../support/load-writers.ts';
 import { oddSource, withClient, writeOrders } from '../support/odd-source.ts';
-import { recordEnds } from '../support/wal-writer.ts';
+import { recordEnds, tearLastRecord } from '../support/wal-writer.ts';
 
 const segmentPath = ({ walDir }: DatabaseStack, segment: number): string => join(walDir, `${segment.toString(16).padStart(16, '0')}.wal`);
 
@@ -84,4 +85,19 @@ it('what is written, changed and deleted while a backup is made is no fault of t
       await putMachine(client, { ...ORDER_MACHINE, version: 2 });
     });
   expect(await backUp(stack, { afterPin })).toMatchObject({ restorable: 'from-log', warnings: [], instances: 6 });
+});
+
+it('a log that was written on behind a torn record is damaged, and what a restart would lose is counted', async () => {
+  const stack = await oddSource();
+  await writeOrders(stack.address, 6);
+  const path = segmentPath(stack, 1);
+  await backUp(stack);
+  await stack.service.stop();
+  const startBytes = await tearLastRecord(path, 9);
+  await stack.startServer();
+  await writeOrders(stack.address, 4, 'later');
+  const failure: unknown = await backUp(stack).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ code: 'source-damaged', details: { positionBytes: startBytes } });
+  expect((failure as RstowError).details['recordsBehind']).toBeGreaterThanOrEqual(5);
+  expect((failure as RstowError).message).toMatch(/lose|refuse/);
 });
