@@ -64,12 +64,6 @@ it('lets no backup look well that failed a check, until a check as deep holds', 
 /** What a restore never reads: it goes on, and gives the very same state. */
 const besides: { what: string; damage: Damage; key: (of: BackupKeys) => string; code: ErrorCode }[] = [
   {
-    what: 'a flipped bit in a sidecar',
-    damage: (repository, of) => repository.flipBit(sidecarKey(DATABASE, pieceOf(newestPiece(of)))),
-    key: (of) => sidecarKey(DATABASE, pieceOf(newestPiece(of))),
-    code: 'damaged-object',
-  },
-  {
     what: 'a flipped bit in the kept machines',
     damage: (repository, of) => repository.flipBit(backupKey(DATABASE, of.third, 'machines.json.zst')),
     key: (of) => backupKey(DATABASE, of.third, 'machines.json.zst'),
@@ -102,6 +96,14 @@ it('makes a missing sidecar anew by reading its piece', async () => {
   await on.files.remove(sidecarKey(DATABASE, pieceOf(newestPiece(on.keys))));
   const verified = await on.scene.temporal.execute<VerifyBackupResult>('verifyBackup', { database: DATABASE, backup: on.keys.third });
   expect(verified).toMatchObject({ outcome: 'done', stateDigest: on.digests[2] });
+});
+
+it('makes a sidecar with a flipped bit anew, says so, and puts the damaged one aside', async () => {
+  const key = sidecarKey(DATABASE, pieceOf(newestPiece(on.keys)));
+  await on.files.flipBit(key);
+  const verified = await on.scene.temporal.execute<VerifyBackupResult>('verifyBackup', { database: DATABASE, backup: on.keys.third });
+  expect(verified).toMatchObject({ outcome: 'warnings', stateDigest: on.digests[2], warnings: [{ code: 'sidecar-remade' }] });
+  expect(verified.warnings[0]?.message).toContain(key);
 });
 
 it('tells bytes behind a piece’s end, and restores the bytes before them', async () => {
@@ -153,7 +155,7 @@ it.each([
 it.each(['verify', 'restore'] as const)('to %s a backup whose manifest is gone names those that are there', async (run) => {
   await on.files.remove(newestManifest(on.keys));
   const failure = await on[run](on.keys.third);
-  expect(failure).toMatchObject({ code: 'backup-not-found', details: { candidates: [on.keys.first, on.keys.second] } });
+  expect(failure).toMatchObject({ code: 'backup-not-found', details: { candidates: [on.keys.second, on.keys.first] } });
 });
 
 describe('a repository whose header', () => {
@@ -215,14 +217,14 @@ describe('the command line', () => {
       damage: (repository, of) => repository.flipBit(newestPiece(of)),
       key: newestPiece,
       code: 'damaged-object',
-      ends: (of) => `; backup ${of.second} does not need it: restore that one`,
+      ends: (of) => `; backup ${of.second} does not need it and can be restored instead`,
     },
     {
       command: 'restore',
       damage: (repository, of) => repository.truncate(newestPiece(of), 0.9),
       key: newestPiece,
       code: 'truncated-object',
-      ends: (of) => `; backup ${of.second} does not need it: restore that one`,
+      ends: (of) => `; backup ${of.second} does not need it and can be restored instead`,
     },
     {
       command: 'restore',

@@ -45,7 +45,7 @@ type Case = {
 const changed: ErrorCode[] = ['damaged-object', 'truncated-object'];
 
 const older = {
-  text: (of: BackupKeys) => `; backup ${of.second} does not need it: restore that one`,
+  text: (of: BackupKeys) => `; backup ${of.second} does not need it and can be restored instead`,
   label: (of: BackupKeys) => of.second,
 };
 const none = { text: () => '; no other backup is complete without it', label: () => null };
@@ -125,12 +125,12 @@ const cases: Case[] = [
   {
     what: 'a manifest cut in the middle',
     damage: (repository, of) => repository.truncate(newestManifest(of), 0.5),
-    ...{ key: newestManifest, code: 'truncated-object', says: /ends in its middle/, proposal: older },
+    ...{ key: newestManifest, code: 'truncated-object', says: /is cut short/, proposal: older },
   },
   {
     what: 'an empty manifest',
     damage: (repository, of) => repository.truncate(newestManifest(of), 0),
-    ...{ key: newestManifest, code: 'truncated-object', says: /ends in its middle/, proposal: older },
+    ...{ key: newestManifest, code: 'truncated-object', says: /is cut short/, proposal: older },
   },
   {
     what: 'a manifest without its seal',
