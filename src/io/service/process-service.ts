@@ -113,7 +113,10 @@ async function stopServer(config: ProcessServiceConfig): Promise<void> {
   await removeServiceRecord(config.stateDir);
 }
 
-/** Whole groups, so that a script that wraps the server ends with it. */
+/**
+ * Whole groups, so that a script that wraps the server ends with it. A stranger's server that comes up meanwhile is not
+ * waited for: somebody's loop may start one after another.
+ */
 async function endProcesses(config: ProcessServiceConfig, signal: NodeJS.Signals, timeoutMs: number): Promise<boolean> {
   const deadlineMs = performance.now() + timeoutMs;
   let running = await processesOf(config);
@@ -122,7 +125,7 @@ async function endProcesses(config: ProcessServiceConfig, signal: NodeJS.Signals
     if (performance.now() >= deadlineMs) return false;
     await sleep(pollMs);
     const living = await Promise.all(running.map(isSameProcessAlive));
-    running = living.includes(true) ? running : await processesOf(config);
+    running = living.includes(true) ? running : await runningProcesses(config);
   }
   return true;
 }

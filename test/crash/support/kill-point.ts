@@ -38,7 +38,7 @@ export const RESTORE_POINTS: readonly KillPoint[] = [
   { name: 'all is staged but not yet marked', isFast: true, reached: (run) => hasSegment(staged(run, 'wal')) && !hasPartial(run) },
   { name: 'the timeline is marked', isFast: true, reached: (run) => existsSync(join(staged(run, 'wal'), 'rstow-timeline.json')) },
   { name: 'the rehearsal is set up', isFast: true, reached: (run) => existsSync(staged(run, 'rehearsal')) },
-  { name: 'the rehearsal server runs', reached: (run) => existsSync(join(staged(run, 'rehearsal'), 'service/service.json')) },
+  { name: 'the rehearsal server runs', reached: (run) => rehearsalServerIsRecorded(run) },
   { name: 'the stop note is written', isFast: true, reached: (run) => phase(run) === 'stopping' },
   { name: 'no server can start', isFast: true, reached: (run) => phase(run) === 'stopping' && isBlocked(run) },
   { name: 'the swap begins', isFast: true, reached: (run) => phase(run) === 'swapping' },
@@ -113,6 +113,12 @@ function isNewInPlace(run: WatchedRun): boolean {
 
 function serverIsRecorded({ stack }: WatchedRun): boolean {
   return existsSync(join(stack.folder, 'service/service.json'));
+}
+
+/** Each attempt has a folder of its own. */
+function rehearsalServerIsRecorded(run: WatchedRun): boolean {
+  const folder = staged(run, 'rehearsal');
+  return names(folder).some((attempt) => existsSync(join(folder, attempt, 'service/service.json')));
 }
 
 function scratch({ stack, runId }: WatchedRun): string {

@@ -79,7 +79,7 @@ describe('a process service', () => {
   async function holdSegment(redirection: '<' | '>>'): Promise<ChildProcess> {
     const segment = join(config.dataDir, 'wal', '0000000000000001.wal');
     await writeFile(segment, 'x');
-    const script = `exec 3${redirection}"$0"; echo ready; exec sleep 60`;
+    const script = `exec 3${redirection}"$0"; echo ready; exec tail -f /dev/null`;
     const holder = spawn('sh', ['-c', script, segment], { stdio: ['ignore', 'pipe', 'ignore'] });
     await once(holder.stdout, 'data');
     return holder;
