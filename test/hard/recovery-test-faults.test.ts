@@ -203,7 +203,7 @@ it('no memory for a server fails as not-enough-memory before anything is fetched
   undo.push(group.remove);
   const tester = await startTester({});
   await group.take(tester.process.pid);
-  await expectFailure(tester, { code: 'not-enough-memory', says: /needs about [0-9]+ bytes of memory/ });
+  await expectFailure(tester, { code: 'not-enough-memory', says: /needs about [0-9.]+ MB of memory/ });
 });
 
 /** Takes the port before the server does: as often as there are files to remove. */

@@ -22,7 +22,7 @@ export class RstowError extends Error {
 
 const DETAIL_LENGTH_MAX = 1_000;
 const ENTRIES_MAX = 100;
-const ENTRY_LENGTH_MAX = 100;
+const ENTRY_LENGTH_MAX = 300;
 
 function boundedDetails(details: ErrorDetails): ErrorDetails {
   return Object.fromEntries(Object.entries(details).map(([name, value]) => [name, boundedDetail(value)]));

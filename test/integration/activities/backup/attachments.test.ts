@@ -44,7 +44,7 @@ it('promises what is stored, where an attempt that died had stored an earlier co
 
 it.each([
   ['is not there', async () => undefined, 'ENOENT'],
-  ['is a folder', () => mkdir(configFile), 'it is no file'],
+  ['is a folder', () => mkdir(configFile), 'it is not a file'],
 ])('backs up without a config file that %s, and warns of it', async (_what, make, why) => {
   await rm(configFile, { recursive: true, force: true });
   await make();
