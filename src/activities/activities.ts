@@ -30,6 +30,7 @@ import { clearStaging, placeElsewhere } from './restore/finish-restore.ts';
 import { planRestore } from './restore/plan-restore.ts';
 import { rehearse } from './restore/rehearse.ts';
 import { stageWal } from './restore/stage-wal.ts';
+import { storeReplaced } from './restore/store-replaced.ts';
 import { nameSwap, rollBack, swapIn } from './restore/swap-in.ts';
 import { verifyLive } from './restore/verify-live.ts';
 import { noteHistory } from './stored/history-in-use.ts';
@@ -84,6 +85,7 @@ export const verbs = {
   planRestore,
   stageWal,
   rehearse,
+  storeReplaced,
   nameSwap,
   swapIn,
   rollBack,

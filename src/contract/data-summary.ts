@@ -22,3 +22,12 @@ export function unsavedText({ unsavedRecords, lastWriteAtMs, fault }: DataSummar
   const many = `${fault === undefined ? '' : 'up to '}${unsavedRecords} ${unsavedRecords === 1 ? 'record' : 'records'}`;
   return `${many} that no backup holds, last written ${new Date(lastWriteAtMs).toISOString()}`;
 }
+
+/** `it replaces 25,000 instances by 5,000; …`: for whoever agrees to a restore. */
+export function replacesText(data: DataSummary | null, instances: number): string {
+  if (data === null) return `there is no log in place, and ${instances} instances come back`;
+  const before = data.instances === null ? 'data that no server starts on' : `${data.instances} instances`;
+  const kept =
+    data.unsavedRecords === 0 ? '' : `; ${unsavedText(data)}, ${data.fault === undefined ? 'are stored first' : 'are only kept aside'}`;
+  return `it replaces ${before} by ${instances}${kept}`;
+}

@@ -100,6 +100,8 @@ export type DisasterRecoveryResult = CommonResult &
     /** Requests that came while the first one was at work. */
     laterRequests?: number;
     replacedAt?: string;
+    /** The backup that holds all of what was replaced on the new host. */
+    savedAs?: string;
     /** `restarted` only: the data in place, on which the server runs again. */
     found?: SeenData;
     durationMs?: number;

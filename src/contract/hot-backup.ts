@@ -17,7 +17,7 @@ export type Restorable = 'from-log' | 'from-baseline' | 'no';
 export type PinKind = 'links' | 'descriptors';
 
 export type BackupSummary = {
-  kind: 'hot';
+  kind: 'hot' | 'tail';
   label: string;
   repository: string;
   timeline: string;

@@ -1,4 +1,5 @@
 import type { FirstBackup } from './hot-backup.ts';
+import type { DataSummary } from './data-summary.ts';
 import type { ExtentsSummary } from '../core/backup/extents-summary.ts';
 import { absolutePathField, booleanField, nameField, objectField, optional, type Parsed, textField } from './input-field.ts';
 import type { CommonResult } from './result.ts';
@@ -12,6 +13,8 @@ const fields = {
   to: optional(objectField({ dataDir: absolutePathField, agent: optional(nameField) })),
   /** Ends after the plan: nothing is written but the plan itself. */
   dryRun: optional(booleanField),
+  /** Goes on although the repository can't take what no backup holds of the data that are replaced. */
+  discardNewer: optional(booleanField),
 };
 
 /** Full recovery to a backup. */
@@ -49,6 +52,10 @@ export type RestoreSummary = {
 export type RestoreResult = CommonResult &
   Partial<RestoreSummary> & {
     dryRun?: boolean;
+    /** In place only: what lies there before; null where there is no log. */
+    replaces?: DataSummary | null;
+    /** The backup that holds all of what was replaced; absent where a warning says why there is none. */
+    savedAs?: string;
     rehearsal?: RehearsalOutcome;
     /** Where the replaced data are kept, and until when (Unix ms). */
     replacedAt?: string;

@@ -28,15 +28,15 @@ type Input = { database: string; requestedBy?: string };
 export type Asked = { run: Run; place: Place; input: Input };
 type Planned = Asked & {
   plan: PlannedRestore;
-  /** What is given up by it, in words. */
-  discards?: string;
+  /** What comes of it, in words: `it discards …`. */
+  consequence?: string;
 };
 
 /** What has to be agreed to, and by whom. */
 type Wanted = Asked & {
   hash: string;
   what: 'plan' | 'request';
-  discards?: string;
+  consequence?: string;
   expiresMs: number;
   /** Null where the agent's config names no operators: then the name that an approval gives is taken for the person. */
   standing: Standing | null;
@@ -157,7 +157,7 @@ function denialTooLate({ isCommitted, progress }: Run, { denial }: Decision): Rs
 
 /** What the run waits for, with the very command, and what is given up. */
 function approvalWanted(wanted: Wanted): string {
-  return `${approverWanted(wanted)}${wanted.discards === undefined ? '' : `; it discards ${wanted.discards}`}`;
+  return `${approverWanted(wanted)}${wanted.consequence === undefined ? '' : `; ${wanted.consequence}`}`;
 }
 
 function approverWanted({ run, hash, standing, what }: Wanted): string {

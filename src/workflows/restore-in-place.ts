@@ -1,21 +1,25 @@
-import { ApplicationFailure, CancellationScope } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, isCancellation, log } from '@temporalio/workflow';
 import type { Place } from '../activities/catalogue/locate.ts';
+import type { TailWanted } from '../activities/restore/store-tail.ts';
 import type { SwapInput, SwappedIn } from '../activities/restore/swap-in.ts';
 import { type DataInPlace, notRolledBackClause, restoredInPlaceClause, rolledBackClause } from '../contract/data-in-place.ts';
 import { ROLLED_BACK_CODES } from '../contract/restore.ts';
 import type { Warning } from '../contract/result.ts';
-import { comparison, step, swap, swapBack } from './activity-proxies.ts';
+import { comparison, step, swap, swapBack, transfer } from './activity-proxies.ts';
 import type { Run } from './run.ts';
 import { runFailure } from './run-failure.ts';
 
-export type SwapOutcome = SwappedIn & { warnings: Warning[] };
+export type SwapOutcome = Omit<SwappedIn, 'unsaved'> & { warnings: Warning[] };
+
+type InPlace = Required<Omit<SwapInput, 'database' | 'swap'>>;
 
 /**
  * The part of a restore that takes the server down. Should the restored server not start, or show another state than
  * the backup's, the replaced data come back, and the run fails saying so. Every failure says which data are in place.
  */
-export async function swapInPlace(run: Run, place: Place, plan: Omit<SwapInput, 'database' | 'swap'>): Promise<SwapOutcome> {
+export async function swapInPlace(run: Run, place: Place, plan: InPlace): Promise<SwapOutcome> {
   const { database } = run;
+  await storeReplaced(run, place, plan.tail);
   const named = await step(place).nameSwap({ database });
   const input: SwapInput = { database, ...plan, swap: named };
   run.isCommitted = true;
@@ -25,13 +29,38 @@ export async function swapInPlace(run: Run, place: Place, plan: Omit<SwapInput, 
     swapped = await swap(place).swapIn(input);
     run.phase('comparing the restored state over the wire');
     // The new data are in: whoever cancels now waits for the comparison, and gets the result.
-    const { warnings } = await CancellationScope.nonCancellable(() => comparison(place).verifyLive({ database, ...plan }));
-    return { ...swapped, warnings };
+    const { repository, planKey } = plan;
+    const { warnings } = await CancellationScope.nonCancellable(() => comparison(place).verifyLive({ database, repository, planKey }));
+    const { unsaved, ...rest } = swapped;
+    return { ...rest, warnings: unsaved === undefined ? warnings : [unsaved, ...warnings] };
   } catch (error) {
     const failure = runFailure(error);
     if (!(failure instanceof ApplicationFailure)) throw error;
     if (ROLLED_BACK_CODES.includes(failure.type ?? '') && named.oldWal !== null) throw await rolledBack(run, place, { input, failure });
     throw swapped === undefined ? error : restoredInPlace(failure, swapped);
+  }
+}
+
+/**
+ * Stores what no backup holds of the data in place while the server still runs, so that little is left to be stored when
+ * it doesn't. Where it is required, a repository that can't take it ends the run before anything is touched.
+ */
+export async function storeReplaced(
+  run: Run,
+  place: Place,
+  { repository, isRequired }: Pick<TailWanted, 'repository' | 'isRequired'>,
+): Promise<void> {
+  run.phase('storing what no backup holds of the data in place');
+  const input = { database: run.database, repository };
+  if (isRequired) {
+    await transfer(place).storeReplaced(input);
+    return;
+  }
+  try {
+    await comparison(place).storeReplaced(input);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    log.warn('what is replaced could not be stored before', { reason: String(runFailure(error)) });
   }
 }
 

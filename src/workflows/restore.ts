@@ -1,11 +1,12 @@
 import { sleep } from '@temporalio/workflow';
 import type { Place } from '../activities/catalogue/locate.ts';
 import type { PlannedRestore, PlanRestoreInput } from '../activities/restore/plan-restore.ts';
+import { type DataSummary, replacesText } from '../contract/data-summary.ts';
 import { parseRestoreInput, type RestoreInput, type RestoreResult } from '../contract/restore.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
 import { assert } from '../core/errors/assert.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { cleanup, step, transfer } from './activity-proxies.ts';
+import { cleanup, step, survey, transfer } from './activity-proxies.ts';
 import { onceAgreed } from './approval.ts';
 import { withAlternative } from './alternative.ts';
 import { compensate } from './compensation.ts';
@@ -14,7 +15,7 @@ import { firstBackup } from './first-backup.ts';
 import { noteHistory } from './note-history.ts';
 import { placeOfAgent, placeOfDatabase } from './place.ts';
 import type { Run } from './run.ts';
-import { swapInPlace } from './restore-in-place.ts';
+import { storeReplaced, swapInPlace } from './restore-in-place.ts';
 import { workflow } from './workflow.ts';
 
 const LOCK_WAIT_MS = 600_000;
@@ -45,17 +46,22 @@ type Asked = { run: Run; place: Place; input: RestoreInput };
  */
 async function recover({ run, place, input }: Asked, wanted: PlanRestoreInput): Promise<RestoreResult> {
   const plan = await step(place).planRestore(wanted);
-  if (input.dryRun === true)
-    return resultOf(run, place, { plan, dryRun: true, ...(input.to === undefined ? {} : { timeline: plan.fromTimeline }) });
-  if (input.to !== undefined) return carryOutCleanly(input, { run, place, plan });
+  if (input.to !== undefined) {
+    if (input.dryRun === true) return resultOf(run, place, { plan, dryRun: true, timeline: plan.fromTimeline });
+    return carryOutCleanly(input, { run, place, plan });
+  }
+  run.phase('looking what the restore replaces');
+  const replaces = await survey(place).surveyData({ database: input.database });
+  if (input.dryRun === true) return resultOf(run, place, { plan, replaces, dryRun: true });
   const locked = (): Promise<RestoreResult> =>
     withDatabaseLockFirst(run, place, async () => {
       run.phase('looking whether the plan still stands');
       const { planHash } = await step(place).planRestore(wanted);
       assert(planHash === plan.planHash, 'a plan that stands is the one that was made first');
-      return carryOutCleanly(input, { run, place, plan });
+      return carryOutCleanly(input, { run, place, plan, replaces });
     });
-  return onceAgreed({ run, place, input, plan }, (wasAsked) => (wasAsked ? onceFree(run, locked) : locked()));
+  const agreement = { run, place, input, plan, consequence: replacesText(replaces, plan.instances) };
+  return onceAgreed(agreement, (wasAsked) => (wasAsked ? onceFree(run, locked) : locked()));
 }
 
 /** An approval is a person's time: another restore that is at work just then must not waste it. Fails: busy. */
@@ -71,7 +77,7 @@ async function onceFree<T>(run: Run, locked: () => Promise<T>): Promise<T> {
   }
 }
 
-type Work = { run: Run; place: Place; plan: PlannedRestore };
+type Work = { run: Run; place: Place; plan: PlannedRestore; replaces?: DataSummary | null };
 
 async function carryOutCleanly(input: RestoreInput, work: Work): Promise<RestoreResult> {
   const { dataDir } = work.plan;
@@ -83,20 +89,23 @@ async function carryOutCleanly(input: RestoreInput, work: Work): Promise<Restore
 }
 
 async function carryOut(input: RestoreInput, work: Work): Promise<RestoreResult> {
-  const { run, place, plan } = work;
+  const { run, place, plan, replaces = null } = work;
   const { database, startedAtMs } = run;
   const { repository, planKey, planHash } = plan;
+  const tail = { repository, startedAtMs: Date.now(), isRequired: input.discardNewer !== true };
+  // A repository that can't take it is known before anything is fetched.
+  if (input.to === undefined) await storeReplaced(run, place, tail);
   run.phase(`fetching ${plan.label}`);
   const { timeline, warnings: staged } = await transfer(place).stageWal({ database, repository, planKey, startedAtMs });
   run.phase('rehearsing: a real server boots on the restored files');
   const { rehearsal, warnings: rehearsed } = await transfer(place).rehearse({ database, repository, planKey });
   const warnings = [...staged, ...rehearsed];
   if (input.to === undefined) {
-    const swapped = await swapInPlace(run, place, { repository, planKey, planHash });
+    const swapped = await swapInPlace(run, place, { repository, planKey, planHash, tail });
     const unnoted = await noteHistory(run, place, timeline);
     const first = await firstBackup(run, place, repository);
     const all = [...warnings, ...swapped.warnings, ...unnoted, ...first.warnings];
-    return resultOf(run, place, { plan, timeline, rehearsal, ...swapped, ...first, warnings: all });
+    return resultOf(run, place, { plan, timeline, rehearsal, replaces, ...swapped, ...first, warnings: all });
   }
   run.phase('placing');
   await step(place).placeElsewhere({ repository, planKey });

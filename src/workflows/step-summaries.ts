@@ -9,7 +9,7 @@ export const STEP_SUMMARIES: Record<keyof Activities, string> = {
   knowDatabase: 'ask an agent whether it lists the database',
   findStaleServer: 'look whether a former owner’s server still answers',
   findLockHolder: 'look which run holds the database’s lock',
-  endBackup: 'End a backup that does not give way',
+  endBackup: 'end a backup that does not give way',
 
   checkBackup: 'check server, repository, owner and timeline',
   prepareBackup: 'check once more, under the lock, and name the backup',
@@ -33,8 +33,8 @@ export const STEP_SUMMARIES: Record<keyof Activities, string> = {
   clearTest: 'clear the scratch place',
 
   inspectLiveDatabase: 'look whether the database is up and complete',
-  surveyData: 'Count what the data in place hold and no backup does',
-  restartServer: 'Start the server on the data in place, if they are whole',
+  surveyData: 'count what the data in place hold and no backup does',
+  restartServer: 'start the server on the data in place, if they are whole',
   findCandidates: 'look for the states that can be recovered',
   prepareHost: 'run the configured commands that prepare the host',
   readOwnerGeneration: 'read who owns the database',
@@ -48,6 +48,7 @@ export const STEP_SUMMARIES: Record<keyof Activities, string> = {
   planRestore: 'plan the restore',
   stageWal: 'fetch the backup, check each record, replay',
   rehearse: 'start a real server on the fetched files and compare',
+  storeReplaced: 'store what no backup holds of the data that are to be replaced',
   nameSwap: 'note which data are in place',
   swapIn: 'stop the server, swap the data, start the server',
   rollBack: 'put the replaced data back and start the server',

@@ -39,12 +39,12 @@ export async function takeOver(input: DisasterRecoveryInput, run: Run, target: T
   const staging: Staging = { input, run, place, givenUp, generation: fromGeneration + 1, skipped: [...candidates.skipped] };
   const staged = await stageNewest(staging, candidates);
   try {
-    const agreement = { run, place, input, plan: staged.plan, ...discardsOf(givenUp) };
+    const agreement = { run, place, input, plan: staged.plan, ...consequenceOf(givenUp) };
     const taken = await onceAgreed(agreement, () => bringUp({ run, place, staged, fromGeneration }));
     const rtoMs = Date.now() - run.startedAtMs;
     const { warnings: firstWarnings, ...first } = await firstBackup(run, place, staged.plan.repository);
     const lost = lossOf(run, { recovered: staged.candidate, candidates, givenUp });
-    const warnings = [...staged.plan.warnings, ...taken.warnings, ...firstWarnings, ...warningsOf(staging.skipped, lost, taken.replacedAt)];
+    const warnings = [...staged.plan.warnings, ...taken.warnings, ...firstWarnings, ...warningsOf(staging.skipped, lost, taken)];
     const { warnings: _planned, approval: _policy, ...summary } = staged.plan;
     return {
       ...{ outcome: outcomeOf(warnings), runId: run.runId, database, warnings },
@@ -109,9 +109,9 @@ async function withTargets(database: string, { place, givenUp }: Target): Promis
 
 const unsavedOf = ({ seen }: GivenUp): SeenData[] => seen.filter(({ data }) => data.unsavedRecords > 0);
 
-function discardsOf(givenUp: GivenUp): { discards?: string } {
+function consequenceOf(givenUp: GivenUp): { consequence?: string } {
   const texts = unsavedOf(givenUp).map(({ agent, data }) => `${unsavedText(data)}, of agent "${agent}"`);
-  return texts.length === 0 ? {} : { discards: texts.join('; and ') };
+  return texts.length === 0 ? {} : { consequence: `it discards ${texts.join('; and ')}` };
 }
 
 function isBadState(failure: ApplicationFailure): boolean {
@@ -133,7 +133,8 @@ async function bringUp(of: { run: Run; place: Place; staged: Staged; fromGenerat
   run.isCommitted = true;
   run.phase('taking the database over');
   const { generation } = await step(place).takeOwnership({ database, fromGeneration, timeline: staged.timeline, planHash });
-  const swapped = await swapInPlace(run, place, { repository, planKey, planHash });
+  const tail = { repository, startedAtMs: Date.now(), isRequired: false };
+  const swapped = await swapInPlace(run, place, { repository, planKey, planHash, tail });
   return { ...swapped, generation, warnings: [...warnings, ...swapped.warnings] };
 }
 
@@ -146,18 +147,19 @@ function lossOf(run: Run, { recovered, candidates: { newest }, givenUp }: Facts)
   return { ...known, knownRecords: Math.max(0, newest.records - recovered.records), knownEnd: newest.extents.end };
 }
 
-function warningsOf(skipped: readonly SkippedState[], lost: Loss, replacedAt: string | undefined): Warning[] {
+function warningsOf(skipped: readonly SkippedState[], lost: Loss, taken: Taken): Warning[] {
   const told = skipped.map(({ label, repository, reason }) => ({ code: 'state-skipped', message: `${label} in ${repository}: ${reason}` }));
   const discarded = lost.discarded.map(({ agent, data }) => ({
     code: 'records-lost',
-    message: `${unsavedText(data)} are not in the recovered state: they lay in ${data.dataDir} of agent "${agent}"${keptText(replacedAt)}`,
+    message: `${unsavedText(data)} are not in the recovered state: they lay in ${data.dataDir} of agent "${agent}"${keptText(taken)}`,
   }));
   if (lost.knownRecords === 0) return [...told, ...discarded];
   const newer = `${lost.knownRecords} records that a newer backup promises are not in the recovered state`;
   return [...told, { code: 'records-lost', message: newer }, ...discarded];
 }
 
-function keptText(replacedAt: string | undefined): string {
+function keptText({ replacedAt, savedAs }: Taken): string {
+  if (savedAs !== undefined) return `; what was replaced is backup ${savedAs} now`;
   return replacedAt === undefined ? '' : `; what was replaced is kept in ${replacedAt}`;
 }
 
@@ -165,6 +167,6 @@ function wishesOf({ repository, target }: DisasterRecoveryInput): { repository?:
   return { ...(repository === undefined ? {} : { repository }), ...(target === undefined ? {} : { target }) };
 }
 
-function replacedOf({ replacedAt }: Taken): Pick<DisasterRecoveryResult, 'replacedAt'> {
-  return replacedAt === undefined ? {} : { replacedAt };
+function replacedOf({ replacedAt, savedAs }: Taken): Pick<DisasterRecoveryResult, 'replacedAt' | 'savedAs'> {
+  return { ...(replacedAt === undefined ? {} : { replacedAt }), ...(savedAs === undefined ? {} : { savedAs }) };
 }

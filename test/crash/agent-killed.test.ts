@@ -5,8 +5,10 @@ import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import type { RestoreResult } from '../../src/contract/restore.ts';
 import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';
 import type { VerifyBackupResult } from '../../src/contract/verify-backup.ts';
+import { readWal, requireWrite } from '../support/bounds-round.ts';
 import { DATABASE } from '../support/database-stack.ts';
 import { databaseState } from '../support/database-witness.ts';
+import type { AcknowledgedWrite } from '../support/load-writers.ts';
 import { expectNoScratchLeft } from '../support/scratch-witness.ts';
 import { type CrashScene, openCrashScene, SET_UP_TIMEOUT_MS } from './support/crash-scene.ts';
 import { HOT_BACKUP_POINTS, pointOf, RESTORE_POINTS, TEST_RECOVERY_POINTS, VERIFY_BACKUP_POINTS } from './support/kill-point.ts';
@@ -67,11 +69,13 @@ it.each([
     ['old', 'old', 'refuses'],
   ],
   ['between the two renames', ['there is no wal/'], ['refuses']],
+  ['while it stores what no backup holds with the server down', ['the tail is being stored'], ['refuses']],
 ])('completes a restore whose agent is killed %s', async (when, names, walAtKills) => {
   const points = names.map((name) => pointOf(RESTORE_POINTS, name));
   const input = { database: DATABASE, backup: scene.backup.label };
+  let unsaved: AcknowledgedWrite[] = [];
   const killed = await untilSeen(async (attempt) => {
-    await scene.write(`${when.replaceAll(' ', '-')}-${attempt}`, 20);
+    unsaved = await scene.write(`${when.replaceAll(' ', '-')}-${attempt}`, 20);
     return runWithKills<RestoreResult>(scene, { type: 'restore', input, points });
   });
   expect(killed.walAtKills).toEqual(walAtKills);
@@ -79,4 +83,13 @@ it.each([
   expect(await scene.digest()).toBe(scene.backup.stateDigest);
   expect(killed.changedPieces).toEqual([]);
   expect(await leftBehind(scene, killed.runId)).toEqual([]);
+  await expectSaved(killed.result, unsaved);
 });
+
+/** What the restore replaced is a backup, and none of these is missing in it. */
+async function expectSaved({ savedAs }: RestoreResult, writes: readonly AcknowledgedWrite[]): Promise<void> {
+  const dataDir = join(scene.stack.folder, `saved-${savedAs ?? 'nowhere'}`);
+  await scene.temporal.execute('restore', { database: DATABASE, backup: savedAs, to: { dataDir } });
+  const wal = await readWal(join(dataDir, 'wal'));
+  for (const write of writes) requireWrite(wal, write);
+}

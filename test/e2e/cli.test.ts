@@ -63,7 +63,7 @@ describe('rstow', () => {
   });
 
   it('verifies, and lists the backups with their verification, newest first', async () => {
-    const verified = await rstow(['verify', DATABASE, '--backup', backup.label!, '--json']);
+    const verified = await rstow(['verify', DATABASE, '--backup', backup.label!, '--yes', '--json']);
     expect(verified.exitCode).toBe(0);
     expect(summaryIn(verified)).toMatchObject({
       label: backup.label,

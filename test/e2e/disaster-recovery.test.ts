@@ -78,7 +78,7 @@ it('recovers a burnt host on the one that stands by, tells what was lost, and go
   const { label, stateDigest } = backup;
   expect(result).toMatchObject({ outcome: 'done', label, agent: 'db2', generation: 2, timeline: '0002', stateDigest, skipped: [] });
   const { sinceMs, untilMs, ...known } = result.lost!;
-  expect(known).toEqual({ knownRecords: 0 });
+  expect(known).toEqual({ knownRecords: 0, discarded: [], unseen: 'the owner’s host does not answer, so its disk can’t be seen' });
   expectWithin(sinceMs, [savedAtMs, backedUpAtMs]);
   expectWithin(untilMs, [askedAtMs, await firstAnswerAtMs]);
   // The time that is told begins with the request, and ends when the server's state was compared.
@@ -125,10 +125,13 @@ it('recovers by force over a database that is up, and not without', async () => 
   const { label, stateDigest } = await backUp();
   await write(200, 'second');
   expect(await recover()).toMatchObject({ outcome: 'not-needed' });
-  const result = await recover({ force: true });
-  expect(result).toMatchObject({ outcome: 'done', label, stateDigest, agent: 'db1', generation: 2, timeline: '0002', skipped: [] });
+  expect(await failureOfRun(recover({ force: true }))).toMatchObject({ code: 'newer-data-discarded' });
+  const result = await recover({ force: true, discardNewer: true });
+  expect(result).toMatchObject({ outcome: 'warnings', label, stateDigest, agent: 'db1', generation: 2, timeline: '0002', skipped: [] });
   const live = await liveDigest(scene.stack.settings, scene.stack.config.timing, new AbortController().signal);
   expect(live.stateDigest).toBe(stateDigest);
+  // Even so what was in no backup is one now.
+  expect(result.savedAs).toMatch(/-tail$/);
   expect(await backUp()).toMatchObject({ outcome: 'done', timeline: '0002', stateDigest });
 });
 

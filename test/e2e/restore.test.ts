@@ -163,7 +163,8 @@ describe('a directory that was put back by other hands', () => {
     await expectRefusal(backUp(), 'timeline-diverged');
     expect(await stored()).toEqual(before);
     const restored = await restore({ backup: 'latest' });
-    expect(restored.outcome).toBe('done');
+    expect(restored).toMatchObject({ outcome: 'warnings', replaces: { fault: { code: 'timeline-diverged' } } });
+    expect(restored.warnings).toMatchObject([{ code: 'replaced-data-unsaved' }]);
     expect((await backUp()).outcome).toBe('done');
   });
 });

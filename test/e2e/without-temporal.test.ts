@@ -74,7 +74,7 @@ async function pointAtNewTemporal(file: string): Promise<string> {
 }
 
 describe('rstow restore --without-temporal', () => {
-  const restore = ['restore', DATABASE, '--without-temporal', '--json', '--config'];
+  const restore = ['restore', DATABASE, '--without-temporal', '--yes', '--json', '--config'];
 
   it('shows the plan, and touches nothing', async () => {
     const before = await stat(stack.walDir);
@@ -110,7 +110,7 @@ describe('rstow restore --without-temporal', () => {
   });
 
   it('clears what it has fetched when a person interrupts, and leaves the server alone', async () => {
-    const args = ['restore', DATABASE, '--without-temporal', '--config', stack.configFile];
+    const args = ['restore', DATABASE, '--without-temporal', '--yes', '--config', stack.configFile];
     const interrupted = await interruptRstow(args, { isReached: (stderr) => stderr.includes('fetching '), signal: 'SIGINT' });
     expect(interrupted).toMatchObject({ exitCode: 1, stdout: '' });
     expect(interrupted.stderr).toContain('error: cancelled: ');
@@ -140,7 +140,10 @@ describe('rstow restore --without-temporal', () => {
     const old = await stateNow();
     // The file that keeps servers from starting stands there from the stop to the end of the swap.
     const isReached = (): boolean => statSync(join(stack.dataDir, 'snapshots'), { throwIfNoEntry: false })?.isFile() === true;
-    await interruptRstow(['restore', DATABASE, '--without-temporal', '--config', stack.configFile], { isReached, signal: 'SIGKILL' });
+    await interruptRstow(['restore', DATABASE, '--without-temporal', '--yes', '--config', stack.configFile], {
+      isReached,
+      signal: 'SIGKILL',
+    });
     await waitUntil('the watchdog has ended the stop note', async () => (await readStopNote(stack.dataDir)) === undefined, 60_000);
     expect([old, backup.stateDigest]).toContain(await stateNow());
   });

@@ -236,7 +236,14 @@ describe('the command line', () => {
   ])('$command tells $code in one sentence with a hint, and ends with its exit code', async ({ command, damage, key, code, ends }) => {
     await damage(on.files, on.keys);
     const address = ['--address', on.scene.temporalAddress, '--namespace', on.scene.namespace];
-    const { exitCode, stderr, stdout } = await runProgram(cli, [command, DATABASE, '--backup', on.keys.third, ...address]);
+    const { exitCode, stderr, stdout } = await runProgram(cli, [
+      command,
+      DATABASE,
+      '--backup',
+      on.keys.third,
+      ...(command === 'restore' ? ['--yes'] : []),
+      ...address,
+    ]);
     const [error = '', hint] = stderr.trim().split('\n').slice(-2);
     expect(error.startsWith(`error: ${code}: ${key(on.keys)} `)).toBe(true);
     expect(error.endsWith(ends(on.keys))).toBe(true);

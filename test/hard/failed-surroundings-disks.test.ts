@@ -103,13 +103,13 @@ describe.runIf(isRoot)('on small disks (needs root)', () => {
 
   it('a restore from a read-only repository touches nothing', async () => {
     repositoryDisk.makeReadOnly();
-    expectFailure(await on.rstow('restore', DATABASE), 'repository-unavailable', /read-only file system/);
+    expectFailure(await on.rstow('restore', DATABASE, '--yes'), 'repository-unavailable', /read-only file system/);
   });
 
   it('a restore in place without space for staging names the bytes, and touches nothing', async () => {
     await dataDisk.fill(8 * MIB);
     expectFailure(
-      await on.rstow('restore', DATABASE),
+      await on.rstow('restore', DATABASE, '--yes'),
       'not-enough-space',
       /\/data needs [0-9.]+ [kMG]?B of free space and has [0-9.]+ [kMG]?B/,
     );

@@ -46,7 +46,7 @@ it.each<Case>([
   { fault: 'stop-does-nothing', code: 'service-stop-failed', says: /the server still runs 5000 ms after the stop command ended/ },
 ])('a restore whose surroundings say $fault ends with $code while the same server runs on', async ({ fault, code, says }) => {
   await on.inject(fault);
-  expectFailure(await on.rstow('restore', DATABASE), code, says);
+  expectFailure(await on.rstow('restore', DATABASE, '--yes'), code, says);
   expect(await databaseState(on.stack.dataDir)).toEqual(before);
 });
 
@@ -63,7 +63,7 @@ it.each<Case>([
   async ({ fault, code, says }) => {
     rolledBack = true;
     await on.inject(fault);
-    expectFailure(await on.rstow('restore', DATABASE), code, says);
+    expectFailure(await on.rstow('restore', DATABASE, '--yes'), code, says);
     expect(await on.service.isRunning()).toBe(true);
   },
 );
@@ -71,7 +71,7 @@ it.each<Case>([
 it('a restore after which no server starts at all ends with the old data in place, and the watchdog starts them once it can', async () => {
   rolledBack = true;
   await on.inject('start-fails');
-  expectFailure(await on.rstow('restore', DATABASE), 'service-start-failed', /back in place, but no server starts on them either/);
+  expectFailure(await on.rstow('restore', DATABASE, '--yes'), 'service-start-failed', /back in place, but no server starts on them either/);
   expect((await databaseState(on.stack.dataDir)).files).toBe(before.files);
   expect(await readStopNote(on.stack.dataDir)).toMatchObject({ phase: 'starting' });
   await on.take('start-fails');

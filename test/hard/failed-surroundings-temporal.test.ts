@@ -31,7 +31,7 @@ async function isStaging(): Promise<boolean> {
 }
 
 it('a restore and whoever watches it outlive a restart of Temporal in their middle', async () => {
-  const restoring = on.rstow('restore', DATABASE);
+  const restoring = on.rstow('restore', DATABASE, '--yes');
   await waitUntil('the restore stages', isStaging);
   await server.kill();
   await sleep(1000);

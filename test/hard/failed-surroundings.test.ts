@@ -92,7 +92,7 @@ const cases: Case[] = [
   {
     what: 'a repository that is gone before the restore',
     fault: repositoryGone,
-    ...{ command: ['restore'], code: 'repository-unavailable', says: /repository does not exist; mount its disk/ },
+    ...{ command: ['restore', '--yes'], code: 'repository-unavailable', says: /repository does not exist; mount its disk/ },
   },
 ];
 

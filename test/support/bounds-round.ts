@@ -66,9 +66,9 @@ export async function boundsRound(scene: Scene, earlier: AcknowledgedWrite[]): P
   };
 }
 
-type Wal = Map<string, Buffer>;
+export type Wal = Map<string, Buffer>;
 
-async function readWal(walDir: string): Promise<Wal> {
+export async function readWal(walDir: string): Promise<Wal> {
   const fileNames = (await readdir(walDir)).filter((name) => name.endsWith('.wal')).sort();
   return new Map(await Promise.all(fileNames.map(async (name) => [name, await readFile(join(walDir, name))] as const)));
 }
@@ -85,7 +85,7 @@ async function requireLiveBytes(restored: Wal, liveWalDir: string): Promise<numb
 }
 
 /** The record stands whole where the server said that it would, and says what was written. */
-function requireWrite(wal: Wal, { offset, written }: AcknowledgedWrite): void {
+export function requireWrite(wal: Wal, { offset, written }: AcknowledgedWrite): void {
   const name = segmentFileName(segmentOf(offset));
   const at = positionBytesOf(offset);
   const bytes = wal.get(name) ?? Buffer.alloc(0);

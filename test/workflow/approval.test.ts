@@ -30,11 +30,11 @@ function wantApproval(types: string[], expiresMs: number): void {
 
 /** And what was done when it asks: a restore has its plan, a recovery has fetched and replayed the state besides. */
 const TYPES = [
-  ['restore', { backup: 'latest' }, ['planRestore']],
+  ['restore', { backup: 'latest' }, ['planRestore', 'surveyData']],
   [
     'disasterRecovery',
     {},
-    ['inspectLiveDatabase', 'inspectLiveDatabase', 'findCandidates', 'readOwnerGeneration', 'planRestore', 'stageWal'],
+    ['inspectLiveDatabase', 'inspectLiveDatabase', 'restartServer', 'findCandidates', 'readOwnerGeneration', 'planRestore', 'stageWal'],
   ],
 ] as const;
 
@@ -60,18 +60,16 @@ it.each(TYPES)('a %s waits with nothing taken or swapped, for as long as the pol
   expect(await run.result()).toMatchObject({ outcome: 'done', planHash });
 });
 
-it('a restore that waits holds no lock, and waits for one that it meets when it is approved', async () => {
+it('a restore that waits holds no lock, and a backup that is at work when it is approved gives way', async () => {
   const run = await waiting('restore', { backup: 'latest' });
-  const held = holdVerb({ repository: 'local', label: LABEL, timeline: '0001', serverVersion: '0.3.0' });
+  const held = holdVerb({ repository: 'local', label: LABEL, timeline: '0001', serverVersion: '0.3.0', warnings: [] });
   agent.verbs.prepareBackup = held.verb;
   const backup = await agent.start('hotBackup', { database: DATABASE });
   await held.reached;
   await run.executeUpdate(APPROVE_UPDATE, { args: [{ planHash, by: 'bob' }] });
-  const phase = async (): Promise<string> => (await run.query<{ phase: string }>(PROGRESS_QUERY)).phase;
-  await waitUntil('the restore waits for the lock', async () => (await phase()) === 'waiting for the database’s lock');
-  held.letGo();
-  expect(await backup.result()).toMatchObject({ outcome: 'done' });
-  expect(await run.result()).toMatchObject({ outcome: 'done', planHash });
+  expect(await failureOf(backup.result())).toMatchObject({ type: 'busy' });
+  delete agent.verbs.prepareBackup;
+  expect(await run.result()).toMatchObject({ outcome: 'warnings', planHash, warnings: [{ code: 'busy' }] });
 });
 
 it.each(TYPES)('a %s expires where nobody decides, and clears what it fetched', async (type, more, asked) => {
@@ -105,7 +103,7 @@ it.each([
 
 /** What a run does between its approval and its swap, and where a person may still stop it. */
 const HELD = [
-  ['restore', 'stageWal', { timeline: '0002', records: 19 }],
+  ['restore', 'stageWal', { timeline: '0002', records: 19, warnings: [] }],
   ['restore', 'rehearse', { rehearsal: 'passed', warnings: [] }],
   ['disasterRecovery', 'prepareHost', { placed: [] }],
 ] as const;
@@ -133,14 +131,14 @@ it('refuses a denial once the swap has begun, and says so', async () => {
   await run.executeUpdate(APPROVE_UPDATE, { args: [{ planHash, by: 'bob' }] });
   await held.reached;
   await expect(run.executeUpdate(DENY_UPDATE, { args: [{ by: 'carol', reason: 'STOP' }] })).rejects.toMatchObject({
-    cause: { type: 'approval-denied', message: 'approval-denied: too late to deny it: the run is at "swapping: the server is down"' },
+    cause: { type: 'approval-denied', message: 'approval-denied: too late to deny it: the run is at "swapping the data"' },
   });
   held.letGo();
   expect(await run.result()).toMatchObject({ outcome: 'done' });
 });
 
 it('refuses a second approval, and an approval or a denial after a denial', async () => {
-  const held = holdVerb({ timeline: '0002', records: 19 });
+  const held = holdVerb({ timeline: '0002', records: 19, warnings: [] });
   agent.verbs.stageWal = held.verb;
   const run = await waiting('restore', { backup: 'latest' });
   const approve = (): Promise<unknown> => run.executeUpdate(APPROVE_UPDATE, { args: [{ planHash, by: 'bob' }] });

@@ -18,7 +18,7 @@ const lock = (): WorkflowHandle => agent.client.workflow.getHandle(lockWorkflowI
 
 /** A backup that has the lock and waits in its first step. */
 async function startHolder(): Promise<{ run: WorkflowHandle; letGo: () => void }> {
-  const held = holdVerb({ repository: 'local', label: 'held', timeline: '0001', serverVersion: '0.3.0' });
+  const held = holdVerb({ repository: 'local', label: 'held', timeline: '0001', serverVersion: '0.3.0', warnings: [] });
   agent.verbs.prepareBackup = held.verb;
   const run = await agent.start('hotBackup', { database: DATABASE });
   await held.reached;
@@ -32,7 +32,7 @@ async function startHolder(): Promise<{ run: WorkflowHandle; letGo: () => void }
 
 /** A restore that has the lock and waits in its first step under it. */
 async function startRestore(): Promise<WorkflowHandle> {
-  const held = holdVerb({ timeline: '0002', records: 19 });
+  const held = holdVerb({ timeline: '0002', records: 19, warnings: [] });
   agent.verbs.stageWal = held.verb;
   const run = await agent.start('restore', { database: DATABASE, backup: 'latest' });
   await held.reached;

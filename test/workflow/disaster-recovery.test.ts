@@ -22,7 +22,7 @@ afterAll(() => agent.stop());
 const input = { database: DATABASE };
 const SELECTED = ['inspectLiveDatabase', 'inspectLiveDatabase', 'restartServer', 'findCandidates', 'readOwnerGeneration'];
 const PROVED = [...SELECTED, 'planRestore', 'stageWal', 'prepareHost', 'rehearse'];
-const UP = [...PROVED, 'takeOwnership', 'nameSwap', 'swapIn', 'verifyLive'];
+const UP = [...PROVED, 'takeOwnership', 'storeReplaced', 'nameSwap', 'swapIn', 'verifyLive'];
 const ALL = [...UP, ...BACKED_UP, 'clearStaging'];
 
 const failing =
@@ -93,11 +93,13 @@ it('discards newer data on a person’s approval, who is told of them, or on an 
 });
 
 it.each([
-  [{}, ['locateDatabase', 'locateStandby', 'locateDatabase']],
-  [{ agent: AGENT }, ['locateDatabase', 'locateAgent', 'locateDatabase']],
-])('with the input %o it asks the owner, then who is to take over: %j', async (more, asked) => {
+  [{}, ['locateDatabase', 'locateDatabase', 'locateStandby']],
+  [{ agent: AGENT }, ['locateAgent', 'locateDatabase', 'locateDatabase', 'locateStandby']],
+])('with the input %o it asks the owner, twice, and who is to take over: %j', async (more, asked) => {
   await agent.execute('disasterRecovery', { ...input, ...more });
-  expect(agent.calls.map(({ verb }) => verb).filter((verb) => verb.startsWith('locate'))).toEqual(asked);
+  // The first two are asked side by side.
+  const located = agent.calls.map(({ verb }) => verb).filter((verb) => verb.startsWith('locate'));
+  expect(located.toSorted()).toEqual(asked);
 });
 
 it('looks again once it has the lock, and leaves a database alone that has come up meanwhile', async () => {

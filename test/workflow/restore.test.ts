@@ -18,8 +18,9 @@ afterAll(() => agent.stop());
 const input = { database: DATABASE, backup: 'latest' };
 const PLACED = ['planRestore', 'stageWal', 'rehearse'];
 /** In place, the plan is looked at again under the lock. */
-const STAGED = ['planRestore', ...PLACED];
-const SWAPPED = [...STAGED, 'nameSwap', 'swapIn', 'verifyLive', 'noteHistory'];
+const STAGED = ['planRestore', 'surveyData', 'planRestore', 'storeReplaced', 'stageWal', 'rehearse'];
+const STOPPED = [...STAGED, 'storeReplaced', 'nameSwap', 'swapIn'];
+const SWAPPED = [...STOPPED, 'verifyLive', 'noteHistory'];
 
 const failing =
   (code: ErrorCode, sentence = 'as planted') =>
@@ -34,13 +35,24 @@ it('plans, stages, rehearses, swaps, compares, and clears', async () => {
   expect(verbsOf(agent)).toEqual([...SWAPPED, ...BACKED_UP, 'clearStaging']);
 });
 
+it('refuses before anything is fetched where what no backup holds can’t be stored, unless it may be discarded', async () => {
+  agent.verbs.storeReplaced = failing('not-enough-space');
+  expect(await failureOf(agent.execute('restore', input))).toMatchObject({ type: 'not-enough-space' });
+  expect(verbsOf(agent)).toEqual(['planRestore', 'surveyData', 'planRestore', 'storeReplaced', 'clearStaging']);
+  const unsaved = { code: 'replaced-data-unsaved', message: 'as planted' };
+  agent.verbs.swapIn = async () => ({ downtimeMs: 5, unsaved });
+  const result = await agent.execute<RestoreResult>('restore', { ...input, discardNewer: true });
+  expect(result).toMatchObject({ outcome: 'warnings', label: LABEL, warnings: [unsaved] });
+  expect(result).not.toHaveProperty('savedAs');
+});
+
 it('ends a dry run after the plan, which promises no number to a timeline that isn’t made', async () => {
   const result = await agent.execute<RestoreResult>('restore', { ...input, dryRun: true });
   expect(result).toMatchObject({ outcome: 'done', dryRun: true, fromTimeline: '0001', planHash: 'cd'.repeat(32) });
   expect(result.timeline).toBe(undefined);
   const elsewhere = await agent.execute<RestoreResult>('restore', { ...input, dryRun: true, to: { dataDir: '/elsewhere' } });
   expect(elsewhere.timeline).toBe('0001');
-  expect(verbsOf(agent)).toEqual(['planRestore', 'planRestore']);
+  expect(verbsOf(agent)).toEqual(['planRestore', 'surveyData', 'planRestore']);
 });
 
 it('shows a plan while another run holds the lock', async () => {
@@ -61,7 +73,7 @@ it('touches nothing where its plan does not stand any more once it has the lock'
     return PLANNED;
   };
   expect(await failureOf(agent.execute('restore', input))).toMatchObject({ type: 'data-directory-replaced' });
-  expect(verbsOf(agent)).toEqual(['planRestore', 'planRestore']);
+  expect(verbsOf(agent)).toEqual(['planRestore', 'surveyData', 'planRestore']);
 });
 
 it('places elsewhere what it has rehearsed, and never swaps', async () => {
@@ -126,7 +138,7 @@ it.each(['temporal-unreachable', 'repository-unavailable', 'failed'] as const)(
   async (code) => {
     agent.verbs = { swapIn: failing(code) };
     expect(await failureOf(agent.execute('restore', input))).toMatchObject({ type: code, message: `${code}: as planted` });
-    expect(verbsOf(agent)).toEqual([...STAGED, 'nameSwap', 'swapIn', 'clearStaging']);
+    expect(verbsOf(agent)).toEqual([...STOPPED, 'clearStaging']);
   },
 );
 
@@ -199,7 +211,7 @@ it('clears what it staged when it is cancelled before the swap', async () => {
   await run.cancel();
   await run.result().catch(() => undefined);
   expect(await statusOf(run)).toBe('CANCELLED');
-  expect(verbsOf(agent)).toEqual(['planRestore', 'planRestore', 'stageWal', 'clearStaging']);
+  expect(verbsOf(agent)).toEqual([...STAGED.slice(0, STAGED.indexOf('stageWal') + 1), 'clearStaging']);
 });
 
 it('names another backup where an object of this one is damaged', async () => {

@@ -45,7 +45,7 @@ held 'killed with SIGKILL it is started again, adopts the Temporal that went on,
 
 new_order 'made later'
 server=$(main_pid rstmdb)
-rstow restore orders --backup latest
+rstow restore orders --backup latest --yes
 [ "$(main_pid rstmdb)" != "$server" ]
 [ "$(stat -c %U /srv/orders/wal)" = rstmdb ]
 database get-instance kept

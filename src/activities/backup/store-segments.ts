@@ -86,7 +86,7 @@ type SegmentSource = {
 type SegmentWork = { extent: Extent; known: readonly Piece[]; source: SegmentSource; run: RunPort };
 
 /** Fills the holes of one segment. Its end is the last stored record's, which may lie past the fence, or before a torn tail. */
-async function storeSegment(shelf: PieceShelf, work: SegmentWork): Promise<{ endBytes: number; warnings: Warning[] }> {
+export async function storeSegment(shelf: PieceShelf, work: SegmentWork): Promise<{ endBytes: number; warnings: Warning[] }> {
   const { extent, known, source, run } = work;
   const cover = planCover(known, extent.endBytes);
   let endBytes = cover.pieces.at(-1)?.endBytes ?? 0;

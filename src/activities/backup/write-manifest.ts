@@ -50,7 +50,8 @@ export const writeManifest =
     const repository = await deps.openRepository(input.repository);
     const { segments: extents } = await readStoredExtents(repository, input.extentsKey);
     const added = { pieces: 0, storedBytes: 0, plainBytes: 0 };
-    const segments = await segmentsOf({ repository, input, run, added }, extents);
+    const { damaged, missing } = await readHealing({ repository, database: input.database, runId: run.runId });
+    const segments = await manifestSegments({ repository, input, run, added, storedAgain: [...damaged, ...missing] }, extents);
     const ownership = await readOwnership(join(databaseSettings(deps.config, input.database).dataDir, 'wal'));
     assert(ownership !== undefined, 'wal/ was there when it was pinned');
     const { attachments, warnings, state } = input;
@@ -74,16 +75,21 @@ export const writeManifest =
   };
 
 type Added = { pieces: number; storedBytes: number; plainBytes: number };
-type Work = { repository: Repository; input: WriteManifestInput; run: RunPort; added: Added };
+type Work = {
+  repository: Repository;
+  input: Pick<WriteManifestInput, 'database' | 'timeline'>;
+  run: RunPort;
+  added: Added;
+  storedAgain: readonly string[];
+};
 
 /** Each segment's ranges: known from the newest manifest, else from the piece's sidecar. */
-async function segmentsOf(work: Work, extents: readonly Extent[]): Promise<ManifestSegment[]> {
+export async function manifestSegments(work: Work, extents: readonly Extent[]): Promise<ManifestSegment[]> {
   const { repository, input } = work;
   const { database, timeline } = input;
   const known = knownRanges(await newestOfTimeline(repository, database, { timeline, exceptRunId: work.run.runId }));
-  const { damaged, missing } = await readHealing({ repository, database, runId: work.run.runId });
   // What was stored again is told from its own sidecar, as all that this run has added.
-  for (const key of [...damaged, ...missing]) known.delete(key);
+  for (const key of work.storedAgain) known.delete(key);
   const stored = piecesBySegment(await storedPieces(repository, database, timeline));
   const segments: ManifestSegment[] = [];
   for (const { segment, endBytes } of extents) {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { TimelineFile } from '../../config/repository-json/timeline-file.ts';
 import type { DataSummary } from '../../contract/data-summary.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
+import { isObjectDamage } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { SegmentId } from '../../core/wal/segment-id.ts';
 import type { SegmentFile } from '../../io/data-directory/segments.ts';
@@ -33,6 +34,9 @@ export async function heldLog(deps: ActivityDeps, asked: Asked): Promise<HeldLog
   const file = await timelineFile(join(dataDir, 'wal'), asked.database);
   if (file instanceof RstowError) return nothingHeld(null, file);
   const found = await inEachRepository(deps, asked.database, (repository) => heldIn(repository, { ...asked, file }));
+  const [failure] = found.failures;
+  if (found.answers.length === 0 && failure !== undefined && isObjectDamage(failure.error.code))
+    return nothingHeld(file.timeline, failure.error);
   requireOneAnswer(found);
   const answers = found.answers.map((answer) => answer.found);
   const held = answers.filter(({ fault }) => fault === undefined);

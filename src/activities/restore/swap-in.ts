@@ -11,9 +11,19 @@ import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { requireOwner } from '../stored/ownership.ts';
 import { readPlan } from './plan-restore.ts';
+import { type KeptTail, storeTail, type TailWanted } from './store-tail.ts';
 import { type Swapped, swapWithServerDown, type SwapWork } from './swap-wal.ts';
+import { writtenTail } from './write-tail.ts';
 
-export type SwapInput = { database: string; repository: string; planKey: string; planHash: string; swap: SwapPlan };
+export type SwapInput = {
+  database: string;
+  repository: string;
+  planKey: string;
+  planHash: string;
+  swap: SwapPlan;
+  /** What no backup holds of the replaced data becomes one, before they are moved. */
+  tail?: TailWanted;
+};
 export type SwappedIn = Swapped & {
   /** Where the replaced data are, and until when they are kept (Unix ms); absent where there were none. */
   replacedAt?: string;
@@ -45,9 +55,18 @@ export const swapIn =
     await requireAuthority(deps, run, input);
     const work = workOf(deps, input, run);
     const { dataDir, safetyCopyMs } = work.settings;
-    const swapped = await tellingDataInPlace(dataDir, input.swap, () => swapWithServerDown({ ...work, plan: input.swap }));
+    const { database, tail } = input;
+    const store = (limitMs: number): Promise<KeptTail> =>
+      tail === undefined ? Promise.resolve({}) : storeTail(deps, { ...tail, database, limitMs }, run);
+    const swap = { ...work, plan: input.swap, beforeSwap: store };
+    const swapped = await tellingDataInPlace(dataDir, input.swap, () => swapWithServerDown(swap));
     if (input.swap.oldWal === null) return swapped;
-    return { ...swapped, replacedAt: join(dataDir, input.swap.replacedDir), replacedKeptUntilMs: Date.now() + safetyCopyMs };
+    return {
+      ...swapped,
+      ...(await keptBefore(deps, input, { swapped, run })),
+      replacedAt: join(dataDir, input.swap.replacedDir),
+      replacedKeptUntilMs: Date.now() + safetyCopyMs,
+    };
   };
 
 /**
@@ -71,6 +90,14 @@ export const rollBack =
     const swapped = await tellingDataInPlace(dataDir, input.swap, () => swapWithServerDown(back));
     return { ...swapped, inPlace: await dataInPlace(dataDir, input.swap) };
   };
+
+/** Where an earlier attempt has swapped, it has stored the tail as well. */
+async function keptBefore(deps: ActivityDeps, { database, tail }: SwapInput, of: { swapped: Swapped; run: RunPort }): Promise<KeptTail> {
+  const { savedAs, unsaved } = of.swapped;
+  if (tail === undefined || savedAs !== undefined || unsaved !== undefined) return {};
+  const written = await writtenTail(deps, { database, ...tail }, of.run).catch(() => undefined);
+  return written === undefined ? {} : { savedAs: written };
+}
 
 function workOf(deps: ActivityDeps, { database }: SwapInput, run: RunPort): Omit<SwapWork, 'plan'> {
   const settings = databaseSettings(deps.config, database);

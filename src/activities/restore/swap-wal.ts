@@ -14,6 +14,7 @@ import { endHolders } from '../../io/service/end-holders.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
 import { proveServerStopped, serviceOf, startServer, stopGraceMs } from '../server/managed-service.ts';
+import type { KeptTail } from './store-tail.ts';
 import { spawnWatchdog } from './stop-note-watchdog.ts';
 
 export type SwapWork = {
@@ -26,9 +27,11 @@ export type SwapWork = {
   askFirst: () => Promise<void>;
   /** Asked again right before the first rename, the step that can't be taken back by starting the old data. */
   checkAllowed: () => Promise<void>;
+  /** Done in about so much time while the server is stopped and can't start, before anything is moved. */
+  beforeSwap?: (limitMs: number) => Promise<KeptTail>;
 };
 
-export type Swapped = { /** Undefined where another process brought the server up. */ downtimeMs?: number };
+export type Swapped = KeptTail & { /** Undefined where another process brought the server up. */ downtimeMs?: number };
 
 /** Longer than any holder that waits for a server to start. */
 const MUTEX_MARGIN_MS = 60_000;
@@ -81,28 +84,35 @@ async function swapUnderMutex(work: SwapWork): Promise<Swapped> {
   // A note of the stop or the swap means that the server is down already: then asking first would only prolong that.
   if (!isDone && (earlier === undefined || earlier.phase === 'starting')) await work.askFirst();
   const note = await takeNote(work, earlier);
+  let kept: KeptTail = {};
   try {
-    if (!isDone) await stopAndSwap(work, note);
+    if (!isDone) kept = await stopAndSwap(work, note);
   } catch (error) {
     await bringUp(work, note, error);
     throw error;
   }
   await bringUp(work, note);
-  return { downtimeMs: Date.now() - note.createdAtMs };
+  return { ...kept, downtimeMs: Date.now() - note.createdAtMs };
 }
 
-async function stopAndSwap(work: SwapWork, note: StopNote): Promise<void> {
+async function stopAndSwap(work: SwapWork, note: StopNote): Promise<KeptTail> {
   const { dataDir } = work.settings;
   await stopAndBlock(work, note);
+  const kept = (await work.beforeSwap?.(shareOf(note, 2))) ?? {};
   await checkInTime(work, note);
   work.run.signal.throwIfAborted();
   await writeStopNote(dataDir, { ...note, phase: 'swapping' });
   await swapWal(dataDir, note);
+  return kept;
 }
 
-/** The answer may take a third of the downtime that is left: the rest is the server's, to start on the old data. */
+/** A part of the downtime that is left: the rest is the server's, to start on the old data. */
+function shareOf(note: StopNote, divisor: number): number {
+  return Math.max(ANSWER_MS_MIN, Math.floor((note.deadlineMs - Date.now()) / divisor));
+}
+
 async function checkInTime({ checkAllowed }: SwapWork, note: StopNote): Promise<void> {
-  const limitMs = Math.max(ANSWER_MS_MIN, Math.floor((note.deadlineMs - Date.now()) / 3));
+  const limitMs = shareOf(note, 3);
   const answered = new AbortController();
   const late = delay(limitMs, undefined, { signal: answered.signal }).then(() => {
     throw new RstowError(

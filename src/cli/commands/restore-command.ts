@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { parseRestoreInput, type RestoreInput, type RestoreResult } from '../../contract/restore.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { RunOptions } from '../execute-run.ts';
+import { confirmReplacement } from '../confirm-replacement.ts';
 import { createLocalWatcher } from '../local-watcher.ts';
 import { addKeyOption, type KeyOptions, operatorKey } from '../operator-key.ts';
 import { createOutput } from '../output.ts';
@@ -16,6 +17,8 @@ type RestoreOptions = {
   toAgent?: string;
   dryRun?: boolean;
   withoutTemporal?: boolean;
+  yes?: boolean;
+  discardNewer?: boolean;
   config?: string;
 };
 
@@ -25,30 +28,37 @@ export function addRestoreCommand(program: Command, settings: HostSettings, exit
     .option('--to-dir <dir>', 'restore into this directory instead of in place')
     .option('--to-agent <agent>', 'the agent of the host that has --to-dir')
     .option('--dry-run', 'only make and show the plan')
+    .option('--yes', 'in place: do not ask for the name of the database')
+    .option('--discard-newer', 'in place: go on if newer data cannot be stored first')
     .option('--without-temporal', 'restore on this host, by this process, if there is no Temporal')
     .option('--config <file>', 'with --without-temporal: the agent’s; default: RSTOW_CONFIG, /etc/rstow/rstow.yaml, or that of `rstow up`')
     .action(async (database: string, options: RunOptions & InputOptions & KeyOptions & RestoreOptions) => {
-      const { backup, toDir, toAgent, dryRun, withoutTemporal, config = settings.configFile } = options;
+      const { backup, toDir, toAgent, dryRun, discardNewer, withoutTemporal, config = settings.configFile } = options;
       if (toAgent !== undefined && toDir === undefined) {
         throw new RstowError('invalid-input', '--to-agent needs --to-dir, the directory on that agent’s host to restore into');
       }
       const to = toDir === undefined && toAgent === undefined ? undefined : { dataDir: toDir, agent: toAgent };
-      const input = parseRestoreInput([{ database, backup, to, dryRun, ...recordOf(options) }]);
-      if (withoutTemporal !== true) {
-        const replaces = to === undefined && dryRun !== true;
-        const key = replaces ? await operatorKey(options, settings) : undefined;
-        exit(await execute({ type: 'restore', database, input, isLook: false, key, resultLines: restoreLines }, options));
-        return;
-      }
-      if (toAgent !== undefined || options.wait === false) {
+      const input = parseRestoreInput([{ database, backup, to, dryRun, discardNewer, ...recordOf(options) }]);
+      const isJson = options.json === true;
+      const restore = async (asked: RestoreInput): Promise<number> => {
+        if (withoutTemporal === true) return restoreWithoutTemporal(asked, { configFile: config, isJson });
+        const key = replacesData(asked) ? await operatorKey(options, settings) : undefined;
+        return execute({ type: 'restore', database, input: asked, isLook: false, key, resultLines: restoreLines }, options);
+      };
+      if (withoutTemporal === true && (toAgent !== undefined || options.wait === false)) {
         throw new RstowError(
           'invalid-input',
           '--without-temporal restores on this host and in this process, so it takes neither --to-agent nor --no-wait',
         );
       }
-      exit(await restoreWithoutTemporal(input, { configFile: config, isJson: options.json === true }));
+      if (replacesData(input) && options.yes !== true) {
+        await confirmReplacement({ database, isJson, showPlan: () => restore({ ...input, dryRun: true }) });
+      }
+      exit(await restore(input));
     });
 }
+
+const replacesData = ({ to, dryRun }: RestoreInput): boolean => to === undefined && dryRun !== true;
 
 type Place = { configFile: string | undefined; isJson: boolean };
 

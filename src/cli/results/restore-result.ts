@@ -10,6 +10,7 @@ export function restoreLines(result: RestoreResult): string[] {
   return factLines([
     [result.dryRun === true ? 'would restore' : 'restored', label],
     ['to', `${result.dataDir ?? ''} on ${result.agent ?? ''}`],
+    ...replacedFacts(result),
     ['timeline', `${result.fromTimeline ?? ''} → ${result.timeline ?? 'a new one'}`],
     ['log', `${countText(extents.segments)} segments, ${sizeText(extents.sizeBytes)}, up to offset ${extents.end}`],
     [
@@ -20,6 +21,20 @@ export function restoreLines(result: RestoreResult): string[] {
     ['plan', `${result.planKey ?? ''} (${result.planHash ?? ''})`],
     ...endFacts(result),
   ]);
+}
+
+/** What is given up for it, and where that is found again. */
+function replacedFacts({ replaces, savedAs, instances = 0, database }: RestoreResult): Fact[] {
+  if (replaces === undefined) return [];
+  if (replaces === null) return [['replaces', 'nothing: there is no log in place']];
+  const before = replaces.instances === null ? 'an unknown number of' : countText(replaces.instances);
+  const { unsavedRecords, lastWriteAtMs, fault } = replaces;
+  const unsaved = `${fault === undefined ? '' : 'up to '}${countText(unsavedRecords)} records, last written ${timeText(lastWriteAtMs)}`;
+  return [
+    ['instances', `${before} → ${countText(instances)}`],
+    ['in no backup', unsavedRecords === 0 ? 'nothing' : unsaved],
+    ...(savedAs === undefined ? [] : [['to undo', `rstow restore ${database} --backup ${savedAs}`] as const]),
+  ];
 }
 
 function endFacts({ rehearsal, replacedAt, replacedKeptUntilMs, downtimeMs, firstBackup, durationMs }: RestoreResult): Fact[] {

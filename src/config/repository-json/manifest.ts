@@ -35,7 +35,8 @@ const comparison = z.object({
 export const manifestSchema = z.object({
   format: z.literal(1),
   label: z.string(),
-  kind: z.enum(['hot']),
+  /** `tail`: made of the log in place by the restore that replaced it. */
+  kind: z.enum(['hot', 'tail']),
   database: z.string(),
   timeline: timelineId,
   runId: z.string(),

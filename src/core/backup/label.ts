@@ -1,5 +1,5 @@
 /** How a backup was made; the last part of its label. */
-export type BackupKind = 'hot';
+export type BackupKind = 'hot' | 'tail';
 
 /**
  * `20261124T101500Z-hot`: a name for people, by the clock when the backup begins; it decides nothing. `attempt` 1 has no suffix; later ones

@@ -7,7 +7,7 @@ import { isObjectDamage } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { localDeps } from './local-deps.ts';
 import { type LocalRun, type LocalWatcher, withLocalRun } from './local-run.ts';
-import { swapLocally } from './swap-locally.ts';
+import { storeReplaced, swapLocally } from './swap-locally.ts';
 
 export type LocalRestore = { configFile: string | undefined; input: RestoreInput; watcher: LocalWatcher };
 
@@ -28,11 +28,10 @@ export async function recoverLocally(input: RestoreInput, run: LocalRun): Promis
   run.phase('planning');
   try {
     const plan = await run.steps.planRestore({ ...wanted, ...dry, ...(to === undefined ? {} : { toDataDir: to.dataDir }) });
-    if (input.dryRun === true) {
-      return resultOf(run, database, { plan, dryRun: true, ...(to === undefined ? {} : { timeline: plan.fromTimeline }) });
-    }
+    const before = to === undefined ? { replaces: await run.steps.surveyData({ database }) } : { timeline: plan.fromTimeline };
+    if (input.dryRun === true) return resultOf(run, database, { plan, dryRun: true, ...before });
     if (to === undefined) requireNoApproval(plan, database);
-    return await carryOutCleanly(input, run, plan);
+    return { ...(await carryOutCleanly(input, run, plan)), ...('replaces' in before ? before : {}) };
   } catch (error) {
     throw await withAlternative(run, wanted, error);
   }
@@ -65,13 +64,15 @@ async function clear(run: LocalRun, { dataDir }: PlannedRestore): Promise<void> 
 async function carryOut(input: RestoreInput, run: LocalRun, plan: PlannedRestore): Promise<RestoreResult> {
   const { database } = input;
   const { repository, planKey, planHash } = plan;
+  const tail = { repository, startedAtMs: run.startedAtMs, isRequired: input.discardNewer !== true };
+  if (input.to === undefined) await storeReplaced(run, { database, ...tail });
   run.phase(`fetching ${plan.label}`);
   const { timeline, warnings: staged } = await run.steps.stageWal({ database, repository, planKey, startedAtMs: run.startedAtMs });
   run.phase('rehearsing: a real server boots on the restored files');
   const { rehearsal, warnings: rehearsed } = await run.steps.rehearse({ database, repository, planKey });
   const warnings = [...staged, ...rehearsed];
   if (input.to === undefined) {
-    const swapped = await swapLocally(run, { database, repository, planKey, planHash });
+    const swapped = await swapLocally(run, { database, repository, planKey, planHash, tail });
     const unbacked = { code: 'no-backup-yet', message: noBackupYet(database) };
     return resultOf(run, database, { plan, timeline, rehearsal, ...swapped, warnings: [...warnings, ...swapped.warnings, unbacked] });
   }

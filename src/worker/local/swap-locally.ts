@@ -1,3 +1,4 @@
+import type { TailWanted } from '../../activities/restore/store-tail.ts';
 import type { SwapInput, SwappedIn } from '../../activities/restore/swap-in.ts';
 import { type DataInPlace, notRolledBackClause, restoredInPlaceClause, rolledBackClause } from '../../contract/data-in-place.ts';
 import { ROLLED_BACK_CODES } from '../../contract/restore.ts';
@@ -11,19 +12,36 @@ import type { LocalRun } from './local-run.ts';
  * person who interrupts waits for the comparison.
  * @see src/workflows/restore-in-place.ts
  */
-export async function swapLocally(run: LocalRun, plan: Omit<SwapInput, 'swap'>): Promise<SwappedIn & { warnings: Warning[] }> {
-  const input: SwapInput = { ...plan, swap: await run.steps.nameSwap({ database: plan.database }) };
+export async function swapLocally(
+  run: LocalRun,
+  plan: Required<Omit<SwapInput, 'swap'>>,
+): Promise<Omit<SwappedIn, 'unsaved'> & { warnings: Warning[] }> {
+  const { database, repository, planKey } = plan;
+  await storeReplaced(run, { database, ...plan.tail });
+  const input: SwapInput = { ...plan, swap: await run.steps.nameSwap({ database }) };
   run.phase('swapping the data: the server is down meanwhile');
   let swapped: SwappedIn | undefined;
   try {
     swapped = await run.steps.swapIn(input);
     run.phase('comparing the restored state over the wire');
-    const { warnings } = await run.cleanup.verifyLive(plan);
-    return { ...swapped, warnings };
+    const { warnings } = await run.cleanup.verifyLive({ database, repository, planKey });
+    const { unsaved, ...rest } = swapped;
+    return { ...rest, warnings: unsaved === undefined ? warnings : [unsaved, ...warnings] };
   } catch (error) {
     if (!(error instanceof RstowError)) throw error;
     if (ROLLED_BACK_CODES.includes(error.code) && input.swap.oldWal !== null) throw await rolledBack(run, input, error);
     throw swapped === undefined ? error : restoredInPlace(error, swapped);
+  }
+}
+
+/** What no backup holds of the data in place, while the server still runs. Fails where it is required and can't be stored. */
+export async function storeReplaced(run: LocalRun, { database, repository, isRequired }: { database: string } & TailWanted): Promise<void> {
+  run.phase('storing what no backup holds of the data in place');
+  try {
+    await run.steps.storeReplaced({ database, repository });
+  } catch (error) {
+    if (isRequired || !(error instanceof RstowError)) throw error;
+    run.phase(`what is replaced could not be stored before: ${error.message}`);
   }
 }
 

@@ -41,6 +41,8 @@ export const RESTORE_POINTS: readonly KillPoint[] = [
   { name: 'the rehearsal server runs', reached: (run) => rehearsalServerIsRecorded(run) },
   { name: 'the stop note is written', isFast: true, reached: (run) => phase(run) === 'stopping' },
   { name: 'no server can start', isFast: true, reached: (run) => phase(run) === 'stopping' && isBlocked(run) },
+  { name: 'the tail is being stored', isFast: true, reached: (run) => phase(run) === 'stopping' && isBlocked(run) && pins(run).length > 0 },
+  { name: 'the tail is a backup', isFast: true, reached: (run) => phase(run) === 'stopping' && isBlocked(run) && hasManifest(run) },
   { name: 'the swap begins', isFast: true, reached: (run) => phase(run) === 'swapping' },
   { name: 'there is no wal/', isFast: true, reached: (run) => walInode(run) === undefined && phase(run) !== undefined },
   { name: 'the new wal/ is in place', isFast: true, reached: (run) => isNewInPlace(run) && isBlocked(run) },

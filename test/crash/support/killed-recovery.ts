@@ -36,7 +36,7 @@ export async function openBurningHosts(shared: SharedServices): Promise<BurningH
     const leavesOldData = points.some(({ needsOldData }) => needsOldData === true);
     const lost = await loseHost(owner, first.stack, { name: `db${hosts}`, leavesOldData, ...options });
     owner = lost.scene;
-    const input = { database: DATABASE, agent: `db${hosts}` };
+    const input = { database: DATABASE, agent: `db${hosts}`, discardNewer: leavesOldData };
     const answered = msUntilItAnswers(owner.stack).then(() => Date.now());
     const struck = victim === undefined ? {} : { victim: victim(owner) };
     const running = runWithKills<DisasterRecoveryResult>(owner, { type: 'disasterRecovery', input, points, ...struck });

@@ -20,8 +20,10 @@ export async function brokenRecoveryPromises(recovery: KilledRecovery): Promise<
   const { scene } = lost;
   const live = await scene.digest();
   const promised = lost.scene.backup.stateDigest ?? 'none';
+  // An old copy of the log on the new host is given up with a warning.
+  const outcome = result.lost?.discarded.length === 0 ? 'done' : 'warnings';
   return [
-    ...unless(result.outcome === 'done' && result.runId === runId, `run ${runId} ended as ${JSON.stringify(result)}`),
+    ...unless(result.outcome === outcome && result.runId === runId, `run ${runId} ended as ${JSON.stringify(result)}`),
     ...unless(result.label === scene.backup.label, `it recovered ${String(result.label)}, not ${String(scene.backup.label)}`),
     ...unless(result.stateDigest === promised, `the run tells the digest ${String(result.stateDigest)}, not ${promised}`),
     ...unless(live === promised, `the server shows the digest ${live}, not ${promised}`),

@@ -86,7 +86,7 @@ test('prints the id alone and returns with --no-wait', async () => {
 });
 
 test('leaves the run alone on Ctrl-C, says how to watch it, and ends with 130', async () => {
-  const waiting = spawnRstow(['restore', 'nobodys', '--reason', 'waits for an agent'], env);
+  const waiting = spawnRstow(['restore', 'nobodys', '--yes', '--reason', 'waits for an agent'], env);
   await waitUntil('it has started the run', () => waiting.stderr().startsWith('started '));
   const interrupted = performance.now();
   waiting.signal('SIGINT');
@@ -114,7 +114,7 @@ test('asks for a recovery under the one id that services and alerts use', async 
 });
 
 test('tells whoever watches a run that waits for approval which command approves it', async () => {
-  const waiting = spawnRstow(['restore', DATABASE], env);
+  const waiting = spawnRstow(['restore', DATABASE, '--yes'], env);
   await waitUntil('the command is told', () => waiting.stderr().includes('waiting for approval: '));
   const command = /`rstow (approve \S+ --plan [0-9a-f]{64})`/.exec(waiting.stderr())![1]!.split(' ');
   const byTheSame = await rstow(...command);

@@ -1,0 +1,144 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Fence } from '../../config/repository-json/fence.ts';
+import { planCover } from '../../core/repository/cover.ts';
+import { piecesBySegment } from '../../core/repository/piece.ts';
+import { isObjectDamage } from '../../core/errors/object-damage.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { checkpointFits } from '../../core/state/checkpoint.ts';
+import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
+import type { Extent } from '../../core/wal/wal-range.ts';
+import { readCheckpoint, writeCheckpoint } from '../../io/agent-state/digest-checkpoint.ts';
+import { pinSegments, runPinFolder, unpinSegments } from '../../io/data-directory/pins.ts';
+import { listSegments, type SegmentFile } from '../../io/data-directory/segments.ts';
+import type { Repository } from '../../io/repository/repository.ts';
+import type { Warning } from '../../contract/result.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { absentExtents } from '../backup/absent-segments.ts';
+import { checkpointFile } from '../backup/checkpoint-file.ts';
+import { timelineOfData } from '../backup/data-timeline.ts';
+import type { DigestedState } from '../backup/digest-state.ts';
+import type { PieceShelf } from '../backup/piece-store.ts';
+import { checkContinues } from '../backup/source-continuity.ts';
+import { storeSegment } from '../backup/store-segments.ts';
+import { databaseSettings } from '../database-settings.ts';
+import type { RunPort } from '../run-port.ts';
+import { readLog, settleReplay } from '../state/replay-segments.ts';
+import { newestOfTimeline } from '../stored/backups.ts';
+import { storedPieces } from '../stored/timelines.ts';
+
+export type StoreReplacedInput = { database: string; repository: string };
+
+/** `unstorable`: the log in place is damaged, or it can't be held against what the repository has of its history. */
+export type StoredInPlace =
+  | { kind: 'nothing' }
+  | { kind: 'unstorable'; code: string; why: string }
+  | {
+      kind: 'stored';
+      timeline: string;
+      extents: Extent[];
+      state: Pick<DigestedState, 'stateDigest' | 'machines' | 'instances'>;
+      warnings: Warning[];
+    };
+
+/** What is said of a log itself, and not of the place where it is to be stored. */
+const LOG_FAULTS = ['timeline-diverged', 'source-damaged', 'data-directory-replaced', 'data-directory-missing'];
+
+/**
+ * Stores what the repository lacks of the log that a restore is about to replace, while its server still runs: what is
+ * left to be stored when it has stopped is small. Nothing is listed as a backup yet.
+ * Fails: repository-unavailable, not-enough-space. Twice: the same pieces, skipped.
+ */
+export const storeReplaced =
+  (deps: ActivityDeps) =>
+  async (input: StoreReplacedInput, run: RunPort): Promise<{ warning: Warning | null }> => {
+    const stored = await storeInPlace(deps, { ...input, tornTailMs: deps.config.timing.tornTailMs }, run);
+    return { warning: stored.kind === 'unstorable' ? unsaved(stored.code, stored.why) : null };
+  };
+
+export function unsaved(code: string, why: string): Warning {
+  return { code: 'replaced-data-unsaved', message: `what the restore replaces is in no backup, and only kept aside: ${code}: ${why}` };
+}
+
+type InPlace = StoreReplacedInput & { /** How long an incomplete record may stay so. */ tornTailMs: number };
+
+/** The log in place, stored up to its last whole record, and the state that it gives. */
+export async function storeInPlace(deps: ActivityDeps, input: InPlace, run: RunPort): Promise<StoredInPlace> {
+  const settings = databaseSettings(deps.config, input.database);
+  const repository = await deps.openRepository(input.repository);
+  const files = (await listSegments(join(settings.dataDir, 'wal'))) ?? [];
+  if (files.every(({ sizeBytes }) => sizeBytes === 0)) return { kind: 'nothing' };
+  try {
+    const timeline = await timelineOfData(repository, input.database, settings);
+    const pin = { dataDir: settings.dataDir, timeline, runId: run.runId };
+    const pinned = await pinSegments(pin);
+    try {
+      const log: PinnedLog = { timeline, files: pinned.kind === 'links' ? pinned.segments : files, pathOf: pathsOf(pin) };
+      const { extents, warnings } = await storeLog(repository, { input, log, run });
+      return { kind: 'stored', timeline, extents, state: await digest(deps, { input, log, extents, run }), warnings };
+    } finally {
+      await unpinSegments(pin);
+    }
+  } catch (error) {
+    if (!(error instanceof RstowError) || !(LOG_FAULTS.includes(error.code) || isObjectDamage(error.code))) throw error;
+    return { kind: 'unstorable', code: error.code, why: error.message };
+  }
+}
+
+type PinnedLog = { timeline: string; files: readonly SegmentFile[]; pathOf: (segment: SegmentId) => string };
+
+function pathsOf(pin: Parameters<typeof runPinFolder>[0]): PinnedLog['pathOf'] {
+  return (segment) => {
+    const path = join(runPinFolder(pin), segmentFileName(segment));
+    return existsSync(path) ? path : join(pin.dataDir, 'wal', segmentFileName(segment));
+  };
+}
+
+type Storing = { input: InPlace; log: PinnedLog; run: RunPort };
+
+/** Damage ends the log: what stands before it is stored, and a server would start on no more. */
+async function storeLog(repository: Repository, { input, log, run }: Storing): Promise<{ extents: Extent[]; warnings: Warning[] }> {
+  const { database, tornTailMs } = input;
+  const { timeline, files, pathOf } = log;
+  const shelf: PieceShelf = { repository, database, timeline, runId: run.runId };
+  const stored = await storedPieces(repository, database, timeline);
+  const segments = files.map(({ segment, sizeBytes }) => ({ segment, endBytes: sizeBytes }));
+  const fence: Fence = { format: 1, timeline, pin: 'links', segments };
+  await checkContinues(shelf, { fence, stored, pathOf });
+  const known = piecesBySegment(stored);
+  const source = { pathOf, tornTailMs, replay: { take: () => undefined, upTo: () => undefined } };
+  const before = await newestOfTimeline(repository, database, { timeline, exceptRunId: run.runId });
+  const extents = absentExtents(stored, fence, before);
+  const warnings: Warning[] = [];
+  for (const extent of segments) {
+    const { segment } = extent;
+    try {
+      const result = await storeSegment(shelf, { extent, known: known.get(segment) ?? [], source, run });
+      extents.push({ segment, endBytes: result.endBytes });
+      warnings.push(...result.warnings);
+    } catch (error) {
+      if (!(error instanceof RstowError) || error.code !== 'source-damaged') throw error;
+      const endBytes = planCover(piecesBySegment(await storedPieces(repository, database, timeline)).get(segment) ?? [], extent.endBytes);
+      extents.push({ segment, endBytes: endBytes.missing[0]?.startBytes ?? extent.endBytes });
+      return { extents, warnings: [...warnings, { code: error.code, message: `the log ends there: ${error.message}` }] };
+    }
+  }
+  return { extents: extents.sort((left, right) => left.segment - right.segment), warnings };
+}
+
+type Digesting = Storing & { extents: readonly Extent[] };
+
+/** From the last backup's checkpoint, and kept as the next one: the second of two calls has little to replay. */
+async function digest(
+  deps: ActivityDeps,
+  { input, log, extents, run }: Digesting,
+): Promise<Pick<DigestedState, 'stateDigest' | 'machines' | 'instances'>> {
+  const file = await checkpointFile(deps, input.database, log.timeline);
+  const source = { extents, pathOf: log.pathOf, damageCode: 'source-damaged' as const };
+  const checkpoint = await readCheckpoint(file);
+  const from = checkpoint !== undefined && checkpointFits(checkpoint.extents, extents) ? checkpoint : undefined;
+  const { index, stateDigest, records } = await settleReplay(source, await readLog(source, run, from));
+  if (records > 0 || from === undefined) await writeCheckpoint(file, { index, extents, digest: stateDigest });
+  const { machines, instances } = index.counts();
+  return { stateDigest, machines, instances };
+}
