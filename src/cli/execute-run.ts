@@ -7,6 +7,8 @@ import type { WorkflowType } from '../contract/workflow-types.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import type { OperatorKey } from '../worker/operator-key.ts';
 import { createOutput, type Output } from './output.ts';
+import { historyLink } from './history-link.ts';
+import { forgetPastLooks } from './past-looks.ts';
 import { type ResultLines, tellResult } from './tell-result.ts';
 import { connectClient, type TemporalClient, type TemporalOptions } from './temporal-client.ts';
 import { watchRun } from './watch-run.ts';
@@ -43,9 +45,11 @@ export async function executeRun<Result extends CommonResult>(request: RunReques
       output.result([workflowId], { workflowId, runId });
       return 0;
     }
-    if (!request.isLook) output.note(`started ${workflowId}`);
-    const end = await watchRun(temporal.client, handle, output);
-    if (end.kind === 'detached') return tellDetached(output, workflowId, temporal);
+    if (!request.isLook) tellStarted(output, temporal, { workflowId, runId });
+    // Whoever may not list or remove runs has the answer all the same.
+    const forgetting = request.isLook ? forgetPastLooks(temporal).catch(() => undefined) : undefined;
+    const end = await watchRun(temporal.client, handle, { output, isOwn: request.joins === undefined }).finally(() => forgetting);
+    if (end.kind === 'detached') return tellDetached(output, workflowId);
     return tellResult(output, request.resultLines, end.result as Result);
   } finally {
     await temporal.close();
@@ -86,8 +90,15 @@ async function requireAgents({ client, namespace, address }: TemporalClient, isL
   output.note(`${sentence}; the run starts once one is`);
 }
 
-function tellDetached(output: Output, workflowId: string, { address, namespace }: TemporalClient): number {
-  output.note(`detached: the run goes on. To watch it:`);
-  output.note(`  temporal workflow show --follow -w ${workflowId} --address ${address} --namespace ${namespace}`);
+type RunName = { workflowId: string; runId: string };
+
+function tellStarted(output: Output, temporal: TemporalClient, run: RunName): void {
+  output.note(`started ${run.workflowId}`);
+  output.note(`history: ${historyLink(temporal, run)}`);
+}
+
+export function tellDetached(output: Output, workflowId: string): number {
+  output.note(`Ctrl-C only stopped watching; the run continues. To watch it again:`);
+  output.note(`  rstow watch ${workflowId}`);
   return DETACHED;
 }

@@ -8,7 +8,7 @@ export type Output = {
   result(lines: readonly string[], summary: object): void;
   /** For people, on stderr. */
   note(line: string): void;
-  /** One line that is overwritten; nothing if stderr is no terminal. */
+  /** One line that is overwritten; if stderr is no terminal, a line each ten seconds. */
   progress(text: string, facts: object): void;
   endProgress(): void;
   /** A failure is a message of its own for programs. */
@@ -17,10 +17,13 @@ export type Output = {
 
 /** Of the lines that a long note goes on in. */
 const NOTE_INDENT = '  ';
+/** Whoever reads a log of it wants to see that it goes on. */
+const LINE_INTERVAL_MS = 10_000;
 const LINE_CLEAR = '\r\u001b[K';
 
 export function createOutput(isJson: boolean): Output {
   let isProgressShown = false;
+  let lineAtMs = Date.now();
   const endProgress = (): void => {
     if (isProgressShown) process.stderr.write(LINE_CLEAR);
     isProgressShown = false;
@@ -43,7 +46,12 @@ export function createOutput(isJson: boolean): Output {
     },
     progress: (text, facts) => {
       if (isJson) return message('progress', facts);
-      if (!process.stderr.isTTY) return;
+      if (!process.stderr.isTTY) {
+        if (Date.now() - lineAtMs < LINE_INTERVAL_MS) return;
+        lineAtMs = Date.now();
+        say(text);
+        return;
+      }
       isProgressShown = true;
       process.stderr.write(`${LINE_CLEAR}${text.slice(0, Math.max(20, process.stderr.columns - 1))}`);
     },

@@ -5,11 +5,12 @@ import { addAgentCommand, addDemoCommand, type HostSettings } from './commands/h
 import { addKeygenCommand } from './commands/keygen-command.ts';
 import { addRecoverCommand, addTestRecoveryCommand } from './commands/recovery-commands.ts';
 import { addRepairCommand } from './commands/repair-command.ts';
+import { addCancelCommand, addRunsCommand, addWatchCommand } from './commands/runs-commands.ts';
 import { addRestoreCommand } from './commands/restore-command.ts';
 import { addBackupCommand, addInfoCommand, addListCommand, addVerifyCommand } from './commands/run-commands.ts';
 import { addUpCommand } from './commands/up-command.ts';
 import { type CliFailure, failureLines } from './failure-lines.ts';
-import { embeddedAddress } from './embedded-address.ts';
+import { embeddedPlace } from './embedded-address.ts';
 import { createOutput } from './output.ts';
 import { usageFailure } from './usage-failure.ts';
 import { version } from './version.ts';
@@ -69,6 +70,9 @@ function createProgram(settings: HostSettings, exit: (exitCode: number) => void)
   addRecoverCommand(program, settings, exit);
   addRepairCommand(program, exit);
   program.commandsGroup('Runs:');
+  addRunsCommand(program, exit);
+  addWatchCommand(program, exit);
+  addCancelCommand(program, exit);
   addApproveCommand(program, settings, exit);
   addDenyCommand(program, exit);
   program.commandsGroup('Hosts:');
@@ -84,5 +88,8 @@ function createProgram(settings: HostSettings, exit: (exitCode: number) => void)
 /** A command that asks Temporal finds the server of this host's `rstow up` by itself. */
 async function findEmbedded(command: Command, { stateDir }: HostSettings): Promise<void> {
   const asksTemporal = command.options.some(({ long }) => long === '--address');
-  if (asksTemporal) command.setOptionValue('embeddedAddress', await embeddedAddress(stateDir));
+  if (!asksTemporal) return;
+  const place = await embeddedPlace(stateDir);
+  command.setOptionValue('embeddedAddress', place?.address);
+  command.setOptionValue('embeddedUi', place?.ui);
 }

@@ -8,9 +8,19 @@ export type TemporalOptions = {
   namespace?: string;
   /** Of the server that `rstow up` runs here, for when nothing else names one. */
   embeddedAddress?: string;
+  embeddedUi?: string;
+  /** Of the web UI, for links. */
+  ui?: string;
 };
 
-export type TemporalClient = { client: Client; address: string; namespace: string; close: () => Promise<void> };
+export type TemporalClient = {
+  client: Client;
+  address: string;
+  namespace: string;
+  /** Undefined where nobody has said where the UI is. */
+  ui: string | undefined;
+  close: () => Promise<void>;
+};
 
 const CONNECT_MS = 5_000;
 /** Of the second try, which only asks whether TLS makes the difference. */
@@ -39,7 +49,8 @@ export async function connectClient(options: TemporalOptions): Promise<TemporalC
     await connection.close();
     throw error;
   });
-  return { client, address, namespace, close: () => connection.close() };
+  const ui = options.ui ?? (address === options.embeddedAddress ? options.embeddedUi : undefined);
+  return { client, address, namespace, ui, close: () => connection.close() };
 }
 
 export function unknownNamespace(namespace: string): string {

@@ -1,25 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client, WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
-import { PROGRESS_QUERY } from '../contract/names.ts';
-import type { Progress } from '../contract/progress.ts';
+import type { Client, WorkflowHandle } from '@temporalio/client';
 import type { CommonResult } from '../contract/result.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
 import type { Output } from './output.ts';
-import { progressText, type RunProgress, runProgress } from './run-progress.ts';
+import { createProgressShower, waitsForAgent } from './progress-shower.ts';
 
 export type WatchEnd = { kind: 'ended'; result: CommonResult } | { kind: 'detached' };
 
 const POLL_MS = 1000;
 
+/** A run that nobody has begun by then is taken back, if it is the watcher's own. */
+const TAKE_UP_MS = 15_000;
+
+export type Watching = {
+  output: Output;
+  /** Whether this command has started the run, and nobody else can be waiting for it. */
+  isOwn: boolean;
+};
+
 /**
  * Waits for the run's end and shows where it is; Ctrl-C ends the watching, at once, and not the run.
- * Fails: with the run's own failure.
+ * Fails: with the run's own failure; agent-unreachable, where no agent has begun a run of the watcher's own.
  */
-export async function watchRun(client: Client, handle: WorkflowHandle, output: Output): Promise<WatchEnd> {
+export async function watchRun(client: Client, handle: WorkflowHandle, { output, isOwn }: Watching): Promise<WatchEnd> {
   const watching = new AbortController();
-  const { promise: detached, resolve: detach } = Promise.withResolvers<WatchEnd>();
+  const { promise: detached, resolve: detach, reject: fail } = Promise.withResolvers<WatchEnd>();
   const onInterrupt = (): void => detach({ kind: 'detached' });
   process.once('SIGINT', onInterrupt);
   const showing = showProgress(handle, output, watching.signal);
+  const begun = isOwn ? takeBackUnlessBegun(handle, watching.signal).catch(fail) : undefined;
   try {
     const result = client.withAbortSignal(watching.signal, () => handle.result());
     const ended = result.then((value): WatchEnd => ({ kind: 'ended', result: value as CommonResult }));
@@ -27,48 +36,33 @@ export async function watchRun(client: Client, handle: WorkflowHandle, output: O
   } finally {
     process.off('SIGINT', onInterrupt);
     watching.abort();
-    await showing;
+    await Promise.all([showing, begun]);
     output.endProgress();
   }
 }
 
 /** A describe that fails shows nothing: the result's own wait says what is wrong. */
 async function showProgress(handle: WorkflowHandle, output: Output, signal: AbortSignal): Promise<void> {
-  const showIdle = idleShower(handle, output);
-  let before: RunProgress | undefined;
-  let beforeMs = performance.now();
+  const show = createProgressShower(handle, output);
   for (;;) {
     await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return;
     const description = await handle.describe().catch(() => undefined);
     // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- it may be aborted while we asked
-    if (description === undefined || signal.aborted) continue;
-    const progress = runProgress(description);
-    const nowMs = performance.now();
-    if (progress === undefined) await showIdle(description);
-    else output.progress(progressText(progress, before, nowMs - beforeMs), { workflowId: handle.workflowId, ...progress });
-    before = progress;
-    beforeMs = nowMs;
+    if (description !== undefined && !signal.aborted) await show(description);
   }
 }
 
-/** Where no step is at work, the run itself says where it is; what it waits for is told once, on a line that stays. */
-function idleShower(handle: WorkflowHandle, output: Output): (description: WorkflowExecutionDescription) => Promise<void> {
-  const { workflowId } = handle;
-  let told: string | undefined;
-  return async (description) => {
-    if (waitsForAgent(description)) {
-      output.progress('waiting for an agent to take the run up', { workflowId });
-      return;
-    }
-    const progress = await handle.query<Progress>(PROGRESS_QUERY).catch(() => undefined);
-    const { phase = 'between two steps', waitsFor } = progress ?? {};
-    if (waitsFor !== undefined && waitsFor !== told) output.note(`${phase}: ${waitsFor}`);
-    told = waitsFor;
-    output.progress(phase, { workflowId, ...progress });
-  };
+/** Nothing was done in a run that no worker has ever taken up: ending it loses nothing. Fails: agent-unreachable. */
+async function takeBackUnlessBegun(handle: WorkflowHandle, signal: AbortSignal): Promise<void> {
+  await sleep(TAKE_UP_MS, undefined, { signal }).catch(() => undefined);
+  if (signal.aborted) return;
+  const description = await handle.describe().catch(() => undefined);
+  if (description === undefined || description.historyLength > NEW_LENGTH || !waitsForAgent(description, Date.now())) return;
+  await handle.terminate('no agent took the run up').catch(() => undefined);
+  const sentence = `no agent took the run up for ${TAKE_UP_MS / 1000} s, and it was ended before it began: no agent is up`;
+  throw new RstowError('agent-unreachable', sentence, { details: { workflowId: handle.workflowId } });
 }
 
-function waitsForAgent({ raw: { pendingWorkflowTask: task } }: WorkflowExecutionDescription): boolean {
-  return task !== undefined && task !== null && !task.startedTime;
-}
+/** The events of a run that was started and no more. */
+const NEW_LENGTH = 2;

@@ -10,8 +10,9 @@ import {
 } from '@temporalio/workflow';
 import { AssertionError } from '../core/errors/assert.ts';
 import { boundedText } from '../core/errors/bounded-text.ts';
-import { type ErrorCode, errorRow, isErrorCode } from '../core/errors/error-table.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
+import { type ErrorCode, isErrorCode } from '../core/errors/error-table.ts';
+import { hintOf } from '../core/errors/hint.ts';
+import { type ErrorDetails, RstowError } from '../core/errors/rstow-error.ts';
 
 /**
  * A run's own failure: one sentence that begins with the code, the code as `type`, and the cause. Whatever
@@ -36,7 +37,12 @@ function failureOfCause(error: ActivityFailure | ChildWorkflowFailure): Applicat
       message: cause.message,
       type: cause.type ?? 'failed',
       nonRetryable: true,
-      details: [{ ...(cause.details?.[0] as object | undefined), hint: errorRow(cause.type as ErrorCode).hint }],
+      details: [
+        {
+          ...(cause.details?.[0] as object | undefined),
+          hint: hintOf(cause.type as ErrorCode, (cause.details?.[0] ?? {}) as ErrorDetails),
+        },
+      ],
       cause: error,
     });
   }
@@ -60,7 +66,9 @@ function failure(code: ErrorCode, sentence: string, cause: unknown): Application
     message: `${code}: ${sentence}`,
     type: code,
     nonRetryable: true,
-    details: [{ ...(cause instanceof RstowError ? cause.details : {}), hint: errorRow(code).hint }],
+    details: [
+      { ...(cause instanceof RstowError ? cause.details : {}), hint: hintOf(code, cause instanceof RstowError ? cause.details : {}) },
+    ],
     ...(cause instanceof TemporalFailure ? { cause } : {}),
   });
 }

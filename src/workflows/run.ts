@@ -71,6 +71,6 @@ function detailsOf(run: Run): string {
   const { phase, waitsFor } = run.progress;
   const lines = [`**${run.type}** of \`${run.database}\`: ${phase}`];
   if (waitsFor !== undefined) lines.push(`waits for ${waitsFor}`);
-  lines.push(`watch: \`temporal workflow describe -w ${run.workflowId}\``);
+  lines.push(`watch: \`rstow watch ${run.workflowId}\`; end: \`rstow cancel ${run.workflowId}\``);
   return lines.join('\n\n');
 }

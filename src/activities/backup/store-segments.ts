@@ -6,11 +6,12 @@ import { planCover } from '../../core/repository/cover.ts';
 import { planKey } from '../../core/repository/object-keys.ts';
 import { type Piece, piecesBySegment } from '../../core/repository/piece.ts';
 import type { RecordView } from '../../core/wal/record-scanner.ts';
-import type { SegmentId } from '../../core/wal/segment-id.ts';
+import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
 import { readCheckpoint } from '../../io/agent-state/digest-checkpoint.ts';
 import { putSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
+import { type ByteProgress, byteProgress } from '../byte-progress.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import type { PieceContent } from '../stored/record-cut.ts';
@@ -56,9 +57,10 @@ export const storeSegments =
     const replay = createPassingReplay(await readCheckpoint(file));
     const source = { pathOf, tornTailMs: deps.config.timing.tornTailMs, replay };
     const bySegment = piecesBySegment(sound);
+    const progress = byteProgress(run, lackingBytes(fence.segments, bySegment));
     for (const extent of fence.segments) {
       const known = bySegment.get(extent.segment) ?? [];
-      const result = await storeSegment(shelf, { extent, known, source, run });
+      const result = await storeSegment(shelf, { extent, known, source, run, progress });
       value.segments.push({ segment: extent.segment, endBytes: result.endBytes });
       value.warnings.push(...result.warnings);
     }
@@ -83,15 +85,21 @@ type SegmentSource = {
   replay: PassingReplay;
 };
 
-type SegmentWork = { extent: Extent; known: readonly Piece[]; source: SegmentSource; run: RunPort };
+type SegmentWork = { extent: Extent; known: readonly Piece[]; source: SegmentSource; run: RunPort; progress: ByteProgress };
+
+/** How much of these segments no piece covers. */
+export function lackingBytes(extents: readonly Extent[], stored: ReadonlyMap<SegmentId, readonly Piece[]>): number {
+  const holes = extents.flatMap(({ segment, endBytes }) => planCover(stored.get(segment) ?? [], endBytes).missing);
+  return holes.reduce((sum, { startBytes, endBytes }) => sum + endBytes - startBytes, 0);
+}
 
 /** Fills the holes of one segment. Its end is the last stored record's, which may lie past the fence, or before a torn tail. */
 export async function storeSegment(shelf: PieceShelf, work: SegmentWork): Promise<{ endBytes: number; warnings: Warning[] }> {
-  const { extent, known, source, run } = work;
+  const { extent, known, source, run, progress } = work;
   const cover = planCover(known, extent.endBytes);
   let endBytes = cover.pieces.at(-1)?.endBytes ?? 0;
   for (const hole of cover.missing) {
-    const end = await storeHole(shelf, extent.segment, { ...hole, source, run });
+    const end = await storeHole(shelf, extent.segment, { ...hole, source, run, progress });
     endBytes = Math.max(endBytes, end.endBytes);
     if (end.end.kind === 'whole') continue;
     // Bytes that are no records end the segment, and nothing stored may lie behind them.
@@ -100,20 +108,23 @@ export async function storeSegment(shelf: PieceShelf, work: SegmentWork): Promis
   return { endBytes, warnings: [] };
 }
 
-type Hole = { startBytes: number; endBytes: number; source: SegmentSource; run: RunPort };
+type Hole = { startBytes: number; endBytes: number; source: SegmentSource; run: RunPort; progress: ByteProgress };
 
 /** Stores one hole as pieces of at most about 64 MiB, each at once durable. */
 async function storeHole(shelf: PieceShelf, segment: SegmentId, hole: Hole): Promise<PieceContent> {
-  const { source, run } = hole;
+  const { source, run, progress } = hole;
+  progress.doing(segmentFileName(segment));
   const from = {
     path: source.pathOf(segment),
     tornTailMs: source.tornTailMs,
     signal: run.signal,
-    onRecord: (record: RecordView) => source.replay.take(segment, record),
+    onRecord: (record: RecordView) => {
+      progress.add(record.endBytes - record.startBytes);
+      source.replay.take(segment, record);
+    },
   };
   let startBytes = hole.startBytes;
   for (;;) {
-    run.report({ segment, positionBytes: startBytes });
     const targetBytes = Math.min(hole.endBytes, startBytes + PIECE_SIZE_BYTES_MAX);
     const content = await storePiece(shelf, segment, { ...from, startBytes, targetBytes });
     if (content.end.kind !== 'whole' || content.endBytes >= hole.endBytes) return content;

@@ -2,6 +2,7 @@ import type { PlannedSegment } from '../../core/backup/segment-plan.ts';
 import { segmentFileName } from '../../core/wal/segment-id.ts';
 import { closeStaging, writeStagedSegment } from '../../io/data-directory/staging.ts';
 import type { Repository } from '../../io/repository/repository.ts';
+import { type ByteProgress, byteProgress } from '../byte-progress.ts';
 import type { RunPort } from '../run-port.ts';
 import { storedSegment } from '../stored/stored-segment.ts';
 
@@ -18,25 +19,33 @@ type Staging = { repository: Repository; planned: readonly PlannedSegment[]; wal
  */
 export async function stageSegments(staging: Staging): Promise<void> {
   const { walDir, run, planned } = staging;
-  const totalBytes = planned.reduce((sum, { endBytes }) => sum + endBytes, 0);
-  let bytesDone = 0;
+  const progress = byteProgress(
+    run,
+    planned.reduce((sum, { endBytes }) => sum + endBytes, 0),
+  );
   for (const batch of batchesOf(planned)) {
-    run.report({ fetching: segmentFileName(batch[0].segment), bytesDone, totalBytes });
-    await stageBatch(staging, batch);
-    bytesDone += batch.reduce((sum, { endBytes }) => sum + endBytes, 0);
+    progress.doing(segmentFileName(batch[0].segment));
+    await stageBatch(staging, batch, progress);
   }
   await closeStaging(walDir);
 }
 
 /** All come to their end before the first failure is told: none writes on behind the caller's back. */
-async function stageBatch({ repository, walDir, run }: Staging, batch: readonly PlannedSegment[]): Promise<void> {
+async function stageBatch({ repository, walDir, run }: Staging, batch: readonly PlannedSegment[], progress: ByteProgress): Promise<void> {
   const { signal } = run;
   const writing = batch.map((planned) => {
-    const content = (): AsyncIterable<Uint8Array> => storedSegment({ repository, planned, signal });
+    const content = (): AsyncIterable<Uint8Array> => counted(storedSegment({ repository, planned, signal }), progress);
     return writeStagedSegment({ walDir, segment: planned.segment, sizeBytes: planned.endBytes, content, signal });
   });
   const failed = (await Promise.allSettled(writing)).find((outcome) => outcome.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
+}
+
+async function* counted(chunks: AsyncIterable<Uint8Array>, progress: ByteProgress): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    progress.add(chunk.length);
+    yield chunk;
+  }
 }
 
 type Batch = [PlannedSegment, ...PlannedSegment[]];

@@ -20,7 +20,8 @@ import { timelineOfData } from '../backup/data-timeline.ts';
 import type { DigestedState } from '../backup/digest-state.ts';
 import type { PieceShelf } from '../backup/piece-store.ts';
 import { checkContinues } from '../backup/source-continuity.ts';
-import { storeSegment } from '../backup/store-segments.ts';
+import { lackingBytes, storeSegment } from '../backup/store-segments.ts';
+import { byteProgress } from '../byte-progress.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { readLog, settleReplay } from '../state/replay-segments.ts';
@@ -110,10 +111,11 @@ async function storeLog(repository: Repository, { input, log, run }: Storing): P
   const before = await newestOfTimeline(repository, database, { timeline, exceptRunId: run.runId });
   const extents = absentExtents(stored, fence, before);
   const warnings: Warning[] = [];
+  const progress = byteProgress(run, lackingBytes(segments, known));
   for (const extent of segments) {
     const { segment } = extent;
     try {
-      const result = await storeSegment(shelf, { extent, known: known.get(segment) ?? [], source, run });
+      const result = await storeSegment(shelf, { extent, known: known.get(segment) ?? [], source, run, progress });
       extents.push({ segment, endBytes: result.endBytes });
       warnings.push(...result.warnings);
     } catch (error) {

@@ -10,6 +10,7 @@ import type { Extent } from '../../core/wal/wal-range.ts';
 import { crc32c } from '../../io/checksum/crc32c.ts';
 import { readRange } from '../../io/data-directory/range-reader.ts';
 import { RecordWindow } from '../../io/data-directory/record-window.ts';
+import { byteProgress } from '../byte-progress.ts';
 import type { RunPort } from '../run-port.ts';
 
 /** Segment files to replay, in log order, each up to its extent. */
@@ -49,9 +50,16 @@ export async function readLog(source: ReplaySource, run: RunPort, from?: Checkpo
   const startOf = new Map((from?.extents ?? []).map((extent) => [extent.segment, extent.endBytes]));
   const buffer = Buffer.allocUnsafeSlow(READ_BUFFER_SIZE_BYTES);
   let records = 0;
+  const startBytesOf = (segment: SegmentId): number => startOf.get(segment) ?? 0;
+  const progress = byteProgress(
+    run,
+    source.extents.reduce((sum, { segment, endBytes }) => sum + endBytes - startBytesOf(segment), 0),
+  );
   for (const extent of source.extents) {
-    run.report({ replaying: segmentFileName(extent.segment) });
-    records += await replaySegment(source, { index, extent, startBytes: startOf.get(extent.segment) ?? 0, buffer }, run.signal);
+    const startBytes = startBytesOf(extent.segment);
+    progress.doing(segmentFileName(extent.segment));
+    records += await replaySegment(source, { index, extent, startBytes, buffer }, run.signal);
+    progress.add(extent.endBytes - startBytes);
   }
   return { index, records, from };
 }

@@ -28,7 +28,7 @@ export async function verifyChecksums(verification: Verification): Promise<Verif
     // A merged piece is no range of the manifest: only reading it tells.
     if ((promised.get(key) ?? sidecar.sha256) !== sidecar.sha256) throw otherBytes(key, manifest.label);
     bytesRead += await checkStored(repository, { key, sizeBytes: sidecar.storedBytes, sha256: sidecar.storedSha256 }, run.signal);
-    run.report({ verifying: key, bytesRead });
+    run.report({ doing: key, doneBytes: bytesRead });
   }
   const bytesPlain = planned.reduce((sum, segment) => sum + segment.endBytes, 0);
   return { pieces: keys.size, records: manifest.records, bytesRead, bytesPlain, warnings };

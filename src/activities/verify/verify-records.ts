@@ -1,5 +1,6 @@
 import { createSequenceCounter } from '../../core/wal/continuity.ts';
 import { segmentFileName } from '../../core/wal/segment-id.ts';
+import { type ByteProgress, byteProgress } from '../byte-progress.ts';
 import { planSegments } from '../stored/planned-segments.ts';
 import { storedSegment } from '../stored/stored-segment.ts';
 import type { Verification, Verified } from './verification.ts';
@@ -13,16 +14,20 @@ export async function verifyRecords(verification: Verification): Promise<Partial
     records += 1;
     sequences.observe(sequence);
   };
-  for (const planned of await planSegments(repository, manifest)) {
-    run.report({ reading: segmentFileName(planned.segment), records });
-    await drain(storedSegment({ repository, planned, signal: run.signal, onRecord }));
+  const planned = await planSegments(repository, manifest);
+  const progress = byteProgress(
+    run,
+    planned.reduce((sum, { endBytes }) => sum + endBytes, 0),
+  );
+  for (const segment of planned) {
+    progress.doing(segmentFileName(segment.segment));
+    await drain(storedSegment({ repository, planned: segment, signal: run.signal, onRecord }), progress);
   }
   const { gaps, inversions } = sequences.counts();
   return { records, sequenceGaps: gaps, sequenceInversions: inversions };
 }
 
 /** The bytes are checked while they pass; nobody wants them. */
-async function drain(chunks: AsyncGenerator<Uint8Array>): Promise<void> {
-  let next = await chunks.next();
-  while (next.done !== true) next = await chunks.next();
+async function drain(chunks: AsyncGenerator<Uint8Array>, progress: ByteProgress): Promise<void> {
+  for await (const chunk of chunks) progress.add(chunk.length);
 }

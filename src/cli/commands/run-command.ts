@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CommonResult } from '../../contract/result.ts';
 import type { RunOptions, RunRequest } from '../execute-run.ts';
 import { requester } from '../requester.ts';
@@ -25,7 +25,8 @@ export function runCommand(program: Command, name: string, description: string):
 export function addTemporalOptions(command: Command): Command {
   return command
     .option('--address <host:port>', 'of Temporal (default: TEMPORAL_ADDRESS, then temporal.toml)')
-    .option('--namespace <name>', 'of Temporal (default: TEMPORAL_NAMESPACE, then temporal.toml)');
+    .option('--namespace <name>', 'of Temporal (default: TEMPORAL_NAMESPACE, then temporal.toml)')
+    .addOption(new Option('--ui <url>', 'of Temporal’s web UI, for links').env('RSTOW_UI'));
 }
 
 /** Temporal's client loads only if a command needs it: help is told without. Returns the exit code. Fails: as the run does. */

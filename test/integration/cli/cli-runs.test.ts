@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { type AgentProcess, startAgent } from '../../support/agent-process.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';
@@ -46,7 +47,9 @@ test('backs up, verifies, lists and describes a database: results on stdout, the
   const backup = await rstow('backup', DATABASE, '--reason', 'a test');
   expect(backup).toMatchObject({
     exitCode: 0,
-    stderr: expect.stringMatching(/^started rstow\/orders\/hotBackup\/[0-9a-f-]{36}\n$/) as string,
+    stderr: expect.stringMatching(
+      /^started rstow\/orders\/hotBackup\/[0-9a-f-]{36}\nhistory: temporal workflow describe -w rstow\S+ .*\n$/,
+    ) as string,
   });
   const label = /^backup +(\S+)$/m.exec(backup.stdout)?.[1];
   expect(label).toMatch(/-hot$/);
@@ -57,7 +60,7 @@ test('backs up, verifies, lists and describes a database: results on stdout, the
   expect(listed).toMatchObject({ exitCode: 0, stderr: '' });
   expect(listed.stdout).toMatch(new RegExp(`^LABEL [^]*\\n${label} .* from-log\\s+records `));
   const described = await rstow('info', DATABASE);
-  expect(described.stdout).toMatch(/^owner +agent db1 \(installation .*, generation 1\)$/m);
+  expect(described.stdout).toMatch(/^owner +agent db1 \(installation .*,\s+generation 1\)$/m);
 });
 
 test('ends with JSON lines for programs: a summary last, a failure as a message', async () => {
@@ -85,18 +88,52 @@ test('prints the id alone and returns with --no-wait', async () => {
   expect(await temporal.client.workflow.getHandle(workflowId).result()).toMatchObject({ outcome: 'done' });
 });
 
-test('leaves the run alone on Ctrl-C, says how to watch it, and ends with 130', async () => {
-  const waiting = spawnRstow(['restore', 'nobodys', '--yes', '--reason', 'waits for an agent'], env);
-  await waitUntil('it has started the run', () => waiting.stderr().startsWith('started '));
+test('only stops watching on Ctrl-C; the run is then listed, watched and cancelled by the beginning of its id', async () => {
+  const waiting = spawnRstow(['restore', DATABASE, '--yes', '--reason', 'waits for approval'], env);
+  await waitUntil('the run waits', () => waiting.stderr().includes('waiting for approval: '));
   const interrupted = performance.now();
   waiting.signal('SIGINT');
   expect(await waiting.exitCode).toBe(130);
   expect(performance.now() - interrupted).toBeLessThan(8000);
   const workflowId = /^started (\S+)$/m.exec(waiting.stderr())![1]!;
-  expect(waiting.stderr()).toContain(`temporal workflow show --follow -w ${workflowId} --address`);
-  const handle = temporal.client.workflow.getHandle(workflowId);
-  expect((await handle.describe()).status.name).toBe('RUNNING');
-  await handle.terminate();
+  expect(waiting.stderr()).toContain(`rstow watch ${workflowId}\n`);
+
+  const short = workflowId.split('/').at(-1)!.slice(0, 8);
+  const listed = await rstow('runs', DATABASE);
+  expect(listed.stdout).toMatch(new RegExp(`^RUN +WHAT[^]*\\n${short} +restore +${DATABASE} +running `));
+  expect(listed.stdout).not.toMatch(/listBackups|describeDatabase|lockDatabase/);
+  expect(listed.stdout.split('\n').every((line) => line.length <= 80)).toBe(true);
+  expect(await rstow('cancel', short)).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringContaining(`asked ${workflowId} to end`) as string,
+  });
+  const watched = await rstow('watch', short);
+  expect(watched).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/^error: cancelled: /m) as string });
+  expect((await rstow('runs', DATABASE, '--json')).stdout).toContain('"state":"cancelled"');
+});
+
+test('says of a run that nobody has started, or of a beginning that several have, what to type', async () => {
+  expect(await rstow('watch', 'nosuchrun')).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringMatching(/^error: invalid-input: no run is called "nosuchrun"; `rstow runs` shows the ids\n/) as string,
+  });
+  expect((await rstow('cancel', 'rstow/')).stderr).toMatch(/^error: invalid-input: \d+ runs begin with "rstow\/", such as /);
+});
+
+test('leaves none of the looks before the last one among the runs', async () => {
+  await rstow('list', DATABASE);
+  await sleep(11_000);
+  await rstow('list', DATABASE);
+  const looks = async (): Promise<number> =>
+    (await temporal.client.workflow.count(`WorkflowType IN ('listBackups', 'describeDatabase')`)).count;
+  await expect.poll(looks).toBe(1);
+});
+
+test('prints the link to a run’s history in the UI that it is told of', async () => {
+  const { stderr } = await runRstow(['backup', DATABASE], { ...env, RSTOW_UI: 'https://temporal.example/' });
+  const workflow = encodeURIComponent(/^started (\S+)$/m.exec(stderr)![1]!);
+  const link = `https://temporal.example/namespaces/${env['TEMPORAL_NAMESPACE']!}/workflows/${workflow}/`;
+  expect(stderr).toMatch(new RegExp(`^history: ${link}[0-9a-f-]{36}/history$`, 'm'));
 });
 
 test('tells at once that no agent is there, in a namespace without one', async () => {
@@ -119,7 +156,7 @@ test('tells whoever watches a run that waits for approval which command approves
   const command = /`rstow (approve \S+ --plan [0-9a-f]{64})`/.exec(waiting.stderr())![1]!.split(' ');
   const byTheSame = await rstow(...command);
   expect(byTheSame.exitCode).toBe(16);
-  expect(byTheSame.stderr).toMatch(/^error: approval-denied: .* asked for this run, so another person has to approve it\nhint: /);
+  expect(byTheSame.stderr).toMatch(/^error: approval-denied: .* asked for this run, .* another person has to approve it\nhint: /);
   expect(await rstow(...command, '--by', 'bob')).toMatchObject({ exitCode: 0 });
   expect(await waiting.exitCode).toBe(0);
   expect(waiting.stdout()).toMatch(/^restored +\S+-hot/);

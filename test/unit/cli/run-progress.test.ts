@@ -39,15 +39,29 @@ test('takes a heartbeat that is no JSON object for one that says nothing', () =>
   }
 });
 
-test('shows bytes as sizes, and a rate once the same step was seen before', () => {
-  const before = { step: 'stage wal', attempt: 1, facts: { bytesDone: 1_000_000 } };
-  const now = { step: 'stage wal', attempt: 1, host: 'db1', facts: { fetching: 'a.wal', bytesDone: 5_000_000 } };
-  expect(progressText(now, undefined, 2000)).toBe('stage wal · fetching a.wal, 5.0 MB · on db1');
-  expect(progressText(now, before, 2000)).toBe('stage wal · fetching a.wal, 5.0 MB · 2.0 MB/s · on db1');
-  expect(progressText(now, { ...before, step: 'plan restore' }, 2000)).not.toContain('/s');
+const NOW_MS = 1_000_000;
+
+test('shows what is done of how much, how fast, and how long the rest takes', () => {
+  const facts = { doing: 'a.wal', doneBytes: 5_000_000, totalBytes: 20_000_000 };
+  const now = { step: 'stage wal', attempt: 1, host: 'db1 (17@host)', facts };
+  const since = { step: 'stage wal', doneBytes: 1_000_000, seenAtMs: NOW_MS - 2000 };
+  expect(progressText(now, undefined, NOW_MS)).toBe('stage wal · 5.0 MB of 20.0 MB (25 %) · on db1 · a.wal');
+  expect(progressText(now, since, NOW_MS)).toBe('stage wal · 5.0 MB of 20.0 MB (25 %) · 2.0 MB/s · 8 s left · on db1 · a.wal');
+  const small = { doneBytes: 0, totalBytes: 0 };
+  expect(progressText({ ...now, facts: small }, since, NOW_MS)).toBe('stage wal · 0 B · on db1');
 });
 
-test('says why an attempt is not the first', () => {
-  const progress = { step: 'swap in', attempt: 3, facts: {}, lastFailure: 'port-taken: 7401' };
-  expect(progressText(progress, undefined, 0)).toBe('swap in · attempt 3 · after: port-taken: 7401');
+test('says for how long nothing was heard of a step that should be at work, and when one that failed is tried again', () => {
+  const step = { step: 'stage wal', attempt: 2, facts: {} };
+  expect(progressText({ ...step, heardAtMs: NOW_MS - 900 }, undefined, NOW_MS)).toBe('stage wal · attempt 2');
+  expect(progressText({ ...step, heardAtMs: NOW_MS - 7000 }, undefined, NOW_MS)).toContain('nothing heard for 7 s');
+  expect(progressText({ ...step, nextTryAtMs: NOW_MS + 4000 }, undefined, NOW_MS)).toBe('stage wal · attempt 2 · next try in 4 s');
+});
+
+test('reads when a step that waits is tried again, and when one at work was heard last', () => {
+  const at = { seconds: '1000', nanos: 500_000_000 };
+  const waiting = { activityType: { name: 'swapIn' }, state: 1, lastStartedTime: at, scheduledTime: at };
+  expect(runProgress(described(waiting))).toMatchObject({ nextTryAtMs: 1_000_500 });
+  const atWork = { activityType: { name: 'swapIn' }, state: 2, lastStartedTime: at, lastHeartbeatTime: at };
+  expect(runProgress(described(atWork))).toMatchObject({ heardAtMs: 1_000_500 });
 });

@@ -1,0 +1,63 @@
+import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import { NAME_PATTERN, SEARCH_ATTRIBUTES } from '../contract/names.ts';
+import { WORKFLOW_TYPES } from '../contract/workflow-types.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+
+/** Looks did nothing that anybody asks for later. */
+export const LOOKS: readonly string[] = ['listBackups', 'describeDatabase'];
+const OPERATIONS = WORKFLOW_TYPES.filter((type) => !LOOKS.includes(type));
+const OF_OPERATIONS = `WorkflowType IN (${OPERATIONS.map((type) => `'${type}'`).join(', ')})`;
+
+/** So many of the latest are looked through for a beginning. */
+const SEARCHED_MAX = 1_000;
+const NAMED_MAX = 3;
+
+/** The latest runs, of one database or of all, the newest first. Fails: invalid-input. */
+export async function latestRuns(
+  client: Client,
+  { database, limit }: { database: string | undefined; limit: number },
+): Promise<WorkflowExecutionInfo[]> {
+  if (database === undefined) return take(client, OF_OPERATIONS, limit);
+  if (!NAME_PATTERN.test(database)) throw new RstowError('invalid-input', 'a database’s name is 1 to 63 of a-z, 0-9 and -');
+  // A namespace may have refused the attribute: then the ids that rstow gives tell.
+  return take(client, `${OF_OPERATIONS} AND ${SEARCH_ATTRIBUTES.database} = '${database}'`, limit).catch(() =>
+    take(client, `${OF_OPERATIONS} AND WorkflowId STARTS_WITH 'rstow/${database}/'`, limit),
+  );
+}
+
+async function take(client: Client, query: string, limit: number): Promise<WorkflowExecutionInfo[]> {
+  const runs: WorkflowExecutionInfo[] = [];
+  for await (const run of client.workflow.list({ query, pageSize: Math.min(limit, 200) })) {
+    runs.push(run);
+    if (runs.length >= limit) break;
+  }
+  return runs;
+}
+
+/** The run that a person means. Fails: invalid-input, where none begins so, or several do. */
+export async function findRun(client: Client, given: string): Promise<{ workflowId: string; runId: string; type: string }> {
+  const runs = await latestRuns(client, { database: undefined, limit: SEARCHED_MAX });
+  const exact = runs.find(({ workflowId, runId }) => workflowId === given || runId === given);
+  if (exact !== undefined) return exact;
+  const found = runs.filter((run) => namesOf(run).some((name) => name.startsWith(given)));
+  const [first, second] = found;
+  if (first === undefined) throw new RstowError('invalid-input', `no run is called "${given}"; \`rstow runs\` shows the ids`);
+  if (second === undefined) return first;
+  const names = found.slice(0, NAMED_MAX).map(shortName).join(', ');
+  throw new RstowError('invalid-input', `${found.length} runs begin with "${given}", such as ${names}: type more of the id`);
+}
+
+/** What a person may type a beginning of. */
+function namesOf(run: WorkflowExecutionInfo): string[] {
+  return [run.workflowId, uniquePart(run.workflowId) ?? '', run.runId];
+}
+
+/** `3f2a91bc`: enough of the id to name the run. */
+export function shortName({ workflowId, runId }: Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'>): string {
+  return (uniquePart(workflowId) ?? runId).slice(0, 8);
+}
+
+/** Of an id that rstow gives: `rstow/<database>/<type>/<unique>`. */
+function uniquePart(workflowId: string): string | undefined {
+  return /^rstow\/[^/]+\/[^/]+\/([0-9a-f-]{36})$/.exec(workflowId)?.[1];
+}
