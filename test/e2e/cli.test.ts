@@ -63,7 +63,7 @@ describe('rstow', () => {
   });
 
   it('verifies, and lists the backups with their verification, newest first', async () => {
-    const verified = await rstow(['verify', DATABASE, '--backup', backup.label!, '--yes', '--json']);
+    const verified = await rstow(['verify', DATABASE, '--backup', backup.label!, '--json']);
     expect(verified.exitCode).toBe(0);
     expect(summaryIn(verified)).toMatchObject({
       label: backup.label,
@@ -96,7 +96,7 @@ describe('rstow', () => {
     const planned = await rstow(['restore', DATABASE, '--dry-run', '--json']);
     expect(planned.exitCode).toBe(0);
     expect(summaryIn(planned)).toMatchObject({ dryRun: true, label: backup.label });
-    const restored = await rstow(['restore', DATABASE, '--backup', backup.label!, '--json']);
+    const restored = await rstow(['restore', DATABASE, '--backup', backup.label!, '--yes', '--json']);
     expect(restored.exitCode).toBe(0);
     const result = summaryIn(restored);
     expect(result).toMatchObject({ outcome: 'done', timeline: '0002', rehearsal: 'passed', stateDigest: backup.stateDigest });
@@ -122,10 +122,14 @@ describe('the exit code of rstow', () => {
     expect((await rstow(['backup'])).exitCode).toBe(2);
     expectFailure(await rstow(['backup', 'Orders!']), 2, 'invalid-input');
     expectFailure(await rstow(['restore', DATABASE, '--to-dir', 'relative/path']), 2, 'invalid-input');
+    // There is no terminal to ask on.
+    const unasked = await rstow(['restore', DATABASE]);
+    expectFailure(unasked, 2, 'invalid-input');
+    expect(unasked.stderr).toContain('--yes');
   });
 
   it('is 10 where what was named does not exist, and --json says it in one line too', async () => {
-    expectFailure(await rstow(['restore', DATABASE, '--backup', '1999']), 10, 'backup-not-found');
+    expectFailure(await rstow(['restore', DATABASE, '--backup', '1999', '--yes']), 10, 'backup-not-found');
     expectFailure(await rstow(['list', DATABASE, '--repository', 'nowhere']), 10, 'unknown-repository');
     const json = await rstow(['verify', DATABASE, '--backup', '1999', '--json']);
     expect(json.exitCode).toBe(10);

@@ -90,7 +90,7 @@ it('recovers a burnt host on the one that stands by, tells what was lost, and go
   const repositoryBefore = await folderHashes(scene.stack.repositoryDir);
   await scene.stack.startServer();
   const old = await scene.startAgent(scene.stack.configFile);
-  const sentence = `the server at ${scene.stack.address} of agent "db1" is stale: database "orders" is on agent "db2" since `;
+  const sentence = `the server at ${scene.stack.address} of agent "db1" is stale; agent "db2" has owned database "orders" since `;
   await waitUntil('the old agent says that its server is stale', () => staleLines(old).some((line) => line.includes(sentence)));
   await write(100, 'unaware');
   const info = await describe();
