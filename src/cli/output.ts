@@ -1,5 +1,5 @@
 import { wrapped } from '../core/text/wrap.ts';
-import { noteColumns } from './columns.ts';
+import { noteColumns, resultColumns } from './columns.ts';
 
 /** What the CLI says: results on stdout, everything about them on stderr; with `--json`, lines of JSON on stdout. */
 export type Output = {
@@ -15,7 +15,7 @@ export type Output = {
   failure(lines: readonly string[], facts: object): void;
 };
 
-/** Of the lines that a long note goes on in. */
+/** Of the lines that a long one goes on in. */
 const NOTE_INDENT = '  ';
 /** Whoever reads a log of it wants to see that it goes on. */
 const LINE_INTERVAL_MS = 10_000;
@@ -42,7 +42,13 @@ export function createOutput(isJson: boolean): Output {
     result: (lines, summary) => {
       endProgress();
       if (isJson) message('summary', summary);
-      else process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+      else
+        process.stdout.write(
+          lines
+            .flatMap((line) => wrapped(line, resultColumns(), NOTE_INDENT))
+            .map((line) => `${line}\n`)
+            .join(''),
+        );
     },
     progress: (text, facts) => {
       if (isJson) return message('progress', facts);

@@ -1,19 +1,17 @@
 import type { HotBackupResult } from '../../contract/hot-backup.ts';
-import { countText, durationText, sizeText } from '../size-text.ts';
+import { countedText, durationText, sizeText } from '../size-text.ts';
 import { factLines } from '../table.ts';
+import { holdsText, logText } from './log-text.ts';
 
 export function backupLines(result: HotBackupResult): string[] {
   const { label, extents } = result;
   if (label === undefined || extents === undefined) return [`${result.outcome}: no backup was made of ${result.database}`];
-  const added = `${sizeText(result.bytesStored ?? 0)} in ${countText(result.piecesStored ?? 0)} pieces, from ${sizeText(result.bytesPlain ?? 0)} of log`;
+  const added = `${sizeText(result.bytesStored ?? 0)} in ${countedText(result.piecesStored ?? 0, 'piece')}, from ${sizeText(result.bytesPlain ?? 0)} of log`;
   return factLines([
     ['backup', label],
     ['repository', `${result.repository ?? ''}, timeline ${result.timeline ?? ''}`],
-    ['log', `${countText(extents.segments)} segments, ${sizeText(extents.sizeBytes)}, up to offset ${extents.end}`],
-    [
-      'holds',
-      `${countText(result.records ?? 0)} records: ${countText(result.machines ?? 0)} machines, ${countText(result.instances ?? 0)} instances`,
-    ],
+    ['log', logText(extents)],
+    ['holds', holdsText(result)],
     ['stored', added],
     ['restorable', restorableText(result)],
     ['state digest', result.stateDigest ?? ''],

@@ -1,6 +1,7 @@
 import type { DisasterRecoveryResult } from '../../contract/disaster-recovery.ts';
-import { countText, durationText, sizeText, timeText } from '../size-text.ts';
+import { countedText, countText, durationText, timeText, whenText } from '../size-text.ts';
 import { factLines } from '../table.ts';
+import { logText } from './log-text.ts';
 
 type Fact = readonly [name: string, value: string];
 
@@ -11,7 +12,7 @@ export function disasterLines(result: DisasterRecoveryResult): string[] {
   const facts: Fact[] = [
     ['recovered', `${label} from ${result.repository ?? ''}`],
     ['to', `${result.dataDir ?? ''} on ${result.agent ?? ''}, the owner now (generation ${result.generation ?? 0})`],
-    ['log', `${countText(extents.segments)} segments, ${sizeText(extents.sizeBytes)}, up to offset ${extents.end}`],
+    ['log', logText(extents)],
     ['state digest', result.stateDigest ?? ''],
     ...lossFacts(lost),
     ...(result.skipped ?? []).map(({ label: skipped, repository, reason }): Fact => ['skipped', `${skipped} in ${repository}: ${reason}`]),
@@ -27,9 +28,9 @@ function restartedLines(result: DisasterRecoveryResult, { agent, data }: NonNull
   return factLines([
     ['restarted', `the server on ${data.dataDir} of ${agent}: its data are whole`],
     ['lost', 'nothing'],
-    ['holds', `${countText(data.records)} records, ${countText(data.unsavedRecords)} of them ${since}`],
+    ['holds', `${countedText(data.records, 'record')}, ${countText(data.unsavedRecords)} of them ${since}`],
     ['instances', data.instances === null ? 'unknown' : countText(data.instances)],
-    ['last write', timeText(data.lastWriteAtMs)],
+    ['last write', whenText(data.lastWriteAtMs)],
     ['backed up', result.firstBackup?.label ?? data.backup ?? 'not yet'],
     ['recovery time', durationText(result.rtoMs ?? 0)],
   ]);
@@ -41,10 +42,10 @@ function lossFacts(lost: DisasterRecoveryResult['lost']): Fact[] {
   const span: Fact = ['lost', `what was written between ${timeText(lost.sinceMs)} and ${timeText(lost.untilMs)}`];
   return [
     span,
-    ...(knownRecords === 0 ? [] : [['', `${countText(knownRecords)} records of newer backups`] as const]),
+    ...(knownRecords === 0 ? [] : [['', `${countedText(knownRecords, 'record')} of newer backups`] as const]),
     ...discarded.map(({ agent, data }): Fact => [
       '',
-      `${countText(data.unsavedRecords)} records on ${agent}, last written ${timeText(data.lastWriteAtMs)}`,
+      `${countedText(data.unsavedRecords, 'record')} on ${agent}, last written ${whenText(data.lastWriteAtMs)}`,
     ]),
     ...(unseen === undefined ? [] : [['', `how many is unknown: ${unseen}`] as const]),
   ];

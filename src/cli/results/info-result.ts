@@ -1,5 +1,5 @@
 import { type DescribeDatabaseResult, UNTESTED_MAX } from '../../contract/describe-database.ts';
-import { ageText, countText, durationText, sizeText, timeText } from '../size-text.ts';
+import { ageText, countText, durationText, sizeText, whenText } from '../size-text.ts';
 import { factLines } from '../table.ts';
 import { compactionText, gapFacts, lastRunText, replacedText, scheduleText, serverText } from './protection-text.ts';
 import { standingText } from './standing-text.ts';
@@ -39,13 +39,13 @@ function ownerText({ owner }: DescribeDatabaseResult): string {
 
 /** By the tests that start a real server on a backup. */
 function testedText({ tested, testFailed }: DescribeDatabaseResult): string {
-  const failed = testFailed === null ? [] : [`FAILED ${testFailed.code} for ${testFailed.label}, ${timeText(testFailed.atMs)}`];
+  const failed = testFailed === null ? [] : [`FAILED ${testFailed.code} for ${testFailed.label}, ${whenText(testFailed.atMs)}`];
   return [...failed, tested === null ? 'never' : heldText(tested)].join('; ');
 }
 
 function heldText({ label, atMs, rtoMs, seed, end }: NonNullable<DescribeDatabaseResult['tested']>): string {
   const upTo = seed === undefined ? '' : ` up to a random point, offset ${end ?? ''},`;
-  return `${label}${upTo} in ${durationText(rtoMs)}, ${timeText(atMs)}`;
+  return `${label}${upTo} in ${durationText(rtoMs)}, ${whenText(atMs)}`;
 }
 
 /** The backups that no test has recovered to their end, the newest first. */

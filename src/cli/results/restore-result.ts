@@ -1,6 +1,7 @@
 import type { RestoreResult } from '../../contract/restore.ts';
-import { countText, durationText, sizeText, timeText } from '../size-text.ts';
+import { durationText, whenText } from '../size-text.ts';
 import { factLines } from '../table.ts';
+import { holdsText, logText } from './log-text.ts';
 
 type Fact = readonly [name: string, value: string];
 
@@ -12,13 +13,11 @@ export function restoreLines(result: RestoreResult): string[] {
     ['to', `${result.dataDir ?? ''} on ${result.agent ?? ''}`],
     ...replacedFacts(result),
     ['timeline', `${result.fromTimeline ?? ''} → ${result.timeline ?? 'a new one'}`],
-    ['log', `${countText(extents.segments)} segments, ${sizeText(extents.sizeBytes)}, up to offset ${extents.end}`],
-    [
-      'holds',
-      `${countText(result.records ?? 0)} records: ${countText(result.machines ?? 0)} machines, ${countText(result.instances ?? 0)} instances`,
-    ],
+    ['log', logText(extents)],
+    ['holds', holdsText(result)],
     ['state digest', result.stateDigest ?? ''],
-    ['plan', `${result.planKey ?? ''} (${result.planHash ?? ''})`],
+    ['plan', result.planKey ?? ''],
+    ['plan hash', result.planHash ?? ''],
     ...endFacts(result),
   ]);
 }
@@ -40,7 +39,7 @@ function replacedFacts({ replaces, savedAs, instances = 0, database }: RestoreRe
 function endFacts({ rehearsal, replacedAt, replacedKeptUntilMs, downtimeMs, firstBackup, durationMs }: RestoreResult): Fact[] {
   const facts: (Fact | undefined)[] = [
     rehearsal === undefined ? undefined : ['rehearsal', rehearsal],
-    replacedAt === undefined ? undefined : ['replaced data', `${replacedAt}, kept until ${timeText(replacedKeptUntilMs ?? 0)}`],
+    replacedAt === undefined ? undefined : ['replaced data', `${replacedAt}, kept until ${whenText(replacedKeptUntilMs ?? 0)}`],
     downtimeMs === undefined ? undefined : ['down for', durationText(downtimeMs)],
     firstBackup === undefined ? undefined : ['first backup', firstBackup.label],
     durationMs === undefined ? undefined : ['took', durationText(durationMs)],

@@ -1,5 +1,5 @@
 import type { VerifyBackupResult } from '../../contract/verify-backup.ts';
-import { countText, durationText, sizeText } from '../size-text.ts';
+import { countedText, durationText, sizeText } from '../size-text.ts';
 import { factLines } from '../table.ts';
 
 export function verifyLines(result: VerifyBackupResult): string[] {
@@ -7,7 +7,10 @@ export function verifyLines(result: VerifyBackupResult): string[] {
   return factLines([
     ['verified', `${result.label} in ${result.repository}`],
     ['level', result.level],
-    ['read', `${sizeText(bytesRead)} in ${countText(pieces)} pieces, ${sizeText(bytesPlain)} of log, ${countText(records)} records`],
+    [
+      'read',
+      `${sizeText(bytesRead)} in ${countedText(pieces, 'piece')}, ${sizeText(bytesPlain)} of log, ${countedText(records, 'record')}`,
+    ],
     ...(stateDigest === undefined ? [] : [['state digest', stateDigest] as const]),
     ['took', durationText(result.durationMs)],
   ]);
