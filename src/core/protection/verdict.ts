@@ -50,13 +50,7 @@ export function protectionGaps(facts: ProtectionFacts): ProtectionGap[] {
 
 function ownerGaps({ database, owner, server }: ProtectionFacts): ProtectionGap[] {
   if (owner === null) {
-    return [
-      gap(
-        'owner-outdated',
-        'no agent owns it',
-        'start the agent where its server runs: with a log and a server that answers it becomes the owner',
-      ),
-    ];
+    return [gap('owner-outdated', 'no agent owns it', 'start the agent on the server’s host; it becomes the owner')];
   }
   if (server !== null) return [];
   return [
@@ -84,7 +78,9 @@ function backupGaps({ database, nowMs, newest, restorable, schedule }: Protectio
   if (nowMs - newest.createdAtMs > ageMaxMs)
     gaps.push(gap('backup-too-old', `the newest backup, ${newest.label}, is too old`, `rstow backup ${database}`));
   if (newest.restorable === 'no')
-    gaps.push(gap('wal-gap', `the newest backup, ${newest.label}, can’t be restored: log is missing`, insteadOf(database, restorable)));
+    gaps.push(
+      gap('wal-gap', `the newest backup, ${newest.label}, can’t be restored, because log is missing`, insteadOf(database, restorable)),
+    );
   if (newest.failed !== undefined) {
     gaps.push(
       gap(
@@ -98,15 +94,13 @@ function backupGaps({ database, nowMs, newest, restorable, schedule }: Protectio
 }
 
 function insteadOf(database: string, restorable: NewestBackup | null): string {
-  if (restorable === null) return 'no other backup can be restored: keep what is in the data directory';
-  return `the newest that can be is ${restorable.label}: rstow restore ${database} --backup ${restorable.label}`;
+  if (restorable === null) return 'no other backup can be restored; keep what is in the data directory';
+  return `the newest that can be restored is ${restorable.label}: rstow restore ${database} --backup ${restorable.label}`;
 }
 
 function scheduleGaps({ database, schedule }: ProtectionFacts): ProtectionGap[] {
   if (schedule === null) {
-    return [
-      gap('no-schedule', 'nothing backs it up again and again', 'rstow up --every 15m, or a schedule of hotBackup (docs/workflows.md)'),
-    ];
+    return [gap('no-schedule', 'no schedule backs it up', 'rstow up --every 15m, or a schedule of hotBackup (docs/workflows.md)')];
   }
   if (!schedule.isPaused) return [];
   return [

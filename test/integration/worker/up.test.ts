@@ -114,7 +114,7 @@ test(
     const without = startUp('--every', 'never');
     await ready(without);
     expect(without.stdout()).toMatch(new RegExp(`^NOT PROTECTED +${DATABASE}: `, 'm'));
-    expect(without.stdout()).toMatch(/^why +no-schedule: nothing backs it up again and again$/m);
+    expect(without.stdout()).toMatch(/^why +no-schedule: no schedule backs it up$/m);
   },
 );
 
