@@ -30,7 +30,7 @@ export function createOutput(isJson: boolean): Output {
   };
   const say = (line: string): void => {
     endProgress();
-    for (const part of line.split('\n').flatMap((each) => wrapped(each, noteColumns(), NOTE_INDENT))) process.stderr.write(`${part}\n`);
+    printWrapped(process.stderr, line.split('\n'), noteColumns());
   };
   const message = (type: string, facts: object): void => {
     process.stdout.write(`${JSON.stringify({ message_type: type, ...facts })}\n`);
@@ -42,13 +42,7 @@ export function createOutput(isJson: boolean): Output {
     result: (lines, summary) => {
       endProgress();
       if (isJson) message('summary', summary);
-      else
-        process.stdout.write(
-          lines
-            .flatMap((line) => wrapped(line, resultColumns(), NOTE_INDENT))
-            .map((line) => `${line}\n`)
-            .join(''),
-        );
+      else printWrapped(process.stdout, lines, resultColumns());
     },
     progress: (text, facts) => {
       if (isJson) return message('progress', facts);
@@ -66,4 +60,8 @@ export function createOutput(isJson: boolean): Output {
       for (const line of lines) say(line);
     },
   };
+}
+
+function printWrapped(stream: NodeJS.WriteStream, lines: readonly string[], columns: number): void {
+  for (const line of lines) for (const part of wrapped(line, columns, NOTE_INDENT)) stream.write(`${part}\n`);
 }

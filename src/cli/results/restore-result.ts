@@ -1,5 +1,5 @@
 import type { RestoreResult } from '../../contract/restore.ts';
-import { durationText, whenText } from '../size-text.ts';
+import { countedText, countText, durationText, whenText } from '../size-text.ts';
 import { factLines } from '../table.ts';
 import { holdsText, logText } from './log-text.ts';
 
@@ -28,7 +28,7 @@ function replacedFacts({ replaces, savedAs, instances = 0, database }: RestoreRe
   if (replaces === null) return [['replaces', 'nothing: there is no log in place']];
   const before = replaces.instances === null ? 'an unknown number of' : countText(replaces.instances);
   const { unsavedRecords, lastWriteAtMs, fault } = replaces;
-  const unsaved = `${fault === undefined ? '' : 'up to '}${countText(unsavedRecords)} records, last written ${timeText(lastWriteAtMs)}`;
+  const unsaved = `${fault === undefined ? '' : 'up to '}${countedText(unsavedRecords, 'record')}, last written ${whenText(lastWriteAtMs)}`;
   return [
     ['instances', `${before} → ${countText(instances)}`],
     ['in no backup', unsavedRecords === 0 ? 'nothing' : unsaved],
