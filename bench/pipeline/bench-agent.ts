@@ -23,6 +23,7 @@ export function benchDeps(folder: { dataDir: string; repositoryDir: string; stat
     config,
     configFile: join(folder.stateDir, 'rstow.yaml'),
     agent: { name: 'bench', installationId: 'bench' },
+    requireInstallation: async () => undefined,
     temporal: { clusterId: 'none', namespace: 'none' },
     runs: {
       checkOpen: async () => undefined,

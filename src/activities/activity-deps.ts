@@ -14,6 +14,8 @@ export type ActivityDeps = {
   /** The absolute path that the config was read from: the watchdog of a restore reads it again. */
   configFile: string;
   agent: AgentIdentity;
+  /** Whether this still is the machine and the state directory of `agent.installationId`. Fails: installation-cloned. */
+  requireInstallation(): Promise<void>;
   temporal: { clusterId: string; namespace: string };
   runs: RunRegistry;
   backupWatch: BackupWatch;

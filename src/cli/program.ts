@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { addRenewCommand } from './commands/renew-command.ts';
 import { addAdoptCommand } from './commands/adopt-command.ts';
 import { addApproveCommand, addDenyCommand } from './commands/approval-commands.ts';
 import { addAgentCommand, addDemoCommand, type HostSettings } from './commands/host-commands.ts';
@@ -79,6 +80,7 @@ function createProgram(settings: HostSettings, exit: (exitCode: number) => void)
   addUpCommand(program, settings);
   addAgentCommand(program, settings, exit);
   addAdoptCommand(program, settings);
+  addRenewCommand(program, settings);
   addKeygenCommand(program);
   program.commandsGroup('More:');
   addDemoCommand(program, exit);

@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
@@ -28,6 +27,8 @@ export type AgentWorkers = {
 export type AgentWorkersOptions = {
   temporal: TemporalConnection;
   deps: ActivityDeps;
+  /** As the agent calls itself to Temporal. */
+  identity: string;
   /** Of a bundle built before, which saves seconds; built now where absent. */
   workflowBundlePath: string | undefined;
 };
@@ -80,12 +81,12 @@ export async function startAgentWorkers(options: AgentWorkersOptions): Promise<A
   };
 }
 
-function commonOptions({ temporal, deps }: AgentWorkersOptions): Omit<WorkerOptions, 'taskQueue'> {
+function commonOptions({ temporal, deps, identity }: AgentWorkersOptions): Omit<WorkerOptions, 'taskQueue'> {
   const throttleMs = Math.max(50, Math.min(HEARTBEAT_THROTTLE_MAX_MS, Math.floor(deps.config.timing.heartbeatMs / 8)));
   return {
     connection: temporal.connection,
     namespace: temporal.namespace,
-    identity: `${deps.agent.name} (${process.pid}@${hostname()})`,
+    identity,
     maxHeartbeatThrottleInterval: throttleMs,
     defaultHeartbeatThrottleInterval: throttleMs,
     maxConcurrentActivityTaskPolls: 2,

@@ -1,21 +1,22 @@
-import { createRunningBackups } from '../activities/backup/running-backups.ts';
 import type { ActivityDeps, AgentIdentity } from '../activities/activity-deps.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
-import { createSeenOwners } from '../io/agent-state/seen-owners.ts';
+import { bindingNow } from '../io/agent-state/installation-binding.ts';
+import { agentDeps } from './agent-deps.ts';
 import { agentIdentity } from './agent-identity.ts';
 import { type Logger, installTemporalRuntime } from './agent-logger.ts';
 import { acquireAgentMutex } from './agent-mutex.ts';
 import { startAgentWorkers } from './agent-workers.ts';
-import { createBackupWatch } from './backup-watch.ts';
+import { startClusterWatch } from './cluster-watch.ts';
 import { watchCredentials } from './credential-watch.ts';
 import { startHousekeeping } from './housekeeping.ts';
+import { type InstallationWatch, requireAlone, startInstallationWatch } from './installation-watch.ts';
 import { startOwnershipWatch } from './ownership-watch.ts';
 import { recoveryRequester } from './recovery-request.ts';
 import { type OperatorKey, readOperatorKey } from './operator-key.ts';
 import { openRecoveryWebhook } from './recovery-webhook.ts';
-import { createRepositoryOpener } from './repositories.ts';
 import { createRunRegistry } from './run-registry.ts';
-import { ensureSearchAttributes } from './search-attributes.ts';
+import { pollersOf } from './local/installation-pollers.ts';
+import { pollerIdentity } from './poller-identity.ts';
 import { startStopNoteWatch } from './stop-note-watch.ts';
 import { connectTemporal, type TemporalConnection } from './temporal-connection.ts';
 
@@ -37,7 +38,7 @@ export type OpenTemporal = { close(): Promise<void> };
 
 /**
  * The agent of one host, until the signal ends it. Stop notes of dead restores are finished before, and without,
- * Temporal. Fails: agent-already-running, agent-state-unsupported, and with whatever ends a worker.
+ * Temporal. Fails: agent-already-running, agent-state-unsupported, installation-cloned, and with whatever ends a worker.
  */
 export async function runAgent(options: AgentOptions): Promise<void> {
   const { config, logger, signal } = options;
@@ -99,38 +100,44 @@ type Served = { identity: ActivityDeps['agent']; temporal: TemporalConnection; e
 async function serve(options: AgentOptions, { identity, temporal, ended }: Served): Promise<void> {
   const { config, configFile, logger, signal } = options;
   const runs = createRunRegistry(temporal);
-  const searchAttributes = await ensureSearchAttributes(temporal, logger);
-  const deps: ActivityDeps = {
-    config,
-    configFile,
-    agent: identity,
-    temporal: { clusterId: temporal.clusterId, namespace: temporal.namespace },
-    runs,
-    seenOwners: createSeenOwners(config.agent.stateDir),
-    runningBackups: createRunningBackups(),
-    searchAttributes,
-    backupWatch: createBackupWatch(temporal, searchAttributes),
-    openRepository: createRepositoryOpener(config),
-  };
+  const deps = await agentDeps({ config, configFile, identity, temporal, runs, logger });
   await openRecoveryWebhook({
     settings: config.agent.recoveryWebhook,
     requestRecovery: recoveryRequester(temporal, await ownKey(config)),
     logger,
     signal: ended,
   });
-  const workers = await startAgentWorkers({ temporal, deps, workflowBundlePath: options.workflowBundlePath });
-  const ownership = startOwnershipWatch({ deps, workers, logger, signal: ended });
-  const housekeeping = startHousekeeping({ config, runningBackups: deps.runningBackups, runs, logger, signal: ended });
+  const watched = { deps, temporal, logger, signal: ended };
+  const watch = await installationWatch(watched);
+  await requireAlone(watch);
+  const workers = await startAgentWorkers({ identity: watch.identity, temporal, deps, workflowBundlePath: options.workflowBundlePath });
+  const ownership = startOwnershipWatch({ ...watched, workers });
+  const twins = startInstallationWatch(watch);
+  const others = [startHousekeeping({ ...watched, config, runs, runningBackups: deps.runningBackups }), startClusterWatch(watched)];
   try {
-    await Promise.race([ownership.firstPass, workers.failed]);
+    await Promise.race([ownership.firstPass, workers.failed, twins.failed]);
     logger.info({ agent: identity.name, installationId: identity.installationId }, 'ready');
     if (!signal.aborted) options.onReady(identity);
-    await Promise.race([aborted(signal), workers.failed]);
+    await Promise.race([aborted(signal), workers.failed, twins.failed]);
   } finally {
     logger.info('stopping');
     await workers.stop();
   }
-  await Promise.all([ownership.ended, housekeeping.ended]);
+  await Promise.all([ownership, twins, ...others].map(({ ended: over }) => over));
+}
+
+type Watched = { deps: ActivityDeps; temporal: TemporalConnection; logger: Logger; signal: AbortSignal };
+
+async function installationWatch({ deps, temporal, logger, signal }: Watched): Promise<InstallationWatch> {
+  const { name, installationId } = deps.agent;
+  return {
+    installationId,
+    identity: pollerIdentity(name, await bindingNow(deps.config.agent.stateDir), Date.now()),
+    pollers: () => pollersOf(temporal, installationId),
+    requireInstallation: () => deps.requireInstallation(),
+    logger,
+    signal,
+  };
 }
 
 /** Read at the start, so that a key that can't be used is said then. Fails: invalid-config. */

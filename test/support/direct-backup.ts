@@ -48,6 +48,7 @@ export function directDeps(stack: DatabaseStack): ActivityDeps {
     config: stack.config,
     configFile: stack.configFile,
     agent: { name: 'db1', installationId: '11111111-1111-4111-8111-111111111111' },
+    requireInstallation: async () => Promise.resolve(),
     temporal: { clusterId: 'none', namespace: 'none' },
     runs: { checkOpen: async () => Promise.resolve(), isOpen: unused, chainOf: unused, lockHolder: unused, terminate: unused },
     backupWatch: { schedule: async () => undefined, lastEnded: async () => undefined },

@@ -51,9 +51,10 @@ async function newestClaimKey(repository: Repository, database: string): Promise
   return newest;
 }
 
-/** Fails: owner-outdated, where another installation owns the database now; repository-unavailable. */
+/** Before anything is written in the owner's name. Fails: owner-outdated, installation-cloned, repository-unavailable. */
 export async function requireOwner(deps: ActivityDeps, database: string): Promise<Owner> {
   const { agent } = deps;
+  await deps.requireInstallation();
   const { owner } = await findOwner(deps, database);
   if (owner?.installationId === agent.installationId) return owner;
   const who = owner === undefined ? 'nobody' : `agent "${owner.agent}" (generation ${owner.generation})`;
@@ -88,6 +89,7 @@ async function readClaims(repository: Repository, database: string): Promise<Own
  */
 export async function claimEverywhere(deps: ActivityDeps, database: string, claim: Owner): Promise<void> {
   const { generation, installationId } = claim;
+  await deps.requireInstallation();
   const outdated = (): RstowError =>
     new RstowError('owner-outdated', `another installation became the owner of "${database}" meanwhile`, { details: { generation } });
   const { owner } = await findOwner(deps, database);

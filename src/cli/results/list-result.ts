@@ -1,21 +1,30 @@
 import type { BackupRow, ListBackupsResult } from '../../contract/list-backups.ts';
-import { countText, sizeText } from '../size-text.ts';
+import { ageText, countedText, countText, sizeText } from '../size-text.ts';
 import { tableLines } from '../table.ts';
-import { standingText } from './standing-text.ts';
 
-const HEAD = ['LABEL', 'TIMELINE', 'LOG', 'RECORDS', 'INSTANCES', 'RESTORABLE', 'VERIFIED'];
+const HEAD = ['LABEL', 'AGE', 'LOG', 'ADDED', 'INSTANCES', 'CHECKED'];
 
 export function listLines({ backups, total, unreadable, database, repository }: ListBackupsResult): string[] {
   if (total === 0) return [`no backups of ${database} in ${repository}`];
+  const abandoned = backups.filter(({ isInUse }) => !isInUse);
+  const inUse = backups.filter(({ isInUse }) => isInUse);
   const hidden = total - backups.length - unreadable.length;
   return [
-    ...tableLines(HEAD, backups.map(cells)),
+    ...(inUse.length === 0 ? [] : ['In use, the newest first:', ...tableLines(HEAD, inUse.map(cells))]),
+    ...(abandoned.length === 0 ? [] : ['Abandoned by a restore or a recovery:', ...tableLines(HEAD, abandoned.map(cells))]),
     ...unreadable.map((label) => `${label}  its manifest can't be read`),
-    ...(hidden > 0 ? [`and ${countText(hidden)} older ones`] : []),
+    ...(hidden > 0 ? [`and ${countedText(hidden, 'older backup')}`] : []),
   ];
 }
 
 function cells(row: BackupRow): string[] {
-  const { label, timeline, extents, records, instances, restorable } = row;
-  return [label, timeline, sizeText(extents.sizeBytes), countText(records), countText(instances), restorable, standingText(row)];
+  const { label, createdAtMs, bytesStored, extents, instances } = row;
+  return [label, ageText(createdAtMs), sizeText(extents.sizeBytes), sizeText(bytesStored), countText(instances), stateText(row)];
+}
+
+/** What is worst of it: then when it was checked is in `info` and in the JSON. */
+function stateText({ restorable, verified, failed }: BackupRow): string {
+  if (failed !== undefined) return `FAILED ${failed.code}`;
+  if (restorable === 'no') return 'NOT RESTORABLE';
+  return verified?.level ?? 'never';
 }

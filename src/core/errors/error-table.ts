@@ -97,6 +97,11 @@ export const errorTable = {
     exitCode: 14,
     hint: 'Raise the agent’s limit of open files: `LimitNOFILE=65536` in its systemd unit, or `ulimit -n 65536` in the shell that starts it.',
   },
+  'installation-cloned': {
+    retryable: false,
+    exitCode: 14,
+    hint: 'If this is to be a host of its own: `rstow renew-installation`, then `rstow adopt {database}` for a database that it is to own.',
+  },
   'owner-outdated': {
     retryable: false,
     exitCode: 14,

@@ -4,19 +4,22 @@ import { createRunningBackups } from '../../activities/backup/running-backups.ts
 import type { BackupWatch } from '../../activities/backup-watch.ts';
 import type { RunRegistry } from '../../activities/run-registry.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import { requireInstallation } from '../../io/agent-state/installation.ts';
 import { createSeenOwners } from '../../io/agent-state/seen-owners.ts';
 import { agentIdentity } from '../agent-identity.ts';
 import { DEFAULT_CONFIG_FILE } from '../agent-program.ts';
 import { loadConfig } from '../load-config.ts';
 import { createRepositoryOpener } from '../repositories.ts';
 
-/** What an agent of this config would work with, but for Temporal. Fails: invalid-config, agent-state-unsupported. */
+/** What an agent of this config would work with, but for Temporal. Fails: invalid-config, agent-state-unsupported, installation-cloned. */
 export async function localDeps(configFile: string = DEFAULT_CONFIG_FILE): Promise<ActivityDeps> {
   const config = await loadConfig(configFile);
+  const agent = await agentIdentity(config);
   return {
     config,
     configFile: resolve(configFile),
-    agent: await agentIdentity(config),
+    agent,
+    requireInstallation: () => requireInstallation(config.agent.stateDir, agent.installationId),
     temporal: { clusterId: '', namespace: '' },
     runs: noRuns,
     backupWatch: noBackupWatch,

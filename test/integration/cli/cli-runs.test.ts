@@ -58,7 +58,7 @@ test('backs up, verifies, lists and describes a database: results on stdout, the
   expect(verified.stdout).toMatch(new RegExp(`^verified +${label} in local\\nlevel +records\\n`));
   const listed = await rstow('list', DATABASE);
   expect(listed).toMatchObject({ exitCode: 0, stderr: '' });
-  expect(listed.stdout).toMatch(new RegExp(`^LABEL [^]*\\n${label} .* from-log\\s+records `));
+  expect(listed.stdout).toMatch(new RegExp(`^In use.*\\nLABEL .*\\n${label} .* records$`, 'm'));
   const described = await rstow('info', DATABASE);
   expect(described.stdout).toMatch(/^owner +agent db1 \(installation .*,\s+generation 1\)$/m);
 });

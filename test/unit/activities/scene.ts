@@ -54,7 +54,9 @@ export async function makeScene(repository: Repository = createMemoryRepository(
     await writeFile(path, bytes);
     return path;
   };
-  const deps = { config, openRepository: async () => repository, runningBackups: createRunningBackups() } as unknown as ActivityDeps;
+  const requireInstallation = async (): Promise<void> => Promise.resolve();
+  const runningBackups = createRunningBackups();
+  const deps = { config, requireInstallation, runningBackups, openRepository: async () => repository } as unknown as ActivityDeps;
   return { dataDir, repository, deps, writeSegment };
 }
 

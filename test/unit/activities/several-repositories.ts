@@ -17,6 +17,7 @@ export function depsOf(
     temporal: { clusterId: 'cluster', namespace: 'default' },
     config: { databases: { [DATABASE]: { repositories: Object.keys(repositories) } } },
     seenOwners,
+    requireInstallation: async () => Promise.resolve(),
     openRepository: async (name: string) => {
       if (away.has(name)) throw new RstowError('repository-unavailable', `${name} is away`);
       return Promise.resolve(repositories[name]);

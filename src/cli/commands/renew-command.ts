@@ -1,0 +1,24 @@
+import type { Command } from 'commander';
+import { createOutput } from '../output.ts';
+import { factLines } from '../table.ts';
+import type { HostSettings } from './host-commands.ts';
+
+type RenewFlags = { config?: string; json?: boolean };
+
+export function addRenewCommand(program: Command, settings: HostSettings): void {
+  program
+    .command('renew-installation')
+    .description('make a cloned host, or a copied state directory, an installation of its own')
+    .option('--config <file>', 'default: RSTOW_CONFIG, then /etc/rstow/rstow.yaml')
+    .option('--json', 'lines of JSON on stdout')
+    .action(async ({ config = settings.configFile, json }: RenewFlags) => {
+      const { renewHost } = await import('../../worker/local/renew-host.ts');
+      const renewed = await renewHost(config);
+      const lines = factLines([
+        ['installation before', renewed.previous ?? 'none'],
+        ['installation now', renewed.installationId],
+        ['state directory', renewed.stateDir],
+      ]);
+      createOutput(json === true).result(lines, renewed);
+    });
+}

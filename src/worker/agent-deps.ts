@@ -1,0 +1,39 @@
+import type { ActivityDeps, AgentIdentity } from '../activities/activity-deps.ts';
+import { createRunningBackups } from '../activities/backup/running-backups.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
+import { requireInstallation } from '../io/agent-state/installation.ts';
+import { createSeenOwners } from '../io/agent-state/seen-owners.ts';
+import type { Logger } from './agent-logger.ts';
+import { createBackupWatch } from './backup-watch.ts';
+import { createRepositoryOpener } from './repositories.ts';
+import type { AgentRunRegistry } from './run-registry.ts';
+import { ensureSearchAttributes } from './search-attributes.ts';
+import type { TemporalConnection } from './temporal-connection.ts';
+
+export type AgentParts = {
+  config: AgentConfig;
+  configFile: string;
+  identity: AgentIdentity;
+  temporal: TemporalConnection;
+  runs: AgentRunRegistry;
+  logger: Logger;
+};
+
+/** What an agent's activities work with. */
+export async function agentDeps({ config, configFile, identity, temporal, runs, logger }: AgentParts): Promise<ActivityDeps> {
+  const { stateDir } = config.agent;
+  const searchAttributes = await ensureSearchAttributes(temporal, logger);
+  return {
+    config,
+    configFile,
+    agent: identity,
+    requireInstallation: () => requireInstallation(stateDir, identity.installationId),
+    temporal: { clusterId: temporal.clusterId, namespace: temporal.namespace },
+    runs,
+    seenOwners: createSeenOwners(stateDir),
+    runningBackups: createRunningBackups(),
+    searchAttributes,
+    backupWatch: createBackupWatch(temporal, searchAttributes),
+    openRepository: createRepositoryOpener(config),
+  };
+}

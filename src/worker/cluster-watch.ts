@@ -1,0 +1,39 @@
+import type { ActivityDeps } from '../activities/activity-deps.ts';
+import type { Logger } from './agent-logger.ts';
+import { createBackupWatch } from './backup-watch.ts';
+import { type RepeatingTask, startRepeatingTask } from './repeating-task.ts';
+import { ensureSearchAttributes } from './search-attributes.ts';
+import type { TemporalConnection } from './temporal-connection.ts';
+
+export type ClusterWatch = { temporal: TemporalConnection; deps: ActivityDeps; logger: Logger; signal: AbortSignal };
+
+const INTERVAL_MS = 10_000;
+
+/**
+ * A Temporal that was emptied, or a namespace that was made again, has lost rstow's search attributes, and a run that
+ * sets one would wait for it for ever: so they are looked at again then. Runs that wait already go on.
+ */
+export function startClusterWatch({ temporal, deps, logger, signal }: ClusterWatch): RepeatingTask {
+  let known: string | undefined;
+  const pass = async (): Promise<void> => {
+    const { clusterId, namespaceId } = await clusterOf(temporal);
+    const found = `${clusterId} ${namespaceId}`;
+    if (known !== undefined && known !== found) {
+      logger.warn(
+        { clusterId, namespace: temporal.namespace },
+        'Temporal was emptied or replaced: its histories are lost, the backups are not',
+      );
+      deps.temporal = { ...deps.temporal, clusterId };
+      deps.searchAttributes = await ensureSearchAttributes(temporal, logger);
+      deps.backupWatch = createBackupWatch(temporal, deps.searchAttributes);
+    }
+    known = found;
+  };
+  return startRepeatingTask(pass, { what: 'looking whether Temporal is still the same', intervalMs: INTERVAL_MS, logger, signal });
+}
+
+async function clusterOf({ connection, namespace }: TemporalConnection): Promise<{ clusterId: string; namespaceId: string }> {
+  const { clusterId } = await connection.workflowService.getClusterInfo({});
+  const { namespaceInfo } = await connection.workflowService.describeNamespace({ namespace });
+  return { clusterId, namespaceId: namespaceInfo?.id ?? '' };
+}
