@@ -124,7 +124,7 @@ module.exports = {
       severity: 'error',
       comment: 'A thin face: the client and the command line.',
       from: { path: '^src/cli/' },
-      to: npmExcept(['@temporalio/(client|envconfig)', 'commander']),
+      to: npmExcept(['@temporalio/(client|common|envconfig)', 'commander']),
     },
     { name: 'no-circular', severity: 'error', comment: 'Two files that need each other are one.', from: {}, to: { circular: true } },
     {

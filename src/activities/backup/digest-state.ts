@@ -19,7 +19,7 @@ import { readLog, type Replayed, settleReplay } from '../state/replay-segments.t
 import { type AbsentSegments, stageAbsent } from './absent-segments.ts';
 import { checkpointFile } from './checkpoint-file.ts';
 import { compareWithServer } from './compare-with-server.ts';
-import { takeReplay } from './passing-replay.ts';
+import { takeReplay } from './running-backups.ts';
 import { pinnedPath, readFence } from './pinned-segments.ts';
 import { readStoredExtents } from './stored-extents.ts';
 import { writtenSince } from './written-since.ts';

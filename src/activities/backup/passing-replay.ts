@@ -3,9 +3,7 @@ import { type Checkpoint, createReplayIndex } from '../../core/state/replay-inde
 import type { RecordView } from '../../core/wal/record-scanner.ts';
 import type { SegmentId } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
-import type { CheckpointFile } from '../../io/agent-state/digest-checkpoint.ts';
 import type { LogReplay } from '../state/replay-segments.ts';
-import type { KeptReplay, RunningBackups } from './running-backups.ts';
 
 /**
  * A replay of the records that a backup stores, while they pass, so that its digest needs no second reading of the
@@ -37,16 +35,4 @@ export function createPassingReplay(from?: Checkpoint): PassingReplay {
       return fits ? { index, records, from } : undefined;
     },
   };
-}
-
-/** Of each database's present backup, from its storing to its digest. Where the agent dies in between, the log is read. */
-export function keepReplay({ replays }: RunningBackups, kept: KeptReplay): void {
-  replays.set(kept.file.database, kept);
-}
-
-/** Gives away the run's replay of this very wal/ folder: settling changes it, so it serves once. */
-export function takeReplay({ replays }: RunningBackups, file: CheckpointFile, runId: string): PassingReplay | undefined {
-  const kept = replays.get(file.database);
-  replays.delete(file.database);
-  return kept?.runId === runId && kept.file.binding.walInode === file.binding.walInode ? kept.replay : undefined;
 }

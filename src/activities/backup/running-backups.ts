@@ -20,3 +20,15 @@ export async function closeOpened({ opened }: RunningBackups, runId: string): Pr
   opened.delete(runId);
   await kept?.segments[Symbol.asyncDispose]();
 }
+
+/** Of each database's present backup, from its storing to its digest. Where the agent dies in between, the log is read. */
+export function keepReplay({ replays }: RunningBackups, kept: KeptReplay): void {
+  replays.set(kept.file.database, kept);
+}
+
+/** Gives away the run's replay of this very wal/ folder: settling changes it, so it serves once. */
+export function takeReplay({ replays }: RunningBackups, file: CheckpointFile, runId: string): PassingReplay | undefined {
+  const kept = replays.get(file.database);
+  replays.delete(file.database);
+  return kept?.runId === runId && kept.file.binding.walInode === file.binding.walInode ? kept.replay : undefined;
+}
