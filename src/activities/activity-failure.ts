@@ -3,6 +3,7 @@ import { AssertionError } from '../core/errors/assert.ts';
 import { boundedText } from '../core/errors/bounded-text.ts';
 import { errorRow } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
+import { systemMessage } from '../io/process/errno.ts';
 import { systemFailure } from '../io/process/system-failure.ts';
 
 /**
@@ -27,7 +28,7 @@ function failureOf(error: RstowError): ApplicationFailure {
 }
 
 function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return error instanceof Error ? systemMessage(error) : String(error);
 }
 
 const CAUSES_MAX = 3;

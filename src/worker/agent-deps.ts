@@ -34,6 +34,6 @@ export async function agentDeps({ config, configFile, identity, temporal, runs, 
     runningBackups: createRunningBackups(),
     searchAttributes,
     backupWatch: createBackupWatch(temporal, searchAttributes),
-    openRepository: createRepositoryOpener(config),
+    openRepository: createRepositoryOpener(config, (facts, sentence) => logger.warn(facts, sentence)),
   };
 }

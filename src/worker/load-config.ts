@@ -3,6 +3,7 @@ import { normalize, relative, sep } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import { type AgentConfig, agentConfigSchema } from '../config/agent-config.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
+import { errnoOf } from '../io/process/errno.ts';
 import { configError, type ConfigFault, configFaults, type ConfigSource, meant } from './config-faults.ts';
 
 const SYNTAX_ERRORS_NAMED_MAX = 5;
@@ -30,7 +31,7 @@ async function readConfigFile(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    const why = errnoOf(cause) ?? String(cause);
     throw new RstowError('invalid-config', `${file} can't be read: ${why}`, { details: { file }, cause });
   }
 }

@@ -5,8 +5,9 @@ import type { ErrorCode } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { type ByteRange, findWholeRecords } from '../core/wal/whole-records.ts';
 import { crc32c } from '../io/checksum/crc32c.ts';
-import { fsyncFolder } from '../io/data-directory/durable.ts';
-import { errnoOf } from '../io/data-directory/system-error.ts';
+import { giveTo } from '../io/process/give-to.ts';
+import { syncFolder } from '../io/process/sync-folder.ts';
+import { errnoOf, isUnreadable, systemMessage } from '../io/process/errno.ts';
 
 export type SegmentRepair = { to: string; records: number; keptBytes: number; leftOut: ByteRange[] };
 
@@ -34,7 +35,7 @@ async function writeBeside(file: string, to: string, parts: readonly Uint8Array[
   try {
     for (const part of parts) await handle.writeFile(part);
     const { mode, uid, gid } = await stat(file);
-    if (process.getuid?.() === 0) await handle.chown(uid, gid);
+    await giveTo(partial, { uid, gid });
     await handle.chmod(mode & 0o7777);
     await handle.sync();
     await link(partial, to);
@@ -42,13 +43,17 @@ async function writeBeside(file: string, to: string, parts: readonly Uint8Array[
     await handle.close();
     await rm(partial, { force: true });
   }
-  await fsyncFolder(dirname(to));
+  await syncFolder(dirname(to));
 }
 
 function repairFailure(error: unknown, file: string, to: string): unknown {
   const errno = errnoOf(error);
   if (errno === undefined) return error;
-  const [code, sentence] = told(errno, { file, to, message: (error as Error).message });
+  if (isUnreadable(error)) {
+    const sentence = `the disk can't read ${file}; copy what it still gives with ddrescue, and repair the copy`;
+    return new RstowError('source-damaged', sentence, { details: { file, to, errno }, cause: error });
+  }
+  const [code, sentence] = told(errno, { file, to, message: systemMessage(error as Error) });
   return new RstowError(code, sentence, { details: { file, to, errno }, cause: error });
 }
 
@@ -59,8 +64,6 @@ function told(errno: string, of: { file: string; to: string; message: string }):
     case 'ENOSPC':
     case 'EDQUOT':
       return ['not-enough-space', `there is no space for ${of.to}`];
-    case 'EIO':
-      return ['source-damaged', `the disk can't read ${of.file}; copy what it still gives with ddrescue, and repair the copy`];
     default:
       return ['invalid-input', `${of.file} can't be repaired into ${of.to}: ${of.message}`];
   }

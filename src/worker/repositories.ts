@@ -10,6 +10,9 @@ import type { Repository } from '../io/repository/repository.ts';
 
 type RepositoryOpener = (name: string) => Promise<Repository>;
 
+/** Takes what a person should know of a repository, once. */
+type Notice = (facts: { repository: string }, sentence: string) => void;
+
 type Opened = { repository: Repository; id: string };
 
 /** Of the process's threads for files, UV_THREADPOOL_SIZE, so many at most go to one repository. */
@@ -22,7 +25,7 @@ const RETRY_MS = 10_000;
  * time: somebody may have emptied or exchanged it, or a newer version may have raised what it takes to use it. One that
  * hangs fails with repository-unavailable, and takes nothing from the others.
  */
-export function createRepositoryOpener({ repositories, agent, timing }: AgentConfig): RepositoryOpener {
+export function createRepositoryOpener({ repositories, agent, timing }: AgentConfig, notice: Notice = () => undefined): RepositoryOpener {
   const opened = new Map<string, Promise<Opened>>();
   const bounds = { answerMs: timing.repositoryAnswerMs, callsMax: CALLS_MAX, unansweredMax: UNANSWERED_MAX, retryMs: RETRY_MS };
   const gates = new Map<string, CallGate>();
@@ -37,7 +40,8 @@ export function createRepositoryOpener({ repositories, agent, timing }: AgentCon
     const gate = gateOf(name, config.path);
     const known = opened.get(name);
     if (known !== undefined) return stillThere(await known, gate);
-    const opening = gate.call('open it', () => open(config, join(agent.stateDir, 'repositories', name)));
+    const onUnsynced = (): void => notice({ repository: name }, unsynced(config));
+    const opening = gate.call('open it', () => open(config, { knownIdPath: join(agent.stateDir, 'repositories', name), onUnsynced }));
     opened.set(name, opening);
     try {
       return boundedRepository((await opening).repository, gate);
@@ -48,12 +52,14 @@ export function createRepositoryOpener({ repositories, agent, timing }: AgentCon
   };
 }
 
+type Opening = { knownIdPath: string; onUnsynced: () => void };
+
 /**
  * Makes a new repository the first time only: what was one before and is empty now is a disk that is not mounted,
  * and one with another id is the wrong disk.
  */
-async function open(config: RepositoryConfig, knownIdPath: string): Promise<Opened> {
-  const repository = await openFolderRepository(config.path);
+async function open(config: RepositoryConfig, { knownIdPath, onUnsynced }: Opening): Promise<Opened> {
+  const repository = await openFolderRepository(config.path, { onUnsynced });
   const knownId = (await readStateFile(knownIdPath))?.trim();
   const { id } = await openRepository(repository, knownId === undefined ? 'create' : 'write');
   if (knownId === undefined) await replaceStateFile(knownIdPath, `${id}\n`);
@@ -71,6 +77,10 @@ async function stillThere({ repository: opened, id: knownId }: Opened, gate: Cal
 function replaced({ description }: Repository, knownId: string, id: string): RstowError {
   const sentence = `${description} holds repository ${id}, but this agent has used ${knownId} there; the wrong disk may be mounted`;
   return new RstowError('repository-unavailable', sentence, { details: { knownId, id } });
+}
+
+function unsynced({ path }: RepositoryConfig): string {
+  return `the disk of folder ${path} can't make folders durable, as some network disks can't: if its host loses power, the newest backups may be missing`;
 }
 
 function unknown(name: string, known: string[]): RstowError {

@@ -7,7 +7,7 @@ import type { Warning } from '../../contract/result.ts';
 import { backupKey } from '../../core/repository/object-keys.ts';
 import { createDigestStage } from '../../io/checksum/digest-stage.ts';
 import { hasSnapshots, packSnapshots } from '../../io/data-directory/snapshots.ts';
-import { errnoOf } from '../../io/data-directory/system-error.ts';
+import { errnoOf, systemMessage } from '../../io/process/errno.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import { getMachine, listMachines } from '../../io/rstmdb/machines.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
@@ -79,7 +79,7 @@ async function openConfigFile(file: string): Promise<FileHandle | Warning> {
     return unread(file, 'it is not a file');
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
-    return unread(file, (error as Error).message);
+    return unread(file, systemMessage(error as Error));
   }
 }
 

@@ -11,7 +11,7 @@ import { continuityOf } from '../../core/wal/continuity.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
 import { readCheckpoint, writeCheckpoint } from '../../io/agent-state/digest-checkpoint.ts';
 import { removeScratch } from '../../io/agent-state/scratch.ts';
-import { errnoOf } from '../../io/data-directory/system-error.ts';
+import { errnoOf, systemMessage } from '../../io/process/errno.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
@@ -100,7 +100,7 @@ async function keepCheckpoint(
   } catch (error) {
     const isUnsupported = error instanceof RstowError && error.code === 'agent-state-unsupported';
     if (errnoOf(error) === undefined && !isUnsupported) throw error;
-    const message = `${file.stateDir} could not take the checkpoint of the digest, so the next backup reads the whole log: ${(error as Error).message}`;
+    const message = `${file.stateDir} could not take the checkpoint of the digest, so the next backup reads the whole log: ${systemMessage(error as Error)}`;
     return [{ code: 'checkpoint-not-kept', message }];
   }
 }

@@ -53,13 +53,19 @@ export const stageWal =
     const timeline = await markTimeline(deps, { repository, plan, walDir, input, run });
     const ownership = (await readOwnership(join(dataDir, 'wal'))) ?? plan.ownership;
     const isOwnerKept = await applyOwnership(walDir, ownership);
-    await fsyncTree(walDir);
-    return { timeline, records: replayed.records, warnings: isOwnerKept ? [] : [ownerLost(ownership)] };
+    const isDurable = await fsyncTree(walDir);
+    const warnings = [...(isOwnerKept ? [] : [ownerLost(ownership)]), ...(isDurable ? [] : [foldersUnsynced(dataDir)])];
+    return { timeline, records: replayed.records, warnings };
   };
 
 function ownerLost({ uid, gid }: Ownership): Warning {
   const message = `the restored files could not be given to user ${uid}, group ${gid}, and stay with the agent’s own user: a server of that user can't write them`;
   return { code: 'owner-not-kept', message };
+}
+
+function foldersUnsynced(dataDir: string): Warning {
+  const message = `the disk of ${dataDir} can't make folders durable: if the host loses power soon after the restore, files may be missing`;
+  return { code: 'folders-unsynced', message };
 }
 
 type Marking = { repository: Repository; plan: RestorePlan; walDir: string; input: StageWalInput; run: RunPort };

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { giveTo } from '../process/give-to.ts';
+import { syncFolder } from '../process/sync-folder.ts';
 
 export type ConfigFile = {
   path: string;
-  /** The server's group, which may read it; used where we are root. */
+  /** The server's group, which may read it; used if we are root and it exists. */
   gid: number;
   content: () => AsyncIterable<Uint8Array>;
 };
@@ -19,15 +21,14 @@ export async function placeConfigFile({ path, gid, content }: ConfigFile): Promi
   const handle = await open(temporaryPath, 'wx', 0o640);
   try {
     for await (const chunk of content()) await handle.writeFile(chunk);
-    if (process.getuid?.() === 0) await handle.chown(0, gid);
+    await giveTo(temporaryPath, { uid: 0, gid });
     await handle.sync();
     await link(temporaryPath, path);
   } finally {
     await handle.close();
     await rm(temporaryPath, { force: true });
   }
-  const folderHandle = await open(folder);
-  await folderHandle.sync().finally(() => folderHandle.close());
+  await syncFolder(folder);
   return true;
 }
 

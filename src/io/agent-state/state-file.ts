@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import { syncFolder } from '../process/sync-folder.ts';
 
 const NOT_PERMITTED = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'];
 const TEMPORARY = /^\.[0-9a-f-]{36}\.tmp$/;
@@ -86,14 +87,5 @@ async function permitted<T>(path: string, access: () => Promise<T>): Promise<T> 
     const errno = (cause as NodeJS.ErrnoException).code ?? '';
     if (!NOT_PERMITTED.includes(errno)) throw cause;
     throw new RstowError('agent-state-unsupported', `this user can't read or write ${path}: ${errno}`, { details: { path, errno }, cause });
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

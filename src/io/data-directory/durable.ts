@@ -1,19 +1,11 @@
 import { mkdir, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errnoOf, orUndefined, unlessAbsent } from './system-error.ts';
+import { errnoOf } from '../process/errno.ts';
+import { syncFolder } from '../process/sync-folder.ts';
+import { orUndefined, unlessAbsent } from './system-error.ts';
 
 /** Small files only: notes and markers. */
 const FILE_SIZE_BYTES_MAX = 64 * 1024;
-
-/** Makes the folder's own entries survive a crash of the host. */
-export async function fsyncFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
 
 /**
  * Makes a folder and its parents, private to the owner, and durable. Twice: no-op. Not by mkdir's own
@@ -28,7 +20,7 @@ export async function makeFolder(path: string): Promise<void> {
     await makeFolder(dirname(path));
     await orUndefined(mkdir(path, 0o700), ['EEXIST']);
   }
-  await fsyncFolder(dirname(path));
+  await syncFolder(dirname(path));
 }
 
 /**
@@ -45,7 +37,7 @@ export async function writeFileDurably(path: string, text: string, options: { mo
     await handle.close();
   }
   await rename(options.temporaryPath, path);
-  await fsyncFolder(dirname(path));
+  await syncFolder(dirname(path));
 }
 
 /** The text of a small file; undefined where it is absent; its first 64 KiB where it is longer. */

@@ -1,17 +1,18 @@
 import { constants, copyFile, link, lstat, mkdir, open, readdir, realpath, rm } from 'node:fs/promises';
 import { dirname, join, normalize, sep } from 'node:path';
 import { assert } from '../../core/errors/assert.ts';
-import { fsyncFolder } from './durable.ts';
+import { syncFolder } from '../process/sync-folder.ts';
 import { rstowFolder } from './rstow-folder.ts';
-import { errnoOf, forbidsLinks, unlessAbsent, writeFailure } from './system-error.ts';
+import { errnoOf } from '../process/errno.ts';
+import { forbidsLinks, unlessAbsent, writeFailure } from './system-error.ts';
 
 type Entry = { path: string; kind: 'file' | 'folder' };
 
 /** So many files are synced side by side: the disk does them together. */
 const SYNCS_AT_ONCE = 16;
 
-/** Makes every file and folder of a tree durable. Twice: no-op. */
-export async function fsyncTree(tree: string): Promise<void> {
+/** Makes every file and folder of a tree durable. False where the disk can't do that for folders. Twice: no-op. */
+export async function fsyncTree(tree: string): Promise<boolean> {
   const folders: string[] = [];
   let files: string[] = [];
   for await (const { path, kind } of walkTree(tree)) {
@@ -22,7 +23,9 @@ export async function fsyncTree(tree: string): Promise<void> {
     files = [];
   }
   await Promise.all(files.map(fsyncFile));
-  for (const folder of folders) await fsyncFolder(folder);
+  let isDurable = true;
+  for (const folder of folders) if (!(await syncFolder(folder))) isDurable = false;
+  return isDurable;
 }
 
 /**
@@ -46,7 +49,7 @@ export async function removeTree(dataDir: string, path: string): Promise<void> {
   if (parent === undefined) return;
   assertBelow(rstowFolder(await realpath(dataDir)), join(parent, 'entry'));
   await rm(path, { recursive: true, force: true });
-  await fsyncFolder(parent);
+  await syncFolder(parent);
 }
 
 /** Files before the folder that names them; anything that is neither is left alone. */

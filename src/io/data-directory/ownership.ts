@@ -1,6 +1,7 @@
-import { chmod, chown, readdir, stat } from 'node:fs/promises';
+import { chmod, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { orUndefined, unlessAbsent } from './system-error.ts';
+import { giveTo } from '../process/give-to.ts';
+import { unlessAbsent } from './system-error.ts';
 
 /** Numeric owner and modes of a wal/ and of the files in it. */
 export type Ownership = { uid: number; gid: number; folderMode: number; fileMode: number };
@@ -33,11 +34,4 @@ export async function applyOwnership(walDir: string, ownership: Ownership): Prom
   if (!(await giveTo(walDir, ownership))) isKept = false;
   await chmod(walDir, folderMode);
   return isKept;
-}
-
-/** False where this process, though root, may not give the path to that user. */
-export async function giveTo(path: string, { uid, gid }: Pick<Ownership, 'uid' | 'gid'>): Promise<boolean> {
-  if (process.getuid?.() !== 0) return true;
-  const given = chown(path, uid, gid).then(() => true);
-  return (await orUndefined(given, ['EINVAL', 'EPERM', 'ENOSYS', 'ENOTSUP'])) ?? false;
 }

@@ -1,7 +1,8 @@
 import { link, readdir, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { fsyncFolder, makeFolder } from './durable.ts';
+import { syncFolder } from '../process/sync-folder.ts';
+import { makeFolder } from './durable.ts';
 import { pathPart, rstowFolder } from './rstow-folder.ts';
 import { listSegments, type SegmentFile } from './segments.ts';
 import { forbidsLinks, orUndefined, unlessAbsent } from './system-error.ts';
@@ -44,7 +45,7 @@ export async function linkSegments(walDir: string, pinDir: string): Promise<Segm
     const pinned = (await listSegments(pinDir)) ?? [];
     unpinned = listed.filter((file) => !isPinned(file, pinned));
     if (unpinned.length === 0) {
-      await fsyncFolder(pinDir);
+      await syncFolder(pinDir);
       return pinned;
     }
     for (const file of unpinned) await linkSegment(file, join(pinDir, file.fileName));

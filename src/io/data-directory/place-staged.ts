@@ -1,9 +1,10 @@
 import { rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { fsyncFolder } from './durable.ts';
+import { syncFolder } from '../process/sync-folder.ts';
 import { restorePaths } from './staging.ts';
-import { errnoOf, unlessAbsent } from './system-error.ts';
+import { errnoOf } from '../process/errno.ts';
+import { unlessAbsent } from './system-error.ts';
 
 /**
  * Renames the run's staged wal/ into a directory that has none. Fails: target-not-empty, where somebody has put
@@ -19,6 +20,6 @@ export async function placeStagedWal(dataDir: string, runId: string): Promise<vo
     if (!['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errnoOf(error) ?? '')) throw error;
     throw new RstowError('target-not-empty', `${wal} was made by somebody else meanwhile`, { details: { wal }, cause: error });
   }
-  await fsyncFolder(root);
-  await fsyncFolder(dataDir);
+  await syncFolder(root);
+  await syncFolder(dataDir);
 }

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { errnoOf } from './system-error.ts';
+import { errnoOf, isUnreadable } from '../process/errno.ts';
 
 /** Four times what streams read at once: fewer calls, and still small beside the process. */
 const CHUNK_SIZE_BYTES = 256 * 1024;
@@ -76,12 +76,8 @@ async function readChunk(handle: FileHandle, positionBytes: number, limit: Chunk
 
 function readFailure(error: unknown, path: string, positionBytes: number): unknown {
   const details = { path, positionBytes };
-  switch (errnoOf(error)) {
-    case 'ENOENT':
-      return new RstowError('data-directory-replaced', `${path} is gone`, { details, cause: error });
-    case 'EIO':
-      return new RstowError('source-damaged', `the disk can’t read ${path} at byte ${positionBytes}`, { details, cause: error });
-    default:
-      return error;
-  }
+  if (errnoOf(error) === 'ENOENT') return new RstowError('data-directory-replaced', `${path} is gone`, { details, cause: error });
+  if (!isUnreadable(error)) return error;
+  const sentence = `the disk can’t read ${path} at byte ${positionBytes} (${errnoOf(error)})`;
+  return new RstowError('source-damaged', sentence, { details, cause: error });
 }

@@ -2,9 +2,11 @@ import { lstat, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StopNote } from '../../config/repository-json/stop-note.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { fsyncFolder, makeFolder, readSmallFile, writeFileDurably } from './durable.ts';
+import { syncFolder } from '../process/sync-folder.ts';
+import { makeFolder, readSmallFile, writeFileDurably } from './durable.ts';
 import { makeRstowFolder } from './rstow-folder.ts';
-import { errnoOf, orUndefined, unlessAbsent } from './system-error.ts';
+import { errnoOf } from '../process/errno.ts';
+import { orUndefined, unlessAbsent } from './system-error.ts';
 
 /**
  * The server makes wal/ and snapshots/ at its start, opens wal/, then snapshots/. A plain file called
@@ -27,7 +29,10 @@ export async function blockServer(dataDir: string, note: StopNote): Promise<void
   const temporaryPath = join(await makeRstowFolder(dataDir), 'snapshots-block.tmp');
   await makeFolder(replacedDir);
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-    if (await isServerBlocked(dataDir)) return fsyncFolder(dataDir);
+    if (await isServerBlocked(dataDir)) {
+      await syncFolder(dataDir);
+      return;
+    }
     await moveSnapshotsAside(dataDir, replacedDir);
     const text = `${BLOCK_PREFIX} (run ${note.runId}); rstow removes this file itself\n`;
     const placed = writeFileDurably(join(dataDir, BLOCK_NAME), text, { mode: 0o644, temporaryPath }).then(() => true);
@@ -55,8 +60,8 @@ export async function unblockServer(dataDir: string, snapshotsFrom: string): Pro
   const saved = (await savedSnapshots(snapshotsFrom)).at(-1);
   // A server that has started meanwhile keeps its own: it needs none of them to start.
   if (saved !== undefined) await orUndefined(rename(saved, path), ['ENOTEMPTY', 'EEXIST', 'ENOTDIR']);
-  await fsyncFolder(dataDir);
-  await unlessAbsent(fsyncFolder(snapshotsFrom));
+  await syncFolder(dataDir);
+  await unlessAbsent(syncFolder(snapshotsFrom));
 }
 
 /** An empty folder is removed; others are kept side by side, for a server may have made a second one meanwhile. */
@@ -70,7 +75,7 @@ async function moveSnapshotsAside(dataDir: string, replacedDir: string): Promise
     if (errno !== 'ENOTEMPTY' && errno !== 'EEXIST' && errno !== 'ENOTDIR') throw error;
     const number = (await savedSnapshots(replacedDir)).length + 1;
     await unlessAbsent(rename(path, join(replacedDir, number === 1 ? 'snapshots' : `snapshots-${number}`)));
-    await fsyncFolder(replacedDir);
+    await syncFolder(replacedDir);
   }
 }
 

@@ -3,7 +3,8 @@ import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { segmentFileName, type SegmentId } from '../../core/wal/segment-id.ts';
-import { fsyncFolder, makeFolder } from './durable.ts';
+import { syncFolder } from '../process/sync-folder.ts';
+import { makeFolder } from './durable.ts';
 import { restoreFolderName } from './rstow-folder.ts';
 import { unlessAbsent, writeFailure } from './system-error.ts';
 
@@ -56,7 +57,7 @@ export async function writeStagedSegment(staged: StagedSegment): Promise<'writte
 export async function closeStaging(walDir: string): Promise<void> {
   const left = (await readdir(walDir)).filter((name) => PARTIAL.test(name));
   for (const name of left) await rm(join(walDir, name), { force: true });
-  await fsyncFolder(walDir);
+  await syncFolder(walDir);
 }
 
 async function writePartial(path: string, { content, sizeBytes, signal }: StagedSegment): Promise<void> {

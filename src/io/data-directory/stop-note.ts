@@ -2,7 +2,8 @@ import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type StopNote, stopNoteSchema } from '../../config/repository-json/stop-note.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { fsyncFolder, readSmallFile, writeFileDurably } from './durable.ts';
+import { syncFolder } from '../process/sync-folder.ts';
+import { readSmallFile, writeFileDurably } from './durable.ts';
 import { makeRstowFolder, rstowFolder } from './rstow-folder.ts';
 import { unlessAbsent } from './system-error.ts';
 
@@ -31,12 +32,12 @@ export async function putStopNoteAside(dataDir: string): Promise<string | undefi
   const folder = rstowFolder(dataDir);
   const path = join(folder, `stop-unreadable-${Date.now()}.json`);
   const moved = await unlessAbsent(rename(join(folder, FILE_NAME), path).then(() => path));
-  await unlessAbsent(fsyncFolder(folder));
+  await unlessAbsent(syncFolder(folder));
   return moved;
 }
 
 /** Twice: no-op. */
 export async function removeStopNote(dataDir: string): Promise<void> {
   await rm(join(rstowFolder(dataDir), FILE_NAME), { force: true });
-  await unlessAbsent(fsyncFolder(rstowFolder(dataDir)));
+  await unlessAbsent(syncFolder(rstowFolder(dataDir)));
 }

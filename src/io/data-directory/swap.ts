@@ -3,11 +3,13 @@ import { dirname, join } from 'node:path';
 import type { StopNote } from '../../config/repository-json/stop-note.ts';
 import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { fsyncFolder, makeFolder } from './durable.ts';
+import { syncFolder } from '../process/sync-folder.ts';
+import { makeFolder } from './durable.ts';
 import { restoreFolderName, rstowFolder } from './rstow-folder.ts';
 import { listSegments } from './segments.ts';
 import { isServerBlocked, unblockServer } from './server-block.ts';
-import { errnoOf, unlessAbsent } from './system-error.ts';
+import { errnoOf } from '../process/errno.ts';
+import { unlessAbsent } from './system-error.ts';
 
 /**
  * The disk steps of a restore in place. Each finds out from the disk what is done already, so that any of
@@ -90,8 +92,8 @@ export async function moveOldWalAside(dataDir: string, note: StopNote): Promise<
       cause: error,
     });
   }
-  await fsyncFolder(replacedDir);
-  await fsyncFolder(dataDir);
+  await syncFolder(replacedDir);
+  await syncFolder(dataDir);
 }
 
 /** Second half of swapWal. */
@@ -111,7 +113,7 @@ export async function moveNewWalIn(dataDir: string, note: StopNote): Promise<voi
 export async function finishSwap(dataDir: string, note: StopNote): Promise<'old' | 'new'> {
   const inPlace = await putWalInPlace(dataDir, note);
   // The rename may have been made by a process that died before its fsync.
-  await fsyncFolder(dataDir);
+  await syncFolder(dataDir);
   const snapshotsFrom = inPlace === 'old' ? note.replacedDir : dirname(note.stagedWal);
   await unblockServer(dataDir, join(dataDir, snapshotsFrom));
   return inPlace;
@@ -147,8 +149,8 @@ async function placeWal(dataDir: string, note: StopNote, which: 'old' | 'new'): 
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
     try {
       await rename(source, join(dataDir, 'wal'));
-      await fsyncFolder(dirname(source));
-      await fsyncFolder(dataDir);
+      await syncFolder(dirname(source));
+      await syncFolder(dataDir);
       return true;
     } catch (error) {
       if (!isOccupied(error)) throw error;

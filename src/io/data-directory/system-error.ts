@@ -1,15 +1,7 @@
-import { constants } from 'node:os';
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import { errnoOf } from '../process/errno.ts';
 
 const LINKS_UNSUPPORTED = ['EPERM', 'EXDEV', 'EROFS', 'EMLINK', 'ENOTSUP', 'EACCES'];
-
-/** The system's name of a failure (`ENOENT`), or undefined for any other error. */
-export function errnoOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) return undefined;
-  // Node calls a used-up quota an unknown system error.
-  if ('errno' in error && error.errno === -constants.errno.EDQUOT) return 'EDQUOT';
-  return typeof error.code === 'string' ? error.code : undefined;
-}
 
 /** The outcome of a system call, or undefined where the thing it names is absent. */
 export async function unlessAbsent<Outcome>(call: Promise<Outcome>): Promise<Outcome | undefined> {

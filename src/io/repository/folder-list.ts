@@ -1,7 +1,8 @@
 import type { Dirent } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, notOrdinary } from './folder-error.ts';
+import { errnoOf } from '../process/errno.ts';
+import { notOrdinary } from './folder-error.ts';
 import { hasParents } from './folder-tree.ts';
 import { isObjectKey } from './object-key.ts';
 import type { ListedObject } from './repository.ts';

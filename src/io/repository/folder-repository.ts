@@ -3,23 +3,29 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { addAbortSignal, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { assert } from '../../core/errors/assert.ts';
-import { errnoOf, folderError, notOrdinary } from './folder-error.ts';
+import { errnoOf } from '../process/errno.ts';
+import { folderError, notOrdinary } from './folder-error.ts';
 import { listFolder } from './folder-list.ts';
 import { readableOf, readWhole } from './folder-read.ts';
 import { stageFile } from './folder-stage.ts';
-import { hasParents, kindOf, openFolderTree, openObject, syncFolder } from './folder-tree.ts';
+import { hasParents, kindOf, openFolderTree, openObject } from './folder-tree.ts';
 import type { FolderTree } from './folder-tree.ts';
 import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
 import type { ListedObject, Repository, StagedObject } from './repository.ts';
+
+export type FolderOptions = {
+  /** Called once, if the disk can't make folders durable: what was just stored may be missing after a power cut of its host. */
+  onUnsynced?: () => void;
+};
 
 /**
  * A repository in a folder on a local or network disk. The root must exist; it may be a symbolic link, what is inside
  * may not. A disk that cannot be written opens for reading.
  * Fails: repository-unavailable, repository-unsupported (no hard links). Twice: the same repository.
  */
-export async function openFolderRepository(root: string): Promise<Repository> {
+export async function openFolderRepository(root: string, { onUnsynced = () => undefined }: FolderOptions = {}): Promise<Repository> {
   assert(isAbsolute(root), 'the root of a folder repository is an absolute path');
-  const tree = await mapped(root, 'open it', () => openFolderTree(root));
+  const tree = await mapped(root, 'open it', () => openFolderTree(root, onUnsynced));
   return {
     description: `folder ${root}`,
     read: (key, { sizeBytesMax }) => readObject(tree, key, sizeBytesMax),
@@ -102,8 +108,8 @@ async function moveObject(tree: FolderTree, fromKey: string, toKey: string): Pro
     const target = await tree.makeParents(toKey);
     const source = join(tree.root, fromKey);
     await renameIfPresent(source, target);
-    await syncFolder(dirname(target));
-    await syncFolder(dirname(source));
+    await tree.sync(dirname(target));
+    await tree.sync(dirname(source));
   });
 }
 
@@ -114,7 +120,7 @@ async function deleteObject(tree: FolderTree, key: string): Promise<void> {
     if (!(await isObject(tree.root, key))) return;
     const path = join(tree.root, key);
     await rm(path, { force: true });
-    await syncFolder(dirname(path));
+    await tree.sync(dirname(path));
   });
 }
 

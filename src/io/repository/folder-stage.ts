@@ -3,9 +3,10 @@ import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Writable } from 'node:stream';
 import { assert } from '../../core/errors/assert.ts';
-import { errnoOf, notOrdinary } from './folder-error.ts';
+import { errnoOf } from '../process/errno.ts';
+import { notOrdinary } from './folder-error.ts';
 import { openStagingFile } from './folder-staging.ts';
-import { kindOf, syncFolder } from './folder-tree.ts';
+import { kindOf } from './folder-tree.ts';
 import type { FolderTree } from './folder-tree.ts';
 import { assertObjectKey } from './object-key.ts';
 import type { StagedObject } from './repository.ts';
@@ -24,7 +25,7 @@ export async function stageFile(tree: FolderTree, mapError: (error: unknown) => 
       assert(sink.writableFinished, 'a staged object is committed after its sink has finished');
       const target = await tree.makeParents(key);
       const outcome = await linkIfAbsent(path, target);
-      await syncFolder(dirname(target));
+      await tree.sync(dirname(target));
       await rm(path, { force: true });
       return outcome;
     },

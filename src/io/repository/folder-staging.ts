@@ -3,7 +3,8 @@ import { link, lstat, mkdir, open, readdir, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { errnoOf, notOrdinary } from './folder-error.ts';
+import { errnoOf } from '../process/errno.ts';
+import { notOrdinary } from './folder-error.ts';
 import { stagingFolderName } from './object-key.ts';
 
 /** Longer than a put can pause and still be alive: its file changes while it is written. */

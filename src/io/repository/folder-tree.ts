@@ -3,7 +3,9 @@ import { lstat, mkdir, open, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { errnoOf, notOrdinary } from './folder-error.ts';
+import { errnoOf } from '../process/errno.ts';
+import { syncFolder } from '../process/sync-folder.ts';
+import { notOrdinary } from './folder-error.ts';
 import { prepareStaging } from './folder-staging.ts';
 import { repositoryHeaderKey } from './object-key.ts';
 
@@ -22,16 +24,24 @@ export type FolderTree = {
 
   /** The path of a key's object, made fit for it: its folders exist, durably. */
   makeParents(key: string): Promise<string>;
+
+  /** Makes the names in a folder durable, as far as its disk can. */
+  sync(folder: string): Promise<void>;
 };
 
-/** Fails: repository-unavailable (no such folder: it is never created, so that an unmounted disk is not filled silently). */
-export async function openFolderTree(root: string): Promise<FolderTree> {
+/**
+ * `onUnsynced` is called once, if the disk turns out to have no way to make folders durable.
+ * Fails: repository-unavailable (no such folder: it is never created, so that an unmounted disk is not filled silently).
+ */
+export async function openFolderTree(root: string, onUnsynced: () => void): Promise<FolderTree> {
   let identity = await identityOf(root);
   let header: string | undefined;
   const durable = new Set<string>();
   await prepareIfWritable(root);
+  const sync = syncer(onUnsynced);
   return {
     root,
+    sync,
     async check() {
       const now = await identityOf(root);
       if (now === identity) {
@@ -47,7 +57,7 @@ export async function openFolderTree(root: string): Promise<FolderTree> {
       identity = now;
     },
     async makeParents(key) {
-      for (const folder of ancestorsOf(key)) await makeFolder(root, folder, durable);
+      for (const folder of ancestorsOf(key)) await makeFolder(root, folder, { durable, sync });
       return join(root, key);
     },
   };
@@ -61,16 +71,6 @@ export async function hasParents(root: string, key: string): Promise<boolean> {
     if (kind !== 'folder') return false;
   }
   return true;
-}
-
-/** Makes the names in a folder durable: a new file's own fsync does not cover its name. */
-export async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Opens an object, or undefined if absent. Never follows a link, never waits on a pipe. */
@@ -93,11 +93,22 @@ export async function kindOf(path: string): Promise<'file' | 'folder' | 'other' 
   }
 }
 
+function syncer(onUnsynced: () => void): FolderTree['sync'] {
+  let isSaid = false;
+  return async (folder) => {
+    if ((await syncFolder(folder)) || isSaid) return;
+    isSaid = true;
+    onUnsynced();
+  };
+}
+
+type Durable = { durable: Set<string>; sync: FolderTree['sync'] };
+
 /**
  * The parent is synced once for each folder even if another process made it: that one may not have
  * come to it yet. Folders are never removed, so once is enough.
  */
-async function makeFolder(root: string, folder: string, durable: Set<string>): Promise<void> {
+async function makeFolder(root: string, folder: string, { durable, sync }: Durable): Promise<void> {
   const path = join(root, folder);
   const kind = await kindOf(path);
   if (kind === 'absent') {
@@ -107,7 +118,7 @@ async function makeFolder(root: string, folder: string, durable: Set<string>): P
     throw notOrdinary(path);
   }
   if (durable.has(folder)) return;
-  await syncFolder(join(path, '..'));
+  await sync(join(path, '..'));
   durable.add(folder);
 }
 

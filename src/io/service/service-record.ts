@@ -1,6 +1,7 @@
 /** `service.json`: which process the server is, over restarts of the agent. */
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncFolder } from '../process/sync-folder.ts';
 import { isSameProcessAlive, type ProcessIdentity } from '../process/proc.ts';
 
 type ServiceRecord = ProcessIdentity & {
@@ -26,12 +27,7 @@ export async function writeServiceRecord(
     await staged.close();
   }
   await rename(`${file}.new`, file);
-  const folder = await open(stateDir, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  await syncFolder(stateDir);
 }
 
 /** The recorded process while it lives; a damaged or foreign file names none. */

@@ -112,6 +112,14 @@ describe.skipIf(!stracePresent)('the system calls of a put into a folder', { tim
     expect(await readdir(join(root, '.tmp'))).toEqual([]);
   });
 
+  it('store an object on a disk that can’t sync folders, and say so once', async () => {
+    expect(putOnce('fsync:error=EINVAL:when=2+')).toBe('unsynced, stored');
+    expect(await readFile(join(root, 'a/b/object'), 'utf8')).toBe('content');
+    // A file that can't be synced is another thing: its bytes may be lost.
+    await rm(join(root, 'a'), { recursive: true });
+    expect(putOnce('fsync:error=EINVAL:when=1')).toBe('repository-unavailable');
+  });
+
   it('that fail after the object is in place leave it whole, and the next put finds it', async () => {
     expect(putOnce('fsync:error=EIO:when=4')).toBe('repository-unavailable');
     expect(await listed(root)).toEqual(['a/b/object']);

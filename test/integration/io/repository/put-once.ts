@@ -1,7 +1,8 @@
 import { openFolderRepository } from '../../../../src/io/repository/folder-repository.ts';
 
 /** Runs under strace, which watches its system calls or lets one fail. Prints the outcome or the error's code. */
-const repository = await openFolderRepository(process.argv[2] ?? '').catch(report);
+const onUnsynced = (): void => void process.stdout.write('unsynced, ');
+const repository = await openFolderRepository(process.argv[2] ?? '', { onUnsynced }).catch(report);
 const outcome = await repository?.put('a/b/object', Buffer.from('content')).catch(report);
 if (outcome !== undefined) process.stdout.write(outcome);
 
