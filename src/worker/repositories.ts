@@ -7,6 +7,7 @@ import { type CallGate, createCallGate } from '../io/repository/call-gate.ts';
 import { openFolderRepository } from '../io/repository/folder-repository.ts';
 import { openRepository } from '../io/repository/repository-header.ts';
 import type { Repository } from '../io/repository/repository.ts';
+import { requireSeparate } from './separate-places.ts';
 
 type RepositoryOpener = (name: string) => Promise<Repository>;
 
@@ -25,7 +26,8 @@ const RETRY_MS = 10_000;
  * time: somebody may have emptied or exchanged it, or a newer version may have raised what it takes to use it. One that
  * hangs fails with repository-unavailable, and takes nothing from the others.
  */
-export function createRepositoryOpener({ repositories, agent, timing }: AgentConfig, notice: Notice = () => undefined): RepositoryOpener {
+export function createRepositoryOpener(config: AgentConfig, notice: Notice = () => undefined): RepositoryOpener {
+  const { repositories, agent, timing, databases } = config;
   const opened = new Map<string, Promise<Opened>>();
   const bounds = { answerMs: timing.repositoryAnswerMs, callsMax: CALLS_MAX, unansweredMax: UNANSWERED_MAX, retryMs: RETRY_MS };
   const gates = new Map<string, CallGate>();
@@ -35,13 +37,15 @@ export function createRepositoryOpener({ repositories, agent, timing }: AgentCon
     return gate;
   };
   return async (name) => {
-    const config = repositories[name];
-    if (config === undefined) throw unknown(name, Object.keys(repositories));
-    const gate = gateOf(name, config.path);
+    const folder = repositories[name];
+    if (folder === undefined) throw unknown(name, Object.keys(repositories));
+    const gate = gateOf(name, folder.path);
     const known = opened.get(name);
     if (known !== undefined) return stillThere(await known, gate);
-    const onUnsynced = (): void => notice({ repository: name }, unsynced(config));
-    const opening = gate.call('open it', () => open(config, { knownIdPath: join(agent.stateDir, 'repositories', name), onUnsynced }));
+    const onUnsynced = (): void => notice({ repository: name }, unsynced(folder));
+    const opening = gate.call('open it', () =>
+      open(folder, { knownIdPath: join(agent.stateDir, 'repositories', name), databases, onUnsynced }),
+    );
     opened.set(name, opening);
     try {
       return boundedRepository((await opening).repository, gate);
@@ -52,14 +56,15 @@ export function createRepositoryOpener({ repositories, agent, timing }: AgentCon
   };
 }
 
-type Opening = { knownIdPath: string; onUnsynced: () => void };
+type Opening = { knownIdPath: string; databases: AgentConfig['databases']; onUnsynced: () => void };
 
 /**
  * Makes a new repository the first time only: what was one before and is empty now is a disk that is not mounted,
  * and one with another id is the wrong disk.
  */
-async function open(config: RepositoryConfig, { knownIdPath, onUnsynced }: Opening): Promise<Opened> {
-  const repository = await openFolderRepository(config.path, { onUnsynced });
+async function open({ path }: RepositoryConfig, { knownIdPath, databases, onUnsynced }: Opening): Promise<Opened> {
+  await requireSeparate(path, databases);
+  const repository = await openFolderRepository(path, { onUnsynced });
   const knownId = (await readStateFile(knownIdPath))?.trim();
   const { id } = await openRepository(repository, knownId === undefined ? 'create' : 'write');
   if (knownId === undefined) await replaceStateFile(knownIdPath, `${id}\n`);

@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -30,6 +30,25 @@ const open = (name: string): Promise<Repository> => opener()(name);
 test('makes a repository in an empty folder, and opens it again after a restart', async () => {
   await open('local');
   await expect(open('local')).resolves.toMatchObject({ description: `folder ${folder}/disk` });
+});
+
+test.each([
+  ['a link into a data directory', 'data/backups'],
+  ['a link to the disk that its wal/ lies on', 'log'],
+])('refuses a repository that is %s, before it writes there', async (_what, target) => {
+  for (const name of ['data/backups', 'log']) await mkdir(join(folder, name), { recursive: true });
+  await symlink(join(folder, 'log'), join(folder, 'data/wal'));
+  await symlink(join(folder, target), join(folder, 'link'));
+  const config = {
+    agent: { stateDir: join(folder, 'state') },
+    repositories: { local: { kind: 'folder', path: join(folder, 'link') } },
+    databases: { orders: { server: { address: '127.0.0.1:7401' }, dataDir: join(folder, 'data'), repositories: ['local'] } },
+  };
+  await expect(createRepositoryOpener(agentConfigSchema.parse(config))('local')).rejects.toMatchObject({
+    code: 'invalid-config',
+    message: expect.stringMatching(/link lies in or around .*data.*must lie outside of the data directory/) as string,
+  });
+  expect(await readdir(join(folder, target))).toEqual([]);
 });
 
 test('takes a repository that is suddenly empty for a disk that is not mounted', async () => {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -71,6 +71,13 @@ test('makes nothing where the repository’s parent is missing: its disk may not
 test('makes nothing of a data directory that is missing: the next command line may name another one', async () => {
   await expect(flagConfigFile({ ...flags, dataDir: join(folder, 'typo') })).rejects.toMatchObject({ code: 'data-directory-missing' });
   expect(await readdir(folder)).toEqual(['data']);
+});
+
+test('writes nothing down of a repository that a link leads into the data directory', async () => {
+  await mkdir(join(flags.dataDir, 'backups'));
+  await symlink(join(flags.dataDir, 'backups'), join(folder, 'link'));
+  await expect(flagConfigFile({ ...flags, repository: join(folder, 'link') })).rejects.toMatchObject({ code: 'invalid-config' });
+  expect(await readdir(folder)).toEqual(['data', 'link']);
 });
 
 test('says of a server that it can not see how to write down what starts it', async () => {

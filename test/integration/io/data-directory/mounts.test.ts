@@ -7,6 +7,7 @@ import { makeSegmentId, type SegmentId } from '../../../../src/core/wal/segment-
 import { freeBytes } from '../../../../src/io/data-directory/free-space.ts';
 import { checkDataDirectory } from '../../../../src/io/data-directory/layout.ts';
 import { pinSegments } from '../../../../src/io/data-directory/pins.ts';
+import { liesIn } from '../../../../src/io/data-directory/real-place.ts';
 import { renameFault } from '../../../../src/io/data-directory/rename-probe.ts';
 import { restorePaths, writeStagedSegment } from '../../../../src/io/data-directory/staging.ts';
 
@@ -35,6 +36,13 @@ describe.runIf(isRoot)('with file systems mounted in it (needs root)', () => {
     execFileSync('mount', [...args, path]);
     mounted.push(path);
   }
+
+  it('knows a data directory that is mounted in a second place', async () => {
+    await mount('../second', '--bind', dataDir);
+    const repository = join(dataDir, '../second/backups/new');
+    expect([await liesIn(repository, dataDir), await liesIn(dataDir, repository)]).toEqual([true, false]);
+    expect(await liesIn(join(dataDir, '../third'), dataDir)).toBe(false);
+  });
 
   it('refuses a swap where wal/ is another file system', async () => {
     await mount('wal', '-t', 'tmpfs', 'tmpfs');
