@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import { countedText } from '../../core/text/figures.ts';
 import { findNextRecord, type ScanEnd } from '../../core/wal/record-scanner.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import { findWholeRecords } from '../../core/wal/whole-records.ts';
@@ -31,10 +32,11 @@ export async function judgeTail(path: string, segment: SegmentId, end: ScanEnd):
 export async function damageBehind(
   path: string,
   segment: SegmentId,
-  { end, sizeBytes }: { end: ScanEnd; sizeBytes: number },
+  { end, sizeBytes, signal }: { end: ScanEnd; sizeBytes: number; signal?: AbortSignal },
 ): Promise<RstowError | undefined> {
+  if (end.kind === 'whole') return undefined;
   const endBytes = Math.min(sizeBytes, end.positionBytes + LOOK_AHEAD_BYTES);
-  const tail = await readBytes({ source: { kind: 'path', path }, startBytes: end.positionBytes, endBytes });
+  const tail = await readBytes({ source: { kind: 'path', path }, startBytes: end.positionBytes, endBytes, signal });
   const nextBytes = findNextRecord(tail, 1, crc32c);
   if (end.kind !== 'corrupt' && nextBytes === undefined) return undefined;
   const { records } = findWholeRecords(tail.subarray(nextBytes ?? tail.length), crc32c);
@@ -43,10 +45,14 @@ export async function damageBehind(
     end.kind === 'corrupt'
       ? `no valid record there (${end.reason})`
       : `an incomplete record, and a whole one at byte ${end.positionBytes + (nextBytes ?? 0)}`;
-  const behind = `${endBytes < sizeBytes ? 'at least ' : ''}${records} whole ${records === 1 ? 'record' : 'records'} behind that place`;
-  const restart =
-    end.kind === 'corrupt' ? `a server refuses to start on it, or loses the ${behind}` : `the server’s next start loses the ${behind}`;
+  const restart = restartText(end, `${endBytes < sizeBytes ? 'at least ' : ''}${countedText(records, 'whole record')}`, records);
   return new RstowError('source-damaged', `${file} has at byte ${end.positionBytes} ${what}: ${restart}`, {
     details: { file, positionBytes: end.positionBytes, recordsBehind: records },
   });
+}
+
+/** What the server's next start does. */
+function restartText({ kind }: ScanEnd, counted: string, records: number): string {
+  if (kind !== 'corrupt') return `the server’s next start loses the ${counted} behind that place`;
+  return `a server refuses to start on it${records === 0 ? '' : `, or loses the ${counted} behind that place`}`;
 }

@@ -3,12 +3,11 @@ import type { Fence } from '../../config/repository-json/fence.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { type Piece, piecesBySegment } from '../../core/repository/piece.ts';
 import { headerCrc32c, headerFault, headerSequence, RECORD_HEADER_SIZE_BYTES } from '../../core/wal/record.ts';
-import { createRecordScanner } from '../../core/wal/record-scanner.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
-import { crc32c } from '../../io/checksum/crc32c.ts';
-import { readBytes, readRange } from '../../io/data-directory/range-reader.ts';
+import { readBytes } from '../../io/data-directory/range-reader.ts';
 import { ensureSidecar } from '../stored/sidecar.ts';
 import type { PieceShelf } from './piece-store.ts';
+import { scanSegment } from './segment-scan.ts';
 import { damageBehind } from './segment-tail.ts';
 
 export type SourceHistory = {
@@ -56,10 +55,7 @@ async function checkLastRecord(shelf: PieceShelf, piece: Piece, path: string): P
 /** A log that was written on behind a torn record is damaged: it is no other history for that. */
 async function damageWithin(piece: Piece, path: string): Promise<RstowError | undefined> {
   const { size } = await stat(path);
-  const scanner = createRecordScanner({ crc32c, startBytes: piece.startBytes, onRecord: () => undefined });
-  for await (const chunk of readRange({ source: { kind: 'path', path }, startBytes: piece.startBytes, endBytes: size }))
-    scanner.push(chunk);
-  const end = scanner.finish();
+  const { end } = await scanSegment({ path, startBytes: piece.startBytes, sizeBytes: size });
   return end.positionBytes < piece.endBytes ? damageBehind(path, piece.segment, { end, sizeBytes: size }) : undefined;
 }
 

@@ -1,12 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { readLogEntry } from '../../core/state/log-entry.ts';
 import { machineName, type WrittenSince } from '../../core/state/server-comparison.ts';
-import { createRecordScanner } from '../../core/wal/record-scanner.ts';
 import type { SegmentId } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
-import { crc32c } from '../../io/checksum/crc32c.ts';
-import { readRange } from '../../io/data-directory/range-reader.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';
+import { scanSegment } from './segment-scan.ts';
 
 export type LogBehind = {
   walDir: string;
@@ -35,9 +33,8 @@ export async function writtenSince({ walDir, extents, pinned, signal }: LogBehin
 async function readBehind(written: Written, at: { path: string; startBytes: number; signal: AbortSignal }): Promise<number> {
   const { path, startBytes, signal } = at;
   const { size } = await stat(path);
-  const scanner = createRecordScanner({ crc32c, startBytes, onRecord: ({ payload }) => take(written, payload) });
-  for await (const chunk of readRange({ source: { kind: 'path', path }, startBytes, endBytes: size, signal })) scanner.push(chunk);
-  return scanner.finish().positionBytes;
+  const { end } = await scanSegment({ path, startBytes, sizeBytes: size, signal, onRecord: ({ payload }) => take(written, payload) });
+  return end.positionBytes;
 }
 
 function take({ created, deleted, machines }: Written, payload: Uint8Array): void {

@@ -57,6 +57,9 @@ async function timelineFile(walDir: string, database: string): Promise<TimelineF
   }
 }
 
+/** What is wrong with the directory's log itself: whoever wants to replace it has to hear of it, and go on. */
+const LOG_FAULTS = ['timeline-diverged', 'source-damaged'];
+
 async function heldIn(repository: Repository, asked: Asked & { file: TimelineFile }): Promise<HeldLog> {
   const { database, files, file, run } = asked;
   const { timeline } = file;
@@ -72,7 +75,7 @@ async function heldIn(repository: Repository, asked: Asked & { file: TimelineFil
     const stored = await storedPieces(repository, database, timeline);
     await checkContinues(shelf, { fence: { format: 1, timeline, pin: 'links', segments }, stored, pathOf });
   } catch (error) {
-    if (!(error instanceof RstowError) || error.code !== 'timeline-diverged') throw error;
+    if (!(error instanceof RstowError) || !LOG_FAULTS.includes(error.code)) throw error;
     return nothingHeld(timeline, error);
   }
   const own = await newestOfTimeline(repository, database, { timeline, exceptRunId: run.runId });

@@ -3,15 +3,14 @@ import { join } from 'node:path';
 import type { DataSummary } from '../../contract/data-summary.ts';
 import { isObjectDamage } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { createRecordScanner, findNextRecord, type ScanEnd } from '../../core/wal/record-scanner.ts';
 import type { SegmentId } from '../../core/wal/segment-id.ts';
 import { checkpointFits } from '../../core/state/checkpoint.ts';
 import { readCheckpoint } from '../../io/agent-state/digest-checkpoint.ts';
-import { crc32c } from '../../io/checksum/crc32c.ts';
-import { readBytes, readRange } from '../../io/data-directory/range-reader.ts';
 import { listSegments, type SegmentFile } from '../../io/data-directory/segments.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { checkpointFile } from '../backup/checkpoint-file.ts';
+import { scanSegment } from '../backup/segment-scan.ts';
+import { damageBehind } from '../backup/segment-tail.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { readLog, type ReplaySource } from '../state/replay-segments.ts';
@@ -41,11 +40,6 @@ export const surveyData =
     };
   };
 
-type Scanned = { end: ScanEnd; records: number };
-
-/** Behind a torn record of at most 16 MiB the next one begins within this. */
-const LOOK_AHEAD_BYTES = 32 * 1024 * 1024;
-
 type UnsavedLog = {
   files: readonly SegmentFile[];
   /** Where each segment's last whole record ends. */ ends: Map<SegmentId, number>;
@@ -60,34 +54,27 @@ async function readUnsaved(files: readonly SegmentFile[], { ends: held }: HeldLo
   for (const file of files) {
     const startBytes = Math.min(held.get(file.segment) ?? 0, file.sizeBytes);
     run.report({ counting: file.fileName });
-    const { end, records } = await scanSegment(file, startBytes, run.signal);
+    const { end, records, damage } = await readBehind(file, startBytes, run.signal);
     log.records += records;
-    log.bytes += end.positionBytes - startBytes;
-    log.ends.set(file.segment, end.positionBytes);
-    if (!(await isOnlyTail(file, end, run.signal))) {
-      const sentence = `${file.fileName} has damage at byte ${end.positionBytes}, in front of other records`;
-      log.fault ??= { code: 'source-damaged', sentence };
-    }
+    log.bytes += end - startBytes;
+    log.ends.set(file.segment, end);
+    if (damage !== undefined) log.fault ??= { code: damage.code, sentence: damage.message };
   }
   return log;
 }
 
-/** A segment's records from a boundary on, up to the size that its file was listed with. */
-export async function scanSegment({ path, sizeBytes }: SegmentFile, startBytes: number, signal: AbortSignal): Promise<Scanned> {
-  let records = 0;
-  const scanner = createRecordScanner({ crc32c, startBytes, onRecord: () => (records += 1) });
-  for await (const chunk of readRange({ source: { kind: 'path', path }, startBytes, endBytes: sizeBytes, signal })) scanner.push(chunk);
-  return { end: scanner.finish(), records };
-}
+type Behind = { end: number; records: number; damage: RstowError | undefined };
 
-/** Whether nothing that a server would miss lies behind the last whole record. */
-export async function isOnlyTail({ path, sizeBytes }: SegmentFile, end: ScanEnd, signal: AbortSignal): Promise<boolean> {
-  if (end.kind === 'whole') return true;
-  if (end.kind === 'corrupt') return false;
-  const startBytes = end.positionBytes;
-  const endBytes = Math.min(sizeBytes, startBytes + LOOK_AHEAD_BYTES);
-  const tail = await readBytes({ source: { kind: 'path', path }, startBytes, endBytes, signal });
-  return findNextRecord(tail, 1, crc32c) === undefined;
+/** Nothing can be counted where the disk doesn't read any more. */
+async function readBehind(file: SegmentFile, startBytes: number, signal: AbortSignal): Promise<Behind> {
+  const { path, segment, sizeBytes } = file;
+  try {
+    const { end, records } = await scanSegment({ path, startBytes, sizeBytes, signal });
+    return { end: end.positionBytes, records, damage: await damageBehind(path, segment, { end, sizeBytes, signal }) };
+  } catch (error) {
+    if (!(error instanceof RstowError) || error.code !== 'source-damaged') throw error;
+    return { end: startBytes, records: 0, damage: error };
+  }
 }
 
 type Counted = { database: string; timeline: string | null; log: UnsavedLog; run: RunPort };

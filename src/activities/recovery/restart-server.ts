@@ -11,8 +11,10 @@ import { acquireHostMutex } from '../../io/mutex/host-mutex.ts';
 import { endHolders } from '../../io/service/end-holders.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
+import { scanSegment } from '../backup/segment-scan.ts';
+import { damageBehind } from '../backup/segment-tail.ts';
 import { holdsNewest } from '../catalogue/live-database.ts';
-import { isOnlyTail, scanSegment, surveyData } from '../data/survey-data.ts';
+import { surveyData } from '../data/survey-data.ts';
 import { databaseSettings } from '../database-settings.ts';
 import { finishStopNote } from '../restore/finish-stop-note.ts';
 import type { RunPort } from '../run-port.ts';
@@ -92,10 +94,10 @@ async function restart(deps: ActivityDeps, settings: DatabaseConfig, run: RunPor
 async function cutTails(walDir: string, signal: AbortSignal): Promise<Warning[]> {
   const warnings: Warning[] = [];
   for (const file of (await listSegments(walDir)) ?? []) {
-    const { end } = await scanSegment(file, 0, signal);
+    const { end } = await scanSegment({ ...file, startBytes: 0, signal });
     if (end.kind === 'whole') continue;
-    if (!(await isOnlyTail(file, end, signal)))
-      throw new RstowError('source-damaged', `${file.fileName} has damage in front of other records`);
+    const damage = await damageBehind(file.path, file.segment, { end, sizeBytes: file.sizeBytes, signal });
+    if (damage !== undefined) throw damage;
     await cutSegment(file.path, end.positionBytes);
     const what = `${file.sizeBytes - end.positionBytes} bytes of an incomplete record at the end of ${file.fileName}`;
     warnings.push({ code: 'torn-tail', message: `${what} were cut before the start: no client was told that it was written` });
