@@ -1,4 +1,4 @@
-import { continueAsNew, sleep, workflowInfo } from '@temporalio/workflow';
+import { makeContinueAsNewFunc, sleep, workflowInfo } from '@temporalio/workflow';
 import type { Place } from '../activities/catalogue/locate.ts';
 import type { PreparedBackup } from '../activities/backup/prepare-backup.ts';
 import { type HotBackupInput, type HotBackupResult, parseHotBackupInput } from '../contract/hot-backup.ts';
@@ -27,11 +27,20 @@ export const hotBackup = workflow('hotBackup', parseHotBackupInput, async (input
   try {
     return await withDatabaseLock(run, place, () => unlessNeededElsewhere(run, () => backUp(input, run, place)));
   } catch (error) {
+    const reason = passingReason(error);
+    const { retryMaxMs } = place.timing;
+    if (reason === undefined || Date.now() + retryMaxMs > giveUpAtMs) throw error;
     // Whoever needs the lock more doesn't wait for a repository to come back: a run of its own waits, without the lock.
-    if (passingReason(error) === undefined || Date.now() >= giveUpAtMs) throw error;
-    return continueAsNew<(input: HotBackupInput) => Promise<HotBackupResult>>(input);
+    await waitAgain(run, reason, retryMaxMs);
+    return beginAgain(input, giveUpAtMs);
   }
 });
+
+/** A run of its own, for the time that is left: each run's time counts from its own start. */
+function beginAgain(input: HotBackupInput, giveUpAtMs: number): Promise<never> {
+  const memo = { ...workflowInfo().memo, [GIVE_UP_MEMO]: giveUpAtMs - Date.now() };
+  return makeContinueAsNewFunc<(input: HotBackupInput) => Promise<HotBackupResult>>({ memo })(input);
+}
 
 /** A person is told soon what doesn't work; a run of a schedule tries for as long as its interval. Unix ms. */
 function giveUpTime(run: Run): number {
@@ -53,10 +62,14 @@ async function untilReady({ database, repository }: HotBackupInput, { run, place
     } catch (error) {
       const reason = passingReason(error);
       if (reason === undefined || Date.now() + RETRY_MS > giveUpAtMs) throw error;
-      run.phase('waiting until a backup is possible', `${reason}; the next try is at ${new Date(Date.now() + RETRY_MS).toISOString()}`);
-      await sleep(RETRY_MS, { summary: `then check again: ${reason}` });
+      await waitAgain(run, reason, RETRY_MS);
     }
   }
+}
+
+async function waitAgain(run: Run, reason: string, waitMs: number): Promise<void> {
+  run.phase('waiting until a backup is possible', `${reason}; the next try is at ${new Date(Date.now() + waitMs).toISOString()}`);
+  await sleep(waitMs, { summary: `then check again: ${reason}` });
 }
 
 /** The exclusive part: whoever calls it holds the database's lock. */

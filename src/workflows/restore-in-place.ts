@@ -5,7 +5,7 @@ import type { SwapInput, SwappedIn } from '../activities/restore/swap-in.ts';
 import { type DataInPlace, notRolledBackClause, restoredInPlaceClause, rolledBackClause } from '../contract/data-in-place.ts';
 import { ROLLED_BACK_CODES } from '../contract/restore.ts';
 import type { Warning } from '../contract/result.ts';
-import { comparison, step, swap, swapBack, transfer } from './activity-proxies.ts';
+import { comparison, lockedTransfer, step, swap, swapBack } from './activity-proxies.ts';
 import type { Run } from './run.ts';
 import { runFailure } from './run-failure.ts';
 
@@ -53,7 +53,7 @@ export async function storeReplaced(
   run.phase('storing what no backup holds of the data in place');
   const input = { database: run.database, repository };
   if (isRequired) {
-    await transfer(place).storeReplaced(input);
+    await lockedTransfer(place).storeReplaced(input);
     return;
   }
   try {

@@ -184,6 +184,15 @@ it('gives the lock up in a run of a schedule whose repository goes away, and beg
   expect(verbsOf(agent).filter((verb) => verb === 'unpinWal')).toHaveLength(2);
 });
 
+it('gives up in a run of a schedule when its time is over, however often it has begun again', async () => {
+  agent.place.timing.patienceMs = 100;
+  agent.place.timing.retryMaxMs = 300;
+  agent.verbs.storeSegments = async () => Promise.reject(new RstowError('repository-unavailable', 'not mounted'));
+  const run = await startScheduled(3_000);
+  expect(await failureOf(run.result())).toMatchObject({ type: 'repository-unavailable' });
+  expect(verbsOf(agent).filter((verb) => verb === 'unpinWal').length).toBeGreaterThan(1);
+}, 30_000);
+
 it('refuses to run under the id of a lock, for it would wait for itself', async () => {
   const workflowId = lockWorkflowId(DATABASE);
   const run = agent.client.workflow.execute('hotBackup', { taskQueue: WORKFLOW_QUEUE, workflowId, args: [{ database: DATABASE }] });

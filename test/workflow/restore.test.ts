@@ -46,6 +46,14 @@ it('refuses before anything is fetched where what no backup holds can’t be sto
   expect(result).not.toHaveProperty('savedAs');
 });
 
+it('tells a person soon that the repository can’t take what is replaced, and frees the lock', async () => {
+  agent.place.timing.patienceMs = 300;
+  agent.verbs.storeReplaced = failing('repository-unavailable', 'it is mounted read-only');
+  const failure = await failureOf(agent.execute('restore', input));
+  expect(failure).toMatchObject({ type: 'repository-unavailable', message: 'repository-unavailable: it is mounted read-only' });
+  expect(verbsOf(agent).at(-1)).toBe('clearStaging');
+});
+
 it('ends a dry run after the plan, which promises no number to a timeline that isn’t made', async () => {
   const result = await agent.execute<RestoreResult>('restore', { ...input, dryRun: true });
   expect(result).toMatchObject({ outcome: 'done', dryRun: true, fromTimeline: '0001', planHash: 'cd'.repeat(32) });

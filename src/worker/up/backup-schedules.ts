@@ -5,7 +5,7 @@ import {
   ScheduleNotFoundError,
   ScheduleOverlapPolicy,
 } from '@temporalio/client';
-import { backupScheduleId, runWorkflowId, WORKFLOW_QUEUE } from '../../contract/names.ts';
+import { backupScheduleId, GIVE_UP_MEMO, runWorkflowId, WORKFLOW_QUEUE } from '../../contract/names.ts';
 
 export type BackupSchedule = {
   database: string;
@@ -45,6 +45,7 @@ function scheduleOf(database: string, everyMs: number) {
       workflowId: runWorkflowId(database, 'hotBackup', 'scheduled'),
       taskQueue: WORKFLOW_QUEUE,
       args: [{ database, requestedBy: 'schedule', reason: 'rstow up' }],
+      memo: { [GIVE_UP_MEMO]: everyMs },
       staticSummary: `hotBackup of ${database}, by schedule`,
     },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCH_UP },

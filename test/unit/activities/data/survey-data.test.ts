@@ -32,7 +32,7 @@ it('a log whose last stored record the disk has changed is surveyed all the same
 it('damage in front of other records is told with what a restart would lose', async () => {
   const scene = await makeScene();
   const bytes = goldenSegment();
-  bytes.fill(0xff, BOUNDARIES[1]!, BOUNDARIES[1]! + 24);
+  bytes.fill(0xff, BOUNDARIES[1], BOUNDARIES[1]! + 24);
   await scene.writeSegment(bytes);
   const survey = await surveyData(scene.deps)({ database: DATABASE }, runOf('restore'));
   expect(survey?.fault?.sentence).toContain(`${BOUNDARIES.length - 3} whole records behind that place`);
