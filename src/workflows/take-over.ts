@@ -127,7 +127,7 @@ async function bringUp(of: { run: Run; place: Place; staged: Staged; fromGenerat
   const { database } = run;
   const { repository, planKey, planHash, label } = staged.plan;
   run.phase('preparing the host');
-  await transfer(place).prepareHost({ database, repository, label, planHash });
+  const { warnings: prepared } = await transfer(place).prepareHost({ database, repository, label, planHash });
   run.phase('rehearsing: a real server boots on the restored files');
   const { warnings } = await transfer(place).rehearse({ database, repository, planKey });
   run.isCommitted = true;
@@ -135,7 +135,7 @@ async function bringUp(of: { run: Run; place: Place; staged: Staged; fromGenerat
   const { generation } = await step(place).takeOwnership({ database, fromGeneration, timeline: staged.timeline, planHash });
   const tail = { repository, startedAtMs: Date.now(), isRequired: false };
   const swapped = await swapInPlace(run, place, { repository, planKey, planHash, tail });
-  return { ...swapped, generation, warnings: [...warnings, ...swapped.warnings] };
+  return { ...swapped, generation, warnings: [...prepared, ...warnings, ...swapped.warnings] };
 }
 
 type Facts = { recovered: Candidate; candidates: Candidates; givenUp: GivenUp };

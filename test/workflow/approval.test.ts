@@ -105,7 +105,7 @@ it.each([
 const HELD = [
   ['restore', 'stageWal', { timeline: '0002', records: 19, warnings: [] }],
   ['restore', 'rehearse', { rehearsal: 'passed', warnings: [] }],
-  ['disasterRecovery', 'prepareHost', { placed: [] }],
+  ['disasterRecovery', 'prepareHost', { placed: [], warnings: [] }],
 ] as const;
 
 it.each(HELD)('a %s that was approved and is denied before its swap never swaps', async (type, verb, answer) => {

@@ -131,7 +131,7 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     restartServer: async () => ({ kind: 'no', found: null, why: 'there is no log in /data' }),
     findCandidates: async () => ({ usable: [CANDIDATE], skipped: [], newest: CANDIDATE }),
     readOwnerGeneration: async () => 1,
-    prepareHost: async () => ({ placed: [] }),
+    prepareHost: async () => ({ placed: [], warnings: [] }),
     endRunOfLostOwner: async () => null,
     endBackup: nothing,
     noteHistory: nothing,

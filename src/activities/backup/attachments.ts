@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -8,12 +8,14 @@ import { backupKey } from '../../core/repository/object-keys.ts';
 import { createDigestStage } from '../../io/checksum/digest-stage.ts';
 import { hasSnapshots, packSnapshots } from '../../io/data-directory/snapshots.ts';
 import { errnoOf, systemMessage } from '../../io/process/errno.ts';
+import { withoutSecrets } from '../../io/server-process/config-secrets.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import { getMachine, listMachines } from '../../io/rstmdb/machines.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
+import { CONFIG_FILE_BYTES_MAX } from '../stored/config-file-size.ts';
 import { withServer } from '../server/rstmdb-connection.ts';
 import { zstdCoding } from '../stored/piece-coding.ts';
 import { storedDigest } from '../stored/stored-object.ts';
@@ -29,7 +31,7 @@ export type StoreAttachmentsInput = {
 export type StoredAttachments = { attachments: Attachment[]; warnings: Warning[] };
 
 /**
- * Keeps what a new host or a rescue needs beside the log: machine definitions, the server's config files, and the
+ * Keeps what a new host or a rescue needs beside the log: machine definitions, the server's config files without their secrets, and the
  * snapshots where the log alone can't rebuild them. A config file that can't be read is a warning: the data matter more.
  * Fails: server-unreachable, repository-unavailable. Twice: what is there stays.
  */
@@ -44,9 +46,9 @@ export const storeAttachments =
     const attachments = [await attach(shelf, 'machines.json.zst', Readable.from([Buffer.from(machines)]))];
     const warnings: Warning[] = [];
     for (const [index, file] of settings.server.configFiles.entries()) {
-      const opened = await openConfigFile(file);
-      if ('code' in opened) warnings.push(opened);
-      else attachments.push(await attach(shelf, `server-config-${index + 1}-${safeName(basename(file))}.zst`, opened.createReadStream()));
+      const content = await configContent(file);
+      if ('code' in content) warnings.push(content);
+      else attachments.push(await attach(shelf, `server-config-${index + 1}-${safeName(basename(file))}.zst`, Readable.from([content])));
     }
     if (input.withSnapshots && (await hasSnapshots(settings.dataDir))) {
       attachments.push(await attach(shelf, 'snapshots.tar.zst', packSnapshots(settings.dataDir)));
@@ -71,12 +73,14 @@ async function attach(shelf: Shelf, name: string, source: Readable): Promise<Att
   }
 }
 
-async function openConfigFile(file: string): Promise<FileHandle | Warning> {
+/** Whoever reads a repository must not find keys to a server in it. */
+async function configContent(file: string): Promise<Buffer | Warning> {
   try {
-    const handle = await open(file);
-    if ((await handle.stat()).isFile()) return handle;
-    await handle.close();
-    return unread(file, 'it is not a file');
+    await using handle = await open(file);
+    const stats = await handle.stat();
+    if (!stats.isFile()) return unread(file, 'it is not a file');
+    if (stats.size > CONFIG_FILE_BYTES_MAX) return unread(file, `it has more than ${CONFIG_FILE_BYTES_MAX} bytes`);
+    return withoutSecrets(await handle.readFile());
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
     return unread(file, systemMessage(error as Error));

@@ -1,18 +1,22 @@
+import { readFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
+import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { backupKey } from '../../core/repository/object-keys.ts';
 import { placeConfigFile } from '../../io/agent-state/config-file.ts';
+import { errnoOf } from '../../io/process/errno.ts';
 import { runCommand } from '../../io/process/run-command.ts';
+import { lacksSecrets, withFreshSecrets } from '../../io/server-process/config-secrets.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { readManifest } from '../stored/backups.ts';
+import { CONFIG_FILE_BYTES_MAX } from '../stored/config-file-size.ts';
 import { plainBytes } from '../stored/stored-piece.ts';
 
+export type PreparedHost = { placed: string[]; warnings: Warning[] };
 export type PrepareHostInput = { database: string; repository: string; label: string; planHash: string };
-
-/** Of a server's config file: more would be no config file, and must not fill this host's disk. */
-const CONFIG_FILE_BYTES_MAX = 16 * 1024 * 1024;
 
 const COMMAND_TIMEOUT_MS = 600_000;
 
@@ -23,26 +27,45 @@ const COMMAND_TIMEOUT_MS = 600_000;
  */
 export const prepareHost =
   (deps: ActivityDeps) =>
-  async ({ database, repository: name, label, planHash }: PrepareHostInput, run: RunPort): Promise<{ placed: string[] }> => {
+  async ({ database, repository: name, label, planHash }: PrepareHostInput, run: RunPort): Promise<PreparedHost> => {
     await requireAuthority(deps, run, { database, planHash });
     const settings = databaseSettings(deps.config, database);
     const repository = await deps.openRepository(name);
     const { attachments, ownership } = await readManifest(repository, database, label);
     const placed: string[] = [];
+    const warnings: Warning[] = [];
     for (const [index, path] of settings.server.configFiles.entries()) {
       const attachment = attachments.find((candidate) => candidate.name.startsWith(`server-config-${index + 1}-`));
       if (attachment === undefined) continue;
       const key = backupKey(database, label, attachment.name);
-      const content = (): AsyncIterable<Uint8Array> =>
-        plainBytes({ repository, key, signal: run.signal, plainBytesMax: CONFIG_FILE_BYTES_MAX });
+      const content = async (): Promise<Uint8Array> => {
+        const bytes = plainBytes({ repository, key, signal: run.signal, plainBytesMax: CONFIG_FILE_BYTES_MAX });
+        return withFreshSecrets(await buffer(bytes));
+      };
       if (await placeConfigFile({ path, gid: ownership.gid, content })) placed.push(path);
+      if (await stillLacksSecrets(path)) warnings.push(secretsLacking(path));
     }
     for (const [index, command] of settings.prepare.entries()) {
       run.report({ preparing: command[0] ?? '', number: index + 1 });
       await runOne({ command, number: index + 1, env: { RSTOW_DATABASE: database, RSTOW_DATA_DIR: settings.dataDir } }, run);
     }
-    return { placed };
+    return { placed, warnings };
   };
+
+/** Also of a file that an attempt before has placed. One that only its owner may read is the operator's own. */
+async function stillLacksSecrets(path: string): Promise<boolean> {
+  try {
+    return lacksSecrets(await readFile(path));
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return false;
+  }
+}
+
+function secretsLacking(path: string): Warning {
+  const message = `${path} came back from the backup, which holds none of its secrets: write them over each removed-by-rstow-…, and restart the server`;
+  return { code: 'config-secrets-lacking', message };
+}
 
 type Preparation = { command: readonly string[]; number: number; env: Record<string, string> };
 

@@ -8,7 +8,7 @@ export type ConfigFile = {
   path: string;
   /** The server's group, which may read it; used if we are root and it exists. */
   gid: number;
-  content: () => AsyncIterable<Uint8Array>;
+  content: () => Promise<Uint8Array>;
 };
 
 /** Gives a server its lost config file back, durably; one that is there stays as it is. Gives whether it was placed. Twice: no-op. */
@@ -20,7 +20,7 @@ export async function placeConfigFile({ path, gid, content }: ConfigFile): Promi
   const temporaryPath = `${path}.${randomUUID()}.tmp`;
   const handle = await open(temporaryPath, 'wx', 0o640);
   try {
-    for await (const chunk of content()) await handle.writeFile(chunk);
+    await handle.writeFile(await content());
     await giveTo(temporaryPath, { uid: 0, gid });
     await handle.sync();
     await link(temporaryPath, path);

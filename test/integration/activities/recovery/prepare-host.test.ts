@@ -1,15 +1,19 @@
 import { chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { zstdDecompressSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { prepareHost } from '../../../../src/activities/recovery/prepare-host.ts';
+import { type PreparedHost, prepareHost } from '../../../../src/activities/recovery/prepare-host.ts';
 import type { Manifest } from '../../../../src/config/repository-json/manifest.ts';
+import { backupKey } from '../../../../src/core/repository/object-keys.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../../support/database-stack.ts';
 import { backUp, directDeps, directRun } from '../../../support/direct-backup.ts';
 import { startLoadWriters } from '../../../support/load-writers.ts';
 import { makeStandbyHost } from '../../../support/standby-host.ts';
 
-const SERVER_CONFIG = 'bind_addr: "0.0.0.0:7401" # as the operator wrote it\n';
+const SECRET = 'open-sesame';
+const SERVER_CONFIG = `bind_addr: "0.0.0.0:7401" # as the operator wrote it\nreplication: { auth_token: ${SECRET} }\n`;
+const REPLACED = /"removed-by-rstow-[0-9a-f]{32}"/;
 const SERVER_GROUP = 4321;
 
 let stack: DatabaseStack;
@@ -38,11 +42,14 @@ afterAll(async () => {
   await stack.remove();
 });
 
+/** The config file with the secret that an operator would write into it. */
+const completed = async (): Promise<string> => (await readFile(configFile, 'utf8')).replace(REPLACED, SECRET);
+
 /** A command that writes a line down. */
 const noted = (line: string, more = ''): string[] => ['sh', '-c', `echo "${line}" >> ${trace}; ${more}`];
 
 /** Prepares a new host whose config has these commands; twice is what a retry does. */
-async function prepare(commands: string[][]): Promise<{ again: () => Promise<{ placed: string[] }>; placed: string[]; dataDir: string }> {
+async function prepare(commands: string[][]): Promise<PreparedHost & { again: () => Promise<PreparedHost>; dataDir: string }> {
   const host = await makeStandbyHost(stack, { name: `db-${hosts}`, database: { prepare: commands } });
   const step = directRun(directDeps(host));
   const input = { database: DATABASE, repository: 'local', label: manifest.label, planHash: '' };
@@ -54,10 +61,20 @@ const traced = async (): Promise<string[]> => (await readFile(trace, 'utf8')).tr
 it('gives the server its config file back as the operator wrote it, for the server’s group to read', async () => {
   const { placed } = await prepare([]);
   expect(placed).toEqual([configFile]);
-  expect(await readFile(configFile, 'utf8')).toBe(SERVER_CONFIG);
+  expect(await completed()).toBe(SERVER_CONFIG);
   const { mode, gid } = await stat(configFile);
   expect(mode & 0o777).toBe(0o640);
   if (process.getuid?.() === 0) expect(gid).toBe(SERVER_GROUP);
+});
+
+it('stores no secret of the server’s config, and says of a file that comes back without one what to do', async () => {
+  const { name } = manifest.attachments.find((attachment) => attachment.name.startsWith('server-config-'))!;
+  const stored = await readFile(join(stack.repositoryDir, backupKey(DATABASE, manifest.label, name)));
+  expect(zstdDecompressSync(stored).toString()).toBe(SERVER_CONFIG.replace(SECRET, '"removed-by-rstow"'));
+  const { warnings, again } = await prepare([]);
+  expect(warnings).toEqual([{ code: 'config-secrets-lacking', message: expect.stringContaining(configFile) as string }]);
+  expect(await readFile(configFile, 'utf8')).toMatch(REPLACED);
+  expect(await again()).toEqual({ placed: [], warnings });
 });
 
 it('leaves a config file alone that is there', async () => {
@@ -72,7 +89,7 @@ it('places the file though an attempt died in the middle of it, and clears what 
   await writeFile(`${configFile}.6f9619ff-8b86-4d01-b42d-00cf4fc964ff.tmp`, SERVER_CONFIG.slice(0, 9));
   await writeFile(`${configFile}.old.tmp`, 'an operator’s own');
   expect((await prepare([])).placed).toEqual([configFile]);
-  expect(await readFile(configFile, 'utf8')).toBe(SERVER_CONFIG);
+  expect(await completed()).toBe(SERVER_CONFIG);
   expect((await readdir(dirname(configFile))).sort()).toEqual(['rstmdb.yaml', 'rstmdb.yaml.old.tmp']);
 });
 
@@ -84,7 +101,7 @@ it('runs the commands in order, after the config is there, and tells them the da
 it('runs all of them again on a retry, and leaves the config file as it is by then', async () => {
   const { again } = await prepare([noted('install'), noted('user')]);
   await writeFile(configFile, 'changed by a command');
-  expect(await again()).toEqual({ placed: [] });
+  expect(await again()).toEqual({ placed: [], warnings: [] });
   expect(await traced()).toEqual(['install', 'user', 'install', 'user']);
   expect(await readFile(configFile, 'utf8')).toBe('changed by a command');
 });

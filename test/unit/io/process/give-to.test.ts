@@ -12,7 +12,7 @@ const PLACE = `
   import { placeConfigFile } from '${source('io/agent-state/config-file.ts')}';
   import { repairSegment } from '${source('worker/repair-segment.ts')}';
   const folder = process.argv[1];
-  await placeConfigFile({ path: folder + '/server.yaml', gid: 2345, content: async function* () { yield Buffer.from('a: 1'); } });
+  await placeConfigFile({ path: folder + '/server.yaml', gid: 2345, content: async () => Buffer.from('a: 1') });
   await repairSegment(folder + '/1.wal');`;
 
 test.runIf(process.getuid?.() === 0)('a file whose owner doesn’t exist on the host is placed and repaired all the same', async () => {
