@@ -20,7 +20,7 @@ export function cliFailure(error: unknown, known: ErrorDetails = {}): CliFailure
   if (error instanceof RstowError) return failureOf(error.code, withOption(error), { ...known, ...error.details });
   if (error instanceof WorkflowFailedError || error instanceof WorkflowUpdateFailedError) return failureOfRun(error.cause, known);
   if (error instanceof WorkflowNotFoundError) {
-    return { ...failureOf('invalid-input', `there is no open run "${error.workflowId}"`), hint: '`rstow runs` lists the open runs.' };
+    return { ...failureOf('invalid-input', `there is no open run "${error.workflowId}"`), hint: '`rstow runs` shows which runs are open.' };
   }
   if (error instanceof NamespaceNotFoundError) return failureOf('invalid-input', unknownNamespace(error.namespace));
   if (isUnreachable(error)) return failureOf('temporal-unreachable', `Temporal failed: ${whyOf(error)}`);

@@ -1,4 +1,4 @@
-import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import { type Client, type WorkflowExecutionDescription, type WorkflowExecutionInfo, WorkflowNotFoundError } from '@temporalio/client';
 import { NAME_PATTERN, SEARCH_ATTRIBUTES } from '../contract/names.ts';
 import { WORKFLOW_TYPES } from '../contract/workflow-types.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
@@ -34,10 +34,12 @@ async function take(client: Client, query: string, limit: number): Promise<Workf
   return runs;
 }
 
-/** The run that a person means. Fails: invalid-input, where none begins so, or several do. */
+/** The run that a person means, by its id or a beginning of one. Fails: invalid-input, where none begins so, or several do. */
 export async function findRun(client: Client, given: string): Promise<{ workflowId: string; runId: string; type: string }> {
+  const named = await runOfId(client, given);
+  if (named !== undefined) return named;
   const runs = await latestRuns(client, { database: undefined, limit: SEARCHED_MAX });
-  const exact = runs.find(({ workflowId, runId }) => workflowId === given || runId === given);
+  const exact = runs.find(({ runId }) => runId === given);
   if (exact !== undefined) return exact;
   const found = runs.filter((run) => namesOf(run).some((name) => name.startsWith(given)));
   const [first, second] = found;
@@ -45,6 +47,16 @@ export async function findRun(client: Client, given: string): Promise<{ workflow
   if (second === undefined) return first;
   const names = found.slice(0, NAMED_MAX).map(shortName).join(', ');
   throw new RstowError('invalid-input', `${found.length} runs begin with "${given}", such as ${names}: type more of the id`);
+}
+
+/** Asked for itself: a list may not have a run yet that has just begun. */
+async function runOfId(client: Client, workflowId: string): Promise<WorkflowExecutionDescription | undefined> {
+  try {
+    return await client.workflow.getHandle(workflowId).describe();
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
 }
 
 /** What a person may type a beginning of. */

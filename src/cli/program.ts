@@ -10,11 +10,11 @@ import { addCancelCommand, addRunsCommand, addWatchCommand } from './commands/ru
 import { addRestoreCommand } from './commands/restore-command.ts';
 import { addBackupCommand, addInfoCommand, addListCommand, addVerifyCommand } from './commands/run-commands.ts';
 import { addUpCommand } from './commands/up-command.ts';
+import { RSTOW_VERSION } from '../contract/version.ts';
 import { type CliFailure, failureLines } from './failure-lines.ts';
 import { embeddedPlace } from './embedded-address.ts';
 import { createOutput } from './output.ts';
 import { usageFailure } from './usage-failure.ts';
-import { version } from './version.ts';
 
 /** What commander has printed, and the exit code that belongs to it. */
 const PRINTED: Record<string, number> = { 'commander.helpDisplayed': 0, 'commander.version': 0, 'commander.help': 2 };
@@ -53,7 +53,7 @@ function databaseOf(program: Command, args: readonly string[]): { database?: str
 function createProgram(settings: HostSettings, exit: (exitCode: number) => void): Command {
   const program = new Command('rstow')
     .description('Durable backup and recovery for rstmdb, as Temporal workflows')
-    .version(`rstow ${version()}`, '--version', 'print the version')
+    .version(`rstow ${RSTOW_VERSION}`, '--version', 'print the version')
     .helpOption('-h, --help', 'print the help, of a command as well')
     .helpCommand(false)
     .exitOverride()

@@ -6,7 +6,7 @@ export function addKeygenCommand(program: Command): void {
     .command('keygen')
     .description('make an operator’s key pair, and print its public half')
     .argument('<file>', 'for the private key; it must not exist')
-    .option('--json', 'lines of JSON on stdout')
+    .option('--json', 'print lines of JSON')
     .action(async (file: string, { json }: { json?: boolean }) => {
       const { makeOperatorKey } = await import('../../worker/operator-key.ts');
       const { publicLine } = await makeOperatorKey(file);

@@ -9,8 +9,8 @@ export function addRenewCommand(program: Command, settings: HostSettings): void 
   program
     .command('renew-installation')
     .description('make a cloned host, or a copied state directory, an installation of its own')
-    .option('--config <file>', 'default: RSTOW_CONFIG, then /etc/rstow/rstow.yaml')
-    .option('--json', 'lines of JSON on stdout')
+    .option('--config <file>', 'default: RSTOW_CONFIG, /etc/rstow/rstow.yaml, or that of `rstow up`')
+    .option('--json', 'print lines of JSON')
     .action(async ({ config = settings.configFile, json }: RenewFlags) => {
       const { renewHost } = await import('../../worker/local/renew-host.ts');
       const renewed = await renewHost(config);

@@ -6,6 +6,9 @@ import { requester } from '../requester.ts';
 /** Takes the exit code of the one command that ran. */
 export type OnExitCode = (exitCode: number) => void;
 
+/** What a command that is about one run says of its argument. */
+export const RUN_ARGUMENT = 'its id, or a beginning that only it has, as `rstow runs` shows it';
+
 export type InputOptions = { repository?: string; reason?: string };
 
 /** What every command that starts a run takes. */

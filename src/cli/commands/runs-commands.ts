@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import type { RunsOptions } from '../runs.ts';
-import { addTemporalOptions, type OnExitCode, wholeNumber } from './run-command.ts';
+import { addTemporalOptions, type OnExitCode, RUN_ARGUMENT, wholeNumber } from './run-command.ts';
 
 export function addRunsCommand(program: Command, exit: OnExitCode): void {
   const command = program
     .command('runs')
     .description('list the runs, newest first')
     .argument('[database]', 'only of this database')
-    .option('--limit <count>', 'at most so many', wholeNumber, 20)
-    .option('--json', 'lines of JSON on stdout');
+    .option('--limit <count>', 'show at most this many', wholeNumber, 20)
+    .option('--json', 'print lines of JSON');
   addTemporalOptions(command).action(async (database: string | undefined, options: RunsOptions & { limit: number }) => {
     const { listRuns } = await import('../runs.ts');
     exit(await listRuns(database, options));
@@ -30,10 +30,6 @@ export function addCancelCommand(program: Command, exit: OnExitCode): void {
 }
 
 function namedRun(program: Command, name: string, description: string): Command {
-  const command = program
-    .command(name)
-    .description(description)
-    .argument('<run>', 'its id, or a beginning that only it has, as `rstow runs` shows it')
-    .option('--json', 'lines of JSON on stdout');
+  const command = program.command(name).description(description).argument('<run>', RUN_ARGUMENT).option('--json', 'print lines of JSON');
   return addTemporalOptions(command);
 }

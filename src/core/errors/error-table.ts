@@ -18,7 +18,7 @@ export const errorTable = {
   busy: {
     retryable: false,
     exitCode: 11,
-    hint: 'Wait for it to end, or end it with `rstow cancel {holder}`. `rstow runs` lists the open runs.',
+    hint: 'Wait for it to end, or end it with `rstow cancel {holder}`. `rstow runs` shows which runs are open.',
   },
   'label-taken': { retryable: false, exitCode: 11, hint: 'Start the backup again: it gets a label of its own.' },
   // 13: bytes are not what they should be.

@@ -157,7 +157,9 @@ test('tells whoever watches a run that waits for approval which command approves
   const byTheSame = await rstow(...command);
   expect(byTheSame.exitCode).toBe(16);
   expect(byTheSame.stderr).toMatch(/^error: approval-denied: .* asked for this run, .* another person has to approve it\nhint: /);
-  expect(await rstow(...command, '--by', 'bob')).toMatchObject({ exitCode: 0 });
+  const [approve, workflowId, ...plan] = command as [string, string, ...string[]];
+  const short = workflowId.split('/').at(-1)!.slice(0, 8);
+  expect(await rstow(approve, short, ...plan, '--by', 'bob')).toMatchObject({ exitCode: 0, stdout: `approve: taken by ${workflowId}\n` });
   expect(await waiting.exitCode).toBe(0);
   expect(waiting.stdout()).toMatch(/^restored +\S+-hot/);
 });
@@ -172,7 +174,7 @@ test.each([
   [
     'a misspelt run',
     ['approve', 'rstow/orders/restore/misspelt', '--plan', 'f'.repeat(64)],
-    /^error: invalid-input: there is no open run "rstow.*misspelt"\nhint: /,
+    /^error: invalid-input: no run is called "rstow.*misspelt"; `rstow runs` shows the ids\nhint: /,
   ],
   [
     'a misspelt namespace',
