@@ -2,7 +2,7 @@ import { boundedText } from '../core/errors/bounded-text.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { isJsonPath } from '../core/json/json-path.ts';
 import { NAME_PATTERN } from './names.ts';
-import { nearestName } from './nearest-name.ts';
+import { meantText } from './nearest-name.ts';
 
 /** Reads one JSON value; `path` is the field as a person writes it, such as `to.dataDir`. */
 export type Field<T> = (value: unknown, path: string) => T;
@@ -78,7 +78,7 @@ export const choiceField =
   (value, path) => {
     const text = stringOf(value, path);
     const choice = choices.find((candidate) => candidate === text);
-    return choice ?? refuse(path, `must be one of ${choices.join(', ')}${meant(text, choices)}`);
+    return choice ?? refuse(path, `must be one of ${choices.join(', ')}${meantText(text, choices)}`);
   };
 
 export const listField =
@@ -100,7 +100,7 @@ export const objectField =
     }
     const prefix = path === '' ? '' : `${path}.`;
     for (const key of Object.keys(value)) {
-      if (!Object.hasOwn(fields, key)) refuse(`${prefix}${key}`, `is unknown${meant(key, Object.keys(fields))}`);
+      if (!Object.hasOwn(fields, key)) refuse(`${prefix}${key}`, `is unknown${meantText(key, Object.keys(fields))}`);
     }
     const parsed: Record<string, unknown> = {};
     for (const [key, field] of Object.entries(fields)) {
@@ -114,11 +114,6 @@ export const objectField =
 
 function stringOf(value: unknown, path: string): string {
   return typeof value === 'string' ? value : refuse(path, `must be a string, not ${jsonTypeOf(value)}`);
-}
-
-function meant(misspelt: string, known: readonly string[]): string {
-  const nearest = nearestName(misspelt, known);
-  return nearest === undefined ? '' : `; did you mean "${nearest}"?`;
 }
 
 function jsonTypeOf(value: unknown): string {

@@ -12,6 +12,12 @@ export function nearestName(misspelt: string, known: readonly string[]): string 
   return best !== undefined && best.edits <= editsMax ? best.name : undefined;
 }
 
+/** What follows a sentence that calls a name unknown: `; did you mean "orders"?`, or nothing where none is near. */
+export function meantText(misspelt: string, known: readonly string[]): string {
+  const nearest = nearestName(misspelt, known);
+  return nearest === undefined ? '' : `; did you mean "${nearest}"?`;
+}
+
 /** Levenshtein's distance, one row at a time. */
 function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);

@@ -1,7 +1,7 @@
 import { type Document, isMap, isNode, type LineCounter } from 'yaml';
 import type { agentConfigSchema } from '../config/agent-config.ts';
 import { configChoices, configExample, configKeys } from '../config/config-keys.ts';
-import { nearestName } from '../contract/nearest-name.ts';
+import { meantText } from '../contract/nearest-name.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 
 /** The file's text as YAML sees it, for naming lines. */
@@ -47,15 +47,10 @@ export function configFaults(source: ConfigSource, failure: ParseFailure): Confi
   return faults.sort((left, right) => (lineOf(source, left.path) ?? 0) - (lineOf(source, right.path) ?? 0));
 }
 
-export function meant(misspelt: string, known: readonly string[]): string {
-  const nearest = nearestName(misspelt, known);
-  return nearest === undefined ? '' : `; did you mean "${nearest}"?`;
-}
-
 function faultsOf(source: ConfigSource, issue: ConfigIssue): ConfigFault[] {
   const { path } = issue;
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ path: [...path, key], what: `is unknown${meant(key, configKeys(path))}` }));
+    return issue.keys.map((key) => ({ path: [...path, key], what: `is unknown${meantText(key, configKeys(path))}` }));
   }
   return [{ path, what: whatOf(source, issue) }];
 }

@@ -4,7 +4,8 @@ import { LineCounter, parseDocument } from 'yaml';
 import { type AgentConfig, agentConfigSchema } from '../config/agent-config.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { errnoOf } from '../io/process/errno.ts';
-import { configError, type ConfigFault, configFaults, type ConfigSource, meant } from './config-faults.ts';
+import { meantText } from '../contract/nearest-name.ts';
+import { configError, type ConfigFault, configFaults, type ConfigSource } from './config-faults.ts';
 
 const SYNTAX_ERRORS_NAMED_MAX = 5;
 
@@ -53,7 +54,7 @@ function repositoryFaults(config: AgentConfig): ConfigFault[] {
       .filter(([, name]) => !known.includes(name))
       .map(([index, name]) => ({
         path: ['databases', database, 'repositories', index],
-        what: `names the repository "${name}", which "repositories" does not have${meant(name, known)}`,
+        what: `names the repository "${name}", which "repositories" does not have${meantText(name, known)}`,
       })),
   );
 }

@@ -125,7 +125,8 @@ async function countOperator(of: { wanted: Wanted; decision: Decision; standing:
   const planHash = what === 'plan' ? hash : null;
   try {
     const { operators } = await step(place).checkApproval({ database: input.database, input, planHash, approval: of.approval });
-    of.decision.operators = operators;
+    // Of two approvals at once, the answer to the first may come last.
+    of.decision.operators = [...new Set([...of.decision.operators, ...operators])];
   } catch (error) {
     throw runFailure(error);
   }

@@ -1,6 +1,6 @@
 import { ActivityFailure, CancellationScope, sleep, TimeoutFailure } from '@temporalio/workflow';
 import type { KnownDatabase, Place } from '../activities/catalogue/locate.ts';
-import { nearestName } from '../contract/nearest-name.ts';
+import { meantText } from '../contract/nearest-name.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { knowsDatabase, probeAgent, probeAnyone, probeDatabase, probeStandby } from './activity-proxies.ts';
 
@@ -106,8 +106,7 @@ async function known(database: string): Promise<KnownDatabase> {
   const listing = answers.find(({ isListed }) => isListed) ?? (answers.length === 0 ? nobody : undefined);
   if (listing !== undefined) return listing;
   const names = [...new Set(answers.flatMap(({ databases }) => databases))];
-  const nearest = nearestName(database, names);
-  const meant = nearest === undefined ? `; the agents list: ${names.join(', ')}` : `; did you mean "${nearest}"?`;
+  const meant = meantText(database, names) || `; the agents list: ${names.join(', ')}`;
   throw new RstowError('unknown-database', `no agent that answers lists database "${database}"${meant}`, { details: { database } });
 }
 

@@ -36,7 +36,7 @@ function signedBy(operators: string[], operatorsNeeded: number): void {
 
 /** And the hash that is to be approved, and what was done when it asks: a recovery holds no lock, and has fetched nothing. */
 const TYPES = [
-  ['restore', { backup: 'latest' }, { hash: planHash, asked: ['planRestore'] }],
+  ['restore', { backup: 'latest' }, { hash: planHash, asked: ['planRestore', 'surveyData'] }],
   ['disasterRecovery', {}, { hash: REQUEST_HASH, asked: ['inspectLiveDatabase'] }],
 ] as const;
 
@@ -86,6 +86,14 @@ it('waits for two operators where the policy wants another person', async () => 
   await run.executeUpdate(APPROVE_UPDATE, { args: [{ planHash, by: 'ann' }] });
   expect((await run.query<Progress>(PROGRESS_QUERY)).phase).toBe('waiting for approval');
   await run.executeUpdate(APPROVE_UPDATE, { args: [{ planHash, by: 'bob' }] });
+  expect(await run.result()).toMatchObject({ outcome: 'done' });
+});
+
+it('counts both of two approvals whose answers know nothing of each other', async () => {
+  signedBy([], 2);
+  agent.verbs.checkApproval = async ({ approval }) => ({ ...UNSIGNED, operatorsNeeded: 2, operators: [approval.by] });
+  const { run } = await waiting('restore', { backup: 'latest' });
+  await Promise.all(['ann', 'bob'].map((by) => run.executeUpdate(APPROVE_UPDATE, { args: [{ planHash, by }] })));
   expect(await run.result()).toMatchObject({ outcome: 'done' });
 });
 

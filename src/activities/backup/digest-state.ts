@@ -3,21 +3,16 @@ import type { Fence } from '../../config/repository-json/fence.ts';
 import { comparisonWarnings, restorableOf } from '../../contract/backup-warnings.ts';
 import type { Restorable } from '../../contract/hot-backup.ts';
 import type { Warning } from '../../contract/result.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
-import { checkpointFits } from '../../core/state/checkpoint.ts';
-import type { Checkpoint } from '../../core/state/replay-index.ts';
 import type { ServerComparison } from '../../core/state/server-comparison.ts';
 import { continuityOf } from '../../core/wal/continuity.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
-import { readCheckpoint, writeCheckpoint } from '../../io/agent-state/digest-checkpoint.ts';
 import { removeScratch } from '../../io/agent-state/scratch.ts';
-import { errnoOf, systemMessage } from '../../io/process/errno.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { readLog, type Replayed, settleReplay } from '../state/replay-segments.ts';
 import { type AbsentSegments, stageAbsent } from './absent-segments.ts';
-import { checkpointFile } from './checkpoint-file.ts';
+import { checkpointFile, fittingCheckpoint, keepCheckpoint } from './checkpoint-file.ts';
 import { compareWithServer } from './compare-with-server.ts';
 import { takeReplay } from './running-backups.ts';
 import { pinnedPath, readFence } from './pinned-segments.ts';
@@ -68,7 +63,7 @@ async function replay(deps: ActivityDeps, backup: Backup): Promise<{ replayed: R
   const { input, fence, extents, run } = backup;
   const file = await checkpointFile(deps, input.database, fence.timeline);
   const passed = takeReplay(deps.runningBackups, file, run.runId)?.upTo(extents);
-  const checkpoint = passed === undefined ? fitting(await readCheckpoint(file), extents) : undefined;
+  const checkpoint = passed === undefined ? await fittingCheckpoint(file, extents) : undefined;
   const absent: AbsentSegments = { database: input.database, repository: input.repository, fence, extents };
   // What is replayed already needs none of its bytes again.
   const staged = passed !== undefined || checkpoint !== undefined ? undefined : await stageAbsent(deps, absent, run);
@@ -81,32 +76,10 @@ async function replay(deps: ActivityDeps, backup: Backup): Promise<{ replayed: R
     };
     const log = passed ?? (await readLog(source, run, checkpoint));
     const replayed = await settleReplay(source, log);
-    const isNew = replayed.records > 0 || log.from === undefined;
-    return { replayed, warnings: isNew ? await keepCheckpoint(file, replayed, extents) : [] };
+    return { replayed, warnings: await keepCheckpoint(file, { log, replayed, extents }) };
   } finally {
     if (staged !== undefined) await removeScratch(deps.config.agent.stateDir, run.runId);
   }
-}
-
-/** It saves the next backup work, and nothing more: a full disk must not keep this one from being made. */
-async function keepCheckpoint(
-  file: Parameters<typeof writeCheckpoint>[0],
-  { index, stateDigest }: Replayed,
-  extents: readonly Extent[],
-): Promise<Warning[]> {
-  try {
-    await writeCheckpoint(file, { index, extents, digest: stateDigest });
-    return [];
-  } catch (error) {
-    const isUnsupported = error instanceof RstowError && error.code === 'agent-state-unsupported';
-    if (errnoOf(error) === undefined && !isUnsupported) throw error;
-    const message = `${file.stateDir} could not take the checkpoint of the digest, so the next backup reads the whole log: ${systemMessage(error as Error)}`;
-    return [{ code: 'checkpoint-not-kept', message }];
-  }
-}
-
-function fitting(checkpoint: Checkpoint | undefined, extents: readonly Extent[]): Checkpoint | undefined {
-  return checkpoint !== undefined && checkpointFits(checkpoint.extents, extents) ? checkpoint : undefined;
 }
 
 function compare(deps: ActivityDeps, { input, fence, extents, run }: Backup, { index }: Replayed): ReturnType<typeof compareWithServer> {

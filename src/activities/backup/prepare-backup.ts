@@ -1,18 +1,16 @@
 import type { DatabaseConfig, TimingConfig } from '../../config/agent-config.ts';
-import { labelClaimSchema } from '../../config/repository-json/label-claim.ts';
 import type { Warning } from '../../contract/result.ts';
 import { backupLabel } from '../../core/backup/label.ts';
 import { assert } from '../../core/errors/assert.ts';
 import { compactionSentence } from '../../core/protection/compaction.ts';
-import { labelClaimKey } from '../../core/repository/object-keys.ts';
 import type { Repository } from '../../io/repository/repository.ts';
-import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
 import { ping, serverInfo } from '../../io/rstmdb/server.ts';
 import { readServerSettings } from '../../io/server-process/server-settings.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { withServer } from '../server/rstmdb-connection.ts';
+import { claimLabel } from '../stored/label-claim.ts';
 import { requireOwner } from '../stored/ownership.ts';
 import { checkDataDirectoryIsServers } from './data-directory-check.ts';
 import { timelineOfData } from './data-timeline.ts';
@@ -89,11 +87,7 @@ async function compactionWarnings(database: string, settings: DatabaseConfig): P
 async function takeLabel(repository: Repository, database: string, run: { startedAtMs: number; runId: string }): Promise<string> {
   for (let attempt = 1; attempt <= LABEL_ATTEMPTS_MAX; attempt += 1) {
     const label = backupLabel(run.startedAtMs, 'hot', attempt);
-    const key = labelClaimKey(database, label);
-    const put = await putSealed(repository, key, { schema: labelClaimSchema, value: { format: 1, runId: run.runId } });
-    if (put === 'stored') return label;
-    const there = await readSealed(repository, key, labelClaimSchema);
-    if (there?.runId === run.runId) return label;
+    if (await claimLabel(repository, database, { label, runId: run.runId })) return label;
   }
   assert(false, 'fewer than a thousand backups begin in one second');
 }

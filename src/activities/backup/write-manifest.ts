@@ -135,7 +135,7 @@ function summaryOf(
   };
 }
 
-function recordsOf(segments: readonly ManifestSegment[]): number {
+export function recordsOf(segments: readonly ManifestSegment[]): number {
   return segments.reduce((sum, { ranges }) => sum + ranges.reduce((inner, range) => inner + range.records, 0), 0);
 }
 

@@ -7,10 +7,10 @@ import type { NewestBackup } from '../../core/protection/verdict.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { readTests } from '../recovery-test/record-test.ts';
-import { readBackupHistory, selectable } from '../stored/backups.ts';
+import { readableManifest, readBackupHistory, selectable } from '../stored/backups.ts';
 import { findOwner, formerOwners } from '../stored/ownership.ts';
 import { readTimelines } from '../stored/timelines.ts';
-import { type ListBackupsQuery, readableManifest, readBackups } from './list-backups.ts';
+import { type ListBackupsQuery, readBackups } from './list-backups.ts';
 
 export type DescribedDatabase = Omit<
   DescribeDatabaseResult,
@@ -48,7 +48,7 @@ export const describeProtection =
       timelines: (await readTimelines(repository, database)).size,
       backups: listed.total,
       latest,
-      restorable: latest === null ? null : await newestRestorable(deps, { database, repository: listed.repository, latest }),
+      restorable: latest === null ? null : await newestUsable(deps, { database, repository: listed.repository, latest }),
       schedule: (await deps.backupWatch.schedule(database)) ?? null,
       lastBackup: (await deps.backupWatch.lastEnded(database)) ?? null,
       freeBytes: (await repository.freeBytes()) ?? null,
@@ -62,7 +62,7 @@ export const describeProtection =
 type Looked = { database: string; repository: string; latest: BackupRow };
 
 /** Mostly the latest itself. */
-async function newestRestorable(deps: ActivityDeps, { database, repository, latest }: Looked): Promise<NewestBackup | null> {
+async function newestUsable(deps: ActivityDeps, { database, repository, latest }: Looked): Promise<NewestBackup | null> {
   if (isRestorable(latest)) return latest;
   const { backups } = await readBackups(deps)({ database, repository, limit: RESTORABLE_LOOKS_MAX });
   const found = backups.find((backup) => backup.isInUse && isRestorable(backup));

@@ -4,13 +4,12 @@ import { summariseExtents } from '../../core/backup/extents-summary.ts';
 import { laterByClock } from '../../core/backup/history.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { type CheckFact, standingOf } from '../../core/backup/standing.ts';
-import { isUnreadable, isVerdictOnBackup } from '../../core/errors/object-damage.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
+import { isVerdictOnBackup } from '../../core/errors/object-damage.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
 import { readTests } from '../recovery-test/record-test.ts';
-import { readBackupHistory, readManifest, selectable } from '../stored/backups.ts';
+import { readableManifest, readBackupHistory, selectable } from '../stored/backups.ts';
 import { readVerifications } from '../verify/record-verification.ts';
 
 export type ListBackupsQuery = { database: string; repository?: string; limit: number };
@@ -56,13 +55,4 @@ function rowOf(manifest: Manifest, isInUse: boolean, facts: readonly CheckFact[]
   const extents = summariseExtents(promisedExtents(manifest.segments));
   const held = { timeline, extents, records, machines, instances, stateDigest, restorable };
   return { label, isInUse, createdAtMs, bytesStored, ...held, ...standingOf(facts) };
-}
-
-export async function readableManifest(repository: Repository, database: string, label: string): Promise<Manifest | undefined> {
-  try {
-    return await readManifest(repository, database, label);
-  } catch (error) {
-    if (error instanceof RstowError && isUnreadable(error.code)) return undefined;
-    throw error;
-  }
 }

@@ -4,11 +4,9 @@ import type { DataSummary } from '../../contract/data-summary.ts';
 import { isObjectDamage } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { SegmentId } from '../../core/wal/segment-id.ts';
-import { checkpointFits } from '../../core/state/checkpoint.ts';
-import { readCheckpoint } from '../../io/agent-state/digest-checkpoint.ts';
 import { listSegments, type SegmentFile } from '../../io/data-directory/segments.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { checkpointFile } from '../backup/checkpoint-file.ts';
+import { checkpointFile, fittingCheckpoint } from '../backup/checkpoint-file.ts';
 import { scanSegment } from '../backup/segment-scan.ts';
 import { damageBehind } from '../backup/segment-tail.ts';
 import { databaseSettings } from '../database-settings.ts';
@@ -85,12 +83,8 @@ async function countInstances(deps: ActivityDeps, { database, timeline, log, run
   const extents = log.files.map(({ segment }) => ({ segment, endBytes: log.ends.get(segment) ?? 0 }));
   const source: ReplaySource = { extents, pathOf, damageCode: 'source-damaged' };
   try {
-    const checkpoint = timeline === null ? undefined : await readCheckpoint(await checkpointFile(deps, database, timeline));
-    const { index } = await readLog(
-      source,
-      run,
-      checkpoint !== undefined && checkpointFits(checkpoint.extents, extents) ? checkpoint : undefined,
-    );
+    const checkpoint = timeline === null ? undefined : await fittingCheckpoint(await checkpointFile(deps, database, timeline), extents);
+    const { index } = await readLog(source, run, checkpoint);
     return index.counts().instances;
   } catch (error) {
     if (error instanceof RstowError && (error.code === 'source-damaged' || isObjectDamage(error.code))) return null;

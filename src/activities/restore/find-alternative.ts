@@ -1,14 +1,13 @@
 import type { Manifest } from '../../config/repository-json/manifest.ts';
 import type { Alternative } from '../../core/backup/alternative.ts';
 import { selectBackup, type Selectable } from '../../core/backup/selection.ts';
-import { isObjectDamage } from '../../core/errors/object-damage.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
 import { backupsPrefix, databaseKey, labelOfManifestKey, manifestKey } from '../../core/repository/object-keys.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
-import { readBackupHistory, readManifest, selectable } from '../stored/backups.ts';
+import { readableManifest, readBackupHistory, selectable } from '../stored/backups.ts';
 import { planSegments } from '../stored/planned-segments.ts';
+import { unlessUnreadable } from '../stored/unless-unreadable.ts';
 
 export type FindAlternativeInput = {
   database: string;
@@ -51,25 +50,11 @@ function olderThan(label: string, backups: Selectable): string[] {
 
 /** Whether a restore would read the object now. */
 async function needs(repository: Repository, manifest: Manifest, key: string): Promise<boolean> {
-  const planned = await unlessDamaged(planSegments(repository, manifest));
+  const planned = await unlessUnreadable(planSegments(repository, manifest));
   return planned?.some(({ slices }) => slices.some((slice) => slice.key === key)) === true;
 }
 
 /** Whether every byte is listed without the object. */
 async function isWhole(repository: Repository, manifest: Manifest, exceptKey: string): Promise<boolean> {
-  return (await unlessDamaged(planSegments(repository, manifest, exceptKey))) !== undefined;
-}
-
-function readableManifest(repository: Repository, database: string, label: string): Promise<Manifest | undefined> {
-  return unlessDamaged(readManifest(repository, database, label));
-}
-
-async function unlessDamaged<T>(reading: Promise<T>): Promise<T | undefined> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (!(error instanceof RstowError)) throw error;
-    if (isObjectDamage(error.code) || ['format-unsupported', 'backup-not-found'].includes(error.code)) return undefined;
-    throw error;
-  }
+  return (await unlessUnreadable(planSegments(repository, manifest, exceptKey))) !== undefined;
 }

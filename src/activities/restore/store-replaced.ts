@@ -5,17 +5,15 @@ import { planCover } from '../../core/repository/cover.ts';
 import { piecesBySegment } from '../../core/repository/piece.ts';
 import { isObjectDamage } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { checkpointFits } from '../../core/state/checkpoint.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
-import { readCheckpoint, writeCheckpoint } from '../../io/agent-state/digest-checkpoint.ts';
 import { pinSegments, runPinFolder, unpinSegments } from '../../io/data-directory/pins.ts';
 import { listSegments, type SegmentFile } from '../../io/data-directory/segments.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import type { Warning } from '../../contract/result.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { absentExtents } from '../backup/absent-segments.ts';
-import { checkpointFile } from '../backup/checkpoint-file.ts';
+import { checkpointFile, fittingCheckpoint, keepCheckpoint } from '../backup/checkpoint-file.ts';
 import { timelineOfData } from '../backup/data-timeline.ts';
 import type { DigestedState } from '../backup/digest-state.ts';
 import type { PieceShelf } from '../backup/piece-store.ts';
@@ -76,7 +74,8 @@ export async function storeInPlace(deps: ActivityDeps, input: InPlace, run: RunP
     try {
       const log: PinnedLog = { timeline, files: pinned.kind === 'links' ? pinned.segments : files, pathOf: pathsOf(pin) };
       const { extents, warnings } = await storeLog(repository, { input, log, run });
-      return { kind: 'stored', timeline, extents, state: await digest(deps, { input, log, extents, run }), warnings };
+      const { state, warnings: unkept } = await digest(deps, { input, log, extents, run });
+      return { kind: 'stored', timeline, extents, state, warnings: [...warnings, ...unkept] };
     } finally {
       await unpinSegments(pin);
     }
@@ -130,17 +129,15 @@ async function storeLog(repository: Repository, { input, log, run }: Storing): P
 
 type Digesting = Storing & { extents: readonly Extent[] };
 
+type Digested = { state: Pick<DigestedState, 'stateDigest' | 'machines' | 'instances'>; warnings: Warning[] };
+
 /** From the last backup's checkpoint, and kept as the next one: the second of two calls has little to replay. */
-async function digest(
-  deps: ActivityDeps,
-  { input, log, extents, run }: Digesting,
-): Promise<Pick<DigestedState, 'stateDigest' | 'machines' | 'instances'>> {
-  const file = await checkpointFile(deps, input.database, log.timeline);
-  const source = { extents, pathOf: log.pathOf, damageCode: 'source-damaged' as const };
-  const checkpoint = await readCheckpoint(file);
-  const from = checkpoint !== undefined && checkpointFits(checkpoint.extents, extents) ? checkpoint : undefined;
-  const { index, stateDigest, records } = await settleReplay(source, await readLog(source, run, from));
-  if (records > 0 || from === undefined) await writeCheckpoint(file, { index, extents, digest: stateDigest });
-  const { machines, instances } = index.counts();
-  return { stateDigest, machines, instances };
+async function digest(deps: ActivityDeps, { input, log: { timeline, pathOf }, extents, run }: Digesting): Promise<Digested> {
+  const file = await checkpointFile(deps, input.database, timeline);
+  const source = { extents, pathOf, damageCode: 'source-damaged' as const };
+  const log = await readLog(source, run, await fittingCheckpoint(file, extents));
+  const replayed = await settleReplay(source, log);
+  const { machines, instances } = replayed.index.counts();
+  const warnings = await keepCheckpoint(file, { log, replayed, extents });
+  return { state: { stateDigest: replayed.stateDigest, machines, instances }, warnings };
 }

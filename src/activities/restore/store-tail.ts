@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { Warning } from '../../contract/result.ts';
+import { errnoOf, systemMessage } from '../../io/process/errno.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
 import { storeInPlace, unsaved } from './store-replaced.ts';
@@ -27,8 +28,10 @@ export async function storeTail(
     return await Promise.race([keep(deps, tail, { ...run, signal }), tooLate(tail.limitMs, ended.signal)]);
   } catch (error) {
     run.signal.throwIfAborted();
-    if (tail.isRequired || !(error instanceof RstowError)) throw error;
-    return { unsaved: unsaved(error.code, error.message) };
+    if (tail.isRequired) throw error;
+    if (error instanceof RstowError) return { unsaved: unsaved(error.code, error.message) };
+    if (errnoOf(error) === undefined) throw error;
+    return { unsaved: unsaved('failed', systemMessage(error as Error)) };
   } finally {
     // A hung disk answers to no signal: what still comes of it stores bytes that the history has, and no more.
     ended.abort();

@@ -9,12 +9,13 @@ import { backupKey, labelClaimKey, manifestKey } from '../../core/repository/obj
 import { continuityOf } from '../../core/wal/continuity.ts';
 import { readOwnership } from '../../io/data-directory/ownership.ts';
 import type { Repository } from '../../io/repository/repository.ts';
-import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
+import { readSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { manifestSegments } from '../backup/write-manifest.ts';
+import { manifestSegments, recordsOf } from '../backup/write-manifest.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { newestOfTimeline, putManifest } from '../stored/backups.ts';
+import { claimLabel } from '../stored/label-claim.ts';
 import { requireOwner } from '../stored/ownership.ts';
 import type { StoredInPlace, StoreReplacedInput } from './store-replaced.ts';
 
@@ -74,9 +75,7 @@ async function takeLabel(repository: Repository, { input, log }: Labelling, run:
   const { database, startedAtMs } = input;
   for (let attempt = 1; ; attempt += 1) {
     const label = backupLabel(startedAtMs, 'tail', attempt);
-    const key = labelClaimKey(database, label);
-    await putSealed(repository, key, { schema: labelClaimSchema, value: { format: 1, runId: run.runId } });
-    if ((await readSealed(repository, key, labelClaimSchema))?.runId !== run.runId) continue;
+    if (!(await claimLabel(repository, database, { label, runId: run.runId }))) continue;
     const manifest = await readSealed(repository, manifestKey(database, label), manifestSchema);
     if (manifest === undefined) return { label, isWritten: false };
     if (holds(manifest, log)) return { label, isWritten: true };
@@ -96,7 +95,7 @@ async function tailManifest(deps: ActivityDeps, { input, log, label, before, rep
     ...{ format: 1, label, kind: 'tail', database, timeline, runId: run.runId, workflowId: run.workflowId },
     ...{ createdAtMs: startedAtMs, writtenAtMs: Date.now(), bytesStored: added.storedBytes },
     ...{ serverVersion: before?.serverVersion ?? 'unknown', ownership, segments },
-    records: segments.reduce((sum, { ranges }) => sum + ranges.reduce((inner, range) => inner + range.records, 0), 0),
+    records: recordsOf(segments),
     ...state,
     // There is no server to be asked any more.
     comparison: null,

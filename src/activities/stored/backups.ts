@@ -5,7 +5,6 @@ import { type BackupPosition, positionKey, positionOfKey } from '../../core/back
 import { orderBackups, type PlacedBackup } from '../../core/backup/history.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { selectBackup, type Selectable } from '../../core/backup/selection.ts';
-import { isUnreadable } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { backupsPrefix, labelOfManifestKey, manifestKey } from '../../core/repository/object-keys.ts';
 import { lineageOf, type TimelineNode } from '../../core/repository/timeline-lineage.ts';
@@ -16,6 +15,7 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { inEachRepository } from './each-repository.ts';
 import { findOwner } from './ownership.ts';
 import { readTimelines } from './timelines.ts';
+import { unlessUnreadable } from './unless-unreadable.ts';
 
 export type StoredBackups = {
   /** The newest first: of the history in use, then those of abandoned ones. @see orderBackups */
@@ -74,7 +74,7 @@ export async function readPositions(
 }
 
 async function positionByManifest(repository: Repository, database: string, label: string): Promise<BackupPosition | undefined> {
-  const manifest = await readManifest(repository, database, label).catch(unreadableIsNone);
+  const manifest = await readableManifest(repository, database, label);
   return manifest === undefined ? undefined : positionOf(manifest);
 }
 
@@ -117,6 +117,16 @@ export async function readManifest(repository: Repository, database: string, lab
   throw new RstowError('damaged-object', `${key} belongs to ${owner}`, { details: { key } });
 }
 
+/** Undefined where it is damaged, of a newer version, or gone by now. */
+export async function readableManifest(repository: Repository, database: string, label: string): Promise<Manifest | undefined> {
+  try {
+    return await unlessUnreadable(readManifest(repository, database, label));
+  } catch (error) {
+    if (error instanceof RstowError && error.code === 'backup-not-found') return undefined;
+    throw error;
+  }
+}
+
 /** The newest readable backup of a timeline's history by another run: what it says of ranges needn't be read again. */
 export async function newestOfTimeline(
   repository: Repository,
@@ -126,21 +136,8 @@ export async function newestOfTimeline(
   const { positions } = await readPositions(repository, database);
   const ordered = orderBackups(positions, await readTimelines(repository, database), wanted.timeline);
   for (const { label } of ordered.filter(({ isInUse }) => isInUse)) {
-    const manifest = await readManifest(repository, database, label).catch(damageIsNone);
+    const manifest = await readableManifest(repository, database, label);
     if (manifest !== undefined && manifest.runId !== wanted.exceptRunId) return manifest;
   }
   return undefined;
-}
-
-/** As damage, for who only wants to know its place: it was written by a newer rstow. */
-function unreadableIsNone(error: unknown): undefined {
-  if (error instanceof RstowError && error.code === 'format-unsupported') return undefined;
-  damageIsNone(error);
-  return undefined;
-}
-
-/** A damaged manifest is verifyBackup's to tell; here it only saves no work. */
-function damageIsNone(error: unknown): undefined {
-  if (error instanceof RstowError && isUnreadable(error.code)) return undefined;
-  throw error;
 }

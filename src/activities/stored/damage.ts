@@ -1,9 +1,8 @@
 import { type Damage, damageSchema } from '../../config/repository-json/damage.ts';
-import { isUnreadable } from '../../core/errors/object-damage.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
 import { damagePrefix, trashKey } from '../../core/repository/object-keys.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
+import { unlessUnreadable } from './unless-unreadable.ts';
 
 /** Remembers that an object is damaged. Twice, for one run: the first record stands. */
 export async function recordDamage(repository: Repository, database: string, damage: Omit<Damage, 'format'>): Promise<void> {
@@ -14,16 +13,11 @@ export async function recordDamage(repository: Repository, database: string, dam
 export async function readDamage(repository: Repository, database: string): Promise<Damage[]> {
   const found: Damage[] = [];
   for await (const { key } of repository.list(damagePrefix(database))) {
-    const damage = await readSealed(repository, key, damageSchema).catch(unreadableIsNone);
+    // A record that can't be read names nothing; a foreign file is none.
+    const damage = await unlessUnreadable(readSealed(repository, key, damageSchema));
     if (damage !== undefined) found.push(damage);
   }
   return found;
-}
-
-/** A record that can't be read names nothing; a foreign file is none. */
-function unreadableIsNone(error: unknown): undefined {
-  if (error instanceof RstowError && isUnreadable(error.code)) return undefined;
-  throw error;
 }
 
 /** Puts the record aside with what it named. Twice: no-op. */

@@ -1,9 +1,8 @@
 import type { Manifest } from '../../config/repository-json/manifest.ts';
-import { isUnreadable } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { readBackupHistory, readManifest } from './backups.ts';
+import { readableManifest, readBackupHistory } from './backups.ts';
 
 /** What a backup's own warnings say of why it can't be restored. */
 const REASONS = ['wal-gap', 'state-lacking'];
@@ -27,7 +26,7 @@ export async function requireRestorableOrName(deps: ActivityDeps, repository: Re
 export async function newestRestorable(deps: ActivityDeps, repository: Repository, database: string): Promise<string | null> {
   const { backups } = await readBackupHistory(deps, repository, database);
   for (const { label } of backups) {
-    const manifest = await readManifest(repository, database, label).catch(unreadableIsNone);
+    const manifest = await readableManifest(repository, database, label);
     if (manifest !== undefined && manifest.restorable !== 'no') return label;
   }
   return null;
@@ -36,9 +35,4 @@ export async function newestRestorable(deps: ActivityDeps, repository: Repositor
 function notRestorable({ label, warnings }: Manifest, instead: string): RstowError {
   const reason = warnings.find(({ code }) => REASONS.includes(code))?.message ?? 'its log is not whole';
   return new RstowError('wal-gap', `backup ${label} can’t be restored: ${reason}${instead}`, { details: { label } });
-}
-
-function unreadableIsNone(error: unknown): undefined {
-  if (error instanceof RstowError && isUnreadable(error.code)) return undefined;
-  throw error;
 }
