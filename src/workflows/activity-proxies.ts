@@ -85,7 +85,7 @@ export const step = (place: Place): Activities =>
 export const transfer = (place: Place): Activities =>
   pinned(place, { slots: slotsOfRun(), startToCloseTimeout: '12h', scheduleToCloseTimeout: place.timing.transferGiveUpMs });
 
-/** The same under the lock of a database whose backup others may be waiting for. */
+/** The same if somebody waits for the lock, or another repository holds the state: a repository that is away is not waited for. */
 export const lockedTransfer = (place: Place): Activities =>
   patient(
     pinned(place, {

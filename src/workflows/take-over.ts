@@ -14,7 +14,7 @@ import {
 import { outcomeOf, type Warning } from '../contract/result.ts';
 import { unsavedText } from '../contract/data-summary.ts';
 import { isObjectDamage } from '../core/errors/object-damage.ts';
-import { cleanup, step, survey, transfer } from './activity-proxies.ts';
+import { cleanup, lockedTransfer, step, survey, transfer } from './activity-proxies.ts';
 import { isApprovalWanted, onceAgreed } from './approval.ts';
 import { compensate } from './compensation.ts';
 import { firstBackup } from './first-backup.ts';
@@ -59,38 +59,58 @@ export async function takeOver(input: DisasterRecoveryInput, run: Run, target: T
 
 type Staging = { input: DisasterRecoveryInput; run: Run; place: Place; givenUp: GivenUp; generation: number; skipped: SkippedState[] };
 
-/** Tries one state after another; what can't be read or doesn't replay to its digest is skipped, and named. Fails: backup-not-found. */
+/**
+ * Tries one state after another; what can't be read or doesn't replay to its digest is skipped, and named. So are the
+ * states of a repository that goes away, as long as another repository has one. Fails: backup-not-found.
+ */
 async function stageNewest(staging: Staging, { usable }: Candidates): Promise<Staged> {
   const { run, skipped } = staging;
-  for (const [attempt, candidate] of usable.entries()) {
+  let waiting = usable;
+  for (let attempt = 0; ; attempt += 1) {
+    const [candidate, ...others] = waiting;
+    if (candidate === undefined) throw nothingRecoverable(run.database, skipped);
+    const elsewhere = others.filter(({ repository }) => repository !== candidate.repository);
     try {
-      return await stage(staging, candidate, attempt);
+      return await stage(staging, { candidate, attempt, elsewhere });
     } catch (error) {
       const failure = runFailure(error);
-      if (!(failure instanceof ApplicationFailure) || !isBadState(failure)) throw error;
+      if (!(failure instanceof ApplicationFailure)) throw error;
+      const isAway = failure.type === 'repository-unavailable' && elsewhere.length > 0;
+      if (!isAway && !isBadState(failure)) throw error;
       const { label, repository } = candidate;
       skipped.push({ label, repository, code: failure.type ?? 'failed', reason: failure.message });
+      waiting = isAway ? elsewhere : others;
     }
   }
-  throw nothingRecoverable(run.database, skipped);
 }
 
-async function stage(staging: Staging, candidate: Candidate, attempt: number): Promise<Staged> {
-  const { run, place, generation } = staging;
+type Attempt = { candidate: Candidate; attempt: number; /** The states that other repositories hold. */ elsewhere: readonly Candidate[] };
+
+async function stage(staging: Staging, { candidate, attempt, elsewhere }: Attempt): Promise<Staged> {
+  const { run, generation } = staging;
   const { database, startedAtMs } = run;
   const { label, repository } = candidate;
+  const place = withPatience(staging.place, { label, elsewhere });
+  const fetching = elsewhere.length === 0 ? transfer(place) : lockedTransfer(place);
   run.phase(`fetching ${label} from ${repository}`);
   const plan = await step(place).planRestore({ database, repository, backup: label, takeover: { attempt } });
   requireWord(staging, plan);
   const { planKey, dataDir } = plan;
   try {
-    const { timeline, warnings } = await transfer(place).stageWal({ database, repository, planKey, startedAtMs, generation });
+    const { timeline, warnings } = await fetching.stageWal({ database, repository, planKey, startedAtMs, generation });
     return { candidate, plan: { ...plan, warnings: [...plan.warnings, ...warnings] }, timeline };
   } catch (error) {
     // The next candidate must not find this one's files.
     await compensate('clearing the staged files', () => cleanup(place).clearStaging({ dataDir }));
     throw error;
   }
+}
+
+/** A repository that is away is waited for longer if the others hold nothing but older states: what is newer would be lost. */
+function withPatience(place: Place, { label, elsewhere }: { label: string; elsewhere: readonly Candidate[] }): Place {
+  const { patienceMs, stepGiveUpMs } = place.timing;
+  const isOlder = elsewhere.length > 0 && !elsewhere.some((candidate) => candidate.label === label);
+  return { ...place, timing: { ...place.timing, patienceMs: isOlder ? Math.max(patienceMs, stepGiveUpMs) : patienceMs } };
 }
 
 /** Before anything is fetched. Fails: newer-data-discarded. */

@@ -199,6 +199,42 @@ it.each(['damaged-object', 'digest-different'] as const)(
   },
 );
 
+it.each([
+  ['the same state', LABEL, { patienceMs: 300, stepGiveUpMs: 600_000 }],
+  ['an older state, after a longer wait,', '20261123T101500Z-hot', { patienceMs: 100, stepGiveUpMs: 1_000 }],
+])('takes %s from the next repository if the first one goes away while it is read', async (_which, label, timing) => {
+  Object.assign(agent.place.timing, timing);
+  const [nextInIt, ofCopy] = [
+    { ...CANDIDATE, label: '20261123T111500Z-hot' },
+    { ...CANDIDATE, label, repository: 'copy' },
+  ];
+  agent.verbs = {
+    findCandidates: async () => ({ usable: [CANDIDATE, nextInIt, ofCopy], skipped: [], newest: CANDIDATE }),
+    planRestore: async ({ backup, repository }) => ({ ...PLANNED, label: backup, repository: repository! }),
+    stageWal: async ({ repository }) => {
+      if (repository === 'local') throw new RstowError('repository-unavailable', 'it is not mounted');
+      return { timeline: '0002', records: 19, warnings: [] };
+    },
+  };
+  const beganAtMs = Date.now();
+  const result = await agent.execute<DisasterRecoveryResult>('disasterRecovery', input);
+  expect(result).toMatchObject({ outcome: 'warnings', label, repository: 'copy' });
+  const reason = 'repository-unavailable: it is not mounted';
+  expect(result.skipped).toEqual([{ label: LABEL, repository: 'local', code: 'repository-unavailable', reason }]);
+  if (label !== LABEL) expect(Date.now() - beganAtMs).toBeGreaterThan(timing.stepGiveUpMs / 2);
+});
+
+it('waits for a repository that goes away if no other one has a state', async () => {
+  agent.place.timing.patienceMs = 0;
+  let reads = 0;
+  agent.verbs.stageWal = async () => {
+    reads += 1;
+    if (reads < 3) throw new RstowError('repository-unavailable', 'it is not mounted');
+    return { timeline: '0002', records: 19, warnings: [] };
+  };
+  expect(await agent.execute('disasterRecovery', input)).toMatchObject({ outcome: 'done', label: LABEL, skipped: [] });
+});
+
 it('says why for each state where none can be recovered', async () => {
   agent.verbs.stageWal = failing('damaged-object');
   const failure = await failureOf(agent.execute('disasterRecovery', input));
