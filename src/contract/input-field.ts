@@ -1,6 +1,7 @@
 import { boundedText } from '../core/errors/bounded-text.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { isJsonPath } from '../core/json/json-path.ts';
+import { isRounded } from '../core/json/same-value.ts';
 import { NAME_PATTERN } from './names.ts';
 import { meantText } from './nearest-name.ts';
 
@@ -21,6 +22,7 @@ export type Parsed<F extends Fields> = { [K in RequiredKeys<F>]: ReturnType<F[K]
 };
 
 const PATH_LENGTH_MAX = 4096;
+const JSON_DEPTH_MAX = 100;
 /** Of a field's name in a sentence. */
 const SHOWN_LENGTH_MAX = 200;
 
@@ -89,8 +91,14 @@ export const listField =
     return value.map((entry, index) => field(entry, `${path}[${index}]`));
   };
 
-/** Any JSON value; null is one. */
-export const jsonField: Field<unknown> = Object.assign((value: unknown) => value, { takesNull: true as const });
+/** Any JSON value; null is one. Of a whole number beyond 2^53 nobody knows any more what was written. */
+export const jsonField: Field<unknown> = Object.assign(
+  (value: unknown, path: string) => {
+    refuseRounded(value, path);
+    return value;
+  },
+  { takesNull: true as const },
+);
 
 export const objectField =
   <F extends Fields>(fields: F): Field<Parsed<F>> =>
@@ -111,6 +119,13 @@ export const objectField =
     }
     return parsed as Parsed<F>;
   };
+
+function refuseRounded(value: unknown, path: string, depth = 0): void {
+  if (isRounded(value)) refuse(path, 'is a whole number beyond 2^53, which JSON rounds: write its digits as a string');
+  if (typeof value !== 'object' || value === null) return;
+  if (depth === JSON_DEPTH_MAX) refuse(path, `is nested more than ${JSON_DEPTH_MAX} deep`);
+  for (const [key, member] of Object.entries(value)) refuseRounded(member, `${path}.${key}`, depth + 1);
+}
 
 function stringOf(value: unknown, path: string): string {
   return typeof value === 'string' ? value : refuse(path, `must be a string, not ${jsonTypeOf(value)}`);

@@ -1,7 +1,7 @@
 import type { Assertions, CountAssertion, InstanceAssertion } from '../../contract/test-recovery.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { canonicalJson } from '../../core/json/canonical-json.ts';
 import { valueAtPath } from '../../core/json/json-path.ts';
+import { sameValue } from '../../core/json/same-value.ts';
 import { type Connector, instancePages } from '../../io/rstmdb/instance-pages.ts';
 import { getInstance } from '../../io/rstmdb/instances.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
@@ -49,11 +49,6 @@ async function checkInstance(client: RstmdbClient, assertion: InstanceAssertion)
   if (value !== undefined && (equals === undefined || sameValue(value, equals))) return;
   const [found, wanted] = [value?.slice(0, 100) ?? 'nothing', equals === undefined ? 'a value' : JSON.stringify(equals)];
   throw failed(`instance "${id}" has ${found} at ${path}, not ${wanted}`);
-}
-
-/** By value: `1.0` in the context is the 1 that came through a JSON parser. */
-function sameValue(text: string, wanted: unknown): boolean {
-  return canonicalJson(JSON.stringify(JSON.parse(text))) === canonicalJson(JSON.stringify(wanted));
 }
 
 function stateKey(machine: string, state: string): string {

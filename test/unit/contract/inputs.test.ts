@@ -137,6 +137,17 @@ describe('the assertions of a recovery test', () => {
   it.each(['items[x]', 'items[0', '.', 'a..b', 'a.', '[]'])('are refused with the path %s', (path) => {
     expect(refusal(() => parse({ path }))).toBe('field "assertions.instances[0].path" must be a path such as items[0].sku');
   });
+
+  it('are refused with a number that JSON has rounded, wherever it stands, and with a value that is nested too deep', () => {
+    const field = 'field "assertions.instances[0].equals';
+    const why = 'is a whole number beyond 2^53, which JSON rounds: write its digits as a string';
+    expect(refusal(() => parse({ path: 'a', equals: 2 ** 53 }))).toBe(`${field}" ${why}`);
+    expect(refusal(() => parse({ path: 'a', equals: { ids: [1, -(2 ** 60)] } }))).toBe(`${field}.ids.1" ${why}`);
+    const deep = JSON.parse('['.repeat(200_000) + ']'.repeat(200_000)) as unknown;
+    expect(refusal(() => parse({ path: 'a', equals: deep }))).toContain('is nested more than 100 deep');
+    const held = { id: 'one', path: 'a', equals: [2 ** 53 - 1, 1.5, 1e30, '9007199254740993'] };
+    expect(parse(held).assertions).toEqual({ instances: [held] });
+  });
 });
 
 it('names the choices of a verification, and the one that was meant', () => {

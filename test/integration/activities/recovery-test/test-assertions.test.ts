@@ -50,11 +50,12 @@ const HOLDING = {
     { id: 'two', path: 'items[0]', equals: { count: 2, sku: 'A-1' } },
     { id: 'two', path: 'note', equals: null },
     { id: 'two', path: 'note' },
+    { id: 'two', path: 'big', equals: '9007199254740993' },
   ],
 } satisfies Assertions;
 
 it('holds all that is so, and says how many that are', async () => {
-  expect(await checkAssertions(connect, HOLDING)).toBe(11);
+  expect(await checkAssertions(connect, HOLDING)).toBe(12);
   expect(await checkAssertions(connect, undefined)).toBe(0);
 });
 
@@ -76,6 +77,7 @@ it.each<[string, InstanceAssertion]>([
   ['instance "two" has nothing at customer.street, not a value', { id: 'two', path: 'customer.street' }],
   ['instance "two" has nothing at items[1].sku, not "A-1"', { id: 'two', path: 'items[1].sku', equals: 'A-1' }],
   ['instance "two" has 2.0 at items[0].count, not "2"', { id: 'two', path: 'items[0].count', equals: '2' }],
+  ['instance "two" has 9007199254740993 at big, not "9007199254740992"', { id: 'two', path: 'big', equals: '9007199254740992' }],
   ['instance "two" has nothing at street, not null', { id: 'two', path: 'street', equals: null }],
   ['instance "two" has {"name":"Ada"} at customer, not {}', { id: 'two', path: 'customer', equals: {} }],
 ])('fails where %s', async (sentence, wrong) => {
