@@ -24,7 +24,7 @@ export function watchCredentials(config: AgentConfig['temporal'], logger: Logger
     const now = before === undefined ? undefined : credentials();
     // Files that are being replaced can't be read for a moment.
     if (now === undefined || now === before || renewal.signal.aborted) return Promise.resolve();
-    logger.info('the credentials for Temporal have changed: the agent connects anew');
+    logger.info('the credentials for Temporal have changed, so the agent reconnects');
     renewal.abort();
   };
   const options = { what: 'watching the credentials', intervalMs: INTERVAL_MS, logger, signal: stopping.signal };

@@ -5,7 +5,7 @@ import { serviceLogFile } from '../io/service/process-service.ts';
 import { boundLog } from '../io/service/service-log.ts';
 import type { Logger } from './agent-logger.ts';
 import { clearGrants } from '../io/agent-state/grants.ts';
-import { clearPins, clearRestores, clearScratch, closeEndedRuns } from './leftovers.ts';
+import { clearPins, clearRestores, clearScratch, forgetEndedRuns } from './leftovers.ts';
 import { type RepeatingTask, startTaskForEach } from './repeating-task.ts';
 import type { AgentRunRegistry } from './run-registry.ts';
 
@@ -30,7 +30,7 @@ type Chore = { what: string; run: () => Promise<void> };
 export function startHousekeeping({ config, runningBackups, runs, logger, signal }: Housekeeping): RepeatingTask {
   const chores: Chore[] = [
     { what: 'clearing old grants', run: () => clearGrants(config.agent.stateDir, new Date(Date.now() - GRANTS_KEPT_MS)) },
-    { what: 'closing the segments of ended runs', run: () => closeEndedRuns(runningBackups, runs) },
+    { what: 'forgetting backups that have ended', run: () => forgetEndedRuns(runningBackups, runs) },
     { what: 'clearing scratch folders', run: () => clearScratch(config, runs) },
     ...Object.values(config.databases).flatMap((settings) => [
       { what: `clearing pins in ${settings.dataDir}`, run: () => clearPins(settings.dataDir, runs) },

@@ -41,7 +41,7 @@ export async function requireAlone(watch: InstallationWatch, waitMs = POLL_MS): 
   }
 }
 
-/** Rejects when the state directory turns out to be a copy, or an agent of another machine that began earlier polls as well. */
+/** `failed` rejects when the state directory turns out to be a copy, or an agent of another machine that began earlier polls as well. */
 export function startInstallationWatch(
   watch: InstallationWatch,
   intervalMs = INTERVAL_MS,
@@ -50,7 +50,11 @@ export function startInstallationWatch(
   failed.catch(() => undefined);
   let before: Poller[] | undefined;
   const pass = async (): Promise<void> => {
-    await watch.requireInstallation().catch(reject);
+    await watch.requireInstallation().catch((error: unknown) => {
+      // A directory that can't be read for a moment is logged, and looked at again.
+      if (!(error instanceof RstowError) || error.code !== 'installation-cloned') throw error;
+      reject(error);
+    });
     const now = await foreignPollers(watch);
     const alive = before === undefined ? undefined : aliveSince(before, now);
     before = now;

@@ -1,6 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { closeOpened, type RunningBackups } from '../activities/backup/running-backups.ts';
+import { forgetRun, type RunningBackups, runsHere } from '../activities/backup/running-backups.ts';
 import { endScratchServers } from '../activities/server/scratch-server.ts';
 import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';
 import { removeScratch } from '../io/agent-state/scratch.ts';
@@ -19,10 +19,10 @@ type Runs = Pick<AgentRunRegistry, 'runState'>;
 /** A run that Temporal doesn't know may have begun a moment ago; after this time it was forgotten, so it has ended. */
 const FORGOTTEN_AFTER_MS = 3_600_000;
 
-/** Closes the descriptors that stood for pins of runs which were terminated. Twice: no-op. */
-export async function closeEndedRuns(backups: RunningBackups, runs: Runs): Promise<void> {
-  for (const runId of [...backups.opened.keys()]) {
-    if ((await runs.runState(runId)) === 'closed') await closeOpened(backups, runId);
+/** Lets go of what backups that were terminated keep in memory, and of the descriptors that stood for their pins. Twice: no-op. */
+export async function forgetEndedRuns(backups: RunningBackups, runs: Runs): Promise<void> {
+  for (const runId of runsHere(backups)) {
+    if ((await runs.runState(runId)) === 'closed') await forgetRun(backups, runId);
   }
 }
 

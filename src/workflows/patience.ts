@@ -1,7 +1,7 @@
 import { ActivityFailure, ApplicationFailure, sleep } from '@temporalio/workflow';
 import type { Activities } from '../activities/activities.ts';
 import type { Place } from '../activities/catalogue/locate.ts';
-import { errorRow, isErrorCode } from '../core/errors/error-table.ts';
+import { type ErrorCode, errorRow, isErrorCode } from '../core/errors/error-table.ts';
 
 /** The verbs, each tried again while trying again can help: for `patienceMs` after its first failure, and no longer. */
 export function patient(verbs: Activities, { timing }: Place): Activities {
@@ -30,10 +30,7 @@ async function tryAgain<T>(attempt: () => Promise<T>, { patienceMs, retryInitial
 export function passingReason(error: unknown): string | undefined {
   const cause = error instanceof ActivityFailure ? error.cause : error;
   if (!(cause instanceof ApplicationFailure) || !isErrorCode(cause.type ?? '')) return undefined;
-  const { type, message } = cause;
-  return isErrorCode(type ?? '') && errorRow(type as Parameters<typeof errorRow>[0]).retryable
-    ? message.slice(0, REASON_LENGTH_MAX)
-    : undefined;
+  return errorRow(cause.type as ErrorCode).retryable ? cause.message.slice(0, REASON_LENGTH_MAX) : undefined;
 }
 
 /** Of a timer's summary. */

@@ -11,7 +11,7 @@ import { putSealed, readOwn } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { closeOpened, type RunningBackups } from './running-backups.ts';
+import { forgetRun, type RunningBackups } from './running-backups.ts';
 
 export type PinInput = { database: string; repository: string; timeline: string };
 export type PinResult = { fenceKey: string; pin: PinKind; segments: number; sizeBytes: number };
@@ -40,7 +40,7 @@ export const unpinWal =
   async ({ database, timeline }: Pick<PinInput, 'database' | 'timeline'>, run: RunPort): Promise<void> => {
     const { dataDir } = databaseSettings(deps.config, database);
     await unpinSegments({ dataDir, timeline, runId: run.runId });
-    await closeOpened(deps.runningBackups, run.runId);
+    await forgetRun(deps.runningBackups, run.runId);
   };
 
 /** Where a pinned segment is read. Fails: wal-gap, where compaction took it from a lost descriptor. */
@@ -72,7 +72,7 @@ async function takeFence(deps: ActivityDeps, id: PinId): Promise<Fence> {
 async function openOnce(backups: RunningBackups, id: PinId): Promise<OpenSegments['segments']> {
   const { dataDir, runId } = id;
   // One backup at a time: whoever else has this directory open was terminated, and nobody unpins for it.
-  for (const [other, kept] of backups.opened) if (other !== runId && kept.dataDir === dataDir) await closeOpened(backups, other);
+  for (const [other, kept] of backups.opened) if (other !== runId && kept.dataDir === dataDir) await forgetRun(backups, other);
   const segments = backups.opened.get(runId)?.segments ?? (await openSegments(join(dataDir, 'wal')));
   if (segments === undefined) throw new RstowError('data-directory-missing', `${dataDir}/wal does not exist`);
   backups.opened.set(runId, { dataDir, segments });

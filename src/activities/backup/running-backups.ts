@@ -14,8 +14,14 @@ export type RunningBackups = {
 
 export const createRunningBackups = (): RunningBackups => ({ opened: new Map(), replays: new Map() });
 
-/** Closes a run's descriptors. Twice: no-op. */
-export async function closeOpened({ opened }: RunningBackups, runId: string): Promise<void> {
+/** The runs that have left something here. */
+export function runsHere({ opened, replays }: RunningBackups): string[] {
+  return [...new Set([...opened.keys(), ...[...replays.values()].map(({ runId }) => runId)])];
+}
+
+/** Lets go of what a run has left: its descriptors, and its replay, which may be large. Twice: no-op. */
+export async function forgetRun({ opened, replays }: RunningBackups, runId: string): Promise<void> {
+  for (const [database, replay] of replays) if (replay.runId === runId) replays.delete(database);
   const kept = opened.get(runId);
   opened.delete(runId);
   await kept?.segments[Symbol.asyncDispose]();

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import { errnoOf } from '../process/errno.ts';
 import { type Binding, bindingNow, createBinding, readBinding, replaceBinding, whatDiffers } from './installation-binding.ts';
 import { createStateFile, readStateFile, replaceStateFile } from './state-file.ts';
 
@@ -81,6 +82,7 @@ async function unlessUnusable<T>(path: string, work: () => Promise<T>): Promise<
     return await work();
   } catch (error) {
     if (error instanceof RstowError) throw error;
-    throw new RstowError('agent-state-unsupported', `${path} can't be read or written`, { details: { path }, cause: error });
+    const why = errnoOf(error) ?? (error instanceof Error ? error.name : String(error));
+    throw new RstowError('agent-state-unsupported', `${path} can't be read or written: ${why}`, { details: { path }, cause: error });
   }
 }

@@ -25,8 +25,8 @@ export const SYNC = 4;
 export function createCallGate(description: string, bounds: CallBounds): CallGate {
   const { answerMs } = bounds;
   const places = createPlaces(bounds);
-  const silent = (doing: string): RstowError =>
-    new RstowError('repository-unavailable', `${description} hangs: it did not answer for ${answerMs / 1000} s (could not ${doing})`, {
+  const silent = (doing: string, silentMs = answerMs): RstowError =>
+    new RstowError('repository-unavailable', `${description} hangs: it did not answer for ${silentMs / 1000} s (could not ${doing})`, {
       details: { doing },
     });
   return {
@@ -36,7 +36,8 @@ export function createCallGate(description: string, bounds: CallBounds): CallGat
       await unlessLate(places.enter(), { limitMs: answerMs, late: silent(doing), onLate: (place) => void place.then(places.leave) });
       // The call itself may outlive its time: its place is free again only when it has ended.
       const ended = Promise.resolve().then(action).finally(places.leave);
-      return unlessLate(ended, { limitMs: slowness * answerMs, late: silent(doing), onLate: places.countUnanswered });
+      const limitMs = slowness * answerMs;
+      return unlessLate(ended, { limitMs, late: silent(doing, limitMs), onLate: places.countUnanswered });
     },
   };
 }

@@ -77,7 +77,7 @@ function pemOf(raw: Buffer): string {
   return raw.toString('base64');
 }
 
-test('the agent connects anew with the new files once the old certificate is refused', { timeout: 2 * PATIENCE_MS }, async () => {
+test('the agent reconnects with the new files once the old certificate is refused', { timeout: 2 * PATIENCE_MS }, async () => {
   await gate.admitOnly(old.client.certFile);
   const configFile = join(stack.folder, 'rotated.yaml');
   const { agent: settings, repositories, databases, timing } = stack.plain;
@@ -97,6 +97,6 @@ test('the agent connects anew with the new files once the old certificate is ref
   await cp(fresh.client.certFile, old.client.certFile);
   const timesReady = (): number => agent.outputText().match(/^agent db1 ready$/gm)?.length ?? 0;
   await waitUntil('the agent serves again', () => timesReady() === 2, PATIENCE_MS);
-  expect(agent.logText()).toContain('the credentials for Temporal have changed: the agent connects anew');
+  expect(agent.logText()).toContain('the credentials for Temporal have changed, so the agent reconnects');
   expect(await agent.kill('SIGTERM')).toBe(0);
 });

@@ -55,6 +55,17 @@ it('gives up beside a twin that began earlier, and stays beside one that began l
   expect(failed).not.toHaveBeenCalled();
 });
 
+it('goes on where the state directory can’t be read for a moment', async () => {
+  const told = vi.fn();
+  const logger = { ...silent, warn: told } as unknown as Logger;
+  const unreadable = async (): Promise<void> => Promise.reject(new RstowError('agent-state-unsupported', 'EMFILE'));
+  const watch = startInstallationWatch(watchOf([[]], { requireInstallation: unreadable, logger }), 10);
+  const failed = vi.fn();
+  watch.failed.catch(failed);
+  await vi.waitUntil(() => told.mock.calls.length > 1);
+  expect(failed).not.toHaveBeenCalled();
+});
+
 it('ends the agent whose state directory turns out to be a copy', async () => {
   const copied = async (): Promise<void> => Promise.reject(new RstowError('installation-cloned', 'a copy'));
   const watch = startInstallationWatch(watchOf([[]], { requireInstallation: copied }), 10);

@@ -10,8 +10,9 @@ import { restorePaths } from '../../../src/io/data-directory/staging.ts';
 import { dataDirectoryMutexName } from '../../../src/io/mutex/data-directory-mutex-name.ts';
 import { acquireHostMutex } from '../../../src/io/mutex/host-mutex.ts';
 import { processesWithOpenFilesUnder } from '../../../src/io/process/open-files.ts';
-import { clearPins, clearRestores, clearScratch, closeEndedRuns } from '../../../src/worker/leftovers.ts';
-import { closeOpened, createRunningBackups } from '../../../src/activities/backup/running-backups.ts';
+import { clearPins, clearRestores, clearScratch, forgetEndedRuns } from '../../../src/worker/leftovers.ts';
+import { createRunningBackups, forgetRun, keepReplay, runsHere } from '../../../src/activities/backup/running-backups.ts';
+import { createPassingReplay } from '../../../src/activities/backup/passing-replay.ts';
 import { openSegments } from '../../../src/io/data-directory/segments.ts';
 import { localRunMutexName, newLocalRunId } from '../../../src/worker/local/local-run-id.ts';
 
@@ -51,17 +52,20 @@ test('unpins what a closed run has left, and nothing of an open one', async () =
   expect((await listPins(dataDir)).map(({ runId }) => runId)).toEqual(['open-1', 'unknown-1']);
 });
 
-test('closes the segments that a closed run has left open, and nothing of an open one', async () => {
+test('lets go of the open segments and the replay that a closed run has left, and of nothing of an open one', async () => {
   const backups = createRunningBackups();
   for (const runId of ['closed-1', 'open-1']) {
     const segments = await openSegments(join(dataDir, 'wal'));
     if (segments !== undefined) backups.opened.set(runId, { dataDir, segments });
   }
+  const file = { stateDir: dataDir, database: 'orders', binding: { timeline: '0001', walInode: '1' } };
+  keepReplay(backups, { file, runId: 'closed-2', replay: createPassingReplay() });
   const left = backups.opened.get('closed-1')?.segments.segments[0]?.handle;
-  await closeEndedRuns(backups, runs);
-  expect([...backups.opened.keys()]).toEqual(['open-1']);
+  await forgetEndedRuns(backups, runs);
+  expect(runsHere(backups)).toEqual(['open-1']);
   expect(left?.fd).toBe(-1);
-  await closeOpened(backups, 'open-1');
+  await forgetRun(backups, 'open-1');
+  expect(runsHere(backups)).toEqual([]);
 });
 
 test('takes an unknown run for one that has just begun, and an hour later for a forgotten one', async () => {
