@@ -15,7 +15,7 @@ export async function confirmReplacement({ database, isJson, showPlan }: Replace
     );
   }
   await showPlan();
-  const typed = await ask(`Type ${database} to replace its data: `);
+  const typed = await ask(`To replace its data, type the name of the database, ${database}: `);
   if (typed?.trim() === database) return;
   throw new RstowError('cancelled', 'the name of the database was not typed, so nothing was touched');
 }

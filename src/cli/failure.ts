@@ -66,7 +66,12 @@ function isUnreachable(error: unknown): boolean {
 
 function whyOf(error: unknown): string {
   const cause = error instanceof Error && isGrpcServiceError(error.cause) ? error.cause : error;
-  return isGrpcServiceError(cause) ? cause.details : String(error);
+  return isGrpcServiceError(cause) ? withoutResolution(cause.details) : String(error);
+}
+
+/** gRPC says how it looked the address up, also if there is nothing to say. */
+function withoutResolution(details: string): string {
+  return details.replace(/^No connection established\. Last error: (Error: )?/, '').replace(/\.? Resolution note:[^]*$/, '');
 }
 
 function failureOf(code: ErrorCode, sentence: string, details: ErrorDetails = {}): CliFailure {

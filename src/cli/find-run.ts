@@ -64,9 +64,13 @@ function namesOf(run: WorkflowExecutionInfo): string[] {
   return [run.workflowId, uniquePart(run.workflowId) ?? '', run.runId];
 }
 
-/** `3f2a91bc`: enough of the id to name the run. */
+const RANDOM_LENGTH = 8;
+/** Temporal's run ids begin with the time: eight digits are the same for a minute, twelve for a millisecond. */
+const TIMED_LENGTH = 13;
+
+/** `3f2a91bc`, or `01a22667-5d1f` for a run whose workflow id names many: enough to tell it from the others. */
 export function shortName({ workflowId, runId }: Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'>): string {
-  return (uniquePart(workflowId) ?? runId).slice(0, 8);
+  return uniquePart(workflowId)?.slice(0, RANDOM_LENGTH) ?? runId.slice(0, TIMED_LENGTH);
 }
 
 /** Of an id that rstow gives: `rstow/<database>/<type>/<unique>`. */

@@ -20,7 +20,7 @@ export function createProgressShower(handle: WorkflowHandle, output: Output): (d
       return;
     }
     since = rateSince(since, progress, nowMs);
-    if (progress.lastFailure !== undefined) tellOnce(`${progress.step}: attempt ${progress.attempt - 1} failed: ${progress.lastFailure}`);
+    if (progress.lastFailure !== undefined) tellOnce(`${progress.step}: failed, and is tried again: ${progress.lastFailure}`);
     output.progress(progressText(progress, since, nowMs), { workflowId, ...progress });
   };
 }

@@ -1,4 +1,5 @@
 import type { CommonResult } from '../contract/result.ts';
+import type { ProtectionGap } from '../core/protection/verdict.ts';
 import type { Output } from './output.ts';
 
 /** A result as lines for people. */
@@ -9,6 +10,14 @@ const WITH_WARNINGS = 3;
 /** Returns the exit code. */
 export function tellResult<Result extends CommonResult>(output: Output, resultLines: ResultLines<Result>, result: Result): number {
   output.result(resultLines(result), result);
-  for (const { code, message } of result.warnings) output.note(`warning: ${code}: ${message}`);
+  for (const { code, message } of result.warnings.filter((warning) => !isGap(result, warning))) output.note(`warning: ${code}: ${message}`);
   return result.outcome === 'warnings' || result.outcome === 'skipped' ? WITH_WARNINGS : 0;
+}
+
+/** The verdict of `info` begins with its gaps; said again at the end they would hide the other warnings. */
+function isGap(
+  result: CommonResult & { protection?: { gaps: readonly ProtectionGap[] } },
+  { message }: CommonResult['warnings'][number],
+): boolean {
+  return result.protection?.gaps.some(({ sentence, remedy }) => message === `${sentence}: ${remedy}`) ?? false;
 }

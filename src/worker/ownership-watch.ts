@@ -20,7 +20,7 @@ export function startOwnershipWatch({ deps, workers, logger, signal }: Ownership
     const why = ownership.kind === 'mine' ? 'this installation owns it' : ownership.why;
     if (told.get(database) === why) return;
     told.set(database, why);
-    logger.info({ database, ownership: ownership.kind, why }, 'ownership');
+    logger.info({ database, ownership: ownership.kind }, why);
   };
   const staleToldAtMs = new Map<string, number>();
   const tellStale = async (database: string): Promise<void> => {

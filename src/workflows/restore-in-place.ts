@@ -23,7 +23,7 @@ export async function swapInPlace(run: Run, place: Place, plan: InPlace): Promis
   const named = await step(place).nameSwap({ database });
   const input: SwapInput = { database, ...plan, swap: named };
   run.isCommitted = true;
-  run.phase('swapping the data', 'the server, which is down meanwhile');
+  run.phase('swapping the data', 'the server, which is stopped and started again');
   let swapped: SwappedIn | undefined;
   try {
     swapped = await swap(place).swapIn(input);

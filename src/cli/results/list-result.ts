@@ -2,7 +2,7 @@ import type { BackupRow, ListBackupsResult } from '../../contract/list-backups.t
 import { ageText, countedText, countText, sizeText } from '../size-text.ts';
 import { tableLines } from '../table.ts';
 
-const HEAD = ['LABEL', 'AGE', 'LOG', 'ADDED', 'INSTANCES', 'CHECKED'];
+const HEAD = ['LABEL', 'AGE', 'LOG', 'ADDED', 'INSTANCES', 'VERIFIED'];
 
 export function listLines({ backups, total, unreadable, database, repository }: ListBackupsResult): string[] {
   if (total === 0) return [`no backups of ${database} in ${repository}`];

@@ -23,7 +23,8 @@ export function restoreLines(result: RestoreResult): string[] {
 }
 
 /** What is given up for it, and where that is found again. */
-function replacedFacts({ replaces, savedAs, instances = 0, database }: RestoreResult): Fact[] {
+function replacedFacts(result: RestoreResult): Fact[] {
+  const { replaces, savedAs, instances = 0, database } = result;
   if (replaces === undefined) return [];
   if (replaces === null) return [['replaces', 'nothing: there is no log in place']];
   const before = replaces.instances === null ? 'an unknown number of' : countText(replaces.instances);
@@ -31,9 +32,15 @@ function replacedFacts({ replaces, savedAs, instances = 0, database }: RestoreRe
   const unsaved = `${fault === undefined ? '' : 'up to '}${countedText(unsavedRecords, 'record')}, last written ${whenText(lastWriteAtMs)}`;
   return [
     ['instances', `${before} → ${countText(instances)}`],
-    ['in no backup', unsavedRecords === 0 ? 'nothing' : unsaved],
+    ['in no backup', unsavedRecords === 0 ? 'nothing' : `${unsaved}${fateText(result)}`],
     ...(savedAs === undefined ? [] : [['to undo', `rstow restore ${database} --backup ${savedAs}`] as const]),
   ];
+}
+
+/** What becomes of the records that no backup holds. */
+function fateText({ dryRun, savedAs }: RestoreResult): string {
+  if (dryRun === true) return ': the restore stores them first';
+  return savedAs === undefined ? '' : ': stored first';
 }
 
 function endFacts({ rehearsal, replacedAt, replacedKeptUntilMs, downtimeMs, firstBackup, durationMs }: RestoreResult): Fact[] {

@@ -11,6 +11,8 @@ export type Compaction = {
     | { kind: 'default'; file?: string }
     /** The file was changed after the server had started, so what the server read is unknown. */
     | { kind: 'changed-file'; file: string; saysOn: boolean }
+    /** The server doesn't run where it can be seen, and this is what rstow starts it with. */
+    | { kind: 'service'; value: string }
     /** The server's process can't be looked at, and none of `server.configFiles` says anything. */
     | { kind: 'unseen' };
 };
@@ -20,6 +22,8 @@ export function compactionSource({ source }: Compaction): string {
   switch (source.kind) {
     case 'environment':
       return `RSTMDB_COMPACT_ENABLED=${source.value} in the environment of process ${source.pid}`;
+    case 'service':
+      return `RSTMDB_COMPACT_ENABLED=${source.value} in the \`service.env\` that rstow starts it with`;
     case 'file':
       return `compaction.enabled in ${source.file}`;
     case 'default':
@@ -36,6 +40,8 @@ export function compactionRemedy({ source }: Compaction): string {
   switch (source.kind) {
     case 'environment':
       return STARTED_WITHOUT;
+    case 'service':
+      return 'write RSTMDB_COMPACT_ENABLED: "false" in `service.env` of rstow’s config file';
     case 'file':
       return turnedOffIn(source.file);
     case 'default':

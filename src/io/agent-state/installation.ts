@@ -35,6 +35,14 @@ export async function requireInstallation(stateDir: string, id: string): Promise
   });
 }
 
+/** What shows that the state directory was copied, or its machine cloned; undefined if it is where it was made. Fails: agent-state-unsupported. */
+export async function whyCloned(stateDir: string): Promise<string | undefined> {
+  return unlessUnusable(idPath(stateDir), async () => {
+    const bound = await readBinding(stateDir);
+    return bound === undefined ? undefined : whatDiffers(bound, await bindingNow(stateDir));
+  });
+}
+
 /** Makes the state directory one of a new installation, here. Gives both ids. Twice: yet another one. */
 export async function renewInstallation(stateDir: string): Promise<{ previous: string | null; installationId: string }> {
   const path = idPath(stateDir);

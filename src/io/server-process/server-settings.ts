@@ -9,7 +9,10 @@ import { findServerProcess, type ServerPlace } from './find-server-process.ts';
 /** What the running server was told, as far as rstow depends on it. */
 export type ServerSettings = { compaction: Compaction };
 
-type Place = ServerPlace & { readonly server: { readonly configFiles: readonly string[] } };
+type Place = ServerPlace & {
+  readonly server: { readonly configFiles: readonly string[] };
+  readonly service: { readonly kind: string; readonly env?: Readonly<Record<string, string>> };
+};
 
 type ConfigFile = { name: string; path: string };
 
@@ -18,22 +21,20 @@ const CLOCK_DOUBT_MS = 2_000;
 
 /**
  * Reads the settings of the server that works in the data directory: from its process where that can be seen, else from
- * the config files that rstow's own config names. What nobody says is rstmdb's default. Never fails: a setting that
+ * the environment that rstow starts it with and the config files that rstow's own config names. What nobody says is rstmdb's default. Never fails: a setting that
  * can't be learnt is said to be so.
  * @see rstmdb-server 0.3.0 src/config.rs: environment above file above default
  */
 export async function readServerSettings(place: Place): Promise<ServerSettings> {
   const server = await findServerProcess(place);
   const environment = server === undefined ? undefined : await readEnvironment(server.pid);
-  if (server === undefined || environment === undefined) return { compaction: await compactionByFiles(place.server.configFiles) };
+  if (server === undefined || environment === undefined) return { compaction: await compactionUnseen(place) };
   return { compaction: await compactionOf(server, environment) };
 }
 
 async function compactionOf(server: ProcessIdentity, environment: ReadonlyMap<string, string>): Promise<Compaction> {
   const value = environment.get('RSTMDB_COMPACT_ENABLED');
-  if (value !== undefined) {
-    return { isOn: value === '1' || value.toLowerCase() === 'true', source: { kind: 'environment', pid: server.pid, value } };
-  }
+  if (value !== undefined) return { isOn: isTrue(value), source: { kind: 'environment', pid: server.pid, value } };
   const name = environment.get('RSTMDB_CONFIG');
   if (name === undefined) return { isOn: true, source: { kind: 'default' } };
   return compactionByOwnFile(server, { name, path: asSeenBy(server, name) });
@@ -46,6 +47,15 @@ async function compactionByOwnFile(server: ProcessIdentity, file: ConfigFile): P
   }
   if (saysOn === undefined) return { isOn: true, source: { kind: 'default', file: file.name } };
   return { isOn: saysOn, source: { kind: 'file', file: file.name } };
+}
+
+async function compactionUnseen({ server, service }: Place): Promise<Compaction> {
+  const value = service.kind === 'process' ? service.env?.['RSTMDB_COMPACT_ENABLED'] : undefined;
+  return value === undefined ? compactionByFiles(server.configFiles) : { isOn: isTrue(value), source: { kind: 'service', value } };
+}
+
+function isTrue(value: string): boolean {
+  return value === '1' || value.toLowerCase() === 'true';
 }
 
 /** The last file that says something counts: nobody knows in which order the server would read them. */

@@ -36,5 +36,8 @@ test('tells a run that ended without a failure of its own by how it ended', () =
 test('calls Temporal unreachable where gRPC says so, and leaves what it does not know alone', () => {
   const grpc = Object.assign(new Error('14 UNAVAILABLE'), { code: 14, details: 'no connection', metadata: {} });
   expect(cliFailure(grpc)).toMatchObject({ code: 'temporal-unreachable', exitCode: 17 });
+  const details = 'No connection established. Last error: Error: connect ECONNREFUSED 127.0.0.1:7233. Resolution note: ';
+  const away = Object.assign(new Error('14 UNAVAILABLE'), { code: 14, details, metadata: {} });
+  expect(cliFailure(away)?.sentence).toBe('Temporal failed: connect ECONNREFUSED 127.0.0.1:7233');
   expect(cliFailure(new TypeError('x is not a function'))).toBeUndefined();
 });

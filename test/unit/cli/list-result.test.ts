@@ -21,10 +21,10 @@ it('shows age and added bytes, and keeps what a restore left apart from what is 
   expect(lines.every((line) => line.length <= 80)).toBe(true);
   expect(lines).toEqual([
     'In use, the newest first:',
-    'LABEL                 AGE      LOG       ADDED   INSTANCES  CHECKED',
+    'LABEL                 AGE      LOG       ADDED   INSTANCES  VERIFIED',
     '20261124T101500Z-hot  2 h ago  999.9 MB  3.4 kB     25,000  checksums',
     'Abandoned by a restore or a recovery:',
-    'LABEL                   AGE      LOG       ADDED   INSTANCES  CHECKED',
+    'LABEL                   AGE      LOG       ADDED   INSTANCES  VERIFIED',
     '20261124T101500Z-hot-2  2 h ago  999.9 MB  3.4 kB     25,000  never',
   ]);
 });

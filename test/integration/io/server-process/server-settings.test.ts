@@ -26,9 +26,10 @@ describe('the settings of a running server', () => {
   const start = async (env: Record<string, string>): Promise<void> => {
     server = await startRstmdb({ dataDir: join(folder, 'data'), env });
   };
-  const compaction = async (configFiles: string[] = []) => {
+  const compaction = async (configFiles: string[] = [], env: Record<string, string> = {}) => {
     const address = server?.address ?? '127.0.0.1:1';
-    return (await readServerSettings({ dataDir: join(folder, 'data'), server: { address, configFiles } })).compaction;
+    const service = { kind: 'process', env };
+    return (await readServerSettings({ dataDir: join(folder, 'data'), server: { address, configFiles }, service })).compaction;
   };
   const writeConfig = async (text: string): Promise<void> => {
     await writeFile(file, text);
@@ -63,6 +64,13 @@ describe('the settings of a running server', () => {
     const found = await compaction();
     expect(found).toEqual({ isOn: true, source: { kind: 'changed-file', file, saysOn: false } });
     expect(compactionRemedy(found)).toBe(`restart the server, so that it reads ${file} again`);
+  });
+
+  test('come from what rstow starts it with if it does not run, and from itself if it does', async () => {
+    const env = { RSTMDB_COMPACT_ENABLED: 'false' };
+    expect(await compaction([], env)).toEqual({ isOn: false, source: { kind: 'service', value: 'false' } });
+    await start({});
+    expect(await compaction([], env)).toEqual({ isOn: true, source: { kind: 'default' } });
   });
 
   test('come from the named config files if its process can not be seen', async () => {

@@ -1,11 +1,13 @@
-import { cp, mkdtemp, rename, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { installationId, renewInstallation, requireInstallation } from '../../../../src/io/agent-state/installation.ts';
+import { installationId, renewInstallation, requireInstallation, whyCloned } from '../../../../src/io/agent-state/installation.ts';
 import { type Binding, whatDiffers } from '../../../../src/io/agent-state/installation-binding.ts';
+import { renewHost } from '../../../../src/worker/local/renew-host.ts';
 
 const HERE: Binding = { format: 1, machineId: 'a', productId: 'p', bootId: 'b', device: '1', inode: '2' };
+const EMPTY_CONFIG = { repositories: { local: { kind: 'folder', path: '/backup' } }, databases: {} };
 const { machineId: _none, productId: _unread, ...CONTAINER } = HERE;
 
 async function twoFolders(): Promise<{ original: string; copy: string }> {
@@ -22,6 +24,23 @@ it('refuses a copied state directory, and the original goes on', async () => {
   await expect(requireInstallation(copy, id)).rejects.toMatchObject({ code: 'installation-cloned' });
   await requireInstallation(original, id);
   expect(await installationId(original)).toBe(id);
+});
+
+it('renews a copy at a word, but an original only by force', async () => {
+  const { original, copy } = await twoFolders();
+  const id = await installationId(original);
+  await cp(original, copy, { recursive: true });
+  expect(await whyCloned(copy)).toBe('it is a copy of another state directory');
+  const config = async (stateDir: string): Promise<string> => {
+    const file = join(dirname(original), 'rstow.yaml');
+    await writeFile(file, JSON.stringify({ ...EMPTY_CONFIG, agent: { stateDir } }));
+    return file;
+  };
+  expect(await renewHost(await config(copy))).toMatchObject({ previous: id });
+  await expect(renewHost(await config(original))).rejects.toMatchObject({ code: 'invalid-input' });
+  expect(await installationId(original)).toBe(id);
+  expect(await renewHost(await config(original), true)).toMatchObject({ previous: id });
+  expect(await installationId(original)).not.toBe(id);
 });
 
 it('stays the same installation where its directory is moved', async () => {
