@@ -1,40 +1,56 @@
 import { readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { forgetRun, type RunningBackups, runsHere } from '../activities/backup/running-backups.ts';
 import { endScratchServers } from '../activities/server/scratch-server.ts';
 import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';
+import { notedRuns, notedWorkflow, removeRunNote } from '../io/agent-state/run-notes.ts';
 import { removeScratch } from '../io/agent-state/scratch.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { listPins, runPinFolder, unpinSegments } from '../io/data-directory/pins.ts';
 import { rstowFolder } from '../io/data-directory/rstow-folder.ts';
+import { addKeptMs, keptFile } from '../io/data-directory/kept-time.ts';
 import { restorePaths } from '../io/data-directory/staging.ts';
 import { readStopNote } from '../io/data-directory/stop-note.ts';
 import { dataDirectoryMutexName } from '../io/mutex/data-directory-mutex-name.ts';
 import { acquireHostMutex } from '../io/mutex/host-mutex.ts';
 import { isLocalRunId, localRunMutexName } from './local/local-run-id.ts';
-import type { AgentRunRegistry } from './run-registry.ts';
+import type { AgentRunRegistry, RunState } from './run-registry.ts';
 
-type Runs = Pick<AgentRunRegistry, 'runState'>;
+/** By a run's own id. */
+export type RunStates = { runState(runId: string): Promise<RunState> };
 
-/** A run that Temporal doesn't know may have begun a moment ago; after this time it was forgotten, so it has ended. */
+/** A run of which nothing was noted and that Temporal's list lacks may have begun a moment ago; after this time it has ended. */
 const FORGOTTEN_AFTER_MS = 3_600_000;
 
+/** Asks for a run by its workflow's id as well where that was noted: Temporal's list of runs may be behind, or broken. */
+export function runStates({ agent }: AgentConfig, registry: Pick<AgentRunRegistry, 'runState'>): RunStates {
+  return { runState: async (runId) => registry.runState(runId, await notedWorkflow(agent.stateDir, runId)) };
+}
+
 /** Lets go of what backups that were terminated keep in memory, and of the descriptors that stood for their pins. Twice: no-op. */
-export async function forgetEndedRuns(backups: RunningBackups, runs: Runs): Promise<void> {
+export async function forgetEndedRuns(backups: RunningBackups, runs: RunStates): Promise<void> {
   for (const runId of runsHere(backups)) {
     if ((await runs.runState(runId)) === 'closed') await forgetRun(backups, runId);
   }
 }
 
+/** Drops the notes of closed runs, but for those that are still kept in memory. Twice: no-op. */
+export async function clearRunNotes({ agent }: AgentConfig, backups: RunningBackups, runs: RunStates): Promise<void> {
+  const kept = runsHere(backups);
+  for (const runId of await notedRuns(agent.stateDir)) {
+    if (!kept.includes(runId) && (await runs.runState(runId)) === 'closed') await removeRunNote(agent.stateDir, runId);
+  }
+}
+
 /** Unpins what closed runs left: their segments would never be freed. Twice: no-op. */
-export async function clearPins(dataDir: string, runs: Runs): Promise<void> {
+export async function clearPins(dataDir: string, runs: RunStates): Promise<void> {
   for (const pin of await listPins(dataDir)) {
     if (await hasEnded(runs, pin.runId, runPinFolder(pin))) await unpinSegments(pin);
   }
 }
 
 /** Removes what closed runs only looked at, and the servers of recovery tests that outlived their agent. Twice: no-op. */
-export async function clearScratch({ agent, databases }: AgentConfig, runs: Runs): Promise<void> {
+export async function clearScratch({ agent, databases }: AgentConfig, runs: RunStates): Promise<void> {
   const folder = join(agent.stateDir, 'scratch');
   for (const runId of await namesIn(folder)) {
     const dataDir = join(folder, runId);
@@ -46,10 +62,11 @@ export async function clearScratch({ agent, databases }: AgentConfig, runs: Runs
 }
 
 /**
- * Removes what closed restores staged, and the data that they replaced once the safety time is over. A restore at
- * work is left alone: it holds the data mutex, or its note lies there. Twice: no-op.
+ * Removes what closed restores staged, and the data that they replaced once the safety time is over, of which
+ * `passedMs` have gone by since the last call. A restore at work is left alone: it holds the data mutex, or its note
+ * lies there. Twice: no-op.
  */
-export async function clearRestores(settings: DatabaseConfig, runs: Runs): Promise<void> {
+export async function clearRestores(settings: DatabaseConfig, runs: RunStates, passedMs: number): Promise<void> {
   const { dataDir } = settings;
   const folder = join(rstowFolder(dataDir), 'restores');
   const runIds = await namesIn(folder);
@@ -58,28 +75,28 @@ export async function clearRestores(settings: DatabaseConfig, runs: Runs): Promi
   try {
     if ((await readStopNote(dataDir)) !== undefined) return;
     for (const runId of runIds) {
-      if (await hasEnded(runs, runId, join(folder, runId))) await clearRestore(settings, runId);
+      if (await hasEnded(runs, runId, join(folder, runId))) await clearRestore(settings, runId, passedMs);
     }
   } finally {
     await mutex.release();
   }
 }
 
-async function clearRestore(settings: DatabaseConfig, runId: string): Promise<void> {
+async function clearRestore(settings: DatabaseConfig, runId: string, passedMs: number): Promise<void> {
   const { dataDir, safetyCopyMs } = settings;
   const { root, wal, replaced, rehearsal, rejected } = restorePaths(dataDir, runId);
   // The rehearsal's server may have outlived its agent.
   await endScratchServers({ settings, dataDir: rehearsal, runId });
   for (const staged of [wal, rehearsal]) await rm(staged, { recursive: true, force: true });
-  for (const kept of [replaced, rejected]) {
-    // The swap moved something in: that is when the folder changed last.
-    const keptMs = await ageMs(kept);
-    if (keptMs !== undefined && keptMs > safetyCopyMs) await rm(kept, { recursive: true, force: true });
-  }
+  const left = await namesIn(root);
+  const isKept = [replaced, rejected].some((kept) => left.includes(basename(kept)));
+  // No clock is asked: one that jumps ahead by days would delete what somebody may still need.
+  if (isKept && (await addKeptMs(root, passedMs)) < safetyCopyMs) return;
+  for (const kept of [replaced, rejected, keptFile(root)]) await rm(kept, { recursive: true, force: true });
   if ((await namesIn(root)).length === 0) await rm(root, { recursive: true, force: true });
 }
 
-async function hasEnded(runs: Runs, runId: string, folder: string): Promise<boolean> {
+async function hasEnded(runs: RunStates, runId: string, folder: string): Promise<boolean> {
   if (isLocalRunId(runId)) return !(await isLocalRunAtWork(runId));
   const state = await runs.runState(runId);
   if (state !== 'unknown') return state === 'closed';

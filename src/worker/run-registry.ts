@@ -17,9 +17,14 @@ const OPEN: WorkflowExecutionStatusName[] = ['RUNNING', 'PAUSED'];
 /** What a lock's run tells about its holder. @see src/workflows/database-lock.ts */
 type LockMemo = { holder: string; runId: string; type: string; sinceMs: number };
 
+export type RunState = 'open' | 'closed' | 'unknown';
+
 export type AgentRunRegistry = RunRegistry & {
-  /** `unknown`: a run that has just begun, or one that the namespace has forgotten. */
-  runState(runId: string): Promise<'open' | 'closed' | 'unknown'>;
+  /**
+   * Asked by its workflow's id as well, a run that isn't there has ended. By its own id alone Temporal can only look it
+   * up in its list, and `unknown` is a run that the list doesn't have yet, or one that the namespace has forgotten.
+   */
+  runState(runId: string, workflowId?: string): Promise<RunState>;
 };
 
 /** What rstow asks Temporal about runs. Each question is answered, or fails, within 10 s. */
@@ -55,14 +60,16 @@ export function createRunRegistry({ connection, namespace }: TemporalConnection)
     terminate: async ({ workflowId, runId }, reason) => {
       await unlessNotFound(ask(() => workflow.getHandle(workflowId, runId).terminate(reason)));
     },
-    runState: async (runId) => {
+    runState: async (runId, workflowId) => {
+      if (workflowId !== undefined) return stateOf(await statusOf(workflowId, runId));
       const runs = workflow.list({ query: `RunId = '${runId}'`, pageSize: 1 });
       const listed = await ask(() => runs[Symbol.asyncIterator]().next());
-      if (listed.done === true) return 'unknown';
-      return OPEN.includes(listed.value.status.name) ? 'open' : 'closed';
+      return listed.done === true ? 'unknown' : stateOf(listed.value.status.name);
     },
   };
 }
+
+const stateOf = (status: WorkflowExecutionStatusName | undefined): RunState => (OPEN.includes(status ?? 'UNKNOWN') ? 'open' : 'closed');
 
 /** A lock that no run of rstow's has taken: whoever started it knows when it may end. */
 function byHand({ workflowId, runId, type, startTime }: WorkflowExecutionDescription): LockHolder {

@@ -6,6 +6,7 @@ import { planCover } from '../../core/repository/cover.ts';
 import { type Piece, piecesBySegment } from '../../core/repository/piece.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
+import { noteRun } from '../../io/agent-state/run-notes.ts';
 import { makeScratch } from '../../io/agent-state/scratch.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
@@ -48,6 +49,7 @@ export async function stageAbsent(deps: ActivityDeps, absent: AbsentSegments, ru
   const stored = piecesBySegment(await storedPieces(repository, database, fence.timeline));
   const planned: PlannedSegment[] = [];
   for (const extent of wanted) planned.push(await planWhole({ repository, database, run }, extent, stored.get(extent.segment) ?? []));
+  await noteRun(deps.config.agent.stateDir, run);
   const walDir = join(await makeScratch(deps.config.agent.stateDir, run.runId), 'wal');
   await requireSpace(
     walDir,

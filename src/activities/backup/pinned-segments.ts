@@ -5,6 +5,7 @@ import type { PinKind } from '../../contract/hot-backup.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { planKey } from '../../core/repository/object-keys.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
+import { noteRun } from '../../io/agent-state/run-notes.ts';
 import { type PinId, pinSegments, runPinFolder, unpinSegments } from '../../io/data-directory/pins.ts';
 import { openSegments, type OpenSegments } from '../../io/data-directory/segments.ts';
 import { putSealed, readOwn } from '../../io/repository/sealed-object.ts';
@@ -26,6 +27,7 @@ export const pinWal =
   async ({ database, repository: name, timeline }: PinInput, run: RunPort): Promise<PinResult> => {
     const repository = await deps.openRepository(name);
     const { dataDir } = databaseSettings(deps.config, database);
+    await noteRun(deps.config.agent.stateDir, run);
     const fence = await takeFence(deps, { dataDir, timeline, runId: run.runId });
     const fenceKey = planKey(database, run.runId, 'fence');
     await putSealed(repository, fenceKey, { schema: fenceSchema, value: fence });

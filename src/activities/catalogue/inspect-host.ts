@@ -39,5 +39,5 @@ export const inspectHost =
 type Replaced = Awaited<ReturnType<typeof listReplaced>>;
 
 function keptOf(replaced: Replaced, safetyCopyMs: number): ReplacedFolder[] {
-  return replaced.map(({ path, sizeBytes, sinceMs }) => ({ path, sizeBytes, keptUntilMs: sinceMs + safetyCopyMs }));
+  return replaced.map(({ path, sizeBytes, keptMs }) => ({ path, sizeBytes, keptUntilMs: Date.now() + Math.max(0, safetyCopyMs - keptMs) }));
 }

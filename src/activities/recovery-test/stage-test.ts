@@ -4,6 +4,7 @@ import { type PlannedSegment, promisedExtents } from '../../core/backup/segment-
 import type { LogPosition } from '../../core/backup/test-point.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
+import { noteRun } from '../../io/agent-state/run-notes.ts';
 import { makeScratch } from '../../io/agent-state/scratch.ts';
 import { cutLog } from '../../io/data-directory/cut-log.ts';
 import { readRange } from '../../io/data-directory/range-reader.ts';
@@ -48,6 +49,7 @@ export const stageTest =
     const repository = await deps.openRepository(input.repository);
     const manifest = await readManifest(repository, input.database, input.label);
     const planned = upTo(await planSegments(repository, manifest), input.position);
+    await noteRun(deps.config.agent.stateDir, run);
     const walDir = join(await testDataDir(deps, run.runId), 'wal');
     await requireRoom(deps, input.database, planned);
     const beganAtMs = performance.now();

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { RestorePlan } from '../../config/repository-json/restore-plan.ts';
 import type { Warning } from '../../contract/result.ts';
+import { noteRun } from '../../io/agent-state/run-notes.ts';
 import { fsyncTree } from '../../io/data-directory/file-tree.ts';
 import { applyOwnership, type Ownership, readOwnership } from '../../io/data-directory/ownership.ts';
 import { restorePaths } from '../../io/data-directory/staging.ts';
@@ -43,6 +44,7 @@ export const stageWal =
     const { dataDir, segments: planned } = plan;
     const { database } = input;
     if (plan.inPlace) await requireAuthority(deps, run, { database, planHash: planHashOf(plan), isPreparing: true });
+    await noteRun(deps.config.agent.stateDir, run);
     await makeDataDirectory(dataDir, plan.ownership);
     // Once more, now that it exists: nobody may have been faster.
     if (!plan.inPlace) await requireTarget(deps.config, dataDir);

@@ -7,6 +7,7 @@ import { isObjectDamage } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
+import { noteRun } from '../../io/agent-state/run-notes.ts';
 import { pinSegments, runPinFolder, unpinSegments } from '../../io/data-directory/pins.ts';
 import { listSegments, type SegmentFile } from '../../io/data-directory/segments.ts';
 import type { Repository } from '../../io/repository/repository.ts';
@@ -70,6 +71,7 @@ export async function storeInPlace(deps: ActivityDeps, input: InPlace, run: RunP
   try {
     const timeline = await timelineOfData(repository, input.database, settings);
     const pin = { dataDir: settings.dataDir, timeline, runId: run.runId };
+    await noteRun(deps.config.agent.stateDir, run);
     const pinned = await pinSegments(pin);
     try {
       const log: PinnedLog = { timeline, files: pinned.kind === 'links' ? pinned.segments : files, pathOf: pathsOf(pin) };

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { segmentFileName } from '../../core/wal/segment-id.ts';
+import { noteRun } from '../../io/agent-state/run-notes.ts';
 import { makeScratch, removeScratch } from '../../io/agent-state/scratch.ts';
 import { requireSpace } from '../restore/space.ts';
 import { stageSegments } from '../restore/stage-segments.ts';
@@ -16,6 +17,7 @@ export async function verifyReplay(verification: Verification): Promise<Partial<
   const { deps, repository, manifest, run } = verification;
   const { stateDir } = deps.config.agent;
   const planned = await planSegments(repository, manifest);
+  await noteRun(stateDir, run);
   const walDir = join(await makeScratch(stateDir, run.runId), 'wal');
   try {
     await requireSpace(

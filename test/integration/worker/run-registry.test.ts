@@ -36,12 +36,16 @@ test('tells an open run from a closed one and from one that never was', async ()
   await runs.checkOpen('rstow/orders/hotBackup/1', run.runId);
   expect(await runs.isOpen('rstow/orders/hotBackup/1', run.runId)).toBe(true);
   await waitUntil('it is listed', async () => (await runs.runState(run.runId)) === 'open');
+  expect(await runs.runState(run.runId, 'rstow/orders/hotBackup/1')).toBe('open');
   await run.end();
+  expect(await runs.runState(run.runId, 'rstow/orders/hotBackup/1')).toBe('closed');
   await expect(runs.checkOpen('rstow/orders/hotBackup/1', run.runId)).rejects.toMatchObject({ code: 'cancelled' });
   expect(await runs.isOpen('rstow/orders/hotBackup/1', run.runId)).toBe(false);
   await waitUntil('it is listed as closed', async () => (await runs.runState(run.runId)) === 'closed');
   expect(await runs.isOpen('rstow/orders/hotBackup/none', run.runId)).toBe(false);
-  expect(await runs.runState('01999999-0000-7000-8000-000000000000')).toBe('unknown');
+  const never = '01999999-0000-7000-8000-000000000000';
+  expect(await runs.runState(never)).toBe('unknown');
+  expect(await runs.runState(never, 'rstow/orders/hotBackup/1')).toBe('closed');
 });
 
 test('names who holds a lock, and says when the holder has ended before its lock', async () => {

@@ -3,14 +3,16 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type AgentConfig, agentConfigSchema, type DatabaseConfig } from '../../../src/config/agent-config.ts';
+import { noteRun, notedRuns } from '../../../src/io/agent-state/run-notes.ts';
+import { listReplaced } from '../../../src/io/data-directory/replaced.ts';
 import { pinSegments, listPins } from '../../../src/io/data-directory/pins.ts';
 import { restorePaths } from '../../../src/io/data-directory/staging.ts';
 import { dataDirectoryMutexName } from '../../../src/io/mutex/data-directory-mutex-name.ts';
 import { acquireHostMutex } from '../../../src/io/mutex/host-mutex.ts';
 import { processesWithOpenFilesUnder } from '../../../src/io/process/open-files.ts';
-import { clearPins, clearRestores, clearScratch, forgetEndedRuns } from '../../../src/worker/leftovers.ts';
+import { clearPins, clearRestores, clearRunNotes, clearScratch, forgetEndedRuns, runStates } from '../../../src/worker/leftovers.ts';
 import { createRunningBackups, forgetRun, keepReplay, runsHere } from '../../../src/activities/backup/running-backups.ts';
 import { createPassingReplay } from '../../../src/activities/backup/passing-replay.ts';
 import { openSegments } from '../../../src/io/data-directory/segments.ts';
@@ -68,23 +70,102 @@ test('lets go of the open segments and the replay that a closed run has left, an
   expect(runsHere(backups)).toEqual([]);
 });
 
-test('takes an unknown run for one that has just begun, and an hour later for a forgotten one', async () => {
+test('takes an unknown run of which nothing was noted for one that has just begun, and an hour later for one that has ended', async () => {
   await pinSegments({ dataDir, timeline: '0001', runId: 'unknown-1' });
+  await clearPins(dataDir, runs);
+  expect(await listPins(dataDir)).toHaveLength(1);
   await utimes(join(dataDir, '.rstow/pins/0001/run-unknown-1'), LONG_AGO, LONG_AGO);
   await clearPins(dataDir, runs);
   expect(await listPins(dataDir)).toEqual([]);
 });
 
+describe('a run that Temporal’s list doesn’t know', () => {
+  const workflowId = 'rstow/orders/restore/1';
+  /** The list is broken; asked for the run itself, Temporal knows. */
+  const registryWhere = (state: 'open' | 'closed') => ({
+    runState: async (_runId: string, askedFor?: string) => (askedFor === workflowId ? state : 'unknown'),
+  });
+  const leave = async (runId: string): Promise<void> => {
+    await noteRun(dataDir, { workflowId, runId });
+    await pinSegments({ dataDir, timeline: '0001', runId });
+    const folders = [restorePaths(dataDir, runId).wal, join(dataDir, 'scratch', runId)];
+    await fill(...folders);
+    const old = [...folders, restorePaths(dataDir, runId).root, join(dataDir, '.rstow/pins/0001', `run-${runId}`)];
+    for (const folder of old) await utimes(folder, LONG_AGO, LONG_AGO);
+  };
+  const clear = async (state: 'open' | 'closed'): Promise<void> => {
+    const config = configWith(dataDir);
+    const states = runStates(config, registryWhere(state));
+    await clearPins(dataDir, states);
+    await clearRestores(settings, states, 0);
+    await clearScratch(config, states);
+    await clearRunNotes(config, createRunningBackups(), states);
+  };
+  const left = async (): Promise<unknown> => [
+    (await listPins(dataDir)).map(({ runId }) => runId),
+    await readdir(join(dataDir, '.rstow/restores')),
+    await readdir(join(dataDir, 'scratch')),
+    await notedRuns(dataDir),
+  ];
+
+  test('keeps its pins, what it staged and its scratch folder as long as it is at work', async () => {
+    await leave('run-1');
+    await clear('open');
+    expect(await left()).toEqual([['run-1'], ['run-1'], ['run-1'], ['run-1']]);
+  });
+
+  test('leaves nothing once it has ended', async () => {
+    await leave('run-1');
+    await clear('closed');
+    expect(await left()).toEqual([[], [], [], []]);
+  });
+
+  test('gives its descriptors back before its note goes', async () => {
+    await noteRun(dataDir, { workflowId, runId: 'run-1' });
+    const backups = createRunningBackups();
+    const segments = await openSegments(join(dataDir, 'wal'));
+    if (segments !== undefined) backups.opened.set('run-1', { dataDir, segments });
+    const states = runStates(configWith(dataDir), registryWhere('closed'));
+    await clearRunNotes(configWith(dataDir), backups, states);
+    expect(await notedRuns(dataDir)).toEqual(['run-1']);
+    await forgetEndedRuns(backups, states);
+    await clearRunNotes(configWith(dataDir), backups, states);
+    expect(await notedRuns(dataDir)).toEqual([]);
+    expect(backups.opened.size).toBe(0);
+  });
+});
+
 test('removes what a closed restore staged at once, and what it replaced when the safety time is over', async () => {
-  const fresh = restorePaths(dataDir, 'closed-fresh');
-  const old = restorePaths(dataDir, 'closed-old');
+  const closed = restorePaths(dataDir, 'closed-1');
   const open = restorePaths(dataDir, 'open-1');
-  for (const paths of [fresh, old, open]) await fill(paths.wal, paths.rehearsal, paths.replaced);
-  await utimes(old.replaced, LONG_AGO, LONG_AGO);
-  await clearRestores(settings, runs);
-  expect(await readdir(fresh.root)).toEqual(['replaced']);
+  for (const paths of [closed, open]) await fill(paths.wal, paths.rehearsal, paths.replaced);
+  await clearRestores(settings, runs, 0);
+  expect((await readdir(closed.root)).sort()).toEqual(['kept-ms', 'replaced']);
   expect((await readdir(open.root)).sort()).toEqual(['rehearsal', 'replaced', 'wal']);
-  expect((await readdir(join(dataDir, '.rstow/restores'))).sort()).toEqual(['closed-fresh', 'open-1']);
+  await clearRestores(settings, runs, SAFETY_MS - 1);
+  expect(await listReplaced(dataDir)).toMatchObject([{ path: closed.replaced, keptMs: SAFETY_MS - 1 }, { keptMs: 0 }]);
+  await clearRestores(settings, runs, 1);
+  expect(await readdir(join(dataDir, '.rstow/restores'))).toEqual(['open-1']);
+});
+
+test('keeps what a restore has replaced though the clock jumps ahead by more than the safety time', async () => {
+  const { replaced } = restorePaths(dataDir, 'closed-1');
+  await fill(replaced);
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 8 * 86_400_000 });
+  try {
+    for (let pass = 0; pass < 3; pass += 1) await clearRestores(settings, runs, 1_000);
+  } finally {
+    vi.useRealTimers();
+  }
+  expect(await readdir(replaced)).toEqual(['file']);
+});
+
+test('begins the safety time anew where what was counted of it can’t be read', async () => {
+  const { root, replaced } = restorePaths(dataDir, 'closed-1');
+  await fill(replaced);
+  await writeFile(join(root, 'kept-ms'), '99999999');
+  await clearRestores(settings, runs, SAFETY_MS - 1);
+  expect(await readdir(replaced)).toEqual(['file']);
 });
 
 test('leaves every restore alone while a stop note lies there', async () => {
@@ -103,7 +184,7 @@ test('leaves every restore alone while a stop note lies there', async () => {
     createdAtMs: 0,
   };
   await writeFile(join(dataDir, '.rstow/stop.json'), JSON.stringify(note));
-  await clearRestores(settings, runs);
+  await clearRestores(settings, runs, 0);
   expect(await readdir(join(dataDir, '.rstow/restores/closed-1'))).toEqual(['wal']);
 });
 
@@ -111,7 +192,7 @@ test('leaves every restore alone while another process changes the directory', a
   await fill(restorePaths(dataDir, 'closed-1').wal);
   const mutex = await acquireHostMutex(await dataDirectoryMutexName(dataDir), { what: 'a swap', waitTimeoutMs: 0 });
   try {
-    await expect(clearRestores(settings, runs)).rejects.toMatchObject({ code: 'busy' });
+    await expect(clearRestores(settings, runs, 0)).rejects.toMatchObject({ code: 'busy' });
   } finally {
     await mutex.release();
   }
@@ -148,11 +229,11 @@ test('asks the mutex, not Temporal, whether a restore without Temporal is still 
   await utimes(restorePaths(dataDir, atWork).root, LONG_AGO, LONG_AGO);
   const mutex = await acquireHostMutex(localRunMutexName(atWork), { what: 'test', waitTimeoutMs: 0 });
   try {
-    await clearRestores(settings, runs);
+    await clearRestores(settings, runs, 0);
     expect(await readdir(join(dataDir, '.rstow/restores'))).toEqual([atWork]);
   } finally {
     await mutex.release();
   }
-  await clearRestores(settings, runs);
+  await clearRestores(settings, runs, 0);
   expect(await readdir(join(dataDir, '.rstow/restores'))).toEqual([]);
 });
