@@ -9,8 +9,8 @@ import {
 } from '../contract/describe-database.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
 import { protectionGaps } from '../core/protection/verdict.ts';
-import { step } from './activity-proxies.ts';
-import { ownerIfStillThere, placeAnywhere } from './place.ts';
+import { lookAtInstallation, step } from './activity-proxies.ts';
+import { ownerIfStillThere, placeAnywhere, unanswered } from './place.ts';
 import { staleServers } from './stale-servers.ts';
 import { workflow } from './workflow.ts';
 
@@ -24,9 +24,9 @@ export const describeDatabase = workflow(
     run.placed(place);
     const wanted = input.repository === undefined ? {} : { repository: input.repository };
     const [described, host] = await Promise.all([step(place).describeProtection({ database, ...wanted }), inspectedHost(database)]);
-    const { formerOwners = [], restorable, ...known } = described;
+    const { formerOwners = [], restorable: _restorable, unreadable: _unreadable, ...known } = described;
     const stale = await staleServers(database, formerOwners);
-    const protection = protectionOf({ database, described: { ...known, restorable }, host });
+    const protection = protectionOf({ database, described, host });
     const warnings = [
       ...protection.gaps.map(({ code, sentence, remedy }) => ({ code, message: `${sentence}: ${remedy}` })),
       ...testWarnings(described),
@@ -37,16 +37,24 @@ export const describeDatabase = workflow(
   },
 );
 
+/** Undefined where the owner doesn't answer, or falls silent after its answer. */
 async function inspectedHost(database: string): Promise<InspectedHost | undefined> {
   const owner = await ownerIfStillThere(database);
-  return owner === undefined ? undefined : step(owner).inspectHost({ database });
+  if (owner === undefined) return undefined;
+  try {
+    return await lookAtInstallation(owner.installationId).inspectHost({ database });
+  } catch (error) {
+    if (unanswered(error)) return undefined;
+    throw error;
+  }
 }
 
 type Known = { database: string; described: DescribedDatabase; host: InspectedHost | undefined };
 
 function protectionOf({ database, described, host }: Known): Protection {
-  const { owner, latest, restorable, schedule } = described;
-  const gaps = protectionGaps({ database, nowMs: Date.now(), owner, server: host?.server ?? null, schedule, newest: latest, restorable });
+  const { owner, latest, restorable, unreadable, schedule } = described;
+  const server = host?.server ?? null;
+  const gaps = protectionGaps({ database, nowMs: Date.now(), owner, server, schedule, newest: latest, restorable, unreadable });
   return { isProtected: gaps.length === 0, gaps };
 }
 

@@ -37,6 +37,11 @@ it('tells which former owner’s server is stale, and does not wait long for one
   expect(result).not.toHaveProperty('formerOwners');
 });
 
+it('does not wait for an owner that falls silent after its answer, and says that it is not heard', async () => {
+  agent.verbs.locateDatabase = async () => ({ ...agent.place, installationId: '00000000-0000-4000-8000-000000000000' });
+  expect(await describe()).toMatchObject({ server: null, protection: { gaps: [{ code: 'agent-unreachable' }] } });
+});
+
 it.each([
   ['has no server that answers', async () => null],
   ['can’t say', async () => Promise.reject(new RstowError('unknown-database', 'it is listed no more'))],

@@ -10,7 +10,7 @@ import { readTests } from '../recovery-test/record-test.ts';
 import { readableManifest, readBackupHistory, selectable } from '../stored/backups.ts';
 import { findOwner, formerOwners } from '../stored/ownership.ts';
 import { readTimelines } from '../stored/timelines.ts';
-import { type ListBackupsQuery, readBackups } from './list-backups.ts';
+import { type ListBackupsQuery, type ListedBackups, readBackups } from './list-backups.ts';
 
 export type DescribedDatabase = Omit<
   DescribeDatabaseResult,
@@ -18,6 +18,8 @@ export type DescribedDatabase = Omit<
 > & {
   /** The newest of the history in use that can be restored and has failed no check. */
   restorable: NewestBackup | null;
+  /** The label of the newest backup of all, where its manifest can't be read. */
+  unreadable?: string;
   /** Absent where there are none. */
   formerOwners?: { agent: string; installationId: string }[];
 };
@@ -26,7 +28,7 @@ export type DescribedDatabase = Omit<
 const FORMER_OWNERS_MAX = 5;
 
 /** So many are looked through: whoever has as many unusable ones is told that there is none. */
-const RESTORABLE_LOOKS_MAX = 50;
+const LOOKS_MAX = 50;
 
 /**
  * How well the database is protected, as far as the repository and Temporal know. Fails: unknown-database, unknown-repository,
@@ -35,20 +37,18 @@ const RESTORABLE_LOOKS_MAX = 50;
 export const describeProtection =
   (deps: ActivityDeps) =>
   async ({ database, repository: wanted }: Omit<ListBackupsQuery, 'limit'>): Promise<DescribedDatabase> => {
-    const listed = await readBackups(deps)({ database, limit: 1, ...(wanted === undefined ? {} : { repository: wanted }) });
+    const { listed, ...newest } = await newestBackups(deps, { database, ...(wanted === undefined ? {} : { repository: wanted }) });
     const repository = await deps.openRepository(listed.repository);
     const { owner } = await findOwner(deps, database);
     const former = (await formerOwners(deps, database, owner)).slice(0, FORMER_OWNERS_MAX);
     const tests = await readTests(repository, database);
     const held = tests.filter((test) => test.held);
-    const latest = listed.backups.find(({ isInUse }) => isInUse) ?? null;
     return {
       repository: listed.repository,
       owner: owner === undefined ? null : { agent: owner.agent, installationId: owner.installationId, generation: owner.generation },
       timelines: (await readTimelines(repository, database)).size,
       backups: listed.total,
-      latest,
-      restorable: latest === null ? null : await newestUsable(deps, { database, repository: listed.repository, latest }),
+      ...newest,
       schedule: (await deps.backupWatch.schedule(database)) ?? null,
       lastBackup: (await deps.backupWatch.lastEnded(database)) ?? null,
       freeBytes: (await repository.freeBytes()) ?? null,
@@ -59,14 +59,24 @@ export const describeProtection =
     };
   };
 
-type Looked = { database: string; repository: string; latest: BackupRow };
+type Newest = Pick<DescribedDatabase, 'latest' | 'restorable' | 'unreadable'> & { listed: ListedBackups };
 
-/** Mostly the latest itself. */
-async function newestUsable(deps: ActivityDeps, { database, repository, latest }: Looked): Promise<NewestBackup | null> {
-  if (isRestorable(latest)) return latest;
-  const { backups } = await readBackups(deps)({ database, repository, limit: RESTORABLE_LOOKS_MAX });
-  const found = backups.find((backup) => backup.isInUse && isRestorable(backup));
-  return found === undefined ? null : { label: found.label, createdAtMs: found.createdAtMs, restorable: found.restorable };
+/** Those of the history in use. Mostly the first one is all that they are. */
+async function newestBackups(deps: ActivityDeps, wanted: Omit<ListBackupsQuery, 'limit'>): Promise<Newest> {
+  const listed = await readBackups(deps)({ ...wanted, limit: 1 });
+  const [first] = listed.backups;
+  if (listed.total === 0) return { listed, latest: null, restorable: null };
+  if (first?.isInUse === true && isRestorable(first)) return { listed, latest: first, restorable: first };
+  const { backups } = await readBackups(deps)({ ...wanted, limit: LOOKS_MAX });
+  const inUse = backups.filter(({ isInUse }) => isInUse);
+  const usable = inUse.find(isRestorable);
+  const [unreadable] = listed.unreadable;
+  return {
+    listed,
+    latest: inUse[0] ?? null,
+    restorable: usable === undefined ? null : { label: usable.label, createdAtMs: usable.createdAtMs, restorable: usable.restorable },
+    ...(unreadable === undefined ? {} : { unreadable }),
+  };
 }
 
 function isRestorable({ restorable, failed }: BackupRow): boolean {

@@ -29,6 +29,8 @@ export type ProtectionFacts = {
   newest: NewestBackup | null;
   /** The newest that can be restored and has failed no check. */
   restorable: NewestBackup | null;
+  /** The newest backup, where its manifest can't be read: then `newest` is an older one. */
+  unreadable?: string | undefined;
 };
 
 /** Why a database is not protected, and what an operator does about it. */
@@ -45,7 +47,7 @@ const AGE_MAX_MS = 2 * 24 * 3_600_000;
  * again, that the newest backup is recent and can be restored, and that nothing eats the log in between.
  */
 export function protectionGaps(facts: ProtectionFacts): ProtectionGap[] {
-  return [...ownerGaps(facts), ...serverGaps(facts), ...backupGaps(facts), ...scheduleGaps(facts)];
+  return [...ownerGaps(facts), ...serverGaps(facts), ...unreadableGaps(facts), ...backupGaps(facts), ...scheduleGaps(facts)];
 }
 
 function ownerGaps({ database, owner, server }: ProtectionFacts): ProtectionGap[] {
@@ -71,8 +73,13 @@ function serverGaps({ server }: ProtectionFacts): ProtectionGap[] {
   return [...gaps, gap('compaction-on', loss, compactionRemedy(compaction))];
 }
 
+function unreadableGaps({ database, unreadable }: ProtectionFacts): ProtectionGap[] {
+  if (unreadable === undefined) return [];
+  return [gap('damaged-object', `the manifest of the newest backup, ${unreadable}, can’t be read`, `rstow backup ${database}`)];
+}
+
 function backupGaps({ database, nowMs, newest, restorable, schedule }: ProtectionFacts): ProtectionGap[] {
-  if (newest === null) return [gap('backup-not-found', 'there is no backup', `rstow backup ${database}`)];
+  if (newest === null) return [gap('backup-not-found', 'there is no backup that could be restored', `rstow backup ${database}`)];
   const gaps: ProtectionGap[] = [];
   const ageMaxMs = schedule?.everyMs === undefined ? AGE_MAX_MS : INTERVALS_MAX * schedule.everyMs;
   if (nowMs - newest.createdAtMs > ageMaxMs)
