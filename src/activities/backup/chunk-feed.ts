@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream';
 
 /** Measured: larger ones cost no less, smaller ones more turns of the event loop. */
 const CHUNK_SIZE_BYTES = 512 * 1024;
+const SMALL_CHUNK_SIZE_BYTES = 16 * 1024;
 
 /** In front of each chunk, for the beginning of a record whose end the chunk brings; a larger one is written by itself. */
 const HEADROOM_SIZE_BYTES = 64 * 1024;
@@ -19,8 +20,11 @@ export type ChunkFeed = {
   end: () => Promise<void>;
 };
 
-export function createChunkFeed(stream: Writable): ChunkFeed {
-  const buffers = [chunkBuffer(), chunkBuffer()];
+/** Without a size, for much: two buffers of 576 KiB for each of thousands of small segments cost more than all else. */
+export function createChunkFeed(stream: Writable, expectedSizeBytes = CHUNK_SIZE_BYTES): ChunkFeed {
+  const chunkBytes = Math.min(CHUNK_SIZE_BYTES, Math.max(SMALL_CHUNK_SIZE_BYTES, expectedSizeBytes));
+  const sizes = { headroomBytes: Math.min(HEADROOM_SIZE_BYTES, chunkBytes), chunkBytes };
+  const buffers = [chunkBuffer(sizes), chunkBuffer(sizes)];
   let taken = Promise.resolve();
   let takenBefore = taken;
   return {
@@ -33,7 +37,7 @@ export function createChunkFeed(stream: Writable): ChunkFeed {
       return buffer;
     },
     write(parts) {
-      for (const bytes of joined(parts)) {
+      for (const bytes of joined(parts, sizes.headroomBytes)) {
         taken = written(stream, bytes);
         // Whoever waits next is told; until then a failure must not end the process.
         taken.catch(() => undefined);
@@ -46,18 +50,18 @@ export function createChunkFeed(stream: Writable): ChunkFeed {
   };
 }
 
-function chunkBuffer(): Uint8Array {
-  return Buffer.allocUnsafeSlow(HEADROOM_SIZE_BYTES + CHUNK_SIZE_BYTES).subarray(HEADROOM_SIZE_BYTES);
+function chunkBuffer({ headroomBytes, chunkBytes }: { headroomBytes: number; chunkBytes: number }): Uint8Array {
+  return Buffer.allocUnsafeSlow(headroomBytes + chunkBytes).subarray(headroomBytes);
 }
 
 /** Measured: compressing a few bytes costs a third of what a whole chunk does, so they go with the chunk that follows them. */
-function joined(parts: readonly Uint8Array[]): readonly Uint8Array[] {
+function joined(parts: readonly Uint8Array[], headroomBytes: number): readonly Uint8Array[] {
   const chunk = parts.at(-1);
   const front = parts.slice(0, -1);
   const frontBytes = front.reduce((sum, { length }) => sum + length, 0);
   if (chunk === undefined || frontBytes === 0) return parts;
-  if (chunk.byteOffset !== HEADROOM_SIZE_BYTES || frontBytes > HEADROOM_SIZE_BYTES) return parts;
-  const whole = new Uint8Array(chunk.buffer, HEADROOM_SIZE_BYTES - frontBytes, frontBytes + chunk.length);
+  if (chunk.byteOffset !== headroomBytes || frontBytes > headroomBytes) return parts;
+  const whole = new Uint8Array(chunk.buffer, headroomBytes - frontBytes, frontBytes + chunk.length);
   let at = 0;
   for (const part of front) {
     whole.set(part, at);

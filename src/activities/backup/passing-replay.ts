@@ -36,3 +36,14 @@ export function createPassingReplay(from?: Checkpoint): PassingReplay {
     },
   };
 }
+
+/** Keeps copies of a small segment's records until it is their turn in the order of the log. */
+export function createRecordKeeper(replay: Pick<PassingReplay, 'take'>): Pick<PassingReplay, 'take'> & { flush(): void } {
+  const kept: Parameters<PassingReplay['take']>[] = [];
+  return {
+    take: (segment, record) => void kept.push([segment, { ...record, payload: Uint8Array.from(record.payload) }]),
+    flush: () => {
+      for (const [segment, record] of kept) replay.take(segment, record);
+    },
+  };
+}

@@ -53,11 +53,12 @@ export async function storePiece(shelf: PieceShelf, segment: SegmentId, source: 
 
 /** Reads the piece into the coding, and lets its stored form flow on. */
 async function encodePiece(source: PieceSource, sinks: [Transform, Writable]): Promise<PieceContent> {
-  const encoder = zstdCoding.encode();
+  const expectedSizeBytes = source.targetBytes - source.startBytes;
+  const encoder = zstdCoding.encode(expectedSizeBytes);
   const flowing = pipeline([...encoder, ...sinks], { signal: source.signal });
   // Awaited below; until the piece is read its failure must not end the process.
   flowing.catch(() => undefined);
-  const feed = createChunkFeed(encoder[0]);
+  const feed = createChunkFeed(encoder[0], expectedSizeBytes);
   try {
     const content = await readPiece(source, feed);
     await feed.end();

@@ -15,18 +15,22 @@ import { type ByteProgress, byteProgress } from '../byte-progress.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import type { PieceContent } from '../stored/record-cut.ts';
+import { allEnded, batchesOf } from '../stored/small-batches.ts';
 import { newestOfTimeline } from '../stored/backups.ts';
 import { promisedHashes } from '../stored/promised-hashes.ts';
 import { storedPieces } from '../stored/timelines.ts';
 import { absentExtents } from './absent-segments.ts';
 import { checkpointFile } from './checkpoint-file.ts';
 import { healingWarnings, putDamagedAside } from './healing.ts';
-import { createPassingReplay, type PassingReplay } from './passing-replay.ts';
+import { createPassingReplay, createRecordKeeper, type PassingReplay } from './passing-replay.ts';
 import { keepReplay } from './running-backups.ts';
 import { PIECE_SIZE_BYTES_MAX, type PieceShelf, storePiece } from './piece-store.ts';
 import { pinnedPath, readFence } from './pinned-segments.ts';
 import { judgeTail } from './segment-tail.ts';
 import { checkContinues } from './source-continuity.ts';
+
+/** As many calls as the agent has with one repository at once: more would only wait for each other. */
+const SIDE_BY_SIDE_MAX = 6;
 
 export type StoreSegmentsInput = { database: string; repository: string; timeline: string; fenceKey: string };
 export type StoredSegments = {
@@ -59,11 +63,13 @@ export const storeSegments =
     const source = { pathOf, tornTailMs: deps.config.timing.tornTailMs, replay };
     const bySegment = piecesBySegment(sound);
     const progress = byteProgress(run, lackingBytes(fence.segments, bySegment));
-    for (const extent of fence.segments) {
-      const known = bySegment.get(extent.segment) ?? [];
-      const result = await storeSegment(shelf, { extent, known, source, run, progress });
-      value.segments.push({ segment: extent.segment, endBytes: result.endBytes });
-      value.warnings.push(...result.warnings);
+    const sizeBytesOf = (extent: Extent): number => lackingBytes([extent], bySegment);
+    for (const batch of batchesOf(fence.segments, { sizeBytesOf, countMax: SIDE_BY_SIDE_MAX })) {
+      const works = batch.map((extent) => ({ extent, known: bySegment.get(extent.segment) ?? [], source, run, progress }));
+      for (const { segment, endBytes, warnings } of await storeBatch(shelf, works)) {
+        value.segments.push({ segment, endBytes });
+        value.warnings.push(...warnings);
+      }
     }
     keepReplay(deps.runningBackups, { file, runId: run.runId, replay });
     value.segments = [...absentExtents(sound, fence, before), ...value.segments].sort((left, right) => left.segment - right.segment);
@@ -83,10 +89,28 @@ type SegmentSource = {
   pathOf: (segment: SegmentId) => string;
   tornTailMs: number;
   /** Takes each record that is stored now, in the order of the log. */
-  replay: PassingReplay;
+  replay: Pick<PassingReplay, 'take'>;
 };
 
 type SegmentWork = { extent: Extent; known: readonly Piece[]; source: SegmentSource; run: RunPort; progress: ByteProgress };
+
+type StoredSegment = Extent & { warnings: Warning[] };
+
+/** Stores small segments side by side. Their records are replayed in the order of the log, when all are stored. */
+async function storeBatch(shelf: PieceShelf, works: readonly SegmentWork[]): Promise<StoredSegment[]> {
+  if (works.length === 1) return allEnded(works.map((work) => storeOne(shelf, work)));
+  const kept = works.map((work) => {
+    const keeper = createRecordKeeper(work.source.replay);
+    return { keeper, work: { ...work, source: { ...work.source, replay: keeper } } };
+  });
+  const stored = await allEnded(kept.map(({ work }) => storeOne(shelf, work)));
+  for (const { keeper } of kept) keeper.flush();
+  return stored;
+}
+
+async function storeOne(shelf: PieceShelf, work: SegmentWork): Promise<StoredSegment> {
+  return { segment: work.extent.segment, ...(await storeSegment(shelf, work)) };
+}
 
 /** How much of these segments no piece covers. */
 export function lackingBytes(extents: readonly Extent[], stored: ReadonlyMap<SegmentId, readonly Piece[]>): number {

@@ -4,11 +4,11 @@ import { closeStaging, writeStagedSegment } from '../../io/data-directory/stagin
 import type { Repository } from '../../io/repository/repository.ts';
 import { type ByteProgress, byteProgress } from '../byte-progress.ts';
 import type { RunPort } from '../run-port.ts';
+import { allEnded, batchesOf } from '../stored/small-batches.ts';
 import { storedSegment } from '../stored/stored-segment.ts';
 
-/** So many small segments are written side by side: the disk syncs them together. A large one has the disk for itself. */
+/** So many small segments are written side by side. */
 const BATCH_SEGMENTS_MAX = 16;
-const BATCH_SIZE_BYTES_MAX = 4 * 1024 * 1024;
 
 type Staging = { repository: Repository; planned: readonly PlannedSegment[]; walDir: string; run: RunPort };
 
@@ -23,22 +23,20 @@ export async function stageSegments(staging: Staging): Promise<void> {
     run,
     planned.reduce((sum, { endBytes }) => sum + endBytes, 0),
   );
-  for (const batch of batchesOf(planned)) {
+  for (const batch of batchesOf(planned, { sizeBytesOf: ({ endBytes }) => endBytes, countMax: BATCH_SEGMENTS_MAX })) {
     progress.doing(segmentFileName(batch[0].segment));
     await stageBatch(staging, batch, progress);
   }
   await closeStaging(walDir);
 }
 
-/** All come to their end before the first failure is told: none writes on behind the caller's back. */
 async function stageBatch({ repository, walDir, run }: Staging, batch: readonly PlannedSegment[], progress: ByteProgress): Promise<void> {
   const { signal } = run;
   const writing = batch.map((planned) => {
     const content = (): AsyncIterable<Uint8Array> => counted(storedSegment({ repository, planned, signal }), progress);
     return writeStagedSegment({ walDir, segment: planned.segment, sizeBytes: planned.endBytes, content, signal });
   });
-  const failed = (await Promise.allSettled(writing)).find((outcome) => outcome.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
+  await allEnded(writing);
 }
 
 async function* counted(chunks: AsyncIterable<Uint8Array>, progress: ByteProgress): AsyncGenerator<Uint8Array> {
@@ -46,22 +44,4 @@ async function* counted(chunks: AsyncIterable<Uint8Array>, progress: ByteProgres
     progress.add(chunk.length);
     yield chunk;
   }
-}
-
-type Batch = [PlannedSegment, ...PlannedSegment[]];
-
-function* batchesOf(planned: readonly PlannedSegment[]): Generator<Batch> {
-  let batch: Batch | undefined;
-  let sizeBytes = 0;
-  for (const segment of planned) {
-    sizeBytes += segment.endBytes;
-    if (batch !== undefined && batch.length < BATCH_SEGMENTS_MAX && sizeBytes <= BATCH_SIZE_BYTES_MAX) {
-      batch.push(segment);
-      continue;
-    }
-    if (batch !== undefined) yield batch;
-    batch = [segment];
-    sizeBytes = segment.endBytes;
-  }
-  if (batch !== undefined) yield batch;
 }

@@ -13,6 +13,8 @@ export type StoredPiece = {
   storedStage?: Transform;
   /** What is more than this is damage: a few bytes may unpack to any number. */
   plainBytesMax?: number;
+  /** About so many are wanted; the bound where absent. */
+  expectedSizeBytes?: number;
 };
 
 /**
@@ -20,11 +22,11 @@ export type StoredPiece = {
  * form is broken), repository-unavailable.
  */
 export async function* plainBytes(stored: StoredPiece): AsyncGenerator<Uint8Array> {
-  const { repository, key, signal, plainBytesMax = Number.POSITIVE_INFINITY } = stored;
+  const { repository, key, signal, plainBytesMax = Number.POSITIVE_INFINITY, expectedSizeBytes = plainBytesMax } = stored;
   const source = await repository.openRead(key, { signal });
   if (source === undefined) throw new RstowError('missing-object', `${key} is missing`, { details: { key } });
   const plain = new PassThrough();
-  const stages = [source, ...(stored.storedStage ? [stored.storedStage] : []), ...zstdCoding.decode(), plain];
+  const stages = [source, ...(stored.storedStage ? [stored.storedStage] : []), ...zstdCoding.decode(expectedSizeBytes), plain];
   const finished = pipeline(stages, { signal });
   // Awaited below; a reader that stops early leaves it rejected, which must not end the process.
   finished.catch(() => undefined);

@@ -55,8 +55,9 @@ type PlannedSlice = PlannedSegment['slices'][number];
 async function* sliceBytes(read: SegmentRead, slice: PlannedSlice): AsyncGenerator<Uint8Array> {
   const { key, skipBytes, takeBytes } = slice;
   const endBytes = skipBytes + takeBytes;
+  const { repository, signal } = read;
   let positionBytes = 0;
-  for await (const chunk of plainBytes({ repository: read.repository, key, signal: read.signal })) {
+  for await (const chunk of plainBytes({ repository, key, signal, expectedSizeBytes: endBytes })) {
     const from = Math.max(0, skipBytes - positionBytes);
     const until = Math.min(chunk.length, endBytes - positionBytes);
     if (until > from) yield chunk.subarray(from, until);

@@ -5,6 +5,10 @@ import { RstowError } from '../../core/errors/rstow-error.ts';
 /** Fewer turns of the event loop a megabyte than with zlib's own 16 KiB. */
 const chunkSizeBytes = 512 * 1024;
 
+/** Up to here a compressor is made in a tenth of the time without far matches, and finds as much. */
+const smallSizeBytes = 256 * 1024;
+const smallChunkSizeBytes = 16 * 1024;
+
 /**
  * 32 MiB: half a WAL segment. An order's records lie far apart and repeat each other: measured, twice the ratio of the
  * usual window. Below 27, so that a plain `zstd -d` reads it.
@@ -17,23 +21,38 @@ const farMatchBytesMin = 128;
 /** What `zstd -d` accepts without an option; a larger window could take any amount of memory. */
 const windowLogMax = 27;
 
-/** Level 1: higher ones cost CPU seconds and save little once the window is long. The frame has its own checksum. */
-export function createPieceCompressor(): ZstdCompress {
+/**
+ * Level 1: higher ones cost CPU seconds and save little once the window is long. The frame has its own checksum. What is
+ * larger than `expectedSizeBytes` is compressed as well, though with a window that may be too short for it.
+ */
+export function createPieceCompressor(expectedSizeBytes = Number.POSITIVE_INFINITY): ZstdCompress {
+  const isSmall = expectedSizeBytes <= smallSizeBytes;
+  const farMatches = { [constants.ZSTD_c_enableLongDistanceMatching]: 1, [constants.ZSTD_c_ldmMinMatch]: farMatchBytesMin };
   return createZstdCompress({
-    chunkSize: chunkSizeBytes,
+    chunkSize: chunkSizeFor(expectedSizeBytes),
     params: {
       [constants.ZSTD_c_compressionLevel]: 1,
-      [constants.ZSTD_c_windowLog]: windowLog,
-      [constants.ZSTD_c_enableLongDistanceMatching]: 1,
-      [constants.ZSTD_c_ldmMinMatch]: farMatchBytesMin,
+      [constants.ZSTD_c_windowLog]: windowLogFor(expectedSizeBytes),
+      ...(isSmall ? {} : farMatches),
       [constants.ZSTD_c_checksumFlag]: 1,
     },
   });
 }
 
+/** The buffer is made anew for each piece as well: thousands of small ones would keep the collector busy with theirs. */
+function chunkSizeFor(sizeBytes: number): number {
+  return sizeBytes <= smallSizeBytes ? smallChunkSizeBytes : chunkSizeBytes;
+}
+
+/** A window that holds it all, and no longer than need be: its memory is made anew for each piece. */
+function windowLogFor(sizeBytes: number): number {
+  const needed = Math.ceil(Math.log2(Math.max(smallSizeBytes, sizeBytes)));
+  return Math.min(windowLog, needed);
+}
+
 /** Reads one frame, which is what a piece is. Node ignores bytes that follow it, so callers compare size and hash. */
-export function createPieceDecompressor(): ZstdDecompress {
-  return createZstdDecompress({ chunkSize: chunkSizeBytes, params: { [constants.ZSTD_d_windowLogMax]: windowLogMax } });
+export function createPieceDecompressor(expectedSizeBytes = Number.POSITIVE_INFINITY): ZstdDecompress {
+  return createZstdDecompress({ chunkSize: chunkSizeFor(expectedSizeBytes), params: { [constants.ZSTD_d_windowLogMax]: windowLogMax } });
 }
 
 /**

@@ -33,11 +33,11 @@ export function createCallGate(description: string, bounds: CallBounds): CallGat
     unanswered: () => places.unanswered,
     call: async (doing, action, slowness = 1) => {
       if (places.wouldOnlyHang()) throw silent(doing);
-      await unlessLate(places.enter(), { limitMs: answerMs, late: silent(doing), onLate: (place) => void place.then(places.leave) });
+      await unlessLate(places.enter(), { limitMs: answerMs, late: () => silent(doing), onLate: (place) => void place.then(places.leave) });
       // The call itself may outlive its time: its place is free again only when it has ended.
       const ended = Promise.resolve().then(action).finally(places.leave);
       const limitMs = slowness * answerMs;
-      return unlessLate(ended, { limitMs, late: silent(doing, limitMs), onLate: places.countUnanswered });
+      return unlessLate(ended, { limitMs, late: () => silent(doing, limitMs), onLate: places.countUnanswered });
     },
   };
 }
@@ -81,13 +81,13 @@ function createPlaces({ callsMax, unansweredMax, retryMs }: CallBounds): Places 
   return places;
 }
 
-type Limit<T> = { limitMs: number; late: RstowError; onLate: (work: Promise<T>) => void };
+type Limit<T> = { limitMs: number; late: () => RstowError; onLate: (work: Promise<T>) => void };
 
 async function unlessLate<T>(work: Promise<T>, { limitMs, late, onLate }: Limit<T>): Promise<T> {
   const { promise: over, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     onLate(work);
-    reject(late);
+    reject(late());
   }, limitMs);
   work.catch(() => undefined);
   try {

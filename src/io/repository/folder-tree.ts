@@ -7,6 +7,7 @@ import { errnoOf } from '../process/errno.ts';
 import { syncFolder } from '../process/sync-folder.ts';
 import { notOrdinary } from './folder-error.ts';
 import { prepareStaging } from './folder-staging.ts';
+import { createSharedSync } from './shared-sync.ts';
 import { repositoryHeaderKey } from './object-key.ts';
 
 /** What a disk answers that can be read but not written now. */
@@ -94,9 +95,10 @@ export async function kindOf(path: string): Promise<'file' | 'folder' | 'other' 
 }
 
 function syncer(onUnsynced: () => void): FolderTree['sync'] {
+  const sync = createSharedSync(syncFolder);
   let isSaid = false;
   return async (folder) => {
-    if ((await syncFolder(folder)) || isSaid) return;
+    if ((await sync(folder)) || isSaid) return;
     isSaid = true;
     onUnsynced();
   };

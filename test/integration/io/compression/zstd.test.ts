@@ -40,6 +40,11 @@ describe('compression of pieces', () => {
     const packed = await through(createPieceCompressor(), plain);
     expect((await through(createPieceDecompressor(), packed)).equals(plain)).toBe(true);
   });
+  it.each([100, 256 * 1024, 3 * mebibyte])('gives back more bytes than the %i that were expected', async (expectedSizeBytes) => {
+    const plain = Buffer.concat([randomBytes(2 * mebibyte), Buffer.alloc(2 * mebibyte, 'ab')]);
+    const packed = await through(createPieceCompressor(expectedSizeBytes), plain);
+    expect((await through(createPieceDecompressor(expectedSizeBytes), packed)).equals(plain)).toBe(true);
+  });
   it('finds what repeats 20 MiB further on', async () => {
     const packed = await through(createPieceCompressor(), farRepetition());
     expect(packed.length).toBeLessThan(21 * mebibyte);

@@ -1,8 +1,10 @@
 import { appendFile, truncate, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { pinWal, unpinWal } from '../../../../src/activities/backup/pinned-segments.ts';
 import { storeSegments, type StoredSegments } from '../../../../src/activities/backup/store-segments.ts';
 import { readStoredExtents } from '../../../../src/activities/backup/stored-extents.ts';
+import { makeSegmentId } from '../../../../src/core/wal/segment-id.ts';
 import { createMemoryRepository } from '../../../../src/io/repository/memory-repository.ts';
 import type { Repository } from '../../../../src/io/repository/repository.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';
@@ -47,6 +49,32 @@ function spiedRepository(): { repository: Repository; touched: string[] } {
   };
 }
 
+/** Counts how many objects are staged at once, on a disk that takes its time. */
+function countedRepository(): { repository: Repository; most: () => number } {
+  const repository = createMemoryRepository();
+  let staged = 0;
+  let most = 0;
+  return {
+    most: () => most,
+    repository: {
+      ...repository,
+      stage: async () => {
+        const object = await repository.stage();
+        staged += 1;
+        most = Math.max(most, staged);
+        await sleep(5);
+        return {
+          ...object,
+          discard: async () => {
+            staged -= 1;
+            await object.discard();
+          },
+        };
+      },
+    },
+  };
+}
+
 it('opens no piece and stores none where nothing is new', async () => {
   const { repository, touched } = spiedRepository();
   const scene = await makeScene(repository);
@@ -57,6 +85,22 @@ it('opens no piece and stores none where nothing is new', async () => {
   const second = await store(scene, 'two');
   expect(touched).toEqual([]);
   expect(await endsOf(scene, second)).toEqual(await endsOf(scene, first));
+});
+
+it('stores many small segments side by side, and replays their records in the order of the log', async () => {
+  const { repository, most } = countedRepository();
+  const scene = await makeScene(repository);
+  const records = BOUNDARIES.slice(1).map((endBytes, index) => segment.subarray(BOUNDARIES[index], endBytes));
+  for (const [index, record] of records.entries()) await scene.writeSegment(record, makeSegmentId(index + 1));
+  const fenceKey = await pin(scene, 'many');
+  const stored = await storeSegments(scene.deps)({ ...where, fenceKey }, runOf('many'));
+  expect(await endsOf(scene, stored)).toEqual(records.map(({ length }) => length));
+  expect(await piecesOf(scene)).toHaveLength(records.length);
+  expect(most()).toBeGreaterThan(1);
+  expect(most()).toBeLessThanOrEqual(6);
+  const { segments } = await readStoredExtents(repository, stored.extentsKey);
+  // Only a replay that saw each record in its turn knows its end.
+  expect(scene.deps.runningBackups.replays.get(DATABASE)?.replay.upTo(segments)?.records).toBe(records.length);
 });
 
 it('stores only what was appended', async () => {
