@@ -6,13 +6,14 @@ import { boundedRepository } from '../io/repository/bounded-repository.ts';
 import { type CallGate, createCallGate } from '../io/repository/call-gate.ts';
 import { openFolderRepository } from '../io/repository/folder-repository.ts';
 import { openRepository } from '../io/repository/repository-header.ts';
+import { ownObjects } from '../io/repository/own-objects.ts';
 import type { Repository } from '../io/repository/repository.ts';
 import { requireSeparate } from './separate-places.ts';
 
 type RepositoryOpener = (name: string) => Promise<Repository>;
 
 /** Takes what a person should know of a repository, once. */
-type Notice = (facts: { repository: string }, sentence: string) => void;
+type Notice = (facts: { repository: string; key?: string }, sentence: string) => void;
 
 type Opened = { repository: Repository; id: string };
 
@@ -43,8 +44,9 @@ export function createRepositoryOpener(config: AgentConfig, notice: Notice = () 
     const known = opened.get(name);
     if (known !== undefined) return stillThere(await known, gate);
     const onUnsynced = (): void => notice({ repository: name }, unsynced(folder));
+    const onForeign = (key: string): void => notice({ repository: name, key }, foreign(folder, key));
     const opening = gate.call('open it', () =>
-      open(folder, { knownIdPath: join(agent.stateDir, 'repositories', name), databases, onUnsynced }),
+      open(folder, { knownIdPath: join(agent.stateDir, 'repositories', name), databases, onUnsynced, onForeign }),
     );
     opened.set(name, opening);
     try {
@@ -56,15 +58,15 @@ export function createRepositoryOpener(config: AgentConfig, notice: Notice = () 
   };
 }
 
-type Opening = { knownIdPath: string; databases: AgentConfig['databases']; onUnsynced: () => void };
+type Opening = { knownIdPath: string; databases: AgentConfig['databases']; onUnsynced: () => void; onForeign: (key: string) => void };
 
 /**
  * Makes a new repository the first time only: what was one before and is empty now is a disk that is not mounted,
  * and one with another id is the wrong disk.
  */
-async function open({ path }: RepositoryConfig, { knownIdPath, databases, onUnsynced }: Opening): Promise<Opened> {
+async function open({ path }: RepositoryConfig, { knownIdPath, databases, onUnsynced, onForeign }: Opening): Promise<Opened> {
   await requireSeparate(path, databases);
-  const repository = await openFolderRepository(path, { onUnsynced });
+  const repository = ownObjects(await openFolderRepository(path, { onUnsynced }), onForeign);
   const knownId = (await readStateFile(knownIdPath))?.trim();
   const { id } = await openRepository(repository, knownId === undefined ? 'create' : 'write');
   if (knownId === undefined) await replaceStateFile(knownIdPath, `${id}\n`);
@@ -86,6 +88,10 @@ function replaced({ description }: Repository, knownId: string, id: string): Rst
 
 function unsynced({ path }: RepositoryConfig): string {
   return `the disk of folder ${path} can't make folders durable, as some network disks can't: if its host loses power, the newest backups may be missing`;
+}
+
+function foreign({ path }: RepositoryConfig, key: string): string {
+  return `folder ${path} holds ${key}, which is none of rstow's objects: it is passed over, and may be removed`;
 }
 
 function unknown(name: string, known: string[]): RstowError {

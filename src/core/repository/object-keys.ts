@@ -33,6 +33,17 @@ export const damagePrefix = (database: string): string => databaseKey(database, 
 /** Where a run puts aside what is not what it should be: nothing is deleted. */
 export const trashKey = (runId: string, key: string): string => `trash/${runId}/${key}`;
 
+/** The folders whose every object is read, and what their names look like. */
+const READ_WHOLE = /^databases\/[^/]+\/(owner|timelines|facts\/(verifications|recovery-tests|damage))\//;
+const OWNER = /\/owner\/[0-9]{8,}\.json$/;
+const TIMELINE = /\/timelines\/[0-9]{4,9}\.json$/;
+const FACT = /\/facts\/(damage|(verifications|recovery-tests)\/[A-Za-z0-9][^/]*)\/[A-Za-z0-9-]+\.json$/;
+
+/** Whether somebody else has put the object among rstow's own, as file managers and programs that copy folders do. */
+export function isForeignKey(key: string): boolean {
+  return READ_WHOLE.test(key) && ![OWNER, TIMELINE, FACT].some((name) => name.test(key));
+}
+
 /** The label of a manifest's key, or undefined for any other key. */
 export function labelOfManifestKey(key: string): string | undefined {
   return /\/backups\/([^/]+)\/manifest\.json$/.exec(key)?.[1];

@@ -1,10 +1,13 @@
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { errnoOf, systemMessage } from '../process/errno.ts';
+import { systemFailure } from '../process/system-failure.ts';
 
 /** Turns a failed system call into an error of the table; our own errors, assertions and cancellation pass untouched. */
 export function folderError(error: unknown, doing: string, root: string): unknown {
   const errno = errnoOf(error);
   if (errno === undefined) return error;
+  // The agent's own limit, and no fault of the folder's.
+  if (errno === 'EMFILE' || errno === 'ENFILE') return systemFailure(error) ?? error;
   const code = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'not-enough-space' : 'repository-unavailable';
   const sentence = `folder ${root}: could not ${doing}: ${systemMessage(error as Error)}`;
   return new RstowError(code, sentence, { details: { repository: root, doing, errno }, cause: error });

@@ -4,6 +4,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { agentConfigSchema } from '../../../src/config/agent-config.ts';
 import type { Repository } from '../../../src/io/repository/repository.ts';
+import { readTests } from '../../../src/activities/recovery-test/record-test.ts';
+import { readDamage, recordDamage } from '../../../src/activities/stored/damage.ts';
+import { claimOwnership, currentOwner } from '../../../src/activities/stored/ownership.ts';
+import { createTimeline, readTimelines } from '../../../src/activities/stored/timelines.ts';
+import { readVerifications } from '../../../src/activities/verify/record-verification.ts';
+import { recoveryTestSchema } from '../../../src/config/repository-json/recovery-test.ts';
+import { verificationSchema } from '../../../src/config/repository-json/verification.ts';
+import { recoveryTestsPrefix, verificationsPrefix } from '../../../src/core/repository/object-keys.ts';
+import { putSealed } from '../../../src/io/repository/sealed-object.ts';
 import { createRepositoryOpener } from '../../../src/worker/repositories.ts';
 
 let folder: string;
@@ -16,14 +25,37 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 /** As an agent that has just started has it. */
-function opener(): ReturnType<typeof createRepositoryOpener> {
+function opener(notice?: Parameters<typeof createRepositoryOpener>[1]): ReturnType<typeof createRepositoryOpener> {
   const config = {
     agent: { stateDir: join(folder, 'state') },
     repositories: { local: { kind: 'folder', path: join(folder, 'disk') } },
     databases: {},
   };
-  return createRepositoryOpener(agentConfigSchema.parse(config));
+  return createRepositoryOpener(agentConfigSchema.parse(config), notice);
 }
+
+const LABEL = '20261129T1015';
+
+async function fillRepository(repository: Repository): Promise<void> {
+  const parent = { parent: null, why: 'first' as const, runId: 'claim', createdAtMs: 1 };
+  const { timeline } = await createTimeline(repository, 'orders', { generation: 1, ...parent });
+  const owner = { agent: 'one', installationId: 'i', temporal: { clusterId: 'c', namespace: 'n' }, timeline, claimedAtMs: 1 };
+  await claimOwnership(repository, 'orders', { format: 1, generation: 1, ...owner });
+  const fact = { format: 1 as const, runId: 'run-1', label: LABEL, atMs: 1 };
+  const verification = { ...fact, level: 'checksums' as const, held: true };
+  await putSealed(repository, `${verificationsPrefix('orders')}${LABEL}/run-1.json`, { schema: verificationSchema, value: verification });
+  const test = { ...fact, agent: 'one', held: true, assertionsHeld: 0 };
+  await putSealed(repository, `${recoveryTestsPrefix('orders')}${LABEL}/run-1.json`, { schema: recoveryTestSchema, value: test });
+  await recordDamage(repository, 'orders', { key: 'databases/orders/x', label: LABEL, atMs: 1, runId: 'run-1' });
+}
+
+const readAll = async (repository: Repository): Promise<unknown[]> => [
+  await currentOwner(repository, 'orders'),
+  await readTimelines(repository, 'orders'),
+  await readVerifications(repository, 'orders'),
+  await readTests(repository, 'orders'),
+  await readDamage(repository, 'orders'),
+];
 
 const open = (name: string): Promise<Repository> => opener()(name);
 
@@ -56,6 +88,29 @@ test('takes a repository that is suddenly empty for a disk that is not mounted',
   await rename(join(folder, 'disk'), join(folder, 'unmounted'));
   await mkdir(join(folder, 'disk'));
   await expect(open('local')).rejects.toMatchObject({ code: 'repository-unavailable' });
+});
+
+describe('files that others have put among the objects', () => {
+  const NAMES = ['.DS_Store', '._0001.json', 'Thumbs.db', '.syncthing.0001.json.tmp', 'README.txt', '0001.sync-conflict-20261129.json'];
+  const FOLDERS = [
+    'owner',
+    'timelines',
+    'facts/verifications',
+    `facts/verifications/${LABEL}`,
+    `facts/recovery-tests/${LABEL}`,
+    'facts/damage',
+  ];
+
+  test.each(FOLDERS)('in %s are passed over, and named once', async (under) => {
+    const told: string[] = [];
+    const openAgain = opener(({ key }) => void told.push(key ?? ''));
+    await fillRepository(await openAgain('local'));
+    const wanted = await readAll(await openAgain('local'));
+    for (const name of NAMES) await writeFile(join(folder, 'disk/databases/orders', under, name), 'not sealed');
+    for (let time = 0; time < 2; time += 1) expect(await readAll(await openAgain('local'))).toEqual(wanted);
+    expect(told).toHaveLength(5);
+    expect(new Set(told).size).toBe(5);
+  });
 });
 
 describe('under a running agent', () => {

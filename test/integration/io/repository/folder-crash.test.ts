@@ -73,10 +73,10 @@ describe.skipIf(!stracePresent)('the system calls of a put into a folder', { tim
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  /** Runs put-once.ts; with `fault`, the calls that it names fail so. */
-  function putOnce(fault?: string): string {
-    const trace = ['-f', '-y', '-qq', '-e', 'trace=link,linkat,mkdir,mkdirat,fsync,unlink,unlinkat', '-o', join(folder, 'trace')];
-    const inject = fault === undefined ? [] : ['-e', `inject=${fault}`];
+  /** Runs put-once.ts; with `fault`, the calls that it names fail so; with `under`, only those that concern this path. */
+  function putOnce(fault?: string, under?: string): string {
+    const trace = ['-f', '-y', '-qq', '-e', 'trace=link,linkat,mkdir,mkdirat,openat,fsync,unlink,unlinkat', '-o', join(folder, 'trace')];
+    const inject = [...(fault === undefined ? [] : ['-e', `inject=${fault}`]), ...(under === undefined ? [] : ['-P', join(root, under)])];
     // One thread, because strace counts the calls of each for itself.
     const env = { ...process.env, UV_THREADPOOL_SIZE: '1' };
     return spawnSync('strace', [...trace, ...inject, process.execPath, script('put-once.ts'), root], { env }).stdout.toString();
@@ -108,6 +108,12 @@ describe.skipIf(!stracePresent)('the system calls of a put into a folder', { tim
     ['fsync:error=EDQUOT', 'not-enough-space'],
   ])('failing as %s are told as %s and leave nothing', async (fault, code) => {
     expect(putOnce(fault)).toBe(code);
+    expect(await listed(root)).toEqual([]);
+    expect(await readdir(join(root, '.tmp'))).toEqual([]);
+  });
+
+  it.each(['EMFILE', 'ENFILE'])('failing with %s are told as open-files-exhausted and leave nothing', async (errno) => {
+    expect(putOnce(`openat:error=${errno}`, 'a')).toBe('open-files-exhausted');
     expect(await listed(root)).toEqual([]);
     expect(await readdir(join(root, '.tmp'))).toEqual([]);
   });
