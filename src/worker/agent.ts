@@ -30,6 +30,8 @@ export type AgentOptions = {
   signal: AbortSignal;
   /** Called once every queue is polled. */
   onReady: (agent: AgentIdentity) => void;
+  /** Called when Temporal has been emptied or replaced while the agent works. */
+  onNewCluster?: () => Promise<void>;
   /** Makes Temporal answer, where that is the agent's own business; until the agent has ended, nobody else does so. */
   openTemporal?: () => Promise<OpenTemporal>;
 };
@@ -113,7 +115,10 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
   const workers = await startAgentWorkers({ identity: watch.identity, temporal, deps, workflowBundlePath: options.workflowBundlePath });
   const ownership = startOwnershipWatch({ ...watched, workers });
   const twins = startInstallationWatch(watch);
-  const others = [startHousekeeping({ ...watched, config, runs, runningBackups: deps.runningBackups }), startClusterWatch(watched)];
+  const others = [
+    startHousekeeping({ ...watched, config, runs, runningBackups: deps.runningBackups }),
+    startClusterWatch({ ...watched, onNewCluster: options.onNewCluster }),
+  ];
   try {
     await Promise.race([ownership.firstPass, workers.failed, twins.failed]);
     logger.info({ agent: identity.name, installationId: identity.installationId }, 'ready');

@@ -5,7 +5,14 @@ import { type RepeatingTask, startRepeatingTask } from './repeating-task.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import type { TemporalConnection } from './temporal-connection.ts';
 
-export type ClusterWatch = { temporal: TemporalConnection; deps: ActivityDeps; logger: Logger; signal: AbortSignal };
+export type ClusterWatch = {
+  temporal: TemporalConnection;
+  deps: ActivityDeps;
+  /** Makes again what else Temporal has lost; called again in the next pass if it fails. */
+  onNewCluster: (() => Promise<void>) | undefined;
+  logger: Logger;
+  signal: AbortSignal;
+};
 
 const INTERVAL_MS = 10_000;
 
@@ -13,7 +20,7 @@ const INTERVAL_MS = 10_000;
  * A Temporal that was emptied, or a namespace that was made again, has lost rstow's search attributes, and a run that
  * sets one would wait for it for ever: so they are looked at again then. Runs that wait already go on.
  */
-export function startClusterWatch({ temporal, deps, logger, signal }: ClusterWatch): RepeatingTask {
+export function startClusterWatch({ temporal, deps, onNewCluster, logger, signal }: ClusterWatch): RepeatingTask {
   let known: string | undefined;
   const pass = async (): Promise<void> => {
     const { clusterId, namespaceId } = await clusterOf(temporal);
@@ -26,6 +33,7 @@ export function startClusterWatch({ temporal, deps, logger, signal }: ClusterWat
       deps.temporal = { ...deps.temporal, clusterId };
       deps.searchAttributes = await ensureSearchAttributes(temporal, logger);
       deps.backupWatch = createBackupWatch(temporal, deps.searchAttributes);
+      await onNewCluster?.();
     }
     known = found;
   };

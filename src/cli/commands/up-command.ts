@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import { channelArgsOf } from '../../contract/loopback.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
@@ -84,6 +85,7 @@ async function up(config: UpOptions['config'], settings: HostSettings, everyMs: 
   await runUp({
     config,
     workflowBundlePath,
+    onNewTemporal: (ready) => withClient(ready, (client) => keepSchedules(client, ready, everyMs)),
     onReady: async (ready, signal) => {
       if (isNotifying) await (await import('../../worker/unit-readiness.ts')).tellReady();
       output.result([...temporalLines(ready), '', ...foundLines(ready)], {});
@@ -97,21 +99,32 @@ type Protecting = { everyMs: number | undefined; output: Output; signal: AbortSi
 
 /** A database that can't be backed up now is told, and the others are still looked after. */
 async function protectAll(ready: UpReady, { everyMs, output, signal }: Protecting): Promise<void> {
-  const { Client, Connection } = await import('@temporalio/client');
-  const { keepBackupSchedule } = await import('../../worker/up/backup-schedules.ts');
-  const { address, namespace } = ready.temporal;
-  const connection = await Connection.connect({ address, channelArgs: channelArgsOf(address) });
-  const client = new Client({ connection, namespace });
   const tell = (lines: readonly string[]): void => output.result([...lines, ''], {});
-  try {
-    for (const [database, { standby }] of Object.entries(ready.config.databases)) {
+  await withClient(ready, async (client) => {
+    await keepSchedules(client, ready, everyMs);
+    for (const database of Object.keys(ready.config.databases)) {
       const backup = { client, database, signal, tell };
       const failed = (error: unknown): Promise<void> => tellFailure(error, { database, output, signal });
-      // A host that stands by has nothing to back up before it takes the database over.
-      if (!standby) await keepBackupSchedule(client, { database, everyMs });
       await firstBackup(backup).catch(failed);
       if (!signal.aborted) await protection(backup).then((described) => tell(protectionLines(ready, described)), failed);
     }
+  });
+}
+
+/** A host that stands by has nothing to back up before it takes the database over. */
+async function keepSchedules(client: Client, { config }: UpReady, everyMs: number | undefined): Promise<void> {
+  const { keepBackupSchedule } = await import('../../worker/up/backup-schedules.ts');
+  for (const [database, { standby }] of Object.entries(config.databases)) {
+    if (!standby) await keepBackupSchedule(client, { database, everyMs });
+  }
+}
+
+async function withClient({ temporal }: UpReady, work: (client: Client) => Promise<void>): Promise<void> {
+  const { Client, Connection } = await import('@temporalio/client');
+  const { address, namespace } = temporal;
+  const connection = await Connection.connect({ address, channelArgs: channelArgsOf(address) });
+  try {
+    await work(new Client({ connection, namespace }));
   } finally {
     await connection.close();
   }

@@ -58,8 +58,8 @@ export async function openEmbeddedTemporal(options: EmbeddedTemporalOptions): Pr
   const { address, service, namespace } = embedded;
   try {
     const isAdopted = await adopt(embedded);
-    if (!isAdopted) await start(embedded);
-    await setRetention(address, namespace, RETENTION_MS);
+    if (isAdopted) await setRetention(address, namespace, RETENTION_MS);
+    else await start(embedded);
     const uiUrl = `http://127.0.0.1:${options.ports.uiPort}`;
     return { address, uiUrl, isAdopted, loss: embedded.loss, close: keepAlive(embedded) };
   } catch (error) {
@@ -153,6 +153,7 @@ async function startOnFile(embedded: Embedded): Promise<void> {
     throw await notStarted(embedded, cause);
   });
   if (!(await hasAnswered(embedded, state))) throw await notStarted(embedded, undefined);
+  await setRetention(embedded.address, embedded.namespace, RETENTION_MS);
 }
 
 /** An older server must not open what a newer one may have changed; before a newer one opens it, a copy is kept. */

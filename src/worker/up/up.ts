@@ -19,6 +19,8 @@ export type UpOptions = {
   workflowBundlePath: string | undefined;
   /** Called once the agent is ready; the signal ends whatever it began. */
   onReady: (ready: UpReady, signal: AbortSignal) => Promise<void>;
+  /** Called when Temporal has begun anew since then, without a run or a schedule. */
+  onNewTemporal: (ready: UpReady) => Promise<void>;
 };
 
 export type UpReady = {
@@ -37,7 +39,7 @@ const DEFAULT_PORTS = { port: 7233, uiPort: 8233 };
  * A Temporal server and an agent, until SIGTERM or SIGINT ends first the agent, then the server. A killed `up` leaves
  * the server running, and the next one goes on with it. Fails: as the agent and the server do; invalid-config.
  */
-export async function runUp({ config: chosen, workflowBundlePath, onReady }: UpOptions): Promise<void> {
+export async function runUp({ config: chosen, workflowBundlePath, onReady, onNewTemporal }: UpOptions): Promise<void> {
   const { file, found } =
     'flags' in chosen ? await flagConfigFile(chosen.flags) : { file: chosen.file ?? DEFAULT_CONFIG_FILE, found: undefined };
   const configFile = resolve(file);
@@ -56,10 +58,12 @@ export async function runUp({ config: chosen, workflowBundlePath, onReady }: UpO
       opened(server);
       return server;
     };
-    const running = runAgent({ config, configFile, workflowBundlePath, logger, signal, onReady: ready, openTemporal });
-    const telling = Promise.all([temporal, agent]).then(([server, identity]) =>
-      onReady({ configFile, config, found, agent: identity, temporal: { ...server, namespace } }, signal),
-    );
+    const whenReady = Promise.all([temporal, agent]).then(([server, identity]): UpReady => {
+      return { configFile, config, found, agent: identity, temporal: { ...server, namespace } };
+    });
+    const onNewCluster = async (): Promise<void> => onNewTemporal(await whenReady);
+    const running = runAgent({ config, configFile, workflowBundlePath, logger, signal, onReady: ready, onNewCluster, openTemporal });
+    const telling = whenReady.then((up) => onReady(up, signal));
     try {
       await Promise.race([running, telling.then(() => running)]);
     } finally {

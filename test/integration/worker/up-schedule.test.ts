@@ -1,0 +1,67 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Client, ScheduleDescription } from '@temporalio/client';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { backupScheduleId, runWorkflowId, WORKFLOW_QUEUE } from '../../../src/contract/names.ts';
+import { DATABASE } from '../../support/database-stack.ts';
+import { waitUntil } from '../../support/wait-until.ts';
+import { makeUpScene, type UpScene } from './up-scene.ts';
+
+const PATIENCE_MS = 120_000;
+
+let scene: UpScene;
+
+beforeEach(async () => {
+  scene = await makeUpScene();
+});
+
+afterEach(() => scene.remove());
+
+/** Undefined where there is none, or where nobody answers. */
+async function schedule(): Promise<ScheduleDescription | undefined> {
+  const describe = ({ schedule: schedules }: Client): Promise<ScheduleDescription> =>
+    schedules.getHandle(backupScheduleId(DATABASE)).describe();
+  return scene.withClient(describe).catch(() => undefined);
+}
+
+async function runIdOfTheSchedule(): Promise<string | undefined> {
+  const [action] = (await schedule())?.info.recentActions ?? [];
+  return action?.action.workflow.workflowId;
+}
+
+test('backs up by its schedule, and leaves it paused where somebody has paused it', { timeout: 3 * PATIENCE_MS }, async () => {
+  const up = await scene.start('--every', '10s');
+  await waitUntil('the schedule has started a backup', async () => (await runIdOfTheSchedule()) !== undefined, PATIENCE_MS);
+  const workflowId = await runIdOfTheSchedule();
+  const result: unknown = await scene.withClient(({ workflow }) => workflow.getHandle(workflowId ?? '').result());
+  expect(result).toMatchObject({ outcome: 'done' });
+
+  await scene.withClient((client) => client.schedule.getHandle(backupScheduleId(DATABASE)).pause('the disk is exchanged'));
+  up.signal('SIGINT');
+  expect(await up.exitCode).toBe(0);
+  const next = await scene.start('--every', '10s');
+  expect((await schedule())?.state).toMatchObject({ paused: true, note: 'the disk is exchanged' });
+  expect(next.stdout()).toMatch(new RegExp(`^NOT PROTECTED +${DATABASE}: `, 'm'));
+});
+
+test('makes its schedule again, and runs come to their end, after Temporal has lost its file', { timeout: 3 * PATIENCE_MS }, async () => {
+  await scene.start();
+  const before = await schedule();
+  const files = (await readdir(scene.temporalDir)).filter((name) => name.startsWith('temporal.db'));
+  await Promise.all(files.map((name) => rm(join(scene.temporalDir, name))));
+  process.kill(await scene.temporalPid(), 'SIGKILL');
+
+  await waitUntil('the schedule is there again', async () => isNewer(await schedule(), before), PATIENCE_MS);
+  const run = scene.withClient(({ workflow }) =>
+    workflow.execute('hotBackup', {
+      workflowId: runWorkflowId(DATABASE, 'hotBackup', 'after'),
+      taskQueue: WORKFLOW_QUEUE,
+      args: [{ database: DATABASE }],
+    }),
+  );
+  expect(await run).toMatchObject({ outcome: 'done' });
+});
+
+function isNewer(now: ScheduleDescription | undefined, before: ScheduleDescription | undefined): boolean {
+  return now !== undefined && before !== undefined && now.info.createdAt > before.info.createdAt;
+}
