@@ -5,17 +5,17 @@ import type { Restorable } from '../../contract/hot-backup.ts';
 import type { Warning } from '../../contract/result.ts';
 import type { ServerComparison } from '../../core/state/server-comparison.ts';
 import { continuityOf } from '../../core/wal/continuity.ts';
+import type { SegmentId } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
-import { removeScratch } from '../../io/agent-state/scratch.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { readLog, type Replayed, settleReplay } from '../state/replay-segments.ts';
-import { type AbsentSegments, stageAbsent } from './absent-segments.ts';
-import { checkpointFile, fittingCheckpoint, keepCheckpoint } from './checkpoint-file.ts';
+import type { Replayed } from '../state/replay-segments.ts';
+import { checkpointFile } from './checkpoint-file.ts';
 import { compareWithServer } from './compare-with-server.ts';
 import { takeReplay } from './running-backups.ts';
 import { pinnedPath, readFence } from './pinned-segments.ts';
+import { replayLog } from './replay-log.ts';
 import { readStoredExtents } from './stored-extents.ts';
 import { writtenSince } from './written-since.ts';
 
@@ -61,25 +61,12 @@ type Backup = { input: DigestStateInput; fence: Fence; extents: readonly Extent[
 
 async function replay(deps: ActivityDeps, backup: Backup): Promise<{ replayed: Replayed; warnings: Warning[] }> {
   const { input, fence, extents, run } = backup;
-  const file = await checkpointFile(deps, input.database, fence.timeline);
-  const passed = takeReplay(deps.runningBackups, file, run.runId)?.upTo(extents);
-  const checkpoint = passed === undefined ? await fittingCheckpoint(file, extents) : undefined;
-  const absent: AbsentSegments = { database: input.database, repository: input.repository, fence, extents };
-  // What is replayed already needs none of its bytes again.
-  const staged = passed !== undefined || checkpoint !== undefined ? undefined : await stageAbsent(deps, absent, run);
-  try {
-    const id = { dataDir: databaseSettings(deps.config, input.database).dataDir, timeline: fence.timeline, runId: run.runId };
-    const source = {
-      extents,
-      pathOf: (segment: Extent['segment']): string => staged?.get(segment) ?? pinnedPath(deps, { ...id, pin: fence.pin }, segment),
-      damageCode: 'source-damaged' as const,
-    };
-    const log = passed ?? (await readLog(source, run, checkpoint));
-    const replayed = await settleReplay(source, log);
-    return { replayed, warnings: await keepCheckpoint(file, { log, replayed, extents }) };
-  } finally {
-    if (staged !== undefined) await removeScratch(deps.config.agent.stateDir, run.runId);
-  }
+  const { database, repository } = input;
+  const checkpoint = await checkpointFile(deps, database, fence.timeline);
+  const passed = takeReplay(deps.runningBackups, checkpoint, run.runId)?.upTo(extents);
+  const id = { dataDir: databaseSettings(deps.config, database).dataDir, timeline: fence.timeline, runId: run.runId, pin: fence.pin };
+  const pathOf = (segment: SegmentId): string => pinnedPath(deps, id, segment);
+  return replayLog(deps, { database, repository, fence, extents, pathOf, checkpoint, passed }, run);
 }
 
 function compare(deps: ActivityDeps, { input, fence, extents, run }: Backup, { index }: Replayed): ReturnType<typeof compareWithServer> {

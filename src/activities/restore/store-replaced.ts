@@ -14,16 +14,16 @@ import type { Repository } from '../../io/repository/repository.ts';
 import type { Warning } from '../../contract/result.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { absentExtents } from '../backup/absent-segments.ts';
-import { checkpointFile, fittingCheckpoint, keepCheckpoint } from '../backup/checkpoint-file.ts';
+import { checkpointFile } from '../backup/checkpoint-file.ts';
 import { timelineOfData } from '../backup/data-timeline.ts';
 import type { DigestedState } from '../backup/digest-state.ts';
 import type { PieceShelf } from '../backup/piece-store.ts';
+import { replayLog } from '../backup/replay-log.ts';
 import { checkContinues } from '../backup/source-continuity.ts';
 import { lackingBytes, storeSegment } from '../backup/store-segments.ts';
 import { byteProgress } from '../byte-progress.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { readLog, settleReplay } from '../state/replay-segments.ts';
 import { newestOfTimeline } from '../stored/backups.ts';
 import { storedPieces } from '../stored/timelines.ts';
 
@@ -101,11 +101,11 @@ type Storing = { input: InPlace; log: PinnedLog; run: RunPort };
 /** Damage ends the log: what stands before it is stored, and a server would start on no more. */
 async function storeLog(repository: Repository, { input, log, run }: Storing): Promise<{ extents: Extent[]; warnings: Warning[] }> {
   const { database, tornTailMs } = input;
-  const { timeline, files, pathOf } = log;
+  const { timeline, pathOf } = log;
   const shelf: PieceShelf = { repository, database, timeline, runId: run.runId };
   const stored = await storedPieces(repository, database, timeline);
-  const segments = files.map(({ segment, sizeBytes }) => ({ segment, endBytes: sizeBytes }));
-  const fence: Fence = { format: 1, timeline, pin: 'links', segments };
+  const fence = fenceOf(log);
+  const { segments } = fence;
   await checkContinues(shelf, { fence, stored, pathOf });
   const known = piecesBySegment(stored);
   const source = { pathOf, tornTailMs, replay: { take: () => undefined, upTo: () => undefined } };
@@ -123,10 +123,15 @@ async function storeLog(repository: Repository, { input, log, run }: Storing): P
       if (!(error instanceof RstowError) || error.code !== 'source-damaged') throw error;
       const endBytes = planCover(piecesBySegment(await storedPieces(repository, database, timeline)).get(segment) ?? [], extent.endBytes);
       extents.push({ segment, endBytes: endBytes.missing[0]?.startBytes ?? extent.endBytes });
-      return { extents, warnings: [...warnings, { code: error.code, message: `the log ends there: ${error.message}` }] };
+      warnings.push({ code: error.code, message: `the log ends there: ${error.message}` });
+      break;
     }
   }
   return { extents: extents.sort((left, right) => left.segment - right.segment), warnings };
+}
+
+function fenceOf({ timeline, files }: PinnedLog): Fence {
+  return { format: 1, timeline, pin: 'links', segments: files.map(({ segment, sizeBytes }) => ({ segment, endBytes: sizeBytes })) };
 }
 
 type Digesting = Storing & { extents: readonly Extent[] };
@@ -134,12 +139,11 @@ type Digesting = Storing & { extents: readonly Extent[] };
 type Digested = { state: Pick<DigestedState, 'stateDigest' | 'machines' | 'instances'>; warnings: Warning[] };
 
 /** From the last backup's checkpoint, and kept as the next one: the second of two calls has little to replay. */
-async function digest(deps: ActivityDeps, { input, log: { timeline, pathOf }, extents, run }: Digesting): Promise<Digested> {
-  const file = await checkpointFile(deps, input.database, timeline);
-  const source = { extents, pathOf, damageCode: 'source-damaged' as const };
-  const log = await readLog(source, run, await fittingCheckpoint(file, extents));
-  const replayed = await settleReplay(source, log);
+async function digest(deps: ActivityDeps, { input, log, extents, run }: Digesting): Promise<Digested> {
+  const { database, repository } = input;
+  const checkpoint = await checkpointFile(deps, database, log.timeline);
+  const stored = { database, repository, fence: fenceOf(log), extents, pathOf: log.pathOf, checkpoint };
+  const { replayed, warnings } = await replayLog(deps, stored, run);
   const { machines, instances } = replayed.index.counts();
-  const warnings = await keepCheckpoint(file, { log, replayed, extents });
   return { state: { stateDigest: replayed.stateDigest, machines, instances }, warnings };
 }
