@@ -9,8 +9,12 @@ const WITH_WARNINGS = 3;
 
 /** Returns the exit code. */
 export function tellResult<Result extends CommonResult>(output: Output, resultLines: ResultLines<Result>, result: Result): number {
-  output.result(resultLines(result), result);
-  for (const { code, message } of result.warnings.filter((warning) => !isGap(result, warning))) output.note(`warning: ${code}: ${message}`);
+  const lines = resultLines(result);
+  output.result(lines, result);
+  for (const warning of result.warnings) {
+    const line = `${warning.code}: ${warning.message}`;
+    if (!lines.includes(line) && !isGap(result, warning)) output.note(`warning: ${line}`);
+  }
   return result.outcome === 'warnings' || result.outcome === 'skipped' ? WITH_WARNINGS : 0;
 }
 

@@ -100,5 +100,8 @@ async function targetOf({ agent, database }: DisasterRecoveryInput, { owner, sta
   if (agent !== undefined) return placeOfAgent(agent, database);
   const target = standby ?? owner;
   if (target !== undefined) return target;
-  throw new RstowError('agent-unreachable', `no agent stands by for database "${database}", and its owner does not answer`);
+  throw new RstowError(
+    'agent-unreachable',
+    `no agent stands by for database "${database}", and its owner does not answer: --agent names the host that shall run it`,
+  );
 }

@@ -56,5 +56,7 @@ export function replacedText({ replaced }: Pick<DescribeDatabaseResult, 'replace
   const newest = replaced.at(-1);
   if (newest === undefined) return 'none';
   const sizeBytes = replaced.reduce((sum, folder) => sum + folder.sizeBytes, 0);
-  return `${countedText(replaced.length, 'folder')}, ${sizeText(sizeBytes)}: ${newest.path}, kept until ${whenText(newest.keptUntilMs, nowMs)}`;
+  const sum = `${countedText(replaced.length, 'folder')}, ${sizeText(sizeBytes)}`;
+  // The path first: then it has a line of its own, and can be copied.
+  return `${newest.path}, kept until ${whenText(newest.keptUntilMs, nowMs)}; ${sum}`;
 }

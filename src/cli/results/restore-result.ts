@@ -27,14 +27,19 @@ function replacedFacts(result: RestoreResult): Fact[] {
   const { replaces, savedAs, instances = 0, database } = result;
   if (replaces === undefined) return [];
   if (replaces === null) return [['replaces', 'nothing: there is no log in place']];
-  const before = replaces.instances === null ? 'an unknown number of' : countText(replaces.instances);
+  const before = replaces.instances === null ? 'unknown' : countText(replaces.instances);
   const { unsavedRecords, lastWriteAtMs, fault } = replaces;
   const unsaved = `${fault === undefined ? '' : 'up to '}${countedText(unsavedRecords, 'record')}, last written ${whenText(lastWriteAtMs)}`;
   return [
     ['instances', `${before} → ${countText(instances)}`],
-    ['in no backup', unsavedRecords === 0 ? 'nothing' : `${unsaved}${fateText(result)}`],
+    ['in no backup', unsavedRecords === 0 ? nothingText(fault) : `${unsaved}${fateText(result)}`],
     ...(savedAs === undefined ? [] : [['to undo', `rstow restore ${database} --backup ${savedAs}`] as const]),
   ];
+}
+
+/** Of a damaged log nobody knows what stood there. */
+function nothingText(fault: NonNullable<RestoreResult['replaces']>['fault']): string {
+  return fault === undefined ? 'nothing' : `nothing that can be read: ${fault.code}: ${fault.sentence}`;
 }
 
 /** What becomes of the records that no backup holds. */

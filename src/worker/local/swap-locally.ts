@@ -19,7 +19,7 @@ export async function swapLocally(
   const { database, repository, planKey } = plan;
   await storeReplaced(run, { database, ...plan.tail });
   const input: SwapInput = { ...plan, swap: await run.steps.nameSwap({ database }) };
-  run.phase('swapping the data: the server is down meanwhile');
+  run.phase('swapping the data: the server is stopped and started again');
   let swapped: SwappedIn | undefined;
   try {
     swapped = await run.steps.swapIn(input);
