@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import type { ErrorCode } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { settleInstance, settleMachines } from '../../core/state/digest-update.ts';
@@ -8,6 +7,7 @@ import { createRecordScanner } from '../../core/wal/record-scanner.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
 import { crc32c } from '../../io/checksum/crc32c.ts';
+import { textSha256Hex } from '../../io/checksum/sha256.ts';
 import { readRange } from '../../io/data-directory/range-reader.ts';
 import { RecordWindow } from '../../io/data-directory/record-window.ts';
 import { byteProgress } from '../byte-progress.ts';
@@ -26,7 +26,7 @@ export type LogReplay = { index: ReplayIndex; records: number; from: Checkpoint 
 
 export type Replayed = { index: ReplayIndex; stateDigest: StateHash; records: number };
 
-export const sha256: Sha256 = (text) => hash('sha256', text, 'hex');
+export const sha256: Sha256 = textSha256Hex;
 
 const READ_BUFFER_SIZE_BYTES = 256 * 1024;
 

@@ -4,8 +4,11 @@ import type { CanonicalJson } from '../json/canonical-json.ts';
 /** 64 lower-case hex digits. */
 export type StateHash = string;
 
-/** SHA-256 of the text's UTF-8 bytes in hex. An argument, because core knows no Node. */
-export type Sha256 = (text: string) => StateHash;
+/**
+ * SHA-256 of the UTF-8 bytes of some texts, one after another, in hex. In parts, because a context may have 15 MB, which
+ * nobody should copy. An argument, because core knows no Node.
+ */
+export type Sha256 = (parts: readonly string[]) => StateHash;
 
 /** `definition` is what normaliseDefinition makes of it: a log and a live server agree on that form only. */
 export type MachineState = { name: string; version: number; definition: CanonicalJson };
@@ -26,12 +29,12 @@ export function isStateHash(text: unknown): text is StateHash {
 }
 
 export function machineHash(machine: MachineState, sha256: Sha256): StateHash {
-  return sha256(`["m",${JSON.stringify(machine.name)},${machine.version},${machine.definition}]`);
+  return sha256([`["m",${JSON.stringify(machine.name)},${machine.version},`, machine.definition, ']']);
 }
 
 export function instanceHash(instance: InstanceState, sha256: Sha256): StateHash {
   const { id, machine, version, state, ctx } = instance;
-  return sha256(`["i",${JSON.stringify(id)},${JSON.stringify(machine)},${version},${JSON.stringify(state)},${ctx}]`);
+  return sha256([`["i",${JSON.stringify(id)},${JSON.stringify(machine)},${version},${JSON.stringify(state)},`, ctx, ']']);
 }
 
 /** The hash of a whole state: the sum of its machines' and instances' hashes modulo 2^256, in any order. */

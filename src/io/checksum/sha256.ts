@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash as hashOnce } from 'node:crypto';
 
 /** A SHA-256 in the making; `digestHex` ends it. */
 export type Sha256 = {
@@ -16,4 +16,27 @@ export function createSha256(): Sha256 {
     update: (bytes) => void hash.update(bytes),
     digestHex: () => hash.digest('hex'),
   };
+}
+
+/** A call for all of it costs least while it is short. */
+const SHORT_TEXT_LENGTH = 64 * 1024;
+const SLICE_LENGTH = 256 * 1024;
+
+/** Of the UTF-8 bytes of some texts, one after another. A long one is never copied as a whole. */
+export function textSha256Hex(parts: readonly string[]): string {
+  if (parts.reduce((sum, { length }) => sum + length, 0) <= SHORT_TEXT_LENGTH) return hashOnce('sha256', parts.join(''), 'hex');
+  const whole = createHash('sha256');
+  for (const part of parts) for (const slice of slicesOf(part)) whole.update(slice);
+  return whole.digest('hex');
+}
+
+/** Never cuts between the two halves of one character. */
+function* slicesOf(text: string): Generator<string> {
+  let start = 0;
+  while (start < text.length) {
+    const end = start + SLICE_LENGTH;
+    const isHalf = (text.charCodeAt(end - 1) & 0xfc00) === 0xd800;
+    yield text.slice(start, isHalf ? end + 1 : end);
+    start = isHalf ? end + 1 : end;
+  }
 }

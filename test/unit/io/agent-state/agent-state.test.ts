@@ -21,7 +21,7 @@ async function stateFolder(): Promise<string> {
   return path;
 }
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+const sha256 = (parts: readonly string[]): string => createHash('sha256').update(parts.join('')).digest('hex');
 const binding = { timeline: '0001', walInode: '4711' };
 
 /** What replaying the golden segment leaves. */

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { AssertionError } from '../../../../src/core/errors/assert.ts';
 import { crc32c } from '../../../../src/io/checksum/crc32c.ts';
 import { createDigestStage } from '../../../../src/io/checksum/digest-stage.ts';
-import { createSha256, sha256Hex } from '../../../../src/io/checksum/sha256.ts';
+import { createSha256, sha256Hex, textSha256Hex } from '../../../../src/io/checksum/sha256.ts';
 
 const abc = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
 
@@ -28,6 +28,11 @@ describe('checksums', () => {
     hash.update(Buffer.from('a'));
     hash.update(Buffer.from('bc'));
     expect(hash.digestHex()).toBe(abc);
+  });
+  it.each([0, 1, 2, 3])('computes that of a long text in slices, and cuts no character in two (%i before)', (before) => {
+    const parts = ['x'.repeat(before), '😀ö'.repeat(200_000), ']'];
+    expect(textSha256Hex(parts)).toBe(sha256Hex(Buffer.from(parts.join(''))));
+    expect(textSha256Hex(['a', 'bc'])).toBe(abc);
   });
   it('lets a stream through unchanged, and knows its hash and size', async () => {
     const stage = createDigestStage();
