@@ -33,6 +33,12 @@ export function failedSentence({ label, failed }: BackupRow): string {
   return `backup ${label} failed its last check: ${failed?.sentence ?? ''}`;
 }
 
+/** What a list of backups warns of: a restore of `latest` would be refused. */
+export function unrestorableSentence(label: string, newestRestorable: string | null): string {
+  const instead = newestRestorable === null ? 'no other can be restored either' : `the newest that can be restored is ${newestRestorable}`;
+  return `the newest backup, ${label}, can’t be restored, because log is missing; ${instead}`;
+}
+
 export type ListBackupsResult = CommonResult & {
   repository: string;
   backups: BackupRow[];
@@ -41,4 +47,6 @@ export type ListBackupsResult = CommonResult & {
   unreadable: string[];
   /** Labels of backups that hold less of the history than one that is older by the clock: at most 5. */
   laterByClock: string[];
+  /** Only where the newest in use can't be restored: the newest that can, or null. */
+  newestRestorable?: string | null;
 };

@@ -4,8 +4,9 @@ import {
   type ListBackupsInput,
   type ListBackupsResult,
   parseListBackupsInput,
+  unrestorableSentence,
 } from '../contract/list-backups.ts';
-import { outcomeOf } from '../contract/result.ts';
+import { type CommonResult, outcomeOf, type Warning } from '../contract/result.ts';
 import { step } from './activity-proxies.ts';
 import { placeAnywhere } from './place.ts';
 import { workflow } from './workflow.ts';
@@ -22,11 +23,19 @@ export const listBackups = workflow(
     run.placed(place);
     const wanted = input.repository === undefined ? {} : { repository: input.repository };
     const listed = await step(place).readBackups({ database, limit, ...wanted });
-    const warnings = [
-      ...listed.unreadable.map((label) => ({ code: 'damaged-object', message: `the manifest of ${label} can't be read` })),
-      ...(listed.laterByClock.length === 0 ? [] : [{ code: 'clock-contradiction', message: clockSentence(listed.laterByClock) }]),
-      ...listed.backups.flatMap((row) => (row.failed === undefined ? [] : [{ code: row.failed.code, message: failedSentence(row) }])),
-    ];
+    const warnings = warningsOf(listed);
     return { outcome: outcomeOf(warnings), runId: run.runId, database, warnings, ...listed };
   },
 );
+
+function warningsOf({ backups, unreadable, laterByClock, newestRestorable }: Omit<ListBackupsResult, keyof CommonResult>): Warning[] {
+  const newest = backups.find(({ isInUse }) => isInUse);
+  return [
+    ...(newest === undefined || newestRestorable === undefined
+      ? []
+      : [{ code: 'wal-gap', message: unrestorableSentence(newest.label, newestRestorable) }]),
+    ...unreadable.map((label) => ({ code: 'damaged-object', message: `the manifest of ${label} can't be read` })),
+    ...(laterByClock.length === 0 ? [] : [{ code: 'clock-contradiction', message: clockSentence(laterByClock) }]),
+    ...backups.flatMap((row) => (row.failed === undefined ? [] : [{ code: row.failed.code, message: failedSentence(row) }])),
+  ];
+}

@@ -5,12 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createZstdDecompress } from 'node:zlib';
 import { Parser } from 'tar';
 import { describe, expect, it } from 'vitest';
+import { readBackups } from '../../src/activities/catalogue/list-backups.ts';
 import type { Manifest } from '../../src/config/repository-json/manifest.ts';
 import { createInstance } from '../../src/io/rstmdb/instances.ts';
 import { putMachine } from '../../src/io/rstmdb/machines.ts';
 import { type Compaction, compact } from '../../src/io/rstmdb/server.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
-import { backUp, restoreElsewhere, restoreInPlace } from '../support/direct-backup.ts';
+import { backUp, directDeps, restoreElsewhere, restoreInPlace } from '../support/direct-backup.ts';
 import { ORDER_MACHINE } from '../support/load-writers.ts';
 import { backUpAndRestore, expectSound, oddSource, scratchFolder, sourceDigest, withClient, writeOrders } from '../support/odd-source.ts';
 import { writeSnapshots } from '../support/odd-source-snapshots.ts';
@@ -60,6 +61,7 @@ describe('a COMPACT', () => {
     await compactNow(stack);
     const manifest = await backUp(stack);
     await expectGap(stack, manifest);
+    expect(await readBackups(directDeps(stack))({ database: DATABASE, limit: 1 })).toMatchObject({ newestRestorable: null });
     expect(manifest.attachments.map(({ name }) => name)).toContain('snapshots.tar.zst');
   });
 

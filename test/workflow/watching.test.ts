@@ -7,7 +7,7 @@ import { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf } from './failures.ts';
 import { holdVerb } from './held-verb.ts';
-import { DIGEST, LABEL } from './plausible-verbs.ts';
+import { DIGEST, LABEL, PROTECTION } from './plausible-verbs.ts';
 
 let agent: FakeAgent;
 
@@ -72,6 +72,15 @@ it('lists with a warning for each manifest that can’t be read', async () => {
   const result = await agent.execute<ListBackupsResult>('listBackups', { database: DATABASE, limit: 2 });
   expect(result).toMatchObject({ outcome: 'warnings', total: 2, warnings: [{ code: 'damaged-object' }, { code: 'damaged-object' }] });
   expect(agent.calls.at(-1)?.input).toMatchObject({ limit: 2 });
+});
+
+it('warns where the newest in use can’t be restored, and names the newest that can', async () => {
+  const newest = { ...PROTECTION.latest, label: '20261129T1015', restorable: 'no' as const };
+  const listed = { repository: 'local', total: 3, unreadable: [], laterByClock: [] };
+  agent.verbs.readBackups = async () => ({ ...listed, backups: [newest], newestRestorable: LABEL });
+  const result = await agent.execute<ListBackupsResult>('listBackups', { database: DATABASE, limit: 1 });
+  const told = expect.stringMatching(new RegExp(`${newest.label}, can’t be restored.* is ${LABEL}$`)) as string;
+  expect(result).toMatchObject({ outcome: 'warnings', warnings: [{ code: 'wal-gap', message: told }] });
 });
 
 async function currentDetails(run: WorkflowHandle): Promise<string> {

@@ -10,10 +10,14 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
 import { readTests } from '../recovery-test/record-test.ts';
 import { readableManifest, readBackupHistory, selectable } from '../stored/backups.ts';
+import { newestRestorable } from '../stored/restorable.ts';
 import { readVerifications } from '../verify/record-verification.ts';
 
 export type ListBackupsQuery = { database: string; repository?: string; limit: number };
-export type ListedBackups = Pick<ListBackupsResult, 'repository' | 'backups' | 'total' | 'unreadable' | 'laterByClock'>;
+export type ListedBackups = Pick<
+  ListBackupsResult,
+  'repository' | 'backups' | 'total' | 'unreadable' | 'laterByClock' | 'newestRestorable'
+>;
 /** So many labels are enough for a warning. */
 const LATER_MAX = 5;
 
@@ -33,8 +37,10 @@ export const readBackups =
       else backups.push(rowOf(manifest, isInUse, facts.get(label) ?? []));
     }
     const laterByItsClock = laterByClock(stored.backups).map(({ label }) => label);
+    const isRestorable = backups.find(({ isInUse }) => isInUse)?.restorable !== 'no';
+    const instead = isRestorable ? {} : { newestRestorable: await newestRestorable(deps, repository, database) };
     const total = stored.backups.length + stored.unplaced.length;
-    return { repository: name, backups, total, unreadable, laterByClock: laterByItsClock.slice(0, LATER_MAX) };
+    return { repository: name, backups, total, unreadable, laterByClock: laterByItsClock.slice(0, LATER_MAX), ...instead };
   };
 
 /** What is remembered of each backup's bytes, by label. */
