@@ -180,7 +180,7 @@ describe.runIf(process.getuid?.() === 0)('user nobody on the host', () => {
 
 describe('an operator', () => {
   it('restores without any ceremony, and again if the run is reset', async () => {
-    const restored = await operator('restore', DATABASE);
+    const restored = await operator('restore', DATABASE, '--yes');
     expect(restored, restored.stderr).toMatchObject({ exitCode: 0 });
     const workflowId = /^started (\S+)$/m.exec(restored.stderr)?.[1] ?? '';
     await temporalAsOperator('workflow', 'reset', '-w', workflowId, '--type', 'FirstWorkflowTask', '--reason', 'once more');

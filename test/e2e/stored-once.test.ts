@@ -48,7 +48,7 @@ function endsBySegment(pieces: readonly Piece[]): Map<number, number> {
 async function withUnreadablePieces<Result>(work: () => Promise<Result>): Promise<Result> {
   const paths = (await storedPieces()).map(({ key }) => join(scene.stack.repositoryDir, key));
   const contents = await Promise.all(paths.map((path) => readFile(path)));
-  await Promise.all(paths.map((path) => writeFile(path, 'no piece at all')));
+  await Promise.all(paths.map((path, index) => writeFile(path, Buffer.alloc(contents[index]!.length, 'no piece at all'))));
   try {
     return await work();
   } finally {

@@ -99,7 +99,7 @@ test(
 
     const second = await runRstow(args, env);
     expect(second).toMatchObject({ exitCode: 14, stdout: '' });
-    expect(second.stderr).toMatch(`error: agent-already-running: process ${up.pid}, since `);
+    expect(second.stderr).toMatch(`error: agent-already-running: process ${up.pid} (since `);
 
     up.signal('SIGINT');
     expect(await up.exitCode).toBe(0);
@@ -139,7 +139,7 @@ test(
 
     const next = startUp();
     await ready(next);
-    expect(next.stdout()).toContain('left running before and taken over');
+    expect(next.stdout()).toMatch(/left running before and taken\s+over/);
     expect(await processesOfState()).toEqual(temporal);
     expect(await firstBackupRun()).toEqual({ runId: before?.runId, status: 'COMPLETED' });
     next.signal('SIGTERM');
@@ -150,7 +150,7 @@ test(
 test('refuses a config file that names another Temporal server', async () => {
   const { exitCode, stderr } = await runRstow(['up', '--config', stack.configFile]);
   expect(exitCode).toBe(2);
-  expect(stderr).toContain('temporal.address names a Temporal server, and `rstow up` runs its own');
+  expect(stderr).toContain('temporal.address names a Temporal server, but `rstow up` runs its own');
 });
 
 test('asks for all three places where no config file is named', async () => {
