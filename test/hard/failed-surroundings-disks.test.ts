@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
@@ -116,7 +115,7 @@ describe.runIf(isRoot)('on small disks (needs root)', () => {
   });
 
   it('a restore to a disk that is too small makes nothing there', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'rstow-target-'));
+    const folder = await mkdtemp('/var/tmp/rstow-target-');
     const disk = await mountDisk(folder, 1);
     try {
       const target = join(folder, 'restored');

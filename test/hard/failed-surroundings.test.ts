@@ -1,5 +1,4 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -50,7 +49,7 @@ async function foreignDataDirectory(): Promise<void> {
 }
 
 async function filledFolder(): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'rstow-target-'));
+  const path = await mkdtemp('/var/tmp/rstow-target-');
   healing.push(() => rm(path, { recursive: true }));
   await writeFile(join(path, 'precious'), 'somebody else’s');
   return path;

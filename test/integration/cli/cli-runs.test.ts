@@ -126,7 +126,7 @@ test('leaves none of the looks before the last one among the runs', async () => 
   await rstow('list', DATABASE);
   const looks = async (): Promise<number> =>
     (await temporal.client.workflow.count(`WorkflowType IN ('listBackups', 'describeDatabase')`)).count;
-  await expect.poll(looks).toBe(1);
+  await expect.poll(looks, { timeout: 30_000 }).toBe(1);
 });
 
 test('prints the link to a run’s history in the UI that it is told of', async () => {
