@@ -1,10 +1,10 @@
 /**
  * The README's quick start, each line as it stands there, on a machine whose ports are free (a network of its own):
- * against a server that was started by hand and one that rstow has started, as root and as the server's own user.
+ * against a server that was started by hand and one that rstow has started, as root and as the server's own user each.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, chown, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -54,10 +54,23 @@ function processesInside(): number[] {
 /** A user of the host, with a home of its own and none of our settings. */
 type User = { uid: number; home: string };
 
+/** The host's own /var/lib is out of sight: where nothing else is said, root keeps rstow's state there. */
+const HIDE_VAR_LIB = 'mount --bind "$0" /var/lib && exec "$@"';
+
 function as({ uid, home }: User, command: readonly string[]): string[] {
   const drop = uid === 0 ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'];
   const env = ['env', '-i', `PATH=${process.env['PATH'] ?? ''}`, `HOME=${home}`, `RSTOW_WORKFLOW_BUNDLE=${join(folder, 'bundle.js')}`];
-  return [...network.enter, ...drop, ...env, 'https_proxy=http://127.0.0.1:9', ...command];
+  return [
+    ...network.enter,
+    'sh',
+    '-c',
+    HIDE_VAR_LIB,
+    join(folder, 'var-lib'),
+    ...drop,
+    ...env,
+    'https_proxy=http://127.0.0.1:9',
+    ...command,
+  ];
 }
 
 function startAs(user: User, command: readonly string[]): { child: ChildProcess; text: () => string } {
@@ -113,7 +126,7 @@ async function makeHost(user: User): Promise<void> {
   const server = await startRstmdb({ dataDir });
   await writeOrders(server.address, INSTANCES);
   await server.stop();
-  for (const path of [user.home, join(folder, 'backup')]) await mkdir(path, { recursive: true });
+  for (const path of [user.home, join(folder, 'backup'), join(folder, 'var-lib', 'rstow')]) await mkdir(path, { recursive: true });
   await cp(inject('workflowBundlePath'), join(folder, 'bundle.js'));
   for (const path of [dataDir, user.home, join(folder, 'backup')]) execFileSync('chown', ['-R', String(user.uid), path]);
   await chown(folder, user.uid, user.uid);
@@ -163,29 +176,36 @@ test.skipIf(!isPossible)('works as root against another user’s server (needs r
   const root = { uid: 0, home: join(folder, 'root') };
   await makeHost(nobody);
   startServerByHand(nobody);
-  await everyLineWorks(root, (line) => (line[1] === 'up' ? [...line, '--state-dir', join(folder, 'state')] : line));
+  await everyLineWorks(root);
 });
 
-test.skipIf(!isPossible)('works against a server that rstow has started (needs root and `ip`)', { timeout: QUICK_START_MS }, async () => {
-  const root = { uid: 0, home: join(folder, 'root') };
-  await makeHost(root);
-  const configFile = join(folder, 'rstow.yaml');
-  const service = { kind: 'process', command: [toolPath('rstmdb')], stateDir: join(folder, 'service') };
-  const database = { server: { address: '127.0.0.1:7401' }, dataDir: join(folder, 'data'), repositories: ['local'] };
+/** As a config file of one's own says it, in the place where the commands look for it. */
+async function startServerByRstow(user: User): Promise<string> {
+  const stateDir = user.uid === 0 ? '/var/lib/rstow' : join(user.home, '.local', 'state', 'rstow');
+  const configFile = join(stateDir, 'rstow.yaml');
   const env = { ...SERVER_ENV, RSTMDB_DATA: join(folder, 'data') };
+  const service = { kind: 'process', command: [toolPath('rstmdb')], stateDir: join(folder, 'backup', 'service'), env };
+  const database = { server: { address: '127.0.0.1:7401' }, dataDir: join(folder, 'data'), repositories: ['local'], service };
   const repositories = { local: { kind: 'folder', path: join(folder, 'backup', 'rstmdb') } };
-  await mkdir(join(folder, 'backup', 'rstmdb'));
-  const config = {
-    agent: { stateDir: join(folder, 'state') },
-    repositories,
-    databases: { orders: { ...database, service: { ...service, env } } },
-  };
-  await writeFile(configFile, JSON.stringify(config));
-  const start = `import { serviceOf } from '${new URL('../../../src/activities/server/managed-service.ts', import.meta.url).href}';
+  const config = JSON.stringify({ agent: { stateDir }, repositories, databases: { orders: database } });
+  const start = `import { mkdir, writeFile } from 'node:fs/promises';
+    import { serviceOf } from '${new URL('../../../src/activities/server/managed-service.ts', import.meta.url).href}';
     import { loadConfig } from '${new URL('../../../src/worker/load-config.ts', import.meta.url).href}';
+    for (const path of ['${stateDir}', '${join(folder, 'backup', 'rstmdb')}']) await mkdir(path, { recursive: true });
+    await writeFile('${configFile}', '${config}');
     await serviceOf((await loadConfig('${configFile}')).databases.orders).start();`;
-  expect(await runAs(root, [process.execPath, '--input-type=module', '-e', start])).toMatchObject({ exitCode: 0 });
-  await everyLineWorks(root, (line) =>
+  expect(await runAs(user, [process.execPath, '--input-type=module', '-e', start])).toMatchObject({ exitCode: 0 });
+  return configFile;
+}
+
+test.skipIf(!isPossible).each([
+  ['root', 0],
+  ['the server’s own user', NOBODY],
+])('works as %s against a server that rstow has started (needs root and `ip`)', { timeout: QUICK_START_MS }, async (_who, uid) => {
+  const user = { uid, home: join(folder, 'home') };
+  await makeHost(user);
+  const configFile = await startServerByRstow(user);
+  await everyLineWorks(user, (line) =>
     line[1] === 'up' ? [RSTOW, 'up', '--config', configFile, ...line.filter((word) => word === '--print-unit')] : line,
   );
 });
