@@ -2,7 +2,7 @@ import type { FirstBackup } from './hot-backup.ts';
 import type { DataSummary } from './data-summary.ts';
 import type { ExtentsSummary } from '../core/backup/extents-summary.ts';
 import { absolutePathField, booleanField, nameField, objectField, optional, type Parsed, textField } from './input-field.ts';
-import type { CommonResult } from './result.ts';
+import type { CommonResult, Warning } from './result.ts';
 import { commonFields, inputParser } from './workflow-input.ts';
 
 const fields = {
@@ -66,3 +66,9 @@ export type RestoreResult = CommonResult &
     firstBackup?: FirstBackup;
     durationMs?: number;
   };
+
+/** The warning of a restore whose new history could not be noted in the repository. */
+export function historyUnnoted(timeline: string, why: string): Warning {
+  const sentence = `the repository does not say yet that the database goes on with timeline ${timeline}; the next backup will say it.`;
+  return { code: 'history-unnoted', message: `${sentence}${why === '' ? '' : ` ${why}`}` };
+}

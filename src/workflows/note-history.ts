@@ -1,5 +1,6 @@
 import { ApplicationFailure, CancellationScope } from '@temporalio/workflow';
 import type { Place } from '../activities/catalogue/locate.ts';
+import { historyUnnoted } from '../contract/restore.ts';
 import type { Warning } from '../contract/result.ts';
 import { step } from './activity-proxies.ts';
 import type { Run } from './run.ts';
@@ -16,8 +17,6 @@ export async function noteHistory(run: Run, place: Place, timeline: string): Pro
     return [];
   } catch (error) {
     const failure = runFailure(error);
-    const why = failure instanceof ApplicationFailure ? ` ${failure.message}` : '';
-    const sentence = `the repository does not say yet that the database goes on with timeline ${timeline}; the next backup will say it.`;
-    return [{ code: 'history-unnoted', message: `${sentence}${why}` }];
+    return [historyUnnoted(timeline, failure instanceof ApplicationFailure ? failure.message : '')];
   }
 }

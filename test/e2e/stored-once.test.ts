@@ -73,18 +73,12 @@ describe('what is stored already', () => {
     expect(verified.stateDigest).toBe(first.stateDigest);
   });
 
-  it('is told from rubbish: the same rubbish makes a verification fail', async () => {
-    const verification = withUnreadablePieces(() => scene.temporal.execute('verifyBackup', { database: DATABASE }));
-    const type = expect.stringMatching(/^(damaged|truncated)-object$/) as string;
-    await expect(verification).rejects.toMatchObject({ cause: { type } });
-  });
-
   it('is shared by a backup with one per cent more, which stores only tails', async () => {
     const before = await storedPieces();
     const oldEnds = endsBySegment(before);
     await write('more', WRITES / 100);
     const third = await withUnreadablePieces(backUp);
-    expect(third.outcome).toBe('done');
+    expect(third).toMatchObject({ outcome: 'done', warnings: [] });
     const known = new Set(before.map(({ key }) => key));
     const added = (await storedPieces()).filter(({ key }) => !known.has(key));
     expect(added.length).toBeGreaterThan(0);
@@ -94,5 +88,11 @@ describe('what is stored already', () => {
     expect(third).toMatchObject({ bytesPlain: grownBytes, piecesStored: added.length });
     const sizes = await Promise.all(added.map(async ({ key }) => (await stat(join(scene.stack.repositoryDir, key))).size));
     expect(third.bytesStored).toBe(sizes.reduce((total, size) => total + size, 0));
+  });
+
+  it('is told from rubbish: the same rubbish makes a verification fail', async () => {
+    const verification = withUnreadablePieces(() => scene.temporal.execute('verifyBackup', { database: DATABASE }));
+    const type = expect.stringMatching(/^(damaged|truncated)-object$/) as string;
+    await expect(verification).rejects.toMatchObject({ cause: { type } });
   });
 });

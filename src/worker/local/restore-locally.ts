@@ -1,6 +1,6 @@
 import type { PlannedRestore } from '../../activities/restore/plan-restore.ts';
 import { noBackupYet } from '../../contract/hot-backup.ts';
-import type { RestoreInput, RestoreResult } from '../../contract/restore.ts';
+import { historyUnnoted, type RestoreInput, type RestoreResult } from '../../contract/restore.ts';
 import { outcomeOf, type Warning } from '../../contract/result.ts';
 import { alternativeSentence } from '../../core/backup/alternative.ts';
 import { isObjectDamage } from '../../core/errors/object-damage.ts';
@@ -73,12 +73,24 @@ async function carryOut(input: RestoreInput, run: LocalRun, plan: PlannedRestore
   const warnings = [...staged, ...rehearsed];
   if (input.to === undefined) {
     const swapped = await swapLocally(run, { database, repository, planKey, planHash, tail });
+    const unnoted = await noteHistory(run, database, timeline);
     const unbacked = { code: 'no-backup-yet', message: noBackupYet(database) };
-    return resultOf(run, database, { plan, timeline, rehearsal, ...swapped, warnings: [...warnings, ...swapped.warnings, unbacked] });
+    const all = [...warnings, ...swapped.warnings, ...unnoted, unbacked];
+    return resultOf(run, database, { plan, timeline, rehearsal, ...swapped, warnings: all });
   }
   run.phase('placing');
   await run.steps.placeElsewhere({ repository, planKey });
   return resultOf(run, database, { plan, timeline, rehearsal, warnings });
+}
+
+/** Which timeline the database goes on with, which nothing else says until it has a backup. A failure is a warning. */
+async function noteHistory(run: LocalRun, database: string, timeline: string): Promise<Warning[]> {
+  try {
+    await run.cleanup.noteHistory({ database, timeline });
+    return [];
+  } catch (error) {
+    return [historyUnnoted(timeline, error instanceof Error ? error.message : String(error))];
+  }
 }
 
 type Facts = Partial<RestoreResult> & { plan: PlannedRestore };
