@@ -111,7 +111,9 @@ it('names a backup as untested, also after a test of a random point in it, until
   expect(random).toMatchObject({ label: second.label, seed });
   const describe = () => temporal.execute<DescribeDatabaseResult>('describeDatabase', { database: DATABASE });
   expect(await describe()).toMatchObject({ tested: { label: second.label, seed, end: random.extents.end }, untested: [second.label] });
-  expect(await infoText()).toMatch(new RegExp(`^recovered +${second.label} up to a random point, offset ${random.extents.end},\\s+in `, 'm'));
+  expect(await infoText()).toMatch(
+    new RegExp(`^recovered +${second.label} up to a random point, offset ${random.extents.end},\\s+in `, 'm'),
+  );
   expect(await infoText()).toMatch(new RegExp(`^untested +${second.label}$`, 'm'));
   expect(await test()).toMatchObject({ label: second.label, stateDigest: second.stateDigest });
   const { tested, untested } = await describe();
