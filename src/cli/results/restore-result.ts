@@ -24,7 +24,7 @@ export function restoreLines(result: RestoreResult): string[] {
 
 /** What is given up for it, and where that is found again. */
 function replacedFacts(result: RestoreResult): Fact[] {
-  const { replaces, savedAs, instances = 0, database } = result;
+  const { replaces, savedAs, instances = 0, database, repository = '' } = result;
   if (replaces === undefined) return [];
   if (replaces === null) return [['replaces', 'nothing: there is no log in place']];
   const before = replaces.instances === null ? 'unknown' : countText(replaces.instances);
@@ -33,7 +33,7 @@ function replacedFacts(result: RestoreResult): Fact[] {
   return [
     ['instances', `${before} → ${countText(instances)}`],
     ['in no backup', unsavedRecords === 0 ? nothingText(fault) : `${unsaved}${fateText(result)}`],
-    ...(savedAs === undefined ? [] : [['to undo', `rstow restore ${database} --backup ${savedAs}`] as const]),
+    ...(savedAs === undefined ? [] : [['to undo', `rstow restore ${database} --repository ${repository} --backup ${savedAs}`] as const]),
   ];
 }
 

@@ -34,3 +34,7 @@ it('never calls a damaged log one of which everything is in a backup', () => {
   expect(lineOf('instances', { replaces: damaged })).toMatch(/unknown → 60$/);
   expect(lineOf('in no backup', { replaces: { ...replaces, unsavedRecords: 0 } })).toMatch(/ nothing$/);
 });
+
+it('names the repository in the command that undoes a restore, for it may be another than the primary', () => {
+  expect(textOf({ replaces, repository: 'copy', savedAs: 'B-tail' })).toContain('rstow restore orders --repository copy --backup B-tail');
+});
