@@ -13,7 +13,7 @@ import { describeProtection } from './catalogue/describe-protection.ts';
 import { inspectHost } from './catalogue/inspect-host.ts';
 import { readBackups } from './catalogue/list-backups.ts';
 import { inspectLiveDatabase } from './catalogue/live-database.ts';
-import { knowDatabase, locate, locateAnywhere } from './catalogue/locate.ts';
+import { knowDatabase, locate, locateAgent, locateAnywhere } from './catalogue/locate.ts';
 import { endBackup, endRunOfLostOwner, findLockHolder } from './catalogue/lock-holder.ts';
 import { surveyData } from './data/survey-data.ts';
 import { recordTest } from './recovery-test/record-test.ts';
@@ -40,7 +40,7 @@ import { chooseBackup, verifyStoredBackup } from './verify/verify-backup.ts';
 /** The verbs, by the names under which histories know them for ever. */
 export const verbs = {
   locateDatabase: locate,
-  locateAgent: locate,
+  locateAgent,
   locateAnywhere,
   locateStandby: locate,
   knowDatabase,

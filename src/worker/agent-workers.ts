@@ -35,6 +35,8 @@ export type AgentWorkersOptions = {
 
 /** Runs of one host copy gigabytes side by side: more at once only makes each slower. Steps take moments, so many fit. */
 const SLOTS: Record<SlotKind, number> = { steps: 64, transfers: 4, checks: 2, recoveries: 2 };
+/** While an agent answers to its name, another question reaches the other agent of that name, should there be one. */
+const NAMED_SLOTS = 1;
 const CACHED_WORKFLOWS_MAX = 50;
 const HEARTBEAT_THROTTLE_MAX_MS = 500;
 
@@ -53,7 +55,7 @@ export async function startAgentWorkers(options: AgentWorkersOptions): Promise<A
   const running = await Promise.all([
     start({ taskQueue: WORKFLOW_QUEUE, ...workflowOptions(options.workflowBundlePath) }),
     start({ taskQueue: ANY_QUEUE, activities: { locateAnywhere, knowDatabase } }),
-    start({ taskQueue: agentQueue(agent.name), activities: probe }),
+    start({ taskQueue: agentQueue(agent.name), activities: probe, maxConcurrentActivityTaskExecutions: NAMED_SLOTS }),
     ...SLOT_KINDS.map((kind) =>
       start({ taskQueue: slotQueue(agent.installationId, kind), activities, maxConcurrentActivityTaskExecutions: SLOTS[kind] }),
     ),

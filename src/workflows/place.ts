@@ -32,9 +32,12 @@ export async function placeOfDatabase(database: string, { waitMs = 0 }: { waitMs
   throw unreachable(`the agent that owns database "${database}" does not answer: it is down, or none has claimed the database yet`);
 }
 
-/** The agent of that name. Fails: agent-unreachable, unknown-database. */
+/** The agent of that name. Fails: agent-unreachable, unknown-database; invalid-input, where two installations have it. */
 export async function placeOfAgent(agent: string, database: string): Promise<Place> {
-  const found = await unlessLate(() => within(PROBE_MS, probeAgent(agent).locateAgent({ database })));
+  // An agent answers one question at a time, so that two questions reach both.
+  const ask = (): Promise<Place | undefined> => within(PROBE_MS, probeAgent(agent).locateAgent({ database }));
+  const [found, other] = (await unlessLate(() => Promise.all([ask(), ask()])))?.filter((place) => place !== undefined) ?? [];
+  if (found !== undefined && other !== undefined && other.installationId !== found.installationId) throw ambiguous(agent, [found, other]);
   if (found !== undefined) return found;
   throw unreachable(`no agent is called "${agent}"; the name is misspelt, or the agent is down`);
 }
@@ -115,6 +118,12 @@ const nobody: KnownDatabase = { isListed: false, databases: [], probeMs: PROBE_M
 /** Nobody took the step up in time. */
 export function unanswered(error: unknown): boolean {
   return error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
+}
+
+function ambiguous(agent: string, places: readonly Place[]): RstowError {
+  const installations = places.map(({ installationId }) => installationId).sort();
+  const sentence = `two agents are called "${agent}", installations ${installations.join(' and ')}: give one of them another agent.name`;
+  return new RstowError('invalid-input', sentence, { details: { agent, installations } });
 }
 
 const unreachable = (sentence: string): RstowError => new RstowError('agent-unreachable', sentence);

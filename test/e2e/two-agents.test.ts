@@ -9,6 +9,7 @@ import { databaseQueue, SLOT_KINDS, slotQueue } from '../../src/contract/names.t
 import type { AgentProcess } from '../support/agent-process.ts';
 import { DATABASE } from '../support/database-stack.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
+import { failureOfRun } from '../support/run-failure.ts';
 import { openSceneWithoutAgent, type Scene } from '../support/scene.ts';
 
 /** How long a step waits in vain, so that whoever wrongly polls its queue would have taken it. */
@@ -99,6 +100,21 @@ describe('an agent with the owner’s name and another installation', () => {
     await expectAllStepsOn(run, { record, pids: [at.agent.pid, again.pid] });
     expect(twin.agent.logText()).toContain(`installation ${record.installationId}) owns it`);
     expect(await owners()).toHaveLength(1);
+  });
+
+  it('makes a run that names it fail, for nobody knows which of the two is meant', async () => {
+    const { record } = await owner();
+    const to = { dataDir: join(scene.stack.folder, 'elsewhere'), agent: record.agent };
+    for (const [type, input] of [
+      ['restore', { backup: 'latest', to }],
+      ['testRecovery', { agent: record.agent }],
+    ] as const) {
+      const failure = await failureOfRun(scene.temporal.execute(type, { database: DATABASE, ...input }));
+      expect(failure).toMatchObject({ code: 'invalid-input', details: { agent: record.agent } });
+      expect(failure.sentence).toContain(`two agents are called "${record.agent}", installations `);
+      expect(failure.sentence).toContain(record.installationId);
+      expect(failure.details['installations']).toHaveLength(2);
+    }
   });
 });
 

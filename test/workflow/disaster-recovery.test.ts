@@ -94,7 +94,7 @@ it('discards newer data on a person’s approval, who is told of them, or on an 
 
 it.each([
   [{}, ['locateDatabase', 'locateDatabase', 'locateStandby']],
-  [{ agent: AGENT }, ['locateAgent', 'locateDatabase', 'locateDatabase', 'locateStandby']],
+  [{ agent: AGENT }, ['locateAgent', 'locateAgent', 'locateDatabase', 'locateDatabase', 'locateStandby']],
 ])('with the input %o it asks the owner, twice, and who is to take over: %j', async (more, asked) => {
   await agent.execute('disasterRecovery', { ...input, ...more });
   // The first two are asked side by side.

@@ -44,12 +44,24 @@ export const knowDatabase =
 
 const NAMES_MAX = 200;
 
-/** The agent that answers: polled by database it is the owner, polled by name it is that agent. Fails: unknown-database. */
+/** The agent that answers: the owner, or one that stands by. Fails: unknown-database. */
 export const locate =
   (deps: ActivityDeps) =>
   async ({ database }: { database: string }): Promise<Place> => {
     databaseSettings(deps.config, database);
     return Promise.resolve(placeOf(deps));
+  };
+
+/** So long an agent takes to answer to its name: whoever asks twice at once meets the other installation of that name. */
+const NAMED_MS = 300;
+
+/** The agent of that name, one question at a time. Fails: unknown-database. */
+export const locateAgent =
+  (deps: ActivityDeps) =>
+  async ({ database }: { database: string }): Promise<Place> => {
+    databaseSettings(deps.config, database);
+    await sleep(NAMED_MS);
+    return placeOf(deps);
   };
 
 /** A repository that is open already is not asked; one that isn't may answer so soon. */
