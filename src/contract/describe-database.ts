@@ -6,7 +6,7 @@ import { commonFields, inputParser } from './workflow-input.ts';
 
 const fields = { ...commonFields };
 
-/** So many labels fit a payload and a person's patience. */
+/** So many backups are looked at, whatever the age of the database: their labels fit a payload and a person's patience. */
 export const UNTESTED_MAX = 50;
 
 /** How well a database is protected now. */
@@ -33,7 +33,7 @@ export type DescribeDatabaseResult = CommonResult & {
   tested: { label: string; atMs: number; rtoMs: number; seed?: number; end?: string } | null;
   /** The newest recovery test, where it failed. */
   testFailed: { label: string; atMs: number; code: string; sentence: string } | null;
-  /** The newest backups that no test has recovered to their end; at most `UNTESTED_MAX`. */
+  /** Those of the newest `UNTESTED_MAX` backups that no test has recovered to their end. */
   untested: string[];
   /** Of the former owners whose agents answer. */
   stale: StaleServer[];

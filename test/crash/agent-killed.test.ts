@@ -55,7 +55,7 @@ it('completes a recovery test whose agent is killed again and again, remembers i
   expect(killed.result).toMatchObject({ outcome: 'done', runId: killed.runId, stateDigest: scene.backup.stateDigest });
   // At once: what the run left, the agent would remove a minute later.
   await expectNoScratchLeft(join(stack.folder, 'agent'), { agentPid: scene.currentAgent().pid });
-  const tests = await readTests(await stack.openRepository(), DATABASE);
+  const tests = await readTests(await stack.openRepository(), DATABASE, scene.backup.label ?? '');
   expect(tests.filter(({ runId }) => runId === killed.runId)).toMatchObject([{ held: true, label: scene.backup.label }]);
   expect(await leftBehind(scene, killed.runId)).toEqual([]);
   expect(await databaseState(stack.dataDir)).toEqual(before);

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
-import { readTests } from '../../src/activities/recovery-test/record-test.ts';
+import { listTests, readTest } from '../../src/activities/recovery-test/record-test.ts';
 import type { RecoveryTest } from '../../src/config/repository-json/recovery-test.ts';
 import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';
 import { errorRow, type ErrorCode } from '../../src/core/errors/error-table.ts';
@@ -170,15 +170,16 @@ async function repositoryBesidesFacts(): Promise<[string, string][]> {
 async function expectOnlyFact(run: () => Promise<unknown>): Promise<RecoveryTest> {
   const { stack } = on.scene;
   const before = await repositoryBesidesFacts();
-  const remembered = await readTests(await stack.openRepository(), DATABASE);
+  const repository = await stack.openRepository();
+  const remembered = await listTests(repository, DATABASE);
   await run();
   expect(await repositoryBesidesFacts()).toEqual(before);
   expect(await databaseState(stack.dataDir)).toEqual(on.untouched);
   await expectNothingLeft(stack.dataDir);
-  const tests = await readTests(await stack.openRepository(), DATABASE);
-  const facts = tests.filter(({ runId }) => !remembered.some((fact) => fact.runId === runId));
-  expect(facts).toHaveLength(1);
-  return facts[0]!;
+  const names = await listTests(repository, DATABASE);
+  const added = names.filter(({ runId }) => !remembered.some((name) => name.runId === runId));
+  expect(added).toHaveLength(1);
+  return (await readTest(repository, DATABASE, added[0]!))!;
 }
 
 async function expectFailure(tester: Tester | undefined, { input, code, says, details }: Omit<Case, 'plant' | 'fault'>): Promise<void> {

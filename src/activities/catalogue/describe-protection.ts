@@ -1,12 +1,12 @@
-import type { RecoveryTest } from '../../config/repository-json/recovery-test.ts';
 import { type DescribeDatabaseResult, UNTESTED_MAX } from '../../contract/describe-database.ts';
 import type { BackupRow } from '../../contract/list-backups.ts';
 import { summariseExtents } from '../../core/backup/extents-summary.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import type { NewestBackup } from '../../core/protection/verdict.ts';
+import type { TestName } from '../../core/repository/object-keys.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { readTests } from '../recovery-test/record-test.ts';
+import { listTests, readTest, readTests } from '../recovery-test/record-test.ts';
 import { readableManifest, readBackupHistory, selectable } from '../stored/backups.ts';
 import { findOwner, formerOwners } from '../stored/ownership.ts';
 import { readTimelines } from '../stored/timelines.ts';
@@ -27,7 +27,7 @@ export type DescribedDatabase = Omit<
 /** Each is asked for its server. */
 const FORMER_OWNERS_MAX = 5;
 
-/** So many are looked through: whoever has as many unusable ones is told that there is none. */
+/** So many are looked through: whoever has as many unusable ones, or failed tests, is told that there is none. */
 const LOOKS_MAX = 50;
 
 /**
@@ -41,8 +41,7 @@ export const describeProtection =
     const repository = await deps.openRepository(listed.repository);
     const { owner } = await findOwner(deps, database);
     const former = (await formerOwners(deps, database, owner)).slice(0, FORMER_OWNERS_MAX);
-    const tests = await readTests(repository, database);
-    const held = tests.filter((test) => test.held);
+    const tests: Tests = { repository, database, names: await listTests(repository, database) };
     return {
       repository: listed.repository,
       owner: owner === undefined ? null : { agent: owner.agent, installationId: owner.installationId, generation: owner.generation },
@@ -52,9 +51,9 @@ export const describeProtection =
       schedule: (await deps.backupWatch.schedule(database)) ?? null,
       lastBackup: (await deps.backupWatch.lastEnded(database)) ?? null,
       freeBytes: (await repository.freeBytes()) ?? null,
-      tested: newestTest(held),
-      testFailed: failedTest(tests),
-      untested: await untestedLabels(deps, { repository, database, held }),
+      tested: await newestHeld(tests),
+      testFailed: await newestFailed(tests),
+      untested: await untestedLabels(deps, tests),
       ...(former.length === 0 ? {} : { formerOwners: former.map(({ agent, installationId }) => ({ agent, installationId })) }),
     };
   };
@@ -83,42 +82,38 @@ function isRestorable({ restorable, failed }: BackupRow): boolean {
   return restorable !== 'no' && failed === undefined;
 }
 
-function failedTest(tests: readonly RecoveryTest[]): DescribedDatabase['testFailed'] {
-  const newest = [...tests].sort(byTime).at(-1);
-  return newest?.failure === undefined ? null : { label: newest.label, atMs: newest.atMs, ...newest.failure };
+type Tests = { repository: Repository; database: string; /** The newest first. */ names: readonly TestName[] };
+
+async function newestFailed({ repository, database, names: [newest] }: Tests): Promise<DescribedDatabase['testFailed']> {
+  const test = newest === undefined ? undefined : await readTest(repository, database, newest);
+  return test?.failure === undefined ? null : { label: test.label, atMs: test.atMs, ...test.failure };
 }
 
-function newestTest(held: readonly RecoveryTest[]): DescribedDatabase['tested'] {
-  const newest = [...held].sort(byTime).at(-1);
-  if (newest === undefined) return null;
-  const { label, atMs, rtoMs = 0, seed, end } = newest;
-  return { label, atMs, rtoMs, ...(seed === undefined || end === undefined ? {} : { seed, end }) };
+async function newestHeld({ repository, database, names }: Tests): Promise<DescribedDatabase['tested']> {
+  for (const name of names.slice(0, LOOKS_MAX)) {
+    const test = await readTest(repository, database, name);
+    if (test?.held !== true) continue;
+    const { label, atMs, rtoMs = 0, seed, end } = test;
+    return { label, atMs, rtoMs, ...(seed === undefined || end === undefined ? {} : { seed, end }) };
+  }
+  return null;
 }
 
-/** The newest first, and no more than fit a payload. */
-async function untestedLabels(
-  deps: ActivityDeps,
-  { repository, database, held }: { repository: Repository; database: string; held: readonly RecoveryTest[] },
-): Promise<string[]> {
+/** The newest first. */
+async function untestedLabels(deps: ActivityDeps, { repository, database, names }: Tests): Promise<string[]> {
   const untested: string[] = [];
-  for (const { label } of selectable(await readBackupHistory(deps, repository, database))) {
-    if (untested.length === UNTESTED_MAX) break;
-    const tests = held.filter((test) => test.label === label);
-    if (!(await isTested(repository, { database, label, tests }))) untested.push(label);
+  const tested = new Set(names.map(({ label }) => label));
+  for (const { label } of selectable(await readBackupHistory(deps, repository, database)).slice(0, UNTESTED_MAX)) {
+    if (!tested.has(label) || !(await isTested(repository, database, label))) untested.push(label);
   }
   return untested;
 }
 
-type HeldTests = { database: string; label: string; tests: readonly RecoveryTest[] };
-
 /** A test of a random point says nothing of what the backup has after it. */
-async function isTested(repository: Repository, { database, label, tests }: HeldTests): Promise<boolean> {
-  if (tests.length === 0) return false;
-  if (tests.some(({ seed }) => seed === undefined)) return true;
+async function isTested(repository: Repository, database: string, label: string): Promise<boolean> {
+  const held = (await readTests(repository, database, label)).filter((test) => test.held);
+  if (held.length === 0) return false;
+  if (held.some(({ seed }) => seed === undefined)) return true;
   const manifest = await readableManifest(repository, database, label);
-  return manifest !== undefined && tests.some(({ end }) => end === summariseExtents(promisedExtents(manifest.segments)).end);
-}
-
-function byTime(left: RecoveryTest, right: RecoveryTest): number {
-  return left.atMs - right.atMs;
+  return manifest !== undefined && held.some(({ end }) => end === summariseExtents(promisedExtents(manifest.segments)).end);
 }

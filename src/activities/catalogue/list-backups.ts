@@ -28,13 +28,12 @@ export const readBackups =
     const name = repositoryName(databaseSettings(deps.config, database), wanted);
     const repository = await deps.openRepository(name);
     const stored = await readBackupHistory(deps, repository, database);
-    const facts = await readFacts(repository, database);
     const backups: BackupRow[] = [];
     const unreadable: string[] = [];
     for (const { label, isInUse } of selectable(stored).slice(0, limit)) {
       const manifest = await readableManifest(repository, database, label);
       if (manifest === undefined) unreadable.push(label);
-      else backups.push(rowOf(manifest, isInUse, facts.get(label) ?? []));
+      else backups.push(rowOf(manifest, isInUse, await readFacts(repository, database, label)));
     }
     const laterByItsClock = laterByClock(stored.backups).map(({ label }) => label);
     const isRestorable = backups.find(({ isInUse }) => isInUse)?.restorable !== 'no';
@@ -43,17 +42,14 @@ export const readBackups =
     return { repository: name, backups, total, unreadable, laterByClock: laterByItsClock.slice(0, LATER_MAX), ...instead };
   };
 
-/** What is remembered of each backup's bytes, by label. */
-async function readFacts(repository: Repository, database: string): Promise<Map<string, CheckFact[]>> {
-  const facts = new Map<string, CheckFact[]>();
-  const add = (label: string, fact: CheckFact): void => void facts.set(label, [...(facts.get(label) ?? []), fact]);
-  for (const { label, level, atMs, failure, repairedKeys } of await readVerifications(repository, database))
-    add(label, { level, atMs, failure, repairedKeys });
+/** What is remembered of a backup's bytes. */
+async function readFacts(repository: Repository, database: string, label: string): Promise<CheckFact[]> {
+  const verifications = await readVerifications(repository, database, label);
   // A recovery test that held may have gone up to an earlier point only, so it lifts nothing.
-  for (const { label, atMs, failure } of await readTests(repository, database)) {
-    if (failure !== undefined && isVerdictOnBackup(failure.code)) add(label, { level: 'replay', atMs, failure });
-  }
-  return facts;
+  const tests = (await readTests(repository, database, label)).flatMap(({ atMs, failure }) =>
+    failure !== undefined && isVerdictOnBackup(failure.code) ? [{ level: 'replay' as const, atMs, failure }] : [],
+  );
+  return [...verifications.map(({ level, atMs, failure, repairedKeys }) => ({ level, atMs, failure, repairedKeys })), ...tests];
 }
 
 function rowOf(manifest: Manifest, isInUse: boolean, facts: readonly CheckFact[]): BackupRow {

@@ -33,10 +33,10 @@ export const recordVerification =
     }
   };
 
-/** The facts of one backup, or of all of them. */
-export async function readVerifications(repository: Repository, database: string): Promise<Verification[]> {
+/** What was remembered of one backup. */
+export async function readVerifications(repository: Repository, database: string, label: string): Promise<Verification[]> {
   const facts: Verification[] = [];
-  for await (const { key } of repository.list(verificationsPrefix(database))) {
+  for await (const { key } of repository.list(`${verificationsPrefix(database)}${label}/`)) {
     const fact = await readSealed(repository, key, verificationSchema);
     if (fact !== undefined) facts.push(fact);
   }

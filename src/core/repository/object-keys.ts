@@ -27,6 +27,19 @@ export const verificationsPrefix = (database: string): string => databaseKey(dat
 
 export const recoveryTestsPrefix = (database: string): string => databaseKey(database, 'facts/recovery-tests/');
 
+/** A remembered recovery test, as its key tells: what is newest shows in a listing. `atMs` is Unix ms. */
+export type TestName = { label: string; atMs: number; runId: string };
+
+export function recoveryTestKey(database: string, { label, atMs, runId }: TestName): string {
+  return `${recoveryTestsPrefix(database)}${label}/${String(atMs).padStart(13, '0')}-${runId}.json`;
+}
+
+/** What such a key says, or undefined for any other. */
+export function testNameOfKey(key: string): TestName | undefined {
+  const [, label, atMs, runId] = /\/facts\/recovery-tests\/([^/]+)\/([0-9]{13,16})-([A-Za-z0-9-]+)\.json$/.exec(key) ?? [];
+  return label === undefined || atMs === undefined || runId === undefined ? undefined : { label, atMs: Number(atMs), runId };
+}
+
 /** Objects that are known to be damaged and not replaced yet; closed records are put aside with what they name. */
 export const damagePrefix = (database: string): string => databaseKey(database, 'facts/damage/');
 

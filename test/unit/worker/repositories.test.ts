@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { agentConfigSchema } from '../../../src/config/agent-config.ts';
 import type { Repository } from '../../../src/io/repository/repository.ts';
-import { readTests } from '../../../src/activities/recovery-test/record-test.ts';
+import { listTests, readTests } from '../../../src/activities/recovery-test/record-test.ts';
 import { readDamage, recordDamage } from '../../../src/activities/stored/damage.ts';
 import { claimOwnership, currentOwner } from '../../../src/activities/stored/ownership.ts';
 import { createTimeline, readTimelines } from '../../../src/activities/stored/timelines.ts';
 import { readVerifications } from '../../../src/activities/verify/record-verification.ts';
 import { recoveryTestSchema } from '../../../src/config/repository-json/recovery-test.ts';
 import { verificationSchema } from '../../../src/config/repository-json/verification.ts';
-import { recoveryTestsPrefix, verificationsPrefix } from '../../../src/core/repository/object-keys.ts';
+import { recoveryTestKey, verificationsPrefix } from '../../../src/core/repository/object-keys.ts';
 import { putSealed } from '../../../src/io/repository/sealed-object.ts';
 import { createRepositoryOpener } from '../../../src/worker/repositories.ts';
 
@@ -45,15 +45,19 @@ async function fillRepository(repository: Repository): Promise<void> {
   const verification = { ...fact, level: 'checksums' as const, held: true };
   await putSealed(repository, `${verificationsPrefix('orders')}${LABEL}/run-1.json`, { schema: verificationSchema, value: verification });
   const test = { ...fact, agent: 'one', held: true, assertionsHeld: 0 };
-  await putSealed(repository, `${recoveryTestsPrefix('orders')}${LABEL}/run-1.json`, { schema: recoveryTestSchema, value: test });
+  await putSealed(repository, recoveryTestKey('orders', { label: LABEL, atMs: 1, runId: 'run-1' }), {
+    schema: recoveryTestSchema,
+    value: test,
+  });
   await recordDamage(repository, 'orders', { key: 'databases/orders/x', label: LABEL, atMs: 1, runId: 'run-1' });
 }
 
 const readAll = async (repository: Repository): Promise<unknown[]> => [
   await currentOwner(repository, 'orders'),
   await readTimelines(repository, 'orders'),
-  await readVerifications(repository, 'orders'),
-  await readTests(repository, 'orders'),
+  await readVerifications(repository, 'orders', LABEL),
+  await readTests(repository, 'orders', LABEL),
+  await listTests(repository, 'orders'),
   await readDamage(repository, 'orders'),
 ];
 
@@ -95,7 +99,7 @@ describe('files that others have put among the objects', () => {
   const FOLDERS = [
     'owner',
     'timelines',
-    'facts/verifications',
+    'facts/recovery-tests',
     `facts/verifications/${LABEL}`,
     `facts/recovery-tests/${LABEL}`,
     'facts/damage',
