@@ -1,6 +1,6 @@
 import type { UnitFacts } from '../worker/unit-facts.ts';
 
-/** What systemd is to run, by an absolute path, and the PATH on which `temporal` and the server's program are. */
+/** What systemd is to run, by an absolute path, and its PATH. */
 export type UnitOptions = {
   program: string;
   args: readonly string[];
@@ -48,7 +48,7 @@ ${mountLines(facts)}StartLimitIntervalSec=0
 ${readinessLines(args)}
 ${userLines(facts)}
 ExecStart=${[program, ...args].map((word) => quoted(word).replaceAll('$', '$$$$')).join(' ')}
-Environment=${quoted(`PATH=${[...new Set(path.split(':'))].join(':')}`)}
+Environment=${quoted(`PATH=${path}`)}
 Restart=always
 RestartSec=2
 TimeoutStopSec=90

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import type { AgentConfig } from '../config/agent-config.ts';
+import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 
 import { loadConfig } from './load-config.ts';
@@ -16,6 +16,8 @@ export type UnitFacts = {
   notes: string[];
   /** Servers that the agent starts live in its unit, and whatever bounds the unit bounds them; true while nobody knows. */
   hasServers: boolean;
+  /** What the config starts by a mere name. */
+  programs: string[];
 };
 
 export type UnitConfig = { file: string } | { flags: FlagConfig };
@@ -34,13 +36,21 @@ async function factsOf(config: AgentConfig): Promise<UnitFacts> {
   const { agent, databases } = config;
   const settings = Object.values(databases);
   const dataDirs = settings.map(({ dataDir }) => dataDir);
-  const common = { stateDir: agent.stateDir, dataDirs, hasServers: settings.some(({ service }) => service.kind !== 'commands') };
+  const hasServers = settings.some(({ service }) => service.kind !== 'commands');
+  const common = { stateDir: agent.stateDir, dataDirs, hasServers, programs: settings.flatMap(programsOf) };
   const owners = [...new Set(await Promise.all(dataDirs.map(ownerOf)))];
   const why = whyRoot(config, owners);
   const [owner] = owners;
   if (why !== undefined || owner === undefined) return { ...common, notes: [`Root, for ${why ?? 'no database is configured'}.`] };
   const user = (await userName(owner)) ?? String(owner);
   return { ...common, user, notes: await needsOf(config, owner, user) };
+}
+
+function programsOf({ service, rehearsal }: DatabaseConfig): string[] {
+  const started = [rehearsal.command?.[0], rehearsal.container?.engine];
+  if (service.kind === 'process') started.push(service.command[0]);
+  if (service.kind === 'commands') started.push(service.start[0], service.stop[0], service.status[0]);
+  return started.filter((program): program is string => program !== undefined && !program.includes('/'));
 }
 
 function whyRoot({ databases }: AgentConfig, owners: readonly (number | undefined)[]): string | undefined {

@@ -57,9 +57,20 @@ function read(path: string): string {
   return readFileSync(join(root, path), 'utf8');
 }
 
+test.each(pages)('the npm package has %s, and whatever it links to', (page) => {
+  const targets = relativeLinks(read(page)).map((link) => relative(root, join(root, dirname(page), link.split('#')[0] ?? '')));
+  expect([page, ...targets].filter((target) => target !== dirname(page) && target !== '' && !isPacked(target))).toEqual([]);
+});
+
 function markdownIn(folder: string): string[] {
   const names = readdirSync(join(root, folder), { recursive: true }) as string[];
   return names.filter((name) => name.endsWith('.md')).map((name) => join(folder, name));
+}
+
+/** In package.json, and what npm packs in any case. */
+function isPacked(path: string): boolean {
+  const { files } = JSON.parse(read('package.json')) as { files: string[] };
+  return [...files, 'README.md', 'LICENSE', 'package.json'].some((packed) => path === packed || path.startsWith(`${packed}/`));
 }
 
 /** From the heading of that name to the next one of its level. */

@@ -10,7 +10,9 @@ eventually() {
   done
   echo "never: $*"
   systemctl status --no-pager rstow rstmdb || true
-  journalctl --no-pager -u rstow -u rstmdb | tail -40
+  journalctl --no-pager -u rstow | tail -40
+  journalctl --no-pager -u rstmdb | grep -v rstmdb_server | tail -10
+  tail -40 /tmp/up-* || true
   return 1
 }
 database() { rstmdb-cli -s 127.0.0.1:7401 "$@"; }
@@ -57,35 +59,67 @@ systemctl disable --now --quiet rstow
 [ "$(main_pid rstmdb)" = "$server" ]
 held 'stopping rstow leaves the database up'
 
-# The README's quick start, each line, against the server that the unit runs: by the four flags, as root and as its user.
-quick_start() {
-  user=$1
-  sed -n '/^## Quick start/,/^## What/s/ *#.*//; /^rstow /p' /opt/rstow/README.md |
-    sed "s#/var/lib/rstmdb#/srv/orders#; s#/backup/rstmdb#/backup/$user#; s#/var/tmp/orders#/srv/elsewhere/$user#" >/tmp/lines
-  up=$(head -1 /tmp/lines)
-  cd / && runuser -u "$user" -- $up >"/tmp/up-$user" 2>&1 &
-  running=$!
-  eventually grep -q '^up since' "/tmp/up-$user"
-  cat "/tmp/up-$user"
-  grep -q 'the unit rstmdb.service: systemctl stops and starts it' "/tmp/up-$user"
-  sed 1d /tmp/lines | while read -r line; do
-    runuser -u "$user" -- $line >/tmp/said 2>&1 </dev/null || {
+# The README's quick start, each line, by the four flags.
+lines_for() {
+  sed -n '/^## Quick start/,/^## Who/{s/ *#.*//;/^rstow /p}' /opt/rstow/README.md |
+    sed "s#/var/lib/rstmdb#/srv/orders#; s#/backup/rstmdb#/backup/$1#; s#/var/tmp/orders#/srv/elsewhere/$1#" >/tmp/lines
+  [ "$(wc -l </tmp/lines)" -gt 8 ]
+}
+# Without a terminal to type the database's name at, a restore in place is confirmed as a script does it.
+each_command_works() {
+  sed '1,2d; s/^rstow restore orders *$/& --yes/' /tmp/lines | while read -r line; do
+    runuser -u "$1" -- $line >/tmp/said 2>&1 </dev/null || {
       echo "failed: $line"
       cat /tmp/said
       exit 1
     }
   done
-  pkill -INT -u "$user" -f 'cli/main.ts up'
+}
+as_new() { rm -rf /srv/orders/.rstow /srv/orders/wal/rstow-timeline.json /var/lib/rstow /etc/rstow; }
+
+# The second line's unit as it is printed; `systemctl start` returns once rstow says that it works.
+by_unit() {
+  lines_for "$1"
+  $(sed -n 2p /tmp/lines) >/etc/systemd/system/rstow.service
+  grep -v '^#' /etc/systemd/system/rstow.service | grep -E 'Type=|User=|Capability|NoNew|PATH='
+  systemd-analyze verify rstow.service
+  systemctl daemon-reload
+  systemctl start rstow
+  [ "$(systemctl show --property ActiveState --value rstow)" = active ]
+  eventually has_backup
+  each_command_works root
+  journalctl --no-pager -q -o cat -u rstow >"/tmp/up-$1"
+}
+
+# The first line, by hand.
+by_hand() {
+  lines_for "$1"
+  cd / && runuser -u "$1" -- $(head -1 /tmp/lines) >"/tmp/up-$1" 2>&1 &
+  running=$!
+  eventually grep -q '^up since' "/tmp/up-$1"
+  each_command_works "$1"
+  pkill -INT -u "$1" -f 'cli/main.ts up'
   wait "$running"
-  held "each line of the quick start works against the unit, as $user"
+}
+is_managed() {
+  grep -q 'the unit rstmdb.service: systemctl stops and starts it' "/tmp/up-$1" && return
+  cat "/tmp/up-$1"
+  return 1
 }
 
 usermod --home /home/rstmdb rstmdb
 mkdir -p /home/rstmdb /srv/elsewhere
 chown rstmdb /home/rstmdb /srv/elsewhere /backup
-rm -rf /srv/orders/.rstow /srv/orders/wal/rstow-timeline.json /var/lib/rstow
-quick_start root
-rm -rf /srv/orders/.rstow /srv/orders/wal/rstow-timeline.json
+
+as_new
+by_unit root
+is_managed root
+if grep -q '^User=' /etc/systemd/system/rstow.service; then exit 1; fi
+systemctl stop --quiet rstow
+database get-instance kept
+held 'each line of the quick start works against the unit of a server, rstow in its own printed unit, as root'
+
+as_new
 cat >/etc/polkit-1/rules.d/50-rstow.rules <<'RULES'
 polkit.addRule(function (action, subject) {
   if (action.id == "org.freedesktop.systemd1.manage-units" &&
@@ -94,5 +128,23 @@ polkit.addRule(function (action, subject) {
 });
 RULES
 systemctl restart polkit
-quick_start rstmdb
+by_hand rstmdb
+is_managed rstmdb
+held 'each line of the quick start works against the unit of a server, as its user, who has the polkit rule that `rstow up` prints'
+
+as_new
+systemctl stop rstmdb
+settings=$(systemctl show --property Environment --value rstmdb)
+systemd-run --quiet --scope runuser -u rstmdb -- env $settings rstmdb >/tmp/by-hand 2>&1 &
+eventually database ping
+mkdir -p /backup/user && chown rstmdb /backup/user
+by_unit user
+grep -qx 'User=rstmdb' /etc/systemd/system/rstow.service
+grep -qx 'CapabilityBoundingSet=' /etc/systemd/system/rstow.service
+[ "$(ps -o user= -p "$(main_pid rstow)")" = rstmdb ]
+server=$(pgrep -xu rstmdb rstmdb)
+systemctl stop --quiet rstow
+[ "$(pgrep -xu rstmdb rstmdb)" = "$server" ]
+database get-instance kept
+held 'each line of the quick start works against a server started by hand, rstow in a printed unit with User= and no capability; stopping the unit leaves the database up'
 echo 'all held'

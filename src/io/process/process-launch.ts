@@ -44,10 +44,14 @@ export async function programOf(pid: number): Promise<string | undefined> {
   return (await unlessGone(readlink(`/proc/${pid}/exe`)))?.replace(/ \(deleted\)$/, '');
 }
 
-/** @see cgroups(7): the one line of version 2, or systemd's own tree of version 1 */
 export async function controlGroupOf(pid: string): Promise<string> {
-  const text = (await unlessGone(readFile(`/proc/${pid}/cgroup`, 'utf8'))) ?? '';
-  return /^(?:0:|[0-9]+:name=systemd):(.*)$/m.exec(text)?.[1] ?? '/';
+  return controlGroupIn((await unlessGone(readFile(`/proc/${pid}/cgroup`, 'utf8'))) ?? '');
+}
+
+/** In version 2's one tree or in systemd's own of version 1, whichever says where. @see cgroups(7) */
+export function controlGroupIn(text: string): string {
+  const paths = [...text.matchAll(/^(?:0:|[0-9]+:name=systemd):(.*)$/gm)].map(([, path = '/']) => path);
+  return paths.find((path) => path !== '/') ?? '/';
 }
 
 /** @see proc_pid_status(5): real, effective, saved and file system ids */

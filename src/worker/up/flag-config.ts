@@ -39,10 +39,12 @@ export async function flagConfigFile(flags: FlagConfig): Promise<KeptConfig> {
   return { file, found };
 }
 
-/** The same, and nothing is found out or written. Fails: invalid-config. */
+/** The same, and nothing is written. Fails: invalid-config. */
 export async function flagConfig(flags: FlagConfig): Promise<AgentConfig> {
   const file = join(flags.stateDir, KEPT_CONFIG_NAME);
-  return parseConfig(file, (await readStateFile(file)) ?? stringify(configOf(flags)));
+  const document = parseDocument((await readStateFile(file)) ?? stringify(configOf(flags)));
+  await findService(document, flags, file);
+  return parseConfig(file, String(document));
 }
 
 /** Nothing is written down that can't work: the next command line may name other places. */

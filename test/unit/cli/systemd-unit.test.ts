@@ -2,7 +2,14 @@ import { expect, test } from 'vitest';
 import { systemdUnit, type UnitOptions } from '../../../src/cli/systemd-unit.ts';
 import type { UnitFacts } from '../../../src/worker/unit-facts.ts';
 
-const FACTS: UnitFacts = { stateDir: '/var/lib/rstow', dataDirs: ['/var/lib/rstmdb'], user: 'rstmdb', notes: [], hasServers: false };
+const FACTS: UnitFacts = {
+  stateDir: '/var/lib/rstow',
+  dataDirs: ['/var/lib/rstmdb'],
+  user: 'rstmdb',
+  notes: [],
+  hasServers: false,
+  programs: [],
+};
 
 function unitOf(options: Partial<UnitOptions> = {}): string {
   return systemdUnit({ program: '/usr/bin/rstow', args: ['up'], path: '/usr/bin', facts: FACTS, ...options });
@@ -18,7 +25,7 @@ test('quotes what systemd would split, expand or take for a variable', () => {
 });
 
 test('stops only rstow itself, so that servers and the watchdog outlive it, and starts it again always', () => {
-  const unit = unitOf({ path: '/usr/bin:/bin:/usr/bin' });
+  const unit = unitOf({ path: '/usr/bin:/bin' });
   expect(lineOf('KillMode', unit)).toBe('KillMode=process');
   expect(lineOf('OOMPolicy', unit)).toBe('OOMPolicy=continue');
   expect(lineOf('Restart', unit)).toBe('Restart=always');
