@@ -58,7 +58,7 @@ test('serves a database although something odd is wrong with another', async () 
   await writeFile(configFile, stringify({ ...config, databases: { odd, ...config.databases } }));
   const agent = await scene.start(configFile);
   await waitUntil('the sound one is served', () => polls(agent, databaseQueue(DATABASE)));
-  expect(agent.logText()).toMatch(/"database":"odd","ownership":"unknown","why":"Error: ELOOP/);
+  expect(agent.logText()).toMatch(/"database":"odd","ownership":"unknown","msg":"Error: ELOOP/);
 });
 
 test('lets one of two agents own a database, though both list it', async () => {
