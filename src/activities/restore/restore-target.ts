@@ -1,8 +1,10 @@
+import { join } from 'node:path';
 import type { AgentConfig, DatabaseConfig } from '../../config/agent-config.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { checkDataDirectory } from '../../io/data-directory/layout.ts';
 import { renameFault } from '../../io/data-directory/rename-probe.ts';
 import { isEmptyFolder, isOnDisk } from '../../io/data-directory/target.ts';
+import { processesWithOpenFilesUnder } from '../../io/process/open-files.ts';
 import { requireReadableSecrets } from '../server/managed-service.ts';
 import { missingServerProgram } from '../server/server-program.ts';
 import { requireTarget } from './target-rules.ts';
@@ -11,7 +13,7 @@ export type Refusals = (check: () => Promise<void>) => Promise<void>;
 
 /**
  * What keeps a restore in place from being carried out, looked at while nothing is touched yet: service-unmanaged,
- * data-directory-unsupported; and, of a database that isn't about to be taken over by a host that is prepared later,
+ * data-directory-unsupported, service-stop-failed; and, of a database that isn't about to be taken over by a host that is prepared later,
  * server-program-missing and invalid-config (a secret file).
  */
 export async function checkPlace(
@@ -22,6 +24,7 @@ export async function checkPlace(
   const { each, isPrepared } = refusals;
   await each(() => requireManaged(settings));
   await each(() => requireMovable(settings));
+  await each(() => requireOneWriter(settings));
   if (!isPrepared) return;
   await each(() => requireServerProgram(settings));
   await each(() => requireReadableSecrets(settings, config.timing));
@@ -40,6 +43,19 @@ export async function checkTarget(dataDir: string, config: AgentConfig): Promise
   await requireTarget(config, dataDir);
   if (await isEmptyFolder(dataDir)) return;
   throw new RstowError('target-not-empty', `${dataDir} is not an empty folder`, { details: { dataDir } });
+}
+
+/**
+ * Nothing locks a log: a program that writes in it beside the server would go on writing in what is replaced. Another
+ * server of the same program is ended together with the first. Fails: service-stop-failed.
+ */
+export async function requireOneWriter({ dataDir }: DatabaseConfig): Promise<void> {
+  const walDir = join(dataDir, 'wal');
+  const writers = await processesWithOpenFilesUnder(walDir, { ignorePid: process.pid, writersOnly: true });
+  if (new Set(writers.map(({ command }) => command)).size < 2) return;
+  const processes = writers.map(({ pid, command }) => `${pid} (${command})`);
+  const sentence = `several programs have ${walDir} open for writing: ${processes.join(', ')}; end those that are not the server, which was not stopped`;
+  throw new RstowError('service-stop-failed', sentence, { details: { dataDir, processes } });
 }
 
 async function requireManaged({ service, server }: DatabaseConfig): Promise<void> {

@@ -11,6 +11,7 @@ import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { requireOwner } from '../stored/ownership.ts';
 import { readPlan } from './plan-restore.ts';
+import { requireOneWriter } from './restore-target.ts';
 import { type KeptTail, storeTail, type TailWanted } from './store-tail.ts';
 import { type Swapped, swapWithServerDown, type SwapWork } from './swap-wal.ts';
 import { writtenTail } from './write-tail.ts';
@@ -35,13 +36,15 @@ export type RolledBack = Swapped & { inPlace: DataInPlace };
 /**
  * Names, by inode, what will be swapped: from here on the disk tells which of the two is in place. Asks beforehand
  * whether the swap may be: here another try costs nothing. Fails: cancelled, temporal-unreachable, owner-outdated,
- * repository-unavailable. Twice: the same.
+ * repository-unavailable, service-stop-failed. Twice: the same.
  */
 export const nameSwap =
   (deps: ActivityDeps) =>
   async ({ database }: { database: string }, run: RunPort): Promise<SwapPlan> => {
     await requireStillOurs(deps, database, run);
-    return planSwap(databaseSettings(deps.config, database).dataDir, run.runId);
+    const settings = databaseSettings(deps.config, database);
+    await requireOneWriter(settings);
+    return planSwap(settings.dataDir, run.runId);
   };
 
 /**

@@ -1,12 +1,17 @@
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { cp, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest';
 import { type PlannedRestore, planRestore } from '../../../../src/activities/restore/plan-restore.ts';
+import { nameSwap } from '../../../../src/activities/restore/swap-in.ts';
 import type { RunPort } from '../../../../src/activities/run-port.ts';
+import { processEntry } from '../../../../src/io/process/proc.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../../support/database-stack.ts';
 import { backUp, directDeps, restoreInPlace } from '../../../support/direct-backup.ts';
 import { startLoadWriters } from '../../../support/load-writers.ts';
+import { waitUntil } from '../../../support/wait-until.ts';
 
 let stack: DatabaseStack;
 
@@ -89,6 +94,20 @@ it('plans a dry run without any service, and says why the restore itself would b
   expect(plan.warnings).toEqual([
     { code: 'service-unmanaged', message: expect.stringMatching(/^the restore would be refused: no service/) as string },
   ]);
+});
+
+it('refuses, while the server runs, what another program would go on writing in, and names that program', async () => {
+  const editor = spawn('sh', ['-c', 'exec 9>>"$0"; echo open; exec sleep 60', join(stack.walDir, 'notes')]);
+  onTestFinished(() => void editor.kill('SIGKILL'));
+  await once(editor.stdout, 'data');
+  const message = expect.stringMatching(
+    new RegExp(`several programs have ${stack.walDir} open for writing: .*${editor.pid} \\(sleep\\)`),
+  ) as string;
+  await waitUntil('the program has become another', async () => (await processEntry(editor.pid!))?.command === 'sleep');
+  await expect(planner()()).rejects.toMatchObject({ code: 'service-stop-failed', message });
+  const run = { runId: randomUUID(), checkOpen: () => Promise.resolve() } as RunPort;
+  await expect(nameSwap(directDeps(stack))({ database: DATABASE }, run)).rejects.toMatchObject({ code: 'service-stop-failed', message });
+  await write();
 });
 
 it('makes no plan with a token that can’t be read: after the swap nobody could ask the server', async () => {
