@@ -164,7 +164,8 @@ const timing = z.strictObject({
   probeMs: durationMs.default(4_000),
   /** How long a run's clean-up waits for an agent that died; later the agent's housekeeping does it. */
   cleanupGiveUpMs: durationMs.default(600_000),
-  ownerPollMs: durationMs.default(10_000),
+  /** How long it may take until an agent finds out that another installation has become a database's owner. */
+  ownerPollMs: durationMs.default(60_000),
   /** How long an incomplete record at the log's end may stay unchanged before it counts as damage. */
   tornTailMs: durationMs.default(10_000),
   serverRequestMs: durationMs.default(30_000),

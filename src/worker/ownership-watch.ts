@@ -13,15 +13,12 @@ export type OwnershipWatch = { deps: ActivityDeps; workers: AgentWorkers; logger
 /** A stale server is told again and again: nobody reads a log from its beginning. */
 const STALE_LOG_MS = 600_000;
 
+/** An owner that this agent's own steps have met meanwhile is noticed so much sooner: a recovery here has just made it one. */
+const TICKS = 6;
+
 /** Serves exactly the databases that this installation owns, as their repositories say; a change is logged once. */
 export function startOwnershipWatch({ deps, workers, logger, signal }: OwnershipWatch): RepeatingTask {
-  const told = new Map<string, string>();
-  const tell = (database: string, ownership: DatabaseOwnership): void => {
-    const why = ownership.kind === 'mine' ? 'this installation owns it' : ownership.why;
-    if (told.get(database) === why) return;
-    told.set(database, why);
-    logger.info({ database, ownership: ownership.kind }, why);
-  };
+  const tell = createTeller(logger);
   const staleToldAtMs = new Map<string, number>();
   const tellStale = async (database: string): Promise<void> => {
     if (performance.now() - (staleToldAtMs.get(database) ?? -STALE_LOG_MS) < STALE_LOG_MS) return;
@@ -32,12 +29,15 @@ export function startOwnershipWatch({ deps, workers, logger, signal }: Ownership
   };
   const catchUp = createCatchUp(deps, logger);
   const noticeServer = createServerNotices(deps, logger);
+  const settled = createSettled(deps);
   const pass = async (database: string): Promise<void> => {
+    if (await settled.isStill(database)) return;
     const ownership = await ownershipNow(deps, database);
     tell(database, ownership);
     if (signal.aborted) return;
     // A repository that is away changes nothing: the last known owner goes on.
     if (ownership.kind !== 'unknown') await workers.serveDatabase(database, ownership.kind === 'mine');
+    settled.note(database, ownership);
     if (ownership.kind === 'mine') {
       await catchUp(database).catch((error: unknown) => logger.warn({ database, err: error }, 'keeping the repositories in step failed'));
       await noticeServer(database);
@@ -45,7 +45,46 @@ export function startOwnershipWatch({ deps, workers, logger, signal }: Ownership
     if (ownership.kind === 'foreign') await tellStale(database);
   };
   const what = (database: string): string => `looking up the owner of ${database}`;
-  return startTaskForEach(Object.keys(deps.config.databases), pass, { what, intervalMs: deps.config.timing.ownerPollMs, logger, signal });
+  return startTaskForEach(Object.keys(deps.config.databases), pass, {
+    what,
+    intervalMs: deps.config.timing.ownerPollMs / TICKS,
+    logger,
+    signal,
+  });
+}
+
+/** Each change is logged once. */
+function createTeller(logger: Logger): (database: string, ownership: DatabaseOwnership) => void {
+  const told = new Map<string, string>();
+  return (database, ownership) => {
+    const why = ownership.kind === 'mine' ? 'this installation owns it' : ownership.why;
+    if (told.get(database) === why) return;
+    told.set(database, why);
+    logger.info({ database, ownership: ownership.kind }, why);
+  };
+}
+
+type Settled = { isStill: (database: string) => Promise<boolean>; note: (database: string, ownership: DatabaseOwnership) => void };
+
+/** Repositories are not listed again for a while, as long as the owner is the one that this agent knows. */
+function createSettled({ config, seenOwners }: ActivityDeps): Settled {
+  const known = new Map<string, { generation: number; atMs: number }>();
+  const restMs = config.timing.ownerPollMs * (1 - 1 / TICKS);
+  // As it was before the repositories were asked: what a step learns meanwhile must not pass for what they said.
+  const asked = new Map<string, number | undefined>();
+  return {
+    isStill: async (database) => {
+      const generation = (await seenOwners.recall(database))?.generation;
+      asked.set(database, generation);
+      const last = known.get(database);
+      return last !== undefined && performance.now() - last.atMs < restMs && last.generation === generation;
+    },
+    note: (database, { kind }) => {
+      const generation = asked.get(database);
+      if (kind === 'unknown' || generation === undefined) known.delete(database);
+      else known.set(database, { generation, atMs: performance.now() });
+    },
+  };
 }
 
 /** What is wrong with one database must not keep the others from being served. */

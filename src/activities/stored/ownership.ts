@@ -98,6 +98,7 @@ export async function claimEverywhere(deps: ActivityDeps, database: string, clai
     if (!(await claimOwnership(repository, database, claim))) throw outdated();
   });
   requireOneAnswer(claims);
+  await deps.seenOwners.remember(database, claim);
 }
 
 /** Puts the claim if nobody has that generation there. Twice: the same answer. */

@@ -46,7 +46,7 @@ test.each(['/var/lib/rstmdb/backup', '/var/lib/rstmdb', '/var/lib', '/var/lib/ot
 test('fills in every default', () => {
   const config = parseConfig('/etc/rstow.yaml', lines.join('\n'));
   expect(config.agent.stateDir).toBe('/var/lib/rstow');
-  expect(config.timing).toMatchObject({ heartbeatMs: 30_000, ownerPollMs: 10_000 });
+  expect(config.timing).toMatchObject({ heartbeatMs: 30_000, ownerPollMs: 60_000 });
   expect(config.databases['orders']).toMatchObject({
     service: { kind: 'none' },
     rehearsal: { policy: 'required' },
