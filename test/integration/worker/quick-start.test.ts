@@ -22,7 +22,7 @@ const READY_MS = 90_000;
 const QUICK_START_MS = 300_000;
 const NOBODY = 65_534;
 const INSTANCES = 4;
-const QUESTION = 'Type orders to replace its data: ';
+const QUESTION = 'type the name of the database, orders: ';
 
 const isPossible = canMakeNetworkNamespace();
 
