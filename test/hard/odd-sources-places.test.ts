@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, realpath, rename, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, realpath, rename, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -182,4 +182,15 @@ it('a disk that permits no links is restored to, and the rehearsal there boots o
   const { exitCode, stderr } = await rstow(command, { LD_PRELOAD: library, RSTOW_TEST_NO_LINKS: target });
   expect(exitCode, stderr).toBe(0);
   expect(await expectSound(stack, target)).toBe(stateDigest);
+});
+
+it('a repository that is emptied in mid-backup is unavailable, and gets no manifest', async () => {
+  const stack = await oddSource();
+  await writeOrders(stack.address, 6);
+  const { repositoryDir } = stack;
+  const afterPin = async (): Promise<void> => {
+    for (const name of await readdir(repositoryDir)) await rm(join(repositoryDir, name), { recursive: true });
+  };
+  await expect(backUp(stack, { afterPin })).rejects.toMatchObject({ code: 'repository-unavailable' });
+  expect(await readdir(repositoryDir)).toEqual([]);
 });

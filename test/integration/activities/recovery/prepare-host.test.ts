@@ -1,9 +1,10 @@
 import { chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { zstdDecompressSync } from 'node:zlib';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type PreparedHost, prepareHost } from '../../../../src/activities/recovery/prepare-host.ts';
+import { CONFIG_FILE_BYTES_MAX } from '../../../../src/activities/stored/config-file-size.ts';
 import type { Manifest } from '../../../../src/config/repository-json/manifest.ts';
 import { backupKey } from '../../../../src/core/repository/object-keys.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../../support/database-stack.ts';
@@ -117,4 +118,21 @@ it.each([
     message: `prepare command 2 ${sentence}`,
   });
   expect(await traced()).toEqual(['install']);
+});
+
+it('refuses a config file that unpacks to more than one can be, before it fills the host', async () => {
+  const { name } = manifest.attachments.find((attachment) => attachment.name.startsWith('server-config-1-'))!;
+  const path = join(stack.repositoryDir, backupKey(DATABASE, manifest.label, name));
+  const stored = await readFile(path);
+  await rm(path);
+  await writeFile(path, zstdCompressSync(Buffer.alloc(CONFIG_FILE_BYTES_MAX + 1, ' ')));
+  try {
+    await expect(prepare([])).rejects.toMatchObject({
+      code: 'damaged-object',
+      message: expect.stringContaining('unpacks to more') as string,
+    });
+    await expect(readFile(configFile)).rejects.toMatchObject({ code: 'ENOENT' });
+  } finally {
+    await writeFile(path, stored);
+  }
 });

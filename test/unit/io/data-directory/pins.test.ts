@@ -1,7 +1,14 @@
 import { mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { guardPinFolder, linkSegments, listPins, pinSegments, unpinSegments } from '../../../../src/io/data-directory/pins.ts';
+import {
+  guardPinFolder,
+  linkSegments,
+  listPins,
+  pinSegments,
+  runPinFolder,
+  unpinSegments,
+} from '../../../../src/io/data-directory/pins.ts';
 import { scratchFolder } from './scratch-folder.ts';
 
 async function dataDirectory(): Promise<string> {
@@ -83,4 +90,15 @@ it('pins the file itself that a relative symbolic link in wal/ leads to', async 
   const pinned = await pinSegments({ dataDir, timeline: '0001', runId: 'run' });
   if (pinned.kind !== 'links') throw new Error('links can be made in a temporary folder');
   expect(await readFile(pinned.segments[0]?.path ?? '', 'utf8')).toBe('first');
+});
+
+it('gives up on a segment whose link is gone again each time, and names it', { timeout: 20_000 }, async () => {
+  const dataDir = await dataDirectory();
+  const id = { dataDir, timeline: '0001', runId: 'run' };
+  // What has the link's name is none, so the segment never counts as pinned.
+  await mkdir(join(runPinFolder(id), '0000000000000001.wal'), { recursive: true });
+  await expect(pinSegments(id)).rejects.toMatchObject({
+    code: 'data-directory-unsupported',
+    message: expect.stringContaining('0000000000000001.wal') as string,
+  });
 });
