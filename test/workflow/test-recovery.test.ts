@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
 import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';
 import type { ErrorCode } from '../../src/core/errors/error-table.ts';
@@ -120,4 +121,15 @@ it('starts nothing where the backup is not there', async () => {
   agent.verbs.chooseTestPoint = failing('backup-not-found');
   expect(await failureOf(agent.execute('testRecovery', input))).toMatchObject({ type: 'backup-not-found' });
   expect(verbsOf(agent)).toEqual(['chooseTestPoint']);
+});
+
+it('ends with its result though the agent never clears: its own housekeeping does that later', async () => {
+  agent.place.timing.cleanupGiveUpMs = 500;
+  const held = holdVerb(undefined);
+  agent.verbs.clearTest = held.verb;
+  const run = await agent.start('testRecovery', input);
+  await held.reached;
+  const ended: unknown = await Promise.race([run.result(), sleep(20_000)]);
+  held.letGo();
+  expect(ended).toMatchObject({ outcome: 'done' });
 });
