@@ -6,8 +6,8 @@ import type { TemporalClient } from './temporal-client.ts';
 const ANSWERED_MS = 10_000;
 const AT_ONCE_MAX = 50;
 
-/** The ids that this command gives to looks: those of other clients are theirs. */
-const OWN_ID = new RegExp(`^rstow/[^/]+/(${LOOKS.join('|')})/[0-9a-f-]{36}$`);
+/** The ids that this command and `rstow up` give to looks: those of other clients are theirs. */
+const OWN_ID = new RegExp(`^rstow/[^/]+/(${LOOKS.join('|')})/([0-9a-f-]{36}|up)$`);
 
 /**
  * Removes looks that have ended: their answer was printed, and the list of runs is for those that did something. What can't be

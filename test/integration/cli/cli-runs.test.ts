@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { runWorkflowId, WORKFLOW_QUEUE } from '../../../src/contract/names.ts';
+import { STEP_SUMMARIES } from '../../../src/workflows/step-summaries.ts';
 import { type AgentProcess, startAgent } from '../../support/agent-process.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';
 import { startLoadWriters } from '../../support/load-writers.ts';
@@ -120,14 +122,27 @@ test('says of a run that nobody has started, or of a beginning that several have
   expect((await rstow('cancel', 'rstow/')).stderr).toMatch(/^error: invalid-input: \d+ runs begin with "rstow\/", such as /);
 });
 
-test('leaves none of the looks before the last one among the runs', { timeout: 150_000 }, async () => {
+test('leaves none of the looks before the last one among the runs, nor that of `rstow up`', { timeout: 150_000 }, async () => {
   await rstow('list', DATABASE);
+  const workflowId = runWorkflowId(DATABASE, 'describeDatabase', 'up');
+  await temporal.client.workflow.execute('describeDatabase', { workflowId, taskQueue: WORKFLOW_QUEUE, args: [{ database: DATABASE }] });
   await sleep(11_000);
   await rstow('list', DATABASE);
   const looks = async (): Promise<number> =>
     (await temporal.client.workflow.count(`WorkflowType IN ('listBackups', 'describeDatabase')`)).count;
   // Temporal takes its time to delete.
   await expect.poll(looks, { timeout: 100_000, interval: 500 }).toBe(1);
+});
+
+test('has Temporal show beside each step what it does', async () => {
+  const { stderr } = await rstow('backup', DATABASE);
+  const history = await temporal.client.workflow.getHandle(/^started (\S+)$/m.exec(stderr)![1]!).fetchHistory();
+  const scheduled = history.events!.filter(({ activityTaskScheduledEventAttributes: step }) => step);
+  expect(scheduled.length).toBeGreaterThan(5);
+  for (const { activityTaskScheduledEventAttributes: step, userMetadata } of scheduled) {
+    const summary = JSON.parse(Buffer.from(userMetadata!.summary!.data!).toString()) as string;
+    expect(summary).toBe(STEP_SUMMARIES[step!.activityType!.name as keyof typeof STEP_SUMMARIES]);
+  }
 });
 
 test('prints the link to a run’s history in the UI that it is told of', async () => {

@@ -4,12 +4,14 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { processesWithOpenFilesUnder } from '../../../src/io/process/open-files.ts';
 import { endHolders } from '../../../src/io/service/end-holders.ts';
 import { freePort } from '../../support/free-port.ts';
 import { type RstmdbServer, startRstmdb } from '../../support/rstmdb-server.ts';
+import { runProgram } from '../../support/run-program.ts';
 import { toolPath } from '../../support/tools.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 import { spawnRstow } from '../cli/rstow-process.ts';
@@ -17,6 +19,7 @@ import { spawnRstow } from '../cli/rstow-process.ts';
 /** Promised are 15 s; a machine under load may be three times as slow. */
 const ENDS_MS = 45_000;
 const NOBODY = 65_534;
+const RSTOW = fileURLToPath(new URL('../../../bin/rstow', import.meta.url));
 const isRoot = process.getuid?.() === 0;
 
 let folder: string;
@@ -48,7 +51,12 @@ afterEach(async () => {
 
 type Circumstances = { dataDir?: string; address?: string; env?: Record<string, string>; user?: number };
 
-async function startUp({ dataDir = server.dataDir, address = server.address, env = {}, user }: Circumstances = {}) {
+async function startUp(circumstances: Circumstances = {}) {
+  const { env = {}, user } = circumstances;
+  return spawnRstow(['up', '--config', await writeConfig(circumstances)], env, user);
+}
+
+async function writeConfig({ dataDir = server.dataDir, address = server.address }: Circumstances): Promise<string> {
   const configFile = join(folder, 'rstow.yaml');
   const config = {
     agent: { name: 'db1', stateDir },
@@ -57,7 +65,7 @@ async function startUp({ dataDir = server.dataDir, address = server.address, env
     databases: { orders: { server: { address }, dataDir, repositories: ['local'] } },
   };
   await writeFile(configFile, stringify(config));
-  return spawnRstow(['up', '--config', configFile], env, user);
+  return configFile;
 }
 
 async function endOf(up: Awaited<ReturnType<typeof startUp>>) {
@@ -120,4 +128,11 @@ test('ends when it is told to while Temporal starts', { timeout: 2 * ENDS_MS }, 
   );
   up.signal('SIGTERM');
   expect(await endOf(up)).toEqual({ exitCode: 0, error: undefined });
+});
+
+test('ends Temporal and itself when nobody reads what it says any more', { timeout: 4 * ENDS_MS }, async () => {
+  const config = await writeConfig({});
+  const end = await runProgram('sh', ['-c', '"$@" 2>&1 | head -1', 'sh', RSTOW, 'up', '--config', config]);
+  expect(end.stdout.split('\n')).toHaveLength(2);
+  expect(await processesWithOpenFilesUnder(folder)).toEqual([]);
 });
