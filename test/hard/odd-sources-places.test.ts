@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, realpath, rename, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, realpath, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -193,4 +193,19 @@ it('a repository that is emptied in mid-backup is unavailable, and gets no manif
   };
   await expect(backUp(stack, { afterPin })).rejects.toMatchObject({ code: 'repository-unavailable' });
   expect(await readdir(repositoryDir)).toEqual([]);
+});
+
+it.runIf(isRoot)('a full disk of the state directory keeps no backup from being made, and leaves nothing on it', async () => {
+  const stack = await oddSource();
+  const { stateDir } = stack.config.agent;
+  await mkdir(stateDir, { recursive: true });
+  mount(stateDir, '-t', 'tmpfs', '-o', 'size=256k', 'tmpfs');
+  await writeOrders(stack.address, 6);
+  await backUp(stack);
+  await expect(writeFile(join(stateDir, 'fills-it'), Buffer.alloc(1024 * 1024))).rejects.toMatchObject({ code: 'ENOSPC' });
+  const before = await readdir(stateDir, { recursive: true });
+  await writeOrders(stack.address, 6, 'newer');
+  const { warnings, instances } = await backUp(stack);
+  expect({ warnings: warnings.map(({ code }) => code), instances }).toEqual({ warnings: ['checkpoint-not-kept'], instances: 12 });
+  expect(await readdir(stateDir, { recursive: true })).toEqual(before);
 });
