@@ -12,7 +12,8 @@ const PATIENCE_MS = 120_000;
 let scene: UpScene;
 
 beforeEach(async () => {
-  scene = await makeUpScene();
+  // Temporal makes a URI of its file, in which these characters mean something else.
+  scene = await makeUpScene('sta?te #%');
 });
 
 afterEach(() => scene.remove());
@@ -48,6 +49,7 @@ test('makes its schedule again, and runs come to their end, after Temporal has l
   await scene.start();
   const before = await schedule();
   const files = (await readdir(scene.temporalDir)).filter((name) => name.startsWith('temporal.db'));
+  expect(files).toContain('temporal.db');
   await Promise.all(files.map((name) => rm(join(scene.temporalDir, name))));
   process.kill(await scene.temporalPid(), 'SIGKILL');
 
