@@ -120,9 +120,10 @@ export async function restoreElsewhere(stack: DatabaseStack, backup: string, toD
 }
 
 /** What the workflow restore does in place: the server stops, wal/ is swapped, the server starts and is compared. */
-export async function restoreInPlace(stack: DatabaseStack, backup: string): Promise<void> {
+export async function restoreInPlace(stack: DatabaseStack, backup: string, whileItWaits?: () => Promise<unknown>): Promise<void> {
   const step = directRun(directDeps(stack));
   const { repository, planKey, planHash } = await step(planRestore, { database: DATABASE, backup });
+  await whileItWaits?.();
   const at = { database: DATABASE, repository, planKey, planHash };
   try {
     const { timeline } = await step(stageWal, { ...at, startedAtMs: Date.now() });

@@ -81,3 +81,15 @@ it('never goes back to what a restore has replaced, with or without a backup of 
   const target = await findCandidates(directDeps(stack))({ database: DATABASE, target: bad.label });
   expect(target.usable.slice(0, 2).map(({ label }) => label)).toEqual([bad.label, good.label]);
 });
+
+it('never goes back to what was backed up while the restore that replaced it waited for approval', async () => {
+  const good = await backUpMore('good-before');
+  await write('bad-before');
+  const askedAtMs = Date.now();
+  const backups: Manifest[] = [];
+  await restoreInPlace(stack, good.label, async () => backups.push(await backUpMore('bad-meanwhile')));
+  const first = await backUp(stack, { startedAtMs: askedAtMs });
+  expect(await latest()).toBe(first.label);
+  expect((await recoverable()).slice(0, 2)).toEqual([first.label, good.label]);
+  expect((await listed()).abandoned).toContain(backups[0]!.label);
+});
