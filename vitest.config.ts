@@ -28,6 +28,7 @@ export default defineConfig({
       project('integration', { testTimeoutMs: 120_000, exclude: agentTests }),
       project('agent', { testTimeoutMs: 120_000, include: agentTests, globalSetup }),
       project('e2e', { testTimeoutMs: 240_000, globalSetup }),
+      project('long', { testTimeoutMs: 240_000, globalSetup }),
       project('crash', { testTimeoutMs: 240_000, globalSetup }),
       project('hard', { testTimeoutMs: 240_000, globalSetup }),
       project('regress', { testTimeoutMs: 60_000 }),

@@ -1,5 +1,5 @@
 #!/bin/sh
-# `npm test`: set-up, then the tests that a person waits for. `--deep` runs the long tables instead: kills, damage, odd
+# `npm test`: set-up, then the tests that a person waits for. `--deep` runs the long ones instead: other hosts, kills, damage, odd
 # surroundings. Other arguments go to vitest, which then chooses among all tests. The reports are what .ci/run counts.
 set -eu
 
@@ -12,7 +12,7 @@ projects='unit replay workflow integration agent e2e regress'
 if [ "${1:-}" = --deep ]; then
   shift
   report=deep-test-report
-  projects='crash hard'
+  projects='long crash hard'
 fi
 if [ $# -eq 0 ]; then
   for project in $projects; do set -- "$@" --project "$project"; done
