@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { cp, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
@@ -6,8 +6,9 @@ import type { WorkflowHandle } from '@temporalio/client';
 import type { Owner } from '../../src/config/repository-json/owner.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { databaseQueue, SLOT_KINDS, slotQueue } from '../../src/contract/names.ts';
-import type { AgentProcess } from '../support/agent-process.ts';
+import { type AgentProcess, startAgent } from '../support/agent-process.ts';
 import { DATABASE } from '../support/database-stack.ts';
+import { folderHashes } from '../support/folder-hash.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
 import { failureOfRun } from '../support/run-failure.ts';
 import { openSceneWithoutAgent, type Scene } from '../support/scene.ts';
@@ -98,6 +99,7 @@ describe('an agent with the owner’s name and another installation', () => {
     const again = await scene.startAgent(at.configFile);
     expect(((await run.result()) as HotBackupResult).outcome).toBe('done');
     await expectAllStepsOn(run, { record, pids: [at.agent.pid, again.pid] });
+    at.agent = again;
     expect(twin.agent.logText()).toContain(`installation ${record.installationId}) owns it`);
     expect(await owners()).toHaveLength(1);
   });
@@ -115,6 +117,35 @@ describe('an agent with the owner’s name and another installation', () => {
       expect(failure.sentence).toContain(record.installationId);
       expect(failure.details['installations']).toHaveLength(2);
     }
+  });
+});
+
+describe('a copy of the owner’s state directory', () => {
+  it('ends its agent before anything is written', async () => {
+    const { host: at } = await owner();
+    const stateDir = join(scene.stack.folder, 'agent-copy');
+    await cp(at.stateDir, stateDir, { recursive: true });
+    const before = await folderHashes(scene.stack.repositoryDir);
+    const configFile = await scene.stack.writeConfig({ name: at.name, stateDir });
+    const bundle = { workflowBundlePath: inject('workflowBundlePath') };
+    const copy = await startAgent({ configFile, ...bundle, waitsForReady: false });
+    expect(await copy.ended).toBe(14);
+    expect(copy.logText()).toContain('installation-cloned');
+    expect(await folderHashes(scene.stack.repositoryDir)).toEqual(before);
+  });
+});
+
+describe('an owner that gets another name', () => {
+  it('goes on with the run that it had begun under the old one', async () => {
+    const { record, host: at } = await owner();
+    const run = await scene.temporal.start('hotBackup', { database: DATABASE });
+    await pinnedStepStarted(run);
+    await at.agent.kill('SIGKILL');
+    const renamed = await host('renamed', at.stateDir);
+    expect(((await run.result()) as HotBackupResult).outcome).toBe('done');
+    const { identity } = (await stepsOf(run)).at(-1)!;
+    expect(identity).toMatch(new RegExp(`^renamed \\(${renamed.agent.pid}@`));
+    expect((await owners()).at(-1)).toMatchObject({ installationId: record.installationId });
   });
 });
 
