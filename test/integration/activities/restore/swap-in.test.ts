@@ -86,3 +86,12 @@ it('puts the replaced data back, and says so', async () => {
   await swapIn(deps)(input, run);
   expect(await rollBack(deps)(input, run)).toMatchObject({ inPlace: 'replaced' });
 });
+
+it('swaps without reading the plan again: what is swapped was named before', async () => {
+  const deps = directDeps(stack);
+  const run = runWith([]);
+  const input = await stagedSwap(run);
+  await rm(join(stack.repositoryDir, input.planKey));
+  expect(await swapIn(deps)(input, run)).toHaveProperty('replacedAt');
+  expect(await stack.service.isRunning()).toBe(true);
+});
