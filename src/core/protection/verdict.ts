@@ -42,6 +42,9 @@ const INTERVALS_MAX = 2;
 /** Without an interval that is known, such as with a schedule by the calendar. */
 const AGE_MAX_MS = 2 * 24 * 3_600_000;
 
+/** So far the clocks of two hosts may be apart. */
+const CLOCK_SKEW_MAX_MS = 300_000;
+
 /**
  * What is missing for a database to be protected; nothing where it is. Protected means that it is backed up again and
  * again, that the newest backup is recent and can be restored, and that nothing eats the log in between.
@@ -80,10 +83,7 @@ function unreadableGaps({ database, unreadable }: ProtectionFacts): ProtectionGa
 
 function backupGaps({ database, nowMs, newest, restorable, schedule }: ProtectionFacts): ProtectionGap[] {
   if (newest === null) return [gap('backup-not-found', 'there is no backup that could be restored', `rstow backup ${database}`)];
-  const gaps: ProtectionGap[] = [];
-  const ageMaxMs = schedule?.everyMs === undefined ? AGE_MAX_MS : INTERVALS_MAX * schedule.everyMs;
-  if (nowMs - newest.createdAtMs > ageMaxMs)
-    gaps.push(gap('backup-too-old', `the newest backup, ${newest.label}, is too old`, `rstow backup ${database}`));
+  const gaps = ageGaps({ database, newest, ageMs: nowMs - newest.createdAtMs, schedule });
   if (newest.restorable === 'no')
     gaps.push(
       gap('wal-gap', `the newest backup, ${newest.label}, can’t be restored, because log is missing`, insteadOf(database, restorable)),
@@ -98,6 +98,19 @@ function backupGaps({ database, nowMs, newest, restorable, schedule }: Protectio
     );
   }
   return gaps;
+}
+
+type Aged = Pick<ProtectionFacts, 'database' | 'schedule'> & { newest: NewestBackup; ageMs: number };
+
+/** A time that is still to come tells nothing of the age: a clock is wrong, or was. */
+function ageGaps({ database, newest, ageMs, schedule }: Aged): ProtectionGap[] {
+  const { label } = newest;
+  if (ageMs < -CLOCK_SKEW_MAX_MS) {
+    const sentence = `the newest backup, ${label}, has a time that is still to come, so its age is not known`;
+    return [gap('clock-contradiction', sentence, `set the clocks of the hosts, then rstow backup ${database}`)];
+  }
+  const ageMaxMs = schedule?.everyMs === undefined ? AGE_MAX_MS : INTERVALS_MAX * schedule.everyMs;
+  return ageMs <= ageMaxMs ? [] : [gap('backup-too-old', `the newest backup, ${label}, is too old`, `rstow backup ${database}`)];
 }
 
 function insteadOf(database: string, restorable: NewestBackup | null): string {

@@ -39,6 +39,9 @@ test('a backup may be as old as two intervals, and no older', () => {
   const aged = (ageMs: number) => codesWith({ newest: { ...newest, createdAtMs: NOW_MS - ageMs } });
   expect(aged(30 * MINUTE_MS)).toEqual([]);
   expect(aged(30 * MINUTE_MS + 1)).toEqual(['backup-too-old']);
+  // Within what the clocks of two hosts may be apart, and beyond.
+  expect(aged(-5 * MINUTE_MS)).toEqual([]);
+  expect(aged(-5 * MINUTE_MS - 1)).toEqual(['clock-contradiction']);
 });
 
 test('compaction that is on is said with where it is set, and with the line to change', () => {
