@@ -1,5 +1,5 @@
 #!/bin/sh
-# `npm test`: set-up, then the tests that a person waits for. `--deep` runs the long ones instead: other hosts, kills, damage, odd
+# `npm test`: set-up, then the tests that a person waits for. `--deep` runs the long ones instead: the quick start, other hosts, kills, odd
 # surroundings. Other arguments go to vitest, which then chooses among all tests. The reports are what .ci/run counts.
 set -eu
 

@@ -2,10 +2,10 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client, ScheduleDescription } from '@temporalio/client';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { backupScheduleId, runWorkflowId, WORKFLOW_QUEUE } from '../../../src/contract/names.ts';
-import { DATABASE } from '../../support/database-stack.ts';
-import { waitUntil } from '../../support/wait-until.ts';
-import { makeUpScene, type UpScene } from './up-scene.ts';
+import { backupScheduleId, runWorkflowId, WORKFLOW_QUEUE } from '../../src/contract/names.ts';
+import { DATABASE } from '../support/database-stack.ts';
+import { waitUntil } from '../support/wait-until.ts';
+import { makeUpScene, type UpScene } from '../integration/worker/up-scene.ts';
 
 const PATIENCE_MS = 120_000;
 

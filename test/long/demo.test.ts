@@ -1,8 +1,8 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { unlessGone } from '../../../src/io/process/proc.ts';
-import { waitUntil } from '../../support/wait-until.ts';
-import { spawnRstow } from '../cli/rstow-process.ts';
+import { unlessGone } from '../../src/io/process/proc.ts';
+import { waitUntil } from '../support/wait-until.ts';
+import { spawnRstow } from '../integration/cli/rstow-process.ts';
 
 const DEMO_TIMEOUT_MS = 180_000;
 

@@ -4,16 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { parseServerAddress, portState } from '../../../src/io/service/port-state.ts';
-import { createProcessService } from '../../../src/io/service/process-service.ts';
-import type { Service } from '../../../src/io/service/service.ts';
-import { createAgentLogger } from '../../../src/worker/agent-logger.ts';
-import { answeringCluster, devServerCommand } from '../../../src/worker/dev-server.ts';
-import { type EmbeddedTemporal, openEmbeddedTemporal } from '../../../src/worker/up/embedded-temporal.ts';
-import { readTemporalState, writeTemporalState } from '../../../src/worker/up/temporal-state.ts';
-import { freePort } from '../../support/free-port.ts';
-import { listeningSocketsOf } from '../../support/listening-sockets.ts';
-import { waitUntil } from '../../support/wait-until.ts';
+import { parseServerAddress, portState } from '../../src/io/service/port-state.ts';
+import { createProcessService } from '../../src/io/service/process-service.ts';
+import type { Service } from '../../src/io/service/service.ts';
+import { createAgentLogger } from '../../src/worker/agent-logger.ts';
+import { answeringCluster, devServerCommand } from '../../src/worker/dev-server.ts';
+import { type EmbeddedTemporal, openEmbeddedTemporal } from '../../src/worker/up/embedded-temporal.ts';
+import { readTemporalState, writeTemporalState } from '../../src/worker/up/temporal-state.ts';
+import { freePort } from '../support/free-port.ts';
+import { listeningSocketsOf } from '../support/listening-sockets.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 const NINETY_DAYS_SECONDS = 90 * 86_400;
 /** Of one namespace, where nothing else is said; a connection carries a hundred calls at once. */
