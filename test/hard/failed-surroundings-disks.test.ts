@@ -119,7 +119,7 @@ describe.runIf(isRoot)('on small disks (needs root)', () => {
     const disk = await mountDisk(folder, 1);
     try {
       const target = join(folder, 'restored');
-      expectFailure(await on.rstow('restore', DATABASE, '--to-dir', target), 'not-enough-space', /needs [0-9]+ free bytes/);
+      expectFailure(await on.rstow('restore', DATABASE, '--to-dir', target), 'not-enough-space', /needs [0-9.]+ [kMG]?B of free space/);
       expect(await readdir(folder)).toEqual([]);
     } finally {
       disk.remove();
