@@ -103,7 +103,7 @@ module.exports = {
       severity: 'error',
       comment: 'A thin face: it starts and watches.',
       from: { path: '^src/cli/' },
-      to: { path: '^src/', pathNot: '^src/((cli|contract|core|worker|workflows)/|io/process/(thread-pool|end-process)\.ts)' },
+      to: { path: '^src/', pathNot: '^src/((cli|contract|core|worker|workflows)/|io/process/(thread-pool|end-process)[.]ts)' },
     },
     {
       name: 'cli-workflows-by-type',
