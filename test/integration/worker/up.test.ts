@@ -1,4 +1,4 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { readlink, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
@@ -60,13 +60,13 @@ function ended(up: RstowProcess): boolean {
   return /^error: /m.test(up.stderr());
 }
 
-/** Temporal and whatever else was started for this state directory. */
+/** Temporal and whatever else works in this state directory. */
 async function processesOfState(): Promise<number[]> {
   const found: number[] = [];
   for (const name of await readdir('/proc')) {
     if (!/^[0-9]+$/.test(name)) continue;
-    const commandLine = await unlessGone(readFile(`/proc/${name}/cmdline`, 'utf8'));
-    if (commandLine?.includes(`${stateDir}/`) === true) found.push(Number(name));
+    const workingDir = await unlessGone(readlink(`/proc/${name}/cwd`));
+    if (workingDir?.startsWith(`${stateDir}/`) === true) found.push(Number(name));
   }
   return found;
 }
