@@ -40,16 +40,9 @@ beforeEach(async () => {
 
 afterEach(async () => {
   if (!isPossible) return;
-  for (const pid of processesInside()) process.kill(pid, 'SIGKILL');
-  await waitUntil('all have ended', () => processesInside().length === 0);
-  await network.remove();
+  await network.end();
   await rm(folder, { recursive: true, force: true });
 });
-
-function processesInside(): number[] {
-  const [ip = '', , , name = ''] = network.enter;
-  return execFileSync(ip, ['netns', 'pids', name], { encoding: 'utf8' }).split('\n').filter(Boolean).map(Number);
-}
 
 /** A user of the host, with a home of its own and none of our settings. */
 type User = { uid: number; home: string };

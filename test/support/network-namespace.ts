@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
+import { waitUntil } from './wait-until.ts';
 
 export type NetworkNamespace = {
   /** Our end of the cable, and the other one. */
@@ -11,6 +12,9 @@ export type NetworkNamespace = {
   insideAddress: string;
   /** What a command in it begins with. */
   enter: string[];
+  pids: () => Promise<number[]>;
+  /** Kills every process in it, and removes it. */
+  end: () => Promise<void>;
   remove: () => Promise<void>;
 };
 
@@ -37,7 +41,13 @@ export async function makeNetworkNamespace(): Promise<NetworkNamespace> {
     await ip('link', 'set', ours, 'up');
     await ip('-n', name, 'addr', 'add', `${insideAddress}/30`, 'dev', theirs);
     for (const link of [theirs, 'lo']) await ip('-n', name, 'link', 'set', link, 'up');
-    return { outsideAddress, insideAddress, enter: ['ip', 'netns', 'exec', name], remove };
+    const pids = async (): Promise<number[]> => (await run('ip', ['netns', 'pids', name])).stdout.split('\n').filter(Boolean).map(Number);
+    const end = async (): Promise<void> => {
+      for (const pid of await pids()) process.kill(pid, 'SIGKILL');
+      await waitUntil('all have ended', async () => (await pids()).length === 0);
+      await remove();
+    };
+    return { outsideAddress, insideAddress, enter: ['ip', 'netns', 'exec', name], pids, end, remove };
   } catch (error) {
     await remove();
     throw error;

@@ -1,5 +1,5 @@
 /** The README's first steps as they stand there, on a machine whose ports are free: a network of its own. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -32,16 +32,9 @@ beforeEach(async () => {
 
 afterEach(async () => {
   if (!isPossible) return;
-  for (const pid of processesInside()) process.kill(pid, 'SIGKILL');
-  await waitUntil('all have ended', () => processesInside().length === 0);
-  await network.remove();
+  await network.end();
   await rm(folder, { recursive: true, force: true });
 });
-
-function processesInside(): number[] {
-  const [ip = '', , , name = ''] = network.enter;
-  return execFileSync(ip, ['netns', 'pids', name], { encoding: 'utf8' }).split('\n').filter(Boolean).map(Number);
-}
 
 function startInside(command: readonly string[], env: Record<string, string>): { child: ChildProcess; text: () => string } {
   const [ip = '', ...args] = [...network.enter, ...command];
@@ -95,6 +88,6 @@ test.skipIf(!isPossible)(
     up.child.kill('SIGINT');
     if (up.child.exitCode === null) await once(up.child, 'exit');
     expect(up.child.exitCode).toBe(0);
-    expect((await listeningSockets(processesInside()[0])).map(({ port }) => port)).toEqual([7401]);
+    expect((await listeningSockets((await network.pids())[0])).map(({ port }) => port)).toEqual([7401]);
   },
 );
