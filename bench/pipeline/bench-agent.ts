@@ -2,9 +2,9 @@ import { createRunningBackups } from '../../src/activities/backup/running-backup
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
-import { claimOwnership } from '../../src/activities/stored/ownership.ts';
+import { claimOwnership } from '../../src/store/ownership.ts';
 import type { RunPort } from '../../src/activities/run-port.ts';
-import { createTimeline } from '../../src/activities/stored/timelines.ts';
+import { createTimeline } from '../../src/store/timelines.ts';
 import { agentConfigSchema } from '../../src/config/agent-config.ts';
 import { createSeenOwners } from '../../src/io/agent-state/seen-owners.ts';
 import { createRepositoryOpener } from '../../src/worker/repositories.ts';

@@ -33,7 +33,7 @@ import { stageWal } from './restore/stage-wal.ts';
 import { storeReplaced } from './restore/store-replaced.ts';
 import { nameSwap, rollBack, swapIn } from './restore/swap-in.ts';
 import { verifyLive } from './restore/verify-live.ts';
-import { noteHistory } from './stored/history-in-use.ts';
+import { noteHistory } from '../store/history-in-use.ts';
 import { recordVerification } from './verify/record-verification.ts';
 import { chooseBackup, verifyStoredBackup } from './verify/verify-backup.ts';
 

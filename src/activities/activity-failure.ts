@@ -3,8 +3,8 @@ import { AssertionError } from '../core/errors/assert.ts';
 import { boundedText } from '../core/errors/bounded-text.ts';
 import { errorRow } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { systemMessage } from '../io/process/errno.ts';
-import { systemFailure } from '../io/process/system-failure.ts';
+import { systemMessage } from '../io/files/errno.ts';
+import { systemFailure } from '../io/files/system-failure.ts';
 
 /**
  * The one place where our errors become Temporal failures: code as `type`, details as `details`. What is

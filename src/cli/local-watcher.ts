@@ -1,4 +1,4 @@
-import type { LocalWatcher } from '../worker/local/local-run.ts';
+import type { LocalWatcher } from '../local/local-run.ts';
 import type { Output } from './output.ts';
 import { progressText, type RateSince, type RunProgress } from './run-progress.ts';
 

@@ -1,4 +1,4 @@
-import type { UnitFacts } from '../worker/unit-facts.ts';
+import type { UnitFacts } from '../up/unit-facts.ts';
 
 /** What systemd is to run, by an absolute path, and its PATH. */
 export type UnitOptions = {

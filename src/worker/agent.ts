@@ -15,7 +15,7 @@ import { recoveryRequester } from './recovery-request.ts';
 import { type OperatorKey, readOperatorKey } from './operator-key.ts';
 import { openRecoveryWebhook } from './recovery-webhook.ts';
 import { createRunRegistry } from './run-registry.ts';
-import { pollersOf } from './local/installation-pollers.ts';
+import { pollersOf } from './installation-pollers.ts';
 import { pollerIdentity } from './poller-identity.ts';
 import { startStopNoteWatch } from './stop-note-watch.ts';
 import { connectTemporal, type TemporalConnection } from './temporal-connection.ts';

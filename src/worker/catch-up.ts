@@ -1,9 +1,9 @@
 import type { ActivityDeps } from '../activities/activity-deps.ts';
-import { inEachRepository } from '../activities/stored/each-repository.ts';
-import { claimOwnership, currentOwner, findOwner } from '../activities/stored/ownership.ts';
-import { lackingTimelines, putTimeline, readTimelines } from '../activities/stored/timelines.ts';
-import type { Owner } from '../config/repository-json/owner.ts';
-import type { Timeline } from '../config/repository-json/timeline.ts';
+import { inEachRepository } from '../store/each-repository.ts';
+import { claimOwnership, currentOwner, findOwner } from '../store/ownership.ts';
+import { lackingTimelines, putTimeline, readTimelines } from '../store/timelines.ts';
+import type { Owner } from '../formats/repository/owner.ts';
+import type { Timeline } from '../formats/repository/timeline.ts';
 import { ownerPrefix, timelinesPrefix } from '../core/repository/object-keys.ts';
 import type { Repository } from '../io/repository/repository.ts';
 import type { Logger } from './agent-logger.ts';

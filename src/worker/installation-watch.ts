@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import type { Logger } from './agent-logger.ts';
-import type { Poller } from './local/installation-pollers.ts';
+import type { Poller } from './installation-pollers.ts';
 import { incarnationOf } from './poller-identity.ts';
 import { startRepeatingTask } from './repeating-task.ts';
 

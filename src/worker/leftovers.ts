@@ -1,7 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { forgetRun, type RunningBackups, runsHere } from '../activities/backup/running-backups.ts';
-import { endScratchServers } from '../activities/server/scratch-server.ts';
+import { endScratchServers } from '../database/scratch-server.ts';
 import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';
 import { notedRuns, notedWorkflow, removeRunNote } from '../io/agent-state/run-notes.ts';
 import { removeScratch } from '../io/agent-state/scratch.ts';
@@ -13,7 +13,7 @@ import { restorePaths } from '../io/data-directory/staging.ts';
 import { readStopNote } from '../io/data-directory/stop-note.ts';
 import { dataDirectoryMutexName } from '../io/mutex/data-directory-mutex-name.ts';
 import { acquireHostMutex } from '../io/mutex/host-mutex.ts';
-import { isLocalRunId, localRunMutexName } from './local/local-run-id.ts';
+import { isLocalRunId, localRunMutexName } from '../io/agent-state/local-run-id.ts';
 import type { AgentRunRegistry, RunState } from './run-registry.ts';
 
 /** By a run's own id. */

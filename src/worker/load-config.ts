@@ -3,7 +3,7 @@ import { normalize, relative, sep } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import { type AgentConfig, agentConfigSchema } from '../config/agent-config.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { errnoOf } from '../io/process/errno.ts';
+import { errnoOf } from '../io/files/errno.ts';
 import { meantText } from '../contract/nearest-name.ts';
 import { configError, type ConfigFault, configFaults, type ConfigSource } from './config-faults.ts';
 

@@ -5,9 +5,9 @@ import type { ErrorCode } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { type ByteRange, findWholeRecords } from '../core/wal/whole-records.ts';
 import { crc32c } from '../io/checksum/crc32c.ts';
-import { giveTo } from '../io/process/give-to.ts';
-import { syncFolder } from '../io/process/sync-folder.ts';
-import { errnoOf, isUnreadable, systemMessage } from '../io/process/errno.ts';
+import { giveTo } from '../io/files/give-to.ts';
+import { syncFolder } from '../io/files/sync-folder.ts';
+import { errnoOf, isUnreadable, systemMessage } from '../io/files/errno.ts';
 
 export type SegmentRepair = { to: string; records: number; keptBytes: number; leftOut: ByteRange[] };
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { liesIn } from '../io/data-directory/real-place.ts';
-import { errnoOf } from '../io/process/errno.ts';
+import { liesIn } from '../io/files/real-place.ts';
+import { errnoOf } from '../io/files/errno.ts';
 
 /**
  * Refuses a repository in a data directory, with which it would be replaced, and one around it. The config's text was

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { liveDigest } from '../../src/activities/state/live-digest.ts';
+import { liveDigest } from '../../src/replay/live-digest.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { boundsRound } from '../support/bounds-round.ts';
 import { DATABASE } from '../support/database-stack.ts';

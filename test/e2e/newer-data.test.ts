@@ -1,7 +1,7 @@
 import { appendFile, open, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
-import { liveDigest } from '../../src/activities/state/live-digest.ts';
+import { liveDigest } from '../../src/replay/live-digest.ts';
 import type { DisasterRecoveryResult } from '../../src/contract/disaster-recovery.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { segmentFileName, makeSegmentId } from '../../src/core/wal/segment-id.ts';

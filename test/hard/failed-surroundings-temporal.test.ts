@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { liveDigest } from '../../src/activities/state/live-digest.ts';
+import { liveDigest } from '../../src/replay/live-digest.ts';
 import { DATABASE } from '../support/database-stack.ts';
 import { type FaultyScene, openFaultyScene } from '../support/faulty-scene.ts';
 import { startTemporalServer, type TemporalServer } from '../support/temporal-server.ts';

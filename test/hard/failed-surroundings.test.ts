@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
-import { liveDigest } from '../../src/activities/state/live-digest.ts';
+import { liveDigest } from '../../src/replay/live-digest.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import type { ErrorCode } from '../../src/core/errors/error-table.ts';
 import { DATABASE } from '../support/database-stack.ts';

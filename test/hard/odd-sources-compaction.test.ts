@@ -6,7 +6,7 @@ import { createZstdDecompress } from 'node:zlib';
 import { Parser } from 'tar';
 import { describe, expect, it } from 'vitest';
 import { readBackups } from '../../src/activities/catalogue/list-backups.ts';
-import type { Manifest } from '../../src/config/repository-json/manifest.ts';
+import type { Manifest } from '../../src/formats/repository/manifest.ts';
 import { createInstance } from '../../src/io/rstmdb/instances.ts';
 import { putMachine } from '../../src/io/rstmdb/machines.ts';
 import { type Compaction, compact } from '../../src/io/rstmdb/server.ts';

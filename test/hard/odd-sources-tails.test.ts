@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pinWal, unpinWal } from '../../src/activities/backup/pinned-segments.ts';
 import { readStoredExtents } from '../../src/activities/backup/stored-extents.ts';
 import { storeSegments } from '../../src/activities/backup/store-segments.ts';
-import { createTimeline } from '../../src/activities/stored/timelines.ts';
+import { createTimeline } from '../../src/store/timelines.ts';
 import { backUp, directDeps, directRun } from '../support/direct-backup.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import {

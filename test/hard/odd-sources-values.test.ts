@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { showsSameState } from '../../src/activities/state/float-drift.ts';
-import type { ReplaySource } from '../../src/activities/state/replay-segments.ts';
-import type { Manifest } from '../../src/config/repository-json/manifest.ts';
+import { showsSameState } from '../../src/replay/float-drift.ts';
+import type { ReplaySource } from '../../src/replay/replay-segments.ts';
+import type { Manifest } from '../../src/formats/repository/manifest.ts';
 import { segmentFileName } from '../../src/core/wal/segment-id.ts';
 import { applyEvent, createInstance, deleteInstance, getInstance } from '../../src/io/rstmdb/instances.ts';
 import { putMachine } from '../../src/io/rstmdb/machines.ts';

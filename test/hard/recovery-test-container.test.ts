@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { scratchContainerPrefix } from '../../src/activities/server/scratch-service.ts';
+import { scratchContainerPrefix } from '../../src/database/scratch-service.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import type { RestoreResult } from '../../src/contract/restore.ts';
 import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
 import { listTests, readTest } from '../../src/activities/recovery-test/record-test.ts';
-import type { RecoveryTest } from '../../src/config/repository-json/recovery-test.ts';
+import type { RecoveryTest } from '../../src/formats/repository/recovery-test.ts';
 import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';
 import { errorRow, type ErrorCode } from '../../src/core/errors/error-table.ts';
 import type { AgentProcess } from '../support/agent-process.ts';

@@ -1,7 +1,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { currentOwner } from '../../src/activities/stored/ownership.ts';
-import { readTimelines } from '../../src/activities/stored/timelines.ts';
+import { currentOwner } from '../../src/store/ownership.ts';
+import { readTimelines } from '../../src/store/timelines.ts';
 import { lockWorkflowId } from '../../src/contract/names.ts';
 import type { RestoreResult } from '../../src/contract/restore.ts';
 import { readTimelineFile } from '../../src/io/data-directory/timeline-file.ts';

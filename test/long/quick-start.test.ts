@@ -182,7 +182,7 @@ async function startServerByRstow(user: User): Promise<string> {
   const repositories = { local: { kind: 'folder', path: join(folder, 'backup', 'rstmdb') } };
   const config = JSON.stringify({ agent: { stateDir }, repositories, databases: { orders: database } });
   const start = `import { mkdir, writeFile } from 'node:fs/promises';
-    import { serviceOf } from '${new URL('../../src/activities/server/managed-service.ts', import.meta.url).href}';
+    import { serviceOf } from '${new URL('../../src/database/managed-service.ts', import.meta.url).href}';
     import { loadConfig } from '${new URL('../../src/worker/load-config.ts', import.meta.url).href}';
     for (const path of ['${stateDir}', '${join(folder, 'backup', 'rstmdb')}']) await mkdir(path, { recursive: true });
     await writeFile('${configFile}', '${config}');

@@ -1,7 +1,7 @@
 /** The new host as another machine: it shares the repository with the lost one, and nothing else, not even a loopback interface. */
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { liveDigest } from '../../src/activities/state/live-digest.ts';
+import { liveDigest } from '../../src/replay/live-digest.ts';
 import type { DisasterRecoveryResult } from '../../src/contract/disaster-recovery.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { endHolders } from '../../src/io/service/end-holders.ts';

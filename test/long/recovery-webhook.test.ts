@@ -2,7 +2,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { liveDigest } from '../../src/activities/state/live-digest.ts';
+import { liveDigest } from '../../src/replay/live-digest.ts';
 import type { DisasterRecoveryResult } from '../../src/contract/disaster-recovery.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { recoveryWorkflowId } from '../../src/contract/names.ts';

@@ -1,7 +1,7 @@
 import { cp, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { liveDigest } from '../../src/activities/state/live-digest.ts';
+import { liveDigest } from '../../src/replay/live-digest.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import type { RestoreInput, RestoreResult } from '../../src/contract/restore.ts';
 import { parsePieceKey } from '../../src/core/repository/piece.ts';

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { stringify } from 'yaml';
-import { serviceOf, startServer } from '../../src/activities/server/managed-service.ts';
+import { serviceOf, startServer } from '../../src/database/managed-service.ts';
 import { type AgentConfig, agentConfigSchema, type DatabaseConfig } from '../../src/config/agent-config.ts';
 import { openFolderRepository } from '../../src/io/repository/folder-repository.ts';
 import type { Repository } from '../../src/io/repository/repository.ts';

@@ -3,7 +3,7 @@ import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { startServer } from '../../src/activities/server/managed-service.ts';
+import { startServer } from '../../src/database/managed-service.ts';
 import type { DatabaseConfig } from '../../src/config/agent-config.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { errorRow, type ErrorCode } from '../../src/core/errors/error-table.ts';

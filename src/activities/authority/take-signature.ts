@@ -1,4 +1,4 @@
-import type { UsedSignature } from '../../config/repository-json/used-signature.ts';
+import type { UsedSignature } from '../../formats/repository/used-signature.ts';
 import { type Signature, SIGNATURE_VALID_MS, type Statement } from '../../core/authority/statement.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { addGrant } from '../../io/agent-state/grants.ts';

@@ -1,8 +1,8 @@
-import { type UsedSignature, usedSignatureSchema } from '../../config/repository-json/used-signature.ts';
+import { type UsedSignature, usedSignatureSchema } from '../../formats/repository/used-signature.ts';
 import { usedSignatureKey } from '../../core/repository/object-keys.ts';
 import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { inEachRepository, requireOneAnswer } from '../stored/each-repository.ts';
+import { inEachRepository, requireOneAnswer } from '../../store/each-repository.ts';
 
 /** Who has used the signature, as far as a repository of the database knows. Fails: repository-unavailable, where none answers. */
 export async function findUse(deps: ActivityDeps, database: string, nonce: string): Promise<UsedSignature | undefined> {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { Fence } from '../../config/repository-json/fence.ts';
-import type { Manifest } from '../../config/repository-json/manifest.ts';
+import type { Fence } from '../../formats/repository/fence.ts';
+import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { PlannedSegment } from '../../core/backup/segment-plan.ts';
 import { planCover } from '../../core/repository/cover.ts';
 import { type Piece, piecesBySegment } from '../../core/repository/piece.ts';
@@ -13,8 +13,8 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { requireSpace } from '../restore/space.ts';
 import { stageSegments } from '../restore/stage-segments.ts';
 import type { RunPort } from '../run-port.ts';
-import { ensureSidecar } from '../stored/sidecar.ts';
-import { storedPieces } from '../stored/timelines.ts';
+import { ensureSidecar } from '../../store/sidecar.ts';
+import { storedPieces } from '../../store/timelines.ts';
 
 /**
  * Segments that are stored and no longer in the data directory, as compaction leaves it: they are part of the log. One

@@ -6,10 +6,10 @@ import { checkpointFits } from '../../core/state/checkpoint.ts';
 import type { Checkpoint } from '../../core/state/replay-index.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
 import { type CheckpointFile, readCheckpoint, writeCheckpoint } from '../../io/agent-state/digest-checkpoint.ts';
-import { errnoOf, systemMessage } from '../../io/process/errno.ts';
+import { errnoOf, systemMessage } from '../../io/files/errno.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
-import type { LogReplay, Replayed } from '../state/replay-segments.ts';
+import type { LogReplay, Replayed } from '../../replay/replay-segments.ts';
 
 /** Where the agent keeps how far a database's digest is, for the wal/ folder that is there now. */
 export async function checkpointFile(deps: ActivityDeps, database: string, timeline: string): Promise<CheckpointFile> {

@@ -1,9 +1,9 @@
-import { verificationSchema } from '../../config/repository-json/verification.ts';
+import { verificationSchema } from '../../formats/repository/verification.ts';
 import { verificationsPrefix } from '../../core/repository/object-keys.ts';
 import { putSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { closeDamage, readDamage } from '../stored/damage.ts';
+import { closeDamage, readDamage } from '../../store/damage.ts';
 import { readHealing } from './healing.ts';
 
 /** `atMs`: of the run's clock, as the checks have theirs. */

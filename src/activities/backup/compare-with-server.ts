@@ -19,7 +19,7 @@ import { type Connector, instancePages } from '../../io/rstmdb/instance-pages.ts
 import { listInstances } from '../../io/rstmdb/instances.ts';
 import { listMachines } from '../../io/rstmdb/machines.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
-import { serverConnector, withServer } from '../server/rstmdb-connection.ts';
+import { serverConnector, withServer } from '../../database/rstmdb-connection.ts';
 
 /** Each page costs the server a copy of all instances, so that listing many of them is work that grows as their square. */
 const LISTED_INSTANCES_MAX = 250_000;

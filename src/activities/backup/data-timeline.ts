@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import type { DatabaseConfig } from '../../config/agent-config.ts';
-import type { Timeline } from '../../config/repository-json/timeline.ts';
-import type { TimelineFile } from '../../config/repository-json/timeline-file.ts';
+import type { Timeline } from '../../formats/repository/timeline.ts';
+import type { TimelineFile } from '../../formats/data-directory/timeline-file.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { readTimelineFile, writeTimelineFile } from '../../io/data-directory/timeline-file.ts';
 import type { Repository } from '../../io/repository/repository.ts';
-import { FIRST_TIMELINE, readTimelines } from '../stored/timelines.ts';
+import { FIRST_TIMELINE, readTimelines } from '../../store/timelines.ts';
 
 /**
  * Which history the directory continues: its own file says so. Without a file it is the first timeline, and is marked

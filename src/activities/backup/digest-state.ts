@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Fence } from '../../config/repository-json/fence.ts';
+import type { Fence } from '../../formats/repository/fence.ts';
 import { comparisonWarnings, restorableOf } from '../../contract/backup-warnings.ts';
 import type { Restorable } from '../../contract/hot-backup.ts';
 import type { Warning } from '../../contract/result.ts';
@@ -10,7 +10,7 @@ import type { Extent } from '../../core/wal/wal-range.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import type { Replayed } from '../state/replay-segments.ts';
+import type { Replayed } from '../../replay/replay-segments.ts';
 import { checkpointFile } from './checkpoint-file.ts';
 import { compareWithServer } from './compare-with-server.ts';
 import { takeReplay } from './running-backups.ts';

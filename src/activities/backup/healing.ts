@@ -1,13 +1,13 @@
-import type { Fence } from '../../config/repository-json/fence.ts';
-import { type Healing, healingSchema } from '../../config/repository-json/healing.ts';
-import type { Manifest } from '../../config/repository-json/manifest.ts';
+import type { Fence } from '../../formats/repository/fence.ts';
+import { type Healing, healingSchema } from '../../formats/repository/healing.ts';
+import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { Warning } from '../../contract/result.ts';
 import { planKey } from '../../core/repository/object-keys.ts';
 import { parsePieceKey, type Piece, sidecarKey } from '../../core/repository/piece.ts';
 import { putSealed, readOwn } from '../../io/repository/sealed-object.ts';
-import { putAside, readDamage } from '../stored/damage.ts';
-import { promisedHashes } from '../stored/promised-hashes.ts';
-import { isSoundAtAGlance } from '../stored/sidecar.ts';
+import { putAside, readDamage } from '../../store/damage.ts';
+import { promisedHashes } from '../../store/promised-hashes.ts';
+import { isSoundAtAGlance } from '../../store/sidecar.ts';
 import type { PieceShelf } from './piece-store.ts';
 import { namedKeys, storedAgain } from './stored-again.ts';
 

@@ -3,7 +3,7 @@ import { type Checkpoint, createReplayIndex } from '../../core/state/replay-inde
 import type { RecordView } from '../../core/wal/record-scanner.ts';
 import type { SegmentId } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
-import type { LogReplay } from '../state/replay-segments.ts';
+import type { LogReplay } from '../../replay/replay-segments.ts';
 
 /**
  * A replay of the records that a backup stores, while they pass, so that its digest needs no second reading of the

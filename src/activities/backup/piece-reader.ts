@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readRange } from '../../io/data-directory/range-reader.ts';
-import { createRecordCut, type CutRange, type PieceContent } from '../stored/record-cut.ts';
+import { createRecordCut, type CutRange, type PieceContent } from '../../store/record-cut.ts';
 import type { ChunkFeed } from './chunk-feed.ts';
 
 /** One segment's file as a backup reads it: usually a pin, so that compaction can't take it away. */

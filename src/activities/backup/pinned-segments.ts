@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Fence, fenceSchema } from '../../config/repository-json/fence.ts';
+import { type Fence, fenceSchema } from '../../formats/repository/fence.ts';
 import type { PinKind } from '../../contract/hot-backup.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { planKey } from '../../core/repository/object-keys.ts';

@@ -9,9 +9,9 @@ import { readServerSettings } from '../../io/server-process/server-settings.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { withServer } from '../server/rstmdb-connection.ts';
-import { claimLabel } from '../stored/label-claim.ts';
-import { requireOwner } from '../stored/ownership.ts';
+import { withServer } from '../../database/rstmdb-connection.ts';
+import { claimLabel } from '../../store/label-claim.ts';
+import { requireOwner } from '../../store/ownership.ts';
 import { checkDataDirectoryIsServers } from './data-directory-check.ts';
 import { timelineOfData } from './data-timeline.ts';
 

@@ -4,7 +4,7 @@ import type { CheckpointFile } from '../../io/agent-state/digest-checkpoint.ts';
 import { removeScratch } from '../../io/agent-state/scratch.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { type LogReplay, readLog, type Replayed, settleReplay } from '../state/replay-segments.ts';
+import { type LogReplay, readLog, type Replayed, settleReplay } from '../../replay/replay-segments.ts';
 import { type AbsentSegments, stageAbsent } from './absent-segments.ts';
 import { fittingCheckpoint, keepCheckpoint } from './checkpoint-file.ts';
 

@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises';
-import type { Fence } from '../../config/repository-json/fence.ts';
+import type { Fence } from '../../formats/repository/fence.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { type Piece, piecesBySegment } from '../../core/repository/piece.ts';
 import { headerCrc32c, headerFault, headerSequence, RECORD_HEADER_SIZE_BYTES } from '../../core/wal/record.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import { readBytes } from '../../io/data-directory/range-reader.ts';
-import { ensureSidecar } from '../stored/sidecar.ts';
+import { ensureSidecar } from '../../store/sidecar.ts';
 import type { PieceShelf } from './piece-store.ts';
 import { scanSegment } from './segment-scan.ts';
 import { damageBehind } from './segment-tail.ts';

@@ -1,4 +1,4 @@
-import { type StoredExtents, storedExtentsSchema } from '../../config/repository-json/stored-extents.ts';
+import { type StoredExtents, storedExtentsSchema } from '../../formats/repository/stored-extents.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import { readOwn } from '../../io/repository/sealed-object.ts';
 

@@ -7,9 +7,9 @@ import type { TestName } from '../../core/repository/object-keys.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { listTests, readTest, readTests } from '../recovery-test/record-test.ts';
-import { readableManifest, readBackupHistory, selectable } from '../stored/backups.ts';
-import { findOwner, formerOwners } from '../stored/ownership.ts';
-import { readTimelines } from '../stored/timelines.ts';
+import { readableManifest, readBackupHistory, selectable } from '../../store/backups.ts';
+import { findOwner, formerOwners } from '../../store/ownership.ts';
+import { readTimelines } from '../../store/timelines.ts';
 import { type ListBackupsQuery, type ListedBackups, readBackups } from './list-backups.ts';
 
 export type DescribedDatabase = Omit<

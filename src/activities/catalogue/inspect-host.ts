@@ -7,7 +7,7 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { checkDataDirectoryIsServers } from '../backup/data-directory-check.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { withServer } from '../server/rstmdb-connection.ts';
+import { withServer } from '../../database/rstmdb-connection.ts';
 
 export type InspectedHost = { server: ServerFacts; replaced: ReplacedFolder[] };
 

@@ -1,4 +1,4 @@
-import type { Manifest } from '../../config/repository-json/manifest.ts';
+import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { BackupRow, ListBackupsResult } from '../../contract/list-backups.ts';
 import { summariseExtents } from '../../core/backup/extents-summary.ts';
 import { laterByClock } from '../../core/backup/history.ts';
@@ -9,8 +9,8 @@ import type { Repository } from '../../io/repository/repository.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
 import { readTests } from '../recovery-test/record-test.ts';
-import { readableManifest, readBackupHistory, selectable } from '../stored/backups.ts';
-import { newestRestorable } from '../stored/restorable.ts';
+import { readableManifest, readBackupHistory, selectable } from '../../store/backups.ts';
+import { newestRestorable } from '../../store/restorable.ts';
 import { readVerifications } from '../verify/record-verification.ts';
 
 export type ListBackupsQuery = { database: string; repository?: string; limit: number };

@@ -7,10 +7,10 @@ import { walStats } from '../../io/rstmdb/server.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { withServer } from '../server/rstmdb-connection.ts';
-import { readBackupHistory } from '../stored/backups.ts';
-import { inEachRepository, requireOneAnswer } from '../stored/each-repository.ts';
-import { readTimelines } from '../stored/timelines.ts';
+import { withServer } from '../../database/rstmdb-connection.ts';
+import { readBackupHistory } from '../../store/backups.ts';
+import { inEachRepository, requireOneAnswer } from '../../store/each-repository.ts';
+import { readTimelines } from '../../store/timelines.ts';
 
 export type LiveDatabase = { isUp: boolean; /** Whether nothing that is backed up is missing in it. */ isAsNew: boolean };
 

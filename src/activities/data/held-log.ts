@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { TimelineFile } from '../../config/repository-json/timeline-file.ts';
+import type { TimelineFile } from '../../formats/data-directory/timeline-file.ts';
 import type { DataSummary } from '../../contract/data-summary.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { isObjectDamage } from '../../core/errors/object-damage.ts';
@@ -13,9 +13,9 @@ import { isHistoryOf } from '../backup/data-timeline.ts';
 import { checkContinues } from '../backup/source-continuity.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { newestOfTimeline, readManifest } from '../stored/backups.ts';
-import { inEachRepository, requireOneAnswer } from '../stored/each-repository.ts';
-import { FIRST_TIMELINE, readTimelines, storedPieces } from '../stored/timelines.ts';
+import { newestOfTimeline, readManifest } from '../../store/backups.ts';
+import { inEachRepository, requireOneAnswer } from '../../store/each-repository.ts';
+import { FIRST_TIMELINE, readTimelines, storedPieces } from '../../store/timelines.ts';
 
 /** How much of a directory's log the backups of its history hold, in all repositories together. */
 export type HeldLog = {

@@ -11,7 +11,7 @@ import { scanSegment } from '../backup/segment-scan.ts';
 import { damageBehind } from '../backup/segment-tail.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { readLog, type ReplaySource } from '../state/replay-segments.ts';
+import { readLog, type ReplaySource } from '../../replay/replay-segments.ts';
 import { type HeldLog, heldLog } from './held-log.ts';
 
 /**

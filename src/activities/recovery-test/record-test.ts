@@ -1,10 +1,10 @@
-import { type RecoveryTest, recoveryTestSchema } from '../../config/repository-json/recovery-test.ts';
+import { type RecoveryTest, recoveryTestSchema } from '../../formats/repository/recovery-test.ts';
 import { recoveryTestKey, recoveryTestsPrefix, type TestName, testNameOfKey } from '../../core/repository/object-keys.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { recordDamage } from '../stored/damage.ts';
+import { recordDamage } from '../../store/damage.ts';
 
 export type RecordTestInput = { database: string; repository: string; fact: Omit<RecoveryTest, 'format' | 'runId'> };
 

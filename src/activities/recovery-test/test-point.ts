@@ -5,8 +5,8 @@ import { selectBackup } from '../../core/backup/selection.ts';
 import { chooseLabel, choosePosition, type LogPosition } from '../../core/backup/test-point.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
-import { readBackupHistory, readManifest, selectable } from '../stored/backups.ts';
-import { requireRestorableOrName } from '../stored/restorable.ts';
+import { readBackupHistory, readManifest, selectable } from '../../store/backups.ts';
+import { requireRestorableOrName } from '../../store/restorable.ts';
 
 export type ChooseTestPointInput = { database: string; repository?: string; backup: string; seed: number };
 export type TestPoint = {

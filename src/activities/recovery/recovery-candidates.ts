@@ -1,5 +1,5 @@
-import type { Manifest } from '../../config/repository-json/manifest.ts';
-import type { Timeline } from '../../config/repository-json/timeline.ts';
+import type { Manifest } from '../../formats/repository/manifest.ts';
+import type { Timeline } from '../../formats/repository/timeline.ts';
 import { nothingRecoverable, type SkippedState } from '../../contract/disaster-recovery.ts';
 import { type ExtentsSummary, summariseExtents } from '../../core/backup/extents-summary.ts';
 import type { BackupPosition } from '../../core/backup/backup-position.ts';
@@ -9,11 +9,11 @@ import { selectBackup } from '../../core/backup/selection.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
-import { readManifest, readPositions } from '../stored/backups.ts';
-import { findOwner } from '../stored/ownership.ts';
-import { planSegments } from '../stored/planned-segments.ts';
-import { requireRestorable } from '../stored/restorable.ts';
-import { readTimelines } from '../stored/timelines.ts';
+import { readManifest, readPositions } from '../../store/backups.ts';
+import { findOwner } from '../../store/ownership.ts';
+import { planSegments } from '../../store/planned-segments.ts';
+import { requireRestorable } from '../../store/restorable.ts';
+import { readTimelines } from '../../store/timelines.ts';
 
 /** A state that, by what is listed, can be recovered; reading it may still say otherwise. */
 export type Candidate = { label: string; repository: string; extents: ExtentsSummary; records: number; createdAtMs: number };

@@ -18,9 +18,9 @@ import { surveyData } from '../data/survey-data.ts';
 import { databaseSettings } from '../database-settings.ts';
 import { finishStopNote } from '../restore/finish-stop-note.ts';
 import type { RunPort } from '../run-port.ts';
-import { proveServerStopped, serviceOf, startServer, stopGraceMs } from '../server/managed-service.ts';
-import { inEachRepository } from '../stored/each-repository.ts';
-import { requireOwner } from '../stored/ownership.ts';
+import { proveServerStopped, serviceOf, startServer, stopGraceMs } from '../../database/managed-service.ts';
+import { inEachRepository } from '../../store/each-repository.ts';
+import { requireOwner } from '../../store/ownership.ts';
 
 /** `no`: why the data in place are not what a recovery would go on with, or why no server started on them. */
 export type Restart =

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Owner } from '../../config/repository-json/owner.ts';
+import type { Owner } from '../../formats/repository/owner.ts';
 import type { StaleServer } from '../../contract/describe-database.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { readTimelineFile } from '../../io/data-directory/timeline-file.ts';
@@ -7,8 +7,8 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { checkDataDirectoryIsServers } from '../backup/data-directory-check.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { withServer } from '../server/rstmdb-connection.ts';
-import { findOwner } from '../stored/ownership.ts';
+import { withServer } from '../../database/rstmdb-connection.ts';
+import { findOwner } from '../../store/ownership.ts';
 
 /** Whoever answers at the address, if anybody, is not the server of this host's directory. */
 const NOT_OURS = ['server-unreachable', 'server-refused', 'data-directory-missing', 'data-directory-foreign'];

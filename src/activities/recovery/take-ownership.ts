@@ -1,7 +1,7 @@
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
 import type { RunPort } from '../run-port.ts';
-import { claimEverywhere, findOwner } from '../stored/ownership.ts';
+import { claimEverywhere, findOwner } from '../../store/ownership.ts';
 
 export type TakeOwnershipInput = {
   database: string;

@@ -1,13 +1,13 @@
-import type { Manifest } from '../../config/repository-json/manifest.ts';
+import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { Alternative } from '../../core/backup/alternative.ts';
 import { selectBackup, type Selectable } from '../../core/backup/selection.ts';
 import { backupsPrefix, databaseKey, labelOfManifestKey, manifestKey } from '../../core/repository/object-keys.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
-import { readableManifest, readBackupHistory, selectable } from '../stored/backups.ts';
-import { planSegments } from '../stored/planned-segments.ts';
-import { unlessUnreadable } from '../stored/unless-unreadable.ts';
+import { readableManifest, readBackupHistory, selectable } from '../../store/backups.ts';
+import { planSegments } from '../../store/planned-segments.ts';
+import { unlessUnreadable } from '../../store/unless-unreadable.ts';
 
 export type FindAlternativeInput = {
   database: string;

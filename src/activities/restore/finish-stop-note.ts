@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DatabaseConfig, TimingConfig } from '../../config/agent-config.ts';
-import type { StopNote } from '../../config/repository-json/stop-note.ts';
+import type { StopNote } from '../../formats/data-directory/stop-note.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { putStopNoteAside, readStopNote, removeStopNote } from '../../io/data-directory/stop-note.ts';
 import { finishSwap, letServerStart } from '../../io/data-directory/swap.ts';
 import { dataDirectoryMutexName } from '../../io/mutex/data-directory-mutex-name.ts';
 import { acquireHostMutex } from '../../io/mutex/host-mutex.ts';
 import { isSameProcessAlive } from '../../io/process/proc.ts';
-import { awaitServer, launchServer } from '../server/managed-service.ts';
+import { awaitServer, launchServer } from '../../database/managed-service.ts';
 
 export type StopNoteFinish =
   | 'no-note'

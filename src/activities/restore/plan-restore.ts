@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { DatabaseConfig } from '../../config/agent-config.ts';
-import type { Manifest } from '../../config/repository-json/manifest.ts';
-import { type RestorePlan, restorePlanSchema } from '../../config/repository-json/restore-plan.ts';
+import type { Manifest } from '../../formats/repository/manifest.ts';
+import { type RestorePlan, restorePlanSchema } from '../../formats/repository/restore-plan.ts';
 import type { RestoreSummary } from '../../contract/restore.ts';
 import type { Warning } from '../../contract/result.ts';
 import { summariseExtents } from '../../core/backup/extents-summary.ts';
@@ -13,10 +13,10 @@ import { putSealed, readOwn, readSealed, sealObject } from '../../io/repository/
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { findBackup } from '../stored/backups.ts';
-import { requireOwner } from '../stored/ownership.ts';
-import { planSegments } from '../stored/planned-segments.ts';
-import { requireRestorableOrName } from '../stored/restorable.ts';
+import { findBackup } from '../../store/backups.ts';
+import { requireOwner } from '../../store/ownership.ts';
+import { planSegments } from '../../store/planned-segments.ts';
+import { requireRestorableOrName } from '../../store/restorable.ts';
 import { readReplacedData, requireOnlyGrown } from './replaced-data.ts';
 import { checkPlace, checkTarget, type Refusals } from './restore-target.ts';
 import { requireSpace } from './space.ts';

@@ -1,8 +1,8 @@
-import type { RestorePlan } from '../../config/repository-json/restore-plan.ts';
+import type { RestorePlan } from '../../formats/repository/restore-plan.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';
 import { readTimelineFile } from '../../io/data-directory/timeline-file.ts';
-import { FIRST_TIMELINE } from '../stored/timelines.ts';
+import { FIRST_TIMELINE } from '../../store/timelines.ts';
 
 /** What a restore in place will replace, as it was when the restore was planned; null where there is nothing. */
 export type ReplacedData = NonNullable<RestorePlan['replaces']>['data'];

@@ -5,8 +5,8 @@ import { checkDataDirectory } from '../../io/data-directory/layout.ts';
 import { renameFault } from '../../io/data-directory/rename-probe.ts';
 import { isEmptyFolder, isOnDisk } from '../../io/data-directory/target.ts';
 import { processesWithOpenFilesUnder } from '../../io/process/open-files.ts';
-import { requireReadableSecrets } from '../server/managed-service.ts';
-import { missingServerProgram } from '../server/server-program.ts';
+import { requireReadableSecrets } from '../../database/managed-service.ts';
+import { missingServerProgram } from '../../database/server-program.ts';
 import { requireTarget } from './target-rules.ts';
 
 export type Refusals = (check: () => Promise<void>) => Promise<void>;

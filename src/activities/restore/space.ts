@@ -1,6 +1,6 @@
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { sizeText } from '../../core/text/figures.ts';
-import { freeBytes } from '../../io/data-directory/free-space.ts';
+import { freeBytes } from '../../io/files/free-space.ts';
 
 /** Left free beside what is written, for others on the same disk. */
 const RESERVE_BYTES = 16 * 1024 * 1024;

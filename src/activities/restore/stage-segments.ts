@@ -4,8 +4,8 @@ import { closeStaging, writeStagedSegment } from '../../io/data-directory/stagin
 import type { Repository } from '../../io/repository/repository.ts';
 import { type ByteProgress, byteProgress } from '../byte-progress.ts';
 import type { RunPort } from '../run-port.ts';
-import { allEnded, batchesOf } from '../stored/small-batches.ts';
-import { storedSegment } from '../stored/stored-segment.ts';
+import { allEnded, batchesOf } from '../../store/small-batches.ts';
+import { storedSegment } from '../../store/stored-segment.ts';
 
 /** So many small segments are written side by side. */
 const BATCH_SEGMENTS_MAX = 16;

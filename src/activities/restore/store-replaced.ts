@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Fence } from '../../config/repository-json/fence.ts';
+import type { Fence } from '../../formats/repository/fence.ts';
 import { planCover } from '../../core/repository/cover.ts';
 import { piecesBySegment } from '../../core/repository/piece.ts';
 import { isObjectDamage } from '../../core/errors/object-damage.ts';
@@ -24,8 +24,8 @@ import { lackingBytes, storeSegment } from '../backup/store-segments.ts';
 import { byteProgress } from '../byte-progress.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { newestOfTimeline } from '../stored/backups.ts';
-import { storedPieces } from '../stored/timelines.ts';
+import { newestOfTimeline } from '../../store/backups.ts';
+import { storedPieces } from '../../store/timelines.ts';
 
 export type StoreReplacedInput = { database: string; repository: string };
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { Warning } from '../../contract/result.ts';
-import { errnoOf, systemMessage } from '../../io/process/errno.ts';
+import { errnoOf, systemMessage } from '../../io/files/errno.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
 import { storeInPlace, unsaved } from './store-replaced.ts';

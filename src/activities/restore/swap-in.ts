@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { RestorePlan } from '../../config/repository-json/restore-plan.ts';
+import type { RestorePlan } from '../../formats/repository/restore-plan.ts';
 import type { DataInPlace } from '../../contract/data-in-place.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { segmentFileName } from '../../core/wal/segment-id.ts';
@@ -9,7 +9,7 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { requireOwner } from '../stored/ownership.ts';
+import { requireOwner } from '../../store/ownership.ts';
 import { readPlan } from './plan-restore.ts';
 import { requireOneWriter } from './restore-target.ts';
 import { type KeptTail, storeTail, type TailWanted } from './store-tail.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DatabaseConfig } from '../../config/agent-config.ts';
-import type { StopNote } from '../../config/repository-json/stop-note.ts';
+import type { StopNote } from '../../formats/data-directory/stop-note.ts';
 import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { blockServer } from '../../io/data-directory/server-block.ts';
@@ -13,7 +13,7 @@ import { processStartTicks } from '../../io/process/proc.ts';
 import { endHolders } from '../../io/service/end-holders.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { proveServerStopped, serviceOf, startServer, stopGraceMs } from '../server/managed-service.ts';
+import { proveServerStopped, serviceOf, startServer, stopGraceMs } from '../../database/managed-service.ts';
 import type { KeptTail } from './store-tail.ts';
 import { spawnWatchdog } from './stop-note-watchdog.ts';
 

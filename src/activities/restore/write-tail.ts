@@ -1,22 +1,22 @@
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { labelClaimSchema } from '../../config/repository-json/label-claim.ts';
-import { type Attachment, type Manifest, manifestSchema } from '../../config/repository-json/manifest.ts';
+import { labelClaimSchema } from '../../formats/repository/label-claim.ts';
+import { type Attachment, type Manifest, manifestSchema } from '../../formats/repository/manifest.ts';
 import { backupLabel } from '../../core/backup/label.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { assert } from '../../core/errors/assert.ts';
 import { backupKey, labelClaimKey, manifestKey } from '../../core/repository/object-keys.ts';
 import { continuityOf } from '../../core/wal/continuity.ts';
-import { readOwnership } from '../../io/data-directory/ownership.ts';
+import { readOwnership } from '../../io/files/ownership.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import { readSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { manifestSegments, recordsOf } from '../backup/write-manifest.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { newestOfTimeline, putManifest } from '../stored/backups.ts';
-import { claimLabel } from '../stored/label-claim.ts';
-import { requireOwner } from '../stored/ownership.ts';
+import { newestOfTimeline, putManifest } from '../../store/backups.ts';
+import { claimLabel } from '../../store/label-claim.ts';
+import { requireOwner } from '../../store/ownership.ts';
 import type { StoredInPlace, StoreReplacedInput } from './store-replaced.ts';
 
 type StoredLog = Extract<StoredInPlace, { kind: 'stored' }>;

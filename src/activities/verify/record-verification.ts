@@ -1,4 +1,4 @@
-import { type Verification, verificationSchema } from '../../config/repository-json/verification.ts';
+import { type Verification, verificationSchema } from '../../formats/repository/verification.ts';
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { verificationsPrefix } from '../../core/repository/object-keys.ts';
@@ -6,7 +6,7 @@ import type { Repository } from '../../io/repository/repository.ts';
 import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { recordDamage } from '../stored/damage.ts';
+import { recordDamage } from '../../store/damage.ts';
 
 export type RecordVerificationInput = { database: string; repository: string; fact: Omit<Verification, 'format' | 'runId'> };
 

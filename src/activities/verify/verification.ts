@@ -1,4 +1,4 @@
-import type { Manifest } from '../../config/repository-json/manifest.ts';
+import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { Warning } from '../../contract/result.ts';
 import type { Repository } from '../../io/repository/repository.ts';
 import type { ActivityDeps } from '../activity-deps.ts';

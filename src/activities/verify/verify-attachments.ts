@@ -1,5 +1,5 @@
 import { backupKey } from '../../core/repository/object-keys.ts';
-import { checkStored } from '../stored/stored-object.ts';
+import { checkStored } from '../../store/stored-object.ts';
 import type { Verification } from './verification.ts';
 
 /** The small objects beside the manifest; gives how many bytes were read. Fails: missing-object, truncated-object, damaged-object. */

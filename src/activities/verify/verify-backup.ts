@@ -2,7 +2,7 @@ import type { VerifyLevel } from '../../contract/verify-backup.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { findBackup, readManifest } from '../stored/backups.ts';
+import { findBackup, readManifest } from '../../store/backups.ts';
 import type { Verification, Verified } from './verification.ts';
 import { verifyAttachments } from './verify-attachments.ts';
 import { verifyChecksums } from './verify-checksums.ts';

@@ -2,10 +2,10 @@ import { lastingWarnings } from '../../contract/backup-warnings.ts';
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { parsePieceKey } from '../../core/repository/piece.ts';
-import { promisedHashes } from '../stored/promised-hashes.ts';
-import { planSegments } from '../stored/planned-segments.ts';
-import { ensureSidecar } from '../stored/sidecar.ts';
-import { checkStored } from '../stored/stored-object.ts';
+import { promisedHashes } from '../../store/promised-hashes.ts';
+import { planSegments } from '../../store/planned-segments.ts';
+import { ensureSidecar } from '../../store/sidecar.ts';
+import { checkStored } from '../../store/stored-object.ts';
 import type { Verification, Verified } from './verification.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { createSequenceCounter } from '../../core/wal/continuity.ts';
 import { segmentFileName } from '../../core/wal/segment-id.ts';
 import { type ByteProgress, byteProgress } from '../byte-progress.ts';
-import { planSegments } from '../stored/planned-segments.ts';
-import { storedSegment } from '../stored/stored-segment.ts';
+import { planSegments } from '../../store/planned-segments.ts';
+import { storedSegment } from '../../store/stored-segment.ts';
 import type { Verification, Verified } from './verification.ts';
 
 /** Decompresses the whole log and checks every record and every range. Fails: missing-object, truncated-object, damaged-object. */

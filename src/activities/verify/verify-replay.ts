@@ -5,8 +5,8 @@ import { noteRun } from '../../io/agent-state/run-notes.ts';
 import { makeScratch, removeScratch } from '../../io/agent-state/scratch.ts';
 import { requireSpace } from '../restore/space.ts';
 import { stageSegments } from '../restore/stage-segments.ts';
-import { replaySegments } from '../state/replay-segments.ts';
-import { planSegments } from '../stored/planned-segments.ts';
+import { replaySegments } from '../../replay/replay-segments.ts';
+import { planSegments } from '../../store/planned-segments.ts';
 import type { Verification, Verified } from './verification.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { NAME_PATTERN } from '../../contract/names.ts';
-import type { Adoption } from '../../worker/local/adopt-database.ts';
+import type { Adoption } from '../../local/adopt-database.ts';
 import { createOutput } from '../output.ts';
 import { factLines } from '../table.ts';
 import type { HostSettings } from './host-commands.ts';
@@ -18,7 +18,7 @@ export function addAdoptCommand(program: Command, settings: HostSettings): void 
     .option('--json', 'print lines of JSON')
     .action(async (database: string, { config = settings.configFile, force, json }: AdoptFlags) => {
       if (!NAME_PATTERN.test(database)) throw new RstowError('invalid-input', 'the database’s name must be 1 to 63 of a-z, 0-9 and -');
-      const { adoptDatabase } = await import('../../worker/local/adopt-database.ts');
+      const { adoptDatabase } = await import('../../local/adopt-database.ts');
       const adoption: Adoption = await adoptDatabase({ configFile: config, database, force: force === true });
       createOutput(json === true).result(adoptionLines(adoption), adoption);
     });

@@ -13,7 +13,7 @@ export function addRenewCommand(program: Command, settings: HostSettings): void 
     .option('--force', 'also if nothing shows that it is a copy')
     .option('--json', 'print lines of JSON')
     .action(async ({ config = settings.configFile, force, json }: RenewFlags) => {
-      const { renewHost } = await import('../../worker/local/renew-host.ts');
+      const { renewHost } = await import('../../local/renew-host.ts');
       const renewed = await renewHost(config, force);
       const lines = factLines([
         ['installation before', renewed.previous ?? 'none'],

@@ -3,8 +3,8 @@ import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import { channelArgsOf } from '../../contract/loopback.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import type { UnitConfig } from '../../worker/unit-facts.ts';
-import type { UpOptions, UpReady } from '../../worker/up/up.ts';
+import type { UnitConfig } from '../../up/unit-facts.ts';
+import type { UpOptions, UpReady } from '../../up/up.ts';
 import { failureLines } from '../failure-lines.ts';
 import { createOutput, type Output } from '../output.ts';
 import { firstBackup, protection } from '../up/first-backup.ts';
@@ -81,7 +81,7 @@ async function up(config: UpOptions['config'], settings: HostSettings, everyMs: 
   const { workflowBundlePath, isNotifying } = settings;
   const output = createOutput(false);
   const startedAtMs = Date.now();
-  const { runUp } = await import('../../worker/up/up.ts');
+  const { runUp } = await import('../../up/up.ts');
   await runUp({
     config,
     workflowBundlePath,
@@ -113,7 +113,7 @@ async function protectAll(ready: UpReady, { everyMs, output, signal }: Protectin
 
 /** A host that stands by has nothing to back up before it takes the database over. */
 async function keepSchedules(client: Client, { config }: UpReady, everyMs: number | undefined): Promise<void> {
-  const { keepBackupSchedule } = await import('../../worker/up/backup-schedules.ts');
+  const { keepBackupSchedule } = await import('../../up/backup-schedules.ts');
   for (const [database, { standby }] of Object.entries(config.databases)) {
     if (!standby) await keepBackupSchedule(client, { database, everyMs });
   }

@@ -1,5 +1,5 @@
 import type { DescribeDatabaseResult } from '../../contract/describe-database.ts';
-import type { UpReady } from '../../worker/up/up.ts';
+import type { UpReady } from '../../up/up.ts';
 import type { ProtectionGap } from '../../core/protection/verdict.ts';
 import { gapFacts, scheduleText } from '../results/protection-text.ts';
 import { countedText, countText, timeText } from '../size-text.ts';

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { giveTo } from '../process/give-to.ts';
-import { syncFolder } from '../process/sync-folder.ts';
+import { giveTo } from '../files/give-to.ts';
+import { syncFolder } from '../files/sync-folder.ts';
 
 export type ConfigFile = {
   path: string;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { errnoOf } from '../process/errno.ts';
+import { errnoOf } from '../files/errno.ts';
 import { type Binding, bindingNow, createBinding, readBinding, replaceBinding, whatDiffers } from './installation-binding.ts';
 import { createStateFile, readStateFile, replaceStateFile } from './state-file.ts';
 

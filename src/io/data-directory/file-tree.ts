@@ -1,10 +1,10 @@
 import { constants, copyFile, link, lstat, mkdir, open, readdir, realpath, rm } from 'node:fs/promises';
 import { dirname, join, normalize, sep } from 'node:path';
 import { assert } from '../../core/errors/assert.ts';
-import { syncFolder } from '../process/sync-folder.ts';
+import { syncFolder } from '../files/sync-folder.ts';
 import { rstowFolder } from './rstow-folder.ts';
-import { errnoOf } from '../process/errno.ts';
-import { forbidsLinks, unlessAbsent, writeFailure } from './system-error.ts';
+import { errnoOf } from '../files/errno.ts';
+import { forbidsLinks, unlessAbsent, writeFailure } from '../files/system-error.ts';
 
 type Entry = { path: string; kind: 'file' | 'folder' };
 

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readSmallFile } from './durable.ts';
+import { readSmallFile } from '../files/durable.ts';
 
 /** So many digits hold any number of milliseconds, and a file that never grows can be written on a full disk. */
 const DIGITS = 16;

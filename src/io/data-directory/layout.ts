@@ -1,7 +1,7 @@
 import { lstat, readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { unlessAbsent } from './system-error.ts';
+import { unlessAbsent } from '../files/system-error.ts';
 
 /** `dataDir` is free of symlinks; `path` is the entry that can't be renamed together with the rest. */
 export type DataDirectoryLayout =

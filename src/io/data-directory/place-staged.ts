@@ -1,10 +1,10 @@
 import { rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { syncFolder } from '../process/sync-folder.ts';
+import { syncFolder } from '../files/sync-folder.ts';
 import { restorePaths } from './staging.ts';
-import { errnoOf } from '../process/errno.ts';
-import { unlessAbsent } from './system-error.ts';
+import { errnoOf } from '../files/errno.ts';
+import { unlessAbsent } from '../files/system-error.ts';
 
 /**
  * Renames the run's staged wal/ into a directory that has none. Fails: target-not-empty, where somebody has put

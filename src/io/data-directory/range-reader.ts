@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { errnoOf, isUnreadable } from '../process/errno.ts';
+import { errnoOf, isUnreadable } from '../files/errno.ts';
 
 /** Four times what streams read at once: fewer calls, and still small beside the process. */
 const CHUNK_SIZE_BYTES = 256 * 1024;

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeRstowFolder, rstowFolder } from './rstow-folder.ts';
-import { errnoOf } from '../process/errno.ts';
-import { orUndefined, unlessAbsent } from './system-error.ts';
+import { errnoOf } from '../files/errno.ts';
+import { orUndefined, unlessAbsent } from '../files/system-error.ts';
 
 /**
  * Why the kernel would not move the folder, as the system calls it, such as EXDEV: overlayfs moves no folder of a lower

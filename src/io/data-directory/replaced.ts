@@ -4,7 +4,7 @@ import { walkTree } from './file-tree.ts';
 import { readKeptMs } from './kept-time.ts';
 import { rstowFolder } from './rstow-folder.ts';
 import { type RestorePaths, restorePaths } from './staging.ts';
-import { unlessAbsent } from './system-error.ts';
+import { unlessAbsent } from '../files/system-error.ts';
 
 /** Data that a restore has replaced and that are kept for a while; `keptMs` is the part of it that is over, as counted. */
 export type ReplacedData = { path: string; sizeBytes: number; /** Unix ms. */ sinceMs: number; keptMs: number };

@@ -1,6 +1,6 @@
 import { lstat } from 'node:fs/promises';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { isBelow, liesIn, realPlace, withParents } from './real-place.ts';
+import { isBelow, liesIn, realPlace, withParents } from '../files/real-place.ts';
 
 export type TargetRules = {
   /** Folders below which a restore may make or fill one. */

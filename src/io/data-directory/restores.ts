@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { removeTree } from './file-tree.ts';
 import { rstowFolder } from './rstow-folder.ts';
 import { restorePaths } from './staging.ts';
-import { orUndefined, unlessAbsent } from './system-error.ts';
+import { orUndefined, unlessAbsent } from '../files/system-error.ts';
 
 /** Removes what a run staged, and keeps what it replaced, rejected or put away. Twice: no-op. */
 export async function clearRestore(dataDir: string, runId: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { assert } from '../../core/errors/assert.ts';
-import { makeFolder } from './durable.ts';
+import { makeFolder } from '../files/durable.ts';
 
 /** What rstow keeps inside a data directory; on its file system, so that links and renames work. */
 const FOLDER_NAME = '.rstow';

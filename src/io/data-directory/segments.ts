@@ -2,7 +2,7 @@ import { open, readdir, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseSegmentFileName, type SegmentId } from '../../core/wal/segment-id.ts';
-import { unlessAbsent } from './system-error.ts';
+import { unlessAbsent } from '../files/system-error.ts';
 
 /** A WAL segment's file as it was seen. `sizeBytes` only grows; `inode` tells it from a look-alike. */
 export type SegmentFile = { segment: SegmentId; fileName: string; path: string; sizeBytes: number; inode: string };

@@ -3,10 +3,10 @@ import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { segmentFileName, type SegmentId } from '../../core/wal/segment-id.ts';
-import { syncFolder } from '../process/sync-folder.ts';
-import { makeFolder } from './durable.ts';
+import { syncFolder } from '../files/sync-folder.ts';
+import { makeFolder } from '../files/durable.ts';
 import { restoreFolderName } from './rstow-folder.ts';
-import { unlessAbsent, writeFailure } from './system-error.ts';
+import { unlessAbsent, writeFailure } from '../files/system-error.ts';
 
 /** Where a restore keeps what comes in, what it replaced, what it tries, and what was rolled back; absolute. */
 export type RestorePaths = { root: string; wal: string; replaced: string; rehearsal: string; rejected: string };

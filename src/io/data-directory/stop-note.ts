@@ -1,11 +1,11 @@
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type StopNote, stopNoteSchema } from '../../config/repository-json/stop-note.ts';
+import { type StopNote, stopNoteSchema } from '../../formats/data-directory/stop-note.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { syncFolder } from '../process/sync-folder.ts';
-import { readSmallFile, writeFileDurably } from './durable.ts';
+import { syncFolder } from '../files/sync-folder.ts';
+import { readSmallFile, writeFileDurably } from '../files/durable.ts';
 import { makeRstowFolder, rstowFolder } from './rstow-folder.ts';
-import { unlessAbsent } from './system-error.ts';
+import { unlessAbsent } from '../files/system-error.ts';
 
 const FILE_NAME = 'stop.json';
 

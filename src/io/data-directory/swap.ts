@@ -1,15 +1,15 @@
 import { lstat, readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { StopNote } from '../../config/repository-json/stop-note.ts';
+import type { StopNote } from '../../formats/data-directory/stop-note.ts';
 import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { syncFolder } from '../process/sync-folder.ts';
-import { makeFolder } from './durable.ts';
+import { syncFolder } from '../files/sync-folder.ts';
+import { makeFolder } from '../files/durable.ts';
 import { restoreFolderName, rstowFolder } from './rstow-folder.ts';
 import { listSegments } from './segments.ts';
 import { isServerBlocked, unblockServer } from './server-block.ts';
-import { errnoOf } from '../process/errno.ts';
-import { unlessAbsent } from './system-error.ts';
+import { errnoOf } from '../files/errno.ts';
+import { unlessAbsent } from '../files/system-error.ts';
 
 /**
  * The disk steps of a restore in place. Each finds out from the disk what is done already, so that any of

@@ -1,10 +1,10 @@
 import { mkdir, readdir, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import type { Ownership } from './ownership.ts';
-import { errnoOf } from '../process/errno.ts';
-import { giveTo } from '../process/give-to.ts';
-import { orUndefined, unlessAbsent } from './system-error.ts';
+import type { Ownership } from '../files/ownership.ts';
+import { errnoOf } from '../files/errno.ts';
+import { giveTo } from '../files/give-to.ts';
+import { orUndefined, unlessAbsent } from '../files/system-error.ts';
 
 /** Whether a restore may fill the path: it doesn't exist, or holds nothing but what an earlier attempt staged there. */
 export async function isEmptyFolder(path: string): Promise<boolean> {

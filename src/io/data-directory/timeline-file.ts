@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { type TimelineFile, timelineFileSchema } from '../../config/repository-json/timeline-file.ts';
+import { type TimelineFile, timelineFileSchema } from '../../formats/data-directory/timeline-file.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { readSmallFile, writeFileDurably } from './durable.ts';
+import { readSmallFile, writeFileDurably } from '../files/durable.ts';
 
 const FILE_NAME = 'rstow-timeline.json';
 

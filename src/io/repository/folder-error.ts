@@ -1,6 +1,6 @@
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { errnoOf, systemMessage } from '../process/errno.ts';
-import { systemFailure } from '../process/system-failure.ts';
+import { errnoOf, systemMessage } from '../files/errno.ts';
+import { systemFailure } from '../files/system-failure.ts';
 
 /** Turns a failed system call into an error of the table; our own errors, assertions and cancellation pass untouched. */
 export function folderError(error: unknown, doing: string, root: string): unknown {

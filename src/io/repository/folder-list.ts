@@ -1,7 +1,7 @@
 import type { Dirent } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf } from '../process/errno.ts';
+import { errnoOf } from '../files/errno.ts';
 import { notOrdinary } from './folder-error.ts';
 import { hasParents } from './folder-tree.ts';
 import { isObjectKey } from './object-key.ts';

@@ -3,7 +3,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { addAbortSignal, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { assert } from '../../core/errors/assert.ts';
-import { errnoOf } from '../process/errno.ts';
+import { errnoOf } from '../files/errno.ts';
 import { folderError, notOrdinary } from './folder-error.ts';
 import { listFolder } from './folder-list.ts';
 import { readableOf, readWhole } from './folder-read.ts';

@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Writable } from 'node:stream';
 import { assert } from '../../core/errors/assert.ts';
-import { errnoOf } from '../process/errno.ts';
+import { errnoOf } from '../files/errno.ts';
 import { notOrdinary } from './folder-error.ts';
 import { openStagingFile } from './folder-staging.ts';
 import { kindOf } from './folder-tree.ts';

@@ -3,7 +3,7 @@ import { link, lstat, mkdir, open, readdir, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { errnoOf } from '../process/errno.ts';
+import { errnoOf } from '../files/errno.ts';
 import { notOrdinary } from './folder-error.ts';
 import { stagingFolderName } from './object-key.ts';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { newRepositoryHeader, parseRepositoryHeader } from '../../config/repository-json/header.ts';
-import type { RepositoryHeader } from '../../config/repository-json/header.ts';
+import { newRepositoryHeader, parseRepositoryHeader } from '../../formats/repository/header.ts';
+import type { RepositoryHeader } from '../../formats/repository/header.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { repositoryHeaderKey } from './object-key.ts';
 import type { Repository } from './repository.ts';

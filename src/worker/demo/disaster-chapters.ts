@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { databaseSettings } from '../../activities/database-settings.ts';
-import { liveDigest } from '../../activities/state/live-digest.ts';
+import { liveDigest } from '../../replay/live-digest.ts';
 import type { RestoreResult } from '../../contract/restore.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { countedText, countText, durationText } from '../../core/text/figures.ts';

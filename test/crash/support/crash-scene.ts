@@ -1,6 +1,6 @@
 /** A database whose log has several segments and one backup, and an agent that may be killed and followed by the next. */
 import type { HotBackupResult } from '../../../src/contract/hot-backup.ts';
-import { liveDigest } from '../../../src/activities/state/live-digest.ts';
+import { liveDigest } from '../../../src/replay/live-digest.ts';
 import type { AgentProcess } from '../../support/agent-process.ts';
 import { DATABASE, type DatabaseStack, type StackOptions } from '../../support/database-stack.ts';
 import { type AcknowledgedWrite, startLoadWriters } from '../../support/load-writers.ts';

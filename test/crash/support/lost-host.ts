@@ -1,8 +1,8 @@
 /** A host that burns, and the empty one that is to take its place. */
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { currentOwner } from '../../../src/activities/stored/ownership.ts';
-import { readTimelines } from '../../../src/activities/stored/timelines.ts';
+import { currentOwner } from '../../../src/store/ownership.ts';
+import { readTimelines } from '../../../src/store/timelines.ts';
 import type { HotBackupResult } from '../../../src/contract/hot-backup.ts';
 import { endHolders } from '../../../src/io/service/end-holders.ts';
 import { DATABASE, type DatabaseStack } from '../../support/database-stack.ts';

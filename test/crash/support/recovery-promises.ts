@@ -1,7 +1,7 @@
 /** What a disaster recovery promises, held against what the test knows of the lost host. */
-import { withServer } from '../../../src/activities/server/rstmdb-connection.ts';
-import { currentOwner } from '../../../src/activities/stored/ownership.ts';
-import { readTimelines } from '../../../src/activities/stored/timelines.ts';
+import { withServer } from '../../../src/database/rstmdb-connection.ts';
+import { currentOwner } from '../../../src/store/ownership.ts';
+import { readTimelines } from '../../../src/store/timelines.ts';
 import { LIST_PAGE_INSTANCES_MAX, listInstances } from '../../../src/io/rstmdb/instances.ts';
 import { DATABASE, type DatabaseStack } from '../../support/database-stack.ts';
 import type { KilledRecovery } from './killed-recovery.ts';

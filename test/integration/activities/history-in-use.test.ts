@@ -4,7 +4,7 @@ import { readBackups } from '../../../src/activities/catalogue/list-backups.ts';
 import { inspectLiveDatabase } from '../../../src/activities/catalogue/live-database.ts';
 import { findCandidates } from '../../../src/activities/recovery/recovery-candidates.ts';
 import { chooseBackup } from '../../../src/activities/verify/verify-backup.ts';
-import type { Manifest } from '../../../src/config/repository-json/manifest.ts';
+import type { Manifest } from '../../../src/formats/repository/manifest.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';
 import { backUp, type BackUpOptions, directDeps, directRun, restoreInPlace } from '../../support/direct-backup.ts';
 import { startLoadWriters } from '../../support/load-writers.ts';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startServer } from '../../../src/activities/server/managed-service.ts';
+import { startServer } from '../../../src/database/managed-service.ts';
 import { processesWithOpenFilesUnder } from '../../../src/io/process/open-files.ts';
 import { type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';
 import { toolPath } from '../../support/tools.ts';

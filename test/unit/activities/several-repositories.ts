@@ -1,7 +1,7 @@
 /** A database with several repositories in memory, as one installation sees them; each can go away. */
 import type { ActivityDeps } from '../../../src/activities/activity-deps.ts';
 import { RstowError } from '../../../src/core/errors/rstow-error.ts';
-import type { Owner } from '../../../src/config/repository-json/owner.ts';
+import type { Owner } from '../../../src/formats/repository/owner.ts';
 import type { SeenOwners } from '../../../src/io/agent-state/seen-owners.ts';
 import type { Repository } from '../../../src/io/repository/repository.ts';
 import { DATABASE } from './scene.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { systemdUnit, type UnitOptions } from '../../../src/cli/systemd-unit.ts';
-import type { UnitFacts } from '../../../src/worker/unit-facts.ts';
+import type { UnitFacts } from '../../../src/up/unit-facts.ts';
 
 const FACTS: UnitFacts = {
   stateDir: '/var/lib/rstow',

@@ -1,4 +1,4 @@
-import type { Manifest } from '../../../src/config/repository-json/manifest.ts';
+import type { Manifest } from '../../../src/formats/repository/manifest.ts';
 import { makeSegmentId } from '../../../src/core/wal/segment-id.ts';
 
 /** A manifest as a backup would write it. */

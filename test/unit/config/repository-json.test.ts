@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { manifestSchema } from '../../../src/config/repository-json/manifest.ts';
-import { segmentText, timelineId } from '../../../src/config/repository-json/parts.ts';
-import { sidecarSchema } from '../../../src/config/repository-json/sidecar.ts';
-import { storedExtentsSchema } from '../../../src/config/repository-json/stored-extents.ts';
-import { timelineSchema } from '../../../src/config/repository-json/timeline.ts';
+import { manifestSchema } from '../../../src/formats/repository/manifest.ts';
+import { segmentText, timelineId } from '../../../src/formats/repository/parts.ts';
+import { sidecarSchema } from '../../../src/formats/repository/sidecar.ts';
+import { storedExtentsSchema } from '../../../src/formats/repository/stored-extents.ts';
+import { timelineSchema } from '../../../src/formats/repository/timeline.ts';
 import { makeSegmentId, SEGMENT_ID_MAX } from '../../../src/core/wal/segment-id.ts';
 import { manifest } from './a-manifest.ts';
 

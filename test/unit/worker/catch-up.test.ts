@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { beforeEach, expect, it } from 'vitest';
-import { claimOwnership, currentOwner } from '../../../src/activities/stored/ownership.ts';
-import { createTimeline, readTimelines } from '../../../src/activities/stored/timelines.ts';
+import { claimOwnership, currentOwner } from '../../../src/store/ownership.ts';
+import { createTimeline, readTimelines } from '../../../src/store/timelines.ts';
 import { RstowError } from '../../../src/core/errors/rstow-error.ts';
 import { createMemoryRepository } from '../../../src/io/repository/memory-repository.ts';
 import type { Repository } from '../../../src/io/repository/repository.ts';

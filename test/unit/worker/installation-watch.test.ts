@@ -2,7 +2,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { RstowError } from '../../../src/core/errors/rstow-error.ts';
 import type { Logger } from '../../../src/worker/agent-logger.ts';
 import { type InstallationWatch, requireAlone, startInstallationWatch } from '../../../src/worker/installation-watch.ts';
-import type { Poller } from '../../../src/worker/local/installation-pollers.ts';
+import type { Poller } from '../../../src/worker/installation-pollers.ts';
 import { incarnationOf, pollerIdentity } from '../../../src/worker/poller-identity.ts';
 
 const MINE = 'db1 (1@db1) 000000000001-200';

@@ -16,7 +16,7 @@ import { clearPins, clearRestores, clearRunNotes, clearScratch, forgetEndedRuns,
 import { createRunningBackups, forgetRun, keepReplay, runsHere } from '../../../src/activities/backup/running-backups.ts';
 import { createPassingReplay } from '../../../src/activities/backup/passing-replay.ts';
 import { openSegments } from '../../../src/io/data-directory/segments.ts';
-import { localRunMutexName, newLocalRunId } from '../../../src/worker/local/local-run-id.ts';
+import { localRunMutexName, newLocalRunId } from '../../../src/io/agent-state/local-run-id.ts';
 
 const SAFETY_MS = 60_000;
 const LONG_AGO = new Date(Date.now() - 2 * 3_600_000);

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { claimOwnership, claimEverywhere } from '../../../src/activities/stored/ownership.ts';
-import { createTimeline } from '../../../src/activities/stored/timelines.ts';
+import { claimOwnership, claimEverywhere } from '../../../src/store/ownership.ts';
+import { createTimeline } from '../../../src/store/timelines.ts';
 import type { ActivityDeps } from '../../../src/activities/activity-deps.ts';
 import { createMemoryRepository } from '../../../src/io/repository/memory-repository.ts';
 import type { Repository } from '../../../src/io/repository/repository.ts';

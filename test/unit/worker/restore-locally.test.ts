@@ -3,8 +3,8 @@ import type { Activities } from '../../../src/activities/activities.ts';
 import type { ActivityDeps } from '../../../src/activities/activity-deps.ts';
 import type { ErrorCode } from '../../../src/core/errors/error-table.ts';
 import { type ErrorDetails, RstowError } from '../../../src/core/errors/rstow-error.ts';
-import type { LocalRun } from '../../../src/worker/local/local-run.ts';
-import { recoverLocally } from '../../../src/worker/local/restore-locally.ts';
+import type { LocalRun } from '../../../src/local/local-run.ts';
+import { recoverLocally } from '../../../src/local/restore-locally.ts';
 import { plausibleVerbs } from '../../workflow/plausible-verbs.ts';
 
 let verbs: Partial<Activities>;

@@ -3,7 +3,7 @@ import { cp, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type Candidates, findCandidates } from '../../../../src/activities/recovery/recovery-candidates.ts';
-import type { Manifest } from '../../../../src/config/repository-json/manifest.ts';
+import type { Manifest } from '../../../../src/formats/repository/manifest.ts';
 import { manifestKey } from '../../../../src/core/repository/object-keys.ts';
 import { pieceKey } from '../../../../src/core/repository/piece.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../../support/database-stack.ts';

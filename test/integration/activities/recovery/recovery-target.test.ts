@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Candidates, findCandidates } from '../../../../src/activities/recovery/recovery-candidates.ts';
-import type { Manifest } from '../../../../src/config/repository-json/manifest.ts';
+import type { Manifest } from '../../../../src/formats/repository/manifest.ts';
 import { manifestKey } from '../../../../src/core/repository/object-keys.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../../support/database-stack.ts';
 import { backUp, directDeps } from '../../../support/direct-backup.ts';

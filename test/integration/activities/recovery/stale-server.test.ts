@@ -2,7 +2,7 @@ import { cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { ActivityDeps } from '../../../../src/activities/activity-deps.ts';
-import { claimOwnership } from '../../../../src/activities/stored/ownership.ts';
+import { claimOwnership } from '../../../../src/store/ownership.ts';
 import { findStaleServer } from '../../../../src/activities/recovery/stale-server.ts';
 import type { StaleServer } from '../../../../src/contract/describe-database.ts';
 import { writeTimelineFile } from '../../../../src/io/data-directory/timeline-file.ts';

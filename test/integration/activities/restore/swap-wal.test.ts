@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ActivityDeps } from '../../../../src/activities/activity-deps.ts';
-import { liveDigest } from '../../../../src/activities/state/live-digest.ts';
+import { liveDigest } from '../../../../src/replay/live-digest.ts';
 import type { RunPort } from '../../../../src/activities/run-port.ts';
 import { swapWithServerDown, type SwapWork } from '../../../../src/activities/restore/swap-wal.ts';
 import type { DatabaseConfig } from '../../../../src/config/agent-config.ts';

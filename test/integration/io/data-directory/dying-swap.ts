@@ -25,7 +25,7 @@ syncBuiltinESMExports();
 const { writeStopNote, removeStopNote } = await import('../../../../src/io/data-directory/stop-note.ts');
 const { blockServer } = await import('../../../../src/io/data-directory/server-block.ts');
 const { finishSwap, swapWal } = await import('../../../../src/io/data-directory/swap.ts');
-const { stopNoteSchema } = await import('../../../../src/config/repository-json/stop-note.ts');
+const { stopNoteSchema } = await import('../../../../src/formats/data-directory/stop-note.ts');
 
 const note = stopNoteSchema.parse(JSON.parse(noteText));
 await writeStopNote(dataDir, note);

@@ -5,7 +5,7 @@ import { chmod, chown, mkdir, mkdtemp, readFile, readlink, rm, stat } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { serviceOf, startServer } from '../../../../src/activities/server/managed-service.ts';
+import { serviceOf, startServer } from '../../../../src/database/managed-service.ts';
 import type { AgentConfig, DatabaseConfig } from '../../../../src/config/agent-config.ts';
 import { readEnvironment } from '../../../../src/io/process/proc.ts';
 import { discoverServer } from '../../../../src/io/server-process/discover-server.ts';
@@ -13,7 +13,7 @@ import { findServerProcess } from '../../../../src/io/server-process/find-server
 import { endHolders } from '../../../../src/io/service/end-holders.ts';
 import { parseServerAddress, portState } from '../../../../src/io/service/port-state.ts';
 import { loadConfig } from '../../../../src/worker/load-config.ts';
-import { flagConfigFile } from '../../../../src/worker/up/flag-config.ts';
+import { flagConfigFile } from '../../../../src/up/flag-config.ts';
 import { freePort } from '../../../support/free-port.ts';
 import { toolPath } from '../../../support/tools.ts';
 import { waitUntil } from '../../../support/wait-until.ts';

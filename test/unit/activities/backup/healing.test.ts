@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { pinWal, unpinWal } from '../../../../src/activities/backup/pinned-segments.ts';
 import { storeSegments, type StoredSegments } from '../../../../src/activities/backup/store-segments.ts';
-import { recordDamage } from '../../../../src/activities/stored/damage.ts';
-import { ensureSidecar } from '../../../../src/activities/stored/sidecar.ts';
+import { recordDamage } from '../../../../src/store/damage.ts';
+import { ensureSidecar } from '../../../../src/store/sidecar.ts';
 import { parsePieceKey, sidecarKey } from '../../../../src/core/repository/piece.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';
 import { DATABASE, keysOf, makeScene, replaceObject, runOf, type Scene, storedBytes } from '../scene.ts';

@@ -1,8 +1,8 @@
 import { zstdCompressSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { type PieceShelf, storePiece } from '../../../../src/activities/backup/piece-store.ts';
-import type { PieceContent } from '../../../../src/activities/stored/record-cut.ts';
-import { ensureSidecar } from '../../../../src/activities/stored/sidecar.ts';
+import type { PieceContent } from '../../../../src/store/record-cut.ts';
+import { ensureSidecar } from '../../../../src/store/sidecar.ts';
 import { parsePieceKey, timelinePrefix } from '../../../../src/core/repository/piece.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';
 import { BOUNDARIES, DATABASE, keysOf, makeScene, type Scene, SEGMENT, storedBytes } from '../scene.ts';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { ActivityDeps } from '../../../../src/activities/activity-deps.ts';
 import { type DescribedDatabase, describeProtection } from '../../../../src/activities/catalogue/describe-protection.ts';
-import { putManifest } from '../../../../src/activities/stored/backups.ts';
+import { putManifest } from '../../../../src/store/backups.ts';
 import { manifestKey } from '../../../../src/core/repository/object-keys.ts';
 import { manifest } from '../../config/a-manifest.ts';
 import { DATABASE, makeScene, replaceObject, type Scene } from '../scene.ts';

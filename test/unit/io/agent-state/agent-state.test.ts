@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Owner } from '../../../../src/config/repository-json/owner.ts';
+import type { Owner } from '../../../../src/formats/repository/owner.ts';
 import { settleInstance, settleMachines } from '../../../../src/core/state/digest-update.ts';
 import { createReplayIndex } from '../../../../src/core/state/replay-index.ts';
 import { createStateDigest } from '../../../../src/core/state/state-digest.ts';

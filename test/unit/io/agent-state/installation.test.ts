@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { installationId, renewInstallation, requireInstallation, whyCloned } from '../../../../src/io/agent-state/installation.ts';
 import { type Binding, whatDiffers } from '../../../../src/io/agent-state/installation-binding.ts';
-import { renewHost } from '../../../../src/worker/local/renew-host.ts';
+import { renewHost } from '../../../../src/local/renew-host.ts';
 
 const HERE: Binding = { format: 1, machineId: 'a', productId: 'p', bootId: 'b', device: '1', inode: '2' };
 const EMPTY_CONFIG = { repositories: { local: { kind: 'folder', path: '/backup' } }, databases: {} };

@@ -1,7 +1,7 @@
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import type { StopNote } from '../../../../src/config/repository-json/stop-note.ts';
+import type { StopNote } from '../../../../src/formats/data-directory/stop-note.ts';
 import { readStopNote, removeStopNote, writeStopNote } from '../../../../src/io/data-directory/stop-note.ts';
 import { readTimelineFile, writeTimelineFile } from '../../../../src/io/data-directory/timeline-file.ts';
 import { scratchFolder } from './scratch-folder.ts';

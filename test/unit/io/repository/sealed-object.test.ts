@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { positionOf, readManifest, readPositions } from '../../../../src/activities/stored/backups.ts';
-import { manifestSchema } from '../../../../src/config/repository-json/manifest.ts';
+import { positionOf, readManifest, readPositions } from '../../../../src/store/backups.ts';
+import { manifestSchema } from '../../../../src/formats/repository/manifest.ts';
 import { manifestKey } from '../../../../src/core/repository/object-keys.ts';
 import { createMemoryRepository } from '../../../../src/io/repository/memory-repository.ts';
 import type { Repository } from '../../../../src/io/repository/repository.ts';

@@ -1,0 +1,106 @@
+import { join } from 'node:path';
+import type { ActivityDeps } from '../activities/activity-deps.ts';
+import { checkDataDirectoryIsServers } from '../activities/backup/data-directory-check.ts';
+import { timelineOfData } from '../activities/backup/data-timeline.ts';
+import { databaseSettings, repositoryName } from '../activities/database-settings.ts';
+import { claimEverywhere, findOwner } from '../store/ownership.ts';
+import { withServer } from '../database/rstmdb-connection.ts';
+import { readTimelines } from '../store/timelines.ts';
+import type { DatabaseConfig } from '../config/agent-config.ts';
+import type { Owner } from '../formats/repository/owner.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { lineageOf } from '../core/repository/timeline-lineage.ts';
+import type { Repository } from '../io/repository/repository.ts';
+import { connectTemporalNow, type TemporalConnection } from '../worker/temporal-connection.ts';
+import { isInstallationPolling } from '../worker/installation-polling.ts';
+import { localDeps } from './local-deps.ts';
+
+export type AdoptOptions = {
+  configFile: string | undefined;
+  database: string;
+  /** Although the present owner's agent answers, or goes on with another history. */
+  force: boolean;
+};
+
+export type Adoption = { outcome: 'done' | 'not-needed'; database: string; previous: Owner; owner: Owner };
+
+/**
+ * Makes this installation, at the Temporal of its config, the owner of the database whose server runs here: for a
+ * Temporal that was lost, or an agent's state that was. Whoever owned it before is fenced.
+ * Fails: temporal-unreachable, repository-unavailable, owner-outdated, timeline-diverged, data-directory-foreign,
+ * data-directory-missing, server-unreachable, server-refused, invalid-input (nobody owns it). Twice: not-needed.
+ */
+export async function adoptDatabase({ configFile, database, force }: AdoptOptions): Promise<Adoption> {
+  const deps = await localDeps(configFile);
+  const settings = databaseSettings(deps.config, database);
+  const temporal = await connectTemporalNow(deps.config.temporal);
+  try {
+    // What the directory continues is asked of the primary.
+    const repository = await deps.openRepository(repositoryName(settings, undefined));
+    const { owner: previous } = await findOwner(deps, database);
+    if (previous === undefined) throw unowned(database);
+    const claim = { agent: deps.agent, temporal: { clusterId: temporal.clusterId, namespace: temporal.namespace } };
+    if (isSame(previous, claim)) return { outcome: 'not-needed', database, previous, owner: previous };
+    const timeline = await provenTimeline({ deps, database, settings, repository, previous: force ? undefined : previous });
+    if (!force) await requireSilent(previous, deps, temporal);
+    const owner = ownerOf(claim, { generation: previous.generation + 1, timeline });
+    await claimEverywhere(deps, database, owner);
+    return { outcome: 'done', database, previous, owner };
+  } finally {
+    await temporal.connection.close();
+  }
+}
+
+type Claim = Pick<ActivityDeps, 'agent' | 'temporal'>;
+
+function isSame({ installationId, temporal }: Owner, claim: Claim): boolean {
+  const { clusterId, namespace } = claim.temporal;
+  return installationId === claim.agent.installationId && temporal.clusterId === clusterId && temporal.namespace === namespace;
+}
+
+function ownerOf({ agent, temporal }: Claim, { generation, timeline }: { generation: number; timeline: string }): Owner {
+  const { name, installationId } = agent;
+  return { format: 1, generation, agent: name, installationId, temporal, timeline, claimedAtMs: Date.now() };
+}
+
+type Place = {
+  deps: ActivityDeps;
+  database: string;
+  settings: DatabaseConfig;
+  repository: Repository;
+  /** Undefined: whatever history it went on with. */ previous: Owner | undefined;
+};
+
+/** The directory is the running server's own, and continues what is stored. */
+async function provenTimeline({ deps, database, settings, repository, previous }: Place): Promise<string> {
+  await withServer(settings.server, { timing: deps.config.timing }, (client) => checkDataDirectoryIsServers(settings, client));
+  const timeline = await timelineOfData(repository, database, settings);
+  if (previous !== undefined)
+    await requireHistoryInUse(repository, previous, { database, timeline, walDir: join(settings.dataDir, 'wal') });
+  return timeline;
+}
+
+type Data = { database: string; timeline: string; walDir: string };
+
+/** A host that comes back after its database was recovered elsewhere holds a history that has ended. Fails: timeline-diverged. */
+async function requireHistoryInUse(repository: Repository, previous: Owner, { database, timeline, walDir }: Data): Promise<void> {
+  const lineage = lineageOf(await readTimelines(repository, database), timeline) ?? [];
+  if (lineage.some((ancestor) => ancestor.timeline === previous.timeline)) return;
+  const sentence = `${walDir} holds timeline ${timeline}, and database "${database}" goes on with timeline ${previous.timeline}`;
+  throw new RstowError('timeline-diverged', `${sentence}; --force takes the database over anyway`, {
+    details: { timeline, inUse: previous.timeline },
+  });
+}
+
+/** Fails: owner-outdated, where another installation is at work. */
+async function requireSilent(owner: Owner, { agent }: ActivityDeps, temporal: TemporalConnection): Promise<void> {
+  if (owner.installationId === agent.installationId || !(await isInstallationPolling(temporal, owner))) return;
+  const who = `agent "${owner.agent}" (installation ${owner.installationId}, generation ${owner.generation})`;
+  throw new RstowError('owner-outdated', `${who} owns the database and was seen in the last minute; stop it, or take over with --force`, {
+    details: { installationId: owner.installationId },
+  });
+}
+
+function unowned(database: string): RstowError {
+  return new RstowError('invalid-input', `nobody owns database "${database}" yet; start its host’s agent, which claims it`);
+}

@@ -1,0 +1,37 @@
+import { resolve } from 'node:path';
+import type { ActivityDeps } from '../activities/activity-deps.ts';
+import { createRunningBackups } from '../activities/backup/running-backups.ts';
+import type { BackupWatch } from '../activities/backup-watch.ts';
+import type { RunRegistry } from '../activities/run-registry.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { requireInstallation } from '../io/agent-state/installation.ts';
+import { createSeenOwners } from '../io/agent-state/seen-owners.ts';
+import { agentIdentity } from '../worker/agent-identity.ts';
+import { DEFAULT_CONFIG_FILE } from '../worker/agent-program.ts';
+import { loadConfig } from '../worker/load-config.ts';
+import { createRepositoryOpener } from '../worker/repositories.ts';
+
+/** What an agent of this config would work with, but for Temporal. Fails: invalid-config, agent-state-unsupported, installation-cloned. */
+export async function localDeps(configFile: string = DEFAULT_CONFIG_FILE): Promise<ActivityDeps> {
+  const config = await loadConfig(configFile);
+  const agent = await agentIdentity(config);
+  return {
+    config,
+    configFile: resolve(configFile),
+    agent,
+    requireInstallation: () => requireInstallation(config.agent.stateDir, agent.installationId),
+    temporal: { clusterId: '', namespace: '' },
+    runs: noRuns,
+    backupWatch: noBackupWatch,
+    seenOwners: createSeenOwners(config.agent.stateDir),
+    runningBackups: createRunningBackups(),
+    searchAttributes: false,
+    openRepository: createRepositoryOpener(config),
+  };
+}
+
+const unasked = async (): Promise<never> => Promise.reject(new RstowError('temporal-unreachable', 'this command asks no Temporal'));
+
+const noRuns: RunRegistry = { checkOpen: unasked, isOpen: unasked, chainOf: unasked, lockHolder: unasked, terminate: unasked };
+
+const noBackupWatch: BackupWatch = { schedule: unasked, lastEnded: unasked };

@@ -1,0 +1,40 @@
+import { type Damage, damageSchema } from '../formats/repository/damage.ts';
+import { damagePrefix, trashKey } from '../core/repository/object-keys.ts';
+import type { Repository } from '../io/repository/repository.ts';
+import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
+import { unlessUnreadable } from './unless-unreadable.ts';
+
+/** Remembers that an object is damaged. Twice, for one run: the first record stands. */
+export async function recordDamage(repository: Repository, database: string, damage: Omit<Damage, 'format'>): Promise<void> {
+  await putSealed(repository, damageKey(database, damage.runId), { schema: damageSchema, value: { format: 1, ...damage } });
+}
+
+/** What is known to be damaged and was not stored again yet. */
+export async function readDamage(repository: Repository, database: string): Promise<Damage[]> {
+  const found: Damage[] = [];
+  for await (const { key } of repository.list(damagePrefix(database))) {
+    // A record that can't be read names nothing; a foreign file is none.
+    const damage = await unlessUnreadable(readSealed(repository, key, damageSchema));
+    if (damage !== undefined) found.push(damage);
+  }
+  return found;
+}
+
+/** Puts the record aside with what it named. Twice: no-op. */
+export async function closeDamage(repository: Repository, database: string, closing: { damage: Damage; runId: string }): Promise<void> {
+  const key = damageKey(database, closing.damage.runId);
+  await repository.move(key, trashKey(closing.runId, key));
+}
+
+/** Moves an object out of the way; it is never deleted. Twice: no-op, though another object has its name by now. */
+export async function putAside(repository: Repository, key: string, runId: string): Promise<void> {
+  const aside = trashKey(runId, key);
+  if (!(await exists(repository, aside))) await repository.move(key, aside);
+}
+
+async function exists(repository: Repository, wanted: string): Promise<boolean> {
+  for await (const { key } of repository.list(wanted)) if (key === wanted) return true;
+  return false;
+}
+
+const damageKey = (database: string, runId: string): string => `${damagePrefix(database)}${runId}.json`;

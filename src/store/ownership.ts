@@ -1,0 +1,116 @@
+import { type Owner, ownerSchema } from '../formats/repository/owner.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { ownerKey, ownerPrefix } from '../core/repository/object-keys.ts';
+import type { Repository } from '../io/repository/repository.ts';
+import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
+import type { ActivityDeps } from '../activities/activity-deps.ts';
+import { databaseSettings } from '../activities/database-settings.ts';
+import { type Answers, inEachRepository, requireOneAnswer } from './each-repository.ts';
+
+export type FoundOwner = { /** Undefined: nobody has claimed it yet. */ owner: Owner | undefined; isPrimaryReadable: boolean };
+
+/**
+ * Who may write the database's history: the highest generation in any of its repositories. While one of them can't be
+ * read, what this installation has read before counts too: a stale copy brings no former owner back.
+ * Fails: repository-unavailable, where none can be read; damaged-object, where that claim can't be read anywhere.
+ */
+export async function findOwner(deps: ActivityDeps, database: string): Promise<FoundOwner> {
+  const claims = await inEachRepository(deps, database, (repository) => newestClaimKey(repository, database));
+  requireOneAnswer(claims);
+  const found = await newestClaim(claims);
+  const owner = claims.failures.length === 0 ? found : newerOf(found, await deps.seenOwners.recall(database));
+  if (owner !== undefined) await deps.seenOwners.remember(database, owner);
+  const primary = databaseSettings(deps.config, database).repositories[0];
+  return { owner, isPrimaryReadable: claims.answers.some(({ name }) => name === primary) };
+}
+
+const newerOf = (found: Owner | undefined, seen: Owner | undefined): Owner | undefined =>
+  (seen?.generation ?? 0) > (found?.generation ?? 0) ? seen : found;
+
+/** A generation that is known to have been given away is never passed over for an older one: one sound copy of it is enough. */
+async function newestClaim({ answers }: Answers<string | undefined>): Promise<Owner | undefined> {
+  const newest = answers.reduce<string | undefined>(
+    (best, { found }) => (found !== undefined && found > (best ?? '') ? found : best),
+    undefined,
+  );
+  if (newest === undefined) return undefined;
+  const failures: unknown[] = [];
+  for (const { repository } of answers.filter(({ found }) => found === newest)) {
+    try {
+      return await readSealed(repository, newest, ownerSchema);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  throw failures[0];
+}
+
+async function newestClaimKey(repository: Repository, database: string): Promise<string | undefined> {
+  let newest: string | undefined;
+  for await (const { key } of repository.list(ownerPrefix(database))) newest = key;
+  return newest;
+}
+
+/** Before anything is written in the owner's name. Fails: owner-outdated, installation-cloned, repository-unavailable. */
+export async function requireOwner(deps: ActivityDeps, database: string): Promise<Owner> {
+  const { agent } = deps;
+  await deps.requireInstallation();
+  const { owner } = await findOwner(deps, database);
+  if (owner?.installationId === agent.installationId) return owner;
+  const who = owner === undefined ? 'nobody' : `agent "${owner.agent}" (generation ${owner.generation})`;
+  throw new RstowError('owner-outdated', `${who} owns database "${database}", not this installation of "${agent.name}"`, {
+    details: { installationId: owner?.installationId ?? null },
+  });
+}
+
+/** The installations that owned the database before, the latest first. */
+export async function formerOwners(deps: ActivityDeps, database: string, present: Owner | undefined): Promise<Owner[]> {
+  const { answers } = await inEachRepository(deps, database, (repository) => readClaims(repository, database));
+  const claims = answers.flatMap(({ found }) => found).sort((left, right) => right.generation - left.generation);
+  const byInstallation = new Map<string, Owner>();
+  for (const claim of claims) if (!byInstallation.has(claim.installationId)) byInstallation.set(claim.installationId, claim);
+  if (present !== undefined) byInstallation.delete(present.installationId);
+  return [...byInstallation.values()];
+}
+
+async function readClaims(repository: Repository, database: string): Promise<Owner[]> {
+  const claims: Owner[] = [];
+  for await (const { key } of repository.list(ownerPrefix(database))) {
+    const claim = await readSealed(repository, key, ownerSchema);
+    if (claim !== undefined) claims.push(claim);
+  }
+  return claims;
+}
+
+/**
+ * Puts the claim into every repository that answers; what was away gets it from its owner's agent later.
+ * Fails: owner-outdated, where another installation has that generation or a later one; repository-unavailable, where
+ * none took it. Twice: the same.
+ */
+export async function claimEverywhere(deps: ActivityDeps, database: string, claim: Owner): Promise<void> {
+  const { generation, installationId } = claim;
+  await deps.requireInstallation();
+  const outdated = (): RstowError =>
+    new RstowError('owner-outdated', `another installation became the owner of "${database}" meanwhile`, { details: { generation } });
+  const { owner } = await findOwner(deps, database);
+  if (owner !== undefined && owner.generation >= generation && owner.installationId !== installationId) throw outdated();
+  const claims = await inEachRepository(deps, database, async (repository) => {
+    if (!(await claimOwnership(repository, database, claim))) throw outdated();
+  });
+  requireOneAnswer(claims);
+  await deps.seenOwners.remember(database, claim);
+}
+
+/** Puts the claim if nobody has that generation there. Twice: the same answer. */
+export async function claimOwnership(repository: Repository, database: string, claim: Owner): Promise<boolean> {
+  const key = ownerKey(database, claim.generation);
+  if ((await putSealed(repository, key, { schema: ownerSchema, value: claim })) === 'stored') return true;
+  const there = await readSealed(repository, key, ownerSchema);
+  return there?.installationId === claim.installationId;
+}
+
+/** The highest generation, as this one repository tells. */
+export async function currentOwner(repository: Repository, database: string): Promise<Owner | undefined> {
+  const newest = await newestClaimKey(repository, database);
+  return newest === undefined ? undefined : readSealed(repository, newest, ownerSchema);
+}

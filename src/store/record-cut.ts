@@ -1,0 +1,73 @@
+import { createRecordScanner, type RecordView, type ScanEnd } from '../core/wal/record-scanner.ts';
+import { crc32c } from '../io/checksum/crc32c.ts';
+import { createSha256 } from '../io/checksum/sha256.ts';
+import { createByteQueue } from './byte-queue.ts';
+
+export type LastRecord = Pick<RecordView, 'startBytes' | 'crc32c' | 'sequence'>;
+
+/** What whole records there were. `endBytes` is a record boundary; where there was none it is the start. */
+export type PieceContent = {
+  endBytes: number;
+  records: number;
+  sha256: string;
+  lastRecord: LastRecord;
+  /** `whole`: the target was reached; else why the whole records end before it. */
+  end: ScanEnd;
+};
+
+export type RecordCut = {
+  /** Takes a segment's next bytes; gives back those that are whole records now, and holds a copy of the rest. */
+  push(chunk: Uint8Array): Uint8Array[];
+  /** Whether more bytes can't change the outcome. */
+  isDecided(): boolean;
+  /** Ends it. */
+  content(): PieceContent;
+};
+
+export type CutRange = {
+  startBytes: number;
+  targetBytes: number;
+  /** Sees each record that is let through. */
+  onRecord?: ((record: RecordView) => void) | undefined;
+};
+
+/** Lets whole records through, up to the first that ends at or past `targetBytes`. */
+export function createRecordCut({ startBytes, targetBytes, onRecord }: CutRange): RecordCut {
+  const hash = createSha256();
+  const held = createByteQueue();
+  let passedBytes = startBytes;
+  let pushedBytes = startBytes;
+  let endBytes = startBytes;
+  let records = 0;
+  let lastRecord: LastRecord = { startBytes, crc32c: 0, sequence: 0 };
+
+  const scanner = createRecordScanner({
+    crc32c,
+    startBytes,
+    onRecord: (record) => {
+      if (endBytes >= targetBytes) return;
+      endBytes = record.endBytes;
+      records += 1;
+      lastRecord = { startBytes: record.startBytes, crc32c: record.crc32c, sequence: record.sequence };
+      onRecord?.(record);
+    },
+  });
+  const endOf = (): ScanEnd =>
+    endBytes >= targetBytes ? { kind: 'whole', positionBytes: endBytes } : { ...scanner.finish(), positionBytes: endBytes };
+
+  return {
+    push(chunk) {
+      pushedBytes += chunk.length;
+      scanner.push(chunk);
+      const passed = held.exchange(chunk, endBytes - passedBytes);
+      passedBytes = endBytes;
+      for (const part of passed) hash.update(part);
+      return passed;
+    },
+    isDecided() {
+      const { kind } = endOf();
+      return endBytes >= targetBytes || kind === 'corrupt' || (kind === 'zeros' && pushedBytes >= targetBytes);
+    },
+    content: () => ({ endBytes, records, sha256: hash.digestHex(), lastRecord, end: endOf() }),
+  };
+}

@@ -1,0 +1,52 @@
+import { pipeline } from 'node:stream/promises';
+import { PassThrough, type Transform } from 'node:stream';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { decompressionError } from '../io/coding/zstd.ts';
+import type { Repository } from '../io/repository/repository.ts';
+import { zstdCoding } from './piece-coding.ts';
+
+/** A stored object to read, and a stage that sees its stored bytes pass, where someone wants to. */
+export type StoredPiece = {
+  repository: Repository;
+  key: string;
+  signal: AbortSignal;
+  storedStage?: Transform;
+  /** What is more than this is damage: a few bytes may unpack to any number. */
+  plainBytesMax?: number;
+  /** About so many are wanted; the bound where absent. */
+  expectedSizeBytes?: number;
+};
+
+/**
+ * The plain bytes of a stored piece. Fails: missing-object, truncated-object, damaged-object (its stored
+ * form is broken), repository-unavailable.
+ */
+export async function* plainBytes(stored: StoredPiece): AsyncGenerator<Uint8Array> {
+  const { repository, key, signal, plainBytesMax = Number.POSITIVE_INFINITY, expectedSizeBytes = plainBytesMax } = stored;
+  const source = await repository.openRead(key, { signal });
+  if (source === undefined) throw new RstowError('missing-object', `${key} is missing`, { details: { key } });
+  const plain = new PassThrough();
+  const stages = [source, ...(stored.storedStage ? [stored.storedStage] : []), ...zstdCoding.decode(expectedSizeBytes), plain];
+  const finished = pipeline(stages, { signal });
+  // Awaited below; a reader that stops early leaves it rejected, which must not end the process.
+  finished.catch(() => undefined);
+  try {
+    let sizeBytes = 0;
+    for await (const chunk of plain) {
+      sizeBytes += (chunk as Uint8Array).length;
+      if (sizeBytes > plainBytesMax) throw tooLong(key, plainBytesMax);
+      yield chunk as Uint8Array;
+    }
+    await finished;
+  } catch (error) {
+    throw decompressionError(error, key);
+  } finally {
+    source.destroy();
+  }
+}
+
+function tooLong(key: string, plainBytesMax: number): RstowError {
+  return new RstowError('damaged-object', `${key} unpacks to more than the ${plainBytesMax} bytes that it should hold`, {
+    details: { key },
+  });
+}

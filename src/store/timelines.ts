@@ -1,0 +1,77 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type Timeline, timelineSchema } from '../formats/repository/timeline.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { timelineKey, timelinesPrefix } from '../core/repository/object-keys.ts';
+import { parsePieceKey, type Piece, timelinePrefix } from '../core/repository/piece.ts';
+import { belongsTo, lineageOf } from '../core/repository/timeline-lineage.ts';
+import type { Repository } from '../io/repository/repository.ts';
+import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
+
+export const FIRST_TIMELINE = '0001';
+
+/** Every history that the database has had, by id. */
+export async function readTimelines(repository: Repository, database: string): Promise<Map<string, Timeline>> {
+  const timelines = new Map<string, Timeline>();
+  for await (const { key } of repository.list(timelinesPrefix(database))) {
+    const timeline = await readSealed(repository, key, timelineSchema);
+    if (timeline !== undefined) timelines.set(timeline.timeline, timeline);
+  }
+  return timelines;
+}
+
+export type Lacking = {
+  /** In the order to put them in. */ lacking: Timeline[];
+  /** Other histories of the same ids, and what was begun from them. */ diverged: string[];
+};
+
+/** Which of the source's histories another repository, whose are `there`, can be given without mixing two. */
+export function lackingTimelines(source: ReadonlyMap<string, Timeline>, there: ReadonlyMap<string, Timeline>): Lacking {
+  const lacking: Timeline[] = [];
+  const diverged = new Set<string>();
+  for (const timeline of [...source.values()].sort((left, right) => Number(left.timeline) - Number(right.timeline))) {
+    const known = there.get(timeline.timeline);
+    const parentDiverged = timeline.parent !== null && diverged.has(timeline.parent.timeline);
+    if (parentDiverged || (known !== undefined && !isDeepStrictEqual(known, timeline))) diverged.add(timeline.timeline);
+    else if (known === undefined) lacking.push(timeline);
+  }
+  return { lacking, diverged: [...diverged] };
+}
+
+/** Puts what another repository has made. False where another history has that id. Twice: the same answer. */
+export async function putTimeline(repository: Repository, database: string, timeline: Timeline): Promise<boolean> {
+  const key = timelineKey(database, timeline.timeline);
+  if ((await putSealed(repository, key, { schema: timelineSchema, value: timeline })) === 'stored') return true;
+  return isDeepStrictEqual(await readSealed(repository, key, timelineSchema), timeline);
+}
+
+/** Takes the next free id by put-if-absent. Twice, for one run: the timeline that it has made already. */
+export async function createTimeline(
+  repository: Repository,
+  database: string,
+  wanted: Omit<Timeline, 'timeline' | 'format'>,
+): Promise<Timeline> {
+  const existing = await readTimelines(repository, database);
+  const own = [...existing.values()].find((timeline) => timeline.runId === wanted.runId);
+  if (own !== undefined) return own;
+  const newest = Math.max(0, ...[...existing.keys()].map(Number));
+  const timeline: Timeline = { format: 1, timeline: String(newest + 1).padStart(4, '0'), ...wanted };
+  const key = timelineKey(database, timeline.timeline);
+  const put = await putSealed(repository, key, { schema: timelineSchema, value: timeline });
+  return put === 'stored' ? timeline : createTimeline(repository, database, wanted);
+}
+
+/** Every stored piece whose bytes belong to the timeline: its own, and its parents' up to the fork. */
+export async function storedPieces(repository: Repository, database: string, timeline: string): Promise<Piece[]> {
+  const lineage = lineageOf(await readTimelines(repository, database), timeline);
+  if (lineage === undefined) {
+    throw new RstowError('timeline-diverged', `the repository has no timeline ${timeline} of database "${database}"`);
+  }
+  const pieces: Piece[] = [];
+  for (const ancestor of lineage) {
+    for await (const { key } of repository.list(timelinePrefix(database, ancestor.timeline))) {
+      const piece = parsePieceKey(key);
+      if (piece !== undefined && belongsTo(ancestor, piece)) pieces.push(piece);
+    }
+  }
+  return pieces;
+}

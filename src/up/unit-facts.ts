@@ -1,0 +1,80 @@
+import { stat } from 'node:fs/promises';
+import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+
+import { loadConfig } from '../worker/load-config.ts';
+import { type FlagConfig, flagConfig } from './flag-config.ts';
+import { userName } from './found-service.ts';
+
+/** What a unit has to know of the host that its agent looks after. */
+export type UnitFacts = {
+  stateDir: string;
+  dataDirs: string[];
+  /** The one user who can do all of the agent's work; absent where that is root. */
+  user?: string;
+  /** For whoever installs it: why root, or what that user still needs. */
+  notes: string[];
+  /** Servers that the agent starts live in its unit, and whatever bounds the unit bounds them; true while nobody knows. */
+  hasServers: boolean;
+  /** What the config starts by a mere name. */
+  programs: string[];
+};
+
+export type UnitConfig = { file: string } | { flags: FlagConfig };
+
+/** Undefined while there is no config that can be read. */
+export async function unitFacts(chosen: UnitConfig): Promise<UnitFacts | undefined> {
+  try {
+    return await factsOf('flags' in chosen ? await flagConfig(chosen.flags) : await loadConfig(chosen.file));
+  } catch (error) {
+    if (error instanceof RstowError) return undefined;
+    throw error;
+  }
+}
+
+async function factsOf(config: AgentConfig): Promise<UnitFacts> {
+  const { agent, databases } = config;
+  const settings = Object.values(databases);
+  const dataDirs = settings.map(({ dataDir }) => dataDir);
+  const hasServers = settings.some(({ service }) => service.kind !== 'commands');
+  const common = { stateDir: agent.stateDir, dataDirs, hasServers, programs: settings.flatMap(programsOf) };
+  const owners = [...new Set(await Promise.all(dataDirs.map(ownerOf)))];
+  const why = whyRoot(config, owners);
+  const [owner] = owners;
+  if (why !== undefined || owner === undefined) return { ...common, notes: [`Root, for ${why ?? 'no database is configured'}.`] };
+  const user = (await userName(owner)) ?? String(owner);
+  return { ...common, user, notes: await needsOf(config, owner, user) };
+}
+
+function programsOf({ service, rehearsal }: DatabaseConfig): string[] {
+  const started = [rehearsal.command?.[0], rehearsal.container?.engine];
+  if (service.kind === 'process') started.push(service.command[0]);
+  if (service.kind === 'commands') started.push(service.start[0], service.stop[0], service.status[0]);
+  return started.filter((program): program is string => program !== undefined && !program.includes('/'));
+}
+
+function whyRoot({ databases }: AgentConfig, owners: readonly (number | undefined)[]): string | undefined {
+  if (owners.includes(undefined)) return 'a data directory is not there yet, so nobody owns it';
+  if (owners.length > 1) return 'the data directories belong to several users';
+  if (owners[0] === 0) return 'the data directories belong to root';
+  const services = Object.values(databases).map(({ service }) => service);
+  if (services.some(({ kind }) => kind === 'commands')) {
+    return 'service.commands such as systemctl need it, or a polkit rule for the server’s user (docs/security.md)';
+  }
+  return undefined;
+}
+
+/** What root has to give that user once. */
+async function needsOf({ repositories }: AgentConfig, uid: number, user: string): Promise<string[]> {
+  const paths = Object.values(repositories).map(({ path }) => path);
+  const owners = await Promise.all(paths.map(ownerOf));
+  const foreign = paths.filter((_path, index) => owners[index] !== uid);
+  return foreign.map((path) => `Once, so that ${user} can write it: mkdir -p ${path} && chown -R ${user} ${path}`);
+}
+
+async function ownerOf(path: string): Promise<number | undefined> {
+  return stat(path).then(
+    ({ uid }) => uid,
+    () => undefined,
+  );
+}

@@ -1,0 +1,84 @@
+import { join, resolve } from 'node:path';
+import type { AgentIdentity } from '../activities/activity-deps.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { runAgent } from '../worker/agent.ts';
+import { createAgentLogger } from '../worker/agent-logger.ts';
+import { DEFAULT_CONFIG_FILE } from '../worker/agent-program.ts';
+import { withOwnOperator } from '../worker/operator-key.ts';
+import { untilTold } from '../worker/ending-signals.ts';
+import { loadConfig } from '../worker/load-config.ts';
+import { type EmbeddedTemporal, openEmbeddedTemporal } from './embedded-temporal.ts';
+import { type FlagConfig, flagConfigFile } from './flag-config.ts';
+import type { FoundService } from './found-service.ts';
+import { requireUsablePlaces } from './usable-places.ts';
+
+export type UpOptions = {
+  /** A config file, or what one is made of; default: /etc/rstow/rstow.yaml. */
+  config: { file: string | undefined } | { flags: FlagConfig };
+  workflowBundlePath: string | undefined;
+  /** Called once the agent is ready; the signal ends whatever it began. */
+  onReady: (ready: UpReady, signal: AbortSignal) => Promise<void>;
+  /** Called when Temporal has begun anew since then, without a run or a schedule. */
+  onNewTemporal: (ready: UpReady) => Promise<void>;
+};
+
+export type UpReady = {
+  configFile: string;
+  config: AgentConfig;
+  /** What was found of the server and written into the config file now. */
+  found: FoundService | undefined;
+  agent: AgentIdentity;
+  temporal: Pick<EmbeddedTemporal, 'address' | 'uiUrl' | 'isAdopted' | 'loss'> & { namespace: string };
+};
+
+/** Not in the config file: clients find these by default. */
+const DEFAULT_PORTS = { port: 7233, uiPort: 8233 };
+
+/**
+ * A Temporal server and an agent, until SIGTERM or SIGINT ends first the agent, then the server. A killed `up` leaves
+ * the server running, and the next one goes on with it. Fails: as the agent and the server do; invalid-config.
+ */
+export async function runUp({ config: chosen, workflowBundlePath, onReady, onNewTemporal }: UpOptions): Promise<void> {
+  const { file, found } =
+    'flags' in chosen ? await flagConfigFile(chosen.flags) : { file: chosen.file ?? DEFAULT_CONFIG_FILE, found: undefined };
+  const configFile = resolve(file);
+  const usable = withEmbedded(configFile, await loadConfig(configFile));
+  await requireUsablePlaces(usable);
+  const config = await withOwnOperator(usable);
+  const { namespace = 'default', embedded: ports = DEFAULT_PORTS } = config.temporal;
+  const logger = createAgentLogger();
+  await untilTold(async (told) => {
+    const ending = new AbortController();
+    const signal = AbortSignal.any([told, ending.signal]);
+    const { promise: temporal, resolve: opened } = Promise.withResolvers<EmbeddedTemporal>();
+    const { promise: agent, resolve: ready } = Promise.withResolvers<AgentIdentity>();
+    const openTemporal = async (): Promise<EmbeddedTemporal> => {
+      const server = await openEmbeddedTemporal({ folder: join(config.agent.stateDir, 'temporal'), ports, namespace, logger, signal });
+      opened(server);
+      return server;
+    };
+    const whenReady = Promise.all([temporal, agent]).then(([server, identity]): UpReady => {
+      return { configFile, config, found, agent: identity, temporal: { ...server, namespace } };
+    });
+    const onNewCluster = async (): Promise<void> => onNewTemporal(await whenReady);
+    const running = runAgent({ config, configFile, workflowBundlePath, logger, signal, onReady: ready, onNewCluster, openTemporal });
+    const telling = whenReady.then((up) => onReady(up, signal));
+    try {
+      await Promise.race([running, telling.then(() => running)]);
+    } finally {
+      ending.abort();
+      await running;
+    }
+  });
+}
+
+/** A file that names another server is one for `rstow agent`. */
+function withEmbedded(file: string, config: AgentConfig): AgentConfig {
+  const { address, ...temporal } = config.temporal;
+  if (address !== undefined) {
+    const sentence = `${file}: temporal.address names a Temporal server, but \`rstow up\` runs its own; remove the line, or start \`rstow agent\` instead`;
+    throw new RstowError('invalid-config', sentence, { details: { file, field: 'temporal.address' } });
+  }
+  return { ...config, temporal: { embedded: DEFAULT_PORTS, ...temporal } };
+}
