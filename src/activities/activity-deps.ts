@@ -1,6 +1,6 @@
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { SeenOwners } from '../io/agent-state/seen-owners.ts';
-import type { Repository } from '../io/repository/repository.ts';
+import type { Repository } from '../io/repository/port.ts';
 import type { BackupWatch } from './backup-watch.ts';
 import type { RunningBackups } from './backup/running-backups.ts';
 import type { RunRegistry } from './run-registry.ts';

@@ -10,7 +10,7 @@ import type { DatabaseConfig } from '../config/agent-config.ts';
 import type { Owner } from '../formats/repository/owner.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { lineageOf } from '../core/repository/timeline-lineage.ts';
-import type { Repository } from '../io/repository/repository.ts';
+import type { Repository } from '../io/repository/port.ts';
 import { connectTemporalNow, type TemporalConnection } from '../worker/temporal-connection.ts';
 import { isInstallationPolling } from '../worker/installation-polling.ts';
 import { localDeps } from './local-deps.ts';

@@ -9,7 +9,7 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { backupsPrefix, labelOfManifestKey, manifestKey } from '../core/repository/object-keys.ts';
 import { lineageOf, type TimelineNode } from '../core/repository/timeline-lineage.ts';
 import { parseWalOffset } from '../core/wal/wal-offset.ts';
-import type { Repository } from '../io/repository/repository.ts';
+import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activities/activity-deps.ts';
 import { inEachRepository } from './each-repository.ts';

@@ -1,6 +1,6 @@
 import { type Damage, damageSchema } from '../formats/repository/damage.ts';
 import { damagePrefix, trashKey } from '../core/repository/object-keys.ts';
-import type { Repository } from '../io/repository/repository.ts';
+import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
 import { unlessUnreadable } from './unless-unreadable.ts';
 

@@ -1,5 +1,5 @@
 import { RstowError } from '../core/errors/rstow-error.ts';
-import type { Repository } from '../io/repository/repository.ts';
+import type { Repository } from '../io/repository/port.ts';
 import type { ActivityDeps } from '../activities/activity-deps.ts';
 import { databaseSettings } from '../activities/database-settings.ts';
 

@@ -1,6 +1,6 @@
 import { labelClaimSchema } from '../formats/repository/label-claim.ts';
 import { labelClaimKey } from '../core/repository/object-keys.ts';
-import type { Repository } from '../io/repository/repository.ts';
+import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
 
 /** Takes the label for a run if nobody has it; false where it is another run's. Twice: the same answer. */

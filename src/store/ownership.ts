@@ -1,7 +1,7 @@
 import { type Owner, ownerSchema } from '../formats/repository/owner.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { ownerKey, ownerPrefix } from '../core/repository/object-keys.ts';
-import type { Repository } from '../io/repository/repository.ts';
+import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activities/activity-deps.ts';
 import { databaseSettings } from '../activities/database-settings.ts';

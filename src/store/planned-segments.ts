@@ -1,7 +1,7 @@
 import type { Manifest } from '../formats/repository/manifest.ts';
 import { planSegment, type PlannedSegment } from '../core/backup/segment-plan.ts';
 import { parsePieceKey, type Piece, piecesBySegment, timelinePrefix } from '../core/repository/piece.ts';
-import type { Repository } from '../io/repository/repository.ts';
+import type { Repository } from '../io/repository/port.ts';
 
 /**
  * How to read every segment of a backup, without one stored object where that is known to be damaged.

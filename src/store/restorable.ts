@@ -1,6 +1,6 @@
 import type { Manifest } from '../formats/repository/manifest.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import type { Repository } from '../io/repository/repository.ts';
+import type { Repository } from '../io/repository/port.ts';
 import type { ActivityDeps } from '../activities/activity-deps.ts';
 import { readableManifest, readBackupHistory } from './backups.ts';
 

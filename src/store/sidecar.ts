@@ -4,7 +4,7 @@ import { isObjectDamage } from '../core/errors/object-damage.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { type Piece, sidecarKey } from '../core/repository/piece.ts';
 import { createDigestStage } from '../io/checksum/digest-stage.ts';
-import type { Repository } from '../io/repository/repository.ts';
+import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
 import { putAside } from './damage.ts';
 import { createRecordCut } from './record-cut.ts';

@@ -1,9 +1,8 @@
 import { pipeline } from 'node:stream/promises';
 import { PassThrough, type Transform } from 'node:stream';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { decompressionError } from '../io/coding/zstd.ts';
-import type { Repository } from '../io/repository/repository.ts';
-import { zstdCoding } from './piece-coding.ts';
+import { zstdCoding } from '../io/coding/zstd.ts';
+import type { Repository } from '../io/repository/port.ts';
 
 /** A stored object to read, and a stage that sees its stored bytes pass, where someone wants to. */
 export type StoredPiece = {
@@ -39,7 +38,7 @@ export async function* plainBytes(stored: StoredPiece): AsyncGenerator<Uint8Arra
     }
     await finished;
   } catch (error) {
-    throw decompressionError(error, key);
+    throw zstdCoding.errorOf(error, key);
   } finally {
     source.destroy();
   }

@@ -4,7 +4,7 @@ import { createRecordScanner } from '../core/wal/record-scanner.ts';
 import { segmentFileName } from '../core/wal/segment-id.ts';
 import { crc32c } from '../io/checksum/crc32c.ts';
 import { createSha256 } from '../io/checksum/sha256.ts';
-import type { Repository } from '../io/repository/repository.ts';
+import type { Repository } from '../io/repository/port.ts';
 import { plainBytes } from './stored-piece.ts';
 
 export type SegmentRead = {

@@ -4,7 +4,7 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { timelineKey, timelinesPrefix } from '../core/repository/object-keys.ts';
 import { parsePieceKey, type Piece, timelinePrefix } from '../core/repository/piece.ts';
 import { belongsTo, lineageOf } from '../core/repository/timeline-lineage.ts';
-import type { Repository } from '../io/repository/repository.ts';
+import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
 
 export const FIRST_TIMELINE = '0001';

@@ -4,7 +4,7 @@ import { withServer } from '../database/rstmdb-connection.ts';
 import type { AgentConfig, DatabaseConfig, TimingConfig } from '../config/agent-config.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { readStopNote } from '../io/data-directory/stop-note.ts';
-import { createCallGate } from '../io/repository/call-gate.ts';
+import { createCallGate } from '../io/repository/wrap/call-gate.ts';
 import { requireSeparate } from '../worker/separate-places.ts';
 
 /** What no waiting mends. */

@@ -5,7 +5,7 @@ import { lackingTimelines, putTimeline, readTimelines } from '../store/timelines
 import type { Owner } from '../formats/repository/owner.ts';
 import type { Timeline } from '../formats/repository/timeline.ts';
 import { ownerPrefix, timelinesPrefix } from '../core/repository/object-keys.ts';
-import type { Repository } from '../io/repository/repository.ts';
+import type { Repository } from '../io/repository/port.ts';
 import type { Logger } from './agent-logger.ts';
 
 /** Gives the database's repositories what those that were away have missed. */

@@ -8,7 +8,7 @@ import { createTimeline } from '../store/timelines.ts';
 import type { Owner } from '../formats/repository/owner.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { listSegments } from '../io/data-directory/segments.ts';
-import type { Repository } from '../io/repository/repository.ts';
+import type { Repository } from '../io/repository/port.ts';
 
 /** `unknown`: no saying now, so whatever was known before goes on. */
 export type DatabaseOwnership = { kind: 'mine' } | { kind: 'foreign'; why: string } | { kind: 'unknown'; why: string };

@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import type { AgentConfig, RepositoryConfig } from '../config/agent-config.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { readStateFile, replaceStateFile } from '../io/agent-state/state-file.ts';
-import { boundedRepository } from '../io/repository/bounded-repository.ts';
-import { type CallGate, createCallGate } from '../io/repository/call-gate.ts';
-import { openFolderRepository } from '../io/repository/folder-repository.ts';
-import { openRepository } from '../io/repository/repository-header.ts';
-import { ownObjects } from '../io/repository/own-objects.ts';
-import type { Repository } from '../io/repository/repository.ts';
+import { boundedRepository } from '../io/repository/wrap/limit.ts';
+import { type CallGate, createCallGate } from '../io/repository/wrap/call-gate.ts';
+import { openFolderRepository } from '../io/repository/folder.ts';
+import { openRepository } from '../io/repository/header.ts';
+import { ownObjects } from '../io/repository/wrap/own-objects.ts';
+import type { Repository } from '../io/repository/port.ts';
 import { requireSeparate } from './separate-places.ts';
 
 type RepositoryOpener = (name: string) => Promise<Repository>;

@@ -12,7 +12,7 @@ import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import type { RestoreResult } from '../../src/contract/restore.ts';
 import type { VerifyBackupResult } from '../../src/contract/verify-backup.ts';
 import { parsePieceKey } from '../../src/core/repository/piece.ts';
-import { openFolderRepository } from '../../src/io/repository/folder-repository.ts';
+import { openFolderRepository } from '../../src/io/repository/folder.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import { filesBelow } from '../support/folder-hash.ts';

@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AssertionError } from '../../src/core/errors/assert.ts';
-import type { Repository } from '../../src/io/repository/repository.ts';
+import type { Repository } from '../../src/io/repository/port.ts';
 
 export type RepositoryUnderTest = {
   name: string;

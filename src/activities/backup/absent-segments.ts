@@ -8,7 +8,7 @@ import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
 import { noteRun } from '../../io/agent-state/run-notes.ts';
 import { makeScratch } from '../../io/agent-state/scratch.ts';
-import type { Repository } from '../../io/repository/repository.ts';
+import type { Repository } from '../../io/repository/port.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireSpace } from '../restore/space.ts';
 import { stageSegments } from '../restore/stage-segments.ts';

@@ -9,7 +9,7 @@ import { createDigestStage } from '../../io/checksum/digest-stage.ts';
 import { hasSnapshots, packSnapshots } from '../../io/data-directory/snapshots.ts';
 import { errnoOf, systemMessage } from '../../io/files/errno.ts';
 import { withoutSecrets } from '../../io/server-process/config-secrets.ts';
-import type { Repository } from '../../io/repository/repository.ts';
+import type { Repository } from '../../io/repository/port.ts';
 import { getMachine, listMachines } from '../../io/rstmdb/machines.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
@@ -17,7 +17,7 @@ import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { CONFIG_FILE_BYTES_MAX } from '../../store/config-file-size.ts';
 import { withServer } from '../../database/rstmdb-connection.ts';
-import { zstdCoding } from '../../store/piece-coding.ts';
+import { zstdCoding } from '../../io/coding/zstd.ts';
 import { storedDigest } from '../../store/stored-object.ts';
 
 export type StoreAttachmentsInput = {
@@ -43,15 +43,18 @@ export const storeAttachments =
     const shelf: Shelf = { ...input, repository, signal: run.signal };
     const options = { timing: deps.config.timing, signal: run.signal };
     const machines = await withServer(settings.server, options, machinesJson);
-    const attachments = [await attach(shelf, 'machines.json.zst', Readable.from([Buffer.from(machines)]))];
+    const attachments = [await attach(shelf, `machines.json${zstdCoding.suffix}`, Readable.from([Buffer.from(machines)]))];
     const warnings: Warning[] = [];
     for (const [index, file] of settings.server.configFiles.entries()) {
       const content = await configContent(file);
       if ('code' in content) warnings.push(content);
-      else attachments.push(await attach(shelf, `server-config-${index + 1}-${safeName(basename(file))}.zst`, Readable.from([content])));
+      else
+        attachments.push(
+          await attach(shelf, `server-config-${index + 1}-${safeName(basename(file))}${zstdCoding.suffix}`, Readable.from([content])),
+        );
     }
     if (input.withSnapshots && (await hasSnapshots(settings.dataDir))) {
-      attachments.push(await attach(shelf, 'snapshots.tar.zst', packSnapshots(settings.dataDir)));
+      attachments.push(await attach(shelf, `snapshots.tar${zstdCoding.suffix}`, packSnapshots(settings.dataDir)));
     }
     return { attachments, warnings };
   };

@@ -4,7 +4,7 @@ import type { Timeline } from '../../formats/repository/timeline.ts';
 import type { TimelineFile } from '../../formats/data-directory/timeline-file.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { readTimelineFile, writeTimelineFile } from '../../io/data-directory/timeline-file.ts';
-import type { Repository } from '../../io/repository/repository.ts';
+import type { Repository } from '../../io/repository/port.ts';
 import { FIRST_TIMELINE, readTimelines } from '../../store/timelines.ts';
 
 /**

@@ -8,7 +8,7 @@ import type { SegmentId } from '../../core/wal/segment-id.ts';
 import { createDigestStage, type StreamDigest } from '../../io/checksum/digest-stage.ts';
 import { putSealed } from '../../io/repository/sealed-object.ts';
 import { putAside } from '../../store/damage.ts';
-import { zstdCoding } from '../../store/piece-coding.ts';
+import { zstdCoding } from '../../io/coding/zstd.ts';
 import type { PieceContent } from '../../store/record-cut.ts';
 import { ensureSidecar, readWholePiece, type SidecarShelf } from '../../store/sidecar.ts';
 import { storedAgain } from './stored-again.ts';

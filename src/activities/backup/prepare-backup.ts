@@ -3,7 +3,7 @@ import type { Warning } from '../../contract/result.ts';
 import { backupLabel } from '../../core/backup/label.ts';
 import { assert } from '../../core/errors/assert.ts';
 import { compactionSentence } from '../../core/protection/compaction.ts';
-import type { Repository } from '../../io/repository/repository.ts';
+import type { Repository } from '../../io/repository/port.ts';
 import { ping, serverInfo } from '../../io/rstmdb/server.ts';
 import { readServerSettings } from '../../io/server-process/server-settings.ts';
 import type { ActivityDeps } from '../activity-deps.ts';

@@ -10,7 +10,7 @@ import { type Piece, pieceKey, piecesBySegment } from '../../core/repository/pie
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
 import { readOwnership } from '../../io/files/ownership.ts';
-import type { Repository } from '../../io/repository/repository.ts';
+import type { Repository } from '../../io/repository/port.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';
 import type { RunPort } from '../run-port.ts';

@@ -4,7 +4,7 @@ import { summariseExtents } from '../../core/backup/extents-summary.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import type { NewestBackup } from '../../core/protection/verdict.ts';
 import type { TestName } from '../../core/repository/object-keys.ts';
-import type { Repository } from '../../io/repository/repository.ts';
+import type { Repository } from '../../io/repository/port.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { listTests, readTest, readTests } from '../recovery-test/record-test.ts';
 import { readableManifest, readBackupHistory, selectable } from '../../store/backups.ts';

@@ -5,7 +5,7 @@ import { laterByClock } from '../../core/backup/history.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { type CheckFact, standingOf } from '../../core/backup/standing.ts';
 import { isVerdictOnBackup } from '../../core/errors/object-damage.ts';
-import type { Repository } from '../../io/repository/repository.ts';
+import type { Repository } from '../../io/repository/port.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
 import { readTests } from '../recovery-test/record-test.ts';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { descendsFrom } from '../../core/repository/timeline-lineage.ts';
 import { readTimelineFile } from '../../io/data-directory/timeline-file.ts';
-import type { Repository } from '../../io/repository/repository.ts';
+import type { Repository } from '../../io/repository/port.ts';
 import { walStats } from '../../io/rstmdb/server.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../database-settings.ts';

@@ -7,7 +7,7 @@ import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { SegmentId } from '../../core/wal/segment-id.ts';
 import type { SegmentFile } from '../../io/data-directory/segments.ts';
 import { readTimelineFile } from '../../io/data-directory/timeline-file.ts';
-import type { Repository } from '../../io/repository/repository.ts';
+import type { Repository } from '../../io/repository/port.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { isHistoryOf } from '../backup/data-timeline.ts';
 import { checkContinues } from '../backup/source-continuity.ts';

@@ -1,6 +1,6 @@
 import { type RecoveryTest, recoveryTestSchema } from '../../formats/repository/recovery-test.ts';
 import { recoveryTestKey, recoveryTestsPrefix, type TestName, testNameOfKey } from '../../core/repository/object-keys.ts';
-import type { Repository } from '../../io/repository/repository.ts';
+import type { Repository } from '../../io/repository/port.ts';
 import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';

@@ -2,7 +2,7 @@ import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { Alternative } from '../../core/backup/alternative.ts';
 import { selectBackup, type Selectable } from '../../core/backup/selection.ts';
 import { backupsPrefix, databaseKey, labelOfManifestKey, manifestKey } from '../../core/repository/object-keys.ts';
-import type { Repository } from '../../io/repository/repository.ts';
+import type { Repository } from '../../io/repository/port.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';
 import { readableManifest, readBackupHistory, selectable } from '../../store/backups.ts';

@@ -8,7 +8,7 @@ import type { Warning } from '../../contract/result.ts';
 import { summariseExtents } from '../../core/backup/extents-summary.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { planKey } from '../../core/repository/object-keys.ts';
-import type { Repository } from '../../io/repository/repository.ts';
+import type { Repository } from '../../io/repository/port.ts';
 import { putSealed, readOwn, readSealed, sealObject } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../database-settings.ts';

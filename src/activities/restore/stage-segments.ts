@@ -1,7 +1,7 @@
 import type { PlannedSegment } from '../../core/backup/segment-plan.ts';
 import { segmentFileName } from '../../core/wal/segment-id.ts';
 import { closeStaging, writeStagedSegment } from '../../io/data-directory/staging.ts';
-import type { Repository } from '../../io/repository/repository.ts';
+import type { Repository } from '../../io/repository/port.ts';
 import { type ByteProgress, byteProgress } from '../byte-progress.ts';
 import type { RunPort } from '../run-port.ts';
 import { allEnded, batchesOf } from '../../store/small-batches.ts';

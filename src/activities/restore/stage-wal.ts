@@ -7,7 +7,7 @@ import { applyOwnership, type Ownership, readOwnership } from '../../io/files/ow
 import { restorePaths } from '../../io/data-directory/staging.ts';
 import { makeDataDirectory } from '../../io/data-directory/target.ts';
 import { writeTimelineFile } from '../../io/data-directory/timeline-file.ts';
-import type { Repository } from '../../io/repository/repository.ts';
+import type { Repository } from '../../io/repository/port.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
 import type { RunPort } from '../run-port.ts';

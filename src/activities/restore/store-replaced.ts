@@ -10,7 +10,7 @@ import type { Extent } from '../../core/wal/wal-range.ts';
 import { noteRun } from '../../io/agent-state/run-notes.ts';
 import { pinSegments, runPinFolder, unpinSegments } from '../../io/data-directory/pins.ts';
 import { listSegments, type SegmentFile } from '../../io/data-directory/segments.ts';
-import type { Repository } from '../../io/repository/repository.ts';
+import type { Repository } from '../../io/repository/port.ts';
 import type { Warning } from '../../contract/result.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { absentExtents } from '../backup/absent-segments.ts';

@@ -8,7 +8,7 @@ import { assert } from '../../core/errors/assert.ts';
 import { backupKey, labelClaimKey, manifestKey } from '../../core/repository/object-keys.ts';
 import { continuityOf } from '../../core/wal/continuity.ts';
 import { readOwnership } from '../../io/files/ownership.ts';
-import type { Repository } from '../../io/repository/repository.ts';
+import type { Repository } from '../../io/repository/port.ts';
 import { readSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { manifestSegments, recordsOf } from '../backup/write-manifest.ts';

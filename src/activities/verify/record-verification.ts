@@ -2,7 +2,7 @@ import { type Verification, verificationSchema } from '../../formats/repository/
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { verificationsPrefix } from '../../core/repository/object-keys.ts';
-import type { Repository } from '../../io/repository/repository.ts';
+import type { Repository } from '../../io/repository/port.ts';
 import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';

@@ -1,6 +1,6 @@
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { Warning } from '../../contract/result.ts';
-import type { Repository } from '../../io/repository/repository.ts';
+import type { Repository } from '../../io/repository/port.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
 

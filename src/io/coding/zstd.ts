@@ -1,6 +1,7 @@
 import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib';
 import type { ZstdCompress, ZstdDecompress } from 'node:zlib';
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import type { Coding } from './port.ts';
 
 /** Fewer turns of the event loop a megabyte than with zlib's own 16 KiB. */
 const chunkSizeBytes = 512 * 1024;
@@ -21,11 +22,19 @@ const farMatchBytesMin = 128;
 /** What `zstd -d` accepts without an option; a larger window could take any amount of memory. */
 const windowLogMax = 27;
 
+/** One zstd frame an object, which a plain `zstd -d` reads. */
+export const zstdCoding: Coding = {
+  suffix: '.zst',
+  encode: (expectedSizeBytes) => [createCompressor(expectedSizeBytes)],
+  decode: (expectedSizeBytes) => [createDecompressor(expectedSizeBytes)],
+  errorOf: decompressionError,
+};
+
 /**
  * Level 1: higher ones cost CPU seconds and save little once the window is long. The frame has its own checksum. What is
  * larger than `expectedSizeBytes` is compressed as well, though with a window that may be too short for it.
  */
-export function createPieceCompressor(expectedSizeBytes = Number.POSITIVE_INFINITY): ZstdCompress {
+function createCompressor(expectedSizeBytes = Number.POSITIVE_INFINITY): ZstdCompress {
   const isSmall = expectedSizeBytes <= smallSizeBytes;
   const farMatches = { [constants.ZSTD_c_enableLongDistanceMatching]: 1, [constants.ZSTD_c_ldmMinMatch]: farMatchBytesMin };
   return createZstdCompress({
@@ -50,16 +59,12 @@ function windowLogFor(sizeBytes: number): number {
   return Math.min(windowLog, needed);
 }
 
-/** Reads one frame, which is what a piece is. Node ignores bytes that follow it, so callers compare size and hash. */
-export function createPieceDecompressor(expectedSizeBytes = Number.POSITIVE_INFINITY): ZstdDecompress {
+/** Reads one frame, which is what an object is. Node ignores bytes that follow it, so callers compare size and hash. */
+function createDecompressor(expectedSizeBytes = Number.POSITIVE_INFINITY): ZstdDecompress {
   return createZstdDecompress({ chunkSize: chunkSizeFor(expectedSizeBytes), params: { [constants.ZSTD_d_windowLogMax]: windowLogMax } });
 }
 
-/**
- * What the decompressor said about the bytes of an object, in our words; any other error passes untouched.
- * Gives: truncated-object, damaged-object.
- */
-export function decompressionError(error: unknown, key: string): unknown {
+function decompressionError(error: unknown, key: string): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code !== 'Z_BUF_ERROR' && !code.startsWith('ZSTD_error_')) return error;
   const found = code === 'Z_BUF_ERROR' ? 'truncated-object' : 'damaged-object';

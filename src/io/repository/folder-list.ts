@@ -5,7 +5,7 @@ import { errnoOf } from '../files/errno.ts';
 import { notOrdinary } from './folder-error.ts';
 import { hasParents } from './folder-tree.ts';
 import { isObjectKey } from './object-key.ts';
-import type { ListedObject } from './repository.ts';
+import type { ListedObject } from './port.ts';
 
 /** Sizes asked for at once: hides the latency of network file systems, floods none. */
 const statsAtOnce = 32;

@@ -9,7 +9,7 @@ import { openStagingFile } from './folder-staging.ts';
 import { kindOf } from './folder-tree.ts';
 import type { FolderTree } from './folder-tree.ts';
 import { assertObjectKey } from './object-key.ts';
-import type { StagedObject } from './repository.ts';
+import type { StagedObject } from './port.ts';
 
 /** Lets the source go on while a block is written. */
 const sinkBufferBytes = 1024 * 1024;

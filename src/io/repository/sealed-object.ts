@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import type { Repository } from './repository.ts';
+import type { Repository } from './port.ts';
 
 /** A manifest has about 200 bytes a range. */
 const SEALED_SIZE_BYTES_MAX = 64 * 1024 * 1024;

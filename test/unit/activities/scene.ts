@@ -11,8 +11,8 @@ import { createTimeline } from '../../../src/store/timelines.ts';
 import { agentConfigSchema } from '../../../src/config/agent-config.ts';
 import type { Timeline } from '../../../src/formats/repository/timeline.ts';
 import { makeSegmentId, type SegmentId, segmentFileName } from '../../../src/core/wal/segment-id.ts';
-import { createMemoryRepository } from '../../../src/io/repository/memory-repository.ts';
-import type { Repository } from '../../../src/io/repository/repository.ts';
+import { createMemoryRepository } from '../../../src/io/repository/memory.ts';
+import type { Repository } from '../../../src/io/repository/port.ts';
 import { goldenSegment } from '../../fixtures/wal/golden.ts';
 import { scanAll } from '../../fixtures/wal/scan-all.ts';
 

@@ -3,7 +3,7 @@ import type { ActivityDeps } from '../../../src/activities/activity-deps.ts';
 import { RstowError } from '../../../src/core/errors/rstow-error.ts';
 import type { Owner } from '../../../src/formats/repository/owner.ts';
 import type { SeenOwners } from '../../../src/io/agent-state/seen-owners.ts';
-import type { Repository } from '../../../src/io/repository/repository.ts';
+import type { Repository } from '../../../src/io/repository/port.ts';
 import { DATABASE } from './scene.ts';
 
 /** The deps of an installation that has just started; repositories whose names are in `away` can't be opened. */

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { createTimeline, readTimelines, storedPieces } from '../../../src/store/timelines.ts';
-import { createMemoryRepository } from '../../../src/io/repository/memory-repository.ts';
+import { createMemoryRepository } from '../../../src/io/repository/memory.ts';
 import { pieceOf } from '../core/repository/some-pieces.ts';
 import { DATABASE, firstTimeline, SEGMENT } from '../activities/scene.ts';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { agentConfigSchema } from '../../../src/config/agent-config.ts';
-import type { Repository } from '../../../src/io/repository/repository.ts';
+import type { Repository } from '../../../src/io/repository/port.ts';
 import { listTests, readTests } from '../../../src/activities/recovery-test/record-test.ts';
 import { readDamage, recordDamage } from '../../../src/store/damage.ts';
 import { claimOwnership, currentOwner } from '../../../src/store/ownership.ts';

@@ -1,20 +1,20 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import type { Duplex } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { describe, expect, it } from 'vitest';
-import { createPieceCompressor, createPieceDecompressor, decompressionError } from '../../../../src/io/coding/zstd.ts';
+import { zstdCoding } from '../../../../src/io/coding/zstd.ts';
 
 const mebibyte = 1024 * 1024;
 const zstdPresent = spawnSync('zstd', ['--version']).status === 0;
 
-async function through(stage: Duplex, bytes: Uint8Array): Promise<Buffer> {
-  let result = Buffer.alloc(0);
-  await pipeline(Readable.from(blocksOf(bytes)), stage, async (source) => {
-    result = await buffer(source);
-  });
+async function through(stages: Duplex[], bytes: Uint8Array): Promise<Buffer> {
+  const last = new PassThrough();
+  const result = buffer(last);
+  result.catch(() => undefined);
+  await pipeline([Readable.from(blocksOf(bytes)), ...stages, last]);
   return result;
 }
 
@@ -37,43 +37,43 @@ function farRepetition(): Buffer {
 describe('compression of pieces', () => {
   it.each([0, 1, 100, 3 * mebibyte + 1])('gives back %i bytes', async (sizeBytes) => {
     const plain = Buffer.concat([randomBytes(sizeBytes >> 1), Buffer.alloc(sizeBytes - (sizeBytes >> 1), 'ab')]);
-    const packed = await through(createPieceCompressor(), plain);
-    expect((await through(createPieceDecompressor(), packed)).equals(plain)).toBe(true);
+    const packed = await through(zstdCoding.encode(), plain);
+    expect((await through(zstdCoding.decode(), packed)).equals(plain)).toBe(true);
   });
   it.each([100, 256 * 1024, 3 * mebibyte])('gives back more bytes than the %i that were expected', async (expectedSizeBytes) => {
     const plain = Buffer.concat([randomBytes(2 * mebibyte), Buffer.alloc(2 * mebibyte, 'ab')]);
-    const packed = await through(createPieceCompressor(expectedSizeBytes), plain);
-    expect((await through(createPieceDecompressor(expectedSizeBytes), packed)).equals(plain)).toBe(true);
+    const packed = await through(zstdCoding.encode(expectedSizeBytes), plain);
+    expect((await through(zstdCoding.decode(expectedSizeBytes), packed)).equals(plain)).toBe(true);
   });
   it('finds what repeats 20 MiB further on', async () => {
-    const packed = await through(createPieceCompressor(), farRepetition());
+    const packed = await through(zstdCoding.encode(), farRepetition());
     expect(packed.length).toBeLessThan(21 * mebibyte);
   });
   it.skipIf(!zstdPresent)('is read by a plain zstd -d, and reads what zstd wrote', async () => {
     const plain = farRepetition();
-    const packed = await through(createPieceCompressor(), plain);
+    const packed = await through(zstdCoding.encode(), plain);
     expect(zstd(['-d'], packed).equals(plain)).toBe(true);
     const packedByTool = zstd(['-1', '--long=27'], plain);
-    expect((await through(createPieceDecompressor(), packedByTool)).equals(plain)).toBe(true);
+    expect((await through(zstdCoding.decode(), packedByTool)).equals(plain)).toBe(true);
   });
   it.skipIf(!zstdPresent)('refuses a window that takes more memory than zstd -d would', async () => {
     const packed = zstd(['-1', '--long=28', '--no-content-size'], randomBytes(mebibyte));
-    await expect(through(createPieceDecompressor(), packed)).rejects.toThrow();
+    await expect(through(zstdCoding.decode(), packed)).rejects.toThrow();
   });
   it('calls every proper prefix of a frame truncated', async () => {
-    const packed = await through(createPieceCompressor(), Buffer.from('order '.repeat(20)));
+    const packed = await through(zstdCoding.encode(), Buffer.from('order '.repeat(20)));
     for (let length = 0; length < packed.length; length += 1) {
-      const error = await through(createPieceDecompressor(), packed.subarray(0, length)).catch((cause: unknown) => cause);
-      expect(decompressionError(error, 'a/b')).toMatchObject({ code: 'truncated-object', details: { key: 'a/b' } });
+      const error = await through(zstdCoding.decode(), packed.subarray(0, length)).catch((cause: unknown) => cause);
+      expect(zstdCoding.errorOf(error, 'a/b')).toMatchObject({ code: 'truncated-object', details: { key: 'a/b' } });
     }
   });
   it('gives no other bytes for any flipped bit', async () => {
     const plain = Buffer.from('order 1, order 2, order 33');
-    const packed = await through(createPieceCompressor(), plain);
+    const packed = await through(zstdCoding.encode(), plain);
     for (let bit = 0; bit < packed.length * 8; bit += 1) {
       const flipped = Buffer.from(packed);
       flipped.writeUInt8(flipped.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
-      const result = await through(createPieceDecompressor(), flipped).catch((error: unknown) => decompressionError(error, 'a'));
+      const result = await through(zstdCoding.decode(), flipped).catch((error: unknown) => zstdCoding.errorOf(error, 'a'));
       if (Buffer.isBuffer(result)) expect(result.equals(plain)).toBe(true);
       // A flip in a block's length makes the frame end too early by its own saying.
       else expect(result).toMatchObject({ code: expect.stringMatching(/^(damaged|truncated)-object$/) as string });
@@ -81,6 +81,6 @@ describe('compression of pieces', () => {
   });
   it('passes other errors untouched', () => {
     const other = new TypeError('other');
-    expect(decompressionError(other, 'a')).toBe(other);
+    expect(zstdCoding.errorOf(other, 'a')).toBe(other);
   });
 });

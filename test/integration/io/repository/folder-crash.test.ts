@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openFolderRepository } from '../../../../src/io/repository/folder-repository.ts';
+import { openFolderRepository } from '../../../../src/io/repository/folder.ts';
 
 const mebibyte = 1024 * 1024;
 

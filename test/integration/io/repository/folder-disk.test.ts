@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openFolderRepository } from '../../../../src/io/repository/folder-repository.ts';
-import { openRepository } from '../../../../src/io/repository/repository-header.ts';
+import { openFolderRepository } from '../../../../src/io/repository/folder.ts';
+import { openRepository } from '../../../../src/io/repository/header.ts';
 
 const mebibyte = 1024 * 1024;
 

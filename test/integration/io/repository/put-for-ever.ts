@@ -1,4 +1,4 @@
-import { openFolderRepository } from '../../../../src/io/repository/folder-repository.ts';
+import { openFolderRepository } from '../../../../src/io/repository/folder.ts';
 
 /** A process to be killed: puts whole objects of 1 MiB, each filled with its number, until it dies. */
 const [root = '', first = '0'] = process.argv.slice(2);

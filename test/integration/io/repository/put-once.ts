@@ -1,4 +1,4 @@
-import { openFolderRepository } from '../../../../src/io/repository/folder-repository.ts';
+import { openFolderRepository } from '../../../../src/io/repository/folder.ts';
 
 /** Runs under strace, which watches its system calls or lets one fail. Prints the outcome or the error's code. */
 const onUnsynced = (): void => void process.stdout.write('unsynced, ');

@@ -1,4 +1,4 @@
-import { openFolderRepository } from '../../../../src/io/repository/folder-repository.ts';
+import { openFolderRepository } from '../../../../src/io/repository/folder.ts';
 
 /** A process to be killed: has written half of an object and goes no further. */
 const repository = await openFolderRepository(process.argv[2] ?? '');

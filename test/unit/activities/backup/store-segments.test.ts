@@ -5,8 +5,8 @@ import { pinWal, unpinWal } from '../../../../src/activities/backup/pinned-segme
 import { storeSegments, type StoredSegments } from '../../../../src/activities/backup/store-segments.ts';
 import { readStoredExtents } from '../../../../src/activities/backup/stored-extents.ts';
 import { makeSegmentId } from '../../../../src/core/wal/segment-id.ts';
-import { createMemoryRepository } from '../../../../src/io/repository/memory-repository.ts';
-import type { Repository } from '../../../../src/io/repository/repository.ts';
+import { createMemoryRepository } from '../../../../src/io/repository/memory.ts';
+import type { Repository } from '../../../../src/io/repository/port.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';
 import { BOUNDARIES, DATABASE, keysOf, makeScene, runOf, type Scene } from '../scene.ts';
 

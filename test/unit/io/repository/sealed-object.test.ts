@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { positionOf, readManifest, readPositions } from '../../../../src/store/backups.ts';
 import { manifestSchema } from '../../../../src/formats/repository/manifest.ts';
 import { manifestKey } from '../../../../src/core/repository/object-keys.ts';
-import { createMemoryRepository } from '../../../../src/io/repository/memory-repository.ts';
-import type { Repository } from '../../../../src/io/repository/repository.ts';
+import { createMemoryRepository } from '../../../../src/io/repository/memory.ts';
+import type { Repository } from '../../../../src/io/repository/port.ts';
 import { putSealed, readSealed, sealObject } from '../../../../src/io/repository/sealed-object.ts';
 import { manifest } from '../../config/a-manifest.ts';
 

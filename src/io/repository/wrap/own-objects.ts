@@ -1,5 +1,5 @@
-import { isForeignKey } from '../../core/repository/object-keys.ts';
-import type { ListedObject, Repository } from './repository.ts';
+import { isForeignKey } from '../../../core/repository/object-keys.ts';
+import type { ListedObject, Repository } from '../port.ts';
 
 /** So many are enough to see whose they are. */
 const NAMED_MAX = 5;

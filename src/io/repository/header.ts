@@ -3,7 +3,7 @@ import { newRepositoryHeader, parseRepositoryHeader } from '../../formats/reposi
 import type { RepositoryHeader } from '../../formats/repository/header.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { repositoryHeaderKey } from './object-key.ts';
-import type { Repository } from './repository.ts';
+import type { Repository } from './port.ts';
 
 const headerSizeBytesMax = 64 * 1024;
 

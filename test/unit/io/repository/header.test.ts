@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { createMemoryRepository } from '../../../../src/io/repository/memory-repository.ts';
-import { openRepository } from '../../../../src/io/repository/repository-header.ts';
-import type { Repository } from '../../../../src/io/repository/repository.ts';
+import { createMemoryRepository } from '../../../../src/io/repository/memory.ts';
+import { openRepository } from '../../../../src/io/repository/header.ts';
+import type { Repository } from '../../../../src/io/repository/port.ts';
 
 const headerKey = 'rstow-repository.json';
 const whole = { format: 1, minReader: 1, minWriter: 1, features: [], id: '6f9619ff-8b86-4d01-b42d-00cf4fc964ff' };

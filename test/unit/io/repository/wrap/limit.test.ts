@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buffer } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { boundedRepository } from '../../../../src/io/repository/bounded-repository.ts';
-import { createCallGate } from '../../../../src/io/repository/call-gate.ts';
-import { createMemoryRepository } from '../../../../src/io/repository/memory-repository.ts';
-import type { Repository } from '../../../../src/io/repository/repository.ts';
-import { testRepository } from '../../../suites/repository-suite.ts';
+import { boundedRepository } from '../../../../../src/io/repository/wrap/limit.ts';
+import { createCallGate } from '../../../../../src/io/repository/wrap/call-gate.ts';
+import { createMemoryRepository } from '../../../../../src/io/repository/memory.ts';
+import type { Repository } from '../../../../../src/io/repository/port.ts';
+import { testRepository } from '../../../../suites/repository-suite.ts';
 
 const BOUNDS = { answerMs: 50, callsMax: 3, unansweredMax: 2, retryMs: 60_000 };
 const never = (): Promise<never> => new Promise<never>(() => undefined);

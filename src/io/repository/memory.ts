@@ -2,7 +2,7 @@ import { addAbortSignal, Readable, Writable } from 'node:stream';
 import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
-import type { ListedObject, Repository, StagedObject } from './repository.ts';
+import type { ListedObject, Repository, StagedObject } from './port.ts';
 
 type Objects = Map<string, Uint8Array>;
 

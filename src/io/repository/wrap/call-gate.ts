@@ -1,4 +1,4 @@
-import { RstowError } from '../../core/errors/rstow-error.ts';
+import { RstowError } from '../../../core/errors/rstow-error.ts';
 
 /** Bounds what one repository that hangs can take from the others: time, and threads of the process. */
 export type CallBounds = {

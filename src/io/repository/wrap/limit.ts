@@ -1,6 +1,6 @@
 import { addAbortSignal, Readable, Writable } from 'node:stream';
 import { type CallGate, SYNC } from './call-gate.ts';
-import type { ListedObject, Repository, StagedObject } from './repository.ts';
+import type { ListedObject, Repository, StagedObject } from '../port.ts';
 
 /** The same repository, each of whose calls passes the gate: one that hangs says so, in time. */
 export function boundedRepository(repository: Repository, gate: CallGate): Repository {

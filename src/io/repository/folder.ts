@@ -11,7 +11,7 @@ import { stageFile } from './folder-stage.ts';
 import { hasParents, kindOf, openFolderTree, openObject } from './folder-tree.ts';
 import type { FolderTree } from './folder-tree.ts';
 import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
-import type { ListedObject, Repository, StagedObject } from './repository.ts';
+import type { ListedObject, Repository, StagedObject } from './port.ts';
 
 export type FolderOptions = {
   /** Called once, if the disk can't make folders durable: what was just stored may be missing after a power cut of its host. */

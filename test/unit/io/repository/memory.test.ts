@@ -1,4 +1,4 @@
-import { createMemoryRepository } from '../../../../src/io/repository/memory-repository.ts';
+import { createMemoryRepository } from '../../../../src/io/repository/memory.ts';
 import { testRepository } from '../../../suites/repository-suite.ts';
 
 testRepository({

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openFolderRepository } from '../../../../src/io/repository/folder-repository.ts';
-import { openRepository } from '../../../../src/io/repository/repository-header.ts';
-import type { Repository } from '../../../../src/io/repository/repository.ts';
+import { openFolderRepository } from '../../../../src/io/repository/folder.ts';
+import { openRepository } from '../../../../src/io/repository/header.ts';
+import type { Repository } from '../../../../src/io/repository/port.ts';
 import { testRepository } from '../../../suites/repository-suite.ts';
 
 async function makeRoot(): Promise<string> {
