@@ -162,9 +162,9 @@ module.exports = {
     {
       name: 'src-alone',
       severity: 'error',
-      comment: 'The product doesn’t import its tests, benches or scripts.',
+      comment: 'The product doesn’t import its tests, benches, demo or scripts.',
       from: { path: '^src/' },
-      to: { path: '^(test|bench|scripts)/' },
+      to: { path: '^(test|bench|demo|scripts)/' },
     },
     {
       name: 'no-dev-dependency',

@@ -72,7 +72,7 @@ export default defineConfig([
     },
   },
   {
-    files: ['src/**/*.ts'],
+    files: ['src/**/*.ts', 'demo/**/*.ts'],
     rules: {
       ...restrictSyntax(unitNames, ownErrors, namedExports, environment),
       'max-lines-per-function': ['error', { max: 40 }],

@@ -4,4 +4,5 @@ set -eu
 
 root=$(dirname "$(dirname "$(readlink -f "$0")")")
 sh "$root/scripts/setup.sh"
-exec sh "$root/bin/rstow" demo "$@"
+. "$root/bin/find-node.sh"
+exec node --disable-warning=ExperimentalWarning --disable-warning=DEP0123 "$root/demo/demo-main.ts" "$@"

@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { addRenewCommand } from './commands/renew-command.ts';
 import { addAdoptCommand } from './commands/adopt-command.ts';
 import { addApproveCommand, addDenyCommand } from './commands/approval-commands.ts';
-import { addAgentCommand, addDemoCommand, type HostSettings } from './commands/host-commands.ts';
+import { addAgentCommand, type HostSettings } from './commands/host-commands.ts';
 import { addKeygenCommand } from './commands/keygen-command.ts';
 import { addRecoverCommand, addTestRecoveryCommand } from './commands/recovery-commands.ts';
 import { addRepairCommand } from './commands/repair-command.ts';
@@ -82,8 +82,6 @@ function createProgram(settings: HostSettings, exit: (exitCode: number) => void)
   addAdoptCommand(program, settings);
   addRenewCommand(program, settings);
   addKeygenCommand(program);
-  program.commandsGroup('More:');
-  addDemoCommand(program, exit);
   return program;
 }
 

@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { unlessGone } from '../../src/io/process/proc.ts';
 import { waitUntil } from '../support/wait-until.ts';
-import { spawnRstow } from '../integration/cli/rstow-process.ts';
+import { spawnDemo } from '../integration/cli/rstow-process.ts';
 
 const DEMO_TIMEOUT_MS = 180_000;
 
@@ -27,23 +27,23 @@ async function expectNothingLeft(folder: string): Promise<void> {
 }
 
 test('brings a lost database back though agent and Temporal are killed meanwhile', { timeout: 2 * DEMO_TIMEOUT_MS }, async () => {
-  const demo = spawnRstow(['demo']);
+  const demo = spawnDemo();
   expect(await demo.exitCode, demo.stdout() + demo.stderr()).toBe(0);
-  const told = demo.stdout();
-  const [backup, server] = ['backup', 'server'].map((name) => new RegExp(`^ +${name} +([0-9a-f]{64})$`, 'm').exec(told)?.[1]);
+  const printed = demo.stdout();
+  const [backup, server] = ['backup', 'server'].map((name) => new RegExp(`^ +${name} +([0-9a-f]{64})$`, 'm').exec(printed)?.[1]);
   expect(server).toMatch(/^[0-9a-f]{64}$/);
   expect(server).toBe(backup);
-  expect(told.match(/error: damaged-object:\s+databases\/orders\/wal\/\S+\.wal\.zst is/g)).toHaveLength(2);
-  const [, back, acknowledged] = /equal: ([0-9,]+) of ([0-9,]+) acknowledged orders are back/.exec(told)!.map(numberOf);
-  const [, lost] = /([0-9,]+) orders? came after that backup and are lost/.exec(told)!.map(numberOf);
+  expect(printed.match(/error: damaged-object:\s+databases\/orders\/wal\/\S+\.wal\.zst is/g)).toHaveLength(2);
+  const [, back, acknowledged] = /equal: ([0-9,]+) of ([0-9,]+) acknowledged orders are back/.exec(printed)!.map(numberOf);
+  const [, lost] = /([0-9,]+) orders? came after that backup and are lost/.exec(printed)!.map(numberOf);
   expect(lost).toBeGreaterThan(0);
   expect(back! + lost!).toBe(acknowledged);
-  expect(told.split('\n').filter((line) => line.length > 80)).toEqual([]);
-  await expectNothingLeft(folderIn(told));
+  expect(printed.split('\n').filter((line) => line.length > 80)).toEqual([]);
+  await expectNothingLeft(folderIn(printed));
 });
 
 test.each(['SIGINT', 'SIGKILL'] as const)('leaves no server and no folder after %s', { timeout: DEMO_TIMEOUT_MS }, async (signal) => {
-  const demo = spawnRstow(['demo']);
+  const demo = spawnDemo();
   await waitUntil('the writers write', () => demo.stdout().includes('Eight writers'), DEMO_TIMEOUT_MS);
   demo.signal(signal);
   expect(await demo.exitCode).toBe(signal === 'SIGINT' ? 130 : null);

@@ -28,14 +28,3 @@ export function addAgentCommand(program: Command, settings: HostSettings, exit: 
       exit(await agentProgram({ configFile: config, workflowBundlePath: settings.workflowBundlePath }));
     });
 }
-
-export function addDemoCommand(program: Command, exit: OnExitCode): void {
-  program
-    .command('demo')
-    .description('lose a database and bring it back, on servers of its own')
-    .option('--keep', 'keep everything running until Ctrl-C')
-    .action(async ({ keep }: { keep?: boolean }) => {
-      const { runDemo } = await import('../../worker/demo/demo.ts');
-      exit(await runDemo({ keepsRunning: keep === true }));
-    });
-}

@@ -11,7 +11,7 @@ const IMPORTS_PRINTER = new URL('./print-imports.ts', import.meta.url).href;
 test('explains itself on stdout, and ends with 0', async () => {
   const { exitCode, stdout, stderr } = await runRstow(['--help']);
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-  for (const command of ['agent', 'backup', 'restore', 'verify', 'list', 'info', 'demo'])
+  for (const command of ['agent', 'backup', 'restore', 'verify', 'list', 'info', 'up'])
     expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
 });
 

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
+const DEMO_MAIN = fileURLToPath(new URL('../../../demo/demo-main.ts', import.meta.url));
 
 export type RstowProcess = {
   pid: number;
@@ -17,9 +18,19 @@ export type Ended = { exitCode: number | null; stdout: string; stderr: string };
 
 /** As the user of this number where one is given, which takes root. */
 export function spawnRstow(args: readonly string[], env: Record<string, string> = {}, user?: number): RstowProcess {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
+  return spawnNode([MAIN, ...args], env, user);
+}
+
+/** The demo, as `npm start` runs it. */
+export function spawnDemo(args: readonly string[] = []): RstowProcess {
+  return spawnNode([DEMO_MAIN, ...args], {}, undefined);
+}
+
+function spawnNode(words: readonly string[], env: Record<string, string>, user: number | undefined): RstowProcess {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...words], {
     env: { ...process.env, ...env },
-    ...(user === undefined ? {} : { uid: user, gid: user }),
+    uid: user,
+    gid: user,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const text = { stdout: '', stderr: '' };

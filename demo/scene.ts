@@ -1,18 +1,22 @@
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
-import { channelArgsOf } from '../../contract/loopback.ts';
+import { channelArgsOf } from '../src/contract/loopback.ts';
 import { stringify } from 'yaml';
-import type { AgentConfig } from '../../config/agent-config.ts';
-import { loadConfig } from '../load-config.ts';
-import { type ChildProgram, startChildProgram } from './child-program.ts';
-import { type DemoDatabase, startDemoDatabase } from './demo-database.ts';
-import { DEMO_MARK, startDemoGuard } from './demo-guard.ts';
-import { type DemoTemporal, startDemoTemporal } from './demo-temporal.ts';
+import type { AgentConfig } from '../src/config/agent-config.ts';
+import { answeringCluster, devServerCommand } from '../src/worker/dev-server.ts';
+import { loadConfig } from '../src/worker/load-config.ts';
+import { type ChildProgram, freePorts, startChildProgram } from './child-program.ts';
+import { type DemoDatabase, startDemoDatabase } from './database.ts';
+import { DEMO_MARK, startDemoGuard } from './guard.ts';
 
 export const DEMO_DATABASE = 'orders';
+
+const NAMESPACE = 'default';
+
+type DemoTemporal = { address: string; uiUrl: string; program: ChildProgram };
 
 export type DemoScene = {
   folder: string;
@@ -32,7 +36,7 @@ export function createEnds(): Ends {
   return {
     add: (end) => void ends.push(end),
     close: async () => {
-      for (let end = ends.pop(); end !== undefined; end = ends.pop()) await end().catch(tell);
+      for (let end = ends.pop(); end !== undefined; end = ends.pop()) await end().catch(reportEndFailure);
     },
   };
 }
@@ -46,7 +50,7 @@ export async function openScene(ends: Ends): Promise<DemoScene> {
   await Promise.all(['data', 'repository'].map((name) => mkdir(join(folder, name))));
   const database = await startDemoDatabase(folder, mark);
   ends.add(() => database.stop());
-  const temporal = await startDemoTemporal(folder, mark);
+  const temporal = await startTemporal(folder, mark);
   ends.add(() => temporal.program.stop());
   const configFile = join(folder, 'rstow.yaml');
   await writeFile(configFile, stringify(configOf(folder, database, temporal)));
@@ -57,10 +61,25 @@ export async function openScene(ends: Ends): Promise<DemoScene> {
   return { folder, configFile, config: await loadConfig(configFile), database, temporal, agent, client: new Client({ connection }) };
 }
 
+/** A Temporal server with its UI on free loopback ports; its database file lies in `folder`. Fails: `failed`. */
+async function startTemporal(folder: string, mark: Record<string, string>): Promise<DemoTemporal> {
+  const [port = 0, uiPort = 0] = await freePorts(2);
+  const address = `127.0.0.1:${port}`;
+  const program = await startChildProgram(
+    {
+      command: devServerCommand({ port, uiPort, databaseFile: join(folder, 'temporal.db'), namespace: NAMESPACE }),
+      env: mark,
+      logFile: join(folder, 'temporal.log'),
+    },
+    async () => (await answeringCluster(address, NAMESPACE)) !== undefined,
+  );
+  return { address, uiUrl: `http://127.0.0.1:${uiPort}`, program };
+}
+
 type AgentPlace = { configFile: string; mark: Record<string, string> };
 
 function startAgent(folder: string, { configFile, mark }: AgentPlace): Promise<ChildProgram> {
-  const main = fileURLToPath(new URL(`../agent-main${extname(import.meta.url)}`, import.meta.url));
+  const main = fileURLToPath(new URL('../src/worker/agent-main.ts', import.meta.url));
   const command = [process.execPath, '--disable-warning=ExperimentalWarning', main, '--config', configFile];
   return startChildProgram({ command, env: mark, logFile: join(folder, 'agent.log') }, (logText) => /^agent demo ready$/m.test(logText));
 }
@@ -69,7 +88,7 @@ function configOf(folder: string, { address, service }: DemoDatabase, temporal: 
   const { command, env, stateDir, dataDir, stopTimeoutMs } = service;
   return {
     agent: { name: 'demo', stateDir: join(folder, 'agent') },
-    temporal: { address: temporal.address, namespace: 'default' },
+    temporal: { address: temporal.address, namespace: NAMESPACE },
     repositories: { local: { kind: 'folder', path: join(folder, 'repository') } },
     databases: {
       [DEMO_DATABASE]: {
@@ -83,6 +102,6 @@ function configOf(folder: string, { address, service }: DemoDatabase, temporal: 
   };
 }
 
-function tell(error: unknown): void {
-  process.stderr.write(`rstow demo: while ending: ${error instanceof Error ? error.message : String(error)}\n`);
+function reportEndFailure(error: unknown): void {
+  process.stderr.write(`demo: while ending: ${error instanceof Error ? error.message : String(error)}\n`);
 }

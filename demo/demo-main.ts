@@ -1,46 +1,81 @@
-import { isErrorCode } from '../../core/errors/error-table.ts';
-import { hintOf } from '../../core/errors/hint.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
+/** `npm start`: loses a database and brings it back, on servers of its own. */
+import '../src/io/process/thread-pool.ts';
+import { parseArgs } from 'node:util';
+import { endQuietlyWithoutReader } from '../src/cli/closed-output.ts';
+import { isErrorCode } from '../src/core/errors/error-table.ts';
+import { hintOf } from '../src/core/errors/hint.ts';
+import { RstowError } from '../src/core/errors/rstow-error.ts';
+import { endThoughCallsHang } from '../src/io/process/end-process.ts';
 import { backUp } from './backup-chapters.ts';
-import { runFailureOf } from './demo-run.ts';
-import { createEnds, type DemoScene, type Ends, openScene } from './demo-scene.ts';
 import { countWhatIsLost, damagePiece, loseEverything, restoreThroughKills } from './disaster-chapters.ts';
+import { runFailureOf } from './run.ts';
+import { createEnds, type DemoScene, type Ends, openScene } from './scene.ts';
 import { createStory, type Story } from './story.ts';
 
+const USAGE = `Usage: npm start [-- --keep]
+
+Loses a database and brings it back, on servers of its own, in a new temp folder.
+
+  --keep  keep everything running until Ctrl-C
+`;
+
+const WRONG_USAGE = 2;
 const INTERRUPTED = 130;
 
-/**
- * Loses a database and brings it back, on servers of its own, which are all ended whatever happens.
- * Returns the exit code: 0 if the restored server holds exactly what the backup held.
- */
-export async function runDemo({ keepsRunning }: { keepsRunning: boolean }): Promise<number> {
+endQuietlyWithoutReader(process.stdout, process.stderr);
+endThoughCallsHang(await main(process.argv.slice(2)));
+
+async function main(args: string[]): Promise<number> {
+  const options = optionsOf(args);
+  if (options === undefined) return WRONG_USAGE;
+  if (!options.help) return runDemo({ keepsRunning: options.keep });
+  process.stdout.write(USAGE);
+  return 0;
+}
+
+/** Undefined after saying what is wrong. */
+function optionsOf(args: string[]): { keep: boolean; help: boolean } | undefined {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: { keep: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+    });
+    return values;
+  } catch (error) {
+    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+    return undefined;
+  }
+}
+
+/** Ends all that it started, whatever happens. Returns 0 if the restored server holds exactly what the backup held. */
+async function runDemo({ keepsRunning }: { keepsRunning: boolean }): Promise<number> {
   const interrupted = new AbortController();
   const interrupt = (): void => interrupted.abort();
   for (const signalName of ['SIGINT', 'SIGTERM'] as const) process.on(signalName, interrupt);
   const ends = createEnds();
   const interruption = untilAborted(interrupted.signal);
-  const telling = tell(ends, keepsRunning, interrupted.signal);
+  const playing = play(ends, keepsRunning, interrupted.signal);
   try {
-    const isTold = await Promise.race([telling.then(() => true), interruption.then(() => false)]);
-    if (isTold && keepsRunning) await awake(interruption);
-    return isTold ? 0 : INTERRUPTED;
+    const isWhole = await Promise.race([playing.then(() => true), interruption.then(() => false)]);
+    if (isWhole && keepsRunning) await awake(interruption);
+    return isWhole ? 0 : INTERRUPTED;
   } catch (error) {
-    tellFailure(error);
+    printFailure(error);
     return 1;
   } finally {
     await ends.close();
     // What the demo was at when it was interrupted fails now, and may have opened one thing more.
-    await telling.catch(() => undefined);
+    await playing.catch(() => undefined);
     await ends.close();
     for (const signalName of ['SIGINT', 'SIGTERM'] as const) process.off(signalName, interrupt);
   }
 }
 
-async function tell(ends: Ends, keepsRunning: boolean, signal: AbortSignal): Promise<void> {
+async function play(ends: Ends, keepsRunning: boolean, signal: AbortSignal): Promise<void> {
   const story = createStory();
   story.chapter('A database, a Temporal server and an agent start, all real');
   const scene = await openScene(ends);
-  tellScene(story, scene);
+  describeScene(story, scene);
   const next = <T>(chapter: () => Promise<T>): Promise<T> => {
     signal.throwIfAborted();
     return chapter();
@@ -50,10 +85,10 @@ async function tell(ends: Ends, keepsRunning: boolean, signal: AbortSignal): Pro
   await next(() => loseEverything(scene, story));
   await next(() => restoreThroughKills(scene, story, stored));
   await next(() => countWhatIsLost(scene, story, stored));
-  tellHistories(story, scene, keepsRunning);
+  showHistories(story, scene, keepsRunning);
 }
 
-function tellScene(story: Story, { folder, database, temporal, agent, configFile }: DemoScene): void {
+function describeScene(story: Story, { folder, database, temporal, agent, configFile }: DemoScene): void {
   story.fact(`everything lies in ${folder} and is removed at the end`);
   story.fact(`rstmdb on ${database.address}, its data in ${database.service.dataDir}`);
   story.fact(`Temporal on ${temporal.address}, process ${temporal.program.pid()}`);
@@ -62,10 +97,10 @@ function tellScene(story: Story, { folder, database, temporal, agent, configFile
   story.command(`export TEMPORAL_ADDRESS=${temporal.address}`);
 }
 
-function tellHistories(story: Story, { temporal }: DemoScene, keepsRunning: boolean): void {
+function showHistories(story: Story, { temporal }: DemoScene, keepsRunning: boolean): void {
   story.chapter('Every run has left its history');
   story.fact(`${temporal.uiUrl}/namespaces/default/workflows`);
-  story.fact(keepsRunning ? 'Everything keeps running until Ctrl-C.' : 'Everything ends now. `rstow demo --keep` leaves it running.');
+  story.fact(keepsRunning ? 'Everything keeps running until Ctrl-C.' : 'Everything ends now. `npm start -- --keep` leaves it running.');
 }
 
 /** Neither a signal's handler nor an idle connection keeps a process alive: a timer does. */
@@ -84,7 +119,7 @@ function untilAborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-function tellFailure(error: unknown): void {
+function printFailure(error: unknown): void {
   const failure = runFailureOf(error);
   const sentence = error instanceof RstowError ? `${error.code}: ${error.message}` : (failure?.message ?? String(error));
   process.stderr.write(`error: ${sentence}\n`);

@@ -2,14 +2,14 @@ import { chmod, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { databaseSettings } from '../../activities/database-settings.ts';
-import { liveDigest } from '../../replay/live-digest.ts';
-import type { RestoreResult } from '../../contract/restore.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
-import { countedText, countText, durationText } from '../../core/text/figures.ts';
+import { databaseSettings } from '../src/activities/database-settings.ts';
+import { liveDigest } from '../src/replay/live-digest.ts';
+import type { RestoreResult } from '../src/contract/restore.ts';
+import { RstowError } from '../src/core/errors/rstow-error.ts';
+import { countedText, countText, durationText } from '../src/core/text/figures.ts';
 import type { Stored } from './backup-chapters.ts';
-import { failingDemoRun, startDemoRun } from './demo-run.ts';
-import { DEMO_DATABASE, type DemoScene } from './demo-scene.ts';
+import { failingDemoRun, startDemoRun } from './run.ts';
+import { DEMO_DATABASE, type DemoScene } from './scene.ts';
 import type { Story } from './story.ts';
 
 /** The step in whose middle everything is killed: a real server boots on the fetched files. */
@@ -26,7 +26,7 @@ export async function damagePiece(scene: DemoScene, story: Story, { second, piec
   story.command(`rstow verify ${DEMO_DATABASE} --backup ${second.label ?? ''}`);
   const { type, message } = await failingDemoRun(scene, 'verifyBackup', { backup: second.label, level: 'records' });
   story.fact(`error: ${message}`);
-  if (type !== 'damaged-object') throw new RstowError('failed', `the damage of ${basename(piece)} was told as ${type}`);
+  if (type !== 'damaged-object') throw new RstowError('failed', `the damage of ${basename(piece)} was reported as ${type}`);
 }
 
 /** The newest backup is refused before anything is touched, and the failure names the one that is complete. */

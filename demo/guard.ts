@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** In the environment of everything that the demo starts, and of all that those start: its folder. */
@@ -13,7 +12,7 @@ export type DemoGuard = { close(): Promise<void> };
  * It notices by the pipe that we hold, which the kernel closes even for SIGKILL.
  */
 export function startDemoGuard(folder: string): DemoGuard {
-  const main = fileURLToPath(new URL(`demo-guard-main${extname(import.meta.url)}`, import.meta.url));
+  const main = fileURLToPath(new URL('./guard-main.ts', import.meta.url));
   const guard = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, folder], {
     stdio: ['pipe', 'ignore', 'inherit'],
     detached: true,

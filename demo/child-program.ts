@@ -1,9 +1,11 @@
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RstowError } from '../../core/errors/rstow-error.ts';
-import { isSameProcessAlive, type ProcessIdentity } from '../../io/process/proc.ts';
-import { signalProcessGroup } from '../../io/process/process-group.ts';
-import { type DetachedCommand, spawnDetached } from '../../io/process/spawn-detached.ts';
+import { RstowError } from '../src/core/errors/rstow-error.ts';
+import { isSameProcessAlive, type ProcessIdentity } from '../src/io/process/proc.ts';
+import { signalProcessGroup } from '../src/io/process/process-group.ts';
+import { type DetachedCommand, spawnDetached } from '../src/io/process/spawn-detached.ts';
 
 export type ChildProgram = {
   pid(): number;
@@ -59,4 +61,13 @@ async function end(identity: ProcessIdentity, signal: NodeJS.Signals): Promise<v
   const deadlineMs = performance.now() + STOP_TIMEOUT_MS;
   if (await isSameProcessAlive(identity)) signalProcessGroup(identity.pid, signal);
   while ((await isSameProcessAlive(identity)) && performance.now() < deadlineMs) await sleep(POLL_MS);
+}
+
+/** Ports of 127.0.0.1 that nobody listens on now, each another one. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+  return ports;
 }

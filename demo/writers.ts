@@ -1,8 +1,8 @@
-import { RstowError } from '../../core/errors/rstow-error.ts';
-import { connectRstmdb } from '../../io/rstmdb/connect-rstmdb.ts';
-import { applyEvent, createInstance } from '../../io/rstmdb/instances.ts';
-import { type Machine, putMachine } from '../../io/rstmdb/machines.ts';
-import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
+import { RstowError } from '../src/core/errors/rstow-error.ts';
+import { connectRstmdb } from '../src/io/rstmdb/connect-rstmdb.ts';
+import { applyEvent, createInstance } from '../src/io/rstmdb/instances.ts';
+import { type Machine, putMachine } from '../src/io/rstmdb/machines.ts';
+import type { RstmdbClient } from '../src/io/rstmdb/rstmdb-client.ts';
 
 /** So far; they grow until `stop`. */
 export type WrittenSoFar = { acknowledged: number; instances: number };
@@ -34,7 +34,7 @@ export async function startDemoWriters(address: string): Promise<DemoWriters> {
   const written: WrittenSoFar = { acknowledged: 0, instances: 0 };
   const stopping = new AbortController();
   const running = clients.map((client, index) => writeOrders(client, { index, written, signal: stopping.signal }));
-  // Whoever stops them is told of a failure; until then it must not end the process.
+  // `stop` rejects with a failure; until then it must not end the process.
   for (const writer of running) writer.catch(() => undefined);
   return {
     written,
@@ -75,7 +75,7 @@ async function writeOrder(client: RstmdbClient, { index, written, signal }: Writ
   }
 }
 
-/** A refused write is normal where writers race to the next segment (`WAL_IO_ERROR`): that order is left as it is. */
+/** A refused write is normal when writers race to the next segment (`WAL_IO_ERROR`): that order is left as it is. */
 async function acknowledged(written: WrittenSoFar, write: () => Promise<unknown>): Promise<boolean> {
   try {
     await write();

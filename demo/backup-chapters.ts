@@ -1,11 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { HotBackupResult } from '../../contract/hot-backup.ts';
-import { countedText, countText, durationText, sizeText } from '../../core/text/figures.ts';
-import { demoRun } from './demo-run.ts';
-import { DEMO_DATABASE, type DemoScene } from './demo-scene.ts';
-import { type DemoWriters, startDemoWriters, type WrittenSoFar } from './demo-writers.ts';
+import type { HotBackupResult } from '../src/contract/hot-backup.ts';
+import { countedText, countText, durationText, sizeText } from '../src/core/text/figures.ts';
+import { demoRun } from './run.ts';
+import { DEMO_DATABASE, type DemoScene } from './scene.ts';
+import { type DemoWriters, startDemoWriters, type WrittenSoFar } from './writers.ts';
 import type { Story } from './story.ts';
 
 const LOAD_MS = 3_000;
@@ -31,19 +31,19 @@ export async function backUp(scene: DemoScene, story: Story): Promise<Stored> {
   const written = await writers.stop();
   story.chapter('The writers stop. The next backup stores only what is new');
   story.fact(`${countText(written.acknowledged)} writes were acknowledged, ${countedText(written.instances, 'order')} among them`);
-  const second = await backUpAndTell(scene, story);
+  const second = await backUpAndReport(scene, story);
   const piecesOfSecond = (await piecesIn(scene)).filter((piece) => !before.includes(piece));
   return { first, second, piecesOfSecond, written };
 }
 
 async function backUpUnderLoad(scene: DemoScene, { story, writers }: { story: Story; writers: DemoWriters }): Promise<HotBackupResult> {
   const before = writers.written.acknowledged;
-  const backup = await backUpAndTell(scene, story);
+  const backup = await backUpAndReport(scene, story);
   story.fact(`${countText(writers.written.acknowledged - before)} more writes were acknowledged meanwhile`);
   return backup;
 }
 
-async function backUpAndTell(scene: DemoScene, story: Story): Promise<HotBackupResult> {
+async function backUpAndReport(scene: DemoScene, story: Story): Promise<HotBackupResult> {
   story.command(`rstow backup ${DEMO_DATABASE}`);
   const backup = await demoRun<HotBackupResult>(scene, 'hotBackup');
   const { label = '', instances = 0, bytesStored = 0, bytesPlain = 0, durationMs = 0, stateDigest = '' } = backup;

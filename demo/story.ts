@@ -1,7 +1,7 @@
-import { durationText } from '../../core/text/figures.ts';
-import { wrapped } from '../../core/text/wrap.ts';
+import { durationText } from '../src/core/text/figures.ts';
+import { wrapped } from '../src/core/text/wrap.ts';
 
-/** What the demo tells: a headline a chapter, the command that does the same, and what came of it. */
+/** What the demo prints: a headline a chapter, the command that does the same, and what came of it. */
 export type Story = {
   chapter(headline: string): void;
   command(line: string): void;

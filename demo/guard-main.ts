@@ -1,10 +1,10 @@
-/** `node demo-guard-main.ts FOLDER`: waits for the end of its input, then clears away what the demo has left. */
+/** `node guard-main.ts FOLDER`: waits for the end of its input, then clears away what the demo has left. */
 import { rm } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { processesWithEnvironment } from '../../io/process/proc.ts';
-import { signalProcessGroup } from '../../io/process/process-group.ts';
-import { DEMO_MARK } from './demo-guard.ts';
+import { processesWithEnvironment } from '../src/io/process/proc.ts';
+import { signalProcessGroup } from '../src/io/process/process-group.ts';
+import { DEMO_MARK } from './guard.ts';
 
 const POLL_MS = 50;
 const QUIET_ROUNDS = 3;

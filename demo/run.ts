@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { type WorkflowHandle, WorkflowFailedError } from '@temporalio/client';
-import { runWorkflowId, WORKFLOW_QUEUE } from '../../contract/names.ts';
-import type { CommonResult } from '../../contract/result.ts';
-import type { WorkflowType } from '../../contract/workflow-types.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
-import { DEMO_DATABASE, type DemoScene } from './demo-scene.ts';
+import { runWorkflowId, WORKFLOW_QUEUE } from '../src/contract/names.ts';
+import type { CommonResult } from '../src/contract/result.ts';
+import type { WorkflowType } from '../src/contract/workflow-types.ts';
+import { RstowError } from '../src/core/errors/rstow-error.ts';
+import { DEMO_DATABASE, type DemoScene } from './scene.ts';
 
 /** Starts one workflow as any client would. */
 export async function startDemoRun(scene: DemoScene, type: WorkflowType, input: object = {}): Promise<WorkflowHandle> {
@@ -24,7 +24,7 @@ export async function demoRun<Result extends CommonResult>(scene: DemoScene, typ
 /** A run's own failure as it crosses Temporal: the message begins with the code. */
 export type DemoFailure = { type: string; message: string; details: Record<string, unknown> };
 
-/** Runs one workflow that has to fail. Fails: `failed`, if it does not. */
+/** Runs one workflow that must fail. Fails: `failed`, if it does not. */
 export async function failingDemoRun(scene: DemoScene, type: WorkflowType, input: object = {}): Promise<DemoFailure> {
   try {
     await demoRun(scene, type, input);
@@ -33,7 +33,7 @@ export async function failingDemoRun(scene: DemoScene, type: WorkflowType, input
     if (failure !== undefined) return failure;
     throw error;
   }
-  throw new RstowError('failed', `the ${type} was to fail, and did not`);
+  throw new RstowError('failed', `the ${type} should have failed, and did not`);
 }
 
 /** Undefined for what is no failure of a run. */
