@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { ActivityDeps } from '../activities/activity-deps.ts';
 import { checkDataDirectoryIsServers } from '../activities/backup/data-directory-check.ts';
 import { timelineOfData } from '../activities/backup/data-timeline.ts';
-import { databaseSettings, repositoryName } from '../activities/database-settings.ts';
+import { databaseSettings, repositoryName } from '../config/database-settings.ts';
 import { claimEverywhere, findOwner } from '../store/ownership.ts';
 import { withServer } from '../database/rstmdb-connection.ts';
 import { readTimelines } from '../store/timelines.ts';

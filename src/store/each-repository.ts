@@ -1,7 +1,7 @@
 import { RstowError } from '../core/errors/rstow-error.ts';
 import type { Repository } from '../io/repository/port.ts';
 import type { ActivityDeps } from '../activities/activity-deps.ts';
-import { databaseSettings } from '../activities/database-settings.ts';
+import { databaseSettings } from '../config/database-settings.ts';
 
 type Answer<Found> = { name: string; repository: Repository; found: Found };
 type Failure = { name: string; error: RstowError };

@@ -4,7 +4,7 @@ import { ownerKey, ownerPrefix } from '../core/repository/object-keys.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activities/activity-deps.ts';
-import { databaseSettings } from '../activities/database-settings.ts';
+import { databaseSettings } from '../config/database-settings.ts';
 import { type Answers, inEachRepository, requireOneAnswer } from './each-repository.ts';
 
 export type FoundOwner = { /** Undefined: nobody has claimed it yet. */ owner: Owner | undefined; isPrimaryReadable: boolean };

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { ActivityDeps } from '../activities/activity-deps.ts';
 import { checkDataDirectoryIsServers } from '../activities/backup/data-directory-check.ts';
-import { databaseSettings, repositoryName } from '../activities/database-settings.ts';
+import { databaseSettings, repositoryName } from '../config/database-settings.ts';
 import { claimOwnership, findOwner } from '../store/ownership.ts';
 import { withServer } from '../database/rstmdb-connection.ts';
 import { createTimeline } from '../store/timelines.ts';

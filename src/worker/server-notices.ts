@@ -1,5 +1,5 @@
 import type { ActivityDeps } from '../activities/activity-deps.ts';
-import { databaseSettings } from '../activities/database-settings.ts';
+import { databaseSettings } from '../config/database-settings.ts';
 import { compactionSentence } from '../core/protection/compaction.ts';
 import { readServerSettings } from '../io/server-process/server-settings.ts';
 import type { Logger } from './agent-logger.ts';

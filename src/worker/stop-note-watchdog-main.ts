@@ -1,7 +1,7 @@
 import { closeSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
-import { databaseSettings } from '../activities/database-settings.ts';
+import { databaseSettings } from '../config/database-settings.ts';
 import { finishStopNote } from '../activities/restore/finish-stop-note.ts';
 import { WATCHDOG_READY } from '../activities/restore/stop-note-watchdog.ts';
 import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';

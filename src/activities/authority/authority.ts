@@ -6,7 +6,7 @@ import { requestText } from '../../core/authority/statement.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { readGrants } from '../../io/agent-state/grants.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import type { RunChain } from '../run-registry.ts';
 import { operatorOfKey, takeSignature } from './take-signature.ts';

@@ -13,7 +13,7 @@ import type { Repository } from '../../io/repository/port.ts';
 import { getMachine, listMachines } from '../../io/rstmdb/machines.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { CONFIG_FILE_BYTES_MAX } from '../../store/config-file-size.ts';
 import { withServer } from '../../database/rstmdb-connection.ts';

@@ -8,7 +8,7 @@ import type { Extent } from '../../core/wal/wal-range.ts';
 import { type CheckpointFile, readCheckpoint, writeCheckpoint } from '../../io/agent-state/digest-checkpoint.ts';
 import { errnoOf, systemMessage } from '../../io/files/errno.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { LogReplay, Replayed } from '../../replay/replay-segments.ts';
 
 /** Where the agent keeps how far a database's digest is, for the wal/ folder that is there now. */

@@ -8,7 +8,7 @@ import { continuityOf } from '../../core/wal/continuity.ts';
 import type { SegmentId } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import type { Replayed } from '../../replay/replay-segments.ts';
 import { checkpointFile } from './checkpoint-file.ts';

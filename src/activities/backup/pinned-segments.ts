@@ -10,7 +10,7 @@ import { type PinId, pinSegments, runPinFolder, unpinSegments } from '../../io/d
 import { openSegments, type OpenSegments } from '../../io/data-directory/segments.ts';
 import { putSealed, readOwn } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { forgetRun, type RunningBackups } from './running-backups.ts';
 

@@ -7,7 +7,7 @@ import type { Repository } from '../../io/repository/port.ts';
 import { ping, serverInfo } from '../../io/rstmdb/server.ts';
 import { readServerSettings } from '../../io/server-process/server-settings.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings, repositoryName } from '../database-settings.ts';
+import { databaseSettings, repositoryName } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { withServer } from '../../database/rstmdb-connection.ts';
 import { claimLabel } from '../../store/label-claim.ts';

@@ -12,7 +12,7 @@ import { readCheckpoint } from '../../io/agent-state/digest-checkpoint.ts';
 import { putSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { type ByteProgress, byteProgress } from '../byte-progress.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import type { PieceContent } from '../../store/record-cut.ts';
 import { allEnded, batchesOf } from '../../store/small-batches.ts';

@@ -12,7 +12,7 @@ import type { Extent } from '../../core/wal/wal-range.ts';
 import { readOwnership } from '../../io/files/ownership.ts';
 import type { Repository } from '../../io/repository/port.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { newestOfTimeline, putManifest } from '../../store/backups.ts';
 import { followHistory } from '../../store/history-in-use.ts';

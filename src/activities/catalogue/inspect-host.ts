@@ -5,7 +5,7 @@ import { listReplaced } from '../../io/data-directory/replaced.ts';
 import { readServerSettings } from '../../io/server-process/server-settings.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { checkDataDirectoryIsServers } from '../backup/data-directory-check.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { withServer } from '../../database/rstmdb-connection.ts';
 

@@ -7,7 +7,7 @@ import { type CheckFact, standingOf } from '../../core/backup/standing.ts';
 import { isVerdictOnBackup } from '../../core/errors/object-damage.ts';
 import type { Repository } from '../../io/repository/port.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings, repositoryName } from '../database-settings.ts';
+import { databaseSettings, repositoryName } from '../../config/database-settings.ts';
 import { readTests } from '../recovery-test/record-test.ts';
 import { readableManifest, readBackupHistory, selectable } from '../../store/backups.ts';
 import { newestRestorable } from '../../store/restorable.ts';

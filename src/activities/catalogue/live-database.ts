@@ -5,7 +5,7 @@ import { readTimelineFile } from '../../io/data-directory/timeline-file.ts';
 import type { Repository } from '../../io/repository/port.ts';
 import { walStats } from '../../io/rstmdb/server.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { withServer } from '../../database/rstmdb-connection.ts';
 import { readBackupHistory } from '../../store/backups.ts';

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CONTRACT_NUMBER, RSTOW_VERSION } from '../../contract/version.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings, repositoryName } from '../database-settings.ts';
+import { databaseSettings, repositoryName } from '../../config/database-settings.ts';
 
 /** Where a run's steps go: one installation of one agent, so that two hosts never mix. */
 export type Place = {

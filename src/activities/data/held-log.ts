@@ -11,7 +11,7 @@ import type { Repository } from '../../io/repository/port.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { isHistoryOf } from '../backup/data-timeline.ts';
 import { checkContinues } from '../backup/source-continuity.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { newestOfTimeline, readManifest } from '../../store/backups.ts';
 import { inEachRepository, requireOneAnswer } from '../../store/each-repository.ts';

@@ -9,7 +9,7 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { checkpointFile, fittingCheckpoint } from '../backup/checkpoint-file.ts';
 import { scanSegment } from '../backup/segment-scan.ts';
 import { damageBehind } from '../backup/segment-tail.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { readLog, type ReplaySource } from '../../replay/replay-segments.ts';
 import { type HeldLog, heldLog } from './held-log.ts';

@@ -9,7 +9,7 @@ import { makeScratch } from '../../io/agent-state/scratch.ts';
 import { cutLog } from '../../io/data-directory/cut-log.ts';
 import { readRange } from '../../io/data-directory/range-reader.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import { requireSpace } from '../restore/space.ts';
 import { stageSegments } from '../restore/stage-segments.ts';
 import type { RunPort } from '../run-port.ts';

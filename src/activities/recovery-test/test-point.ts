@@ -4,7 +4,7 @@ import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { selectBackup } from '../../core/backup/selection.ts';
 import { chooseLabel, choosePosition, type LogPosition } from '../../core/backup/test-point.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings, repositoryName } from '../database-settings.ts';
+import { databaseSettings, repositoryName } from '../../config/database-settings.ts';
 import { readBackupHistory, readManifest, selectable } from '../../store/backups.ts';
 import { requireRestorableOrName } from '../../store/restorable.ts';
 

@@ -12,7 +12,7 @@ import { createInstance, getInstance } from '../../io/rstmdb/instances.ts';
 import { putMachine } from '../../io/rstmdb/machines.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { serviceOf } from '../../database/managed-service.ts';
 import { memoryShortage } from '../../database/memory-check.ts';

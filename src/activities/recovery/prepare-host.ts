@@ -9,7 +9,7 @@ import { runCommand } from '../../io/process/run-command.ts';
 import { lacksSecrets, withFreshSecrets } from '../../io/server-process/config-secrets.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { readManifest } from '../../store/backups.ts';
 import { CONFIG_FILE_BYTES_MAX } from '../../store/config-file-size.ts';

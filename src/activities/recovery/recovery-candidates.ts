@@ -8,7 +8,7 @@ import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { selectBackup } from '../../core/backup/selection.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import { readManifest, readPositions } from '../../store/backups.ts';
 import { findOwner } from '../../store/ownership.ts';
 import { planSegments } from '../../store/planned-segments.ts';

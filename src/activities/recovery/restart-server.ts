@@ -15,7 +15,7 @@ import { scanSegment } from '../backup/segment-scan.ts';
 import { damageBehind } from '../backup/segment-tail.ts';
 import { holdsNewest } from '../catalogue/live-database.ts';
 import { surveyData } from '../data/survey-data.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import { finishStopNote } from '../restore/finish-stop-note.ts';
 import type { RunPort } from '../run-port.ts';
 import { proveServerStopped, serviceOf, startServer, stopGraceMs } from '../../database/managed-service.ts';

@@ -5,7 +5,7 @@ import { RstowError } from '../../core/errors/rstow-error.ts';
 import { readTimelineFile } from '../../io/data-directory/timeline-file.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { checkDataDirectoryIsServers } from '../backup/data-directory-check.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { withServer } from '../../database/rstmdb-connection.ts';
 import { findOwner } from '../../store/ownership.ts';

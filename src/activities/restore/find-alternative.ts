@@ -4,7 +4,7 @@ import { selectBackup, type Selectable } from '../../core/backup/selection.ts';
 import { backupsPrefix, databaseKey, labelOfManifestKey, manifestKey } from '../../core/repository/object-keys.ts';
 import type { Repository } from '../../io/repository/port.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings, repositoryName } from '../database-settings.ts';
+import { databaseSettings, repositoryName } from '../../config/database-settings.ts';
 import { readableManifest, readBackupHistory, selectable } from '../../store/backups.ts';
 import { planSegments } from '../../store/planned-segments.ts';
 import { unlessUnreadable } from '../../store/unless-unreadable.ts';

@@ -11,7 +11,7 @@ import { planKey } from '../../core/repository/object-keys.ts';
 import type { Repository } from '../../io/repository/port.ts';
 import { putSealed, readOwn, readSealed, sealObject } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings, repositoryName } from '../database-settings.ts';
+import { databaseSettings, repositoryName } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { findBackup } from '../../store/backups.ts';
 import { requireOwner } from '../../store/ownership.ts';

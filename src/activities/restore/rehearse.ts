@@ -8,7 +8,7 @@ import { repeatTree, removeTree } from '../../io/data-directory/file-tree.ts';
 import { restorePaths } from '../../io/data-directory/staging.ts';
 import { treeStamp } from '../../io/files/tree-stamp.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { type ManagedServer, serviceOf } from '../../database/managed-service.ts';
 import { memoryShortage } from '../../database/memory-check.ts';

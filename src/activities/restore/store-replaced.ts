@@ -22,7 +22,7 @@ import { replayLog } from '../backup/replay-log.ts';
 import { checkContinues } from '../backup/source-continuity.ts';
 import { lackingBytes, storeSegment } from '../backup/store-segments.ts';
 import { byteProgress } from '../byte-progress.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { newestOfTimeline } from '../../store/backups.ts';
 import { storedPieces } from '../../store/timelines.ts';

@@ -7,7 +7,7 @@ import { listSegments } from '../../io/data-directory/segments.ts';
 import { isStillStaged, planRollBack, planSwap, type SwapPlan, whichWalIsInPlace } from '../../io/data-directory/swap.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { requireOwner } from '../../store/ownership.ts';
 import { readPlan } from './plan-restore.ts';

@@ -9,7 +9,7 @@ import { RstowError } from '../../core/errors/rstow-error.ts';
 import { walOffsetText } from '../../core/wal/wal-offset.ts';
 import { ping } from '../../io/rstmdb/server.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { withServer } from '../../database/rstmdb-connection.ts';
 import { showsSameState } from '../../replay/float-drift.ts';

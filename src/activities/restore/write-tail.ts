@@ -12,7 +12,7 @@ import type { Repository } from '../../io/repository/port.ts';
 import { readSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { manifestSegments, recordsOf } from '../backup/write-manifest.ts';
-import { databaseSettings } from '../database-settings.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { newestOfTimeline, putManifest } from '../../store/backups.ts';
 import { claimLabel } from '../../store/label-claim.ts';

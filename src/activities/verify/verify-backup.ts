@@ -1,6 +1,6 @@
 import type { VerifyLevel } from '../../contract/verify-backup.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings, repositoryName } from '../database-settings.ts';
+import { databaseSettings, repositoryName } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { findBackup, readManifest } from '../../store/backups.ts';
 import type { Verification, Verified } from './verification.ts';

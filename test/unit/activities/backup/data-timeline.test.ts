@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { timelineOfData } from '../../../../src/activities/backup/data-timeline.ts';
-import { databaseSettings } from '../../../../src/activities/database-settings.ts';
+import { databaseSettings } from '../../../../src/config/database-settings.ts';
 import { createTimeline } from '../../../../src/store/timelines.ts';
 import { readTimelineFile, writeTimelineFile } from '../../../../src/io/data-directory/timeline-file.ts';
 import { DATABASE, firstTimeline, makeScene, type Scene } from '../scene.ts';

@@ -1,4 +1,4 @@
-import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';
+import type { AgentConfig, DatabaseConfig } from './agent-config.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 
 /** Fails: unknown-database. */
