@@ -7,6 +7,7 @@ import type { RunPort } from '../../src/activities/run-port.ts';
 import { createTimeline } from '../../src/store/timelines.ts';
 import { agentConfigSchema } from '../../src/config/agent-config.ts';
 import { createSeenOwners } from '../../src/io/agent-state/seen-owners.ts';
+import { createStores } from '../../src/store/store.ts';
 import { createRepositoryOpener } from '../../src/worker/repositories.ts';
 
 export const DATABASE = 'orders';
@@ -19,11 +20,17 @@ export function benchDeps(folder: { dataDir: string; repositoryDir: string; stat
     repositories: { [REPOSITORY]: { kind: 'folder', path: folder.repositoryDir } },
     databases: { [DATABASE]: { server: { address: '127.0.0.1:1' }, dataDir: folder.dataDir, repositories: [REPOSITORY] } },
   });
-  return {
+  const storeDeps = {
     config,
-    configFile: join(folder.stateDir, 'rstow.yaml'),
     agent: { name: 'bench', installationId: 'bench' },
     requireInstallation: async () => undefined,
+    seenOwners: createSeenOwners(folder.stateDir),
+    openRepository: createRepositoryOpener(config),
+  };
+  return {
+    ...storeDeps,
+    ...createStores(storeDeps),
+    configFile: join(folder.stateDir, 'rstow.yaml'),
     temporal: { clusterId: 'none', namespace: 'none' },
     runs: {
       checkOpen: async () => undefined,
@@ -33,10 +40,8 @@ export function benchDeps(folder: { dataDir: string; repositoryDir: string; stat
       terminate: async () => undefined,
     },
     backupWatch: { schedule: async () => undefined, lastEnded: async () => undefined },
-    seenOwners: createSeenOwners(folder.stateDir),
     runningBackups: createRunningBackups(),
     searchAttributes: false,
-    openRepository: createRepositoryOpener(config),
   };
 }
 

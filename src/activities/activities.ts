@@ -2,6 +2,7 @@ import type { ActivityDeps } from './activity-deps.ts';
 import { type ActivityBody, activity } from './activity.ts';
 import { createAttempts } from './attempts.ts';
 import { checkApproval, checkStart } from './authority/authority.ts';
+import { noteHistory } from './authority/note-history.ts';
 import { storeAttachments } from './backup/attachments.ts';
 import { closeHealed } from './backup/close-healed.ts';
 import { digestState } from './backup/digest-state.ts';
@@ -33,7 +34,6 @@ import { stageWal } from './restore/stage-wal.ts';
 import { storeReplaced } from './restore/store-replaced.ts';
 import { nameSwap, rollBack, swapIn } from './restore/swap-in.ts';
 import { verifyLive } from './restore/verify-live.ts';
-import { noteHistory } from '../store/history-in-use.ts';
 import { recordVerification } from './verify/record-verification.ts';
 import { chooseBackup, verifyStoredBackup } from './verify/verify-backup.ts';
 

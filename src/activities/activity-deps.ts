@@ -3,6 +3,7 @@ import type { SeenOwners } from '../io/agent-state/seen-owners.ts';
 import type { Repository } from '../io/repository/port.ts';
 import type { BackupWatch } from './backup-watch.ts';
 import type { RunningBackups } from './backup/running-backups.ts';
+import type { Stores } from '../store/store.ts';
 import type { RunRegistry } from './run-registry.ts';
 
 /** Which agent this is: a rebuilt host has the same name and another installation. */
@@ -24,6 +25,8 @@ export type ActivityDeps = {
   runningBackups: RunningBackups;
   /** False where the namespace refused rstow's search attributes: workflows then upsert none. */
   searchAttributes: boolean;
+  openStore: Stores['openStore'];
+  catalogueOf: Stores['catalogueOf'];
   /** Fails: unknown-repository, repository-unavailable, repository-unsupported, format-unsupported. */
   openRepository(name: string): Promise<Repository>;
 };

@@ -9,24 +9,29 @@ import { createSeenOwners } from '../io/agent-state/seen-owners.ts';
 import { agentIdentity } from '../worker/agent-identity.ts';
 import { DEFAULT_CONFIG_FILE } from '../worker/agent-program.ts';
 import { loadConfig } from '../worker/load-config.ts';
+import { createStores } from '../store/store.ts';
 import { createRepositoryOpener } from '../worker/repositories.ts';
 
 /** What an agent of this config would work with, but for Temporal. Fails: invalid-config, agent-state-unsupported, installation-cloned. */
 export async function localDeps(configFile: string = DEFAULT_CONFIG_FILE): Promise<ActivityDeps> {
   const config = await loadConfig(configFile);
   const agent = await agentIdentity(config);
-  return {
+  const storeDeps = {
     config,
-    configFile: resolve(configFile),
     agent,
     requireInstallation: () => requireInstallation(config.agent.stateDir, agent.installationId),
+    seenOwners: createSeenOwners(config.agent.stateDir),
+    openRepository: createRepositoryOpener(config),
+  };
+  return {
+    ...storeDeps,
+    ...createStores(storeDeps),
+    configFile: resolve(configFile),
     temporal: { clusterId: '', namespace: '' },
     runs: noRuns,
     backupWatch: noBackupWatch,
-    seenOwners: createSeenOwners(config.agent.stateDir),
     runningBackups: createRunningBackups(),
     searchAttributes: false,
-    openRepository: createRepositoryOpener(config),
   };
 }
 

@@ -11,8 +11,7 @@ import { lineageOf, type TimelineNode } from '../core/repository/timeline-lineag
 import { parseWalOffset } from '../core/wal/wal-offset.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
-import type { ActivityDeps } from '../activities/activity-deps.ts';
-import { inEachRepository } from './each-repository.ts';
+import { inEachRepository, type StoreDeps } from './each-repository.ts';
 import { findOwner } from './ownership.ts';
 import { readTimelines } from './timelines.ts';
 import { unlessUnreadable } from './unless-unreadable.ts';
@@ -30,7 +29,7 @@ export function selectable({ backups, unplaced }: StoredBackups): Selectable {
 }
 
 /** The backups that one repository holds, in the order of the history. Reads no manifest whose place its name tells. */
-export async function readBackupHistory(deps: ActivityDeps, repository: Repository, database: string): Promise<StoredBackups> {
+export async function readBackupHistory(deps: StoreDeps, repository: Repository, database: string): Promise<StoredBackups> {
   const { positions, unplaced } = await readPositions(repository, database);
   const { owner } = await findOwner(deps, database);
   const timelines = await timelinesOf(deps, { repository, database, inUse: owner?.timeline });
@@ -39,7 +38,7 @@ export async function readBackupHistory(deps: ActivityDeps, repository: Reposito
 
 /** A repository that was away when the history in use began doesn't know it yet: another one does. */
 async function timelinesOf(
-  deps: ActivityDeps,
+  deps: StoreDeps,
   of: { repository: Repository; database: string; inUse: string | undefined },
 ): Promise<ReadonlyMap<string, TimelineNode>> {
   const own = await readTimelines(of.repository, of.database);
@@ -101,7 +100,7 @@ export async function putManifest(repository: Repository, manifest: Manifest): P
 }
 
 /** The manifest of `latest`, a label, or a label's unique beginning. Fails: backup-not-found, damaged-object. */
-export async function findBackup(deps: ActivityDeps, of: { repository: Repository; database: string }, wanted: string): Promise<Manifest> {
+export async function findBackup(deps: StoreDeps, of: { repository: Repository; database: string }, wanted: string): Promise<Manifest> {
   const { repository, database } = of;
   const label = selectBackup(selectable(await readBackupHistory(deps, repository, database)), wanted);
   return readManifest(repository, database, label);

@@ -1,7 +1,26 @@
 import { RstowError } from '../core/errors/rstow-error.ts';
+import type { Owner } from '../formats/repository/owner.ts';
 import type { Repository } from '../io/repository/port.ts';
-import type { ActivityDeps } from '../activities/activity-deps.ts';
-import { databaseSettings } from '../config/database-settings.ts';
+
+/** What the store is put together from, for all databases of one agent. */
+export type StoreDeps = {
+  config: { databases: Readonly<Record<string, { repositories: readonly string[] } | undefined>> };
+  agent: { name: string; installationId: string };
+  /** Fails: installation-cloned. */
+  requireInstallation(): Promise<void>;
+  /** The owner of each database as this installation read it last. */
+  seenOwners: { recall(database: string): Promise<Owner | undefined>; remember(database: string, owner: Owner): Promise<void> };
+  /** Fails: unknown-repository, repository-unavailable, repository-unsupported, format-unsupported. */
+  openRepository(name: string): Promise<Repository>;
+};
+
+/** The names of the database's repositories, the primary first. Fails: unknown-database. */
+export function repositoriesOf({ config }: Pick<StoreDeps, 'config'>, database: string): readonly string[] {
+  const settings = config.databases[database];
+  if (settings !== undefined) return settings.repositories;
+  const known = Object.keys(config.databases).join(', ');
+  throw new RstowError('unknown-database', `this agent's config has no database "${database}"; it has: ${known}`);
+}
 
 type Answer<Found> = { name: string; repository: Repository; found: Found };
 type Failure = { name: string; error: RstowError };
@@ -21,12 +40,12 @@ const ITS_OWN_FAULT = [
 
 /** Asks each repository of the database, one after another; one that is away or out of order is left out, with its reason. */
 export async function inEachRepository<Found>(
-  deps: ActivityDeps,
+  deps: Pick<StoreDeps, 'config' | 'openRepository'>,
   database: string,
   ask: (repository: Repository, name: string) => Promise<Found>,
 ): Promise<Answers<Found>> {
   const all: Answers<Found> = { answers: [], failures: [] };
-  for (const name of databaseSettings(deps.config, database).repositories) {
+  for (const name of repositoriesOf(deps, database)) {
     try {
       const repository = await deps.openRepository(name);
       all.answers.push({ name, repository, found: await ask(repository, name) });

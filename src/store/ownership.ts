@@ -1,11 +1,10 @@
+import type { Warning } from '../contract/result.ts';
 import { type Owner, ownerSchema } from '../formats/repository/owner.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { ownerKey, ownerPrefix } from '../core/repository/object-keys.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
-import type { ActivityDeps } from '../activities/activity-deps.ts';
-import { databaseSettings } from '../config/database-settings.ts';
-import { type Answers, inEachRepository, requireOneAnswer } from './each-repository.ts';
+import { type Answers, inEachRepository, repositoriesOf, requireOneAnswer, type StoreDeps } from './each-repository.ts';
 
 export type FoundOwner = { /** Undefined: nobody has claimed it yet. */ owner: Owner | undefined; isPrimaryReadable: boolean };
 
@@ -14,13 +13,13 @@ export type FoundOwner = { /** Undefined: nobody has claimed it yet. */ owner: O
  * read, what this installation has read before counts too: a stale copy brings no former owner back.
  * Fails: repository-unavailable, where none can be read; damaged-object, where that claim can't be read anywhere.
  */
-export async function findOwner(deps: ActivityDeps, database: string): Promise<FoundOwner> {
+export async function findOwner(deps: StoreDeps, database: string): Promise<FoundOwner> {
   const claims = await inEachRepository(deps, database, (repository) => newestClaimKey(repository, database));
   requireOneAnswer(claims);
   const found = await newestClaim(claims);
   const owner = claims.failures.length === 0 ? found : newerOf(found, await deps.seenOwners.recall(database));
   if (owner !== undefined) await deps.seenOwners.remember(database, owner);
-  const primary = databaseSettings(deps.config, database).repositories[0];
+  const primary = repositoriesOf(deps, database)[0];
   return { owner, isPrimaryReadable: claims.answers.some(({ name }) => name === primary) };
 }
 
@@ -52,7 +51,7 @@ async function newestClaimKey(repository: Repository, database: string): Promise
 }
 
 /** Before anything is written in the owner's name. Fails: owner-outdated, installation-cloned, repository-unavailable. */
-export async function requireOwner(deps: ActivityDeps, database: string): Promise<Owner> {
+export async function requireOwner(deps: StoreDeps, database: string): Promise<Owner> {
   const { agent } = deps;
   await deps.requireInstallation();
   const { owner } = await findOwner(deps, database);
@@ -64,7 +63,7 @@ export async function requireOwner(deps: ActivityDeps, database: string): Promis
 }
 
 /** The installations that owned the database before, the latest first. */
-export async function formerOwners(deps: ActivityDeps, database: string, present: Owner | undefined): Promise<Owner[]> {
+export async function formerOwners(deps: StoreDeps, database: string, present: Owner | undefined): Promise<Owner[]> {
   const { answers } = await inEachRepository(deps, database, (repository) => readClaims(repository, database));
   const claims = answers.flatMap(({ found }) => found).sort((left, right) => right.generation - left.generation);
   const byInstallation = new Map<string, Owner>();
@@ -87,7 +86,7 @@ async function readClaims(repository: Repository, database: string): Promise<Own
  * Fails: owner-outdated, where another installation has that generation or a later one; repository-unavailable, where
  * none took it. Twice: the same.
  */
-export async function claimEverywhere(deps: ActivityDeps, database: string, claim: Owner): Promise<void> {
+export async function claimEverywhere(deps: StoreDeps, database: string, claim: Owner): Promise<void> {
   const { generation, installationId } = claim;
   await deps.requireInstallation();
   const outdated = (): RstowError =>
@@ -113,4 +112,18 @@ export async function claimOwnership(repository: Repository, database: string, c
 export async function currentOwner(repository: Repository, database: string): Promise<Owner | undefined> {
   const newest = await newestClaimKey(repository, database);
   return newest === undefined ? undefined : readSealed(repository, newest, ownerSchema);
+}
+
+/**
+ * Says in the owner's claim which timeline the database goes on with. From here on the backups of the timeline that was
+ * left count as abandoned. Gives a warning if it is an older one than before: somebody has put replaced data back by hand.
+ * Fails: owner-outdated, repository-unavailable. Twice: no-op.
+ */
+export async function followHistory(deps: StoreDeps, database: string, timeline: string): Promise<Warning | undefined> {
+  const owner = await requireOwner(deps, database);
+  if (owner.timeline === timeline) return undefined;
+  await claimEverywhere(deps, database, { ...owner, generation: owner.generation + 1, timeline, claimedAtMs: Date.now() });
+  if (Number(timeline) > Number(owner.timeline)) return undefined;
+  const sentence = `the data directory is back on timeline ${timeline}: the backups of timeline ${owner.timeline} are of an abandoned history`;
+  return { code: 'history-changed', message: sentence };
 }

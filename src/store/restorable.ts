@@ -1,7 +1,7 @@
 import type { Manifest } from '../formats/repository/manifest.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import type { Repository } from '../io/repository/port.ts';
-import type { ActivityDeps } from '../activities/activity-deps.ts';
+import type { StoreDeps } from './each-repository.ts';
 import { readableManifest, readBackupHistory } from './backups.ts';
 
 /** What a backup's own warnings say of why it can't be restored. */
@@ -13,7 +13,7 @@ export function requireRestorable(manifest: Manifest): void {
 }
 
 /** The same, and names the backup that can be restored instead. */
-export async function requireRestorableOrName(deps: ActivityDeps, repository: Repository, manifest: Manifest): Promise<void> {
+export async function requireRestorableOrName(deps: StoreDeps, repository: Repository, manifest: Manifest): Promise<void> {
   if (manifest.restorable !== 'no') return;
   const newest = await newestRestorable(deps, repository, manifest.database);
   throw notRestorable(
@@ -23,7 +23,7 @@ export async function requireRestorableOrName(deps: ActivityDeps, repository: Re
 }
 
 /** The label of the newest backup that a restore takes; null where there is none. Reads manifests until one is found. */
-export async function newestRestorable(deps: ActivityDeps, repository: Repository, database: string): Promise<string | null> {
+export async function newestRestorable(deps: StoreDeps, repository: Repository, database: string): Promise<string | null> {
   const { backups } = await readBackupHistory(deps, repository, database);
   for (const { label } of backups) {
     const manifest = await readableManifest(repository, database, label);

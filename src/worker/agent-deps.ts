@@ -3,6 +3,7 @@ import { createRunningBackups } from '../activities/backup/running-backups.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { requireInstallation } from '../io/agent-state/installation.ts';
 import { createSeenOwners } from '../io/agent-state/seen-owners.ts';
+import { createStores } from '../store/store.ts';
 import type { Logger } from './agent-logger.ts';
 import { createBackupWatch } from './backup-watch.ts';
 import { createRepositoryOpener } from './repositories.ts';
@@ -23,17 +24,21 @@ export type AgentParts = {
 export async function agentDeps({ config, configFile, identity, temporal, runs, logger }: AgentParts): Promise<ActivityDeps> {
   const { stateDir } = config.agent;
   const searchAttributes = await ensureSearchAttributes(temporal, logger);
-  return {
+  const storeDeps = {
     config,
-    configFile,
     agent: identity,
     requireInstallation: () => requireInstallation(stateDir, identity.installationId),
+    seenOwners: createSeenOwners(stateDir),
+    openRepository: createRepositoryOpener(config, (facts, sentence) => logger.warn(facts, sentence)),
+  };
+  return {
+    ...storeDeps,
+    ...createStores(storeDeps),
+    configFile,
     temporal: { clusterId: temporal.clusterId, namespace: temporal.namespace },
     runs,
-    seenOwners: createSeenOwners(stateDir),
     runningBackups: createRunningBackups(),
     searchAttributes,
     backupWatch: createBackupWatch(temporal, searchAttributes),
-    openRepository: createRepositoryOpener(config, (facts, sentence) => logger.warn(facts, sentence)),
   };
 }

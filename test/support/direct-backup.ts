@@ -7,7 +7,7 @@ import type { ActivityBody } from '../../src/activities/activity.ts';
 import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
 import { createRunningBackups } from '../../src/activities/backup/running-backups.ts';
 import { storeAttachments } from '../../src/activities/backup/attachments.ts';
-import { noteHistory } from '../../src/store/history-in-use.ts';
+import { noteHistory } from '../../src/activities/authority/note-history.ts';
 import { readManifest } from '../../src/store/backups.ts';
 import { closeHealed } from '../../src/activities/backup/close-healed.ts';
 import { digestState } from '../../src/activities/backup/digest-state.ts';
@@ -28,6 +28,7 @@ import type { Manifest } from '../../src/formats/repository/manifest.ts';
 import { segmentFileName } from '../../src/core/wal/segment-id.ts';
 import { createSeenOwners } from '../../src/io/agent-state/seen-owners.ts';
 import { databaseOwnership } from '../../src/worker/database-claim.ts';
+import { createStores } from '../../src/store/store.ts';
 import { createRepositoryOpener } from '../../src/worker/repositories.ts';
 import { DATABASE, type DatabaseStack } from './database-stack.ts';
 
@@ -44,18 +45,22 @@ export function directDeps(stack: DatabaseStack): ActivityDeps {
   const unused = (): never => {
     throw new Error('no Temporal here');
   };
-  return {
+  const storeDeps = {
     config: stack.config,
-    configFile: stack.configFile,
     agent: { name: 'db1', installationId: '11111111-1111-4111-8111-111111111111' },
     requireInstallation: async () => Promise.resolve(),
+    seenOwners: createSeenOwners(stack.config.agent.stateDir),
+    openRepository: createRepositoryOpener(stack.config),
+  };
+  return {
+    ...storeDeps,
+    ...createStores(storeDeps),
+    configFile: stack.configFile,
     temporal: { clusterId: 'none', namespace: 'none' },
     runs: { checkOpen: async () => Promise.resolve(), isOpen: unused, chainOf: unused, lockHolder: unused, terminate: unused },
     backupWatch: { schedule: async () => undefined, lastEnded: async () => undefined },
-    seenOwners: createSeenOwners(stack.config.agent.stateDir),
     runningBackups: createRunningBackups(),
     searchAttributes: false,
-    openRepository: createRepositoryOpener(stack.config),
   };
 }
 

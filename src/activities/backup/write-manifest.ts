@@ -15,7 +15,6 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { newestOfTimeline, putManifest } from '../../store/backups.ts';
-import { followHistory } from '../../store/history-in-use.ts';
 import { newestRestorable } from '../../store/restorable.ts';
 import { ensureSidecar } from '../../store/sidecar.ts';
 import { storedPieces } from '../../store/timelines.ts';
@@ -65,7 +64,7 @@ export const writeManifest =
       ...{ pin: input.pin, attachments, warnings },
     };
     await run.checkOpen();
-    const left = await followHistory(deps, input.database, input.timeline);
+    const left = await deps.catalogueOf(input.database).owner.follow(input.timeline);
     // Once more: an emptied or exchanged repository takes a manifest as well as any.
     await deps.openRepository(input.repository);
     const written = await putManifest(repository, manifest);

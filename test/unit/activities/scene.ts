@@ -7,6 +7,7 @@ import { onTestFinished } from 'vitest';
 import type { ActivityDeps } from '../../../src/activities/activity-deps.ts';
 import { createRunningBackups } from '../../../src/activities/backup/running-backups.ts';
 import type { RunPort } from '../../../src/activities/run-port.ts';
+import { createStores } from '../../../src/store/store.ts';
 import { createTimeline } from '../../../src/store/timelines.ts';
 import { agentConfigSchema } from '../../../src/config/agent-config.ts';
 import type { Timeline } from '../../../src/formats/repository/timeline.ts';
@@ -56,7 +57,14 @@ export async function makeScene(repository: Repository = createMemoryRepository(
   };
   const requireInstallation = async (): Promise<void> => Promise.resolve();
   const runningBackups = createRunningBackups();
-  const deps = { config, requireInstallation, runningBackups, openRepository: async () => repository } as unknown as ActivityDeps;
+  const storeDeps = {
+    config,
+    agent: { name: 'db1', installationId: 'one' },
+    requireInstallation,
+    seenOwners: { recall: async () => Promise.resolve(undefined), remember: async () => Promise.resolve() },
+    openRepository: async () => Promise.resolve(repository),
+  };
+  const deps = { ...storeDeps, ...createStores(storeDeps), runningBackups } as unknown as ActivityDeps;
   return { dataDir, repository, deps, writeSegment };
 }
 

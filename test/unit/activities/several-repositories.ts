@@ -4,6 +4,7 @@ import { RstowError } from '../../../src/core/errors/rstow-error.ts';
 import type { Owner } from '../../../src/formats/repository/owner.ts';
 import type { SeenOwners } from '../../../src/io/agent-state/seen-owners.ts';
 import type { Repository } from '../../../src/io/repository/port.ts';
+import { createStores } from '../../../src/store/store.ts';
 import { DATABASE } from './scene.ts';
 
 /** The deps of an installation that has just started; repositories whose names are in `away` can't be opened. */
@@ -12,16 +13,21 @@ export function depsOf(
   repositories: Record<string, Repository>,
   { away = new Set(), seenOwners = createMemoryOfOwners() }: { away?: ReadonlySet<string>; seenOwners?: SeenOwners } = {},
 ): ActivityDeps {
-  return {
+  const storeDeps = {
     agent: { name: `agent of ${installationId}`, installationId },
-    temporal: { clusterId: 'cluster', namespace: 'default' },
     config: { databases: { [DATABASE]: { repositories: Object.keys(repositories) } } },
     seenOwners,
     requireInstallation: async () => Promise.resolve(),
     openRepository: async (name: string) => {
-      if (away.has(name)) throw new RstowError('repository-unavailable', `${name} is away`);
-      return Promise.resolve(repositories[name]);
+      const repository = repositories[name];
+      if (away.has(name) || repository === undefined) throw new RstowError('repository-unavailable', `${name} is away`);
+      return Promise.resolve(repository);
     },
+  };
+  return {
+    ...storeDeps,
+    ...createStores(storeDeps),
+    temporal: { clusterId: 'cluster', namespace: 'default' },
   } as unknown as ActivityDeps;
 }
 
