@@ -44,7 +44,7 @@ module.exports = {
       comment: 'Every JSON that is kept, and its version rule; whoever stores it is elsewhere.',
     }),
     ...room('store', {
-      rooms: ['activities', 'io', 'formats', 'config', 'core', 'contract'],
+      rooms: ['io', 'formats', 'config', 'core', 'contract'],
       npm: [],
       allowsNode: true,
       comment: 'The typed repository.',

@@ -1,6 +1,6 @@
 import type { PlannedSegment } from '../core/backup/segment-plan.ts';
-import type { Selectable } from '../core/backup/selection.ts';
-import { selectBackup } from '../core/backup/selection.ts';
+
+import { type Selectable, selectBackup } from '../core/backup/selection.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { belongsTo, lineageOf } from '../core/repository/timeline-lineage.ts';
 import type { Piece } from '../core/repository/piece.ts';
@@ -8,7 +8,15 @@ import type { Manifest } from '../formats/repository/manifest.ts';
 import type { Sidecar } from '../formats/repository/sidecar.ts';
 import type { Timeline } from '../formats/repository/timeline.ts';
 import type { Repository } from '../io/repository/port.ts';
-import { newestOfTimeline, putManifest, readableManifest, readBackupHistory, readManifest, selectable, type StoredBackups } from './backups.ts';
+import {
+  newestOfTimeline,
+  putManifest,
+  readableManifest,
+  readBackupHistory,
+  readManifest,
+  selectable,
+  type StoredBackups,
+} from './backups.ts';
 import { type Answers, inEachRepository, repositoriesOf, type StoreDeps } from './each-repository.ts';
 import { claimLabel } from './label-claim.ts';
 import { claimEverywhere, findOwner, followHistory, formerOwners, type FoundOwner, requireOwner } from './ownership.ts';

@@ -1,8 +1,8 @@
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { Warning } from '../../contract/result.ts';
-import type { Repository } from '../../io/repository/port.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
+import type { Store } from '../../store/store.ts';
 
 /** What a verification found. */
 export type Verified = {
@@ -19,4 +19,4 @@ export type Verified = {
 };
 
 /** What a verification has to hold. */
-export type Verification = { deps: ActivityDeps; repository: Repository; manifest: Manifest; run: RunPort };
+export type Verification = { deps: ActivityDeps; store: Store; manifest: Manifest; run: RunPort };

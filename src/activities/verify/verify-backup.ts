@@ -1,8 +1,6 @@
 import type { VerifyLevel } from '../../contract/verify-backup.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings, repositoryName } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { findBackup, readManifest } from '../../store/backups.ts';
 import type { Verification, Verified } from './verification.ts';
 import { verifyAttachments } from './verify-attachments.ts';
 import { verifyChecksums } from './verify-checksums.ts';
@@ -14,9 +12,9 @@ export type VerifyInput = { database: string; repository: string; label: string;
 export const chooseBackup =
   (deps: ActivityDeps) =>
   async (input: { database: string; repository?: string; backup: string }): Promise<{ label: string; repository: string }> => {
-    const name = repositoryName(databaseSettings(deps.config, input.database), input.repository);
-    const manifest = await findBackup(deps, { repository: await deps.openRepository(name), database: input.database }, input.backup);
-    return { label: manifest.label, repository: name };
+    const store = await deps.openStore(input.database, input.repository);
+    const { label } = await store.backups.find(input.backup);
+    return { label, repository: store.name };
   };
 
 /**
@@ -26,9 +24,9 @@ export const chooseBackup =
 export const verifyStoredBackup =
   (deps: ActivityDeps) =>
   async (input: VerifyInput, run: RunPort): Promise<Verified> => {
-    const repository = await deps.openRepository(input.repository);
-    const manifest = await readManifest(repository, input.database, input.label);
-    const verification: Verification = { deps, repository, manifest, run };
+    const store = await deps.openStore(input.database, input.repository);
+    const manifest = await store.backups.read(input.label);
+    const verification: Verification = { deps, store, manifest, run };
     const checksums = await verifyChecksums(verification);
     const attachmentsRead = await verifyAttachments(verification);
     const base = { ...checksums, bytesRead: checksums.bytesRead + attachmentsRead };

@@ -1,27 +1,25 @@
 import { createSequenceCounter } from '../../core/wal/continuity.ts';
 import { segmentFileName } from '../../core/wal/segment-id.ts';
 import { type ByteProgress, byteProgress } from '../byte-progress.ts';
-import { planSegments } from '../../store/planned-segments.ts';
-import { storedSegment } from '../../store/stored-segment.ts';
 import type { Verification, Verified } from './verification.ts';
 
 /** Decompresses the whole log and checks every record and every range. Fails: missing-object, truncated-object, damaged-object. */
 export async function verifyRecords(verification: Verification): Promise<Partial<Verified>> {
-  const { repository, manifest, run } = verification;
+  const { store, manifest, run } = verification;
   const sequences = createSequenceCounter();
   let records = 0;
   const onRecord = ({ sequence }: { sequence: number }): void => {
     records += 1;
     sequences.observe(sequence);
   };
-  const planned = await planSegments(repository, manifest);
+  const planned = await store.pieces.plan(manifest);
   const progress = byteProgress(
     run,
     planned.reduce((sum, { endBytes }) => sum + endBytes, 0),
   );
   for (const segment of planned) {
     progress.doing(segmentFileName(segment.segment));
-    await drain(storedSegment({ repository, planned: segment, signal: run.signal, onRecord }), progress);
+    await drain(store.pieces.segment({ planned: segment, signal: run.signal, onRecord }), progress);
   }
   const { gaps, inversions } = sequences.counts();
   return { records, sequenceGaps: gaps, sequenceInversions: inversions };

@@ -6,7 +6,6 @@ import { makeScratch, removeScratch } from '../../io/agent-state/scratch.ts';
 import { requireSpace } from '../restore/space.ts';
 import { stageSegments } from '../restore/stage-segments.ts';
 import { replaySegments } from '../../replay/replay-segments.ts';
-import { planSegments } from '../../store/planned-segments.ts';
 import type { Verification, Verified } from './verification.ts';
 
 /**
@@ -14,9 +13,9 @@ import type { Verification, Verified } from './verification.ts';
  * Fails: missing-object, truncated-object, damaged-object, digest-different.
  */
 export async function verifyReplay(verification: Verification): Promise<Partial<Verified>> {
-  const { deps, repository, manifest, run } = verification;
+  const { deps, store, manifest, run } = verification;
   const { stateDir } = deps.config.agent;
-  const planned = await planSegments(repository, manifest);
+  const planned = await store.pieces.plan(manifest);
   await noteRun(stateDir, run);
   const walDir = join(await makeScratch(stateDir, run.runId), 'wal');
   try {
@@ -24,7 +23,7 @@ export async function verifyReplay(verification: Verification): Promise<Partial<
       walDir,
       planned.reduce((sum, segment) => sum + segment.endBytes, 0),
     );
-    await stageSegments({ repository, planned, walDir, run });
+    await stageSegments({ repository: store.repository, planned, walDir, run });
     const extents = planned.map(({ segment, endBytes }) => ({ segment, endBytes }));
     const pathOf = (segment: (typeof extents)[number]['segment']): string => join(walDir, segmentFileName(segment));
     const replayed = await replaySegments({ extents, pathOf, damageCode: 'damaged-object' }, run);
