@@ -1,6 +1,7 @@
+import type { RunStep } from '../client/rstow-client.ts';
 import type { LocalWatcher } from '../local/local-run.ts';
 import type { Output } from './output.ts';
-import { progressText, type RateSince, type RunProgress } from './run-progress.ts';
+import { progressText, type RateSince } from './run-progress.ts';
 
 const INTERVAL_MS = 500;
 
@@ -13,7 +14,7 @@ export function createLocalWatcher(output: Output): LocalWatcher {
     report: (phase, facts) => {
       const nowMs = Date.now();
       if (nowMs - shownAtMs < INTERVAL_MS) return;
-      const progress: RunProgress = { step: phase, attempt: 1, facts };
+      const progress: RunStep = { step: phase, attempt: 1, facts };
       if (since?.step !== phase && typeof facts.doneBytes === 'number')
         since = { step: phase, doneBytes: facts.doneBytes, seenAtMs: nowMs };
       output.progress(progressText(progress, since, nowMs), progress);

@@ -1,27 +1,23 @@
-import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
-import { PROGRESS_QUERY } from '../contract/names.ts';
-import type { Progress } from '../contract/progress.ts';
+import type { RunState, RunStep } from '../client/rstow-client.ts';
 import type { Output } from './output.ts';
-import { progressText, type RateSince, type RunProgress, runProgress } from './run-progress.ts';
+import { progressText, type RateSince } from './run-progress.ts';
 
-/** A worker takes a run's next task up in moments; between two steps nobody is waited for. */
-const TAKE_UP_MS = 5_000;
-
-/** Shows where a run is, each time it is described. */
-export function createProgressShower(handle: WorkflowHandle, output: Output): (description: WorkflowExecutionDescription) => Promise<void> {
-  const { workflowId } = handle;
+/** Shows where a run is, each time it is asked. */
+export function createProgressShower(workflowId: string, output: Output): (state: RunState) => void {
   const tellOnce = createTeller(output);
   let since: RateSince | undefined;
-  return async (description) => {
-    const nowMs = Date.now();
-    const progress = runProgress(description);
-    if (progress === undefined) {
-      await showIdle(handle, { output, tellOnce, isWaiting: waitsForAgent(description, nowMs) });
-      return;
+  return ({ isWaitingForAgent, step, progress }) => {
+    if (isWaitingForAgent) return output.progress('waiting for an agent to take the run up', { workflowId });
+    if (step === undefined) {
+      // Where no step is at work, the run itself says where it is; what it waits for is told once, on a line that stays.
+      const { phase = 'between two steps', waitsFor } = progress ?? {};
+      if (waitsFor !== undefined) tellOnce(`${phase}: ${waitsFor}`);
+      return output.progress(phase, { workflowId, ...progress });
     }
-    since = rateSince(since, progress, nowMs);
-    if (progress.lastFailure !== undefined) tellOnce(`${progress.step}: failed, and is tried again: ${progress.lastFailure}`);
-    output.progress(progressText(progress, since, nowMs), { workflowId, ...progress });
+    const nowMs = Date.now();
+    since = rateSince(since, step, nowMs);
+    if (step.lastFailure !== undefined) tellOnce(`${step.step}: failed, and is tried again: ${step.lastFailure}`);
+    output.progress(progressText(step, since, nowMs), { workflowId, ...step });
   };
 }
 
@@ -34,29 +30,8 @@ function createTeller(output: Output): (line: string) => void {
   };
 }
 
-function rateSince(since: RateSince | undefined, { step, facts }: RunProgress, nowMs: number): RateSince | undefined {
+function rateSince(since: RateSince | undefined, { step, facts }: RunStep, nowMs: number): RateSince | undefined {
   const { doneBytes } = facts;
   if (typeof doneBytes !== 'number') return since?.step === step ? since : undefined;
   return since?.step === step && since.doneBytes <= doneBytes ? since : { step, doneBytes, seenAtMs: nowMs };
-}
-
-type Idle = { output: Output; tellOnce: (line: string) => void; isWaiting: boolean };
-
-/** Where no step is at work, the run itself says where it is; what it waits for is told once, on a line that stays. */
-async function showIdle(handle: WorkflowHandle, { output, tellOnce, isWaiting }: Idle): Promise<void> {
-  const { workflowId } = handle;
-  if (isWaiting) {
-    output.progress('waiting for an agent to take the run up', { workflowId });
-    return;
-  }
-  const progress = await handle.query<Progress>(PROGRESS_QUERY).catch(() => undefined);
-  const { phase = 'between two steps', waitsFor } = progress ?? {};
-  if (waitsFor !== undefined) tellOnce(`${phase}: ${waitsFor}`);
-  output.progress(phase, { workflowId, ...progress });
-}
-
-/** Whether the run's next task has been waiting for a worker for some seconds. */
-export function waitsForAgent({ raw: { pendingWorkflowTask: task } }: WorkflowExecutionDescription, nowMs: number): boolean {
-  if (task === undefined || task === null || task.startedTime) return false;
-  return nowMs - Number(task.scheduledTime?.seconds ?? nowMs / 1000) * 1000 > TAKE_UP_MS;
 }

@@ -1,10 +1,7 @@
-import type { WorkflowExecutionInfo } from '@temporalio/client';
-import { defineSearchAttributeKey } from '@temporalio/common';
-import { SEARCH_ATTRIBUTES } from '../contract/names.ts';
 import type { CommonResult } from '../contract/result.ts';
 import type { WorkflowType } from '../contract/workflow-types.ts';
+import { shortName } from '../client/rstow-client.ts';
 import { tellDetached } from './execute-run.ts';
-import { findRun, latestRuns, shortName } from './find-run.ts';
 import { historyLink } from './history-link.ts';
 import { createOutput } from './output.ts';
 import { RESULT_LINES } from './results/result-lines.ts';
@@ -18,8 +15,8 @@ export type RunsOptions = TemporalOptions & { json?: boolean };
 
 /** Lists runs. Returns the exit code. Fails: temporal-unreachable, invalid-input. */
 export async function listRuns(database: string | undefined, options: RunsOptions & { limit: number }): Promise<number> {
-  return withTemporal(options, async ({ client }) => {
-    const runs = (await latestRuns(client, { database, limit: options.limit })).map(rowOf);
+  return withTemporal(options, async ({ rstow }) => {
+    const runs = await rstow.runs({ database, limit: options.limit });
     const head = ['RUN', 'WHAT', 'DATABASE', 'STATE', 'STARTED', 'TOOK'];
     const cells = runs.map((run) => [run.name, run.type, run.database, run.state, ageText(run.startedAtMs), durationText(run.tookMs)]);
     const lines = runs.length === 0 ? ['there are no runs'] : tableLines(head, cells);
@@ -28,45 +25,14 @@ export async function listRuns(database: string | undefined, options: RunsOption
   });
 }
 
-type Row = {
-  name: string;
-  workflowId: string;
-  runId: string;
-  type: string;
-  database: string;
-  state: string;
-  startedAtMs: number;
-  tookMs: number;
-};
-
-const OUTCOME = defineSearchAttributeKey(SEARCH_ATTRIBUTES.outcome, 'KEYWORD');
-const DATABASE = defineSearchAttributeKey(SEARCH_ATTRIBUTES.database, 'KEYWORD');
-
-function rowOf(run: WorkflowExecutionInfo): Row {
-  const { workflowId, runId, type, status, startTime, closeTime, typedSearchAttributes } = run;
-  const outcome = typedSearchAttributes.get(OUTCOME);
-  const database = typedSearchAttributes.get(DATABASE) ?? workflowId.split('/')[1] ?? '';
-  const startedAtMs = startTime.getTime();
-  return {
-    name: shortName(run),
-    workflowId,
-    runId,
-    type,
-    database,
-    state: status.name === 'COMPLETED' && outcome !== undefined ? outcome : status.name.toLowerCase(),
-    startedAtMs,
-    tookMs: (closeTime?.getTime() ?? Date.now()) - startedAtMs,
-  };
-}
-
 /** Watches a run to its end. Returns the exit code. Fails: as the run does; invalid-input. */
 export async function watchNamedRun(given: string, options: RunsOptions): Promise<number> {
   return withTemporal(options, async (temporal) => {
     const output = createOutput(options.json === true);
-    const run = await findRun(temporal.client, given);
+    const run = await temporal.rstow.findRun(given);
     output.note(`watching ${run.workflowId}`);
     output.note(`history: ${historyLink(temporal, run)}`);
-    const end = await watchRun(temporal.client, temporal.client.workflow.getHandle(run.workflowId, run.runId), { output, isOwn: false });
+    const end = await watchRun(temporal.rstow.run(run.workflowId, run.runId), { output, isOwn: false });
     if (end.kind === 'detached') return tellDetached(output, run.workflowId);
     return tellResult(output, RESULT_LINES[run.type as WorkflowType] as ResultLines<CommonResult>, end.result);
   });
@@ -74,9 +40,9 @@ export async function watchNamedRun(given: string, options: RunsOptions): Promis
 
 /** Asks a run to end. Returns the exit code. Fails: invalid-input. */
 export async function cancelRun(given: string, options: RunsOptions): Promise<number> {
-  return withTemporal(options, async ({ client }) => {
-    const { workflowId, runId } = await findRun(client, given);
-    await client.workflow.getHandle(workflowId, runId).cancel();
+  return withTemporal(options, async ({ rstow }) => {
+    const { workflowId, runId } = await rstow.findRun(given);
+    await rstow.run(workflowId, runId).cancel();
     const told = [
       `asked ${workflowId} to end; it cleans up first`,
       `\`rstow watch ${shortName({ workflowId, runId })}\` shows when it has ended`,
@@ -91,6 +57,6 @@ async function withTemporal(options: TemporalOptions, work: (temporal: TemporalC
   try {
     return await work(temporal);
   } finally {
-    await temporal.close();
+    await temporal.rstow.close();
   }
 }

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client, WorkflowHandle } from '@temporalio/client';
-import type { CommonResult } from '../contract/result.ts';
+import type { RunHandle } from '../client/rstow-client.ts';
+import type { Workflows, WorkflowType } from '../contract/workflow-types.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import type { Output } from './output.ts';
-import { createProgressShower, waitsForAgent } from './progress-shower.ts';
+import { createProgressShower } from './progress-shower.ts';
 
-export type WatchEnd = { kind: 'ended'; result: CommonResult } | { kind: 'detached' };
+export type WatchEnd<T extends WorkflowType> = { kind: 'ended'; result: Workflows[T]['result'] } | { kind: 'detached' };
 
 const POLL_MS = 1000;
 
@@ -22,16 +22,15 @@ export type Watching = {
  * Waits for the run's end and shows where it is; Ctrl-C ends the watching, at once, and not the run.
  * Fails: with the run's own failure; agent-unreachable, where no agent has begun a run of the watcher's own.
  */
-export async function watchRun(client: Client, handle: WorkflowHandle, { output, isOwn }: Watching): Promise<WatchEnd> {
+export async function watchRun<T extends WorkflowType>(run: RunHandle<T>, { output, isOwn }: Watching): Promise<WatchEnd<T>> {
   const watching = new AbortController();
-  const { promise: detached, resolve: detach, reject: fail } = Promise.withResolvers<WatchEnd>();
+  const { promise: detached, resolve: detach, reject: fail } = Promise.withResolvers<WatchEnd<T>>();
   const onInterrupt = (): void => detach({ kind: 'detached' });
   process.once('SIGINT', onInterrupt);
-  const showing = showProgress(handle, output, watching.signal);
-  const begun = isOwn ? takeBackUnlessBegun(handle, watching.signal).catch(fail) : undefined;
+  const showing = showProgress(run, output, watching.signal);
+  const begun = isOwn ? takeBackUnlessBegun(run, watching.signal).catch(fail) : undefined;
   try {
-    const result = client.withAbortSignal(watching.signal, () => handle.result());
-    const ended = result.then((value): WatchEnd => ({ kind: 'ended', result: value as CommonResult }));
+    const ended = run.result(watching.signal).then((result): WatchEnd<T> => ({ kind: 'ended', result }));
     return await Promise.race([ended, detached]);
   } finally {
     process.off('SIGINT', onInterrupt);
@@ -41,28 +40,22 @@ export async function watchRun(client: Client, handle: WorkflowHandle, { output,
   }
 }
 
-/** A describe that fails shows nothing: the result's own wait says what is wrong. */
-async function showProgress(handle: WorkflowHandle, output: Output, signal: AbortSignal): Promise<void> {
-  const show = createProgressShower(handle, output);
+/** A question that fails shows nothing: the result's own wait says what is wrong. */
+async function showProgress(run: RunHandle, output: Output, signal: AbortSignal): Promise<void> {
+  const show = createProgressShower(run.workflowId, output);
   for (;;) {
     await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return;
-    const description = await handle.describe().catch(() => undefined);
+    const state = await run.state().catch(() => undefined);
     // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- it may be aborted while we asked
-    if (description !== undefined && !signal.aborted) await show(description);
+    if (state !== undefined && !signal.aborted) show(state);
   }
 }
 
 /** Nothing was done in a run that no worker has ever taken up: ending it loses nothing. Fails: agent-unreachable. */
-async function takeBackUnlessBegun(handle: WorkflowHandle, signal: AbortSignal): Promise<void> {
+async function takeBackUnlessBegun(run: RunHandle, signal: AbortSignal): Promise<void> {
   await sleep(TAKE_UP_MS, undefined, { signal }).catch(() => undefined);
-  if (signal.aborted) return;
-  const description = await handle.describe().catch(() => undefined);
-  if (description === undefined || description.historyLength > NEW_LENGTH || !waitsForAgent(description, Date.now())) return;
-  await handle.terminate('no agent took the run up').catch(() => undefined);
+  if (signal.aborted || !(await run.withdraw('no agent took the run up').catch(() => false))) return;
   const sentence = `no agent took the run up for ${TAKE_UP_MS / 1000} s, and it was ended before it began: no agent is up`;
-  throw new RstowError('agent-unreachable', sentence, { details: { workflowId: handle.workflowId } });
+  throw new RstowError('agent-unreachable', sentence, { details: { workflowId: run.workflowId } });
 }
-
-/** The events of a run that was started and no more. */
-const NEW_LENGTH = 2;

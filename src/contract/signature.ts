@@ -1,8 +1,11 @@
-import type { Signature } from '../core/authority/statement.ts';
+import type { Signature, Statement } from '../core/authority/statement.ts';
 import { type Field, integerField, objectField, textField } from './input-field.ts';
 
 /** A run's memo: the signature of its start. */
 export const SIGNATURE_MEMO = 'rstowSignature';
+
+/** An operator's private key, as its holder has it. */
+export type Signer = { sign(statement: Statement, nowMs: number): Signature };
 
 export const signatureField: Field<Signature> = objectField({
   keyId: textField(64),

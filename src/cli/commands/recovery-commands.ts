@@ -1,8 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { parseDisasterRecoveryInput } from '../../contract/disaster-recovery.ts';
-import { REQUEST_RECOVERY_SIGNAL } from '../../contract/messages.ts';
-import { recoveryWorkflowId } from '../../contract/names.ts';
 import { parseTestRecoveryInput } from '../../contract/test-recovery.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { RunOptions } from '../execute-run.ts';
@@ -24,7 +22,7 @@ export function addTestRecoveryCommand(program: Command, exit: OnExitCode): void
       const { backup, seed, agent } = options;
       const assertions = options.assertions === undefined ? undefined : await readAssertions(options.assertions);
       const input = parseTestRecoveryInput([{ database, backup, seed, agent, assertions, ...recordOf(options) }]);
-      exit(await execute({ type: 'testRecovery', database, input, isLook: false, resultLines: testLines }, options));
+      exit(await execute({ type: 'testRecovery', input, isQuery: false, resultLines: testLines }, options));
     });
 }
 
@@ -39,9 +37,8 @@ export function addRecoverCommand(program: Command, settings: HostSettings, exit
     .action(async (database: string, options: RunOptions & InputOptions & KeyOptions & RecoverOptions) => {
       const { agent, target, force, discardNewer } = options;
       const input = parseDisasterRecoveryInput([{ database, agent, target, force, discardNewer, ...recordOf(options) }]);
-      const joins = { workflowId: recoveryWorkflowId(database), signal: REQUEST_RECOVERY_SIGNAL };
       const key = await operatorKey(options, settings);
-      exit(await execute({ type: 'disasterRecovery', database, input, isLook: false, joins, key, resultLines: disasterLines }, options));
+      exit(await execute({ type: 'disasterRecovery', input, isQuery: false, isShared: true, key, resultLines: disasterLines }, options));
     });
 }
 

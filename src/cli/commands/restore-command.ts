@@ -43,7 +43,7 @@ export function addRestoreCommand(program: Command, settings: HostSettings, exit
       const restore = async (asked: RestoreInput): Promise<number> => {
         if (withoutTemporal === true) return restoreWithoutTemporal(asked, { configFile: config, isJson });
         const key = replacesData(asked) ? await operatorKey(options, settings) : undefined;
-        return execute({ type: 'restore', database, input: asked, isLook: false, key, resultLines: restoreLines }, options);
+        return execute({ type: 'restore', input: asked, isQuery: false, key, resultLines: restoreLines }, options);
       };
       if (withoutTemporal === true && (toAgent !== undefined || options.wait === false)) {
         throw new RstowError(

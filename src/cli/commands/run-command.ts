@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { CommonResult } from '../../contract/result.ts';
+import type { WorkflowType } from '../../contract/workflow-types.ts';
 import type { RunOptions, RunRequest } from '../execute-run.ts';
 import { requester } from '../requester.ts';
 
@@ -33,7 +33,7 @@ export function addTemporalOptions(command: Command): Command {
 }
 
 /** Temporal's client loads only if a command needs it: help is told without. Returns the exit code. Fails: as the run does. */
-export async function execute<Result extends CommonResult>(request: RunRequest<Result>, options: RunOptions): Promise<number> {
+export async function execute<T extends WorkflowType>(request: RunRequest<T>, options: RunOptions): Promise<number> {
   const { executeRun } = await import('../execute-run.ts');
   return executeRun(request, options);
 }

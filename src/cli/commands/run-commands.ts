@@ -16,7 +16,7 @@ type BackupChoice = { backup?: string };
 export function addBackupCommand(program: Command, exit: OnExitCode): void {
   runCommand(program, 'backup', 'back up a running server').action(async (database: string, options: RunOptions & InputOptions) => {
     const input = parseHotBackupInput([{ database, ...recordOf(options) }]);
-    exit(await execute({ type: 'hotBackup', database, input, isLook: false, resultLines: backupLines }, options));
+    exit(await execute({ type: 'hotBackup', input, isQuery: false, resultLines: backupLines }, options));
   });
 }
 
@@ -27,7 +27,7 @@ export function addVerifyCommand(program: Command, exit: OnExitCode): void {
     .action(async (database: string, options: RunOptions & InputOptions & BackupChoice & { level: string }) => {
       const { backup, level } = options;
       const input = parseVerifyBackupInput([{ database, backup, level, ...recordOf(options) }]);
-      exit(await execute({ type: 'verifyBackup', database, input, isLook: false, resultLines: verifyLines }, options));
+      exit(await execute({ type: 'verifyBackup', input, isQuery: false, resultLines: verifyLines }, options));
     });
 }
 
@@ -36,7 +36,7 @@ export function addListCommand(program: Command, exit: OnExitCode): void {
     .option('--limit <count>', 'show at most this many', wholeNumber)
     .action(async (database: string, options: RunOptions & InputOptions & { limit?: number }) => {
       const input = parseListBackupsInput([{ database, limit: options.limit, ...recordOf(options) }]);
-      exit(await execute({ type: 'listBackups', database, input, isLook: true, resultLines: listLines }, options));
+      exit(await execute({ type: 'listBackups', input, isQuery: true, resultLines: listLines }, options));
     });
 }
 
@@ -44,7 +44,7 @@ export function addInfoCommand(program: Command, exit: OnExitCode): void {
   runCommand(program, 'info', 'show how well a database is protected').action(
     async (database: string, options: RunOptions & InputOptions) => {
       const input = parseDescribeDatabaseInput([{ database, ...recordOf(options) }]);
-      exit(await execute({ type: 'describeDatabase', database, input, isLook: true, resultLines: infoLines }, options));
+      exit(await execute({ type: 'describeDatabase', input, isQuery: true, resultLines: infoLines }, options));
     },
   );
 }

@@ -1,7 +1,6 @@
 import { resolve } from 'node:path';
-import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
-import { channelArgsOf } from '../../contract/loopback.ts';
+import type { RstowClient } from '../../client/rstow-client.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { UnitConfig } from '../../up/unit-facts.ts';
 import type { UpOptions, UpReady } from '../../up/up.ts';
@@ -85,7 +84,7 @@ async function up(config: UpOptions['config'], settings: HostSettings, everyMs: 
   await runUp({
     config,
     workflowBundlePath,
-    onNewTemporal: (ready) => withClient(ready, (client) => keepSchedules(client, ready, everyMs)),
+    onNewTemporal: (ready) => withClient(ready, (rstow) => keepSchedules(rstow, ready, everyMs)),
     onReady: async (ready, signal) => {
       if (isNotifying) await (await import('../../worker/unit-readiness.ts')).tellReady();
       output.result([...temporalLines(ready), '', ...foundLines(ready)], {});
@@ -100,10 +99,10 @@ type Protecting = { everyMs: number | undefined; output: Output; signal: AbortSi
 /** A database that can't be backed up now is told, and the others are still looked after. */
 async function protectAll(ready: UpReady, { everyMs, output, signal }: Protecting): Promise<void> {
   const tell = (lines: readonly string[]): void => output.result([...lines, ''], {});
-  await withClient(ready, async (client) => {
-    await keepSchedules(client, ready, everyMs);
+  await withClient(ready, async (rstow) => {
+    await keepSchedules(rstow, ready, everyMs);
     for (const database of Object.keys(ready.config.databases)) {
-      const backup = { client, database, signal, tell };
+      const backup = { rstow, database, signal, tell };
       const failed = (error: unknown): Promise<void> => tellFailure(error, { database, output, signal });
       await firstBackup(backup).catch(failed);
       if (!signal.aborted) await protection(backup).then((described) => tell(protectionLines(ready, described)), failed);
@@ -112,21 +111,20 @@ async function protectAll(ready: UpReady, { everyMs, output, signal }: Protectin
 }
 
 /** A host that stands by has nothing to back up before it takes the database over. */
-async function keepSchedules(client: Client, { config }: UpReady, everyMs: number | undefined): Promise<void> {
+async function keepSchedules({ temporal }: RstowClient, { config }: UpReady, everyMs: number | undefined): Promise<void> {
   const { keepBackupSchedule } = await import('../../up/backup-schedules.ts');
   for (const [database, { standby }] of Object.entries(config.databases)) {
-    if (!standby) await keepBackupSchedule(client, { database, everyMs });
+    if (!standby) await keepBackupSchedule(temporal, { database, everyMs });
   }
 }
 
-async function withClient({ temporal }: UpReady, work: (client: Client) => Promise<void>): Promise<void> {
-  const { Client, Connection } = await import('@temporalio/client');
-  const { address, namespace } = temporal;
-  const connection = await Connection.connect({ address, channelArgs: channelArgsOf(address) });
+async function withClient({ temporal }: UpReady, work: (rstow: RstowClient) => Promise<void>): Promise<void> {
+  const { connectRstow } = await import('../../client/rstow-client.ts');
+  const rstow = await connectRstow({ address: temporal.address, namespace: temporal.namespace });
   try {
-    await work(new Client({ connection, namespace }));
+    await work(rstow);
   } finally {
-    await connection.close();
+    await rstow.close();
   }
 }
 

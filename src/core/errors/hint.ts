@@ -1,5 +1,7 @@
 import { type ErrorCode, errorRow } from './error-table.ts';
-import type { ErrorDetails } from './rstow-error.ts';
+
+/** JSON that may cross Temporal: facts for a person or a program, never a secret. */
+export type ErrorDetails = Record<string, string | number | boolean | null | string[]>;
 
 /** What a hint calls a detail that the failure doesn't have. */
 const PLACEHOLDERS: Record<string, string> = { holder: 'workflow-id', label: 'label' };

@@ -1,8 +1,8 @@
 import { boundedText } from './bounded-text.ts';
 import type { ErrorCode } from './error-table.ts';
+import { type ErrorDetails, hintOf } from './hint.ts';
 
-/** JSON that may cross Temporal: facts for a person or a program, never a secret. */
-export type ErrorDetails = Record<string, string | number | boolean | null | string[]>;
+export type { ErrorDetails };
 
 /**
  * The one error class. `message` is one sentence without the code; whoever prints it puts
@@ -12,11 +12,24 @@ export class RstowError extends Error {
   override readonly name = 'RstowError';
   readonly code: ErrorCode;
   readonly details: ErrorDetails;
+  readonly #hint: string | undefined;
 
-  constructor(code: ErrorCode, sentence: string, options: { details?: ErrorDetails; cause?: unknown } = {}) {
+  /** `hint`: what a person does next, where the table's own would not help. */
+  constructor(code: ErrorCode, sentence: string, options: { details?: ErrorDetails; hint?: string; cause?: unknown } = {}) {
     super(boundedText(sentence), options.cause === undefined ? {} : { cause: options.cause });
     this.code = code;
     this.details = boundedDetails(options.details ?? {});
+    this.#hint = options.hint;
+  }
+
+  /** What a person does next. */
+  get hint(): string {
+    return this.hintWith({});
+  }
+
+  /** `known` are details that the hint may name and the failure may lack, such as a command line's database. */
+  hintWith(known: ErrorDetails): string {
+    return this.#hint ?? hintOf(this.code, { ...known, ...this.details });
   }
 }
 

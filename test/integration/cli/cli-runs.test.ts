@@ -183,7 +183,7 @@ test('tells whoever watches a run that waits for approval which command approves
 test('says that the server does not use TLS if the settings ask for it', async () => {
   const { exitCode, stderr } = await runRstow(['list', DATABASE], { ...env, TEMPORAL_TLS: 'true' });
   expect(exitCode).toBe(17);
-  expect(stderr).toMatch(/^error: temporal-unreachable: the Temporal server at \S+ does not use TLS, but TEMPORAL_TLS .*\nhint: /m);
+  expect(stderr).toMatch(/^error: temporal-unreachable: the Temporal server at \S+ does not use TLS, but the settings ask for it\nhint: .*TEMPORAL_TLS/m);
 });
 
 test.each([
@@ -195,7 +195,7 @@ test.each([
   [
     'a misspelt namespace',
     ['deny', 'rstow/orders/restore/x', '--reason', 'no', '--namespace', 'nowhere'],
-    /^error: invalid-input: Temporal has no namespace "nowhere", which --namespace or TEMPORAL_NAMESPACE names\nhint: /,
+    /^error: invalid-input: Temporal has no namespace "nowhere"\nhint: .*--namespace or TEMPORAL_NAMESPACE/,
   ],
 ])('says of %s that it is not, in one sentence', async (_name, args, says) => {
   const { exitCode, stderr } = await rstow(...args);

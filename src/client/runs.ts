@@ -1,22 +1,63 @@
 import { type Client, type WorkflowExecutionDescription, type WorkflowExecutionInfo, WorkflowNotFoundError } from '@temporalio/client';
+import { defineSearchAttributeKey } from '@temporalio/common';
 import { NAME_PATTERN, SEARCH_ATTRIBUTES } from '../contract/names.ts';
-import { WORKFLOW_TYPES } from '../contract/workflow-types.ts';
+import { QUERY_TYPES, WORKFLOW_TYPES } from '../contract/workflow-types.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 
-/** Looks did nothing that anybody asks for later. */
-export const LOOKS: readonly string[] = ['listBackups', 'describeDatabase'];
-const OPERATIONS = WORKFLOW_TYPES.filter((type) => !LOOKS.includes(type));
+const OPERATIONS = WORKFLOW_TYPES.filter((type) => !QUERY_TYPES.includes(type));
 const OF_OPERATIONS = `WorkflowType IN (${OPERATIONS.map((type) => `'${type}'`).join(', ')})`;
 
 /** So many of the latest are looked through for a beginning. */
 const SEARCHED_MAX = 1_000;
 const NAMED_MAX = 3;
 
-/** The latest runs, of one database or of all, the newest first. Fails: invalid-input. */
-export async function latestRuns(
-  client: Client,
-  { database, limit }: { database: string | undefined; limit: number },
-): Promise<WorkflowExecutionInfo[]> {
+/** A run as a list shows it. */
+export type RunSummary = RunName & {
+  /** Enough of an id to name the run by. */
+  name: string;
+  type: string;
+  database: string;
+  /** Of a run that came to its end: its outcome, such as `done`; else Temporal's own word, such as `running` or `failed`. */
+  state: string;
+  /** Unix ms. */
+  startedAtMs: number;
+  tookMs: number;
+};
+
+export type RunName = { workflowId: string; runId: string };
+
+export type RunFilter = {
+  /** Of all databases if absent. */
+  database?: string | undefined;
+  /** How many at most. */
+  limit: number;
+};
+
+/** The latest runs but queries, the newest first. Fails: invalid-input. */
+export async function listRuns(client: Client, filter: RunFilter): Promise<RunSummary[]> {
+  return (await latestRuns(client, filter)).map(summaryOf);
+}
+
+const OUTCOME = defineSearchAttributeKey(SEARCH_ATTRIBUTES.outcome, 'KEYWORD');
+const DATABASE = defineSearchAttributeKey(SEARCH_ATTRIBUTES.database, 'KEYWORD');
+
+function summaryOf(run: WorkflowExecutionInfo): RunSummary {
+  const { workflowId, runId, type, status, startTime, closeTime, typedSearchAttributes } = run;
+  const outcome = typedSearchAttributes.get(OUTCOME);
+  const startedAtMs = startTime.getTime();
+  return {
+    name: shortName(run),
+    workflowId,
+    runId,
+    type,
+    database: typedSearchAttributes.get(DATABASE) ?? workflowId.split('/')[1] ?? '',
+    state: status.name === 'COMPLETED' && outcome !== undefined ? outcome : status.name.toLowerCase(),
+    startedAtMs,
+    tookMs: (closeTime?.getTime() ?? Date.now()) - startedAtMs,
+  };
+}
+
+async function latestRuns(client: Client, { database, limit }: RunFilter): Promise<WorkflowExecutionInfo[]> {
   if (database === undefined) return take(client, OF_OPERATIONS, limit);
   if (!NAME_PATTERN.test(database)) throw new RstowError('invalid-input', 'a database’s name is 1 to 63 of a-z, 0-9 and -');
   // A namespace may have refused the attribute: then the ids that rstow gives tell.
@@ -35,7 +76,7 @@ async function take(client: Client, query: string, limit: number): Promise<Workf
 }
 
 /** The run that a person means, by its id or a beginning of one. Fails: invalid-input, where none begins so, or several do. */
-export async function findRun(client: Client, given: string): Promise<{ workflowId: string; runId: string; type: string }> {
+export async function findRun(client: Client, given: string): Promise<RunName & { type: string }> {
   const named = await runOfId(client, given);
   if (named !== undefined) return named;
   const runs = await latestRuns(client, { database: undefined, limit: SEARCHED_MAX });
@@ -69,7 +110,7 @@ const RANDOM_LENGTH = 8;
 const TIMED_LENGTH = 13;
 
 /** `3f2a91bc`, or `01a22667-5d1f` for a run whose workflow id names many: enough to tell it from the others. */
-export function shortName({ workflowId, runId }: Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'>): string {
+export function shortName({ workflowId, runId }: RunName): string {
   return uniquePart(workflowId)?.slice(0, RANDOM_LENGTH) ?? runId.slice(0, TIMED_LENGTH);
 }
 

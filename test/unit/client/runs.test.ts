@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { shortName } from '../../../src/cli/find-run.ts';
+import { shortName } from '../../../src/client/runs.ts';
 
 it('names a run of its own by eight digits of its id', () => {
   const workflowId = 'rstow/orders/hotBackup/b171c670-7e77-4978-8c77-27797b08211d';

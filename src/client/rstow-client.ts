@@ -1,0 +1,64 @@
+import type { Client } from '@temporalio/client';
+import { WORKFLOW_QUEUE } from '../contract/names.ts';
+import type { Workflows, WorkflowType } from '../contract/workflow-types.ts';
+import { withRstowErrors } from './failure.ts';
+import { forgetPastQueries } from './past-queries.ts';
+import { type RunHandle, runHandle, type StartedRun } from './run-handle.ts';
+import { findRun, listRuns, type RunFilter, type RunName, type RunSummary } from './runs.ts';
+import { type StartOptions, startRun } from './start-run.ts';
+import { type ConnectOptions, connectTemporal } from './temporal.ts';
+
+export type { ConnectOptions, RunFilter, RunHandle, RunName, RunSummary, StartedRun, StartOptions };
+export type { RunState, RunStep } from './run-state.ts';
+export type { Signer } from '../contract/signature.ts';
+export { rstowErrorOf } from './failure.ts';
+export { shortName } from './runs.ts';
+
+/** Starts runs of rstow's workflows and follows them. Each call fails with an `RstowError`, which has a `code`, `details` and a `hint`. */
+export type RstowClient = {
+  /** Temporal's own client, for what is not here. */
+  readonly temporal: Client;
+  /**
+   * Starts a run. It begins once an agent is there; the run of a recovery that is open already takes the request as its own.
+   * Fails: invalid-input, before Temporal is asked; temporal-unreachable.
+   */
+  start<T extends WorkflowType>(type: T, input: Workflows[T]['input'], options?: StartOptions): Promise<StartedRun<T>>;
+  /** A run that somebody else has started; its latest run if no `runId` is given. The type is the caller's word. */
+  run<T extends WorkflowType>(workflowId: string, runId?: string): RunHandle<T>;
+  /** The run that a person means, by its id or a beginning of one. Fails: invalid-input, where none begins so, or several do. */
+  findRun(given: string): Promise<RunName & { type: string }>;
+  /** The latest runs but queries, the newest first. Fails: invalid-input. */
+  runs(filter: RunFilter): Promise<RunSummary[]>;
+  /** Whether an agent was there within the last minutes: without one, a run waits. */
+  hasAgents(): Promise<boolean>;
+  /** Removes from Temporal the queries of this client that have ended. Twice: no-op. */
+  forgetPastQueries(): Promise<void>;
+};
+
+/** A client and the connection that is its own. */
+export type ConnectedClient = RstowClient & { close(): Promise<void> };
+
+/** Fails: temporal-unreachable, within 10 s; invalid-input if there is no such namespace. */
+export async function connectRstow(options: ConnectOptions = {}): Promise<ConnectedClient> {
+  const { temporal, close } = await connectTemporal(options);
+  return { ...rstowClient(temporal), close };
+}
+
+/** On a connection of the caller's, who closes it. */
+export function rstowClient(temporal: Client): RstowClient {
+  return {
+    temporal,
+    start: (type, input, options = {}) => withRstowErrors(() => startRun(temporal, { type, input, options })),
+    run: (workflowId, runId) => runHandle(temporal, temporal.workflow.getHandle(workflowId, runId), runId),
+    findRun: (given) => withRstowErrors(() => findRun(temporal, given)),
+    runs: (filter) => withRstowErrors(() => listRuns(temporal, filter)),
+    hasAgents: () => withRstowErrors(() => hasAgents(temporal)),
+    forgetPastQueries: () => withRstowErrors(() => forgetPastQueries(temporal)),
+  };
+}
+
+/** The queue's workflow side is what is described by default. Pollers are remembered for minutes, so none means none. */
+async function hasAgents({ workflowService, options: { namespace } }: Client): Promise<boolean> {
+  const { pollers } = await workflowService.describeTaskQueue({ namespace, taskQueue: { name: WORKFLOW_QUEUE } });
+  return pollers.length > 0;
+}

@@ -1,0 +1,93 @@
+import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
+import { PROGRESS_QUERY } from '../contract/names.ts';
+import type { Progress } from '../contract/progress.ts';
+
+/** Where a run is. */
+export type RunState = {
+  /** Nobody has taken the run's next task up for some seconds. */
+  isWaitingForAgent: boolean;
+  /** The step at work, which needs no agent to tell; undefined between two steps. */
+  step: RunStep | undefined;
+  /** What the run says of itself; undefined while a step is at work, or no agent answers. */
+  progress: Progress | undefined;
+};
+
+export type RunStep = {
+  /** In words, such as `store segments`. */
+  step: string;
+  attempt: number;
+  /** The agent at work; absent until one has taken the step up. */
+  host?: string | undefined;
+  /** What the step last said of itself. */
+  facts: Record<string, string | number | undefined>;
+  /** Why the last attempt failed. */
+  lastFailure?: string | undefined;
+  /** When a step that failed is tried again, Unix ms. */
+  nextTryAtMs?: number | undefined;
+  /** When the agent at work was heard last, Unix ms. */
+  heardAtMs?: number | undefined;
+};
+
+/** A worker takes a run's next task up in moments; between two steps nobody is waited for. */
+const TAKE_UP_MS = 5_000;
+
+export async function runState(handle: WorkflowHandle): Promise<RunState> {
+  const description = await handle.describe();
+  const step = runStep(description);
+  if (step !== undefined) return { isWaitingForAgent: false, step, progress: undefined };
+  const isWaitingForAgent = waitsForAgent(description, Date.now());
+  const progress = isWaitingForAgent ? undefined : await handle.query<Progress>(PROGRESS_QUERY).catch(() => undefined);
+  return { isWaitingForAgent, step, progress };
+}
+
+/** Whether the run's next task has been waiting for a worker for some seconds. */
+export function waitsForAgent({ raw: { pendingWorkflowTask: task } }: WorkflowExecutionDescription, nowMs: number): boolean {
+  if (task === undefined || task === null || task.startedTime) return false;
+  return nowMs - Number(task.scheduledTime?.seconds ?? nowMs / 1000) * 1000 > TAKE_UP_MS;
+}
+
+type Pending = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
+type Timestamp = { seconds?: unknown; nanos?: number | null } | null | undefined;
+
+/** Undefined while no step is at work. */
+export function runStep({ raw }: WorkflowExecutionDescription): RunStep | undefined {
+  const pending = raw.pendingActivities?.[0];
+  if (pending === undefined) return undefined;
+  const { lastWorkerIdentity, lastFailure } = pending;
+  return {
+    step: stepText(pending.activityType?.name ?? 'step'),
+    attempt: pending.attempt ?? 1,
+    host: lastWorkerIdentity === null || lastWorkerIdentity === '' ? undefined : lastWorkerIdentity,
+    facts: factsOf(pending),
+    lastFailure: lastFailure?.message ?? undefined,
+    nextTryAtMs: pending.lastStartedTime && !isAtWork(pending) ? timeMs(pending.scheduledTime) : undefined,
+    heardAtMs: isAtWork(pending) ? (timeMs(pending.lastHeartbeatTime) ?? timeMs(pending.lastStartedTime)) : undefined,
+  };
+}
+
+/** temporal.api.enums.v1.PendingActivityState: started. */
+const STARTED = 2;
+
+function isAtWork({ state }: Pending): boolean {
+  return Number(state) === STARTED;
+}
+
+function timeMs(time: Timestamp): number | undefined {
+  return time === undefined || time === null ? undefined : Number(time.seconds ?? 0) * 1000 + (time.nanos ?? 0) / 1_000_000;
+}
+
+function stepText(activityType: string): string {
+  return activityType.replaceAll(/([A-Z])/g, (_match, letter: string) => ` ${letter.toLowerCase()}`);
+}
+
+/** Heartbeats are JSON that our own activities report; anything else says nothing. */
+function factsOf(pending: Pending): RunStep['facts'] {
+  const data = pending.heartbeatDetails?.payloads?.[0]?.data;
+  if (data === undefined || data === null) return {};
+  try {
+    const facts: unknown = JSON.parse(new TextDecoder().decode(data));
+    return typeof facts === 'object' && facts !== null ? (facts as RunStep['facts']) : {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,73 @@
+import { Client, Connection, type ConnectionOptions, isGrpcServiceError } from '@temporalio/client';
+import { channelArgsOf } from '../contract/loopback.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+
+/** Where Temporal answers, and how to prove who asks. */
+export type ConnectOptions = {
+  /** `host:port` of Temporal's frontend; 127.0.0.1:7233 if absent. */
+  address?: string | undefined;
+  /** `default` if absent. */
+  namespace?: string | undefined;
+  /** As `@temporalio/client` takes them: `true`, or certificates for mutual TLS; a string, or a function that reads it afresh. */
+  tls?: ConnectionOptions['tls'] | undefined;
+  apiKey?: ConnectionOptions['apiKey'] | undefined;
+  /** Headers of each request. */
+  metadata?: ConnectionOptions['metadata'] | undefined;
+};
+
+export const DEFAULT_ADDRESS = '127.0.0.1:7233';
+const DEFAULT_NAMESPACE = 'default';
+const CONNECT_MS = 5_000;
+/** Of the second try, which only asks whether TLS makes the difference. */
+const OTHER_TLS_CONNECT_MS = 2_000;
+const GRPC_NOT_FOUND = 5;
+
+/** Fails: temporal-unreachable, within 10 s; invalid-input if there is no such namespace. */
+export async function connectTemporal(options: ConnectOptions): Promise<{ temporal: Client; close: () => Promise<void> }> {
+  const { address = DEFAULT_ADDRESS, namespace = DEFAULT_NAMESPACE, ...credentials } = options;
+  const settings = { ...credentials, address, connectTimeout: CONNECT_MS, channelArgs: channelArgsOf(address) } as ConnectionOptions;
+  const connection = await Connection.connect(settings).catch(async (cause: unknown) => {
+    throw await whyUnreachable(settings, address, cause);
+  });
+  const temporal = new Client({ connection, namespace });
+  await requireNamespace(temporal, namespace).catch(async (error: unknown) => {
+    await connection.close();
+    throw error;
+  });
+  return { temporal, close: () => connection.close() };
+}
+
+export function unknownNamespace(namespace: string, cause: unknown): RstowError {
+  return new RstowError('invalid-input', `Temporal has no namespace "${namespace}"`, {
+    details: { namespace },
+    hint: 'Correct the namespace that the client’s options, --namespace or TEMPORAL_NAMESPACE name.',
+    cause,
+  });
+}
+
+/** Asked first, for an unknown namespace looks different in each later request. Who may not ask finds out by those. */
+async function requireNamespace({ workflowService }: Client, namespace: string): Promise<void> {
+  try {
+    await workflowService.describeNamespace({ namespace });
+  } catch (cause) {
+    const code: number | undefined = isGrpcServiceError(cause) ? cause.code : undefined;
+    if (code === GRPC_NOT_FOUND) throw unknownNamespace(namespace, cause);
+  }
+}
+
+/** A server that answers without TLS, or only with it, is there: then the settings are wrong. */
+async function whyUnreachable(settings: ConnectionOptions, address: string, cause: unknown): Promise<RstowError> {
+  const usesTls = settings.tls !== undefined && settings.tls !== null && settings.tls !== false;
+  const details = { address };
+  try {
+    const other = await Connection.connect({ ...settings, tls: !usesTls, connectTimeout: OTHER_TLS_CONNECT_MS });
+    await other.close();
+  } catch {
+    return new RstowError('temporal-unreachable', `no Temporal server answers at ${address}`, { details, cause });
+  }
+  const sentence = usesTls ? 'does not use TLS, but the settings ask for it' : 'wants TLS';
+  const hint = usesTls
+    ? 'Remove TLS from the client’s options, TEMPORAL_TLS and temporal.toml.'
+    : 'Ask for TLS: by the client’s options, TEMPORAL_TLS=true or temporal.toml.';
+  return new RstowError('temporal-unreachable', `the Temporal server at ${address} ${sentence}`, { details, hint, cause });
+}
