@@ -183,7 +183,9 @@ test('tells whoever watches a run that waits for approval which command approves
 test('says that the server does not use TLS if the settings ask for it', async () => {
   const { exitCode, stderr } = await runRstow(['list', DATABASE], { ...env, TEMPORAL_TLS: 'true' });
   expect(exitCode).toBe(17);
-  expect(stderr).toMatch(/^error: temporal-unreachable: the Temporal server at \S+ does not use TLS, but the settings ask for it\nhint: .*TEMPORAL_TLS/m);
+  expect(stderr).toMatch(
+    /^error: temporal-unreachable: the Temporal server at \S+ does not use TLS, but the settings ask for it\nhint: .*TEMPORAL_TLS/m,
+  );
 });
 
 test.each([
