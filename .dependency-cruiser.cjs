@@ -57,7 +57,7 @@ module.exports = {
     }),
     ...room('database', {
       rooms: ['io', 'formats', 'config', 'core', 'contract'],
-      npm: [],
+      npm: ['yaml'],
       allowsNode: true,
       comment: 'The typed database on this host.',
     }),

@@ -3,7 +3,7 @@ import { connectRstmdb } from '../io/rstmdb/connect-rstmdb.ts';
 import type { Connector } from '../io/rstmdb/instance-pages.ts';
 import type { RstmdbClient } from '../io/rstmdb/rstmdb-client.ts';
 
-export type ConnectionOptions = { timing: TimingConfig; signal?: AbortSignal };
+export type ConnectionOptions = { timing: TimingConfig; signal?: AbortSignal | undefined };
 
 /** Runs `use` on a fresh connection. Fails: server-unreachable, server-refused. */
 export async function withServer<T>(

@@ -1,12 +1,10 @@
-import { join } from 'node:path';
 import type { ActivityDeps } from '../activities/activity-deps.ts';
-import { checkDataDirectoryIsServers } from '../activities/backup/data-directory-check.ts';
+import { checkDataDirectoryIsServers } from '../database/data-directory-check.ts';
 import { timelineOfData } from '../activities/backup/data-timeline.ts';
 import { databaseSettings, repositoryName } from '../config/database-settings.ts';
 import { claimEverywhere, findOwner } from '../store/ownership.ts';
-import { withServer } from '../database/rstmdb-connection.ts';
+import { openDatabase } from '../database/database.ts';
 import { readTimelines } from '../store/timelines.ts';
-import type { DatabaseConfig } from '../config/agent-config.ts';
 import type { Owner } from '../formats/repository/owner.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { lineageOf } from '../core/repository/timeline-lineage.ts';
@@ -41,7 +39,7 @@ export async function adoptDatabase({ configFile, database, force }: AdoptOption
     if (previous === undefined) throw unowned(database);
     const claim = { agent: deps.agent, temporal: { clusterId: temporal.clusterId, namespace: temporal.namespace } };
     if (isSame(previous, claim)) return { outcome: 'not-needed', database, previous, owner: previous };
-    const timeline = await provenTimeline({ deps, database, settings, repository, previous: force ? undefined : previous });
+    const timeline = await provenTimeline({ deps, database, repository, previous: force ? undefined : previous });
     if (!force) await requireSilent(previous, deps, temporal);
     const owner = ownerOf(claim, { generation: previous.generation + 1, timeline });
     await claimEverywhere(deps, database, owner);
@@ -66,17 +64,17 @@ function ownerOf({ agent, temporal }: Claim, { generation, timeline }: { generat
 type Place = {
   deps: ActivityDeps;
   database: string;
-  settings: DatabaseConfig;
   repository: Repository;
   /** Undefined: whatever history it went on with. */ previous: Owner | undefined;
 };
 
 /** The directory is the running server's own, and continues what is stored. */
-async function provenTimeline({ deps, database, settings, repository, previous }: Place): Promise<string> {
-  await withServer(settings.server, { timing: deps.config.timing }, (client) => checkDataDirectoryIsServers(settings, client));
-  const timeline = await timelineOfData(repository, database, settings);
-  if (previous !== undefined)
-    await requireHistoryInUse(repository, previous, { database, timeline, walDir: join(settings.dataDir, 'wal') });
+async function provenTimeline({ deps, database, repository, previous }: Place): Promise<string> {
+  const opened = openDatabase(deps, database);
+  const { server, walDir } = opened;
+  await server.ask((client) => checkDataDirectoryIsServers(server, client));
+  const timeline = await timelineOfData(repository, opened);
+  if (previous !== undefined) await requireHistoryInUse(repository, previous, { database, timeline, walDir });
   return timeline;
 }
 

@@ -1,13 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DatabaseConfig, TimingConfig } from '../config/agent-config.ts';
 import { errorRow } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { fingerprintOf, type LiveStateConsumer, type LiveStateReading } from '../io/rstmdb/live-state.ts';
 import type { RunPort } from '../activities/run-port.ts';
-import { serverConnector } from '../database/rstmdb-connection.ts';
+import type { Server } from '../database/server.ts';
 
 /** A running server to be asked for its whole state. */
-export type LiveServer = { settings: Pick<DatabaseConfig, 'server'>; timing: TimingConfig };
+export type LiveServer = Pick<Server, 'address' | 'connector'>;
 
 export type Asker = Pick<RunPort, 'signal' | 'report'>;
 
@@ -23,17 +22,16 @@ type Progress = { read: number; listed: number };
  * Fails: comparison-unfinished, saying how far it came; server-refused; server-version-unsupported.
  */
 export async function readLiveState<Consumer extends LiveStateConsumer>(
-  { settings, timing }: LiveServer,
+  { address, connector }: LiveServer,
   asker: Asker,
   begin: () => Consumer,
 ): Promise<{ reading: LiveStateReading; consumer: Consumer }> {
-  const { server } = settings;
-  const connect = serverConnector(server, { timing, signal: asker.signal });
+  const connect = connector({ signal: asker.signal });
   for (let tries = 1; ; tries += 1) {
     const consumer = begin();
     const progress: Progress = { read: 0, listed: 0 };
     try {
-      return { reading: await fingerprintOf(connect, counting(consumer, { progress, asker, address: server.address })), consumer };
+      return { reading: await fingerprintOf(connect, counting(consumer, { progress, asker, address })), consumer };
     } catch (error) {
       if (!(error instanceof RstowError) || !errorRow(error.code).retryable) throw error;
       if (tries === TRIES_MAX) throw unfinished(error, progress);

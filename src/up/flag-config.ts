@@ -5,7 +5,7 @@ import type { AgentConfig } from '../config/agent-config.ts';
 import { KEPT_CONFIG_NAME } from '../contract/default-places.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { readStateFile, replaceStateFile } from '../io/agent-state/state-file.ts';
-import { discoverServer } from '../io/server-process/discover-server.ts';
+import { discoverServer } from '../io/rstmdb/discover-server.ts';
 import { parseConfig } from '../worker/load-config.ts';
 import { foundService, type FoundService } from './found-service.ts';
 import { requireUsablePlaces } from './usable-places.ts';
@@ -60,7 +60,7 @@ async function findService(document: Document, flags: FlagConfig, configFile: st
   const { database, dataDir, server, stateDir } = flags;
   const section = ['databases', database];
   if (document.hasIn([...section, 'service'])) return undefined;
-  const running = await discoverServer({ dataDir, server: { address: server } });
+  const running = await discoverServer({ dataDir, address: server });
   const found = await foundService(running, { database, stateDir, configFile });
   if (found.service !== undefined) document.setIn([...section, 'service'], document.createNode(found.service));
   if (found.rehearsal !== undefined && !document.hasIn([...section, 'rehearsal'])) {

@@ -1,6 +1,6 @@
 import { isAbsolute, join } from 'node:path';
 import { runCommand } from '../io/process/run-command.ts';
-import type { FoundServer } from '../io/server-process/discover-server.ts';
+import type { FoundServer } from '../io/rstmdb/discover-server.ts';
 import type { ProcessLaunch } from '../io/process/process-launch.ts';
 
 /** What the config file says of a server that was found running. */

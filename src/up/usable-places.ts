@@ -1,6 +1,6 @@
 import { access, constants, stat } from 'node:fs/promises';
-import { checkDataDirectoryIsServers } from '../activities/backup/data-directory-check.ts';
-import { withServer } from '../database/rstmdb-connection.ts';
+import { checkDataDirectoryIsServers } from '../database/data-directory-check.ts';
+import { openServer } from '../database/server.ts';
 import type { AgentConfig, DatabaseConfig, TimingConfig } from '../config/agent-config.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { readStopNote } from '../io/data-directory/stop-note.ts';
@@ -66,6 +66,6 @@ function missing(dataDir: string, what: string): RstowError {
 }
 
 async function requireServersDirectory(settings: DatabaseConfig, timing: TimingConfig): Promise<void> {
-  const patience = { ...timing, serverRequestMs: Math.min(timing.serverRequestMs, SERVER_ANSWER_MS) };
-  await withServer(settings.server, { timing: patience }, (client) => checkDataDirectoryIsServers(settings, client));
+  const server = openServer(settings, timing);
+  await server.ask((client) => checkDataDirectoryIsServers(server, client), { answerMs: SERVER_ANSWER_MS });
 }

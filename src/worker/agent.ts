@@ -48,7 +48,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const ended = AbortSignal.any([signal, ending.signal]);
   const identity = await agentIdentity(config);
   const mutex = await acquireAgentMutex(identity.installationId, signal);
-  const stopNotes = startStopNoteWatch(config, { logger, signal: ended });
+  const stopNotes = startStopNoteWatch(options, { logger, signal: ended });
   try {
     const opened = await options.openTemporal?.();
     try {
@@ -116,7 +116,7 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
   const ownership = startOwnershipWatch({ ...watched, workers });
   const twins = startInstallationWatch(watch);
   const others = [
-    startHousekeeping({ ...watched, config, runs, runningBackups: deps.runningBackups }),
+    startHousekeeping({ ...watched, config, configFile, runs, runningBackups: deps.runningBackups }),
     startClusterWatch({ ...watched, onNewCluster: options.onNewCluster }),
   ];
   try {

@@ -1,9 +1,8 @@
-import { join } from 'node:path';
 import type { ActivityDeps } from '../activities/activity-deps.ts';
-import { checkDataDirectoryIsServers } from '../activities/backup/data-directory-check.ts';
+import { checkDataDirectoryIsServers } from '../database/data-directory-check.ts';
 import { databaseSettings, repositoryName } from '../config/database-settings.ts';
 import { claimOwnership, findOwner } from '../store/ownership.ts';
-import { withServer } from '../database/rstmdb-connection.ts';
+import { openDatabase } from '../database/database.ts';
 import { createTimeline } from '../store/timelines.ts';
 import type { Owner } from '../formats/repository/owner.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
@@ -38,12 +37,12 @@ function ownershipOf(owner: Owner, { agent }: ActivityDeps): DatabaseOwnership {
 
 /** The timeline comes first: an owner whose history has no name would be an owner of nothing. */
 async function claim(deps: ActivityDeps, database: string, repository: Repository): Promise<DatabaseOwnership> {
-  const settings = databaseSettings(deps.config, database);
-  const segments = await listSegments(join(settings.dataDir, 'wal'));
+  const { dataDir, walDir, server } = openDatabase(deps, database);
+  const segments = await listSegments(walDir);
   if (segments === undefined || segments.length === 0) {
-    return { kind: 'foreign', why: `nobody owns it, and ${settings.dataDir} holds no WAL to claim it with` };
+    return { kind: 'foreign', why: `nobody owns it, and ${dataDir} holds no WAL to claim it with` };
   }
-  await withServer(settings.server, { timing: deps.config.timing }, (client) => checkDataDirectoryIsServers(settings, client));
+  await server.ask((client) => checkDataDirectoryIsServers(server, client));
   const createdAtMs = Date.now();
   const { timeline } = await createTimeline(repository, database, {
     generation: FIRST_GENERATION,

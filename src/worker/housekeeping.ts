@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
+import { type Database, openDatabase } from '../database/database.ts';
 import type { RunningBackups } from '../activities/backup/running-backups.ts';
 import { serviceLogFile } from '../io/service/process-service.ts';
 import { boundLog } from '../io/service/service-log.ts';
@@ -15,6 +16,7 @@ const GRANTS_KEPT_MS = 400 * 86_400_000;
 
 export type Housekeeping = {
   config: AgentConfig;
+  configFile: string;
   runningBackups: RunningBackups;
   runs: AgentRunRegistry;
   logger: Logger;
@@ -27,25 +29,26 @@ type Chore = { what: string; run: () => Promise<void> };
  * Clears what runs left that were killed before they could, and bounds logs: a chore that fails or hangs keeps no other from
  * being done.
  */
-export function startHousekeeping({ config, runningBackups, runs: registry, logger, signal }: Housekeeping): RepeatingTask {
+export function startHousekeeping({ config, configFile, runningBackups, runs: registry, logger, signal }: Housekeeping): RepeatingTask {
   const runs = runStates(config, registry);
+  const databases = Object.keys(config.databases).map((name) => openDatabase({ config, configFile }, name));
   const chores: Chore[] = [
     { what: 'clearing old grants', run: () => clearGrants(config.agent.stateDir, new Date(Date.now() - GRANTS_KEPT_MS)) },
     { what: 'forgetting backups that have ended', run: () => forgetEndedRuns(runningBackups, runs) },
     { what: 'clearing the notes of ended runs', run: () => clearRunNotes(config, runningBackups, runs) },
-    { what: 'clearing scratch folders', run: () => clearScratch(config, runs) },
-    ...Object.values(config.databases).flatMap((settings) => choresOf(settings, runs)),
-    ...logFiles(config).map((file) => ({ what: `bounding ${file}`, run: () => boundLog(file) })),
+    { what: 'clearing scratch folders', run: () => clearScratch({ config, configFile }, runs) },
+    ...databases.flatMap((database) => choresOf(database, runs)),
+    ...logFiles(config, databases).map((file) => ({ what: `bounding ${file}`, run: () => boundLog(file) })),
   ];
   return startTaskForEach(chores, ({ run }) => run(), { what: ({ what }) => what, intervalMs: INTERVAL_MS, logger, signal });
 }
 
-function choresOf(settings: DatabaseConfig, runs: RunStates): Chore[] {
-  const { dataDir } = settings;
+function choresOf(database: Database, runs: RunStates): Chore[] {
+  const { dataDir } = database;
   const passedMs = createStopwatch();
   return [
     { what: `clearing pins in ${dataDir}`, run: () => clearPins(dataDir, runs) },
-    { what: `clearing restores in ${dataDir}`, run: () => clearRestores(settings, runs, passedMs()) },
+    { what: `clearing restores in ${dataDir}`, run: () => clearRestores(database, runs, passedMs()) },
   ];
 }
 
@@ -60,8 +63,7 @@ function createStopwatch(): () => number {
 }
 
 /** Of the programs that this agent starts: their output has nobody else who would turn it over. */
-function logFiles({ agent, databases }: AgentConfig): string[] {
-  const services = Object.values(databases).map(({ service }) => service);
-  const stateDirs = services.flatMap((service) => (service.kind === 'process' ? [service.stateDir] : []));
-  return [...stateDirs, join(agent.stateDir, 'temporal')].map(serviceLogFile);
+function logFiles({ agent }: AgentConfig, databases: readonly Database[]): string[] {
+  const files = databases.map(({ server }) => server.service.logFile).filter((file) => file !== undefined);
+  return [...files, serviceLogFile(join(agent.stateDir, 'temporal'))];
 }

@@ -1,8 +1,9 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { forgetRun, type RunningBackups, runsHere } from '../activities/backup/running-backups.ts';
+import { type Database, type HostConfig, openDatabase } from '../database/database.ts';
 import { endScratchServers } from '../database/scratch-server.ts';
-import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
 import { notedRuns, notedWorkflow, removeRunNote } from '../io/agent-state/run-notes.ts';
 import { removeScratch } from '../io/agent-state/scratch.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
@@ -50,13 +51,14 @@ export async function clearPins(dataDir: string, runs: RunStates): Promise<void>
 }
 
 /** Removes what closed runs only looked at, and the servers of recovery tests that outlived their agent. Twice: no-op. */
-export async function clearScratch({ agent, databases }: AgentConfig, runs: RunStates): Promise<void> {
+export async function clearScratch(host: HostConfig, runs: RunStates): Promise<void> {
+  const { agent, databases } = host.config;
   const folder = join(agent.stateDir, 'scratch');
   for (const runId of await namesIn(folder)) {
     const dataDir = join(folder, runId);
     if (!(await hasEnded(runs, runId, dataDir))) continue;
     // Which database it was is not told there.
-    for (const settings of Object.values(databases)) await endScratchServers({ settings, dataDir, runId });
+    for (const name of Object.keys(databases)) await endScratchServers({ database: openDatabase(host, name), dataDir, runId });
     await removeScratch(agent.stateDir, runId);
   }
 }
@@ -66,8 +68,8 @@ export async function clearScratch({ agent, databases }: AgentConfig, runs: RunS
  * `passedMs` have gone by since the last call. A restore at work is left alone: it holds the data mutex, or its note
  * lies there. Twice: no-op.
  */
-export async function clearRestores(settings: DatabaseConfig, runs: RunStates, passedMs: number): Promise<void> {
-  const { dataDir } = settings;
+export async function clearRestores(database: Database, runs: RunStates, passedMs: number): Promise<void> {
+  const { dataDir } = database;
   const folder = join(rstowFolder(dataDir), 'restores');
   const runIds = await namesIn(folder);
   if (runIds.length === 0) return;
@@ -75,23 +77,23 @@ export async function clearRestores(settings: DatabaseConfig, runs: RunStates, p
   try {
     if ((await readStopNote(dataDir)) !== undefined) return;
     for (const runId of runIds) {
-      if (await hasEnded(runs, runId, join(folder, runId))) await clearRestore(settings, runId, passedMs);
+      if (await hasEnded(runs, runId, join(folder, runId))) await clearRestore(database, runId, passedMs);
     }
   } finally {
     await mutex.release();
   }
 }
 
-async function clearRestore(settings: DatabaseConfig, runId: string, passedMs: number): Promise<void> {
-  const { dataDir, safetyCopyMs } = settings;
+async function clearRestore(database: Database, runId: string, passedMs: number): Promise<void> {
+  const { dataDir, settings } = database;
   const { root, wal, replaced, rehearsal, rejected } = restorePaths(dataDir, runId);
   // The rehearsal's server may have outlived its agent.
-  await endScratchServers({ settings, dataDir: rehearsal, runId });
+  await endScratchServers({ database, dataDir: rehearsal, runId });
   for (const staged of [wal, rehearsal]) await rm(staged, { recursive: true, force: true });
   const left = await namesIn(root);
   const isKept = [replaced, rejected].some((kept) => left.includes(basename(kept)));
   // No clock is asked: one that jumps ahead by days would delete what somebody may still need.
-  if (isKept && (await addKeptMs(root, passedMs)) < safetyCopyMs) return;
+  if (isKept && (await addKeptMs(root, passedMs)) < settings.safetyCopyMs) return;
   for (const kept of [replaced, rejected, keptFile(root)]) await rm(kept, { recursive: true, force: true });
   if ((await namesIn(root)).length === 0) await rm(root, { recursive: true, force: true });
 }

@@ -1,7 +1,7 @@
 import type { ActivityDeps } from '../activities/activity-deps.ts';
-import { databaseSettings } from '../config/database-settings.ts';
+import { openDatabase } from '../database/database.ts';
 import { compactionSentence } from '../core/protection/compaction.ts';
-import { readServerSettings } from '../io/server-process/server-settings.ts';
+import { readServerSettings } from '../database/server-settings.ts';
 import type { Logger } from './agent-logger.ts';
 
 /** Says in the log what a server's own settings will lose, before it happens. */
@@ -11,13 +11,13 @@ export type ServerNotices = (database: string) => Promise<void>;
 const LOOK_INTERVAL_MS = 60_000;
 
 /** Each change is said once. Twice within a minute: no-op. */
-export function createServerNotices({ config }: ActivityDeps, logger: Logger): ServerNotices {
+export function createServerNotices(deps: ActivityDeps, logger: Logger): ServerNotices {
   const lookedAtMs = new Map<string, number>();
   const said = new Map<string, string>();
   return async (database) => {
     if (performance.now() - (lookedAtMs.get(database) ?? -LOOK_INTERVAL_MS) < LOOK_INTERVAL_MS) return;
     lookedAtMs.set(database, performance.now());
-    const { compaction } = await readServerSettings(databaseSettings(config, database));
+    const { compaction } = await readServerSettings(openDatabase(deps, database));
     const sentence = compaction.isOn ? compactionSentence(database, compaction) : '';
     if (sentence !== '' && sentence !== said.get(database)) logger.warn({ database, compaction }, sentence);
     said.set(database, sentence);

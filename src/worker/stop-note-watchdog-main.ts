@@ -1,10 +1,9 @@
 import { closeSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
-import { databaseSettings } from '../config/database-settings.ts';
-import { finishStopNote } from '../activities/restore/finish-stop-note.ts';
-import { WATCHDOG_READY } from '../activities/restore/stop-note-watchdog.ts';
-import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';
+import { type Database, openDatabase } from '../database/database.ts';
+import { finishStopNote } from '../database/finish-stop-note.ts';
+import { WATCHDOG_READY } from '../database/stop-note-watchdog.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { readStopNote } from '../io/data-directory/stop-note.ts';
 import { loadConfig } from './load-config.ts';
@@ -20,8 +19,8 @@ const FAILURE_PAUSE_MS = 2_000;
 /** Where the restore listens for the one line. */
 const TOLD_DESCRIPTOR = 3;
 
-const [configFile = '', database = '', dataDir = ''] = process.argv.slice(2);
-const { config, settings } = await readConfig().catch((error: unknown) => {
+const [configFile = '', name = '', dataDir = ''] = process.argv.slice(2);
+const database = await openNamed().catch((error: unknown) => {
   tell(error instanceof RstowError ? `${error.code}: ${error.message}` : `failed: ${String(error)}`);
   throw error;
 });
@@ -29,7 +28,7 @@ tell(WATCHDOG_READY);
 
 for (;;) {
   try {
-    const finish = await finishStopNote(settings, config.timing);
+    const finish = await finishStopNote(database);
     if (finish !== 'held') break;
     await delay(POLL_MS);
   } catch (error) {
@@ -38,14 +37,13 @@ for (;;) {
   }
 }
 
-async function readConfig(): Promise<{ config: AgentConfig; settings: DatabaseConfig }> {
-  const config = await loadConfig(configFile);
-  const settings = databaseSettings(config, database);
-  if (settings.dataDir === dataDir) {
+async function openNamed(): Promise<Database> {
+  const opened = openDatabase({ config: await loadConfig(configFile), configFile }, name);
+  if (opened.dataDir === dataDir) {
     await readStopNote(dataDir);
-    return { config, settings };
+    return opened;
   }
-  const changed = `${configFile} now says dataDir ${settings.dataDir} for database "${database}", but the agent works with ${dataDir}`;
+  const changed = `${configFile} now says dataDir ${opened.dataDir} for database "${name}", but the agent works with ${dataDir}`;
   throw new RstowError('invalid-config', `${changed}; restart the agent`);
 }
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { openServer } from '../../src/database/server.ts';
 import { showsSameState } from '../../src/replay/float-drift.ts';
 import type { ReplaySource } from '../../src/replay/replay-segments.ts';
 import type { Manifest } from '../../src/formats/repository/manifest.ts';
@@ -99,7 +100,7 @@ it('takes no other difference for such a drift', async () => {
   await writeOrders(stack.address, 2);
   const manifest = await backUp(stack);
   const run = directRun(directDeps(stack));
-  const server = { settings: stack.settings, timing: stack.config.timing };
+  const server = openServer(stack.settings, stack.config.timing);
   const shows = (): Promise<boolean> => run(() => (files, port) => showsSameState(server, files, port), filesOf(manifest, stack.walDir));
   expect(await shows()).toBe(true);
   await withClient(stack.address, (client) => applyEvent(client, { instanceId: 'order-0', event: 'PAY' }));

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { scratchContainerPrefix } from '../../src/database/scratch-service.ts';
+import { scratchContainerPrefix } from '../../src/database/scratch-server.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import type { RestoreResult } from '../../src/contract/restore.ts';
 import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';
@@ -97,7 +97,7 @@ describe.skipIf(found === undefined)('a recovery test in a container (needs a po
     await agent.kill('SIGKILL');
     await handle.terminate('as planted');
     expect(await containersNow()).toEqual([expect.stringMatching(`^${scratchContainerPrefix(runId)}`)]);
-    await clearScratch(scene.stack.config, { runState: async () => Promise.resolve('closed' as const) });
+    await clearScratch(scene.stack, { runState: async () => Promise.resolve('closed' as const) });
     await expectNothingLeft(agent.pid);
   });
 });

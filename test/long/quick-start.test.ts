@@ -182,11 +182,12 @@ async function startServerByRstow(user: User): Promise<string> {
   const repositories = { local: { kind: 'folder', path: join(folder, 'backup', 'rstmdb') } };
   const config = JSON.stringify({ agent: { stateDir }, repositories, databases: { orders: database } });
   const start = `import { mkdir, writeFile } from 'node:fs/promises';
-    import { serviceOf } from '${new URL('../../src/database/managed-service.ts', import.meta.url).href}';
+    import { openDatabase } from '${new URL('../../src/database/database.ts', import.meta.url).href}';
     import { loadConfig } from '${new URL('../../src/worker/load-config.ts', import.meta.url).href}';
     for (const path of ['${stateDir}', '${join(folder, 'backup', 'rstmdb')}']) await mkdir(path, { recursive: true });
     await writeFile('${configFile}', '${config}');
-    await serviceOf((await loadConfig('${configFile}')).databases.orders).start();`;
+    const config = await loadConfig('${configFile}');
+    await openDatabase({ config, configFile: '${configFile}' }, 'orders').server.service.start();`;
   expect(await runAs(user, [process.execPath, '--input-type=module', '-e', start])).toMatchObject({ exitCode: 0 });
   return configFile;
 }

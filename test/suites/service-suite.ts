@@ -23,7 +23,7 @@ export type ServicePlace = {
 
 const secret = 'sesame-73519';
 
-export function serviceSuite(kind: Service['kind'], create: (place: ServicePlace) => Promise<Service>): void {
+export function serviceSuite(kind: 'process' | 'commands', create: (place: ServicePlace) => Promise<Service>): void {
   describe(`a ${kind} service`, () => {
     let place: ServicePlace;
     let address: { host: string; port: number };

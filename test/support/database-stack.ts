@@ -4,7 +4,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { stringify } from 'yaml';
-import { serviceOf, startServer } from '../../src/database/managed-service.ts';
+import { openServer } from '../../src/database/server.ts';
+import { startServer } from '../../src/database/server-start.ts';
 import { type AgentConfig, agentConfigSchema, type DatabaseConfig } from '../../src/config/agent-config.ts';
 import { openFolderRepository } from '../../src/io/repository/folder.ts';
 import type { Repository } from '../../src/io/repository/port.ts';
@@ -90,7 +91,8 @@ export async function stackOf(plain: PlainConfig, { folder, dataDir, repositoryD
     await writeFile(configFile, stringify({ ...plain, agent, databases: { [DATABASE]: { ...plain.databases[DATABASE], ...changes } } }));
     return configFile;
   };
-  const service = serviceOf(settings);
+  const server = openServer(settings, config.timing);
+  const { service } = server;
   return {
     folder,
     plain,
@@ -104,7 +106,7 @@ export async function stackOf(plain: PlainConfig, { folder, dataDir, repositoryD
     copyDir: copyDirOf(repositoryDir),
     service,
     openRepository: () => openFolderRepository(repositoryDir),
-    startServer: () => startServer(settings, config.timing),
+    startServer: () => startServer(server),
     writeConfig,
     remove: async () => {
       await service.stop();

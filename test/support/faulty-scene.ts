@@ -3,7 +3,8 @@ import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { startServer } from '../../src/database/managed-service.ts';
+import { openServer } from '../../src/database/server.ts';
+import { startServer } from '../../src/database/server-start.ts';
 import type { DatabaseConfig } from '../../src/config/agent-config.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { errorRow, type ErrorCode } from '../../src/core/errors/error-table.ts';
@@ -115,7 +116,7 @@ export async function openFaultyScene(shared: SharedServices, { prepare, stepGiv
   const service = createCommandsService(changes.service);
   const configFile = await stack.writeConfig({ name: 'db1', stateDir: join(stack.folder, 'agent') }, changes);
   const settings = (await loadConfig(configFile)).databases[DATABASE] as DatabaseConfig;
-  await startServer(settings, stack.config.timing);
+  await startServer(openServer(settings, stack.config.timing));
   const writeMore = (): Promise<void> => writeOrders(stack.address, changes.server.tokenFile);
   await writeMore();
   const agent = await scene.startAgent(configFile);
@@ -127,7 +128,7 @@ export async function openFaultyScene(shared: SharedServices, { prepare, stepGiv
     heal: async () => {
       for (const fault of FAULTS) await rm(join(place, fault), { force: true });
       await writeFile(changes.server.tokenFile, TOKEN);
-      await startServer(settings, stack.config.timing);
+      await startServer(openServer(settings, stack.config.timing));
     },
     rstow: (...args) => runProgram(CLI, [...args, '--address', scene.temporalAddress, '--namespace', scene.namespace]),
     close: scene.close,

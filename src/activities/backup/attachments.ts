@@ -8,7 +8,7 @@ import { backupKey } from '../../core/repository/object-keys.ts';
 import { createDigestStage } from '../../io/checksum/digest-stage.ts';
 import { hasSnapshots, packSnapshots } from '../../io/data-directory/snapshots.ts';
 import { errnoOf, systemMessage } from '../../io/files/errno.ts';
-import { withoutSecrets } from '../../io/server-process/config-secrets.ts';
+import { withoutSecrets } from '../../io/rstmdb/config-secrets.ts';
 import type { Repository } from '../../io/repository/port.ts';
 import { getMachine, listMachines } from '../../io/rstmdb/machines.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';

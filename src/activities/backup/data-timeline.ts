@@ -1,5 +1,4 @@
-import { join } from 'node:path';
-import type { DatabaseConfig } from '../../config/agent-config.ts';
+import type { Database } from '../../database/database.ts';
 import type { Timeline } from '../../formats/repository/timeline.ts';
 import type { TimelineFile } from '../../formats/data-directory/timeline-file.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
@@ -11,8 +10,7 @@ import { FIRST_TIMELINE, readTimelines } from '../../store/timelines.ts';
  * Which history the directory continues: its own file says so. Without a file it is the first timeline, and is marked
  * as such, as long as no other was ever made. Fails: timeline-diverged.
  */
-export async function timelineOfData(repository: Repository, database: string, settings: DatabaseConfig): Promise<string> {
-  const walDir = join(settings.dataDir, 'wal');
+export async function timelineOfData(repository: Repository, { name: database, walDir }: Database): Promise<string> {
   const timelines = await readTimelines(repository, database);
   const file = await readTimelineFile(walDir);
   if (file === undefined) {

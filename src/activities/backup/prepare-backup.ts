@@ -1,18 +1,17 @@
-import type { DatabaseConfig, TimingConfig } from '../../config/agent-config.ts';
 import type { Warning } from '../../contract/result.ts';
 import { backupLabel } from '../../core/backup/label.ts';
 import { assert } from '../../core/errors/assert.ts';
 import { compactionSentence } from '../../core/protection/compaction.ts';
 import type { Repository } from '../../io/repository/port.ts';
 import { ping, serverInfo } from '../../io/rstmdb/server.ts';
-import { readServerSettings } from '../../io/server-process/server-settings.ts';
+import { readServerSettings } from '../../database/server-settings.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings, repositoryName } from '../../config/database-settings.ts';
+import { repositoryName } from '../../config/database-settings.ts';
+import { type Database, openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
-import { withServer } from '../../database/rstmdb-connection.ts';
 import { claimLabel } from '../../store/label-claim.ts';
 import { requireOwner } from '../../store/ownership.ts';
-import { checkDataDirectoryIsServers } from './data-directory-check.ts';
+import { checkDataDirectoryIsServers } from '../../database/data-directory-check.ts';
 import { timelineOfData } from './data-timeline.ts';
 
 export type PrepareBackupInput = {
@@ -35,8 +34,7 @@ const FIRST_ANSWER_MS = 10_000;
 export const checkBackup =
   (deps: ActivityDeps) =>
   async (input: { database: string; repository?: string }, { signal }: Pick<RunPort, 'signal'>): Promise<void> => {
-    const serverRequestMs = Math.min(FIRST_ANSWER_MS, deps.config.timing.serverRequestMs);
-    await checkedSource(deps, { ...input, timing: { ...deps.config.timing, serverRequestMs }, signal });
+    await checkedSource(deps, openDatabase(deps, input.database), { ...input, signal, answerMs: FIRST_ANSWER_MS });
   };
 
 /**
@@ -47,41 +45,44 @@ export const prepareBackup =
   (deps: ActivityDeps) =>
   async (input: PrepareBackupInput, run: RunPort): Promise<PreparedBackup> => {
     const { database, startedAtMs } = input;
-    const { name, repository, serverVersion } = await checkedSource(deps, { ...input, timing: deps.config.timing, signal: run.signal });
-    const timeline = await timelineOfData(repository, database, databaseSettings(deps.config, database));
+    const opened = openDatabase(deps, database);
+    const { name, repository, serverVersion } = await checkedSource(deps, opened, { ...input, signal: run.signal });
+    const timeline = await timelineOfData(repository, opened);
     const label = await takeLabel(repository, database, { startedAtMs, runId: run.runId });
     return {
       repository: name,
       label,
       timeline,
       serverVersion,
-      warnings: await compactionWarnings(database, databaseSettings(deps.config, database)),
+      warnings: await compactionWarnings(opened),
     };
   };
 
-type Checking = { database: string; repository?: string; timing: TimingConfig; signal: AbortSignal };
+type Checking = { repository?: string; signal: AbortSignal; answerMs?: number };
 
 async function checkedSource(
   deps: ActivityDeps,
-  checking: Checking,
+  { name: database, settings, server }: Database,
+  { repository: wanted, signal, answerMs }: Checking,
 ): Promise<{ name: string; repository: Repository; serverVersion: string }> {
-  const { database, timing, signal } = checking;
-  const settings = databaseSettings(deps.config, database);
-  const name = repositoryName(settings, checking.repository);
+  const name = repositoryName(settings, wanted);
   const repository = await deps.openRepository(name);
   await requireOwner(deps, database);
-  const { serverVersion } = await withServer(settings.server, { timing, signal }, async (client) => {
-    await ping(client);
-    await checkDataDirectoryIsServers(settings, client);
-    return serverInfo(client);
-  });
+  const { serverVersion } = await server.ask(
+    async (client) => {
+      await ping(client);
+      await checkDataDirectoryIsServers(server, client);
+      return serverInfo(client);
+    },
+    { signal, answerMs },
+  );
   return { name, repository, serverVersion };
 }
 
 /** Each backup says so: what will be deleted next may be what no backup has stored. */
-async function compactionWarnings(database: string, settings: DatabaseConfig): Promise<Warning[]> {
-  const { compaction } = await readServerSettings(settings);
-  return compaction.isOn ? [{ code: 'compaction-on', message: compactionSentence(database, compaction) }] : [];
+async function compactionWarnings(database: Database): Promise<Warning[]> {
+  const { compaction } = await readServerSettings(database);
+  return compaction.isOn ? [{ code: 'compaction-on', message: compactionSentence(database.name, compaction) }] : [];
 }
 
 async function takeLabel(repository: Repository, database: string, run: { startedAtMs: number; runId: string }): Promise<string> {

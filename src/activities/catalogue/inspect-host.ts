@@ -2,12 +2,11 @@ import type { ReplacedFolder } from '../../contract/describe-database.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ServerFacts } from '../../core/protection/verdict.ts';
 import { listReplaced } from '../../io/data-directory/replaced.ts';
-import { readServerSettings } from '../../io/server-process/server-settings.ts';
+import { readServerSettings } from '../../database/server-settings.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { checkDataDirectoryIsServers } from '../backup/data-directory-check.ts';
-import { databaseSettings } from '../../config/database-settings.ts';
+import { checkDataDirectoryIsServers } from '../../database/data-directory-check.ts';
+import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
-import { withServer } from '../../database/rstmdb-connection.ts';
 
 export type InspectedHost = { server: ServerFacts; replaced: ReplacedFolder[] };
 
@@ -22,12 +21,12 @@ const SERVER_ANSWER_MS = 5_000;
 export const inspectHost =
   (deps: ActivityDeps) =>
   async ({ database }: { database: string }, { signal }: Pick<RunPort, 'signal'>): Promise<InspectedHost> => {
-    const settings = databaseSettings(deps.config, database);
-    const timing = { ...deps.config.timing, serverRequestMs: Math.min(deps.config.timing.serverRequestMs, SERVER_ANSWER_MS) };
-    const { compaction } = await readServerSettings(settings);
-    const replaced = await listReplaced(settings.dataDir);
+    const opened = openDatabase(deps, database);
+    const { server, settings } = opened;
+    const { compaction } = await readServerSettings(opened);
+    const replaced = await listReplaced(opened.dataDir);
     try {
-      await withServer(settings.server, { timing, signal }, (client) => checkDataDirectoryIsServers(settings, client));
+      await server.ask((client) => checkDataDirectoryIsServers(server, client), { signal, answerMs: SERVER_ANSWER_MS });
       return { server: { compaction }, replaced: keptOf(replaced, settings.safetyCopyMs) };
     } catch (error) {
       if (!(error instanceof RstowError)) throw error;

@@ -9,13 +9,11 @@ import { makeScratch } from '../../io/agent-state/scratch.ts';
 import { cutLog } from '../../io/data-directory/cut-log.ts';
 import { readRange } from '../../io/data-directory/range-reader.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../../config/database-settings.ts';
+import { type Database, openDatabase } from '../../database/database.ts';
 import { requireSpace } from '../restore/space.ts';
 import { stageSegments } from '../restore/stage-segments.ts';
 import type { RunPort } from '../run-port.ts';
-import { memoryShortage } from '../../database/memory-check.ts';
-import { missingServerProgram } from '../../database/server-program.ts';
-import { requireScratchPort } from '../../database/scratch-server.ts';
+import { memoryShortage, missingServerProgram, requireScratchPort } from '../../database/scratch-needs.ts';
 import { replaySegments } from '../../replay/replay-segments.ts';
 import { readManifest } from '../../store/backups.ts';
 import { planSegments } from '../../store/planned-segments.ts';
@@ -51,7 +49,7 @@ export const stageTest =
     const planned = upTo(await planSegments(repository, manifest), input.position);
     await noteRun(deps.config.agent.stateDir, run);
     const walDir = join(await testDataDir(deps, run.runId), 'wal');
-    await requireRoom(deps, input.database, planned);
+    await requireRoom(openDatabase(deps, input.database), planned);
     const beganAtMs = performance.now();
     await stageSegments({ repository, planned, walDir, run });
     const fetchedAtMs = performance.now();
@@ -66,15 +64,14 @@ export const stageTest =
     return { extents: summary, stateDigest, machines, instances, ...times };
   };
 
-async function requireRoom({ config }: ActivityDeps, database: string, planned: readonly PlannedSegment[]): Promise<void> {
-  const settings = databaseSettings(config, database);
-  const missing = await missingServerProgram(settings);
+async function requireRoom(database: Database, planned: readonly PlannedSegment[]): Promise<void> {
+  const missing = await missingServerProgram(database);
   if (missing !== undefined) throw missing;
   const walBytes = planned.reduce((sum, segment) => sum + segment.endBytes, 0);
-  await requireSpace(config.agent.stateDir, walBytes);
-  const shortage = await memoryShortage(walBytes, settings);
+  await requireSpace(database.agent.stateDir, walBytes);
+  const shortage = await memoryShortage(database, walBytes);
   if (shortage !== undefined) throw shortage;
-  await requireScratchPort(settings);
+  await requireScratchPort(database);
 }
 
 function upTo(planned: readonly PlannedSegment[], position: LogPosition | undefined): PlannedSegment[] {

@@ -12,13 +12,10 @@ import { createInstance, getInstance } from '../../io/rstmdb/instances.ts';
 import { putMachine } from '../../io/rstmdb/machines.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../../config/database-settings.ts';
+import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
-import { serviceOf } from '../../database/managed-service.ts';
-import { memoryShortage } from '../../database/memory-check.ts';
-import { serverConnector, withServer } from '../../database/rstmdb-connection.ts';
-import { bootScratchServer, endScratchServer, endScratchServers } from '../../database/scratch-server.ts';
-import type { ScratchPlace } from '../../database/scratch-service.ts';
+import { memoryShortage } from '../../database/scratch-needs.ts';
+import { bootScratchServer, endScratchServer, endScratchServers, type ScratchPlace } from '../../database/scratch-server.ts';
 import { showsSameState } from '../../replay/float-drift.ts';
 import { readLiveDigest } from '../../replay/live-digest.ts';
 import type { LiveServer } from '../../replay/live-reading.ts';
@@ -45,10 +42,10 @@ export const testServer =
     const place: ScratchPlace = { ...(await testPlace(deps, input.database, run)), attempt: randomUUID() };
     await endScratchServers(place);
     await cutLog(join(place.dataDir, 'wal'), endOf(input.staged));
-    const shortage = await memoryShortage(input.staged.extents.sizeBytes, place.settings);
+    const shortage = await memoryShortage(place.database, input.staged.extents.sizeBytes);
     if (shortage !== undefined) throw shortage;
     try {
-      return await proveServer(deps, place, { input, run });
+      return await proveServer(place, { input, run });
     } finally {
       await endScratchServer(place);
     }
@@ -63,28 +60,27 @@ export const clearTest =
   };
 
 async function testPlace(deps: ActivityDeps, database: string, { runId }: RunPort): Promise<Omit<ScratchPlace, 'attempt'>> {
-  return { settings: databaseSettings(deps.config, database), dataDir: await testDataDir(deps, runId), runId };
+  return { database: openDatabase(deps, database), dataDir: await testDataDir(deps, runId), runId };
 }
 
 type Test = { input: TestServerInput; run: RunPort };
 
-async function proveServer(deps: ActivityDeps, place: ScratchPlace, { input, run }: Test): Promise<TestedServer> {
-  const { timing } = deps.config;
-  const options = { timing, signal: run.signal };
+async function proveServer(place: ScratchPlace, { input, run }: Test): Promise<TestedServer> {
+  const { signal } = run;
   const clock = createStopwatch();
-  let server = await bootScratchServer(place, timing, run.signal);
+  let server = await bootScratchServer(place, signal);
   const startMs = clock.lapMs();
-  await requireSameState({ settings: server, timing }, { staged: input.staged, walDir: join(place.dataDir, 'wal') }, run);
-  const assertionsHeld = await checkAssertions(serverConnector(server.server, options), input.assertions);
+  await requireSameState(server, { staged: input.staged, walDir: join(place.dataDir, 'wal') }, run);
+  const assertionsHeld = await checkAssertions(server.connector({ signal }), input.assertions);
   const compareMs = clock.lapMs();
-  await withServer(server.server, options, (client) => writeMark(client, run.runId));
+  await server.ask((client) => writeMark(client, run.runId), { signal });
   const writeMs = clock.lapMs();
   for (let restart = 0; restart < RESTARTS; restart += 1) {
-    await serviceOf(server).stop();
-    server = await bootScratchServer(place, timing, run.signal);
-    await withServer(server.server, options, (client) => requireMark(client, run.runId));
+    await server.service.stop();
+    server = await bootScratchServer(place, signal);
+    await server.ask((client) => requireMark(client, run.runId), { signal });
   }
-  await serviceOf(server).stop();
+  await server.service.stop();
   return { assertionsHeld, startMs, compareMs, writeMs, restartsMs: clock.lapMs() };
 }
 

@@ -1,5 +1,3 @@
-import { join } from 'node:path';
-import type { DatabaseConfig } from '../../config/agent-config.ts';
 import type { DataSummary } from '../../contract/data-summary.ts';
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
@@ -15,10 +13,10 @@ import { scanSegment } from '../backup/segment-scan.ts';
 import { damageBehind } from '../backup/segment-tail.ts';
 import { holdsNewest } from '../catalogue/live-database.ts';
 import { surveyData } from '../data/survey-data.ts';
-import { databaseSettings } from '../../config/database-settings.ts';
-import { finishStopNote } from '../restore/finish-stop-note.ts';
+import { type Database, openDatabase } from '../../database/database.ts';
+import { finishStopNote } from '../../database/finish-stop-note.ts';
 import type { RunPort } from '../run-port.ts';
-import { proveServerStopped, serviceOf, startServer, stopGraceMs } from '../../database/managed-service.ts';
+import { proveServerStopped, startServer } from '../../database/server-start.ts';
 import { inEachRepository } from '../../store/each-repository.ts';
 import { requireOwner } from '../../store/ownership.ts';
 
@@ -33,19 +31,19 @@ export type Restart =
  */
 export const restartServer =
   (deps: ActivityDeps) =>
-  async ({ database }: { database: string }, run: RunPort): Promise<Restart> => {
-    const settings = databaseSettings(deps.config, database);
-    await requireAuthority(deps, run, { database, isPreparing: true });
+  async ({ database: name }: { database: string }, run: RunPort): Promise<Restart> => {
+    const database = openDatabase(deps, name);
+    await requireAuthority(deps, run, { database: name, isPreparing: true });
     await run.checkOpen();
-    await requireOwner(deps, database);
+    await requireOwner(deps, name);
     let found: DataSummary | null = null;
     try {
-      await finishStopNote(settings, deps.config.timing);
-      found = await surveyData(deps)({ database }, run);
-      if (found === null) return { kind: 'no', found, why: `there is no log in ${settings.dataDir}` };
+      await finishStopNote(database);
+      found = await surveyData(deps)({ database: name }, run);
+      if (found === null) return { kind: 'no', found, why: `there is no log in ${database.dataDir}` };
       if (found.fault !== undefined) return { kind: 'no', found, why: found.fault.sentence };
       if (!(await continuesNewest(deps, database, found))) return { kind: 'no', found, why: 'its log lacks what the newest backup holds' };
-      return { kind: 'restarted', found, warnings: await restart(deps, settings, run) };
+      return { kind: 'restarted', found, warnings: await restart(database, run) };
     } catch (error) {
       if (!(error instanceof RstowError) || !NO_START.includes(error.code)) throw error;
       return { kind: 'no', found, why: error.message };
@@ -63,27 +61,30 @@ const NO_START = [
   'source-damaged',
 ];
 
-async function continuesNewest(deps: ActivityDeps, database: string, { dataDir, timeline }: DataSummary): Promise<boolean> {
-  const last = (await listSegments(join(dataDir, 'wal')))?.at(-1);
+async function continuesNewest(deps: ActivityDeps, { name, walDir }: Database, { timeline }: DataSummary): Promise<boolean> {
+  const last = (await listSegments(walDir))?.at(-1);
   if (last === undefined || timeline === null) return false;
   const latestOffset = makeWalOffset(last.segment, last.sizeBytes);
-  const verdicts = await inEachRepository(deps, database, (repository) =>
-    holdsNewest(deps, { repository, database, live: { timeline, latestOffset } }),
+  const verdicts = await inEachRepository(deps, name, (repository) =>
+    holdsNewest(deps, { repository, database: name, live: { timeline, latestOffset } }),
   );
   return verdicts.answers.length > 0 && verdicts.answers.every(({ found }) => found);
 }
 
-async function restart(deps: ActivityDeps, settings: DatabaseConfig, run: RunPort): Promise<Warning[]> {
-  const { dataDir, startTimeoutMs } = settings;
+async function restart({ dataDir, walDir, server }: Database, run: RunPort): Promise<Warning[]> {
   const what = `recovery ${run.runId}`;
-  const mutex = await acquireHostMutex(await dataDirectoryMutexName(dataDir), { what, waitTimeoutMs: startTimeoutMs, signal: run.signal });
+  const mutex = await acquireHostMutex(await dataDirectoryMutexName(dataDir), {
+    what,
+    waitTimeoutMs: server.startTimeoutMs,
+    signal: run.signal,
+  });
   try {
-    run.report({ starting: settings.server.address });
-    await serviceOf(settings).stop();
-    await endHolders(join(dataDir, 'wal'), { graceMs: stopGraceMs(settings) });
-    await proveServerStopped(settings);
-    const warnings = await cutTails(join(dataDir, 'wal'), run.signal);
-    await startServer(settings, deps.config.timing, run.signal);
+    run.report({ starting: server.address });
+    await server.service.stop();
+    await endHolders(walDir, { graceMs: server.service.stopGraceMs });
+    await proveServerStopped(server);
+    const warnings = await cutTails(walDir, run.signal);
+    await startServer(server, run.signal);
     return warnings;
   } finally {
     await mutex.release();

@@ -13,6 +13,7 @@ import { putSealed, readOwn, readSealed, sealObject } from '../../io/repository/
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings, repositoryName } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
+import { openDatabase } from '../../database/database.ts';
 import { findBackup } from '../../store/backups.ts';
 import { requireOwner } from '../../store/ownership.ts';
 import { planSegments } from '../../store/planned-segments.ts';
@@ -93,7 +94,7 @@ async function newPlan(deps: ActivityDeps, { input, repository, name, key, each 
   const dataDir = input.toDataDir ?? settings.dataDir;
   const isOwners = inPlace && takeover === undefined;
   // A new host gets its secret files, and its server, only when it is prepared.
-  if (inPlace) await checkPlace(deps.config, settings, { each, isPrepared: isOwners });
+  if (inPlace) await checkPlace(openDatabase(deps, database), { each, isPrepared: isOwners });
   else await each(() => checkTarget(dataDir, deps.config));
   const replaces = isOwners ? { replaces: { data: await readReplacedData(join(dataDir, 'wal')) } } : {};
   const plan = await makePlan(repository, manifest, { dataDir, inPlace, repository: name, ...replaces });

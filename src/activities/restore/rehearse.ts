@@ -8,13 +8,11 @@ import { repeatTree, removeTree } from '../../io/data-directory/file-tree.ts';
 import { restorePaths } from '../../io/data-directory/staging.ts';
 import { treeStamp } from '../../io/files/tree-stamp.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../../config/database-settings.ts';
+import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
-import { type ManagedServer, serviceOf } from '../../database/managed-service.ts';
-import { memoryShortage } from '../../database/memory-check.ts';
-import { bootScratchServer, endScratchServer, endScratchServers } from '../../database/scratch-server.ts';
-import { missingServerProgram } from '../../database/server-program.ts';
-import type { ScratchPlace } from '../../database/scratch-service.ts';
+import { memoryShortage, missingServerProgram } from '../../database/scratch-needs.ts';
+import { bootScratchServer, endScratchServer, endScratchServers, type ScratchPlace } from '../../database/scratch-server.ts';
+import type { Server } from '../../database/server.ts';
 import { showsSameState } from '../../replay/float-drift.ts';
 import { readLiveDigest } from '../../replay/live-digest.ts';
 import { unfinishedComparison } from './comparison-warning.ts';
@@ -34,18 +32,18 @@ export type Rehearsed = { rehearsal: RehearsalOutcome; warnings: Warning[] };
 export const rehearse =
   (deps: ActivityDeps) =>
   async (input: RehearseInput, run: RunPort): Promise<Rehearsed> => {
-    const settings = databaseSettings(deps.config, input.database);
-    const { policy } = settings.rehearsal;
+    const database = openDatabase(deps, input.database);
+    const { policy } = database.settings.rehearsal;
     if (policy === 'off') return { rehearsal: 'off', warnings: [] };
     const plan = await readPlan(await deps.openRepository(input.repository), input.planKey);
-    const missing = await missingServerProgram(settings);
+    const missing = await missingServerProgram(database);
     if (missing !== undefined) {
       if (plan.inPlace) throw missing;
       return { rehearsal: 'skipped', warnings: [{ code: missing.code, message: missing.message }] };
     }
     const tooBig = await memoryShortage(
+      database,
       plan.segments.reduce((sum, segment) => sum + segment.endBytes, 0),
-      settings,
     );
     if (tooBig !== undefined) {
       if (policy === 'required') throw tooBig;
@@ -53,25 +51,25 @@ export const rehearse =
     }
     const { rehearsal: folder } = restorePaths(plan.dataDir, run.runId);
     const attempt = randomUUID();
-    const place: ScratchPlace = { settings, dataDir: join(folder, attempt), runId: run.runId, attempt };
+    const place: ScratchPlace = { database, dataDir: join(folder, attempt), runId: run.runId, attempt };
     // Whatever an earlier attempt left: its server, then its folder.
     await endScratchServers({ ...place, dataDir: folder });
     await removeTree(plan.dataDir, folder);
-    return bootOnce(deps, { place, plan, run });
+    return bootOnce({ place, plan, run });
   };
 
 type Boot = { place: ScratchPlace; plan: RestorePlan; run: RunPort };
 
-async function bootOnce(deps: ActivityDeps, boot: Boot): Promise<Rehearsed> {
+async function bootOnce(boot: Boot): Promise<Rehearsed> {
   const { place, plan, run } = boot;
   const { wal } = restorePaths(plan.dataDir, run.runId);
   try {
     await repeatTree(wal, join(place.dataDir, 'wal'));
     const before = await treeStamp(wal);
     run.report({ rehearsing: wal });
-    const server = await bootScratchServer(place, deps.config.timing, run.signal);
-    const unfinished = await requireSame(deps, boot, server);
-    await serviceOf(server).stop();
+    const server = await bootScratchServer(place, run.signal);
+    const unfinished = await requireSame(boot, server);
+    await server.service.stop();
     if ((await treeStamp(wal)) !== before) throw new RstowError('rehearsal-failed', 'the rehearsal changed the restored files');
     return unfinished === undefined ? { rehearsal: 'passed', warnings: [] } : { rehearsal: 'unfinished', warnings: [unfinished] };
   } catch (error) {
@@ -83,8 +81,7 @@ async function bootOnce(deps: ActivityDeps, boot: Boot): Promise<Rehearsed> {
 }
 
 /** Gives a warning where the server stopped answering before all was compared. Fails: digest-different. */
-async function requireSame(deps: ActivityDeps, { plan, run }: Boot, settings: ManagedServer): Promise<Warning | undefined> {
-  const server = { settings, timing: deps.config.timing };
+async function requireSame({ plan, run }: Boot, server: Server): Promise<Warning | undefined> {
   const { wal: walDir } = restorePaths(plan.dataDir, run.runId);
   return unfinishedComparison(async () => {
     const { stateDigest } = await readLiveDigest(server, run);

@@ -1,12 +1,12 @@
-import { join } from 'node:path';
-import type { AgentConfig, DatabaseConfig } from '../../config/agent-config.ts';
+import type { AgentConfig } from '../../config/agent-config.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { checkDataDirectory } from '../../io/data-directory/layout.ts';
 import { renameFault } from '../../io/data-directory/rename-probe.ts';
 import { isEmptyFolder, isOnDisk } from '../../io/data-directory/target.ts';
 import { processesWithOpenFilesUnder } from '../../io/process/open-files.ts';
-import { requireReadableSecrets } from '../../database/managed-service.ts';
-import { missingServerProgram } from '../../database/server-program.ts';
+import type { Database } from '../../database/database.ts';
+import { missingServerProgram } from '../../database/scratch-needs.ts';
+import { requireReadableSecrets } from '../../database/server-start.ts';
 import { requireTarget } from './target-rules.ts';
 
 export type Refusals = (check: () => Promise<void>) => Promise<void>;
@@ -16,18 +16,14 @@ export type Refusals = (check: () => Promise<void>) => Promise<void>;
  * data-directory-unsupported, service-stop-failed; and, of a database that isn't about to be taken over by a host that is prepared later,
  * server-program-missing and invalid-config (a secret file).
  */
-export async function checkPlace(
-  config: AgentConfig,
-  settings: DatabaseConfig,
-  refusals: { each: Refusals; isPrepared: boolean },
-): Promise<void> {
+export async function checkPlace(database: Database, refusals: { each: Refusals; isPrepared: boolean }): Promise<void> {
   const { each, isPrepared } = refusals;
-  await each(() => requireManaged(settings));
-  await each(() => requireMovable(settings));
-  await each(() => requireOneWriter(settings));
+  await each(() => requireManaged(database));
+  await each(() => requireMovable(database));
+  await each(() => requireOneWriter(database));
   if (!isPrepared) return;
-  await each(() => requireServerProgram(settings));
-  await each(() => requireReadableSecrets(settings, config.timing));
+  await each(() => requireServerProgram(database));
+  await each(() => requireReadableSecrets(database.server));
 }
 
 /** Fails: invalid-input, where the target is the database's own directory or lies on no disk; target-not-allowed; target-not-empty. */
@@ -49,8 +45,7 @@ export async function checkTarget(dataDir: string, config: AgentConfig): Promise
  * Nothing locks a log: a program that writes in it beside the server would go on writing in what is replaced. Another
  * server of the same program is ended together with the first. Fails: service-stop-failed.
  */
-export async function requireOneWriter({ dataDir }: DatabaseConfig): Promise<void> {
-  const walDir = join(dataDir, 'wal');
+export async function requireOneWriter({ dataDir, walDir }: Database): Promise<void> {
   const writers = await processesWithOpenFilesUnder(walDir, { ignorePid: process.pid, writersOnly: true });
   if (new Set(writers.map(({ command }) => command)).size < 2) return;
   const processes = writers.map(({ pid, command }) => `${pid} (${command})`);
@@ -58,12 +53,12 @@ export async function requireOneWriter({ dataDir }: DatabaseConfig): Promise<voi
   throw new RstowError('service-stop-failed', sentence, { details: { dataDir, processes } });
 }
 
-async function requireManaged({ service, server }: DatabaseConfig): Promise<void> {
-  if (service.kind !== 'none') return;
+async function requireManaged({ server }: Database): Promise<void> {
+  if (server.service.isManaged) return;
   throw new RstowError('service-unmanaged', `no service is configured, so rstow can't stop the server at ${server.address}`);
 }
 
-async function requireMovable({ dataDir }: DatabaseConfig): Promise<void> {
+async function requireMovable({ dataDir }: Database): Promise<void> {
   const layout = await checkDataDirectory(dataDir);
   if (layout.kind === 'missing') return;
   if (layout.kind === 'wal-unsupported') {
@@ -79,8 +74,8 @@ async function requireMovable({ dataDir }: DatabaseConfig): Promise<void> {
   });
 }
 
-async function requireServerProgram(settings: DatabaseConfig): Promise<void> {
-  if (settings.rehearsal.policy === 'off') return;
-  const missing = await missingServerProgram(settings);
+async function requireServerProgram(database: Database): Promise<void> {
+  if (database.settings.rehearsal.policy === 'off') return;
+  const missing = await missingServerProgram(database);
   if (missing !== undefined) throw missing;
 }

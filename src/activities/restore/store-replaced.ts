@@ -24,6 +24,7 @@ import { lackingBytes, storeSegment } from '../backup/store-segments.ts';
 import { byteProgress } from '../byte-progress.ts';
 import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
+import { openDatabase } from '../../database/database.ts';
 import { newestOfTimeline } from '../../store/backups.ts';
 import { storedPieces } from '../../store/timelines.ts';
 
@@ -69,7 +70,7 @@ export async function storeInPlace(deps: ActivityDeps, input: InPlace, run: RunP
   const files = (await listSegments(join(settings.dataDir, 'wal'))) ?? [];
   if (files.every(({ sizeBytes }) => sizeBytes === 0)) return { kind: 'nothing' };
   try {
-    const timeline = await timelineOfData(repository, input.database, settings);
+    const timeline = await timelineOfData(repository, openDatabase(deps, input.database));
     const pin = { dataDir: settings.dataDir, timeline, runId: run.runId };
     await noteRun(deps.config.agent.stateDir, run);
     const pinned = await pinSegments(pin);

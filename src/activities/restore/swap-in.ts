@@ -7,7 +7,7 @@ import { listSegments } from '../../io/data-directory/segments.ts';
 import { isStillStaged, planRollBack, planSwap, type SwapPlan, whichWalIsInPlace } from '../../io/data-directory/swap.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
-import { databaseSettings } from '../../config/database-settings.ts';
+import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
 import { requireOwner } from '../../store/ownership.ts';
 import { readPlan } from './plan-restore.ts';
@@ -42,9 +42,9 @@ export const nameSwap =
   (deps: ActivityDeps) =>
   async ({ database }: { database: string }, run: RunPort): Promise<SwapPlan> => {
     await requireStillOurs(deps, database, run);
-    const settings = databaseSettings(deps.config, database);
-    await requireOneWriter(settings);
-    return planSwap(settings.dataDir, run.runId);
+    const opened = openDatabase(deps, database);
+    await requireOneWriter(opened);
+    return planSwap(opened.dataDir, run.runId);
   };
 
 /**
@@ -57,7 +57,7 @@ export const swapIn =
   async (input: SwapInput, run: RunPort): Promise<SwappedIn> => {
     await requireAuthority(deps, run, input);
     const work = workOf(deps, input, run);
-    const { dataDir, safetyCopyMs } = work.settings;
+    const { dataDir, settings } = work.database;
     const { database, tail } = input;
     const store = (limitMs: number): Promise<KeptTail> =>
       tail === undefined ? Promise.resolve({}) : storeTail(deps, { ...tail, database, limitMs }, run);
@@ -68,7 +68,7 @@ export const swapIn =
       ...swapped,
       ...(await keptBefore(deps, input, { swapped, run })),
       replacedAt: join(dataDir, input.swap.replacedDir),
-      replacedKeptUntilMs: Date.now() + safetyCopyMs,
+      replacedKeptUntilMs: Date.now() + settings.safetyCopyMs,
     };
   };
 
@@ -83,8 +83,8 @@ export const rollBack =
     await requireAuthority(deps, run, input);
     const work = workOf(deps, input, run);
     const plan = await readPlan(await deps.openRepository(input.repository), input.planKey);
-    const { dataDir } = work.settings;
-    const checkAllowed = (): Promise<void> => requireUnwritten(join(dataDir, 'wal'), plan);
+    const { dataDir, walDir } = work.database;
+    const checkAllowed = (): Promise<void> => requireUnwritten(walDir, plan);
     const askFirst = async (): Promise<void> => {
       await work.askFirst();
       await checkAllowed();
@@ -103,9 +103,8 @@ async function keptBefore(deps: ActivityDeps, { database, tail }: SwapInput, of:
 }
 
 function workOf(deps: ActivityDeps, { database }: SwapInput, run: RunPort): Omit<SwapWork, 'plan'> {
-  const settings = databaseSettings(deps.config, database);
   const ask = (): Promise<void> => requireStillOurs(deps, database, run);
-  return { deps, database, settings, run, askFirst: ask, checkAllowed: ask };
+  return { database: openDatabase(deps, database), run, askFirst: ask, checkAllowed: ask };
 }
 
 async function tellingDataInPlace<T>(dataDir: string, swap: SwapPlan, step: () => Promise<T>): Promise<T> {

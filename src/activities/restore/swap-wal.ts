@@ -1,6 +1,4 @@
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DatabaseConfig } from '../../config/agent-config.ts';
 import type { StopNote } from '../../formats/data-directory/stop-note.ts';
 import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
@@ -11,16 +9,14 @@ import { dataDirectoryMutexName } from '../../io/mutex/data-directory-mutex-name
 import { acquireHostMutex } from '../../io/mutex/host-mutex.ts';
 import { processStartTicks } from '../../io/process/proc.ts';
 import { endHolders } from '../../io/service/end-holders.ts';
-import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { proveServerStopped, serviceOf, startServer, stopGraceMs } from '../../database/managed-service.ts';
+import type { Database } from '../../database/database.ts';
+import { proveServerStopped, startServer } from '../../database/server-start.ts';
 import type { KeptTail } from './store-tail.ts';
-import { spawnWatchdog } from './stop-note-watchdog.ts';
+import { spawnWatchdog } from '../../database/stop-note-watchdog.ts';
 
 export type SwapWork = {
-  deps: ActivityDeps;
-  database: string;
-  settings: DatabaseConfig;
+  database: Database;
   plan: SwapPlan;
   run: RunPort;
   /** Asked while the server still runs, so that a no costs nothing. */
@@ -46,10 +42,10 @@ const ANSWER_MS_MIN = 2_000;
  * repository-unavailable, invalid-config (the watchdog can't read it). Twice: the swap goes on, or is found done.
  */
 export async function swapWithServerDown(work: SwapWork): Promise<Swapped> {
-  const { settings, run } = work;
-  const mutex = await acquireHostMutex(await dataDirectoryMutexName(settings.dataDir), {
-    what: `restore ${run.runId} of ${work.database}`,
-    waitTimeoutMs: settings.startTimeoutMs + MUTEX_MARGIN_MS,
+  const { database, run } = work;
+  const mutex = await acquireHostMutex(await dataDirectoryMutexName(database.dataDir), {
+    what: `restore ${run.runId} of ${database.name}`,
+    waitTimeoutMs: database.server.startTimeoutMs + MUTEX_MARGIN_MS,
     signal: run.signal,
   });
   try {
@@ -64,21 +60,21 @@ export async function swapWithServerDown(work: SwapWork): Promise<Swapped> {
  * A note of an earlier run that died: its swap is ended first, so that `old` and `new` mean one thing. The note stays
  * until ours replaces it: should we die before, somebody still knows that the server is down.
  */
-async function finishForeignNote({ settings, run }: SwapWork): Promise<void> {
-  const note = await readStopNote(settings.dataDir);
-  if (note !== undefined && note.runId !== run.runId) await finishSwap(settings.dataDir, note);
+async function finishForeignNote({ database: { dataDir }, run }: SwapWork): Promise<void> {
+  const note = await readStopNote(dataDir);
+  if (note !== undefined && note.runId !== run.runId) await finishSwap(dataDir, note);
 }
 
 async function swapUnderMutex(work: SwapWork): Promise<Swapped> {
-  const { deps, settings, plan } = work;
-  const { dataDir } = settings;
+  const { database, plan } = work;
+  const { dataDir, server } = database;
   const earlier = await readStopNote(dataDir);
   const inPlace = await whichWalIsInPlace(dataDir, plan);
   // Once the server were stopped, nobody could tell what to start it on.
   if (inPlace === 'foreign') throw foreignWal(dataDir);
   const isDone = inPlace === 'new';
   if (isDone && earlier === undefined) {
-    await startServer(settings, deps.config.timing);
+    await startServer(server);
     return {};
   }
   // A note of the stop or the swap means that the server is down already: then asking first would only prolong that.
@@ -96,7 +92,7 @@ async function swapUnderMutex(work: SwapWork): Promise<Swapped> {
 }
 
 async function stopAndSwap(work: SwapWork, note: StopNote): Promise<KeptTail> {
-  const { dataDir } = work.settings;
+  const { dataDir } = work.database;
   await stopAndBlock(work, note);
   const kept = (await work.beforeSwap?.(shareOf(note, 2))) ?? {};
   await checkInTime(work, note);
@@ -132,12 +128,12 @@ async function checkInTime({ checkAllowed }: SwapWork, note: StopNote): Promise<
  * before that process is ready.
  */
 async function takeNote(work: SwapWork, earlier: StopNote | undefined): Promise<StopNote> {
-  const { deps, database, settings, plan, run } = work;
-  const { dataDir } = settings;
+  const { database, plan, run } = work;
+  const { dataDir, settings } = database;
   const startTicks = await processStartTicks(process.pid);
   assert(startTicks !== undefined, 'our own process is in /proc');
   const holder = { pid: process.pid, startTicks };
-  const note = { format: 1 as const, runId: run.runId, database, phase: 'stopping' as const, ...plan, holder };
+  const note = { format: 1 as const, runId: run.runId, database: database.name, phase: 'stopping' as const, ...plan, holder };
   const timed = (nowMs: number): StopNote => ({
     ...note,
     createdAtMs: earlier?.createdAtMs ?? nowMs,
@@ -145,7 +141,7 @@ async function takeNote(work: SwapWork, earlier: StopNote | undefined): Promise<
   });
   await writeStopNote(dataDir, timed(Date.now()));
   try {
-    await spawnWatchdog(deps, database, dataDir);
+    await spawnWatchdog(database);
   } catch (error) {
     await (earlier === undefined ? removeStopNote(dataDir) : writeStopNote(dataDir, earlier));
     throw error;
@@ -159,23 +155,22 @@ async function takeNote(work: SwapWork, earlier: StopNote | undefined): Promise<
  * Stops the server and proves it, then lets no server start, then proves it again: one that came up in between, by
  * whatever loop, is ended too, and can't come back.
  */
-async function stopAndBlock({ settings, run }: SwapWork, note: StopNote): Promise<void> {
-  run.report({ stopping: settings.server.address });
-  const service = serviceOf(settings);
+async function stopAndBlock({ database: { dataDir, walDir, server }, run }: SwapWork, note: StopNote): Promise<void> {
+  run.report({ stopping: server.address });
+  const { service } = server;
   await service.stop();
-  await blockServer(settings.dataDir, note);
+  await blockServer(dataDir, note);
   await service.stop();
-  await endHolders(join(settings.dataDir, 'wal'), { graceMs: stopGraceMs(settings) });
-  await proveServerStopped(settings);
+  await endHolders(walDir, { graceMs: service.stopGraceMs });
+  await proveServerStopped(server);
 }
 
 /** Whatever happened, the server comes up on the wal/ that is in place, old or new. */
-async function bringUp({ deps, settings }: SwapWork, note: StopNote, failure?: unknown): Promise<void> {
-  const { dataDir } = settings;
+async function bringUp({ database: { dataDir, server } }: SwapWork, note: StopNote, failure?: unknown): Promise<void> {
   try {
     await writeStopNote(dataDir, { ...note, phase: 'starting' });
     await finishSwap(dataDir, note);
-    await startServer(settings, deps.config.timing);
+    await startServer(server);
     await removeStopNote(dataDir);
   } catch (error) {
     throw failure === undefined ? error : withReason(error, failure);

@@ -1,6 +1,4 @@
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DatabaseConfig } from '../../config/agent-config.ts';
 import type { RestorePlan } from '../../formats/repository/restore-plan.ts';
 import type { Warning } from '../../contract/result.ts';
 import { summariseExtents } from '../../core/backup/extents-summary.ts';
@@ -9,9 +7,8 @@ import { RstowError } from '../../core/errors/rstow-error.ts';
 import { walOffsetText } from '../../core/wal/wal-offset.ts';
 import { ping } from '../../io/rstmdb/server.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../../config/database-settings.ts';
+import { type Database, openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
-import { withServer } from '../../database/rstmdb-connection.ts';
 import { showsSameState } from '../../replay/float-drift.ts';
 import { readLiveDigest } from '../../replay/live-digest.ts';
 import { unfinishedComparison } from './comparison-warning.ts';
@@ -31,24 +28,20 @@ const POLL_MS = 1_000;
 export const verifyLive =
   (deps: ActivityDeps) =>
   async (input: VerifyLiveInput, run: RunPort): Promise<{ warnings: Warning[] }> => {
-    const settings = databaseSettings(deps.config, input.database);
-    const { timing } = deps.config;
-    const patience = { forMs: timing.stepGiveUpMs, signal: run.signal };
+    const database = openDatabase(deps, input.database);
+    const patience = { forMs: database.timing.stepGiveUpMs, signal: run.signal };
     const plan = await patiently(patience, async () => readPlan(await deps.openRepository(input.repository), input.planKey));
-    await patiently(patience, () => withServer(settings.server, { timing, signal: run.signal }, ping));
-    const warning = await unfinishedComparison(() => compareLive(deps, { settings, plan, run }));
+    await patiently(patience, () => database.server.ask(ping, { signal: run.signal }));
+    const warning = await unfinishedComparison(() => compareLive(database, plan, run));
     return { warnings: warning === undefined ? [] : [warning] };
   };
 
-type Comparison = { settings: DatabaseConfig; plan: RestorePlan; run: RunPort };
-
 /** Fails: digest-different, comparison-unfinished. */
-async function compareLive({ config }: ActivityDeps, { settings, plan, run }: Comparison): Promise<Warning | undefined> {
-  const server = { settings, timing: config.timing };
+async function compareLive({ server, walDir }: Database, plan: RestorePlan, run: RunPort): Promise<Warning | undefined> {
   const live = await readLiveDigest(server, run);
   const { end } = summariseExtents(plan.segments);
   const untouched = live.quiescent && live.latestOffset !== undefined && walOffsetText(live.latestOffset) === end;
-  const files = plannedFiles(plan, join(settings.dataDir, 'wal'));
+  const files = plannedFiles(plan, walDir);
   if (untouched && live.stateDigest !== plan.stateDigest && !(await showsSameState(server, files, run))) {
     throw new RstowError('digest-different', `the restored server shows the state ${live.stateDigest}, not ${plan.stateDigest}`, {
       details: { found: live.stateDigest, promised: plan.stateDigest },

@@ -3,7 +3,7 @@ import type { ErrorCode } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { runCommand } from '../process/run-command.ts';
 import { outputTail } from './output-tail.ts';
-import type { Service } from './service.ts';
+import { type Service, STOP_GRACE_MS } from './service.ts';
 
 /** One argv each, run without a shell. The start command sends the server's output elsewhere: nobody reads it here. */
 export type CommandsServiceConfig = {
@@ -25,7 +25,11 @@ const pollMs = 100;
 export function createCommandsService(config: CommandsServiceConfig): Service {
   const isRunning = () => askStatus(config);
   return {
-    kind: 'commands',
+    isManaged: true,
+    stopGraceMs: STOP_GRACE_MS,
+    program: undefined,
+    logFile: undefined,
+    processes: undefined,
     isRunning,
     start: async () => {
       if (!(await isRunning())) await runOrFail(config, 'start');

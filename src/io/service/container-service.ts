@@ -35,7 +35,12 @@ const COMMAND_TIMEOUT_MS = 60_000;
 /** The container is kept when its server ends, until it is stopped: it has what the server said last. */
 export function createContainerService(config: ContainerServiceConfig): Service {
   return {
-    kind: 'container',
+    isManaged: true,
+    stopGraceMs: config.stopTimeoutMs,
+    program: undefined,
+    logFile: undefined,
+    // An engine starts no container whose port it can't have.
+    processes: undefined,
     start: () => startContainer(config),
     stop: () => stopContainer(config),
     isRunning: () => isThere(config, { code: 'failed' }),

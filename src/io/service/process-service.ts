@@ -43,11 +43,15 @@ const pollMs = 50;
  */
 export function createProcessService(config: ProcessServiceConfig): Service {
   return {
-    kind: 'process',
+    isManaged: true,
+    stopGraceMs: config.stopTimeoutMs,
+    program: { command: config.command, env: config.env, cwd: config.cwd },
+    logFile: serviceLogFile(config.stateDir),
+    processes: () => runningProcesses(config),
     start: () => startServer(config),
     stop: () => stopServer(config),
     isRunning: async () => (await processesOf(config)).length > 0,
-    logTail: () => logFileTail(logFileOf(config)),
+    logTail: () => logFileTail(serviceLogFile(config.stateDir)),
   };
 }
 
@@ -60,7 +64,7 @@ async function startServer(config: ProcessServiceConfig): Promise<void> {
     command: await commandAsUser(config.command, config.user),
     cwd: config.cwd,
     env: { ...config.env, [markName]: config.stateDir },
-    logFile: logFileOf(config),
+    logFile: serviceLogFile(config.stateDir),
   }).catch((cause: unknown) => {
     throw new RstowError('service-start-failed', cause instanceof Error ? cause.message : String(cause), { cause });
   });
@@ -79,7 +83,7 @@ async function processesOf(config: ProcessServiceConfig): Promise<ProcessEntry[]
 }
 
 /** First the one that leads the group: the server, or the script that started it. */
-export async function runningProcesses({ stateDir }: Pick<ProcessServiceConfig, 'stateDir'>): Promise<ProcessEntry[]> {
+async function runningProcesses({ stateDir }: ProcessServiceConfig): Promise<ProcessEntry[]> {
   const recorded = await recordedProcess(stateDir);
   const leader = recorded === undefined ? undefined : await processEntry(recorded.pid);
   const marked = await processesWithEnvironment(markName, stateDir);
@@ -97,7 +101,7 @@ async function refuseStranger({ dataDir }: ProcessServiceConfig): Promise<void> 
 }
 
 async function endedAtOnce(config: ProcessServiceConfig): Promise<RstowError> {
-  const logFile = logFileOf(config);
+  const logFile = serviceLogFile(config.stateDir);
   const tail = await logFileTail(logFile);
   return new RstowError('service-start-failed', `the server ended right after its start: ${tail.split('\n').at(-1) || 'it said nothing'}`, {
     details: { logFile, logTail: tail },
@@ -137,10 +141,6 @@ function signalAll(processes: readonly ProcessEntry[], signal: NodeJS.Signals): 
   for (const { pid, processGroup } of processes) {
     if (!groups.has(processGroup)) signalProcess(pid, signal);
   }
-}
-
-function logFileOf({ stateDir }: ProcessServiceConfig): string {
-  return serviceLogFile(stateDir);
 }
 
 /** What a service with this state directory appends to. */

@@ -6,7 +6,7 @@ import { portState, type ServerAddress } from './port-state.ts';
 import type { Service } from './service.ts';
 
 export type StopProof = {
-  /** `none` is not asked: the port and the files have to do. */
+  /** One that rstow doesn't manage is not asked: the port and the files have to do. */
   readonly service: Service;
   readonly dataDir: string;
   readonly address: ServerAddress;
@@ -40,7 +40,7 @@ export async function proveStopped(proof: StopProof): Promise<void> {
 
 async function whatRemains({ service, dataDir, address }: StopProof): Promise<Remains> {
   const sentences: string[] = [];
-  if (service.kind !== 'none' && (await service.isRunning())) sentences.push('its service runs');
+  if (service.isManaged && (await service.isRunning())) sentences.push('its service runs');
   const port = await portState(address, connectTimeoutMs);
   if (port.kind !== 'closed') {
     sentences.push(`port ${address.host}:${address.port} ${port.kind === 'open' ? 'answers' : `is unclear (${port.reason})`}`);

@@ -1,6 +1,31 @@
-/** The database server's process, as whoever manages it on this host sees it. */
+import type { ProcessEntry } from '../process/proc.ts';
+
+/** What starts a server: one argv without a shell, the variables that it is given beside our own, and where it is started. */
+export type ServerProgram = {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd?: string | undefined;
+};
+
+/**
+ * The database server's process, as whoever manages it on this host sees it. What one way to manage a server can and
+ * another can't is a property: nobody asks which way it is.
+ */
 export type Service = {
-  readonly kind: 'process' | 'container' | 'commands' | 'none';
+  /** Whether rstow may start, stop and ask for the server; where it may not, these fail with service-unmanaged. */
+  readonly isManaged: boolean;
+
+  /** How long the server may take from SIGINT, on which it syncs its log, to SIGKILL; also one that somebody else has started on its data. */
+  readonly stopGraceMs: number;
+
+  /** What it starts, so that a second server can be started beside it; undefined where only others know. */
+  readonly program: ServerProgram | undefined;
+
+  /** The file that the server's output is appended to, where nobody but rstow bounds it. */
+  readonly logFile: string | undefined;
+
+  /** The server's processes on this host; undefined where the process table doesn't tell which they are. */
+  readonly processes: (() => Promise<ProcessEntry[]>) | undefined;
 
   /**
    * Returns once the server was started, not once it serves: ask it, and `isRunning` whether it still lives.
@@ -17,3 +42,6 @@ export type Service = {
   /** What the server said last, for an error a person reads; empty where the operator keeps the log. */
   logTail(): Promise<string>;
 };
+
+/** From SIGINT to SIGKILL, where nothing else is said. */
+export const STOP_GRACE_MS = 30_000;

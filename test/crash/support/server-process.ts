@@ -5,7 +5,8 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startServer } from '../../../src/database/managed-service.ts';
+import { openServer } from '../../../src/database/server.ts';
+import { startServer } from '../../../src/database/server-start.ts';
 import { withServer } from '../../../src/database/rstmdb-connection.ts';
 import { RstowError } from '../../../src/core/errors/rstow-error.ts';
 import { endHolders } from '../../../src/io/service/end-holders.ts';
@@ -68,7 +69,7 @@ export function startRestartLoop(stack: DatabaseStack): { stop: () => Promise<vo
     loop.kill('SIGKILL');
     await stack.service.stop();
     await endHolders(stack.dataDir, { graceMs: 5000 });
-    await startServer(stack.settings, stack.config.timing);
+    await startServer(openServer(stack.settings, stack.config.timing));
   };
   return { stop };
 }

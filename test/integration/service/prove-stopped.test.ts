@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { proveStopped } from '../../../src/io/service/prove-stopped.ts';
-import { createUnmanagedService } from '../../../src/io/service/unmanaged-service.ts';
+import { createUnmanagedService } from '../../../src/io/service/create-service.ts';
 import { freePort } from '../../support/free-port.ts';
 
 describe('proveStopped', () => {

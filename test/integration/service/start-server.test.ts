@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startServer } from '../../../src/database/managed-service.ts';
+import { openServer } from '../../../src/database/server.ts';
+import { startServer } from '../../../src/database/server-start.ts';
 import { processesWithOpenFilesUnder } from '../../../src/io/process/open-files.ts';
 import { type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';
 import { toolPath } from '../../support/tools.ts';
@@ -36,6 +37,6 @@ it.each([
   ['TLS', { tls: { caFile: '/nonexistent/ca.pem' } }],
 ])('takes a server for up whose %s files on our side can’t be read', async (_what, unreadable) => {
   const server = { ...stack.settings.server, ...unreadable };
-  await startServer({ ...stack.settings, server, startTimeoutMs: 10_000 }, stack.config.timing);
+  await startServer(openServer({ ...stack.settings, server, startTimeoutMs: 10_000 }, stack.config.timing));
   expect(await stack.service.isRunning()).toBe(true);
 });

@@ -4,7 +4,8 @@ import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type AgentConfig, agentConfigSchema, type DatabaseConfig } from '../../../src/config/agent-config.ts';
+import { type AgentConfig, agentConfigSchema } from '../../../src/config/agent-config.ts';
+import { type Database, openDatabase } from '../../../src/database/database.ts';
 import { noteRun, notedRuns } from '../../../src/io/agent-state/run-notes.ts';
 import { listReplaced } from '../../../src/io/data-directory/replaced.ts';
 import { pinSegments, listPins } from '../../../src/io/data-directory/pins.ts';
@@ -26,19 +27,20 @@ const runs = { runState: async (runId: string) => runId.replace(/-.*/, '') as 'o
 
 let dataDir: string;
 let config: AgentConfig;
-let settings: DatabaseConfig;
+let database: Database;
 
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'rstow-leftovers-'));
   const orders = { server: { address: '127.0.0.1:1' }, dataDir, repositories: ['local'], safetyCopyMs: SAFETY_MS };
   config = agentConfigSchema.parse({ repositories: { local: { kind: 'folder', path: '/backup' } }, databases: { orders } });
-  settings = config.databases['orders']!;
+  database = openDatabase(hostOf(config), 'orders');
   await mkdir(join(dataDir, 'wal'));
   await writeFile(join(dataDir, 'wal', '0000000000000001.wal'), 'records');
 });
 
 afterEach(() => rm(dataDir, { recursive: true }));
 
+const hostOf = (read: AgentConfig): Parameters<typeof openDatabase>[0] => ({ config: read, configFile: '/nonexistent' });
 const configWith = (stateDir: string): AgentConfig => ({ ...config, agent: { stateDir } });
 
 async function fill(...folders: string[]): Promise<void> {
@@ -97,8 +99,8 @@ describe('a run that Temporal’s list doesn’t know', () => {
     const config = configWith(dataDir);
     const states = runStates(config, registryWhere(state));
     await clearPins(dataDir, states);
-    await clearRestores(settings, states, 0);
-    await clearScratch(config, states);
+    await clearRestores(database, states, 0);
+    await clearScratch(hostOf(config), states);
     await clearRunNotes(config, createRunningBackups(), states);
   };
   const left = async (): Promise<unknown> => [
@@ -139,12 +141,12 @@ test('removes what a closed restore staged at once, and what it replaced when th
   const closed = restorePaths(dataDir, 'closed-1');
   const open = restorePaths(dataDir, 'open-1');
   for (const paths of [closed, open]) await fill(paths.wal, paths.rehearsal, paths.replaced);
-  await clearRestores(settings, runs, 0);
+  await clearRestores(database, runs, 0);
   expect((await readdir(closed.root)).sort()).toEqual(['kept-ms', 'replaced']);
   expect((await readdir(open.root)).sort()).toEqual(['rehearsal', 'replaced', 'wal']);
-  await clearRestores(settings, runs, SAFETY_MS - 1);
+  await clearRestores(database, runs, SAFETY_MS - 1);
   expect(await listReplaced(dataDir)).toMatchObject([{ path: closed.replaced, keptMs: SAFETY_MS - 1 }, { keptMs: 0 }]);
-  await clearRestores(settings, runs, 1);
+  await clearRestores(database, runs, 1);
   expect(await readdir(join(dataDir, '.rstow/restores'))).toEqual(['open-1']);
 });
 
@@ -153,7 +155,7 @@ test('keeps what a restore has replaced though the clock jumps ahead by more tha
   await fill(replaced);
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 8 * 86_400_000 });
   try {
-    for (let pass = 0; pass < 3; pass += 1) await clearRestores(settings, runs, 1_000);
+    for (let pass = 0; pass < 3; pass += 1) await clearRestores(database, runs, 1_000);
   } finally {
     vi.useRealTimers();
   }
@@ -164,7 +166,7 @@ test('begins the safety time anew where what was counted of it can’t be read',
   const { root, replaced } = restorePaths(dataDir, 'closed-1');
   await fill(replaced);
   await writeFile(join(root, 'kept-ms'), '99999999');
-  await clearRestores(settings, runs, SAFETY_MS - 1);
+  await clearRestores(database, runs, SAFETY_MS - 1);
   expect(await readdir(replaced)).toEqual(['file']);
 });
 
@@ -184,7 +186,7 @@ test('leaves every restore alone while a stop note lies there', async () => {
     createdAtMs: 0,
   };
   await writeFile(join(dataDir, '.rstow/stop.json'), JSON.stringify(note));
-  await clearRestores(settings, runs, 0);
+  await clearRestores(database, runs, 0);
   expect(await readdir(join(dataDir, '.rstow/restores/closed-1'))).toEqual(['wal']);
 });
 
@@ -192,7 +194,7 @@ test('leaves every restore alone while another process changes the directory', a
   await fill(restorePaths(dataDir, 'closed-1').wal);
   const mutex = await acquireHostMutex(await dataDirectoryMutexName(dataDir), { what: 'a swap', waitTimeoutMs: 0 });
   try {
-    await expect(clearRestores(settings, runs, 0)).rejects.toMatchObject({ code: 'busy' });
+    await expect(clearRestores(database, runs, 0)).rejects.toMatchObject({ code: 'busy' });
   } finally {
     await mutex.release();
   }
@@ -200,9 +202,9 @@ test('leaves every restore alone while another process changes the directory', a
 });
 
 test('removes the scratch folders of closed runs only, and minds none where there was never one', async () => {
-  await clearScratch(configWith(join(dataDir, 'nowhere')), runs);
+  await clearScratch(hostOf(configWith(join(dataDir, 'nowhere'))), runs);
   await fill(join(dataDir, 'scratch/closed-1'), join(dataDir, 'scratch/open-1'));
-  await clearScratch(configWith(dataDir), runs);
+  await clearScratch(hostOf(configWith(dataDir)), runs);
   expect(await readdir(join(dataDir, 'scratch'))).toEqual(['open-1']);
 });
 
@@ -215,7 +217,7 @@ test('ends a recovery test’s server that has outlived its agent, before its fo
     await vi.waitFor(async () => expect(await processesWithOpenFilesUnder(dataDir, { writersOnly: true })).toHaveLength(2), {
       timeout: 10_000,
     });
-    await clearScratch(configWith(dataDir), runs);
+    await clearScratch(hostOf(configWith(dataDir)), runs);
     expect(await end).toEqual([null, 'SIGKILL']);
     expect(spared!.exitCode ?? spared!.signalCode).toBeNull();
   } finally {
@@ -229,11 +231,11 @@ test('asks the mutex, not Temporal, whether a restore without Temporal is still 
   await utimes(restorePaths(dataDir, atWork).root, LONG_AGO, LONG_AGO);
   const mutex = await acquireHostMutex(localRunMutexName(atWork), { what: 'test', waitTimeoutMs: 0 });
   try {
-    await clearRestores(settings, runs, 0);
+    await clearRestores(database, runs, 0);
     expect(await readdir(join(dataDir, '.rstow/restores'))).toEqual([atWork]);
   } finally {
     await mutex.release();
   }
-  await clearRestores(settings, runs, 0);
+  await clearRestores(database, runs, 0);
   expect(await readdir(join(dataDir, '.rstow/restores'))).toEqual([]);
 });

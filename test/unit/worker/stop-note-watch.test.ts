@@ -53,7 +53,7 @@ function watch(databases: Record<string, unknown>): { lines: string[] } {
     void lines.push(`${message}: ${facts.err?.message ?? JSON.stringify(facts)}`);
   const stop = new AbortController();
   stopping.push(stop);
-  startStopNoteWatch(config, { logger: { warn } as unknown as Logger, signal: stop.signal });
+  startStopNoteWatch({ config, configFile: '/nonexistent' }, { logger: { warn } as unknown as Logger, signal: stop.signal });
   return { lines };
 }
 

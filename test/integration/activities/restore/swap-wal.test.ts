@@ -2,11 +2,10 @@ import { cp, mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ActivityDeps } from '../../../../src/activities/activity-deps.ts';
 import { liveDigest } from '../../../../src/replay/live-digest.ts';
 import type { RunPort } from '../../../../src/activities/run-port.ts';
 import { swapWithServerDown, type SwapWork } from '../../../../src/activities/restore/swap-wal.ts';
-import type { DatabaseConfig } from '../../../../src/config/agent-config.ts';
+import { openDatabase } from '../../../../src/database/database.ts';
 import { RstowError } from '../../../../src/core/errors/rstow-error.ts';
 import { blockServer } from '../../../../src/io/data-directory/server-block.ts';
 import { restorePaths } from '../../../../src/io/data-directory/staging.ts';
@@ -33,7 +32,7 @@ afterEach(() => stack.remove());
 
 /** A restore by a run of that id that has staged what the server has now, and has named its swap. */
 async function workOf(runId: string): Promise<SwapWork> {
-  const { dataDir, config, configFile, settings } = stack;
+  const { dataDir } = stack;
   await cp(stack.walDir, restorePaths(dataDir, runId).wal, { recursive: true });
   const run: RunPort = {
     ...{ runId, workflowId: runId, signal: new AbortController().signal },
@@ -41,9 +40,8 @@ async function workOf(runId: string): Promise<SwapWork> {
     checkOpen: () => Promise.resolve(),
     chain: () => Promise.resolve(undefined),
   };
-  const deps = { config, configFile } as ActivityDeps;
   const allowed = { askFirst: () => Promise.resolve(), checkAllowed: () => Promise.resolve() };
-  return { deps, database: DATABASE, settings, run, plan: await planSwap(dataDir, runId), ...allowed };
+  return { database: openDatabase(stack, DATABASE), run, plan: await planSwap(dataDir, runId), ...allowed };
 }
 
 const unanswered = async (): Promise<never> => Promise.reject(new RstowError('repository-unavailable', 'not mounted'));
@@ -93,8 +91,9 @@ it('never stops the server where nobody says beforehand that it may', async () =
 
 it('waits two seconds for an answer, though the server’s stop has taken all of the downtime', async () => {
   const work = await workOf('run-1');
-  const settings = { ...work.settings, maxDowntimeMs: 1 };
-  await swapWithServerDown({ ...work, settings, checkAllowed: () => delay(500) });
+  const { database } = work;
+  const hurried = { ...database, settings: { ...database.settings, maxDowntimeMs: 1 } };
+  await swapWithServerDown({ ...work, database: hurried, checkAllowed: () => delay(500) });
   expect(await inode(stack.walDir)).toBe(Number(work.plan.newWal.inode));
 });
 
@@ -137,7 +136,7 @@ describe('a restored server that never answers', () => {
     const agent = { name: 'db1', stateDir: stack.config.agent.stateDir };
     const configFile = await stack.writeConfig(agent, { service, startTimeoutMs, maxDowntimeMs: 1_000 });
     const config = await loadConfig(configFile);
-    return { ...work, deps: { config, configFile } as ActivityDeps, settings: config.databases[DATABASE] as DatabaseConfig };
+    return { ...work, database: openDatabase({ config, configFile }, DATABASE) };
   }
 
   it('does not keep the old data from coming back while a watchdog waits for its answer', async () => {
@@ -151,7 +150,7 @@ describe('a restored server that never answers', () => {
     expect(await inode(stack.walDir)).toBe(Number(work.plan.oldWal?.inode));
     expect(await stack.service.isRunning()).toBe(true);
     expect(await readStopNote(stack.dataDir)).toBe(undefined);
-    await expect(liveDigest(work.settings, work.deps.config.timing, work.run.signal)).resolves.toMatchObject({ quiescent: true });
+    await expect(liveDigest(work.database.settings, work.database.timing, work.run.signal)).resolves.toMatchObject({ quiescent: true });
   });
 });
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createUnmanagedService } from '../../../../src/io/service/unmanaged-service.ts';
+import { createUnmanagedService } from '../../../../src/io/service/create-service.ts';
 
 test('an unmanaged service neither starts, nor stops, nor says whether it runs', async () => {
   const service = createUnmanagedService();

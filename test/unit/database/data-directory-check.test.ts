@@ -2,14 +2,13 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { checkDataDirectoryIsServers } from '../../../../src/activities/backup/data-directory-check.ts';
-import { type DatabaseConfig, agentConfigSchema } from '../../../../src/config/agent-config.ts';
-import { makeSegmentId, segmentFileName } from '../../../../src/core/wal/segment-id.ts';
-import { makeWalOffset, walOffsetText } from '../../../../src/core/wal/wal-offset.ts';
-import { connectRstmdb } from '../../../../src/io/rstmdb/connect-rstmdb.ts';
-import { goldenSegment } from '../../../fixtures/wal/golden.ts';
-import { type FakeRcpServer, sendResult, startFakeRcpServer } from '../../../support/fake-rcp-server.ts';
-import { BOUNDARIES } from '../scene.ts';
+import { checkDataDirectoryIsServers } from '../../../src/database/data-directory-check.ts';
+import { makeSegmentId, segmentFileName } from '../../../src/core/wal/segment-id.ts';
+import { makeWalOffset, walOffsetText } from '../../../src/core/wal/wal-offset.ts';
+import { connectRstmdb } from '../../../src/io/rstmdb/connect-rstmdb.ts';
+import { goldenSegment } from '../../fixtures/wal/golden.ts';
+import { type FakeRcpServer, sendResult, startFakeRcpServer } from '../../support/fake-rcp-server.ts';
+import { BOUNDARIES } from '../activities/scene.ts';
 
 let dataDir: string;
 let server: FakeRcpServer | undefined;
@@ -43,17 +42,10 @@ async function check(files: Record<number, number | Uint8Array>, ends: [id: numb
   });
   const client = await connectRstmdb({ address: server.address, connectTimeoutMs: 2000, requestTimeoutMs: 2000 });
   try {
-    await checkDataDirectoryIsServers(settingsFor(server.address), client);
+    await checkDataDirectoryIsServers({ dataDir, address: server.address }, client);
   } finally {
     await client.close();
   }
-}
-
-function settingsFor(address: string): DatabaseConfig {
-  const database = { server: { address }, dataDir, repositories: ['local'] };
-  return agentConfigSchema.parse({ repositories: { local: { kind: 'folder', path: '/r' } }, databases: { orders: database } }).databases[
-    'orders'
-  ]!;
 }
 
 describe('the data directory', () => {

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isErrorCode } from '../../core/errors/error-table.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
-import { spawnTelling } from '../../io/process/spawn-detached.ts';
-import type { ActivityDeps } from '../activity-deps.ts';
+import { isErrorCode } from '../core/errors/error-table.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { spawnTelling } from '../io/process/spawn-detached.ts';
+import type { Database } from './database.ts';
 
 /** This module's own ending: sources run as they are, a built package has JavaScript beside it. */
 const ENDING = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
@@ -20,10 +20,10 @@ const READY_TIMEOUT_MS = 30_000;
  * process is ready. Fails: invalid-config (the file has changed for the worse), failed. Twice: a second one, which
  * finds nothing left to do.
  */
-export async function spawnWatchdog(deps: ActivityDeps, database: string, dataDir: string): Promise<void> {
-  const main = fileURLToPath(new URL(`../../worker/stop-note-watchdog-main${ENDING}`, import.meta.url));
-  const logFile = join(deps.config.agent.stateDir, 'watchdog.log');
-  const command = [process.execPath, main, deps.configFile, database, dataDir];
+export async function spawnWatchdog({ name, dataDir, agent }: Database): Promise<void> {
+  const main = fileURLToPath(new URL(`../worker/stop-note-watchdog-main${ENDING}`, import.meta.url));
+  const logFile = join(agent.stateDir, 'watchdog.log');
+  const command = [process.execPath, main, agent.configFile, name, dataDir];
   const said = await spawnTelling({ command, env: {}, logFile }, READY_TIMEOUT_MS);
   if (said === WATCHDOG_READY) return;
   const [, code = 'failed', why] = /^([a-z-]+): (.*)$/.exec(said ?? '') ?? [];

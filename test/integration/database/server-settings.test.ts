@@ -2,9 +2,9 @@ import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { compactionRemedy } from '../../../../src/core/protection/compaction.ts';
-import { readServerSettings } from '../../../../src/io/server-process/server-settings.ts';
-import { type RstmdbServer, startRstmdb } from '../../../support/rstmdb-server.ts';
+import { compactionRemedy } from '../../../src/core/protection/compaction.ts';
+import { readServerSettings } from '../../../src/database/server-settings.ts';
+import { type RstmdbServer, startRstmdb } from '../../support/rstmdb-server.ts';
 
 describe('the settings of a running server', () => {
   let folder: string;
@@ -28,8 +28,9 @@ describe('the settings of a running server', () => {
   };
   const compaction = async (configFiles: string[] = [], env: Record<string, string> = {}) => {
     const address = server?.address ?? '127.0.0.1:1';
-    const service = { kind: 'process', env };
-    return (await readServerSettings({ dataDir: join(folder, 'data'), server: { address, configFiles }, service })).compaction;
+    const service = { program: { command: ['rstmdb'], env } };
+    const place = { server: { dataDir: join(folder, 'data'), address, service }, settings: { server: { configFiles } } };
+    return (await readServerSettings(place)).compaction;
   };
   const writeConfig = async (text: string): Promise<void> => {
     await writeFile(file, text);

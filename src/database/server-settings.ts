@@ -1,17 +1,18 @@
 import { readFile, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { parse } from 'yaml';
-import { serverConfigSchema } from '../../config/server-config.ts';
-import type { Compaction } from '../../core/protection/compaction.ts';
-import { processStartedAtMs, readEnvironment, unlessGone, type ProcessIdentity } from '../process/proc.ts';
-import { findServerProcess, type ServerPlace } from './find-server-process.ts';
+import { serverConfigSchema } from '../config/server-config.ts';
+import type { Compaction } from '../core/protection/compaction.ts';
+import { processStartedAtMs, readEnvironment, unlessGone, type ProcessIdentity } from '../io/process/proc.ts';
+import { findServerProcess, type ServerPlace } from '../io/rstmdb/discover-server.ts';
+import type { Service } from '../io/service/service.ts';
 
 /** What the running server was told, as far as rstow depends on it. */
 export type ServerSettings = { compaction: Compaction };
 
-type Place = ServerPlace & {
-  readonly server: { readonly configFiles: readonly string[] };
-  readonly service: { readonly kind: string; readonly env?: Readonly<Record<string, string>> };
+type Place = {
+  readonly server: ServerPlace & { readonly service: Pick<Service, 'program'> };
+  readonly settings: { readonly server: { readonly configFiles: readonly string[] } };
 };
 
 type ConfigFile = { name: string; path: string };
@@ -26,7 +27,7 @@ const CLOCK_DOUBT_MS = 2_000;
  * @see rstmdb-server 0.3.0 src/config.rs: environment above file above default
  */
 export async function readServerSettings(place: Place): Promise<ServerSettings> {
-  const server = await findServerProcess(place);
+  const server = await findServerProcess(place.server);
   const environment = server === undefined ? undefined : await readEnvironment(server.pid);
   if (server === undefined || environment === undefined) return { compaction: await compactionUnseen(place) };
   return { compaction: await compactionOf(server, environment) };
@@ -49,9 +50,9 @@ async function compactionByOwnFile(server: ProcessIdentity, file: ConfigFile): P
   return { isOn: saysOn, source: { kind: 'file', file: file.name } };
 }
 
-async function compactionUnseen({ server, service }: Place): Promise<Compaction> {
-  const value = service.kind === 'process' ? service.env?.['RSTMDB_COMPACT_ENABLED'] : undefined;
-  return value === undefined ? compactionByFiles(server.configFiles) : { isOn: isTrue(value), source: { kind: 'service', value } };
+async function compactionUnseen({ server, settings }: Place): Promise<Compaction> {
+  const value = server.service.program?.env['RSTMDB_COMPACT_ENABLED'];
+  return value === undefined ? compactionByFiles(settings.server.configFiles) : { isOn: isTrue(value), source: { kind: 'service', value } };
 }
 
 function isTrue(value: string): boolean {

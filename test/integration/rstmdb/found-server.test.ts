@@ -5,18 +5,18 @@ import { chmod, chown, mkdir, mkdtemp, readFile, readlink, rm, stat } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { serviceOf, startServer } from '../../../../src/database/managed-service.ts';
-import type { AgentConfig, DatabaseConfig } from '../../../../src/config/agent-config.ts';
-import { readEnvironment } from '../../../../src/io/process/proc.ts';
-import { discoverServer } from '../../../../src/io/server-process/discover-server.ts';
-import { findServerProcess } from '../../../../src/io/server-process/find-server-process.ts';
-import { endHolders } from '../../../../src/io/service/end-holders.ts';
-import { parseServerAddress, portState } from '../../../../src/io/service/port-state.ts';
-import { loadConfig } from '../../../../src/worker/load-config.ts';
-import { flagConfigFile } from '../../../../src/up/flag-config.ts';
-import { freePort } from '../../../support/free-port.ts';
-import { toolPath } from '../../../support/tools.ts';
-import { waitUntil } from '../../../support/wait-until.ts';
+import { openServer } from '../../../src/database/server.ts';
+import { startServer } from '../../../src/database/server-start.ts';
+import type { AgentConfig, DatabaseConfig } from '../../../src/config/agent-config.ts';
+import { readEnvironment } from '../../../src/io/process/proc.ts';
+import { discoverServer, findServerProcess } from '../../../src/io/rstmdb/discover-server.ts';
+import { endHolders } from '../../../src/io/service/end-holders.ts';
+import { parseServerAddress, portState } from '../../../src/io/service/port-state.ts';
+import { loadConfig } from '../../../src/worker/load-config.ts';
+import { flagConfigFile } from '../../../src/up/flag-config.ts';
+import { freePort } from '../../support/free-port.ts';
+import { toolPath } from '../../support/tools.ts';
+import { waitUntil } from '../../support/wait-until.ts';
 
 const NOBODY = 65_534;
 const RSTMDB = realpathSync(toolPath('rstmdb'));
@@ -63,7 +63,7 @@ describe('a server that was started by hand', () => {
   }
 
   async function serverPid(): Promise<number> {
-    return (await findServerProcess({ dataDir, server: { address } }))?.pid ?? 0;
+    return (await findServerProcess({ dataDir, address }))?.pid ?? 0;
   }
 
   test.skipIf(!isRoot)('is stopped without its script, and started again as its own user, in its own place (needs root)', async () => {
@@ -74,13 +74,14 @@ describe('a server that was started by hand', () => {
     expect(settings.rehearsal).toMatchObject({ command: [RSTMDB], env: { RSTMDB_COMPACT_ENABLED: 'false' } });
     expect((await stat(file)).mode & 0o777).toBe(0o600);
 
-    const service = serviceOf(settings);
+    const server = openServer(settings, config.timing);
+    const { service } = server;
     expect(await service.isRunning()).toBe(true);
     await service.stop();
     expect(await serverPid()).toBe(0);
     expect(script?.exitCode).toBeNull();
 
-    await startServer(settings, config.timing);
+    await startServer(server);
     const after = await serverPid();
     expect(after).not.toBe(before);
     expect((await stat(`/proc/${after}`)).uid).toBe(NOBODY);
@@ -100,6 +101,6 @@ describe('a server that was started by hand', () => {
 
   test('is no unit of systemd, though a shell that a unit runs has started it', async () => {
     await startByHand({});
-    expect(await discoverServer({ dataDir, server: { address } })).toMatchObject({ kind: 'process', pid: await serverPid() });
+    expect(await discoverServer({ dataDir, address })).toMatchObject({ kind: 'process', pid: await serverPid() });
   });
 });

@@ -1,9 +1,13 @@
 import { access } from 'node:fs/promises';
+import { join } from 'node:path';
 import { runCommand } from '../process/run-command.ts';
+import { processesWithOpenFilesUnder } from '../process/open-files.ts';
 import { portHolders } from '../process/port-holders.ts';
 import { processEntry, type ProcessEntry } from '../process/proc.ts';
 import { controlGroupOf, processLaunch, type ProcessLaunch } from '../process/process-launch.ts';
-import { findServerProcess, type ServerPlace, serverPort } from './find-server-process.ts';
+
+/** Where a database server is meant to be: `address` is `host:port`. */
+export type ServerPlace = { readonly dataDir: string; readonly address: string };
 
 /** A database server that runs already, and who has started it. */
 export type FoundServer =
@@ -18,7 +22,7 @@ const CONTAINER_GROUP = /docker|libpod|kubepods|containerd|crio|lxc|machine-/;
 
 /** Finds the process behind the data directory, else behind the port, and how it was started. */
 export async function discoverServer(place: ServerPlace): Promise<FoundServer> {
-  const server = (await findServerProcess(place)) ?? (await portHolders(serverPort(place)))[0];
+  const server = (await findServerProcess(place)) ?? (await portHolders(serverPort(place.address)))[0];
   const launch = server === undefined ? undefined : await processLaunch(server.pid);
   if (server === undefined || launch === undefined) return { kind: 'unseen' };
   const own = await controlGroupOf('self');
@@ -26,6 +30,21 @@ export async function discoverServer(place: ServerPlace): Promise<FoundServer> {
   if (!launch.isOfOurNamespace || (isElsewhere && CONTAINER_GROUP.test(launch.controlGroup))) return { kind: 'container', pid: server.pid };
   const unit = isElsewhere ? await unitOf(server, launch) : undefined;
   return unit === undefined ? { kind: 'process', pid: server.pid, launch } : { kind: 'systemd', pid: server.pid, unit, launch };
+}
+
+/**
+ * The server's process on this host: the one that writes the log of the directory, and of several the one that listens
+ * on the port. Undefined where none runs, or only one that this user can't look at.
+ */
+export async function findServerProcess({ dataDir, address }: ServerPlace): Promise<ProcessEntry | undefined> {
+  const writers = await processesWithOpenFilesUnder(join(dataDir, 'wal'), { ignorePid: process.pid, writersOnly: true });
+  if (writers.length < 2) return writers[0];
+  const listening = (await portHolders(serverPort(address))).map(({ pid }) => pid);
+  return writers.find(({ pid }) => listening.includes(pid)) ?? writers[0];
+}
+
+function serverPort(address: string): number {
+  return Number(address.slice(address.lastIndexOf(':') + 1));
 }
 
 /** A process can be in a unit's control group because somebody's shell was: only the unit's own main process counts. */

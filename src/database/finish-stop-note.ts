@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { DatabaseConfig, TimingConfig } from '../../config/agent-config.ts';
-import type { StopNote } from '../../formats/data-directory/stop-note.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
-import { putStopNoteAside, readStopNote, removeStopNote } from '../../io/data-directory/stop-note.ts';
-import { finishSwap, letServerStart } from '../../io/data-directory/swap.ts';
-import { dataDirectoryMutexName } from '../../io/mutex/data-directory-mutex-name.ts';
-import { acquireHostMutex } from '../../io/mutex/host-mutex.ts';
-import { isSameProcessAlive } from '../../io/process/proc.ts';
-import { awaitServer, launchServer } from '../../database/managed-service.ts';
+import type { StopNote } from '../formats/data-directory/stop-note.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { putStopNoteAside, readStopNote, removeStopNote } from '../io/data-directory/stop-note.ts';
+import { finishSwap, letServerStart } from '../io/data-directory/swap.ts';
+import { dataDirectoryMutexName } from '../io/mutex/data-directory-mutex-name.ts';
+import { acquireHostMutex } from '../io/mutex/host-mutex.ts';
+import { isSameProcessAlive } from '../io/process/proc.ts';
+import type { Database } from './database.ts';
+import { awaitServer, launchServer } from './server-start.ts';
 
 export type StopNoteFinish =
   | 'no-note'
@@ -23,22 +23,23 @@ export type StopNoteFinish =
  * that never answers must not keep a roll-back waiting. Fails: data-directory-replaced, service-start-failed;
  * format-unsupported, where the note can't be read and no wal/ is in place. Twice: no-op.
  */
-export async function finishStopNote(settings: DatabaseConfig, timing: TimingConfig): Promise<StopNoteFinish> {
-  const seen = await readStopNote(settings.dataDir).catch(unreadableAs('unreadable' as const));
-  if (seen === 'unreadable') return finishUnreadableNote(settings, timing);
+export async function finishStopNote(database: Database): Promise<StopNoteFinish> {
+  const { dataDir, server } = database;
+  const seen = await readStopNote(dataDir).catch(unreadableAs('unreadable' as const));
+  if (seen === 'unreadable') return finishUnreadableNote(database);
   if (seen === undefined) return 'no-note';
   if (Date.now() < seen.deadlineMs && (await isSameProcessAlive(seen.holder))) return 'held';
   const what = `finishing the stop note of run ${seen.runId}`;
-  const finished = await underMutex(settings, what, async (note) => {
-    const inPlace = await finishSwap(settings.dataDir, note);
-    await launchServer(settings, timing);
+  const finished = await underMutex(database, what, async (note) => {
+    const inPlace = await finishSwap(dataDir, note);
+    await launchServer(server);
     return { note, inPlace };
   });
   if (finished === undefined) return 'no-note';
-  await awaitServer(settings, timing);
-  const ended = await underMutex(settings, what, async (note) => {
+  await awaitServer(server);
+  const ended = await underMutex(database, what, async (note) => {
     if (!isDeepStrictEqual(note, finished.note)) return 'held';
-    await removeStopNote(settings.dataDir);
+    await removeStopNote(dataDir);
     return { inPlace: finished.inPlace };
   });
   return ended ?? 'no-note';
@@ -48,16 +49,16 @@ export async function finishStopNote(settings: DatabaseConfig, timing: TimingCon
  * A note of a version that means something else by it. A restore at work holds the mutex, so its server is not meant to
  * be down any more; and a wal/ that is in place is a whole one, old or new, for it only ever came there by a rename.
  */
-async function finishUnreadableNote(settings: DatabaseConfig, timing: TimingConfig): Promise<StopNoteFinish> {
-  const { dataDir } = settings;
-  const noteKeptAt = await holdingMutex(settings, 'starting the server in spite of a stop note that can’t be read', async () => {
+async function finishUnreadableNote(database: Database): Promise<StopNoteFinish> {
+  const { dataDir, server } = database;
+  const noteKeptAt = await holdingMutex(database, 'starting the server in spite of a stop note that can’t be read', async () => {
     if ((await readStopNote(dataDir).catch(unreadableAs('unreadable' as const))) !== 'unreadable') return undefined;
     await letServerStart(dataDir);
-    await launchServer(settings, timing);
+    await launchServer(server);
     return putStopNoteAside(dataDir);
   });
   if (noteKeptAt === undefined) return 'no-note';
-  await awaitServer(settings, timing);
+  await awaitServer(server);
   return { inPlace: 'unknown', noteKeptAt };
 }
 
@@ -69,15 +70,15 @@ function unreadableAs<T>(instead: T): (error: unknown) => T {
 }
 
 /** Undefined where there is no note any more. Fails: busy. */
-function underMutex<T>(settings: DatabaseConfig, what: string, use: (note: StopNote) => Promise<T>): Promise<T | undefined> {
-  return holdingMutex(settings, what, async () => {
-    const note = await readStopNote(settings.dataDir);
+function underMutex<T>(database: Database, what: string, use: (note: StopNote) => Promise<T>): Promise<T | undefined> {
+  return holdingMutex(database, what, async () => {
+    const note = await readStopNote(database.dataDir);
     return note === undefined ? undefined : use(note);
   });
 }
 
-async function holdingMutex<T>({ dataDir, startTimeoutMs }: DatabaseConfig, what: string, use: () => Promise<T>): Promise<T> {
-  const mutex = await acquireHostMutex(await dataDirectoryMutexName(dataDir), { what, waitTimeoutMs: startTimeoutMs });
+async function holdingMutex<T>({ dataDir, server }: Database, what: string, use: () => Promise<T>): Promise<T> {
+  const mutex = await acquireHostMutex(await dataDirectoryMutexName(dataDir), { what, waitTimeoutMs: server.startTimeoutMs });
   try {
     return await use();
   } finally {
