@@ -81,7 +81,7 @@ module.exports = {
     }),
     ...['local', 'up'].flatMap((name) =>
       room(name, {
-        rooms: ['worker', 'activities', 'replay', 'store', 'database', 'io', 'formats', 'config', 'core', 'contract'],
+        rooms: ['workflows', 'worker', 'activities', 'replay', 'store', 'database', 'io', 'formats', 'config', 'core', 'contract'],
         npm: ['@temporalio/client', 'yaml'],
         allowsNode: true,
         comment: 'Above the agent: without Temporal, or with one of its own.',
@@ -121,6 +121,20 @@ module.exports = {
       comment: 'Temporal’s bundler does not refuse an activity imported by value: it would run inside the workflow.',
       from: { path: '^src/workflows/' },
       to: { path: '^src/activities/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'recipes-without-temporal',
+      severity: 'error',
+      comment: 'A recipe knows an Engine only: the same file runs without Temporal.',
+      from: { path: '^src/workflows/[^/]+[.]ts$', pathNot: '^src/workflows/index[.]ts$' },
+      to: { path: ['^src/workflows/(temporal/|index[.]ts)', 'node_modules/@temporalio/'] },
+    },
+    {
+      name: 'local-recipes-only',
+      severity: 'error',
+      comment: 'Without Temporal there are the recipes and the engine that they ask for.',
+      from: { path: '^src/(local|up)/' },
+      to: { path: '^src/workflows/(temporal/|index[.]ts)' },
     },
     {
       name: 'workflows-npm',

@@ -50,7 +50,7 @@ export type SeenData = { agent: string; data: DataSummary };
  */
 export function newerDataDiscarded(
   input: DisasterRecoveryInput,
-  of: { seen: readonly SeenData[]; label: string; why?: string },
+  of: { seen: readonly SeenData[]; label: string; why?: string | undefined },
 ): RstowError {
   const what = of.seen.map(({ agent, data }) => `${unsavedText(data)}, in ${data.dataDir} of agent "${agent}"`).join('; and ');
   const why = of.why === undefined ? '' : `; they are not gone on with, for ${of.why}`;
@@ -82,27 +82,28 @@ export type Loss = {
   /** What hosts that could be seen hold and no backup does. */
   discarded: SeenData[];
   /** Why the lost data can't be counted, where they can't: what was written since `sinceMs` is lost, and how much is unknown. */
-  unseen?: string;
+  unseen?: string | undefined;
   /** Where the server still answers though its data are gone: at most so many records were written after the backup. */
   writtenMax?: number;
 };
 
-export type DisasterRecoveryResult = CommonResult &
-  Partial<RestoreSummary> & {
-    /** The owner's new generation: the old host is fenced by it. */
-    generation?: number;
-    skipped?: SkippedState[];
-    lost?: Loss;
-    /** From the start of the run until the recovered server had answered and shown its state. */
-    rtoMs?: number;
-    /** Absent where it failed: then a warning says so, for the data are in place. */
-    firstBackup?: FirstBackup;
-    /** Requests that came while the first one was at work. */
-    laterRequests?: number;
-    replacedAt?: string;
-    /** The backup that holds all of what was replaced on the new host. */
-    savedAs?: string;
-    /** `restarted` only: the data in place, on which the server runs again. */
-    found?: SeenData;
-    durationMs?: number;
-  };
+export type DisasterRecoveryResult = CommonResult & {
+  [Fact in keyof RestoreSummary]?: RestoreSummary[Fact] | undefined;
+} & {
+  /** The owner's new generation: the old host is fenced by it. */
+  generation?: number;
+  skipped?: SkippedState[];
+  lost?: Loss;
+  /** From the start of the run until the recovered server had answered and shown its state. */
+  rtoMs?: number;
+  /** Absent where it failed: then a warning says so, for the data are in place. */
+  firstBackup?: FirstBackup | undefined;
+  /** Requests that came while the first one was at work. */
+  laterRequests?: number;
+  replacedAt?: string | undefined;
+  /** The backup that holds all of what was replaced on the new host. */
+  savedAs?: string | undefined;
+  /** `restarted` only: the data in place, on which the server runs again. */
+  found?: SeenData;
+  durationMs?: number;
+};

@@ -63,7 +63,7 @@ export type RestoreResult = CommonResult &
     /** From the stop of the old server to the first answer of the new one. */
     downtimeMs?: number;
     /** After a restore in place; absent where it failed: then a warning says so. */
-    firstBackup?: FirstBackup;
+    firstBackup?: FirstBackup | undefined;
     durationMs?: number;
   };
 

@@ -16,3 +16,9 @@ export type CommonResult = {
 export function outcomeOf(warnings: readonly Warning[]): Outcome {
   return warnings.length === 0 ? 'done' : 'warnings';
 }
+
+/** A warning that comes before the result's own. */
+export function withWarning<Result extends CommonResult>(result: Result, warning: Warning): Result {
+  const warnings = [warning, ...result.warnings];
+  return { ...result, warnings, outcome: result.outcome === 'done' ? outcomeOf(warnings) : result.outcome };
+}

@@ -59,7 +59,7 @@ export type TestRecoveryResult = CommonResult & {
   repository: string;
   agent: string;
   /** Present where the point was chosen by `random`. */
-  seed?: number;
+  seed?: number | undefined;
   /** Up to where the log was recovered: the backup's end, or the random point. */
   extents: ExtentsSummary;
   stateDigest: string;

@@ -1,11 +1,16 @@
 import type { ActivityDeps } from '../activities/activity-deps.ts';
-import type { Activities } from '../activities/activities.ts';
 import type { RunPort, StepFacts } from '../activities/run-port.ts';
+import type { RestoreInput, RestoreResult } from '../contract/restore.ts';
+import type { WorkflowType } from '../contract/workflow-types.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
+import { localRunMutexName, newLocalRunId } from '../io/agent-state/local-run-id.ts';
 import { acquireHostMutex } from '../io/mutex/host-mutex.ts';
 import { untilTold } from '../worker/ending-signals.ts';
+import type { Engine } from '../workflows/engine.ts';
+import { restore } from '../workflows/restore.ts';
 import { boundActivities } from './bound-activities.ts';
-import { localRunMutexName, newLocalRunId } from '../io/agent-state/local-run-id.ts';
+import { localDeps } from './local-deps.ts';
+import { localEngine } from './local-engine.ts';
 
 /** What tells a person where a run without Temporal is. */
 export type LocalWatcher = {
@@ -14,34 +19,37 @@ export type LocalWatcher = {
   report(phase: string, facts: StepFacts): void;
 };
 
-/** A run of this process alone: its steps are the activities' own bodies, and there is no history. */
-export type LocalRun = {
-  runId: string;
-  startedAtMs: number;
-  deps: ActivityDeps;
-  /** Given up when a person interrupts. */
-  steps: Activities;
-  /** Compensations, and whatever has to come to its end. */
-  cleanup: Activities;
-  phase(phase: string): void;
-};
+export type LocalRestore = { configFile: string | undefined; input: RestoreInput; watcher: LocalWatcher };
 
-/** Does a run's work until it is done or SIGINT or SIGTERM ends it. Fails: cancelled, and with whatever the work fails. */
-export async function withLocalRun<T>(deps: ActivityDeps, watcher: LocalWatcher, work: (run: LocalRun) => Promise<T>): Promise<T> {
+/**
+ * Full recovery to a backup where there is no Temporal: the recipe of the workflow of the same name, by this process on
+ * this host. In place, this installation has to be the owner. Fails: as the workflow `restore`, and cancelled.
+ */
+export async function restoreLocally({ configFile, input, watcher }: LocalRestore): Promise<RestoreResult> {
+  const deps = await localDeps(configFile);
+  return withLocalRun({ deps, watcher, type: 'restore', input }, restore);
+}
+
+type LocalRun<Input> = { deps: ActivityDeps; watcher: LocalWatcher; type: WorkflowType; input: Input };
+
+/** Follows a recipe until it is done or SIGINT or SIGTERM ends it. Fails: cancelled, and as the recipe does. */
+async function withLocalRun<Input extends { database: string }, Result>(
+  run: LocalRun<Input>,
+  recipe: (input: Input, engine: Engine) => Promise<Result>,
+): Promise<Result> {
   const runId = newLocalRunId();
   return untilTold(async (told) => {
     const mutex = await acquireHostMutex(localRunMutexName(runId), { what: `run ${runId}`, waitTimeoutMs: 0 });
     try {
-      return await work(localRun({ deps, watcher, runId, told }));
+      return await recipe(run.input, engineOf(run, { runId, told }));
     } finally {
       await mutex.release();
     }
   });
 }
 
-type Parts = { deps: ActivityDeps; watcher: LocalWatcher; runId: string; told: AbortSignal };
-
-function localRun({ deps, watcher, runId, told }: Parts): LocalRun {
+function engineOf(run: LocalRun<{ database: string }>, { runId, told }: { runId: string; told: AbortSignal }): Engine {
+  const { deps, watcher, type, input } = run;
   const interrupted = new AbortController();
   told.addEventListener('abort', () => interrupted.abort(new RstowError('cancelled', 'the run was interrupted')), { once: true });
   let current = '';
@@ -55,15 +63,15 @@ function localRun({ deps, watcher, runId, told }: Parts): LocalRun {
     // Whoever runs it reads the agent's own files: there is nothing to prove.
     chain: () => Promise.resolve(undefined),
   };
-  return {
+  return localEngine({
+    type,
+    database: input.database,
     runId,
-    startedAtMs: Date.now(),
-    deps,
-    steps: boundActivities(deps, port),
-    cleanup: boundActivities(deps, { ...port, signal: new AbortController().signal }),
+    verbs: boundActivities(deps, port),
+    lastingVerbs: boundActivities(deps, { ...port, signal: new AbortController().signal }),
     phase: (phase) => {
       current = phase;
       watcher.phase(phase);
     },
-  };
+  });
 }

@@ -3,58 +3,68 @@ import type { InspectedHost } from '../activities/catalogue/inspect-host.ts';
 import {
   type DescribeDatabaseInput,
   type DescribeDatabaseResult,
-  parseDescribeDatabaseInput,
   type Protection,
   staleSentence,
+  type StaleServer,
 } from '../contract/describe-database.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
 import { protectionGaps } from '../core/protection/verdict.ts';
-import { lookAtInstallation, step } from './activity-proxies.ts';
-import { ownerIfStillThere, placeAnywhere, unanswered } from './place.ts';
-import { staleServers } from './stale-servers.ts';
-import { workflow } from './workflow.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import type { Engine } from './engine.ts';
 
 /** How well a database is protected now. */
-export const describeDatabase = workflow(
-  'describeDatabase',
-  parseDescribeDatabaseInput,
-  async (input: DescribeDatabaseInput, run): Promise<DescribeDatabaseResult> => {
-    const { database } = input;
-    const place = await placeAnywhere(database, input.repository);
-    run.placed(place);
-    const wanted = input.repository === undefined ? {} : { repository: input.repository };
-    const [described, host] = await Promise.all([step(place).describeProtection({ database, ...wanted }), inspectedHost(database)]);
-    const { formerOwners = [], restorable: _restorable, unreadable: _unreadable, ...known } = described;
-    const stale = await staleServers(database, formerOwners);
-    const protection = protectionOf({ database, described, host });
-    const warnings = [
-      ...protection.gaps.map(({ code, sentence, remedy }) => ({ code, message: `${sentence}: ${remedy}` })),
-      ...testWarnings(described),
-      ...stale.map((server) => ({ code: 'owner-outdated', message: staleSentence(database, server) })),
-    ];
-    const { server = null, replaced = [] } = host ?? {};
-    return { outcome: outcomeOf(warnings), runId: run.runId, database, warnings, ...known, stale, server, replaced, protection };
-  },
-);
+export async function describeDatabase(input: DescribeDatabaseInput, engine: Engine): Promise<DescribeDatabaseResult> {
+  const { database, repository } = input;
+  const place = await engine.places.anywhere(database, repository);
+  engine.placed(place);
+  const [described, host] = await Promise.all([engine.steps(place).describeProtection({ database, repository }), inspectedHost(engine)]);
+  const { formerOwners = [], restorable: _restorable, unreadable: _unreadable, ...known } = described;
+  const stale = await staleServers(engine, formerOwners);
+  const protection = protectionOf(engine, described, host);
+  const warnings = [
+    ...protection.gaps.map(({ code, sentence, remedy }) => ({ code, message: `${sentence}: ${remedy}` })),
+    ...testWarnings(described),
+    ...stale.map((server) => ({ code: 'owner-outdated', message: staleSentence(database, server) })),
+  ];
+  const { server = null, replaced = [] } = host ?? {};
+  return { outcome: outcomeOf(warnings), runId: engine.runId, database, warnings, ...known, stale, server, replaced, protection };
+}
 
 /** Undefined where the owner doesn't answer, or falls silent after its answer. */
-async function inspectedHost(database: string): Promise<InspectedHost | undefined> {
-  const owner = await ownerIfStillThere(database);
+async function inspectedHost(engine: Engine): Promise<InspectedHost | undefined> {
+  const { database } = engine;
+  const owner = await engine.places.ownerIfStillThere(database);
   if (owner === undefined) return undefined;
   try {
-    return await lookAtInstallation(owner.installationId).inspectHost({ database });
+    return await engine.looksAt(owner.installationId).inspectHost({ database });
   } catch (error) {
-    if (unanswered(error)) return undefined;
+    if (engine.isSilent(error)) return undefined;
     throw error;
   }
 }
 
-type Known = { database: string; described: DescribedDatabase; host: InspectedHost | undefined };
+type FormerOwner = { agent: string; installationId: string };
 
-function protectionOf({ database, described, host }: Known): Protection {
+/** The servers of former owners that still answer, as far as their agents are there to say so: a burnt host is silent. */
+async function staleServers(engine: Engine, formerOwners: readonly FormerOwner[]): Promise<StaleServer[]> {
+  const { database } = engine;
+  const ask = async ({ installationId }: FormerOwner): Promise<StaleServer | null> => {
+    try {
+      return await engine.looksAt(installationId).findStaleServer({ database });
+    } catch (error) {
+      if (!(error instanceof RstowError)) throw error;
+      return null;
+    }
+  };
+  const answers = await Promise.all(formerOwners.map(ask));
+  return answers.filter((answer) => answer !== null);
+}
+
+function protectionOf(engine: Engine, described: DescribedDatabase, host: InspectedHost | undefined): Protection {
   const { owner, latest, restorable, unreadable, schedule } = described;
   const server = host?.server ?? null;
-  const gaps = protectionGaps({ database, nowMs: Date.now(), owner, server, schedule, newest: latest, restorable, unreadable });
+  const { database } = engine;
+  const gaps = protectionGaps({ database, nowMs: engine.now(), owner, server, schedule, newest: latest, restorable, unreadable });
   return { isProtected: gaps.length === 0, gaps };
 }
 

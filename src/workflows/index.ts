@@ -1,13 +1,31 @@
 /** The workflow types: an exported name is a type, for ever. The default export answers all other names. */
-export { lockDatabase } from './database-lock.ts';
-export { describeDatabase } from './describe-database.ts';
-export { disasterRecovery } from './disaster-recovery.ts';
-export { hotBackup } from './hot-backup.ts';
-export { listBackups } from './list-backups.ts';
-export { restore } from './restore.ts';
-export { testRecovery } from './test-recovery.ts';
-export { unknownWorkflow as default } from './unknown-workflow.ts';
-export { verifyBackup } from './verify-backup.ts';
+import { parseDescribeDatabaseInput } from '../contract/describe-database.ts';
+import { parseDisasterRecoveryInput } from '../contract/disaster-recovery.ts';
+import { parseHotBackupInput } from '../contract/hot-backup.ts';
+import { parseListBackupsInput } from '../contract/list-backups.ts';
+import { parseRestoreInput } from '../contract/restore.ts';
+import { parseTestRecoveryInput } from '../contract/test-recovery.ts';
+import { parseVerifyBackupInput } from '../contract/verify-backup.ts';
+import { describeDatabase as describeDatabaseRecipe } from './describe-database.ts';
+import { disasterRecovery as disasterRecoveryRecipe } from './disaster-recovery.ts';
+import { hotBackup as hotBackupRecipe } from './hot-backup.ts';
+import { listBackups as listBackupsRecipe } from './list-backups.ts';
+import { restore as restoreRecipe } from './restore.ts';
+import { testRecovery as testRecoveryRecipe } from './test-recovery.ts';
+import { verifyBackup as verifyBackupRecipe } from './verify-backup.ts';
+import { withRecoverySignals } from './temporal/recovery-signals.ts';
+import { workflow } from './temporal/workflow.ts';
+
+export { lockDatabase } from './temporal/lock.ts';
+export { unknownWorkflow as default } from './temporal/workflow.ts';
+
+export const describeDatabase = workflow('describeDatabase', parseDescribeDatabaseInput, describeDatabaseRecipe);
+export const disasterRecovery = workflow('disasterRecovery', parseDisasterRecoveryInput, withRecoverySignals(disasterRecoveryRecipe));
+export const hotBackup = workflow('hotBackup', parseHotBackupInput, hotBackupRecipe);
+export const listBackups = workflow('listBackups', parseListBackupsInput, listBackupsRecipe);
+export const restore = workflow('restore', parseRestoreInput, restoreRecipe);
+export const testRecovery = workflow('testRecovery', parseTestRecoveryInput, testRecoveryRecipe);
+export const verifyBackup = workflow('verifyBackup', parseVerifyBackupInput, verifyBackupRecipe);
 
 /**
  * The SDK looks a type's name up in this module's object, which inherits these from every object: without an own export a run
@@ -25,4 +43,4 @@ export {
   unknownWorkflow as toLocaleString,
   unknownWorkflow as toString,
   unknownWorkflow as valueOf,
-} from './unknown-workflow.ts';
+} from './temporal/workflow.ts';

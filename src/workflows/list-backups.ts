@@ -3,30 +3,22 @@ import {
   failedSentence,
   type ListBackupsInput,
   type ListBackupsResult,
-  parseListBackupsInput,
   unrestorableSentence,
 } from '../contract/list-backups.ts';
 import { type CommonResult, outcomeOf, type Warning } from '../contract/result.ts';
-import { step } from './activity-proxies.ts';
-import { placeAnywhere } from './place.ts';
-import { workflow } from './workflow.ts';
+import type { Engine } from './engine.ts';
 
 const DEFAULT_LIMIT = 100;
 
 /** The backups of a database, newest first, as the repository has them now. */
-export const listBackups = workflow(
-  'listBackups',
-  parseListBackupsInput,
-  async (input: ListBackupsInput, run): Promise<ListBackupsResult> => {
-    const { database, limit = DEFAULT_LIMIT } = input;
-    const place = await placeAnywhere(database, input.repository);
-    run.placed(place);
-    const wanted = input.repository === undefined ? {} : { repository: input.repository };
-    const listed = await step(place).readBackups({ database, limit, ...wanted });
-    const warnings = warningsOf(listed);
-    return { outcome: outcomeOf(warnings), runId: run.runId, database, warnings, ...listed };
-  },
-);
+export async function listBackups(input: ListBackupsInput, engine: Engine): Promise<ListBackupsResult> {
+  const { database, limit = DEFAULT_LIMIT, repository } = input;
+  const place = await engine.places.anywhere(database, repository);
+  engine.placed(place);
+  const listed = await engine.steps(place).readBackups({ database, limit, repository });
+  const warnings = warningsOf(listed);
+  return { outcome: outcomeOf(warnings), runId: engine.runId, database, warnings, ...listed };
+}
 
 function warningsOf({ backups, unreadable, laterByClock, newestRestorable }: Omit<ListBackupsResult, keyof CommonResult>): Warning[] {
   const newest = backups.find(({ isInUse }) => isInUse);

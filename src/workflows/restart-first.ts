@@ -1,14 +1,9 @@
-import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
 import type { Place } from '../activities/catalogue/locate.ts';
 import type { DataSummary } from '../contract/data-summary.ts';
 import type { DisasterRecoveryInput, DisasterRecoveryResult, SeenData } from '../contract/disaster-recovery.ts';
-import type { FirstBackup } from '../contract/hot-backup.ts';
 import type { Warning } from '../contract/result.ts';
-import { restart, survey } from './activity-proxies.ts';
-import { backUp } from './hot-backup.ts';
-import { unanswered } from './place.ts';
-import type { Run } from './run.ts';
-import { runFailure } from './run-failure.ts';
+import type { BackedUp, Engine } from './engine.ts';
+import { backUpInPlace } from './hot-backup.ts';
 
 /** The data that a recovery gives up, as far as they could be seen, and why they are not gone on with. */
 export type GivenUp = { /** Those that could be seen. */ agents: string[]; seen: SeenData[]; why?: string; unseen?: string };
@@ -19,18 +14,18 @@ type Owner = { place: Place | undefined; isUp: boolean };
  * Starts the server on the owner's own data, where they are whole and continue the newest backup: a recovery is for data
  * that are lost, not for a server that has ended. Else tells what is given up by recovering from a backup.
  */
-export async function restartFirst(input: DisasterRecoveryInput, run: Run, owner: Owner): Promise<DisasterRecoveryResult | GivenUp> {
+export async function restartFirst(input: DisasterRecoveryInput, engine: Engine, owner: Owner): Promise<DisasterRecoveryResult | GivenUp> {
   const { place, isUp } = owner;
   if (place === undefined) return { agents: [], seen: [], unseen: 'the owner’s host does not answer, so its disk can’t be seen' };
   try {
     const { database } = input;
-    if (isUp || !asksForLatestHere(input, place)) return givenUp(place, await survey(place).surveyData({ database }));
-    run.phase('starting the server on the data in place', `the server of agent "${place.agent}" to answer`);
-    const restarted = await restart(place).restartServer({ database });
+    if (isUp || !asksForLatestHere(input, place)) return givenUp(place, await engine.surveys(place).surveyData({ database }));
+    engine.phase('starting the server on the data in place', `the server of agent "${place.agent}" to answer`);
+    const restarted = await engine.restarts(place).restartServer({ database });
     if (restarted.kind === 'no') return { ...givenUp(place, restarted.found), why: restarted.why };
-    return await afterRestart(input, run, { place, data: restarted.found, warnings: restarted.warnings });
+    return await afterRestart(input, engine, { place, data: restarted.found, warnings: restarted.warnings });
   } catch (error) {
-    if (!unanswered(error)) throw error;
+    if (!engine.isSilent(error)) throw error;
     return { agents: [], seen: [], unseen: `agent "${place.agent}" fell silent, so its disk can’t be seen` };
   }
 }
@@ -46,44 +41,30 @@ function givenUp({ agent }: Place, data: DataSummary | null): GivenUp {
 
 type Restarted = { place: Place; data: DataSummary; warnings: Warning[] };
 
-async function afterRestart(input: DisasterRecoveryInput, run: Run, restarted: Restarted): Promise<DisasterRecoveryResult> {
+async function afterRestart(input: DisasterRecoveryInput, engine: Engine, restarted: Restarted): Promise<DisasterRecoveryResult> {
   const { place, data } = restarted;
-  const { runId, database, startedAtMs } = run;
-  const rtoMs = Date.now() - startedAtMs;
-  const backup = data.unsavedRecords === 0 ? { warnings: [] } : await backUpUnsaved(input, run, place);
-  const { dataDir, timeline } = data;
+  const { agent } = place;
+  const { runId, database, startedAtMs } = engine;
+  const rtoMs = engine.now() - startedAtMs;
+  const { firstBackup, warnings } = data.unsavedRecords === 0 ? { warnings: [] } : await backUpUnsaved(input, engine, place);
   return {
-    ...{ outcome: 'restarted', runId, database, warnings: [...restarted.warnings, ...backup.warnings] },
-    ...{ agent: place.agent, dataDir, ...(timeline === null ? {} : { timeline }), found: { agent: place.agent, data } },
-    ...(backup.firstBackup === undefined ? {} : { firstBackup: backup.firstBackup }),
+    outcome: 'restarted',
+    runId,
+    database,
+    warnings: [...restarted.warnings, ...warnings],
+    agent,
+    dataDir: data.dataDir,
+    timeline: data.timeline ?? undefined,
+    found: { agent, data },
+    firstBackup,
     rtoMs,
-    durationMs: Date.now() - startedAtMs,
+    durationMs: engine.now() - startedAtMs,
   };
 }
 
 /** What was written since the newest backup has just been in danger. */
-async function backUpUnsaved(
-  { repository }: DisasterRecoveryInput,
-  run: Run,
-  place: Place,
-): Promise<{ firstBackup?: FirstBackup; warnings: Warning[] }> {
-  run.phase('backing up what no backup holds');
-  const { database } = run;
-  try {
-    const wanted = repository === undefined ? { database } : { database, repository };
-    const { label, piecesStored, bytesStored, warnings } = await backUp(wanted, run, place);
-    if (label === undefined || piecesStored === undefined || bytesStored === undefined) return { warnings };
-    return { firstBackup: { label, piecesStored, bytesStored }, warnings };
-  } catch (error) {
-    const failure = runFailure(error);
-    const [code, why] =
-      isCancellation(error) || !(failure instanceof ApplicationFailure)
-        ? ['cancelled', '']
-        : [failure.type ?? 'failed', `. ${failure.message}`];
-    return {
-      warnings: [
-        { code, message: `the server runs, but its newest records are in no backup yet: \`rstow backup ${database}\` makes one${why}` },
-      ],
-    };
-  }
+async function backUpUnsaved({ database, repository }: DisasterRecoveryInput, engine: Engine, place: Place): Promise<BackedUp> {
+  engine.phase('backing up what no backup holds');
+  const otherwise = `the server runs, but its newest records are in no backup yet: \`rstow backup ${database}\` makes one`;
+  return backUpInPlace(engine, place, { repository, otherwise });
 }

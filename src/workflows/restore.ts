@@ -1,123 +1,125 @@
-import { sleep } from '@temporalio/workflow';
 import type { Place } from '../activities/catalogue/locate.ts';
 import type { PlannedRestore, PlanRestoreInput } from '../activities/restore/plan-restore.ts';
 import { type DataSummary, replacesText } from '../contract/data-summary.ts';
-import { parseRestoreInput, type RestoreInput, type RestoreResult } from '../contract/restore.ts';
+import { historyUnnoted, type RestoreInput, type RestoreResult } from '../contract/restore.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
 import { assert } from '../core/errors/assert.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
-import { cleanup, step, survey, transfer } from './activity-proxies.ts';
-import { onceAgreed } from './approval.ts';
-import { withAlternative } from './alternative.ts';
-import { compensate } from './compensation.ts';
-import { withDatabaseLockFirst } from './database-lock.ts';
-import { firstBackup } from './first-backup.ts';
-import { noteHistory } from './note-history.ts';
-import { placeOfAgent, placeOfDatabase } from './place.ts';
-import type { Run } from './run.ts';
-import { storeReplaced, swapInPlace } from './restore-in-place.ts';
-import { workflow } from './workflow.ts';
+import { RstowError, sentenceOf } from '../core/errors/rstow-error.ts';
+import { namingAlternative } from './alternative.ts';
+import type { Engine } from './engine.ts';
+import { firstBackup } from './hot-backup.ts';
+import { storeReplaced, swapInPlace } from './swap-in-place.ts';
 
 const LOCK_WAIT_MS = 600_000;
 const LOCK_POLL_MS = 5_000;
 
 /** Full recovery to a backup: in place, or to another directory. Nothing is replaced before its successor is proved. */
-export const restore = workflow('restore', parseRestoreInput, async (input: RestoreInput, run): Promise<RestoreResult> => {
-  run.phase('looking for the agent', `an agent that serves ${input.database}`);
-  const agent = input.to?.agent;
-  const place = agent === undefined ? await placeOfDatabase(input.database) : await placeOfAgent(agent, input.database);
-  run.placed(place);
-  const { database, backup, to } = input;
-  const wanted = { database, backup, ...(input.repository === undefined ? {} : { repository: input.repository }) };
-  const dry = input.dryRun === true ? { dryRun: true } : {};
-  run.phase('planning');
-  try {
-    return await recover({ run, place, input }, { ...wanted, ...dry, ...(to === undefined ? {} : { toDataDir: to.dataDir }) });
-  } catch (error) {
-    throw await withAlternative(place, wanted, error);
-  }
-});
+export async function restore(input: RestoreInput, engine: Engine): Promise<RestoreResult> {
+  const { database, backup, repository, to, dryRun } = input;
+  engine.phase('looking for the agent', `an agent that serves ${database}`);
+  const place = await (to?.agent === undefined ? engine.places.owner(database) : engine.places.agent(to.agent, database));
+  engine.placed(place);
+  const wanted = { database, backup, repository };
+  engine.phase('planning');
+  return namingAlternative(engine, { place, wanted }, () =>
+    recover({ engine, place, input }, { ...wanted, dryRun, toDataDir: to?.dataDir }),
+  );
+}
 
-type Asked = { run: Run; place: Place; input: RestoreInput };
+type Asked = { engine: Engine; place: Place; input: RestoreInput };
 
 /**
  * Nobody else is kept waiting while a person thinks: what was approved is held against the database once the lock is
  * had, and a plan that doesn't stand any more is refused, never made anew.
  */
-async function recover({ run, place, input }: Asked, wanted: PlanRestoreInput): Promise<RestoreResult> {
-  const plan = await step(place).planRestore(wanted);
-  if (input.to !== undefined) {
-    if (input.dryRun === true) return resultOf(run, place, { plan, dryRun: true, timeline: plan.fromTimeline });
-    return carryOutCleanly(input, { run, place, plan });
+async function recover({ engine, place, input }: Asked, wanted: PlanRestoreInput): Promise<RestoreResult> {
+  const { database, to, dryRun } = input;
+  const plan = await engine.steps(place).planRestore(wanted);
+  if (to !== undefined) {
+    if (dryRun === true) return resultOf(engine, place, { plan, dryRun, timeline: plan.fromTimeline });
+    return carryOutCleanly(input, { engine, place, plan });
   }
-  run.phase('looking what the restore replaces');
-  const replaces = await survey(place).surveyData({ database: input.database });
-  if (input.dryRun === true) return resultOf(run, place, { plan, replaces, dryRun: true });
+  engine.phase('looking what the restore replaces');
+  const replaces = await engine.surveys(place).surveyData({ database });
+  if (dryRun === true) return resultOf(engine, place, { plan, replaces, dryRun });
   const locked = (): Promise<RestoreResult> =>
-    withDatabaseLockFirst(run, place, async () => {
-      run.phase('looking whether the plan still stands');
-      const { planHash } = await step(place).planRestore(wanted);
+    engine.exclusiveFirst(place, async () => {
+      engine.phase('looking whether the plan still stands');
+      const { planHash } = await engine.steps(place).planRestore(wanted);
       assert(planHash === plan.planHash, 'a plan that stands is the one that was made first');
-      return carryOutCleanly(input, { run, place, plan, replaces });
+      return carryOutCleanly(input, { engine, place, plan, replaces });
     });
-  const agreement = { run, place, input, plan, consequence: replacesText(replaces, plan.instances) };
-  return onceAgreed(agreement, (wasAsked) => (wasAsked ? onceFree(run, locked) : locked()));
+  const agreement = { place, input, plan, consequence: replacesText(replaces, plan.instances) };
+  return engine.agreed(agreement, (wasAsked) => (wasAsked ? onceFree(engine, locked) : locked()));
 }
 
 /** An approval is a person's time: another restore that is at work just then must not waste it. Fails: busy. */
-async function onceFree<T>(run: Run, locked: () => Promise<T>): Promise<T> {
-  for (const untilMs = Date.now() + LOCK_WAIT_MS; ;) {
+async function onceFree<T>(engine: Engine, locked: () => Promise<T>): Promise<T> {
+  for (const untilMs = engine.now() + LOCK_WAIT_MS; ;) {
     try {
       return await locked();
     } catch (error) {
-      if (!(error instanceof RstowError) || error.code !== 'busy' || Date.now() >= untilMs) throw error;
-      run.phase('waiting for the database’s lock', error.message);
-      await sleep(LOCK_POLL_MS);
+      if (!(error instanceof RstowError) || error.code !== 'busy' || engine.now() >= untilMs) throw error;
+      engine.phase('waiting for the database’s lock', error.message);
+      await engine.sleep(LOCK_POLL_MS);
     }
   }
 }
 
-type Work = { run: Run; place: Place; plan: PlannedRestore; replaces?: DataSummary | null };
+type Work = { engine: Engine; place: Place; plan: PlannedRestore; replaces?: DataSummary | null };
 
 async function carryOutCleanly(input: RestoreInput, work: Work): Promise<RestoreResult> {
-  const { dataDir } = work.plan;
+  const { engine, place, plan } = work;
   try {
     return await carryOut(input, work);
   } finally {
-    await compensate('clearing the staged files', () => cleanup(work.place).clearStaging({ dataDir }));
+    await engine.compensate('clearing the staged files', () => engine.cleanups(place).clearStaging({ dataDir: plan.dataDir }));
   }
 }
 
-async function carryOut(input: RestoreInput, work: Work): Promise<RestoreResult> {
-  const { run, place, plan, replaces = null } = work;
-  const { database, startedAtMs } = run;
+async function carryOut(input: RestoreInput, { engine, place, plan, replaces = null }: Work): Promise<RestoreResult> {
+  const { database, startedAtMs } = engine;
   const { repository, planKey, planHash } = plan;
-  const tail = { repository, startedAtMs: Date.now(), isRequired: input.discardNewer !== true };
+  const tail = { repository, startedAtMs: engine.now(), isRequired: input.discardNewer !== true };
   // A repository that can't take it is known before anything is fetched.
-  if (input.to === undefined) await storeReplaced(run, place, tail);
-  run.phase(`fetching ${plan.label}`);
-  const { timeline, warnings: staged } = await transfer(place).stageWal({ database, repository, planKey, startedAtMs });
-  run.phase('rehearsing: a real server boots on the restored files');
-  const { rehearsal, warnings: rehearsed } = await transfer(place).rehearse({ database, repository, planKey });
+  if (input.to === undefined) await storeReplaced(engine, place, tail);
+  engine.phase(`fetching ${plan.label}`);
+  const { timeline, warnings: staged } = await engine.transfers(place).stageWal({ database, repository, planKey, startedAtMs });
+  engine.phase('rehearsing: a real server boots on the restored files');
+  const { rehearsal, warnings: rehearsed } = await engine.transfers(place).rehearse({ database, repository, planKey });
   const warnings = [...staged, ...rehearsed];
   if (input.to === undefined) {
-    const swapped = await swapInPlace(run, place, { repository, planKey, planHash, tail });
-    const unnoted = await noteHistory(run, place, timeline);
-    const first = await firstBackup(run, place, repository);
+    const swapped = await swapInPlace(engine, place, { repository, planKey, planHash, tail });
+    const unnoted = await noteHistory(engine, place, timeline);
+    const first = await firstBackup(engine, place, repository);
     const all = [...warnings, ...swapped.warnings, ...unnoted, ...first.warnings];
-    return resultOf(run, place, { plan, timeline, rehearsal, replaces, ...swapped, ...first, warnings: all });
+    return resultOf(engine, place, { plan, timeline, rehearsal, replaces, ...swapped, ...first, warnings: all });
   }
-  run.phase('placing');
-  await step(place).placeElsewhere({ repository, planKey });
-  return resultOf(run, place, { plan, timeline, rehearsal, warnings });
+  engine.phase('placing');
+  await engine.steps(place).placeElsewhere({ repository, planKey });
+  return resultOf(engine, place, { plan, timeline, rehearsal, warnings });
+}
+
+/**
+ * Says in the repository which timeline the database goes on with: until the new history has a backup, nothing else does.
+ * Also after a cancellation; a failure is a warning, for the data are in place by now.
+ */
+async function noteHistory(engine: Engine, place: Place, timeline: string): Promise<Warning[]> {
+  const { database } = engine;
+  try {
+    await engine.uninterrupted(() => engine.steps(place).noteHistory({ database, timeline }));
+    return [];
+  } catch (error) {
+    return [historyUnnoted(timeline, error instanceof RstowError ? sentenceOf(error) : String(error))];
+  }
 }
 
 type Facts = Partial<RestoreResult> & { plan: PlannedRestore; warnings?: Warning[] };
 
-function resultOf(run: Run, place: Place, { plan, warnings: found = [], ...facts }: Facts): RestoreResult {
+function resultOf(engine: Engine, place: Place, { plan, warnings: found = [], ...facts }: Facts): RestoreResult {
   const { warnings: planned, approval: _policy, ...summary } = plan;
   const warnings = [...planned, ...found];
-  const { runId, database } = run;
-  const durationMs = Date.now() - run.startedAtMs;
+  const { runId, database } = engine;
+  const durationMs = engine.now() - engine.startedAtMs;
   return { outcome: outcomeOf(warnings), runId, database, warnings, ...summary, agent: place.agent, ...facts, durationMs };
 }

@@ -1,4 +1,3 @@
-import { ApplicationFailure } from '@temporalio/workflow';
 import type { Place } from '../activities/catalogue/locate.ts';
 import type { PlannedRestore } from '../activities/restore/plan-restore.ts';
 import type { Candidate, Candidates } from '../activities/recovery/recovery-candidates.ts';
@@ -14,71 +13,85 @@ import {
 import { outcomeOf, type Warning } from '../contract/result.ts';
 import { unsavedText } from '../contract/data-summary.ts';
 import { isObjectDamage } from '../core/errors/object-damage.ts';
-import { cleanup, lockedTransfer, step, survey, transfer } from './activity-proxies.ts';
-import { isApprovalWanted, onceAgreed } from './approval.ts';
-import { compensate } from './compensation.ts';
-import { firstBackup } from './first-backup.ts';
-import type { Run } from './run.ts';
+import { RstowError, sentenceOf } from '../core/errors/rstow-error.ts';
+import { type Engine, isApprovalWanted } from './engine.ts';
+import { firstBackup } from './hot-backup.ts';
 import type { GivenUp } from './restart-first.ts';
-import { runFailure } from './run-failure.ts';
-import { type SwapOutcome, swapInPlace } from './restore-in-place.ts';
+import { type SwapOutcome, swapInPlace } from './swap-in-place.ts';
 
 type Staged = { candidate: Candidate; plan: PlannedRestore; timeline: string };
 
 type Target = { place: Place; /** What lies on the owner's host. */ givenUp: GivenUp };
 
 /** Fetches the newest state that holds, takes the database over with it, and backs it up on its new timeline. */
-export async function takeOver(input: DisasterRecoveryInput, run: Run, target: Target): Promise<DisasterRecoveryResult> {
+export async function takeOver(input: DisasterRecoveryInput, engine: Engine, target: Target): Promise<DisasterRecoveryResult> {
   const { database } = input;
   const { place } = target;
-  run.phase('looking what the recovery would discard');
-  const givenUp = await withTargets(database, target);
-  run.phase('looking for the newest state that can be recovered');
-  const candidates = await step(place).findCandidates({ database, ...wishesOf(input) });
-  const fromGeneration = await step(place).readOwnerGeneration({ database });
-  const staging: Staging = { input, run, place, givenUp, generation: fromGeneration + 1, skipped: [...candidates.skipped] };
+  engine.phase('looking what the recovery would discard');
+  const givenUp = await withTargets(engine, target);
+  engine.phase('looking for the newest state that can be recovered');
+  const candidates = await engine.steps(place).findCandidates({ database, repository: input.repository, target: input.target });
+  const fromGeneration = await engine.steps(place).readOwnerGeneration({ database });
+  const staging: Staging = { input, engine, place, givenUp, generation: fromGeneration + 1, skipped: [...candidates.skipped] };
   const staged = await stageNewest(staging, candidates);
   try {
-    const agreement = { run, place, input, plan: staged.plan, ...consequenceOf(givenUp) };
-    const taken = await onceAgreed(agreement, () => bringUp({ run, place, staged, fromGeneration }));
-    const rtoMs = Date.now() - run.startedAtMs;
-    const { warnings: firstWarnings, ...first } = await firstBackup(run, place, staged.plan.repository);
-    const lost = lossOf(run, { recovered: staged.candidate, candidates, givenUp });
-    const warnings = [...staged.plan.warnings, ...taken.warnings, ...firstWarnings, ...warningsOf(staging.skipped, lost, taken)];
+    const agreement = { place, input, plan: staged.plan, consequence: consequenceOf(givenUp) };
+    const taken = await engine.agreed(agreement, () => bringUp({ engine, place, staged, fromGeneration }));
+    const rtoMs = engine.now() - engine.startedAtMs;
+    const first = await firstBackup(engine, place, staged.plan.repository);
+    const lost = lossOf(engine, { recovered: staged.candidate, candidates, givenUp });
+    const warnings = [...staged.plan.warnings, ...taken.warnings, ...first.warnings, ...warningsOf(staging.skipped, lost, taken)];
     const { warnings: _planned, approval: _policy, ...summary } = staged.plan;
     return {
-      ...{ outcome: outcomeOf(warnings), runId: run.runId, database, warnings },
-      ...{ ...summary, agent: place.agent, timeline: staged.timeline, generation: taken.generation },
-      ...{ skipped: staging.skipped, lost, rtoMs, ...first, ...replacedOf(taken) },
-      durationMs: Date.now() - run.startedAtMs,
+      outcome: outcomeOf(warnings),
+      runId: engine.runId,
+      database,
+      warnings,
+      ...summary,
+      agent: place.agent,
+      timeline: staged.timeline,
+      generation: taken.generation,
+      skipped: staging.skipped,
+      lost,
+      rtoMs,
+      firstBackup: first.firstBackup,
+      replacedAt: taken.replacedAt,
+      savedAs: taken.savedAs,
+      durationMs: engine.now() - engine.startedAtMs,
     };
   } finally {
-    await compensate('clearing the staged files', () => cleanup(place).clearStaging({ dataDir: staged.plan.dataDir }));
+    await engine.compensate('clearing the staged files', () => engine.cleanups(place).clearStaging({ dataDir: staged.plan.dataDir }));
   }
 }
 
-type Staging = { input: DisasterRecoveryInput; run: Run; place: Place; givenUp: GivenUp; generation: number; skipped: SkippedState[] };
+type Staging = {
+  input: DisasterRecoveryInput;
+  engine: Engine;
+  place: Place;
+  givenUp: GivenUp;
+  generation: number;
+  skipped: SkippedState[];
+};
 
 /**
  * Tries one state after another; what can't be read or doesn't replay to its digest is skipped, and named. So are the
  * states of a repository that goes away, as long as another repository has one. Fails: backup-not-found.
  */
 async function stageNewest(staging: Staging, { usable }: Candidates): Promise<Staged> {
-  const { run, skipped } = staging;
+  const { engine, skipped } = staging;
   let waiting = usable;
   for (let attempt = 0; ; attempt += 1) {
     const [candidate, ...others] = waiting;
-    if (candidate === undefined) throw nothingRecoverable(run.database, skipped);
+    if (candidate === undefined) throw nothingRecoverable(engine.database, skipped);
     const elsewhere = others.filter(({ repository }) => repository !== candidate.repository);
     try {
       return await stage(staging, { candidate, attempt, elsewhere });
     } catch (error) {
-      const failure = runFailure(error);
-      if (!(failure instanceof ApplicationFailure)) throw error;
-      const isAway = failure.type === 'repository-unavailable' && elsewhere.length > 0;
-      if (!isAway && !isBadState(failure)) throw error;
+      if (!(error instanceof RstowError)) throw error;
+      const isAway = error.code === 'repository-unavailable' && elsewhere.length > 0;
+      if (!isAway && !isBadState(error)) throw error;
       const { label, repository } = candidate;
-      skipped.push({ label, repository, code: failure.type ?? 'failed', reason: failure.message });
+      skipped.push({ label, repository, code: error.code, reason: sentenceOf(error) });
       waiting = isAway ? elsewhere : others;
     }
   }
@@ -87,13 +100,13 @@ async function stageNewest(staging: Staging, { usable }: Candidates): Promise<St
 type Attempt = { candidate: Candidate; attempt: number; /** The states that other repositories hold. */ elsewhere: readonly Candidate[] };
 
 async function stage(staging: Staging, { candidate, attempt, elsewhere }: Attempt): Promise<Staged> {
-  const { run, generation } = staging;
-  const { database, startedAtMs } = run;
+  const { engine, generation } = staging;
+  const { database, startedAtMs } = engine;
   const { label, repository } = candidate;
   const place = withPatience(staging.place, { label, elsewhere });
-  const fetching = elsewhere.length === 0 ? transfer(place) : lockedTransfer(place);
-  run.phase(`fetching ${label} from ${repository}`);
-  const plan = await step(place).planRestore({ database, repository, backup: label, takeover: { attempt } });
+  const fetching = elsewhere.length === 0 ? engine.transfers(place) : engine.lockedTransfers(place);
+  engine.phase(`fetching ${label} from ${repository}`);
+  const plan = await engine.steps(place).planRestore({ database, repository, backup: label, takeover: { attempt } });
   requireWord(staging, plan);
   const { planKey, dataDir } = plan;
   try {
@@ -101,7 +114,7 @@ async function stage(staging: Staging, { candidate, attempt, elsewhere }: Attemp
     return { candidate, plan: { ...plan, warnings: [...plan.warnings, ...warnings] }, timeline };
   } catch (error) {
     // The next candidate must not find this one's files.
-    await compensate('clearing the staged files', () => cleanup(place).clearStaging({ dataDir }));
+    await engine.compensate('clearing the staged files', () => engine.cleanups(place).clearStaging({ dataDir }));
     throw error;
   }
 }
@@ -117,52 +130,51 @@ function withPatience(place: Place, { label, elsewhere }: { label: string; elsew
 function requireWord({ input, givenUp }: Staging, plan: PlannedRestore): void {
   const seen = unsavedOf(givenUp);
   if (seen.length === 0 || input.discardNewer === true || isApprovalWanted(plan, 'disasterRecovery')) return;
-  throw newerDataDiscarded(input, { seen, label: plan.label, ...(givenUp.why === undefined ? {} : { why: givenUp.why }) });
+  throw newerDataDiscarded(input, { seen, label: plan.label, why: givenUp.why });
 }
 
 /** The data on the host that is taken over to are given up as well. */
-async function withTargets(database: string, { place, givenUp }: Target): Promise<GivenUp> {
+async function withTargets(engine: Engine, { place, givenUp }: Target): Promise<GivenUp> {
   if (givenUp.agents.includes(place.agent)) return givenUp;
-  const data = await survey(place).surveyData({ database });
+  const data = await engine.surveys(place).surveyData({ database: engine.database });
   return data === null ? givenUp : { ...givenUp, seen: [...givenUp.seen, { agent: place.agent, data }] };
 }
 
 const unsavedOf = ({ seen }: GivenUp): SeenData[] => seen.filter(({ data }) => data.unsavedRecords > 0);
 
-function consequenceOf(givenUp: GivenUp): { consequence?: string } {
+function consequenceOf(givenUp: GivenUp): string | undefined {
   const texts = unsavedOf(givenUp).map(({ agent, data }) => `${unsavedText(data)}, of agent "${agent}"`);
-  return texts.length === 0 ? {} : { consequence: `it discards ${texts.join('; and ')}` };
+  return texts.length === 0 ? undefined : `it discards ${texts.join('; and ')}`;
 }
 
-function isBadState(failure: ApplicationFailure): boolean {
-  const { type } = failure;
-  return isObjectDamage(type) || ['digest-different', 'format-unsupported', 'backup-not-found', 'wal-gap'].includes(type ?? '');
+function isBadState({ code }: RstowError): boolean {
+  return isObjectDamage(code) || ['digest-different', 'format-unsupported', 'backup-not-found', 'wal-gap'].includes(code);
 }
 
 type Taken = SwapOutcome & { generation: number };
 
 /** Ownership is the fence: it is taken when the new data are proved, and before they go in. */
-async function bringUp(of: { run: Run; place: Place; staged: Staged; fromGeneration: number }): Promise<Taken> {
-  const { run, place, staged, fromGeneration } = of;
-  const { database } = run;
+async function bringUp(of: { engine: Engine; place: Place; staged: Staged; fromGeneration: number }): Promise<Taken> {
+  const { engine, place, staged, fromGeneration } = of;
+  const { database } = engine;
   const { repository, planKey, planHash, label } = staged.plan;
-  run.phase('preparing the host');
-  const { warnings: prepared } = await transfer(place).prepareHost({ database, repository, label, planHash });
-  run.phase('rehearsing: a real server boots on the restored files');
-  const { warnings } = await transfer(place).rehearse({ database, repository, planKey });
-  run.isCommitted = true;
-  run.phase('taking the database over');
-  const { generation } = await step(place).takeOwnership({ database, fromGeneration, timeline: staged.timeline, planHash });
-  const tail = { repository, startedAtMs: Date.now(), isRequired: false };
-  const swapped = await swapInPlace(run, place, { repository, planKey, planHash, tail });
+  engine.phase('preparing the host');
+  const { warnings: prepared } = await engine.transfers(place).prepareHost({ database, repository, label, planHash });
+  engine.phase('rehearsing: a real server boots on the restored files');
+  const { warnings } = await engine.transfers(place).rehearse({ database, repository, planKey });
+  engine.commit();
+  engine.phase('taking the database over');
+  const { generation } = await engine.steps(place).takeOwnership({ database, fromGeneration, timeline: staged.timeline, planHash });
+  const tail = { repository, startedAtMs: engine.now(), isRequired: false };
+  const swapped = await swapInPlace(engine, place, { repository, planKey, planHash, tail });
   return { ...swapped, generation, warnings: [...prepared, ...warnings, ...swapped.warnings] };
 }
 
 type Facts = { recovered: Candidate; candidates: Candidates; givenUp: GivenUp };
 
-function lossOf(run: Run, { recovered, candidates: { newest }, givenUp }: Facts): Loss {
-  const unseen = givenUp.unseen === undefined ? {} : { unseen: givenUp.unseen };
-  const known = { sinceMs: recovered.createdAtMs, untilMs: run.startedAtMs, discarded: unsavedOf(givenUp), ...unseen };
+function lossOf(engine: Engine, { recovered, candidates: { newest }, givenUp }: Facts): Loss {
+  const { unseen } = givenUp;
+  const known = { sinceMs: recovered.createdAtMs, untilMs: engine.startedAtMs, discarded: unsavedOf(givenUp), unseen };
   if (newest === undefined || newest.label === recovered.label) return { ...known, knownRecords: 0 };
   return { ...known, knownRecords: Math.max(0, newest.records - recovered.records), knownEnd: newest.extents.end };
 }
@@ -181,12 +193,4 @@ function warningsOf(skipped: readonly SkippedState[], lost: Loss, taken: Taken):
 function keptText({ replacedAt, savedAs }: Taken): string {
   if (savedAs !== undefined) return `; what was replaced is backup ${savedAs} now`;
   return replacedAt === undefined ? '' : `; what was replaced is kept in ${replacedAt}`;
-}
-
-function wishesOf({ repository, target }: DisasterRecoveryInput): { repository?: string; target?: string } {
-  return { ...(repository === undefined ? {} : { repository }), ...(target === undefined ? {} : { target }) };
-}
-
-function replacedOf({ replacedAt, savedAs }: Taken): Pick<DisasterRecoveryResult, 'replacedAt' | 'savedAs'> {
-  return { ...(replacedAt === undefined ? {} : { replacedAt }), ...(savedAs === undefined ? {} : { savedAs }) };
 }

@@ -16,7 +16,7 @@ import { timelineOfData } from './data-timeline.ts';
 
 export type PrepareBackupInput = {
   database: string;
-  repository?: string;
+  repository?: string | undefined;
   /** When the backup itself began: its label. */ startedAtMs: number;
 };
 export type PreparedBackup = { repository: string; label: string; timeline: string; serverVersion: string; warnings: Warning[] };
@@ -33,7 +33,7 @@ const FIRST_ANSWER_MS = 10_000;
  */
 export const checkBackup =
   (deps: ActivityDeps) =>
-  async (input: { database: string; repository?: string }, { signal }: Pick<RunPort, 'signal'>): Promise<void> => {
+  async (input: { database: string; repository?: string | undefined }, { signal }: Pick<RunPort, 'signal'>): Promise<void> => {
     await checkedSource(deps, openDatabase(deps, input.database), { ...input, signal, answerMs: FIRST_ANSWER_MS });
   };
 
@@ -58,7 +58,7 @@ export const prepareBackup =
     };
   };
 
-type Checking = { repository?: string; signal: AbortSignal; answerMs?: number };
+type Checking = { repository?: string | undefined; signal: AbortSignal; answerMs?: number };
 
 async function checkedSource(
   deps: ActivityDeps,

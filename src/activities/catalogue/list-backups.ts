@@ -13,7 +13,7 @@ import { readableManifest, readBackupHistory, selectable } from '../../store/bac
 import { newestRestorable } from '../../store/restorable.ts';
 import { readVerifications } from '../verify/record-verification.ts';
 
-export type ListBackupsQuery = { database: string; repository?: string; limit: number };
+export type ListBackupsQuery = { database: string; repository?: string | undefined; limit: number };
 export type ListedBackups = Pick<
   ListBackupsResult,
   'repository' | 'backups' | 'total' | 'unreadable' | 'laterByClock' | 'newestRestorable'

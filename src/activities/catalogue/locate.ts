@@ -73,7 +73,7 @@ const OPEN_MS = 2_000;
  */
 export const locateAnywhere =
   (deps: ActivityDeps) =>
-  async ({ database, repository }: { database: string; repository?: string }): Promise<Place> => {
+  async ({ database, repository }: { database: string; repository?: string | undefined }): Promise<Place> => {
     const settings = deps.config.databases[database];
     if (settings === undefined) throw new RstowError('failed', `agent "${deps.agent.name}" does not list database "${database}"`);
     await openSoon(deps, repositoryName(settings, repository));

@@ -20,7 +20,7 @@ import { planSegments } from '../../store/planned-segments.ts';
 import { createRecordCut } from '../../store/record-cut.ts';
 import { requireDigest } from '../verify/verify-replay.ts';
 
-export type StageTestInput = { database: string; repository: string; label: string; position?: LogPosition };
+export type StageTestInput = { database: string; repository: string; label: string; position?: LogPosition | undefined };
 export type StagedTest = {
   extents: ExtentsSummary;
   stateDigest: string;

@@ -8,7 +8,7 @@ import { databaseSettings, repositoryName } from '../../config/database-settings
 import { readBackupHistory, readManifest, selectable } from '../../store/backups.ts';
 import { requireRestorableOrName } from '../../store/restorable.ts';
 
-export type ChooseTestPointInput = { database: string; repository?: string; backup: string; seed: number };
+export type ChooseTestPointInput = { database: string; repository?: string | undefined; backup: string; seed: number };
 export type TestPoint = {
   label: string;
   repository: string;

@@ -27,7 +27,7 @@ export type Candidates = {
 const CANDIDATES_MAX = 20;
 
 /** No `repository`: all of the database's. No `target`: the latest backup. */
-type Wanted = { database: string; repository?: string; target?: string };
+type Wanted = { database: string; repository?: string | undefined; target?: string | undefined };
 
 /**
  * The states that a disaster recovery can try, from the target's on, newest first, over all repositories of the

@@ -11,7 +11,7 @@ import { unlessUnreadable } from '../../store/unless-unreadable.ts';
 
 export type FindAlternativeInput = {
   database: string;
-  repository?: string;
+  repository?: string | undefined;
   /** As a person named it. */ backup: string;
   damagedKey: string;
 };

@@ -24,13 +24,13 @@ import { requireSpace } from './space.ts';
 
 export type PlanRestoreInput = {
   database: string;
-  repository?: string;
+  repository?: string | undefined;
   backup: string;
-  toDataDir?: string;
+  toDataDir?: string | undefined;
   /** A recovery that is about to take the database over: it isn't the owner yet, and may try one backup after another. */
   takeover?: { attempt: number };
   /** What keeps the restore from being carried out is then told in the plan's warnings, and fails nothing. */
-  dryRun?: boolean;
+  dryRun?: boolean | undefined;
 };
 export type PlannedRestore = Omit<RestoreSummary, 'timeline' | 'agent'> & {
   warnings: Warning[];

@@ -11,7 +11,7 @@ export type VerifyInput = { database: string; repository: string; label: string;
 /** The backup that a person means. Fails: backup-not-found, damaged-object, unknown-repository. */
 export const chooseBackup =
   (deps: ActivityDeps) =>
-  async (input: { database: string; repository?: string; backup: string }): Promise<{ label: string; repository: string }> => {
+  async (input: { database: string; repository?: string | undefined; backup: string }): Promise<{ label: string; repository: string }> => {
     const store = await deps.openStore(input.database, input.repository);
     const { label } = await store.backups.find(input.backup);
     return { label, repository: store.name };

@@ -64,7 +64,7 @@ type Place = { configFile: string | undefined; isJson: boolean };
 
 async function restoreWithoutTemporal(input: RestoreInput, { configFile, isJson }: Place): Promise<number> {
   const output = createOutput(isJson);
-  const { restoreLocally } = await import('../../local/restore-locally.ts');
+  const { restoreLocally } = await import('../../local/local-run.ts');
   if (input.to === undefined && input.dryRun !== true) output.note(alone(input.database));
   const result: RestoreResult = await restoreLocally({ configFile, input, watcher: createLocalWatcher(output) });
   return tellResult(output, restoreLines, result);

@@ -1,4 +1,4 @@
-import { boundedText } from './bounded-text.ts';
+import { boundedText, SENTENCE_LENGTH_MAX } from './bounded-text.ts';
 import type { ErrorCode } from './error-table.ts';
 import { type ErrorDetails, hintOf } from './hint.ts';
 
@@ -33,6 +33,18 @@ export class RstowError extends Error {
   }
 }
 
+/** As a person reads it: the sentence begins with the code. */
+export function sentenceOf({ code, message }: RstowError): string {
+  return `${code}: ${message}`;
+}
+
+/** The same failure, and what else is known of it. The clause is kept whole, however long the sentence is. */
+export function withClause(error: RstowError, clause: string, details: ErrorDetails): RstowError {
+  const sentence = boundedText(error.message, SENTENCE_LENGTH_MAX - clause.length - CUT_MARK_LENGTH_MAX);
+  return new RstowError(error.code, `${sentence}; ${clause}`, { details: { ...error.details, ...details }, cause: error });
+}
+
+const CUT_MARK_LENGTH_MAX = 50;
 const DETAIL_LENGTH_MAX = 1_000;
 const ENTRIES_MAX = 100;
 const ENTRY_LENGTH_MAX = 300;

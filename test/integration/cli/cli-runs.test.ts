@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { runWorkflowId, WORKFLOW_QUEUE } from '../../../src/contract/names.ts';
-import { STEP_SUMMARIES } from '../../../src/workflows/step-summaries.ts';
+import { STEP_SUMMARIES } from '../../../src/workflows/temporal/step-summaries.ts';
 import { type AgentProcess, startAgent } from '../../support/agent-process.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';
 import { startLoadWriters } from '../../support/load-writers.ts';

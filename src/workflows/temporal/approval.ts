@@ -1,7 +1,5 @@
 import { CancellationScope, condition, defineUpdate, isCancellation, setHandler, workflowInfo } from '@temporalio/workflow';
-import type { Standing } from '../activities/authority/authority.ts';
-import type { Place } from '../activities/catalogue/locate.ts';
-import type { PlannedRestore } from '../activities/restore/plan-restore.ts';
+import type { Standing } from '../../activities/authority/authority.ts';
 import {
   type Approval,
   APPROVE_UPDATE,
@@ -10,12 +8,13 @@ import {
   DENY_UPDATE,
   parseApproval,
   parseDenial,
-} from '../contract/messages.ts';
-import { SIGNATURE_MEMO } from '../contract/signature.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
-import { durationText } from '../core/text/figures.ts';
+} from '../../contract/messages.ts';
+import { SIGNATURE_MEMO } from '../../contract/signature.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { durationText } from '../../core/text/figures.ts';
+import { type Asked, isApprovalWanted, type Planned } from '../engine.ts';
 import { step } from './activity-proxies.ts';
-import { runFailure } from './run-failure.ts';
+import { runFailure } from './failures.ts';
 import type { Run } from './run.ts';
 
 const approveUpdate = defineUpdate<Approval, [unknown]>(APPROVE_UPDATE);
@@ -24,19 +23,12 @@ const denyUpdate = defineUpdate<Denial, [unknown]>(DENY_UPDATE);
 /** How long a run waits for an operator where no policy says so. */
 const EXPIRES_MS = 86_400_000;
 
-type Input = { database: string; requestedBy?: string };
-export type Asked = { run: Run; place: Place; input: Input };
-type Planned = Asked & {
-  plan: PlannedRestore;
-  /** What comes of it, in words: `it discards …`. */
-  consequence?: string;
-};
-
 /** What has to be agreed to, and by whom. */
 type Wanted = Asked & {
+  run: Run;
   hash: string;
   what: 'plan' | 'request';
-  consequence?: string;
+  consequence?: string | undefined;
   expiresMs: number;
   /** Null where the agent's config names no operators: then the name that an approval gives is taken for the person. */
   standing: Standing | null;
@@ -47,30 +39,25 @@ type Wanted = Asked & {
  * plan yet, and takes something before it has one. Nobody has to where the agent's config names no operators.
  * Fails: approval-denied, approval-expired, and as the work does.
  */
-export async function onceRequested<T>(asked: Asked, work: () => Promise<T>): Promise<T> {
+export async function onceRequested<T>(run: Run, asked: Asked, work: () => Promise<T>): Promise<T> {
   const standing = await standingOf(asked, null);
   if (standing === null || standing.operators.length > 0) return work();
   const enough = { ...standing, operatorsNeeded: 1 };
-  return unlessDenied({ ...asked, hash: standing.requestHash, what: 'request', expiresMs: EXPIRES_MS, standing: enough }, work);
-}
-
-/** Whether the policy wants another person to be asked. */
-export function isApprovalWanted({ approval }: PlannedRestore, workflow: string): boolean {
-  return approval?.for.includes(workflow) === true;
+  return unlessDenied({ ...asked, run, hash: standing.requestHash, what: 'request', expiresMs: EXPIRES_MS, standing: enough }, work);
 }
 
 /**
  * Goes on with a plan once everybody has agreed whom the policy and the operators of the agent's config make necessary;
  * a denial ends the work, too, until the run is committed. Fails: approval-denied, approval-expired, and as the work does.
  */
-export async function onceAgreed<T>(planned: Planned, work: (wasAsked: boolean) => Promise<T>): Promise<T> {
+export async function onceAgreed<T>(run: Run, planned: Planned, work: (wasAsked: boolean) => Promise<T>): Promise<T> {
   const { approval, planHash } = planned.plan;
   const standing = await standingOf(planned, planHash);
-  const isPolicy = isApprovalWanted(planned.plan, planned.run.type);
+  const isPolicy = isApprovalWanted(planned.plan, run.type);
   const isEnough = standing === null ? !isPolicy : standing.operators.length >= standing.operatorsNeeded;
   if (isEnough) return work(false);
   const expiresMs = isPolicy && approval !== undefined ? approval.expiresMs : EXPIRES_MS;
-  return unlessDenied({ ...planned, hash: planHash, what: 'plan', expiresMs, standing }, () => work(true));
+  return unlessDenied({ ...planned, run, hash: planHash, what: 'plan', expiresMs, standing }, () => work(true));
 }
 
 function standingOf({ place, input }: Asked, planHash: string | null): Promise<Standing | null> {

@@ -1,10 +1,17 @@
-import { ActivityCancellationType, type ActivityOptions, type RetryPolicy, scheduleActivity, workflowInfo } from '@temporalio/workflow';
-import type { Activities } from '../activities/activities.ts';
-import type { Place } from '../activities/catalogue/locate.ts';
-import { errorTable } from '../core/errors/error-table.ts';
-import { agentQueue, ANY_QUEUE, databaseQueue, type SlotKind, slotQueue, standbyQueue } from '../contract/names.ts';
-import type { WorkflowType } from '../contract/workflow-types.ts';
-import { patient } from './patience.ts';
+import {
+  ActivityCancellationType,
+  type ActivityOptions,
+  type RetryPolicy,
+  scheduleActivity,
+  sleep,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { Activities } from '../../activities/activities.ts';
+import type { Place } from '../../activities/catalogue/locate.ts';
+import { errorTable } from '../../core/errors/error-table.ts';
+import { agentQueue, ANY_QUEUE, databaseQueue, type SlotKind, slotQueue, standbyQueue } from '../../contract/names.ts';
+import type { WorkflowType } from '../../contract/workflow-types.ts';
+import { errorOfStep, passingReason } from './failures.ts';
 import { STEP_SUMMARIES } from './step-summaries.ts';
 
 /** What must have stopped before its compensation begins is waited for. */
@@ -21,10 +28,15 @@ const ANYONE_ATTEMPTS_MAX = 6;
 
 const CODES = Object.keys(errorTable);
 
-/** Each verb, scheduled with these options and a summary that the UI shows beside it. */
+/** Each verb, scheduled with these options and a summary that the UI shows beside it. Fails: with RstowErrors, and as a cancellation. */
 function scheduled(options: ActivityOptions): Activities {
-  const verbOf = (_target: object, name: string | symbol) => (input: unknown) =>
-    scheduleActivity(String(name), [input], { ...options, summary: STEP_SUMMARIES[name as keyof Activities] });
+  const verbOf = (_target: object, name: string | symbol) => async (input: unknown) => {
+    try {
+      return await scheduleActivity(String(name), [input], { ...options, summary: STEP_SUMMARIES[name as keyof Activities] });
+    } catch (error) {
+      throw errorOfStep(error);
+    }
+  };
   return new Proxy({}, { get: verbOf }) as Activities;
 }
 
@@ -143,3 +155,26 @@ export const survey = (place: Place): Activities =>
 /** The same backwards, where the server may be down for good: what can't be asked yet is asked again. */
 export const swapBack = (place: Place): Activities =>
   pinned(place, { scheduleToCloseTimeout: '7d', finalCodes: CODES.filter((code) => !ASKED_FIRST.includes(code)) });
+
+/** The verbs, each tried again while trying again can help: for `patienceMs` after its first failure, and no longer. */
+function patient(verbs: Activities, { timing }: Place): Activities {
+  const verbOf = (_target: object, name: string | symbol) => (input: unknown) => {
+    const verb = verbs[name as keyof Activities] as (input: unknown) => Promise<unknown>;
+    return tryAgain(() => verb(input), timing);
+  };
+  return new Proxy({}, { get: verbOf }) as Activities;
+}
+
+async function tryAgain<T>(attempt: () => Promise<T>, { patienceMs, retryInitialMs, retryMaxMs }: Place['timing']): Promise<T> {
+  let untilMs: number | undefined;
+  for (let waitMs = retryInitialMs; ; waitMs = Math.min(2 * waitMs, retryMaxMs)) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const reason = passingReason(error);
+      untilMs ??= Date.now() + patienceMs;
+      if (reason === undefined || Date.now() + waitMs > untilMs) throw error;
+      await sleep(waitMs, { summary: `then try again: ${reason}` });
+    }
+  }
+}

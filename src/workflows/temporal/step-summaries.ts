@@ -1,4 +1,4 @@
-import type { Activities } from '../activities/activities.ts';
+import type { Activities } from '../../activities/activities.ts';
 
 /** What each step does, as an operator reads it beside the step in Temporal’s UI. */
 export const STEP_SUMMARIES: Record<keyof Activities, string> = {

@@ -1,8 +1,10 @@
-import { ActivityFailure, CancellationScope, sleep, TimeoutFailure } from '@temporalio/workflow';
-import type { KnownDatabase, Place } from '../activities/catalogue/locate.ts';
-import { meantText } from '../contract/nearest-name.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
+import { CancellationScope, sleep } from '@temporalio/workflow';
+import type { KnownDatabase, Place } from '../../activities/catalogue/locate.ts';
+import { meantText } from '../../contract/nearest-name.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
 import { knowsDatabase, probeAgent, probeAnyone, probeDatabase, probeStandby } from './activity-proxies.ts';
+import { isSilent } from './failures.ts';
+import type { Hosts } from '../engine.ts';
 
 /** How long an agent may take to answer, until one of them says what its config has for that. */
 const PROBE_MS = 4_000;
@@ -45,15 +47,13 @@ export async function placeOfAgent(agent: string, database: string): Promise<Pla
 /** Any agent that can read the database's repository, the owner or not. Fails: agent-unreachable, unknown-database, repository-unavailable. */
 export async function placeAnywhere(database: string, repository: string | undefined): Promise<Place> {
   try {
-    return await probeAnyone().locateAnywhere({ database, ...(repository === undefined ? {} : { repository }) });
+    return await probeAnyone().locateAnywhere({ database, repository });
   } catch (error) {
-    if (unanswered(error)) throw unreachable('no agent answers');
+    if (isSilent(error)) throw unreachable('no agent answers');
     await known(database);
     throw error;
   }
 }
-
-export type Hosts = { owner: Place | undefined; standby: Place | undefined };
 
 /** The owner and an agent that stands by, as far as they answer soon; asked side by side, for each second is downtime. */
 export async function hostsIfThere(database: string): Promise<Hosts> {
@@ -95,7 +95,7 @@ async function within<T>(limitMs: number, asked: Promise<T>): Promise<T | undefi
   try {
     return await Promise.race([asked, late]);
   } catch (error) {
-    if (unanswered(error)) return undefined;
+    if (isSilent(error)) return undefined;
     throw error;
   } finally {
     timer.cancel();
@@ -114,11 +114,6 @@ async function known(database: string): Promise<KnownDatabase> {
 }
 
 const nobody: KnownDatabase = { isListed: false, databases: [], probeMs: PROBE_MS };
-
-/** Nobody took the step up in time. */
-export function unanswered(error: unknown): boolean {
-  return error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
-}
 
 function ambiguous(agent: string, places: readonly Place[]): RstowError {
   const installations = places.map(({ installationId }) => installationId).sort();

@@ -1,13 +1,15 @@
 import { log, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
-import type { Place } from '../activities/catalogue/locate.ts';
-import { lockWorkflowId, SEARCH_ATTRIBUTES } from '../contract/names.ts';
-import type { Progress } from '../contract/progress.ts';
-import { CONTRACT_NUMBER, RSTOW_VERSION } from '../contract/version.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
+import type { Place } from '../../activities/catalogue/locate.ts';
+import { lockWorkflowId, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
+import type { Progress } from '../../contract/progress.ts';
+import { CONTRACT_NUMBER, RSTOW_VERSION } from '../../contract/version.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
 
-/** What a recipe tells its watchers while it runs. */
+/** One run of a workflow, as all parts of its engine know it. */
 export type Run = {
   readonly type: string;
+  /** As its parser gave it. */
+  readonly input: { database: string };
   readonly database: string;
   readonly runId: string;
   readonly workflowId: string;
@@ -23,12 +25,14 @@ export type Run = {
   placed(place: Place): void;
 };
 
-export function startRun(type: string, database: string): Run {
+export function startRun(type: string, input: { database: string }): Run {
+  const { database } = input;
   const { runId, workflowId, startTime } = workflowInfo();
   refuseLockId(workflowId);
   let searchAttributes = false;
   const run: Run = {
     type,
+    input,
     database,
     runId,
     workflowId,
@@ -36,7 +40,7 @@ export function startRun(type: string, database: string): Run {
     progress: { phase: 'starting', sinceMs: Date.now() },
     isCommitted: false,
     phase: (phase, waitsFor) => {
-      run.progress = { phase, sinceMs: Date.now(), ...(waitsFor === undefined ? {} : { waitsFor }) };
+      run.progress = { phase, sinceMs: Date.now(), waitsFor };
       setCurrentDetails(detailsOf(run));
       log.info(phase, { database });
     },

@@ -3,6 +3,8 @@ import {
   type ChildWorkflowHandle,
   condition,
   defineSignal,
+  getExternalWorkflowHandle,
+  isCancellation,
   ParentClosePolicy,
   setHandler,
   sleep,
@@ -10,16 +12,17 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import type { Place } from '../activities/catalogue/locate.ts';
-import { lockWorkflowId, RELEASE_SIGNAL } from '../contract/names.ts';
-import type { LockHolder } from '../activities/run-registry.ts';
-import { type CommonResult, outcomeOf, type Warning } from '../contract/result.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
+import type { Place } from '../../activities/catalogue/locate.ts';
+import { lockWorkflowId, RELEASE_SIGNAL } from '../../contract/names.ts';
+import type { LockHolder } from '../../activities/run-registry.ts';
+import { GIVE_WAY_SIGNAL, type GiveWay } from '../../contract/messages.ts';
+import { type CommonResult, withWarning } from '../../contract/result.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
 import { step } from './activity-proxies.ts';
-import { askToGiveWay } from './give-way.ts';
 import type { Run } from './run.ts';
 
 const release = defineSignal(RELEASE_SIGNAL);
+const giveWay = defineSignal<[GiveWay]>(GIVE_WAY_SIGNAL);
 /** Set by the server on every run that a schedule starts. */
 const scheduledBy = defineSearchAttributeKey('TemporalScheduledById', 'KEYWORD');
 
@@ -49,7 +52,7 @@ export async function withDatabaseLock<Result extends CommonResult>(
 ): Promise<Result | CommonResult> {
   run.phase('taking the database’s lock');
   try {
-    return await holding(await takeLock(run, place), exclusive);
+    return await holding(await takeLock(run, place), () => unlessNeededElsewhere(run, exclusive));
   } catch (error) {
     if (!(error instanceof RstowError) || error.code !== 'busy' || !isScheduled()) throw error;
     const warnings = [{ code: error.code, message: error.message }];
@@ -74,17 +77,32 @@ export async function withDatabaseLockFirst<Result extends CommonResult>(
   return withWarning(result, { code: 'busy', message: `${type} ${workflowId} held the database’s lock, and was ended for this run` });
 }
 
-/** A warning that comes before the result's own. */
-export function withWarning<Result extends CommonResult>(result: Result, warning: Warning): Result {
-  const warnings = [warning, ...result.warnings];
-  return { ...result, warnings, outcome: result.outcome === 'done' ? outcomeOf(warnings) : result.outcome };
-}
-
 async function holding<Result>({ handle }: Lock, exclusive: () => Promise<Result>): Promise<Result> {
   try {
     return await exclusive();
   } finally {
     await CancellationScope.nonCancellable(() => releaseLock(handle));
+  }
+}
+
+/**
+ * A backup's work, which ends early, cleanly, where a restore or a recovery needs the database.
+ * Fails: busy, naming that run.
+ */
+async function unlessNeededElsewhere<T>(run: Run, work: () => Promise<T>): Promise<T> {
+  const scope = new CancellationScope();
+  const asked: { by?: GiveWay } = {};
+  setHandler(giveWay, (by) => {
+    asked.by ??= by;
+    scope.cancel();
+  });
+  try {
+    return await scope.run(work);
+  } catch (error) {
+    if (asked.by === undefined || !isCancellation(error)) throw error;
+    const { type, workflowId } = asked.by;
+    const sentence = `the backup gave way to ${type} ${workflowId} at: ${run.progress.phase}`;
+    throw new RstowError('busy', sentence, { details: { holder: workflowId } });
   }
 }
 
@@ -117,6 +135,15 @@ async function takeLockFirst(run: Run, place: Place): Promise<Lock> {
   const next = await lockOrHolder(run, place);
   if ('handle' in next) return { ...next, gaveWay: found };
   throw busy(run.database, next);
+}
+
+/** Asks the backup that holds the lock to end. One that has ended meanwhile can't be asked, and needn't be. */
+async function askToGiveWay({ workflowId, type }: Run, holder: LockHolder): Promise<void> {
+  try {
+    await getExternalWorkflowHandle(holder.workflowId, holder.runId).signal(giveWay, { workflowId, type });
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+  }
 }
 
 /** The lock, or who has it. */

@@ -1,10 +1,11 @@
 import { beforeEach, expect, test } from 'vitest';
 import type { Activities } from '../../../src/activities/activities.ts';
-import type { ActivityDeps } from '../../../src/activities/activity-deps.ts';
+import type { Place } from '../../../src/activities/catalogue/locate.ts';
+import type { RestoreResult } from '../../../src/contract/restore.ts';
 import type { ErrorCode } from '../../../src/core/errors/error-table.ts';
 import { type ErrorDetails, RstowError } from '../../../src/core/errors/rstow-error.ts';
-import type { LocalRun } from '../../../src/local/local-run.ts';
-import { recoverLocally } from '../../../src/local/restore-locally.ts';
+import { localEngine } from '../../../src/local/local-engine.ts';
+import { restore } from '../../../src/workflows/restore.ts';
 import { plausibleVerbs } from '../../workflow/plausible-verbs.ts';
 
 let verbs: Partial<Activities>;
@@ -15,16 +16,17 @@ beforeEach(() => {
   phases = [];
 });
 
-function restore(): ReturnType<typeof recoverLocally> {
+function restoreOrders(): Promise<RestoreResult> {
   const unused = (): never => {
     throw new Error('no Temporal here');
   };
-  const all = { ...plausibleVerbs({ place: unused, findLockHolder: unused }), ...verbs };
-  const run: LocalRun = {
-    ...{ runId: 'local-1', startedAtMs: 0, deps: { agent: { name: 'db1' } } as ActivityDeps },
-    ...{ steps: all, cleanup: all, phase: (phase) => phases.push(phase) },
-  };
-  return recoverLocally({ database: 'orders', backup: 'latest' }, run);
+  const plausible = plausibleVerbs({ place: () => ({ agent: 'db1' }) as Place, findLockHolder: unused });
+  const all = { ...plausible, ...verbs };
+  const input = { database: 'orders', backup: 'latest' };
+  return restore(
+    input,
+    localEngine({ type: 'restore', database: 'orders', runId: 'local-1', verbs: all, phase: (phase) => phases.push(phase) }),
+  );
 }
 
 const failing =
@@ -34,13 +36,13 @@ const failing =
 
 test('what was staged and can’t be cleared makes no failure of a restore that held', async () => {
   verbs.clearStaging = failing('failed');
-  await expect(restore()).resolves.toMatchObject({ outcome: 'warnings', warnings: [{ code: 'no-backup-yet' }], downtimeMs: 5 });
+  await expect(restoreOrders()).resolves.toMatchObject({ outcome: 'warnings', warnings: [{ code: 'no-backup-yet' }], downtimeMs: 5 });
   expect(phases.at(-1)).toBe('clearing the staged files failed, the agent will do it: as planted');
 });
 
 test('what was staged and can’t be cleared hides no failure', async () => {
   verbs = { rehearse: failing('rehearsal-failed'), clearStaging: failing('failed') };
-  await expect(restore()).rejects.toMatchObject({ code: 'rehearsal-failed' });
+  await expect(restoreOrders()).rejects.toMatchObject({ code: 'rehearsal-failed' });
 });
 
 test.each([
@@ -49,12 +51,12 @@ test.each([
   ['restored', 'and the replaced data could not be put back, so the restored data are in place (service-start-failed: as planted)'],
 ])('a roll-back that fails with the data %s says so, as the workflow does', async (dataInPlace, clause) => {
   verbs = { swapIn: failing('digest-different'), rollBack: failing('service-start-failed', { dataInPlace }) };
-  await expect(restore()).rejects.toMatchObject({ code: 'digest-different', message: `as planted; ${clause}` });
+  await expect(restoreOrders()).rejects.toMatchObject({ code: 'digest-different', message: `as planted; ${clause}` });
 });
 
 test('a failure after the swap that calls no data bad says that the restored ones are in place', async () => {
   verbs.verifyLive = failing('server-refused');
-  await expect(restore()).rejects.toMatchObject({
+  await expect(restoreOrders()).rejects.toMatchObject({
     message: 'as planted; the restored data are in place, the replaced ones in /data/.rstow/restores/run/replaced',
     details: { dataInPlace: 'restored', replacedAt: '/data/.rstow/restores/run/replaced' },
   });
