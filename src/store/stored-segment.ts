@@ -21,7 +21,7 @@ export type SegmentRead = {
  */
 export async function* storedSegment(read: SegmentRead): AsyncGenerator<Uint8Array> {
   const { planned } = read;
-  const ranges = createRangeCheck(planned);
+  const ranges = createRangeCheck(planned.ranges);
   let records = 0;
   const scanner = createRecordScanner({
     crc32c,
@@ -67,16 +67,18 @@ async function* sliceBytes(read: SegmentRead, slice: PlannedSlice): AsyncGenerat
   if (positionBytes < endBytes) throw truncated(key, `ends after ${positionBytes} plain bytes, before byte ${endBytes}`);
 }
 
-/** Compares each range's hash when its last byte has passed. */
-function createRangeCheck(planned: PlannedSegment): { push(chunk: Uint8Array, key: string): void } {
+type HashedRange = Pick<PlannedSegment['ranges'][number], 'endBytes' | 'sha256'>;
+
+/** Compares the hash of each of the neighbouring ranges when its last byte has passed. */
+export function createRangeCheck(ranges: readonly HashedRange[], startBytes = 0): { push(chunk: Uint8Array, key: string): void } {
   let index = 0;
-  let positionBytes = 0;
+  let positionBytes = startBytes;
   let hash = createSha256();
   return {
     push(chunk, key) {
       let rest = chunk;
       while (rest.length > 0) {
-        const range = planned.ranges[index];
+        const range = ranges[index];
         if (range === undefined) throw damaged(key, 'gives more bytes than the backup has');
         const part = rest.subarray(0, range.endBytes - positionBytes);
         hash.update(part);

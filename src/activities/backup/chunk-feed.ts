@@ -9,7 +9,8 @@ const HEADROOM_SIZE_BYTES = 64 * 1024;
 
 /**
  * Gives chunks to a stream through two buffers in turn: one is read while the stream takes the other. It holds for a
- * stream that is done with a chunk when it calls back, as a compressor is, and not one that hands chunks on.
+ * stream that is done with a chunk when it calls back, as a compressor is, and not one that hands chunks on. A chunk
+ * in memory of its own can be written as well, once a buffer was asked for in its turn.
  */
 export type ChunkFeed = {
   /** The next chunk's memory. What was written from it the last time has been taken by then. */
@@ -37,7 +38,8 @@ export function createChunkFeed(stream: Writable, expectedSizeBytes = CHUNK_SIZE
       return buffer;
     },
     write(parts) {
-      for (const bytes of joined(parts, sizes.headroomBytes)) {
+      const isOwn = buffers.some(({ buffer }) => buffer === parts.at(-1)?.buffer);
+      for (const bytes of isOwn ? joined(parts, sizes.headroomBytes) : parts) {
         taken = written(stream, bytes);
         // Whoever waits next is told; until then a failure must not end the process.
         taken.catch(() => undefined);

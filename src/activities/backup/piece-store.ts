@@ -4,7 +4,8 @@ import { type Sidecar, sidecarSchema } from '../../formats/repository/sidecar.ts
 import { isObjectDamage } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { type Piece, pieceKey, sidecarKey } from '../../core/repository/piece.ts';
-import type { SegmentId } from '../../core/wal/segment-id.ts';
+import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
+import type { WalRange } from '../../core/wal/wal-range.ts';
 import { createDigestStage, type StreamDigest } from '../../io/checksum/digest-stage.ts';
 import { putSealed } from '../../io/repository/sealed-object.ts';
 import { putAside } from '../../store/damage.ts';
@@ -13,7 +14,7 @@ import type { PieceContent } from '../../store/record-cut.ts';
 import { ensureSidecar, readWholePiece, type SidecarShelf } from '../../store/sidecar.ts';
 import { storedAgain } from './stored-again.ts';
 import { createChunkFeed } from './chunk-feed.ts';
-import { type PieceSource, readPiece } from './piece-reader.ts';
+import { type FileSource, growingFile, type PieceSource, readPiece } from './piece-reader.ts';
 
 /** Where pieces of one history go. */
 export type PieceShelf = SidecarShelf & {
@@ -22,29 +23,37 @@ export type PieceShelf = SidecarShelf & {
   promised?: ReadonlyMap<string, string>;
 };
 
-/** Few, large objects compress twice as well as many small ones; a segment is 64 MiB by default. */
-export const PIECE_SIZE_BYTES_MAX = 64 * 1024 * 1024;
-
 /**
- * Stores one piece in one pass: read, check each record, hash, compress, store; then its sidecar. Gives what it
- * held; nothing is stored where there was not one whole record.
+ * Stores one piece of a segment's file in one pass: read, check each record, hash, compress, store; then its sidecar. Gives what it
+ * held; nothing is stored if there was not one whole record.
  * A damaged object of that name is put aside. Fails: timeline-diverged, repository-unavailable, not-enough-space.
  * Twice: same key, same bytes, skipped.
  */
-export async function storePiece(shelf: PieceShelf, segment: SegmentId, source: PieceSource): Promise<PieceContent> {
+export function storePiece(shelf: PieceShelf, segment: SegmentId, source: FileSource): Promise<PieceContent> {
+  return storeBytes(shelf, segment, growingFile(source));
+}
+
+/** The piece of these bytes, wherever they lie. */
+export function pieceAt(shelf: Pick<PieceShelf, 'database' | 'timeline'>, { segment, startBytes, endBytes }: WalRange): Piece {
+  const key = pieceKey(shelf.database, shelf.timeline, { segment, startBytes, endBytes });
+  return { segment, startBytes, endBytes, timeline: shelf.timeline, key };
+}
+
+/** The same, of any bytes. Fails: damaged-object, if they have to be whole records up to the target and are not. */
+export async function storeBytes(shelf: PieceShelf, segment: SegmentId, source: PieceSource): Promise<PieceContent> {
   const staged = await shelf.repository.stage();
   try {
     const stored = createDigestStage();
     const content = await encodePiece(source, [stored.stream, staged.sink]);
+    if (source.isExact === true && content.endBytes !== source.targetBytes) throw noWholeRecords(segment, content);
     if (content.records === 0) return content;
-    const range = { segment, startBytes: source.startBytes, endBytes: content.endBytes };
-    const key = pieceKey(shelf.database, shelf.timeline, range);
-    const piece: Piece = { ...range, timeline: shelf.timeline, key };
+    const piece = pieceAt(shelf, { segment, startBytes: source.startBytes, endBytes: content.endBytes });
+    const { key } = piece;
     if ((shelf.promised?.get(key) ?? content.sha256) !== content.sha256) throw otherBytes(key);
     const isFresh = (await staged.commit(key)) === 'stored';
     if (isFresh) await putSidecar(shelf, piece, sidecarOf(shelf.runId, content, stored.result()));
     // The staged bytes are gone with the name that was taken: they are read once more.
-    else if (!(await holdsSame(shelf, piece, content.sha256))) return await storePiece(shelf, segment, source);
+    else if (!(await holdsSame(shelf, piece, content.sha256))) return await storeBytes(shelf, segment, source);
     return content;
   } finally {
     await staged.discard();
@@ -101,6 +110,10 @@ async function holdsSame(shelf: PieceShelf, piece: Piece, sha256: string): Promi
     shelf.warn?.(storedAgain([piece.key]));
     return false;
   }
+}
+
+function noWholeRecords(segment: SegmentId, { endBytes }: PieceContent): RstowError {
+  return new RstowError('damaged-object', `${segmentFileName(segment)} has no whole record at byte ${endBytes}`);
 }
 
 function otherBytes(key: string): RstowError {

@@ -1,8 +1,9 @@
 import type { Fence } from '../../formats/repository/fence.ts';
-import { type StoredExtents, storedExtentsSchema } from '../../formats/repository/stored-extents.ts';
+import { storedExtentsSchema } from '../../formats/repository/stored-extents.ts';
 import { gapWarnings } from '../../contract/backup-warnings.ts';
 import type { Warning } from '../../contract/result.ts';
 import { planCover } from '../../core/repository/cover.ts';
+import { PIECE_SIZE_BYTES_MAX } from '../../core/repository/merge-plan.ts';
 import { planKey } from '../../core/repository/object-keys.ts';
 import { type Piece, piecesBySegment } from '../../core/repository/piece.ts';
 import type { RecordView } from '../../core/wal/record-scanner.ts';
@@ -24,7 +25,8 @@ import { checkpointFile } from './checkpoint-file.ts';
 import { healingWarnings, putDamagedAside } from './healing.ts';
 import { createPassingReplay, createRecordKeeper, type PassingReplay } from './passing-replay.ts';
 import { keepReplay } from './running-backups.ts';
-import { PIECE_SIZE_BYTES_MAX, type PieceShelf, storePiece } from './piece-store.ts';
+import { mergePieces, type SegmentChain } from './merge-pieces.ts';
+import { pieceAt, type PieceShelf, storePiece } from './piece-store.ts';
 import { pinnedPath, readFence } from './pinned-segments.ts';
 import { judgeTail } from './segment-tail.ts';
 import { checkContinues } from './source-continuity.ts';
@@ -52,32 +54,63 @@ export const storeSegments =
     const repository = await deps.openRepository(input.repository);
     const fence = await readFence(deps, input.repository, input.fenceKey);
     const before = await newestOfTimeline(repository, database, { timeline, exceptRunId: run.runId });
-    const value: StoredExtents = { format: 1, segments: [], warnings: [] };
-    const warn = (warning: Warning): void => void value.warnings.push(warning);
+    const warnings: Warning[] = [];
+    const warn = (warning: Warning): void => void warnings.push(warning);
     const shelf: PieceShelf = { repository, database, timeline, runId: run.runId, promised: promisedHashes(before), warn };
     const { sound, healing } = await putDamagedAside(shelf, { fence, before, stored: await storedPieces(repository, database, timeline) });
     const pathOf = pathsOf(deps, { database, fence, run });
     await checkContinues(shelf, { fence, stored: sound, pathOf });
-    const file = await checkpointFile(deps, database, timeline);
-    const replay = createPassingReplay(await readCheckpoint(file));
-    const source = { pathOf, tornTailMs: deps.config.timing.tornTailMs, replay };
-    const bySegment = piecesBySegment(sound);
-    const progress = byteProgress(run, lackingBytes(fence.segments, bySegment));
-    const sizeBytesOf = (extent: Extent): number => lackingBytes([extent], bySegment);
-    for (const batch of batchesOf(fence.segments, { sizeBytesOf, countMax: SIDE_BY_SIDE_MAX })) {
-      const works = batch.map((extent) => ({ extent, known: bySegment.get(extent.segment) ?? [], source, run, progress }));
-      for (const { segment, endBytes, warnings } of await storeBatch(shelf, works)) {
-        value.segments.push({ segment, endBytes });
-        value.warnings.push(...warnings);
-      }
+    const known = piecesBySegment(sound);
+    const chains = absentExtents(sound, fence, before).map((extent) => chainOf(extent, known.get(extent.segment) ?? []));
+    for (const { warnings: found, ...chain } of await storePresent(deps, { shelf, fence, known, pathOf, run })) {
+      chains.push(chain);
+      warnings.push(...found);
     }
-    keepReplay(deps.runningBackups, { file, runId: run.runId, replay });
-    value.segments = [...absentExtents(sound, fence, before), ...value.segments].sort((left, right) => left.segment - right.segment);
-    value.warnings.push(...healingWarnings(healing), ...gapWarnings(value.segments.map(({ segment }) => segment)));
+    chains.sort((left, right) => left.segment - right.segment);
+    const inPlace = new Set(fence.segments.map(({ segment }) => segment));
+    const pathInPlace = (segment: SegmentId): string | undefined => (inPlace.has(segment) ? pathOf(segment) : undefined);
+    const merging = { chains, storedBefore: extentsOf(known), pathOf: pathInPlace, labelBefore: before?.label, signal: run.signal };
+    warnings.push(...(await mergePieces(shelf, merging)), ...healingWarnings(healing));
+    warnings.push(...gapWarnings(chains.map(({ segment }) => segment)));
+    const segments = chains.map(({ segment, endBytes }) => ({ segment, endBytes }));
     const extentsKey = planKey(database, run.runId, 'extents');
-    await putSealed(repository, extentsKey, { schema: storedExtentsSchema, value });
-    return { extentsKey, healed: healing.damaged.length + healing.missing.length, warnings: value.warnings };
+    await putSealed(repository, extentsKey, { schema: storedExtentsSchema, value: { format: 1, segments, warnings } });
+    return { extentsKey, healed: healing.damaged.length + healing.missing.length, warnings };
   };
+
+type Present = {
+  shelf: PieceShelf;
+  fence: Fence;
+  known: ReadonlyMap<SegmentId, readonly Piece[]>;
+  pathOf: SegmentSource['pathOf'];
+  run: RunPort;
+};
+
+/** Stores what is lacking of each segment in the data directory, while a replay sees its records pass. */
+async function storePresent(deps: ActivityDeps, { shelf, fence, known, pathOf, run }: Present): Promise<StoredSegment[]> {
+  const file = await checkpointFile(deps, shelf.database, shelf.timeline);
+  const replay = createPassingReplay(await readCheckpoint(file));
+  const source = { pathOf, tornTailMs: deps.config.timing.tornTailMs, replay };
+  const progress = byteProgress(run, lackingBytes(fence.segments, known));
+  const sizeBytesOf = (extent: Extent): number => lackingBytes([extent], known);
+  const stored: StoredSegment[] = [];
+  for (const batch of batchesOf(fence.segments, { sizeBytesOf, countMax: SIDE_BY_SIDE_MAX })) {
+    const works = batch.map((extent) => ({ extent, known: known.get(extent.segment) ?? [], source, run, progress }));
+    stored.push(...(await storeBatch(shelf, works)));
+  }
+  keepReplay(deps.runningBackups, { file, runId: run.runId, replay });
+  return stored;
+}
+
+/** Without pieces if there is a hole: then there is nothing to merge. */
+function chainOf(extent: Extent, stored: readonly Piece[]): SegmentChain {
+  const cover = planCover(stored, extent.endBytes);
+  return { ...extent, pieces: cover.missing.length === 0 ? cover.pieces : [] };
+}
+
+function extentsOf(stored: ReadonlyMap<SegmentId, readonly Piece[]>): Extent[] {
+  return [...stored].map(([segment, pieces]) => ({ segment, endBytes: Math.max(...pieces.map(({ endBytes }) => endBytes)) }));
+}
 
 function pathsOf(deps: ActivityDeps, of: { database: string; fence: Fence; run: RunPort }): SegmentSource['pathOf'] {
   const { dataDir } = databaseSettings(deps.config, of.database);
@@ -94,22 +127,18 @@ type SegmentSource = {
 
 type SegmentWork = { extent: Extent; known: readonly Piece[]; source: SegmentSource; run: RunPort; progress: ByteProgress };
 
-type StoredSegment = Extent & { warnings: Warning[] };
+type StoredSegment = SegmentChain & { warnings: Warning[] };
 
 /** Stores small segments side by side. Their records are replayed in the order of the log, when all are stored. */
 async function storeBatch(shelf: PieceShelf, works: readonly SegmentWork[]): Promise<StoredSegment[]> {
-  if (works.length === 1) return allEnded(works.map((work) => storeOne(shelf, work)));
+  if (works.length === 1) return allEnded(works.map((work) => storeSegment(shelf, work)));
   const kept = works.map((work) => {
     const keeper = createRecordKeeper(work.source.replay);
     return { keeper, work: { ...work, source: { ...work.source, replay: keeper } } };
   });
-  const stored = await allEnded(kept.map(({ work }) => storeOne(shelf, work)));
+  const stored = await allEnded(kept.map(({ work }) => storeSegment(shelf, work)));
   for (const { keeper } of kept) keeper.flush();
   return stored;
-}
-
-async function storeOne(shelf: PieceShelf, work: SegmentWork): Promise<StoredSegment> {
-  return { segment: work.extent.segment, ...(await storeSegment(shelf, work)) };
 }
 
 /** How much of these segments no piece covers. */
@@ -119,24 +148,28 @@ export function lackingBytes(extents: readonly Extent[], stored: ReadonlyMap<Seg
 }
 
 /** Fills the holes of one segment. Its end is the last stored record's, which may lie past the fence, or before a torn tail. */
-export async function storeSegment(shelf: PieceShelf, work: SegmentWork): Promise<{ endBytes: number; warnings: Warning[] }> {
+export async function storeSegment(shelf: PieceShelf, work: SegmentWork): Promise<StoredSegment> {
   const { extent, known, source, run, progress } = work;
+  const { segment } = extent;
   const cover = planCover(known, extent.endBytes);
+  const pieces = [...known];
   let endBytes = cover.pieces.at(-1)?.endBytes ?? 0;
   for (const hole of cover.missing) {
-    const end = await storeHole(shelf, extent.segment, { ...hole, source, run, progress });
-    endBytes = Math.max(endBytes, end.endBytes);
-    if (end.end.kind === 'whole') continue;
+    const stored = await storeHole(shelf, segment, { ...hole, source, run, progress });
+    pieces.push(...stored.pieces);
+    endBytes = Math.max(endBytes, stored.endBytes);
+    if (stored.end.kind === 'whole') continue;
     // Bytes that are no records end the segment, and nothing stored may lie behind them.
-    return { endBytes: end.endBytes, warnings: [await judgeTail(source.pathOf(extent.segment), extent.segment, end.end)] };
+    const warnings = [await judgeTail(source.pathOf(segment), segment, stored.end)];
+    return { ...chainOf({ segment, endBytes: stored.endBytes }, pieces), warnings };
   }
-  return { endBytes, warnings: [] };
+  return { ...chainOf({ segment, endBytes }, pieces), warnings: [] };
 }
 
 type Hole = { startBytes: number; endBytes: number; source: SegmentSource; run: RunPort; progress: ByteProgress };
 
 /** Stores one hole as pieces of at most about 64 MiB, each at once durable. */
-async function storeHole(shelf: PieceShelf, segment: SegmentId, hole: Hole): Promise<PieceContent> {
+async function storeHole(shelf: PieceShelf, segment: SegmentId, hole: Hole): Promise<PieceContent & { pieces: Piece[] }> {
   const { source, run, progress } = hole;
   progress.doing(segmentFileName(segment));
   const from = {
@@ -148,11 +181,13 @@ async function storeHole(shelf: PieceShelf, segment: SegmentId, hole: Hole): Pro
       source.replay.take(segment, record);
     },
   };
+  const pieces: Piece[] = [];
   let startBytes = hole.startBytes;
   for (;;) {
     const targetBytes = Math.min(hole.endBytes, startBytes + PIECE_SIZE_BYTES_MAX);
     const content = await storePiece(shelf, segment, { ...from, startBytes, targetBytes });
-    if (content.end.kind !== 'whole' || content.endBytes >= hole.endBytes) return content;
+    if (content.records > 0) pieces.push(pieceAt(shelf, { segment, startBytes, endBytes: content.endBytes }));
+    if (content.end.kind !== 'whole' || content.endBytes >= hole.endBytes) return { ...content, pieces };
     startBytes = content.endBytes;
   }
 }

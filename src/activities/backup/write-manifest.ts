@@ -86,38 +86,50 @@ type Work = {
 export async function manifestSegments(work: Work, extents: readonly Extent[]): Promise<ManifestSegment[]> {
   const { repository, input } = work;
   const { database, timeline } = input;
-  const known = knownRanges(await newestOfTimeline(repository, database, { timeline, exceptRunId: work.run.runId }));
+  const before = await newestOfTimeline(repository, database, { timeline, exceptRunId: work.run.runId });
   // What was stored again is told from its own sidecar, as all that this run has added.
-  for (const key of work.storedAgain) known.delete(key);
+  const known = knownRanges(before, new Set(work.storedAgain));
   const stored = piecesBySegment(await storedPieces(repository, database, timeline));
   const segments: ManifestSegment[] = [];
   for (const { segment, endBytes } of extents) {
     const cover = planCover(stored.get(segment) ?? [], endBytes);
     if (cover.missing.length > 0) throw incomplete(segment, cover.missing[0]?.startBytes ?? 0);
     const ranges: ManifestRange[] = [];
-    for (const piece of cover.pieces) ranges.push(known.get(piece.key) ?? (await rangeOf(work, piece)));
+    const promised = known.get(segment) ?? new Map<string, ManifestRange>();
+    for (const piece of cover.pieces) ranges.push(promised.get(piece.key) ?? (await rangeOf(work, piece, promised.values())));
     segments.push({ segment, ranges });
   }
   return segments;
 }
 
-async function rangeOf(work: Work, piece: Piece): Promise<ManifestRange> {
+async function rangeOf(work: Work, piece: Piece, promised: Iterable<ManifestRange>): Promise<ManifestRange> {
   const { repository, input, run, added } = work;
   const sidecar = await ensureSidecar({ repository, database: input.database, runId: run.runId }, piece);
   const { timeline, startBytes, endBytes } = piece;
   if (sidecar.runId === run.runId) {
     added.pieces += 1;
     added.storedBytes += sidecar.storedBytes;
-    added.plainBytes += endBytes - startBytes;
+    added.plainBytes += newBytes(piece, promised);
   }
   return { timeline, startBytes, endBytes, sha256: sidecar.sha256, records: sidecar.records };
 }
 
-function knownRanges(manifest: Manifest | undefined): Map<string, ManifestRange> {
-  const known = new Map<string, ManifestRange>();
+/** Of what a merged piece holds, that which the backup before did not have. */
+function newBytes(piece: Piece, promised: Iterable<ManifestRange>): number {
+  let bytes = piece.endBytes - piece.startBytes;
+  for (const { startBytes, endBytes } of promised) {
+    bytes -= Math.max(0, Math.min(endBytes, piece.endBytes) - Math.max(startBytes, piece.startBytes));
+  }
+  return bytes;
+}
+
+/** The ranges that the backup before promises, by segment and by the key of their piece. */
+function knownRanges(manifest: Manifest | undefined, exceptKeys: ReadonlySet<string>): Map<SegmentId, Map<string, ManifestRange>> {
+  const known = new Map<SegmentId, Map<string, ManifestRange>>();
   if (manifest === undefined) return known;
   for (const { segment, ranges } of manifest.segments) {
-    for (const range of ranges) known.set(pieceKey(manifest.database, range.timeline, { segment, ...range }), range);
+    const keyed = ranges.map((range) => [pieceKey(manifest.database, range.timeline, { segment, ...range }), range] as const);
+    known.set(segment, new Map(keyed.filter(([key]) => !exceptKeys.has(key))));
   }
   return known;
 }

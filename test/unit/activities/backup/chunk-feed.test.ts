@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pipeline } from 'node:stream/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createChunkFeed } from '../../../../src/activities/backup/chunk-feed.ts';
-import { readPiece } from '../../../../src/activities/backup/piece-reader.ts';
+import { growingFile, readPiece } from '../../../../src/activities/backup/piece-reader.ts';
 import { encodeRecord, recordTypes } from '../../../../src/core/wal/record.ts';
 import { crc32c } from '../../../../src/io/checksum/crc32c.ts';
 
@@ -54,7 +54,7 @@ async function throughFeed(path: string, targetBytes: number): Promise<{ bytes: 
   const flowing = pipeline([first, sink]);
   const feed = createChunkFeed(first);
   const source = { path, startBytes: 0, targetBytes, tornTailMs: 500, signal: new AbortController().signal };
-  const { endBytes } = await readPiece(source, feed);
+  const { endBytes } = await readPiece(growingFile(source), feed);
   await feed.end();
   await flowing;
   return { bytes: Buffer.concat(seen), endBytes };
