@@ -164,6 +164,8 @@ const timing = z.strictObject({
   probeMs: durationMs.default(4_000),
   /** How long a run's clean-up waits for an agent that died; later the agent's housekeeping does it. */
   cleanupGiveUpMs: durationMs.default(600_000),
+  /** How long no agent of a run's own contract may answer before the run is ended by an agent of another one. */
+  contractGoneMs: durationMs.default(180_000),
   /** How long it may take until an agent finds out that another installation has become a database's owner. */
   ownerPollMs: durationMs.default(60_000),
   /** How long an incomplete record at the log's end may stay unchanged before it counts as damage. */

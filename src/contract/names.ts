@@ -1,4 +1,5 @@
 /** Names that other services may rely on: queues, ids, search attributes, messages. */
+import { CONTRACT_NUMBER } from './version.ts';
 
 /** Databases, agents and repositories. */
 export const NAME_PATTERN = /^[a-z0-9-]{1,63}$/;
@@ -25,8 +26,11 @@ export const agentQueue = (agent: string): string => `rstow-agent-${agent}`;
 export const SLOT_KINDS = ['steps', 'transfers', 'checks', 'recoveries'] as const;
 export type SlotKind = (typeof SLOT_KINDS)[number];
 
-/** Activities pinned to one installation: a rebuilt host of the same name doesn't poll it, and a renamed one goes on. */
-export const slotQueue = (installationId: string, kind: SlotKind): string => `rstow-${installationId}-${kind}`;
+/**
+ * Activities pinned to one installation: a rebuilt host of the same name doesn't poll it, and a renamed one goes on. The
+ * contract is a part of it, so that no agent is sent a step of another contract, even if it was upgraded in mid-run.
+ */
+export const slotQueue = (installationId: string, kind: SlotKind): string => `rstow-${installationId}-${kind}-${CONTRACT_NUMBER}`;
 
 /** Its run is the lock: Temporal lets one run of an id be open at a time. */
 export const lockWorkflowId = (database: string): string => `rstow/lock/${database}`;

@@ -13,6 +13,8 @@ import {
   standbyQueue,
   WORKFLOW_QUEUE,
 } from '../contract/names.ts';
+import { buildIdOf, CONTRACT_NUMBER, DEPLOYMENT_NAME } from '../contract/version.ts';
+import type { Polling } from './current-contract.ts';
 import type { TemporalConnection } from './temporal-connection.ts';
 
 export type AgentWorkers = {
@@ -31,6 +33,7 @@ export type AgentWorkersOptions = {
   identity: string;
   /** Of a bundle built before, which saves seconds; built now where absent. */
   workflowBundlePath: string | undefined;
+  polling: Polling;
 };
 
 /** Runs of one host copy gigabytes side by side: more at once only makes each slower. Steps take moments, so many fit. */
@@ -53,7 +56,7 @@ export async function startAgentWorkers(options: AgentWorkersOptions): Promise<A
   const probe: Pick<Activities, 'locateAgent'> = { locateAgent: activities.locateAgent };
   const { locateAnywhere, knowDatabase } = activities;
   const running = await Promise.all([
-    start({ taskQueue: WORKFLOW_QUEUE, ...workflowOptions(options.workflowBundlePath) }),
+    start({ taskQueue: WORKFLOW_QUEUE, ...workflowOptions(options) }),
     start({ taskQueue: ANY_QUEUE, activities: { locateAnywhere, knowDatabase } }),
     start({ taskQueue: agentQueue(agent.name), activities: probe, maxConcurrentActivityTaskExecutions: NAMED_SLOTS }),
     ...SLOT_KINDS.map((kind) =>
@@ -97,11 +100,16 @@ function commonOptions({ temporal, deps, identity }: AgentWorkersOptions): Omit<
   };
 }
 
-function workflowOptions(codePath: string | undefined): Partial<WorkerOptions> {
+/** Runs are pinned to the contract that they began with. The other queues need no versions: those that carry steps have the contract in their names. */
+function workflowOptions({ workflowBundlePath: codePath, polling }: AgentWorkersOptions): Partial<WorkerOptions> {
   // From the sources `index.ts`, from a build `index.js`.
   const workflowsUrl = new URL(`../workflows/index${extname(import.meta.url)}`, import.meta.url);
   return {
     ...(codePath === undefined ? { workflowsPath: fileURLToPath(workflowsUrl) } : { workflowBundle: { codePath } }),
+    workerDeploymentOptions: {
+      version: { deploymentName: DEPLOYMENT_NAME, buildId: buildIdOf(CONTRACT_NUMBER) },
+      ...(polling === 'versioned' ? { useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' } : { useWorkerVersioning: false }),
+    },
     stickyQueueScheduleToStartTimeout: '1s',
     maxCachedWorkflows: CACHED_WORKFLOWS_MAX,
     maxConcurrentWorkflowTaskPolls: 4,

@@ -7,7 +7,9 @@ import { type Logger, installTemporalRuntime } from './agent-logger.ts';
 import { acquireAgentMutex } from './agent-mutex.ts';
 import { startAgentWorkers } from './agent-workers.ts';
 import { startClusterWatch } from './cluster-watch.ts';
+import { startContractWatch } from './contract-watch.ts';
 import { watchCredentials } from './credential-watch.ts';
+import { offerContract, type Polling } from './current-contract.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { type InstallationWatch, requireAlone, startInstallationWatch } from './installation-watch.ts';
 import { startOwnershipWatch } from './ownership-watch.ts';
@@ -112,12 +114,15 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
   const watched = { deps, temporal, logger, signal: ended };
   const watch = await installationWatch(watched);
   await requireAlone(watch);
-  const workers = await startAgentWorkers({ identity: watch.identity, temporal, deps, workflowBundlePath: options.workflowBundlePath });
+  const polling = await offerContract(temporal, logger);
+  const { workflowBundlePath } = options;
+  const workers = await startAgentWorkers({ identity: watch.identity, temporal, deps, workflowBundlePath, polling });
   const ownership = startOwnershipWatch({ ...watched, workers });
   const twins = startInstallationWatch(watch);
   const others = [
     startHousekeeping({ ...watched, config, configFile, runs, runningBackups: deps.runningBackups }),
-    startClusterWatch({ ...watched, onNewCluster: options.onNewCluster }),
+    startClusterWatch({ ...watched, onNewCluster: () => renew(options, { temporal, polling }) }),
+    ...(polling === 'versioned' ? [startContractWatch({ ...watched, contractGoneMs: config.timing.contractGoneMs })] : []),
   ];
   try {
     await Promise.race([ownership.firstPass, workers.failed, twins.failed]);
@@ -131,13 +136,22 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
   await Promise.all([ownership, twins, ...others].map(({ ended: over }) => over));
 }
 
+/** What a Temporal that has lost everything must be told again. */
+async function renew(
+  { onNewCluster, logger }: AgentOptions,
+  { temporal, polling }: { temporal: TemporalConnection; polling: Polling },
+): Promise<void> {
+  if (polling === 'versioned') await offerContract(temporal, logger);
+  await onNewCluster?.();
+}
+
 type Watched = { deps: ActivityDeps; temporal: TemporalConnection; logger: Logger; signal: AbortSignal };
 
 async function installationWatch({ deps, temporal, logger, signal }: Watched): Promise<InstallationWatch> {
-  const { name, installationId } = deps.agent;
+  const { installationId } = deps.agent;
   return {
     installationId,
-    identity: pollerIdentity(name, await bindingNow(deps.config.agent.stateDir), Date.now()),
+    identity: pollerIdentity(deps.agent, await bindingNow(deps.config.agent.stateDir), Date.now()),
     pollers: () => pollersOf(temporal, installationId),
     requireInstallation: () => deps.requireInstallation(),
     logger,

@@ -9,7 +9,7 @@ export type ClusterWatch = {
   temporal: TemporalConnection;
   deps: ActivityDeps;
   /** Makes again what else Temporal has lost; called again in the next pass if it fails. */
-  onNewCluster: (() => Promise<void>) | undefined;
+  onNewCluster: () => Promise<void>;
   logger: Logger;
   signal: AbortSignal;
 };
@@ -33,7 +33,7 @@ export function startClusterWatch({ temporal, deps, onNewCluster, logger, signal
       deps.temporal = { ...deps.temporal, clusterId };
       deps.searchAttributes = await ensureSearchAttributes(temporal, logger);
       deps.backupWatch = createBackupWatch(temporal, deps.searchAttributes);
-      await onNewCluster?.();
+      await onNewCluster();
     }
     known = found;
   };

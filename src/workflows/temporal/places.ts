@@ -1,6 +1,7 @@
 import { CancellationScope, sleep } from '@temporalio/workflow';
 import type { KnownDatabase, Place } from '../../activities/catalogue/locate.ts';
 import { meantText } from '../../contract/nearest-name.ts';
+import { CONTRACT_NUMBER } from '../../contract/version.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { knowsDatabase, probeAgent, probeAnyone, probeDatabase, probeStandby } from './activity-proxies.ts';
 import { isSilent } from './failures.ts';
@@ -18,9 +19,12 @@ const SLOW_MS = 2_000;
 /** Different agents list different databases: so many are asked at once. */
 const ASKED_MAX = 3;
 
+/** Of agents of several contracts one of this run's own takes the question up after a few tries. */
+const OWN_CONTRACT_TRIES_MAX = 12;
+
 /**
- * The database's owner, waited for some seconds, or longer where a run can. Fails:
- * agent-unreachable, where it doesn't answer; unknown-database, where no agent that answers lists it.
+ * The database's owner, waited for some seconds, or longer where a run can. Fails: agent-unreachable, where it doesn't
+ * answer; unknown-database, where no agent that answers lists it; agent-version-unsupported.
  */
 export async function placeOfDatabase(database: string, { waitMs = 0 }: { waitMs?: number } = {}): Promise<Place> {
   const owner = await unlessLate(async () => {
@@ -30,22 +34,35 @@ export async function placeOfDatabase(database: string, { waitMs = 0 }: { waitMs
     const { probeMs } = await known(database);
     return within(Math.max(waitMs, probeMs, OWNER_MS) - SLOW_MS, asked);
   });
-  if (owner !== undefined) return owner;
+  if (owner !== undefined) return ofThisContract(owner);
   throw unreachable(`the agent that owns database "${database}" does not answer: it is down, or none has claimed the database yet`);
 }
 
-/** The agent of that name. Fails: agent-unreachable, unknown-database; invalid-input, where two installations have it. */
+/**
+ * The agent of that name. Fails: agent-unreachable, unknown-database, agent-version-unsupported; invalid-input, where two
+ * installations have it.
+ */
 export async function placeOfAgent(agent: string, database: string): Promise<Place> {
   // An agent answers one question at a time, so that two questions reach both.
   const ask = (): Promise<Place | undefined> => within(PROBE_MS, probeAgent(agent).locateAgent({ database }));
   const [found, other] = (await unlessLate(() => Promise.all([ask(), ask()])))?.filter((place) => place !== undefined) ?? [];
   if (found !== undefined && other !== undefined && other.installationId !== found.installationId) throw ambiguous(agent, [found, other]);
-  if (found !== undefined) return found;
+  if (found !== undefined) return ofThisContract(found);
   throw unreachable(`no agent is called "${agent}"; the name is misspelt, or the agent is down`);
 }
 
-/** Any agent that can read the database's repository, the owner or not. Fails: agent-unreachable, unknown-database, repository-unavailable. */
+/**
+ * Any agent that can read the database's repository, the owner or not. Fails: agent-unreachable, unknown-database,
+ * repository-unavailable, agent-version-unsupported.
+ */
 export async function placeAnywhere(database: string, repository: string | undefined): Promise<Place> {
+  for (let tries = 1; ; tries += 1) {
+    const place = await anyPlace(database, repository);
+    if (place.contract === CONTRACT_NUMBER || tries === OWN_CONTRACT_TRIES_MAX) return ofThisContract(place);
+  }
+}
+
+async function anyPlace(database: string, repository: string | undefined): Promise<Place> {
   try {
     return await probeAnyone().locateAnywhere({ database, repository });
   } catch (error) {
@@ -55,7 +72,10 @@ export async function placeAnywhere(database: string, repository: string | undef
   }
 }
 
-/** The owner and an agent that stands by, as far as they answer soon; asked side by side, for each second is downtime. */
+/**
+ * The owner and an agent that stands by, as far as they answer soon; asked side by side, for each second is downtime.
+ * Fails: agent-version-unsupported.
+ */
 export async function hostsIfThere(database: string): Promise<Hosts> {
   const hosts: Hosts = { owner: undefined, standby: undefined };
   await unlessLate(async () => {
@@ -68,12 +88,25 @@ export async function hostsIfThere(database: string): Promise<Hosts> {
     hosts.owner = await within(Math.max(0, startedAtMs + probeMs - Date.now()), owner);
     return undefined;
   });
+  for (const place of [hosts.owner, hosts.standby]) if (place !== undefined) ofThisContract(place);
   return hosts;
 }
 
-/** The owner, asked once more: one that is there answers at once. Undefined where it burnt, or its agent is down. */
+/**
+ * The owner, asked once more: one that is there answers at once. Undefined where it burnt, or its agent is down.
+ * Fails: agent-version-unsupported.
+ */
 export async function ownerIfStillThere(database: string): Promise<Place | undefined> {
-  return unlessLate(() => within(SLOW_MS, probeDatabase(database).locateDatabase({ database })));
+  const owner = await unlessLate(() => within(SLOW_MS, probeDatabase(database).locateDatabase({ database })));
+  return owner === undefined ? undefined : ofThisContract(owner);
+}
+
+/** An agent of another contract may know other steps, or do them otherwise. Fails: agent-version-unsupported. */
+function ofThisContract(place: Place): Place {
+  const { agent, version, contract } = place;
+  if (contract === CONTRACT_NUMBER) return place;
+  const sentence = `agent "${agent}" runs rstow ${version}, contract ${contract}, and this run has contract ${CONTRACT_NUMBER}`;
+  throw new RstowError('agent-version-unsupported', sentence, { details: { agent, version, contract } });
 }
 
 /** Ends, when the answer is there or too late, the probes that it doesn't wait for. */

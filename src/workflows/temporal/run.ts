@@ -2,7 +2,6 @@ import { log, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@t
 import type { Place } from '../../activities/catalogue/locate.ts';
 import { lockWorkflowId, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
 import type { Progress } from '../../contract/progress.ts';
-import { CONTRACT_NUMBER, RSTOW_VERSION } from '../../contract/version.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 
 /** One run of a workflow, as all parts of its engine know it. */
@@ -21,7 +20,6 @@ export type Run = {
   phase(phase: string, waitsFor?: string): void;
   /** Upserts nothing until `placed` has said that the namespace has rstow's attributes. */
   attribute(name: string, value: string): void;
-  /** Fails: agent-version-unsupported. */
   placed(place: Place): void;
 };
 
@@ -48,7 +46,6 @@ export function startRun(type: string, input: { database: string }): Run {
       if (searchAttributes) upsertSearchAttributes({ [name]: [value] });
     },
     placed: (place) => {
-      requireContract(place);
       searchAttributes = place.searchAttributes;
       run.attribute(SEARCH_ATTRIBUTES.database, database);
       run.attribute(SEARCH_ATTRIBUTES.operation, type);
@@ -61,13 +58,6 @@ export function startRun(type: string, input: { database: string }): Run {
 function refuseLockId(workflowId: string): void {
   if (!workflowId.startsWith(lockWorkflowId(''))) return;
   throw new RstowError('invalid-input', `workflow id "${workflowId}" is that of a database's lock: start the run under another id`);
-}
-
-/** An agent of another version may know other steps, or do them otherwise. Fails: agent-version-unsupported. */
-function requireContract({ agent, version, contract }: Place): void {
-  if (contract === CONTRACT_NUMBER) return;
-  const sentence = `agent "${agent}" runs rstow ${version}, and this run was taken up by an agent with rstow ${RSTOW_VERSION}`;
-  throw new RstowError('agent-version-unsupported', sentence, { details: { agent, version, contract } });
 }
 
 /** Markdown for the UI: the phase, what it waits for, and how to watch it from a shell. */

@@ -5,9 +5,10 @@ import { type InstallationWatch, requireAlone, startInstallationWatch } from '..
 import type { Poller } from '../../../src/worker/installation-pollers.ts';
 import { incarnationOf, pollerIdentity } from '../../../src/worker/poller-identity.ts';
 
-const MINE = 'db1 (1@db1) 000000000001-200';
-const TWIN = 'db1 (1@db1) 000000000002-100';
-const YOUNGER_TWIN = 'db1 (1@db1) 000000000002-300';
+const INSTALLATION = '6f9619ff-8b86-4d01-b42d-00cf4fc964ff';
+const MINE = `db1 (1@db1) ${INSTALLATION} 000000000001-200`;
+const TWIN = `db1 (1@db1) ${INSTALLATION} 000000000002-100`;
+const YOUNGER_TWIN = `db1 (1@db1) ${INSTALLATION} 000000000002-300`;
 const silent = { info: () => undefined, error: () => undefined, warn: () => undefined } as unknown as Logger;
 
 /** Each look sees the next list; the last one stays. */
@@ -31,7 +32,7 @@ function watchOf(looks: Poller[][], more: Partial<InstallationWatch> = {}): Inst
 const seen = (identity: string, lastAccessMs: number): Poller => ({ identity, lastAccessMs });
 
 it('starts at once where only its own former self was seen, or a program that calls itself otherwise', async () => {
-  await requireAlone(watchOf([[seen('db1 (9@db1) 000000000001-100', 1), seen('somebody', 1)]]), 0);
+  await requireAlone(watchOf([[seen(`db1 (9@db1) ${INSTALLATION} 000000000001-100`, 1), seen('somebody', 1)]]), 0);
 });
 
 it('refuses to start beside another machine’s agent that polls on', async () => {
@@ -73,9 +74,10 @@ it('ends the agent whose state directory turns out to be a copy', async () => {
 });
 
 it('reads of an identity which machine’s agent it is, since when', () => {
+  const agent = { name: 'db1', installationId: INSTALLATION };
   const binding = { format: 1 as const, device: '1', inode: '2', machineId: 'm' };
-  const one = incarnationOf(pollerIdentity('db1', binding, 5));
-  expect(one?.startedAtMs).toBe(5);
-  expect(incarnationOf(pollerIdentity('db1', { ...binding, inode: '3' }, 5))?.host).not.toBe(one?.host);
+  const one = incarnationOf(pollerIdentity(agent, binding, 5));
+  expect(one).toMatchObject({ installationId: INSTALLATION, startedAtMs: 5 });
+  expect(incarnationOf(pollerIdentity(agent, { ...binding, inode: '3' }, 5))?.host).not.toBe(one?.host);
   expect(incarnationOf('db1 (12@db1)')).toBeUndefined();
 });
