@@ -18,7 +18,15 @@ export function benchDeps(folder: { dataDir: string; repositoryDir: string; stat
   const config = agentConfigSchema.parse({
     agent: { name: 'bench', stateDir: folder.stateDir },
     repositories: { [REPOSITORY]: { kind: 'folder', path: folder.repositoryDir } },
-    databases: { [DATABASE]: { server: { address: '127.0.0.1:1' }, dataDir: folder.dataDir, repositories: [REPOSITORY] } },
+    databases: {
+      [DATABASE]: {
+        server: { address: '127.0.0.1:1' },
+        dataDir: folder.dataDir,
+        repositories: [REPOSITORY],
+        // A rehearsal would measure a server's start.
+        rehearsal: { policy: 'off' },
+      },
+    },
   });
   const storeDeps = {
     config,

@@ -18,7 +18,7 @@ type OptionalKeys<F extends Fields> = Exclude<keyof F, RequiredKeys<F>>;
 
 /** What an object with these fields looks like once it is parsed. */
 export type Parsed<F extends Fields> = { [K in RequiredKeys<F>]: ReturnType<F[K]> } & {
-  [K in OptionalKeys<F>]?: ReturnType<F[K]>;
+  [K in OptionalKeys<F>]?: ReturnType<F[K]> | undefined;
 };
 
 const PATH_LENGTH_MAX = 4096;

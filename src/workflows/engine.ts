@@ -102,7 +102,7 @@ export type Places = {
 export type Hosts = { owner: Place | undefined; standby: Place | undefined };
 
 /** A run that needs agreement: where, and with which input, for that is what is signed. */
-export type Asked = { place: Place; input: { database: string; requestedBy?: string } };
+export type Asked = { place: Place; input: { database: string; requestedBy?: string | undefined } };
 
 export type Planned = Asked & {
   plan: PlannedRestore;

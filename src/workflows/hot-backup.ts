@@ -18,10 +18,8 @@ export async function hotBackup(input: HotBackupInput, engine: Engine): Promise<
   return engine.onceReady(place, check, () => engine.exclusive(place, () => backUp(input, engine, place)));
 }
 
-type Wanted = { database: string; repository?: string | undefined };
-
 /** The exclusive part: whoever calls it holds the database's lock. */
-export async function backUp({ database, repository }: Wanted, engine: Engine, place: Place): Promise<HotBackupResult> {
+export async function backUp({ database, repository }: HotBackupInput, engine: Engine, place: Place): Promise<HotBackupResult> {
   engine.phase(CHECKING);
   // Now, not when the run began: it may have waited for days, or have been reset.
   const startedAtMs = engine.now();

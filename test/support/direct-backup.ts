@@ -1,35 +1,28 @@
-/** The steps of a backup and of a restore, called one after another without Temporal. */
+/** Backups and restores without Temporal: the recipes, run by the local engine with the agent’s own verbs. */
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import type { Activities } from '../../src/activities/activities.ts';
 import type { ActivityBody } from '../../src/activities/activity.ts';
 import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
 import { createRunningBackups } from '../../src/activities/backup/running-backups.ts';
-import { storeAttachments } from '../../src/activities/backup/attachments.ts';
-import { noteHistory } from '../../src/activities/authority/note-history.ts';
 import { readManifest } from '../../src/store/backups.ts';
-import { closeHealed } from '../../src/activities/backup/close-healed.ts';
-import { digestState } from '../../src/activities/backup/digest-state.ts';
-import { clearStaging, placeElsewhere } from '../../src/activities/restore/finish-restore.ts';
-import { pinWal, unpinWal } from '../../src/activities/backup/pinned-segments.ts';
-import { planRestore } from '../../src/activities/restore/plan-restore.ts';
-import { prepareBackup } from '../../src/activities/backup/prepare-backup.ts';
-import { rehearse } from '../../src/activities/restore/rehearse.ts';
 import type { RunPort } from '../../src/activities/run-port.ts';
-import { stageWal } from '../../src/activities/restore/stage-wal.ts';
-import { storeSegments } from '../../src/activities/backup/store-segments.ts';
-import { nameSwap, swapIn } from '../../src/activities/restore/swap-in.ts';
 import type { Verified } from '../../src/activities/verify/verification.ts';
 import { verifyStoredBackup } from '../../src/activities/verify/verify-backup.ts';
-import { verifyLive } from '../../src/activities/restore/verify-live.ts';
-import { writeManifest } from '../../src/activities/backup/write-manifest.ts';
+import type { WorkflowType } from '../../src/contract/workflow-types.ts';
 import type { Manifest } from '../../src/formats/repository/manifest.ts';
 import { segmentFileName } from '../../src/core/wal/segment-id.ts';
 import { createSeenOwners } from '../../src/io/agent-state/seen-owners.ts';
+import { boundActivities } from '../../src/local/bound-activities.ts';
+import { localEngine } from '../../src/local/local-engine.ts';
 import { databaseOwnership } from '../../src/worker/database-claim.ts';
 import { createStores } from '../../src/store/store.ts';
 import { createRepositoryOpener } from '../../src/worker/repositories.ts';
+import type { Engine } from '../../src/workflows/engine.ts';
+import { hotBackup } from '../../src/workflows/hot-backup.ts';
+import { restore } from '../../src/workflows/restore.ts';
 import { DATABASE, type DatabaseStack } from './database-stack.ts';
 
 export type DirectRun = <Input, Output>(body: (deps: ActivityDeps) => ActivityBody<Input, Output>, input: Input) => Promise<Output>;
@@ -66,7 +59,12 @@ export function directDeps(stack: DatabaseStack): ActivityDeps {
 
 /** A run of its own: its steps share one run id. */
 export function directRun(deps: ActivityDeps): DirectRun {
-  const run: RunPort = {
+  const run = newRun();
+  return (body, input) => body(deps)(input, run);
+}
+
+function newRun(): RunPort {
+  return {
     workflowId: 'direct',
     runId: randomUUID(),
     signal: new AbortController().signal,
@@ -74,72 +72,51 @@ export function directRun(deps: ActivityDeps): DirectRun {
     checkOpen: async () => Promise.resolve(),
     chain: async () => Promise.resolve(undefined),
   };
-  return (body, input) => body(deps)(input, run);
 }
 
-/** What the workflow hotBackup does, step by step. */
+type DirectEngine = { deps: ActivityDeps; type: WorkflowType; now?: (() => number) | undefined };
+
+/** An engine whose verbs a test may replace. */
+function directEngine({ deps, type, now }: DirectEngine, replace: (verbs: Activities) => Partial<Activities> = () => ({})): Engine {
+  const run = newRun();
+  const own = boundActivities(deps, run);
+  const verbs = { ...own, ...replace(own) };
+  return localEngine({ type, database: DATABASE, runId: run.runId, verbs, phase: () => undefined, now });
+}
+
+/** What the workflow hotBackup does. */
 export async function backUp(stack: DatabaseStack, options: BackUpOptions = {}): Promise<Manifest> {
   const deps = directDeps(stack);
   expect(await databaseOwnership(deps, DATABASE)).toEqual({ kind: 'mine' });
-  const step = directRun(deps);
-  const { startedAtMs = Date.now() } = options;
-  const {
-    repository,
-    label,
-    timeline,
-    serverVersion,
-    warnings: early,
-  } = await step(prepareBackup, {
-    ...{ database: DATABASE, startedAtMs },
-    ...(options.repository === undefined ? {} : { repository: options.repository }),
-  });
-  const at = { database: DATABASE, repository };
-  try {
-    const { fenceKey, pin } = await step(pinWal, { ...at, timeline });
-    await options.afterPin?.(() => step(unpinWal, { database: DATABASE, timeline }));
-    const { extentsKey, healed, warnings: stored } = await step(storeSegments, { ...at, timeline, fenceKey });
-    const state = await step(digestState, { ...at, fenceKey, extentsKey });
-    const kept = await step(storeAttachments, { ...at, label, withSnapshots: state.restorable !== 'from-log' });
-    const warnings = [...early, ...stored, ...state.warnings, ...kept.warnings];
-    const facts = { startedAtMs, serverVersion, extentsKey, pin, state, attachments: kept.attachments, warnings };
-    await step(writeManifest, { ...at, label, timeline, ...facts });
-    if (healed > 0) await step(closeHealed, { ...at, atMs: Date.now() });
-    return await readManifest(await deps.openRepository(repository), DATABASE, label);
-  } finally {
-    await step(unpinWal, { database: DATABASE, timeline });
-  }
+  const { repository, startedAtMs, afterPin } = options;
+  const now = startedAtMs === undefined ? undefined : (): number => startedAtMs;
+  const engine = directEngine({ deps, type: 'hotBackup', now }, ({ pinWal, unpinWal }) => ({
+    pinWal: async (input) => {
+      const pinned = await pinWal(input);
+      await afterPin?.(() => unpinWal({ database: DATABASE, timeline: input.timeline }));
+      return pinned;
+    },
+  }));
+  const { label = '', repository: name = '' } = await hotBackup({ database: DATABASE, repository }, engine);
+  return readManifest(await deps.openRepository(name), DATABASE, label);
 }
 
 /** What the workflow restore does with another directory, a rehearsal by a real server included. */
 export async function restoreElsewhere(stack: DatabaseStack, backup: string, toDataDir: string): Promise<void> {
-  const step = directRun(directDeps(stack));
-  const { repository, planKey } = await step(planRestore, { database: DATABASE, backup, toDataDir });
-  const at = { database: DATABASE, repository, planKey };
-  try {
-    await step(stageWal, { ...at, startedAtMs: Date.now() });
-    expect(await step(rehearse, at)).toEqual({ rehearsal: 'passed', warnings: [] });
-    await step(placeElsewhere, at);
-  } finally {
-    await step(clearStaging, { dataDir: toDataDir });
-  }
+  const engine = directEngine({ deps: directDeps(stack), type: 'restore' });
+  const restored = await restore({ database: DATABASE, backup, to: { dataDir: toDataDir } }, engine);
+  expect(restored).toMatchObject({ rehearsal: 'passed', warnings: [] });
 }
 
 /** What the workflow restore does in place: the server stops, wal/ is swapped, the server starts and is compared. */
 export async function restoreInPlace(stack: DatabaseStack, backup: string, whileItWaits?: () => Promise<unknown>): Promise<void> {
-  const step = directRun(directDeps(stack));
-  const { repository, planKey, planHash } = await step(planRestore, { database: DATABASE, backup });
-  await whileItWaits?.();
-  const at = { database: DATABASE, repository, planKey, planHash };
-  try {
-    const { timeline } = await step(stageWal, { ...at, startedAtMs: Date.now() });
-    expect(await step(rehearse, at)).toEqual({ rehearsal: 'passed', warnings: [] });
-    const swap = await step(nameSwap, { database: DATABASE });
-    await step(swapIn, { ...at, swap });
-    expect(await step(verifyLive, at)).toEqual({ warnings: [] });
-    await step(noteHistory, { database: DATABASE, timeline });
-  } finally {
-    await step(clearStaging, { dataDir: stack.dataDir });
-  }
+  const engine = directEngine({ deps: directDeps(stack), type: 'restore' });
+  const agreed: Engine['agreed'] = async (planned, work) => {
+    await whileItWaits?.();
+    return engine.agreed(planned, work);
+  };
+  const restored = await restore({ database: DATABASE, backup }, { ...engine, agreed });
+  expect(restored).toMatchObject({ rehearsal: 'passed', warnings: [{ code: 'no-backup-yet' }] });
 }
 
 /** Fails where the backup's objects, records or replayed state are not what its manifest promises. */
