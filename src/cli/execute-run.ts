@@ -1,40 +1,27 @@
 import type { ConnectedClient, Signer } from '../client/rstow-client.ts';
 import type { Workflows, WorkflowType } from '../contract/workflow-types.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { historyLink } from './history-link.ts';
+import type { RunKind } from './command.ts';
 import { createOutput, type Output } from './output.ts';
-import { type ResultLines, tellResult } from './tell-result.ts';
-import { connectClient, type TemporalClient, type TemporalOptions } from './temporal-client.ts';
-import { watchRun } from './watch-run.ts';
+import { printResult } from './result.ts';
+import { type TemporalClient, type TemporalOptions, withTemporal } from './temporal-client.ts';
+import { noteDetached, noteHistory, watchRun } from './watch-run.ts';
 
 export type RunOptions = TemporalOptions & { json?: boolean; wait?: boolean };
 
-export type RunRequest<T extends WorkflowType> = {
-  type: T;
+export type RunRequest<T extends WorkflowType> = RunKind<T> & {
   /** Parsed already: a wrong input fails before Temporal is asked. */
   input: Workflows[T]['input'];
-  /** A query that nobody waits for long: it fails at once where no agent is there, and ends after two minutes. */
-  isQuery: boolean;
   /** For what replaces data; undefined if this user has no key: then the run waits for an operator's approval. */
   key?: Signer | undefined;
-  /** Whether all requests are one run: then others may be waiting for it. */
-  isShared?: boolean;
-  resultLines: ResultLines<Workflows[T]['result']>;
 };
 
-/** Exit code of a viewer that left a run alone. */
-const DETACHED = 130;
 const QUERY_TIMEOUT_MS = 120_000;
 
-/** Starts a run and, unless told otherwise, waits for its end. Returns the exit code. Fails: with the run's failure. */
+/** Starts a run and, unless --no-wait is given, waits for its end. Returns the exit code. Fails: with the run's failure. */
 export async function executeRun<T extends WorkflowType>(request: RunRequest<T>, options: RunOptions): Promise<number> {
   const output = createOutput(options.json === true);
-  const temporal = await connectClient(options);
-  try {
-    return await startAndWatch(request, options, { output, temporal });
-  } finally {
-    await temporal.rstow.close();
-  }
+  return withTemporal(options, (temporal) => startAndWatch(request, options, { output, temporal }));
 }
 
 async function startAndWatch<T extends WorkflowType>(
@@ -50,10 +37,13 @@ async function startAndWatch<T extends WorkflowType>(
     output.result([workflowId], { workflowId, runId });
     return 0;
   }
-  if (!isQuery) tellStarted(output, temporal, { workflowId, runId });
+  if (!isQuery) {
+    output.note(`started ${workflowId}`);
+    noteHistory(output, temporal, { workflowId, runId });
+  }
   const end = await watchRun(run, { output, isOwn: !isShared }).finally(() => (isQuery ? forgetPastQueries(rstow) : undefined));
-  if (end.kind === 'detached') return tellDetached(output, workflowId);
-  return tellResult(output, resultLines, end.result);
+  if (end.kind === 'detached') return noteDetached(output, workflowId);
+  return printResult(output, resultLines, end.result);
 }
 
 /** Whoever may not list or remove runs has the answer all the same. */
@@ -67,17 +57,4 @@ async function requireAgents({ rstow, namespace, address }: TemporalClient, isQu
   const sentence = `no agent is connected to Temporal at ${address}`;
   if (isQuery) throw new RstowError('agent-unreachable', sentence, { details: { address, namespace } });
   output.note(`${sentence}; the run starts once one is`);
-}
-
-type RunName = { workflowId: string; runId: string };
-
-function tellStarted(output: Output, temporal: TemporalClient, run: RunName): void {
-  output.note(`started ${run.workflowId}`);
-  output.note(`history: ${historyLink(temporal, run)}`);
-}
-
-export function tellDetached(output: Output, workflowId: string): number {
-  output.note(`Ctrl-C only stopped watching; the run continues. To watch it again:`);
-  output.note(`  rstow watch ${workflowId}`);
-  return DETACHED;
 }

@@ -1,5 +1,5 @@
 import { wrapped } from '../core/text/wrap.ts';
-import { noteColumns, resultColumns } from './columns.ts';
+import { noteColumns, resultColumns } from './table.ts';
 
 /** What the CLI says: results on stdout, everything about them on stderr; with `--json`, lines of JSON on stdout. */
 export type Output = {

@@ -1,20 +1,11 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
-import { addRenewCommand } from './commands/renew-command.ts';
-import { addAdoptCommand } from './commands/adopt-command.ts';
-import { addApproveCommand, addDenyCommand } from './commands/approval-commands.ts';
-import { addAgentCommand, type HostSettings } from './commands/host-commands.ts';
-import { addKeygenCommand } from './commands/keygen-command.ts';
-import { addRecoverCommand, addTestRecoveryCommand } from './commands/recovery-commands.ts';
-import { addRepairCommand } from './commands/repair-command.ts';
-import { addCancelCommand, addRunsCommand, addWatchCommand } from './commands/runs-commands.ts';
-import { addRestoreCommand } from './commands/restore-command.ts';
-import { addBackupCommand, addInfoCommand, addListCommand, addVerifyCommand } from './commands/run-commands.ts';
-import { addUpCommand } from './commands/up-command.ts';
 import { RSTOW_VERSION } from '../contract/version.ts';
-import { type CliFailure, failureLines } from './failure-lines.ts';
-import { embeddedPlace } from './embedded-address.ts';
+import type { Cli, HostSettings } from './command.ts';
+import { COMMAND_GROUPS } from './command-list.ts';
+import { type CliFailure, cliFailure, failureLines, usageFailure, withUsage } from './failure.ts';
 import { createOutput } from './output.ts';
-import { usageFailure } from './usage-failure.ts';
 
 /** What commander has printed, and the exit code that belongs to it. */
 const PRINTED: Record<string, number> = { 'commander.helpDisplayed': 0, 'commander.version': 0, 'commander.help': 2 };
@@ -22,7 +13,7 @@ const PRINTED: Record<string, number> = { 'commander.helpDisplayed': 0, 'command
 /** Runs one command line. Returns the exit code; what is no expected failure is thrown. */
 export async function runCli(args: readonly string[], settings: HostSettings): Promise<number> {
   let exitCode = 0;
-  const program = createProgram(settings, (code) => (exitCode = code));
+  const program = createProgram({ settings, exit: (code) => (exitCode = code), resultLines });
   try {
     await program.parseAsync(args, { from: 'user' });
     return exitCode;
@@ -36,52 +27,37 @@ export async function runCli(args: readonly string[], settings: HostSettings): P
   }
 }
 
-/** Undefined for a bug. Temporal's client loads here only: usage needs no more than commander. */
+/** Undefined for a bug. */
 async function failureOf(error: unknown, program: Command, args: readonly string[]): Promise<CliFailure | undefined> {
-  if (error instanceof CommanderError) return usageFailure(error, program, args);
-  const { cliFailure } = await import('./failure.ts');
-  return cliFailure(error, databaseOf(program, args));
+  const command = program.commands.find((known) => known.name() === args[0]);
+  if (error instanceof CommanderError) return usageFailure(error, command);
+  const failure = await cliFailure(error, databaseOf(command));
+  return failure === undefined ? undefined : withUsage(failure, command);
 }
 
 /** The database that the command line names, for hints. */
-function databaseOf(program: Command, args: readonly string[]): { database?: string } {
-  const command = program.commands.find((known) => known.name() === args[0]);
+function databaseOf(command: Command | undefined): { database?: string } {
   const [database] = command?.registeredArguments[0]?.name() === 'database' ? command.args : [];
   return database === undefined ? {} : { database };
 }
 
-function createProgram(settings: HostSettings, exit: (exitCode: number) => void): Command {
+const resultLines: Cli['resultLines'] = (type) =>
+  COMMAND_GROUPS.flatMap(({ commands }) => commands).find(({ run }) => run?.type === type)?.run?.resultLines;
+
+function createProgram(cli: Cli): Command {
   const program = new Command('rstow')
     .description('Durable backup and recovery for rstmdb, as Temporal workflows')
     .version(`rstow ${RSTOW_VERSION}`, '--version', 'print the version')
     .helpOption('-h, --help', 'print the help, of a command as well')
     .helpCommand(false)
     .exitOverride()
-    // What is wrong with a command line is told as any other failure is.
+    // What is wrong with a command line is printed as any other failure is.
     .configureOutput({ outputError: () => undefined })
-    .hook('preAction', (_program, command) => findEmbedded(command, settings));
-  program.commandsGroup('Backups:');
-  addBackupCommand(program, exit);
-  addListCommand(program, exit);
-  addInfoCommand(program, exit);
-  addVerifyCommand(program, exit);
-  addTestRecoveryCommand(program, exit);
-  program.commandsGroup('Recovery:');
-  addRestoreCommand(program, settings, exit);
-  addRecoverCommand(program, settings, exit);
-  addRepairCommand(program, exit);
-  program.commandsGroup('Runs:');
-  addRunsCommand(program, exit);
-  addWatchCommand(program, exit);
-  addCancelCommand(program, exit);
-  addApproveCommand(program, settings, exit);
-  addDenyCommand(program, exit);
-  program.commandsGroup('Hosts:');
-  addUpCommand(program, settings);
-  addAgentCommand(program, settings, exit);
-  addAdoptCommand(program, settings);
-  addRenewCommand(program, settings);
-  addKeygenCommand(program);
+    .hook('preAction', (_program, command) => findEmbedded(command, cli.settings));
+  for (const { title, commands } of COMMAND_GROUPS) {
+    program.commandsGroup(`${title}:`);
+    for (const { name, description, define } of commands) define(program.command(name).description(description), cli);
+  }
   return program;
 }
 
@@ -89,7 +65,18 @@ function createProgram(settings: HostSettings, exit: (exitCode: number) => void)
 async function findEmbedded(command: Command, { stateDir }: HostSettings): Promise<void> {
   const asksTemporal = command.options.some(({ long }) => long === '--address');
   if (!asksTemporal) return;
-  const place = await embeddedPlace(stateDir);
-  command.setOptionValue('embeddedAddress', place?.address);
-  command.setOptionValue('embeddedUi', place?.ui);
+  const ports = await embeddedPorts(stateDir);
+  if (ports === undefined) return;
+  command.setOptionValue('embeddedAddress', `127.0.0.1:${ports.port}`);
+  command.setOptionValue('embeddedUi', `http://127.0.0.1:${ports.uiPort}`);
+}
+
+/** Of the Temporal server that `rstow up` has started last with this state directory; undefined if this user knows of none. */
+async function embeddedPorts(stateDir: string): Promise<{ port: number; uiPort: number } | undefined> {
+  try {
+    const { port, uiPort } = JSON.parse(await readFile(join(stateDir, 'temporal', 'server.json'), 'utf8')) as Record<string, unknown>;
+    return typeof port === 'number' && typeof uiPort === 'number' ? { port, uiPort } : undefined;
+  } catch {
+    return undefined;
+  }
 }

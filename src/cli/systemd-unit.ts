@@ -1,4 +1,25 @@
-import type { UnitFacts } from '../up/unit-facts.ts';
+import { access, constants } from 'node:fs/promises';
+import { isAbsolute, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { UnitConfig, UnitFacts } from '../up/unit-facts.ts';
+
+/** What rstow itself starts, and the server’s usual name. */
+const OWN_PROGRAMS = ['node', 'temporal', 'rstmdb'];
+
+/** Of this file in the sources and in a build alike. */
+const LAUNCHER = fileURLToPath(new URL('../../bin/rstow', import.meta.url));
+
+/** A systemd unit that runs rstow with these arguments; `config` is what they choose, where there is one. */
+export async function printUnit(args: readonly string[], config: UnitConfig | undefined, searchPath: string): Promise<void> {
+  const { unitFacts } = await import('../up/unit-facts.ts');
+  const facts = config === undefined ? undefined : await unitFacts(config);
+  const path = await unitPath(searchPath, [...OWN_PROGRAMS, ...(facts?.programs ?? [])]);
+  process.stdout.write(systemdUnit({ program: LAUNCHER, args, path, facts }));
+}
+
+export function configFileArgs(file: string | undefined): string[] {
+  return file === undefined ? [] : ['--config', resolve(file)];
+}
 
 /** What systemd is to run, by an absolute path, and its PATH. */
 export type UnitOptions = {
@@ -98,4 +119,28 @@ function weightLines(facts: UnitFacts | undefined): string {
 function quoted(text: string): string {
   const escaped = text.replaceAll('%', '%%').replaceAll('\\', '\\\\').replaceAll('"', '\\"');
   return /^[A-Za-z0-9_./:@%+=-]+$/.test(text) ? escaped : `"${escaped}"`;
+}
+
+const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+/**
+ * The PATH of a unit: the system's folders, and before them those in which whoever prints it has one of these programs. The rest
+ * of a person's PATH, such as folders of a home, is nothing that a service should start programs from.
+ */
+export async function unitPath(searchPath: string, programs: readonly string[]): Promise<string> {
+  const folders = searchPath.split(':').filter((folder) => isAbsolute(folder));
+  const found = new Set(await Promise.all(programs.map((program) => folderOf(program, folders))));
+  const added = [...new Set(folders)].filter((folder) => found.has(folder) && !SYSTEM_FOLDERS.includes(folder));
+  return [...added, ...SYSTEM_FOLDERS].join(':');
+}
+
+async function folderOf(program: string, folders: readonly string[]): Promise<string | undefined> {
+  for (const folder of folders) {
+    const isThere = await access(join(folder, program), constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return folder;
+  }
+  return undefined;
 }

@@ -1,13 +1,14 @@
 import { wrapped } from '../core/text/wrap.ts';
-import { resultColumns } from './columns.ts';
 
+const RESULT_COLUMNS = 80;
+const COLUMNS_MIN = 40;
 const GAP = '  ';
 /** A last column narrower than this stands below its row instead. */
 const LAST_COLUMN_MIN = 20;
 
 /**
  * Columns as wide as their widest cell; cells that begin with a digit stand to the right. The last column takes what
- * the others leave: longer cells go on in the next line, below their own beginning.
+ * the others leave: longer cells continue on the next line, below their own beginning.
  */
 export function tableLines(head: readonly string[], rows: readonly (readonly string[])[], columns = resultColumns()): string[] {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)));
@@ -25,8 +26,10 @@ export function tableLines(head: readonly string[], rows: readonly (readonly str
   });
 }
 
-/** `name   value` lines; long values go on in the next line, below their own beginning. */
-export function factLines(facts: readonly (readonly [name: string, value: string])[], columns = resultColumns()): string[] {
+export type Fact = readonly [name: string, value: string];
+
+/** `name   value` lines; long values continue on the next line, below their own beginning. */
+export function factLines(facts: readonly Fact[], columns = resultColumns()): string[] {
   const width = Math.max(...facts.map(([name]) => name.length)) + GAP.length;
   return facts.flatMap(([name, value]) =>
     wrapped(value, columns - width).map((line, index) => ((index === 0 ? name : '').padEnd(width) + line).trimEnd()),
@@ -35,4 +38,18 @@ export function factLines(facts: readonly (readonly [name: string, value: string
 
 function padded(cell: string, width: number): string {
   return /^[0-9][0-9.,]*( [kMGT]?B)?$/.test(cell) ? cell.padStart(width) : cell.padEnd(width);
+}
+
+/** Of results on stdout: the terminal's columns, or 80 if stdout is no terminal. */
+export function resultColumns(): number {
+  return columnsOf(process.stdout) ?? RESULT_COLUMNS;
+}
+
+/** Of notes and failures on stderr: the terminal's columns; without a terminal each stays one line, which `grep` finds whole. */
+export function noteColumns(): number {
+  return columnsOf(process.stderr) ?? Infinity;
+}
+
+function columnsOf(stream: NodeJS.WriteStream): number | undefined {
+  return stream.isTTY ? Math.max(COLUMNS_MIN, stream.columns) : undefined;
 }

@@ -6,7 +6,7 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 export type TemporalOptions = {
   address?: string;
   namespace?: string;
-  /** Of the server that `rstow up` runs here, for when nothing else names one. */
+  /** Of the server that `rstow up` runs here, if nothing else names one. */
   embeddedAddress?: string;
   embeddedUi?: string;
   /** Of the web UI, for links. */
@@ -17,7 +17,7 @@ export type TemporalClient = {
   rstow: ConnectedClient;
   address: string;
   namespace: string;
-  /** Undefined where nobody has said where the UI is. */
+  /** Undefined if nobody has said where the UI is. */
   ui: string | undefined;
 };
 
@@ -25,13 +25,23 @@ export type TemporalClient = {
  * Connects by the options, else by TEMPORAL_* and temporal.toml. Fails: temporal-unreachable, within 10 s;
  * invalid-config if the environment can't be used; invalid-input if there is no such namespace.
  */
-export async function connectClient(options: TemporalOptions): Promise<TemporalClient> {
+async function connectClient(options: TemporalOptions): Promise<TemporalClient> {
   const { connectionOptions, namespace: ownNamespace } = environmentSettings();
   const address = options.address ?? connectionOptions.address ?? options.embeddedAddress ?? DEFAULT_ADDRESS;
   const namespace = options.namespace ?? ownNamespace ?? 'default';
   const rstow = await connectRstow({ ...connectionOptions, address, namespace });
   const ui = options.ui ?? (address === options.embeddedAddress ? options.embeddedUi : undefined);
   return { rstow, address, namespace, ui };
+}
+
+/** Connects, does the work, and closes the connection. Fails: as `connectClient` and the work do. */
+export async function withTemporal<T>(options: TemporalOptions, work: (temporal: TemporalClient) => Promise<T>): Promise<T> {
+  const temporal = await connectClient(options);
+  try {
+    return await work(temporal);
+  } finally {
+    await temporal.rstow.close();
+  }
 }
 
 function environmentSettings(): ReturnType<typeof loadClientConnectConfig> {

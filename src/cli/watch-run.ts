@@ -3,7 +3,8 @@ import type { RunHandle } from '../client/rstow-client.ts';
 import type { Workflows, WorkflowType } from '../contract/workflow-types.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import type { Output } from './output.ts';
-import { createProgressShower } from './progress-shower.ts';
+import { createProgressShower } from './progress.ts';
+import type { TemporalClient } from './temporal-client.ts';
 
 export type WatchEnd<T extends WorkflowType> = { kind: 'ended'; result: Workflows[T]['result'] } | { kind: 'detached' };
 
@@ -20,7 +21,7 @@ export type Watching = {
 
 /**
  * Waits for the run's end and shows where it is; Ctrl-C ends the watching, at once, and not the run.
- * Fails: with the run's own failure; agent-unreachable, where no agent has begun a run of the watcher's own.
+ * Fails: with the run's own failure; agent-unreachable, if no agent has begun a run of the watcher's own.
  */
 export async function watchRun<T extends WorkflowType>(run: RunHandle<T>, { output, isOwn }: Watching): Promise<WatchEnd<T>> {
   const watching = new AbortController();
@@ -58,4 +59,25 @@ async function takeBackUnlessBegun(run: RunHandle, signal: AbortSignal): Promise
   if (signal.aborted || !(await run.withdraw('no agent took the run up').catch(() => false))) return;
   const sentence = `no agent took the run up for ${TAKE_UP_MS / 1000} s, and it was ended before it began: no agent is up`;
   throw new RstowError('agent-unreachable', sentence, { details: { workflowId: run.workflowId } });
+}
+
+/** Exit code of a command that stopped watching and left the run alone. */
+const DETACHED = 130;
+
+/** Returns the exit code. */
+export function noteDetached(output: Output, workflowId: string): number {
+  output.note(`Ctrl-C only stopped watching; the run continues. To watch it again:`);
+  output.note(`  rstow watch ${workflowId}`);
+  return DETACHED;
+}
+
+export function noteHistory(output: Output, temporal: TemporalClient, run: { workflowId: string; runId: string }): void {
+  output.note(`history: ${historyLink(temporal, run)}`);
+}
+
+/** Where a person finds the run's history: in the UI if its address is known, else by a command. */
+function historyLink({ ui, address, namespace }: TemporalClient, { workflowId, runId }: { workflowId: string; runId: string }): string {
+  if (ui === undefined) return `temporal workflow describe -w ${workflowId} --address ${address} --namespace ${namespace}`;
+  const [space, workflow] = [namespace, workflowId].map(encodeURIComponent);
+  return `${ui.replace(/\/+$/, '')}/namespaces/${space}/workflows/${workflow}/${runId}/history`;
 }

@@ -35,7 +35,7 @@ test.each([
   expect(stderr).toMatch(told);
 });
 
-test('tells programs of a wrong command line in JSON', async () => {
+test('reports a wrong command line to programs in JSON', async () => {
   const { exitCode, stdout } = await runRstow(['backup', 'orders', '--fast', '--json']);
   expect(exitCode).toBe(2);
   expect(JSON.parse(stdout)).toMatchObject({ message_type: 'error', code: 'invalid-input', exitCode: 2 });
@@ -58,7 +58,9 @@ test('refuses a wrong input before it looks for Temporal', async () => {
   const env = { TEMPORAL_ADDRESS: '127.0.0.1:1' };
   const wrongName = await runRstow(['backup', 'Orders'], env);
   expect(wrongName.exitCode).toBe(2);
-  expect(wrongName.stderr).toMatch(/^error: invalid-input: the database’s name must be .*\nhint: /);
+  expect(wrongName.stderr).toMatch(
+    /^error: invalid-input: the database’s name must be .*\nhint: `rstow backup --help` lists its options\.\n/,
+  );
   const noDirectory = await runRstow(['restore', 'orders', '--to-agent', 'db2'], env);
   expect(noDirectory.stderr).toMatch(
     'error: invalid-input: --to-agent needs --to-dir, the directory on that agent’s host to restore into\nhint: ',

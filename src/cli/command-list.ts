@@ -1,0 +1,29 @@
+import type { CliCommand } from './command.ts';
+import { adoptCommand } from './commands/adopt.ts';
+import { agentCommand } from './commands/agent.ts';
+import { approveCommand } from './commands/approve.ts';
+import { backupCommand } from './commands/backup.ts';
+import { cancelCommand } from './commands/cancel.ts';
+import { denyCommand } from './commands/deny.ts';
+import { infoCommand } from './commands/info.ts';
+import { keygenCommand } from './commands/keygen.ts';
+import { listCommand } from './commands/list.ts';
+import { recoverCommand } from './commands/recover.ts';
+import { renewInstallationCommand } from './commands/renew-installation.ts';
+import { repairCommand } from './commands/repair.ts';
+import { restoreCommand } from './commands/restore.ts';
+import { runsCommand } from './commands/runs.ts';
+import { testRecoveryCommand } from './commands/test-recovery.ts';
+import { upCommand } from './commands/up.ts';
+import { verifyCommand } from './commands/verify.ts';
+import { watchCommand } from './commands/watch.ts';
+
+export type CommandGroup = { title: string; commands: readonly CliCommand[] };
+
+/** All commands, as the help and docs/commands.md show them. */
+export const COMMAND_GROUPS: readonly CommandGroup[] = [
+  { title: 'Backups', commands: [backupCommand, listCommand, infoCommand, verifyCommand, testRecoveryCommand] },
+  { title: 'Recovery', commands: [restoreCommand, recoverCommand, repairCommand] },
+  { title: 'Runs', commands: [runsCommand, watchCommand, cancelCommand, approveCommand, denyCommand] },
+  { title: 'Hosts', commands: [upCommand, agentCommand, adoptCommand, renewInstallationCommand, keygenCommand] },
+];

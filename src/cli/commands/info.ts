@@ -1,0 +1,137 @@
+import { type DescribeDatabaseResult, parseDescribeDatabaseInput, UNTESTED_MAX } from '../../contract/describe-database.ts';
+import type { BackupRow } from '../../contract/list-backups.ts';
+import { compactionSource } from '../../core/protection/compaction.ts';
+import type { ProtectionGap } from '../../core/protection/verdict.ts';
+import type { CliCommand, RunKind } from '../command.ts';
+import type { RunOptions } from '../execute-run.ts';
+import { ageText, countedText, countText, durationText, sizeText, whenText } from '../figures.ts';
+import { addRunOptions, commonInput, execute, type InputOptions } from '../options.ts';
+import { type Fact, factLines } from '../table.ts';
+
+const DESCRIBE_DATABASE: RunKind<'describeDatabase'> = { type: 'describeDatabase', isQuery: true, resultLines: infoLines };
+
+export const infoCommand: CliCommand = {
+  name: 'info',
+  description: 'show how well a database is protected',
+  run: DESCRIBE_DATABASE,
+  define: (command, { exit }) => {
+    addRunOptions(command).action(async (database: string, options: RunOptions & InputOptions) => {
+      const input = parseDescribeDatabaseInput([commonInput(database, options)]);
+      exit(await execute({ ...DESCRIBE_DATABASE, input }, options));
+    });
+  },
+};
+
+const UNTESTED_NAMED_MAX = 5;
+
+function infoLines(result: DescribeDatabaseResult): string[] {
+  const { database, repository, latest, backups, timelines, freeBytes } = result;
+  const { isProtected, gaps } = result.protection;
+  return factLines([
+    [isProtected ? 'PROTECTED' : 'NOT PROTECTED', database],
+    ...gapFacts(gaps),
+    ['owner', ownerText(result)],
+    ['server', serverText(result)],
+    ['compaction', compactionText(result)],
+    ['schedule', scheduleText(result)],
+    ['last run', lastRunText(result)],
+    ['repository', freeBytes === null ? repository : `${repository}, ${sizeText(freeBytes)} free`],
+    ['timelines', countText(timelines)],
+    ['backups', countText(backups)],
+    ['latest', latest === null ? 'none' : latestText(latest)],
+    ['verified', verifiedText(latest ?? {})],
+    ['recovered', testedText(result)],
+    ['untested', untestedText(result)],
+    ['replaced', replacedText(result)],
+  ]);
+}
+
+function latestText({ label, createdAtMs, extents, restorable }: NonNullable<DescribeDatabaseResult['latest']>): string {
+  return `${label} (${ageText(createdAtMs)}), ${sizeText(extents.sizeBytes)} of log, restorable ${restorable}`;
+}
+
+function ownerText({ owner }: DescribeDatabaseResult): string {
+  if (owner === null) return 'nobody yet';
+  return `agent ${owner.agent} (installation ${owner.installationId}, generation ${owner.generation})`;
+}
+
+/** By the tests that start a real server on a backup. */
+function testedText({ tested, testFailed }: DescribeDatabaseResult): string {
+  const failed = testFailed === null ? [] : [`FAILED ${testFailed.code} for ${testFailed.label}, ${whenText(testFailed.atMs)}`];
+  return [...failed, tested === null ? 'never' : heldText(tested)].join('; ');
+}
+
+function heldText({ label, atMs, rtoMs, seed, end }: NonNullable<DescribeDatabaseResult['tested']>): string {
+  const upTo = seed === undefined ? '' : ` up to a random point, offset ${end ?? ''},`;
+  return `${label}${upTo} in ${durationText(rtoMs)}, ${whenText(atMs)}`;
+}
+
+/** The backups that no test has recovered to their end, the newest first. */
+function untestedText({ backups, untested }: DescribeDatabaseResult): string {
+  if (untested.length === 0) return backups === 0 ? 'no backups yet' : 'none';
+  const more = untested.length - UNTESTED_NAMED_MAX;
+  const rest = more <= 0 ? '' : ` and ${untested.length === UNTESTED_MAX ? 'at least ' : ''}${countText(more)} more`;
+  return `${untested.slice(0, UNTESTED_NAMED_MAX).join(', ')}${rest}`;
+}
+
+/** Each gap, and below it what to type. */
+export function gapFacts(gaps: readonly ProtectionGap[]): Fact[] {
+  return gaps.flatMap(({ code, sentence, remedy }): Fact[] => [
+    ['why', `${code}: ${sentence}`],
+    ['what to do', remedy],
+  ]);
+}
+
+export function scheduleText({ schedule }: Pick<DescribeDatabaseResult, 'schedule'>, nowMs = Date.now()): string {
+  if (schedule === null) return 'none';
+  const { id, everyMs, nextAtMs, isPaused } = schedule;
+  const rhythm = everyMs === undefined ? 'by the calendar' : `every ${intervalText(everyMs)}`;
+  const next = nextAtMs === undefined || isPaused ? '' : `, next ${ageText(nextAtMs, nowMs)}`;
+  return `${isPaused ? 'PAUSED, ' : ''}${rhythm}${next} (${id})`;
+}
+
+/** `15 min`, `2 h`, `90 s`: as it was asked for. */
+function intervalText(intervalMs: number): string {
+  for (const [unit, unitMs] of [
+    ['d', 86_400_000],
+    ['h', 3_600_000],
+    ['min', 60_000],
+    ['s', 1000],
+  ] as const) {
+    if (intervalMs >= unitMs && intervalMs % unitMs === 0) return `${intervalMs / unitMs} ${unit}`;
+  }
+  return durationText(intervalMs);
+}
+
+function serverText({ server }: Pick<DescribeDatabaseResult, 'server'>): string {
+  if (server === null) return 'unknown: its host does not answer';
+  return server.failure === undefined ? 'answers from its data directory' : `${server.failure.code}: ${server.failure.sentence}`;
+}
+
+function compactionText({ server }: Pick<DescribeDatabaseResult, 'server'>): string {
+  if (server === null) return 'unknown';
+  return `${server.compaction.isOn ? 'ON' : 'off'}: ${compactionSource(server.compaction)}`;
+}
+
+function lastRunText({ lastBackup }: Pick<DescribeDatabaseResult, 'lastBackup'>, nowMs = Date.now()): string {
+  if (lastBackup === null) return 'none that Temporal knows';
+  const { endedAtMs, failure } = lastBackup;
+  if (failure === undefined) return `done, ${whenText(endedAtMs, nowMs)}`;
+  return `FAILED ${whenText(endedAtMs, nowMs)}: ${failure.code}: ${failure.sentence}`;
+}
+
+/** The newest stands for them all: the disk is what an operator looks for. */
+function replacedText({ replaced }: Pick<DescribeDatabaseResult, 'replaced'>, nowMs = Date.now()): string {
+  const newest = replaced.at(-1);
+  if (newest === undefined) return 'none';
+  const sizeBytes = replaced.reduce((sum, folder) => sum + folder.sizeBytes, 0);
+  const sum = `${countedText(replaced.length, 'folder')}, ${sizeText(sizeBytes)}`;
+  // The path first: then it has a line of its own, and can be copied.
+  return `${newest.path}, kept until ${whenText(newest.keptUntilMs, nowMs)}; ${sum}`;
+}
+
+/** What checks have said of a backup; a failure that stands comes before what held earlier. */
+export function verifiedText({ verified, failed }: Pick<BackupRow, 'verified' | 'failed'>): string {
+  if (failed !== undefined) return `FAILED ${failed.code} ${whenText(failed.atMs)}`;
+  return verified === undefined ? 'never' : `${verified.level} ${whenText(verified.atMs)}`;
+}

@@ -1,0 +1,138 @@
+import { resolve } from 'node:path';
+import type { RstowClient } from '../../client/rstow-client.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import type { UnitConfig } from '../../up/unit-facts.ts';
+import type { UpOptions, UpReady } from '../../up/up.ts';
+import type { CliCommand, HostSettings } from '../command.ts';
+import { cliFailure, failureLines } from '../failure.ts';
+import { checkedInterval, CONFIG_OPTION_HELP, parseInterval } from '../options.ts';
+import { createOutput, type Output } from '../output.ts';
+import { configFileArgs, printUnit } from '../systemd-unit.ts';
+import { firstBackup, foundLines, protection, protectionLines, temporalLines, timeLine } from '../up-protection.ts';
+
+const DEFAULT_INTERVAL = '15m';
+
+type UpFlags = {
+  config?: string;
+  dataDir?: string;
+  server?: string;
+  repository?: string;
+  database: string;
+  stateDir: string;
+  every: string;
+  printUnit?: boolean;
+};
+
+export const upCommand: CliCommand = {
+  name: 'up',
+  description: 'run Temporal and an agent on this host, and keep its databases backed up',
+  define: (command, { settings }) => {
+    const every = 'back each database up so often, by a schedule of Temporal’s; "never" removes it';
+    command
+      .option('--config <file>', CONFIG_OPTION_HELP)
+      .option('--data-dir <dir>', 'without a config file: the data directory of the one server to protect')
+      .option('--server <host:port>', 'without a config file: where that server answers')
+      .option('--repository <dir>', 'without a config file: the folder for its backups')
+      .option('--database <name>', 'without a config file: what to call it', 'rstmdb')
+      .option('--state-dir <dir>', 'without a config file: where rstow keeps its state, and the file that it makes', settings.stateDir)
+      .option('--every <interval>', every, checkedInterval, DEFAULT_INTERVAL)
+      .option('--print-unit', 'print a systemd unit for this command line and do nothing else')
+      .action(async (flags: UpFlags) => {
+        const config = chosenConfig(flags, settings);
+        const { searchPath } = settings;
+        if (flags.printUnit === true) await printUnit(['up', ...argsOf(config), ...everyArgs(flags.every)], unitConfig(config), searchPath);
+        else await up(config, settings, parseInterval(flags.every));
+      });
+  },
+};
+
+function everyArgs(every: string): string[] {
+  return every === DEFAULT_INTERVAL ? [] : ['--every', every];
+}
+
+/** Fails: invalid-input. */
+function chosenConfig(flags: UpFlags, { configFile }: HostSettings): UpOptions['config'] {
+  const { config, dataDir, server, repository, database, stateDir } = flags;
+  const places = [dataDir, server, repository];
+  if (places.every((place) => place === undefined)) return { file: config ?? configFile };
+  if (config !== undefined) throw new RstowError('invalid-input', 'name either a --config file or --data-dir, --server and --repository');
+  if (dataDir === undefined || server === undefined || repository === undefined) {
+    throw new RstowError('invalid-input', 'without a config file --data-dir, --server and --repository are all needed');
+  }
+  return { flags: { database, server, dataDir: resolve(dataDir), repository: resolve(repository), stateDir: resolve(stateDir) } };
+}
+
+function unitConfig(config: UpOptions['config']): UnitConfig | undefined {
+  if ('flags' in config) return config;
+  return config.file === undefined ? undefined : { file: config.file };
+}
+
+function argsOf(config: UpOptions['config']): string[] {
+  if (!('flags' in config)) return configFileArgs(config.file);
+  const { database, dataDir, server, repository, stateDir } = config.flags;
+  const places = ['--data-dir', dataDir, '--server', server, '--repository', repository];
+  return [...places, '--database', database, '--state-dir', stateDir];
+}
+
+async function up(config: UpOptions['config'], settings: HostSettings, everyMs: number | undefined): Promise<void> {
+  const { workflowBundlePath, isNotifying } = settings;
+  const output = createOutput(false);
+  const startedAtMs = Date.now();
+  const { runUp } = await import('../../up/up.ts');
+  await runUp({
+    config,
+    workflowBundlePath,
+    onNewTemporal: (ready) => withClient(ready, (rstow) => keepSchedules(rstow, ready, everyMs)),
+    onReady: async (ready, signal) => {
+      if (isNotifying) await (await import('../../worker/unit-readiness.ts')).tellReady();
+      output.result([...temporalLines(ready), '', ...foundLines(ready)], {});
+      await protectAll(ready, { everyMs, output, signal });
+      if (!signal.aborted) output.result([timeLine(startedAtMs, Date.now())], {});
+    },
+  });
+}
+
+type Protecting = { everyMs: number | undefined; output: Output; signal: AbortSignal };
+
+/** A database that can't be backed up now is reported, and the others are still protected. */
+async function protectAll(ready: UpReady, { everyMs, output, signal }: Protecting): Promise<void> {
+  const print = (lines: readonly string[]): void => output.result([...lines, ''], {});
+  await withClient(ready, async (rstow) => {
+    await keepSchedules(rstow, ready, everyMs);
+    for (const database of Object.keys(ready.config.databases)) {
+      const backup = { rstow, database, signal, print };
+      const failed = (error: unknown): Promise<void> => reportFailure(error, { database, output, signal });
+      await firstBackup(backup).catch(failed);
+      if (!signal.aborted) await protection(backup).then((described) => print(protectionLines(ready, described)), failed);
+    }
+  });
+}
+
+/** A host that stands by has nothing to back up before it takes the database over. */
+async function keepSchedules({ temporal }: RstowClient, { config }: UpReady, everyMs: number | undefined): Promise<void> {
+  const { keepBackupSchedule } = await import('../../up/backup-schedules.ts');
+  for (const [database, { standby }] of Object.entries(config.databases)) {
+    if (!standby) await keepBackupSchedule(temporal, { database, everyMs });
+  }
+}
+
+async function withClient({ temporal }: UpReady, work: (rstow: RstowClient) => Promise<void>): Promise<void> {
+  const { connectRstow } = await import('../../client/rstow-client.ts');
+  const rstow = await connectRstow({ address: temporal.address, namespace: temporal.namespace });
+  try {
+    await work(rstow);
+  } finally {
+    await rstow.close();
+  }
+}
+
+/** What fails because everything ends is no news. */
+async function reportFailure(
+  error: unknown,
+  { database, output, signal }: { database: string; output: Output; signal: AbortSignal },
+): Promise<void> {
+  if (signal.aborted) return;
+  const failure = await cliFailure(error);
+  if (failure === undefined) throw error;
+  output.failure([`${database}:`, ...failureLines(failure), ''], failure);
+}

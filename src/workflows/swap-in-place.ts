@@ -1,0 +1,85 @@
+import type { Place } from '../activities/catalogue/locate.ts';
+import type { TailWanted } from '../activities/restore/store-tail.ts';
+import type { SwapInput, SwappedIn } from '../activities/restore/swap-in.ts';
+import { type DataInPlace, notRolledBackClause, restoredInPlaceClause, rolledBackClause } from '../contract/data-in-place.ts';
+import { ROLLED_BACK_CODES } from '../contract/restore.ts';
+import type { Warning } from '../contract/result.ts';
+import { type ErrorDetails, RstowError, sentenceOf, withClause } from '../core/errors/rstow-error.ts';
+import type { Engine } from './engine.ts';
+
+export type SwapOutcome = Omit<SwappedIn, 'unsaved'> & { warnings: Warning[] };
+
+type InPlace = Required<Omit<SwapInput, 'database' | 'swap'>>;
+
+/**
+ * The part of a restore that takes the server down. Should the restored server not start, or show another state than
+ * the backup's, the replaced data come back, and the run fails saying so. Every failure says which data are in place.
+ */
+export async function swapInPlace(engine: Engine, place: Place, plan: InPlace): Promise<SwapOutcome> {
+  const { database } = engine;
+  const { repository, planKey } = plan;
+  await storeReplaced(engine, place, plan.tail);
+  const swap = await engine.steps(place).nameSwap({ database });
+  const input: SwapInput = { database, ...plan, swap };
+  engine.commit();
+  engine.phase('swapping the data', 'the server, which is stopped and started again');
+  let swapped: SwappedIn | undefined;
+  try {
+    swapped = await engine.swaps(place).swapIn(input);
+    engine.phase('comparing the restored state over the wire');
+    // The new data are in: whoever cancels now waits for the comparison, and gets the result.
+    const { warnings } = await engine.uninterrupted(() => engine.comparisons(place).verifyLive({ database, repository, planKey }));
+    const { unsaved, ...rest } = swapped;
+    return { ...rest, warnings: unsaved === undefined ? warnings : [unsaved, ...warnings] };
+  } catch (error) {
+    if (!(error instanceof RstowError)) throw error;
+    if (ROLLED_BACK_CODES.includes(error.code) && swap.oldWal !== null) throw await rolledBack(engine, place, { input, error });
+    throw swapped === undefined ? error : restoredInPlace(error, swapped);
+  }
+}
+
+/**
+ * Stores what no backup holds of the data in place while the server still runs, so that little is left to be stored when
+ * it doesn't. Where it is required, a repository that can't take it ends the run before anything is touched.
+ */
+export async function storeReplaced(engine: Engine, place: Place, { repository, isRequired }: ReplacedWanted): Promise<void> {
+  engine.phase('storing what no backup holds of the data in place');
+  const input = { database: engine.database, repository };
+  if (isRequired) {
+    await engine.lockedTransfers(place).storeReplaced(input);
+    return;
+  }
+  try {
+    await engine.comparisons(place).storeReplaced(input);
+  } catch (error) {
+    if (!(error instanceof RstowError)) throw error;
+    engine.note('storing what is replaced', error);
+  }
+}
+
+type ReplacedWanted = Pick<TailWanted, 'repository' | 'isRequired'>;
+
+/** The run's failure after a roll-back. */
+async function rolledBack(engine: Engine, place: Place, of: { input: SwapInput; error: RstowError }): Promise<RstowError> {
+  engine.phase('rolling back: the replaced data come back', 'the server to answer on the replaced data');
+  return engine.uninterrupted(async () => {
+    try {
+      const { inPlace } = await engine.swapsBack(place).rollBack(of.input);
+      return withClause(of.error, rolledBackClause(inPlace), { dataInPlace: inPlace });
+    } catch (error) {
+      if (!(error instanceof RstowError)) throw error;
+      return notRolledBack(of.error, error);
+    }
+  });
+}
+
+function notRolledBack(failure: RstowError, error: RstowError): RstowError {
+  const dataInPlace = (error.details['dataInPlace'] ?? 'unknown') as DataInPlace;
+  return withClause(failure, notRolledBackClause({ code: error.code, sentence: sentenceOf(error), dataInPlace }), { dataInPlace });
+}
+
+function restoredInPlace(failure: RstowError, { replacedAt }: SwappedIn): RstowError {
+  const details: ErrorDetails = { dataInPlace: 'restored' };
+  if (replacedAt !== undefined) details['replacedAt'] = replacedAt;
+  return withClause(failure, restoredInPlaceClause(replacedAt), details);
+}

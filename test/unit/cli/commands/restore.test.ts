@@ -1,0 +1,40 @@
+import { expect, it } from 'vitest';
+import type { RestoreResult } from '../../../../src/contract/restore.ts';
+import { restoreLines } from '../../../../src/cli/commands/restore.ts';
+
+const LABEL = '20261124T101502Z-hot';
+
+function linesOf(result: Partial<RestoreResult>): string[] {
+  const extents = { segments: 1, sizeBytes: 0, endOffset: '1099511627776' } as unknown as RestoreResult['extents'];
+  const done = { outcome: 'done', runId: 'run', database: 'orders', warnings: [], label: LABEL, extents, instances: 60, ...result };
+  return restoreLines(done as RestoreResult);
+}
+
+function lineOf(name: string, result: Partial<RestoreResult>): string | undefined {
+  return linesOf(result).find((line) => line.startsWith(name));
+}
+
+/** However it is wrapped. */
+function textOf(result: Partial<RestoreResult>): string {
+  return linesOf(result).join(' ').replaceAll(/ +/g, ' ');
+}
+
+const replaces = { instances: 65, unsavedRecords: 8, lastWriteAtMs: 0 } as NonNullable<RestoreResult['replaces']>;
+
+it('says of a plan that what no backup holds is stored first, and of a restore that it was', () => {
+  expect(textOf({ replaces, dryRun: true })).toContain('the restore stores them first');
+  expect(textOf({ replaces, savedAs: '20261124T103000Z-tail' })).toContain(': stored first');
+  expect(textOf({ replaces })).not.toContain('first');
+});
+
+it('never calls a damaged log one of which everything is in a backup', () => {
+  const fault = { code: 'source-damaged', sentence: 'byte 4945 is damaged' };
+  const damaged = { ...replaces, instances: null, unsavedRecords: 0, fault } as unknown as NonNullable<RestoreResult['replaces']>;
+  expect(lineOf('in no backup', { replaces: damaged })).toMatch(/nothing that can be read: source-damaged/);
+  expect(lineOf('instances', { replaces: damaged })).toMatch(/unknown → 60$/);
+  expect(lineOf('in no backup', { replaces: { ...replaces, unsavedRecords: 0 } })).toMatch(/ nothing$/);
+});
+
+it('names the repository in the command that undoes a restore, for it may be another than the primary', () => {
+  expect(textOf({ replaces, repository: 'copy', savedAs: 'B-tail' })).toContain('rstow restore orders --repository copy --backup B-tail');
+});
