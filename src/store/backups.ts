@@ -54,7 +54,7 @@ export async function readPositions(
 ): Promise<{ positions: BackupPosition[]; unplaced: string[] }> {
   const told = new Map<string, BackupPosition[]>();
   const labels: string[] = [];
-  for await (const { key } of repository.list(backupsPrefix(database))) {
+  for await (const key of repository.keys(backupsPrefix(database))) {
     const position = positionOfKey(key);
     if (position !== undefined) told.set(position.label, [...(told.get(position.label) ?? []), position]);
     const label = labelOfManifestKey(key);

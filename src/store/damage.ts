@@ -12,7 +12,7 @@ export async function recordDamage(repository: Repository, database: string, dam
 /** What is known to be damaged and was not stored again yet. */
 export async function readDamage(repository: Repository, database: string): Promise<Damage[]> {
   const found: Damage[] = [];
-  for await (const { key } of repository.list(damagePrefix(database))) {
+  for await (const key of repository.keys(damagePrefix(database))) {
     // A record that can't be read names nothing; a foreign file is none.
     const damage = await unlessUnreadable(readSealed(repository, key, damageSchema));
     if (damage !== undefined) found.push(damage);
@@ -33,7 +33,7 @@ export async function putAside(repository: Repository, key: string, runId: strin
 }
 
 async function exists(repository: Repository, wanted: string): Promise<boolean> {
-  for await (const { key } of repository.list(wanted)) if (key === wanted) return true;
+  for await (const key of repository.keys(wanted)) if (key === wanted) return true;
   return false;
 }
 

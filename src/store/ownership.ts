@@ -46,7 +46,7 @@ async function newestClaim({ answers }: Answers<string | undefined>): Promise<Ow
 
 async function newestClaimKey(repository: Repository, database: string): Promise<string | undefined> {
   let newest: string | undefined;
-  for await (const { key } of repository.list(ownerPrefix(database))) newest = key;
+  for await (const key of repository.keys(ownerPrefix(database))) newest = key;
   return newest;
 }
 
@@ -74,7 +74,7 @@ export async function formerOwners(deps: StoreDeps, database: string, present: O
 
 async function readClaims(repository: Repository, database: string): Promise<Owner[]> {
   const claims: Owner[] = [];
-  for await (const { key } of repository.list(ownerPrefix(database))) {
+  for await (const key of repository.keys(ownerPrefix(database))) {
     const claim = await readSealed(repository, key, ownerSchema);
     if (claim !== undefined) claims.push(claim);
   }

@@ -27,7 +27,7 @@ export async function planSegments(repository: Repository, manifest: Manifest, e
 /** Every piece of one timeline. */
 export async function listPieces(repository: Repository, database: string, timeline: string): Promise<Piece[]> {
   const pieces: Piece[] = [];
-  for await (const { key } of repository.list(timelinePrefix(database, timeline))) {
+  for await (const key of repository.keys(timelinePrefix(database, timeline))) {
     const piece = parsePieceKey(key);
     if (piece !== undefined) pieces.push(piece);
   }

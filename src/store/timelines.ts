@@ -12,7 +12,7 @@ export const FIRST_TIMELINE = '0001';
 /** Every history that the database has had, by id. */
 export async function readTimelines(repository: Repository, database: string): Promise<Map<string, Timeline>> {
   const timelines = new Map<string, Timeline>();
-  for await (const { key } of repository.list(timelinesPrefix(database))) {
+  for await (const key of repository.keys(timelinesPrefix(database))) {
     const timeline = await readSealed(repository, key, timelineSchema);
     if (timeline !== undefined) timelines.set(timeline.timeline, timeline);
   }
@@ -68,7 +68,7 @@ export async function storedPieces(repository: Repository, database: string, tim
   }
   const pieces: Piece[] = [];
   for (const ancestor of lineage) {
-    for await (const { key } of repository.list(timelinePrefix(database, ancestor.timeline))) {
+    for await (const key of repository.keys(timelinePrefix(database, ancestor.timeline))) {
       const piece = parsePieceKey(key);
       if (piece !== undefined && belongsTo(ancestor, piece)) pieces.push(piece);
     }

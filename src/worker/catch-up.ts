@@ -43,7 +43,7 @@ const HISTORY_DIFFERS = 'the repository holds another history under the timeline
 async function keysOf(repository: Repository, database: string): Promise<string[]> {
   const keys: string[] = [];
   for (const prefix of [ownerPrefix(database), timelinesPrefix(database)]) {
-    for await (const { key } of repository.list(prefix)) keys.push(key);
+    for await (const key of repository.keys(prefix)) keys.push(key);
   }
   return keys;
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { AgentConfig, RepositoryConfig } from '../config/agent-config.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { readStateFile, replaceStateFile } from '../io/agent-state/state-file.ts';
-import { boundedRepository } from '../io/repository/wrap/limit.ts';
+import { limited } from '../io/repository/wrap/limit.ts';
 import { type CallGate, createCallGate } from '../io/repository/wrap/call-gate.ts';
 import { openFolderRepository } from '../io/repository/folder.ts';
 import { openRepository } from '../io/repository/header.ts';
@@ -50,7 +50,7 @@ export function createRepositoryOpener(config: AgentConfig, notice: Notice = () 
     );
     opened.set(name, opening);
     try {
-      return boundedRepository((await opening).repository, gate);
+      return limited((await opening).repository, gate);
     } catch (error) {
       opened.delete(name);
       throw error;
@@ -75,7 +75,7 @@ async function open({ path }: RepositoryConfig, { knownIdPath, databases, onUnsy
 }
 
 async function stillThere({ repository: opened, id: knownId }: Opened, gate: CallGate): Promise<Repository> {
-  const repository = boundedRepository(opened, gate);
+  const repository = limited(opened, gate);
   const { id } = await openRepository(repository, 'write');
   if (id !== knownId) throw replaced(repository, knownId, id);
   return repository;

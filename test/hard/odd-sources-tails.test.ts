@@ -167,6 +167,6 @@ describe('damage with records behind it', () => {
 async function storedKeys(stack: DatabaseStack): Promise<string[]> {
   const keys: string[] = [];
   const repository = await stack.openRepository();
-  for await (const { key } of repository.list(`databases/${DATABASE}/wal/`)) if (key.includes('.wal.zst')) keys.push(key);
+  for await (const key of repository.keys(`databases/${DATABASE}/wal/`)) if (key.includes('.wal.zst')) keys.push(key);
   return keys;
 }

@@ -1,35 +1,12 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { buffer } from 'node:stream/consumers';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AssertionError } from '../../src/core/errors/assert.ts';
 import type { Repository } from '../../src/io/repository/port.ts';
-
-export type RepositoryUnderTest = {
-  name: string;
-
-  /** Opens a fresh, empty repository. */
-  open(): Promise<{ repository: Repository; close(): Promise<void> }>;
-
-  /** Whether big objects pass through a bounded part of memory. */
-  streams: boolean;
-};
-
-const mebibyte = 1024 * 1024;
-const text = (content: string): Uint8Array => Buffer.from(content);
-
-async function keysOf(repository: Repository, prefix: string): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const { key } of repository.list(prefix)) keys.push(key);
-  return keys;
-}
-
-async function contentOf(repository: Repository, key: string): Promise<string | undefined> {
-  const bytes = await repository.read(key, { sizeBytesMax: mebibyte });
-  return bytes === undefined ? undefined : Buffer.from(bytes).toString();
-}
+import { testListing, testPaging } from './repository-listing.ts';
+import { testBigObject, testRanges } from './repository-streams.ts';
+import { contentOf, fill, keysOf, type OpenedForTest, type RepositoryUnderTest, text } from './repository-under-test.ts';
 
 async function stageText(repository: Repository, content: string) {
   const staged = await repository.stage();
@@ -41,7 +18,7 @@ async function stageText(repository: Repository, content: string) {
 export function testRepository(under: RepositoryUnderTest): void {
   describe(`repository: ${under.name}`, () => {
     let repository: Repository;
-    let opened: Awaited<ReturnType<RepositoryUnderTest['open']>>;
+    let opened: OpenedForTest;
     beforeEach(async () => {
       opened = await under.open();
       ({ repository } = opened);
@@ -49,8 +26,11 @@ export function testRepository(under: RepositoryUnderTest): void {
     afterEach(() => opened.close());
     testSmallObjects(() => repository);
     testStaging(() => repository);
-    testListing(() => repository);
-    testMovesAndDeletions(() => repository);
+    testListing(() => opened);
+    testPaging(() => opened);
+    testRanges(() => repository);
+    testMoves(() => repository);
+    testDeletions(() => opened);
     testBigObject(() => repository, under.streams);
   });
 }
@@ -102,7 +82,7 @@ function testSmallObjects(subject: () => Repository): void {
       await expect(subject().put(key, text('x'))).rejects.toThrow(AssertionError);
       await expect(subject().read(key, { sizeBytesMax: 1 })).rejects.toThrow(AssertionError);
       await expect(subject().openRead(key)).rejects.toThrow(AssertionError);
-      await expect(subject().delete(key)).rejects.toThrow(AssertionError);
+      await expect(subject().deleteMany([key])).rejects.toThrow(AssertionError);
       await expect(subject().move(key, 'a')).rejects.toThrow(AssertionError);
       await expect(subject().move('a', key)).rejects.toThrow(AssertionError);
     },
@@ -157,37 +137,7 @@ function testStaging(subject: () => Repository): void {
   });
 }
 
-function testListing(subject: () => Repository): void {
-  const sorted = ['a-b/c', 'a.json', 'a/b.x/c', 'a/b0', 'b/10', 'b/9'];
-  it('lists sizes', async () => {
-    await subject().put('a/b', text('12345'));
-    const objects = [];
-    for await (const object of subject().list('a/')) objects.push(object);
-    expect(objects).toEqual([{ key: 'a/b', sizeBytes: 5 }]);
-  });
-  it('lists in the order of whole keys, however they were put', async () => {
-    for (const key of sorted.toReversed()) await subject().put(key, text('x'));
-    expect(await keysOf(subject(), '')).toEqual(sorted);
-  });
-  it('takes any beginning of a key as a prefix', async () => {
-    for (const key of ['a/b/one', 'a/bc/two', 'a/c', 'b']) await subject().put(key, text('x'));
-    expect(await keysOf(subject(), 'a/b')).toEqual(['a/b/one', 'a/bc/two']);
-    expect(await keysOf(subject(), 'a/b/')).toEqual(['a/b/one']);
-    expect(await keysOf(subject(), 'a/b/one')).toEqual(['a/b/one']);
-    expect(await keysOf(subject(), 'a/b/one/')).toEqual([]);
-    expect(await keysOf(subject(), 'c/d/')).toEqual([]);
-  });
-  it('lists a folder of 300 objects whole', async () => {
-    const keys = Array.from({ length: 300 }, (_, index) => `many/${String(index).padStart(3, '0')}`);
-    await Promise.all(keys.map((key) => subject().put(key, text(key))));
-    expect(await keysOf(subject(), 'many/')).toEqual(keys);
-  });
-  it.each(['/', '../', 'a/../b', 'a//'])('asserts that %j begins no key', async (prefix) => {
-    await expect(keysOf(subject(), prefix)).rejects.toThrow(AssertionError);
-  });
-}
-
-function testMovesAndDeletions(subject: () => Repository): void {
+function testMoves(subject: () => Repository): void {
   it('moves once and stays moved the second time', async () => {
     await subject().put('a/b', text('one'));
     await subject().move('a/b', 'trash/a/b');
@@ -207,84 +157,33 @@ function testMovesAndDeletions(subject: () => Repository): void {
     await subject().move('a', 'a');
     expect(await contentOf(subject(), 'a')).toBe('one');
   });
+}
+
+function testDeletions(opened: () => OpenedForTest): void {
+  const subject = (): Repository => opened().repository;
   it('deletes twice, and takes the key again', async () => {
     await subject().put('a/b', text('one'));
-    await subject().delete('a/b');
-    await subject().delete('a/b');
-    await subject().delete('never/there');
+    await subject().deleteMany(['a/b']);
+    await subject().deleteMany(['a/b', 'never/there']);
+    await subject().deleteMany([]);
     expect(await keysOf(subject(), '')).toEqual([]);
     expect(await subject().put('a/b', text('two'))).toBe('stored');
     expect(await contentOf(subject(), 'a/b')).toBe('two');
   });
-}
-
-function testBigObject(subject: () => Repository, streams: boolean): void {
-  it('streams 70 MiB in and out unchanged, in bounded memory', { timeout: 60_000 }, async () => {
-    const memory = memoryMeter();
-    const staged = await subject().stage();
-    await pipeline(bigObject(memory), staged.sink);
-    expect(await staged.commit('big')).toBe('stored');
-    const stream = await subject().openRead('big');
-    expect(await countIntact(stream ?? Readable.from([]), memory)).toBe(bigSizeBytes);
-    if (streams) expect(memory.peakBytes).toBeLessThan(24 * mebibyte);
+  it('deletes 2,500 objects at once, those named twice as well, and no other', { timeout: 60_000 }, async () => {
+    const keys = Array.from({ length: 2500 }, (_, index) => `many/${index % 13}/${index}`);
+    await fill(opened(), [...keys, 'many/1/kept', 'other']);
+    await subject().deleteMany([...keys, 'many/0/0', 'many/absent/0']);
+    expect(await keysOf(subject(), '')).toEqual(['many/1/kept', 'other']);
   });
-  it('stops reading when it is told to', async () => {
-    const staged = await subject().stage();
-    await pipeline(Readable.from([Buffer.alloc(mebibyte), Buffer.alloc(4 * mebibyte)]), staged.sink);
-    await staged.commit('big');
-    const abort = new AbortController();
-    const stream = await subject().openRead('big', { signal: abort.signal });
-    abort.abort();
-    await expect(buffer(stream ?? Readable.from([]))).rejects.toMatchObject({ name: 'AbortError' });
-    await expect(subject().openRead('big', { signal: abort.signal })).rejects.toMatchObject({ name: 'AbortError' });
+  it('deletes nothing where one of the keys is none', async () => {
+    await subject().put('a', text('one'));
+    await expect(subject().deleteMany(['a', '../b'])).rejects.toThrow(AssertionError);
+    expect(await contentOf(subject(), 'a')).toBe('one');
   });
-}
-
-const bigSizeBytes = 70 * mebibyte;
-const blockSizeBytes = mebibyte;
-
-/** Blocks that tell their place, so that a lost or swapped one is seen. One buffer for each: the sink may hold several. */
-function* bigObject(memory: MemoryMeter): Generator<Uint8Array> {
-  for (let block = 0; block * blockSizeBytes < bigSizeBytes; block += 1) {
-    memory.measure();
-    yield Buffer.alloc(blockSizeBytes, block + 1);
-  }
-}
-
-async function countIntact(stream: Readable, memory: MemoryMeter): Promise<number> {
-  let positionBytes = 0;
-  let sinceMeasureBytes = 0;
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    for (let index = 0; index < chunk.length; index += 4096) {
-      const expected = Math.floor((positionBytes + index) / blockSizeBytes) + 1;
-      if (chunk[index] !== expected) return positionBytes + index;
-    }
-    positionBytes += chunk.length;
-    sinceMeasureBytes += chunk.length;
-    if (sinceMeasureBytes >= blockSizeBytes) {
-      memory.measure();
-      sinceMeasureBytes = 0;
-    }
-  }
-  return positionBytes;
-}
-
-type MemoryMeter = { measure(): void; readonly peakBytes: number };
-
-/** Living buffers above those at the start; collected first, so that garbage does not count. */
-function memoryMeter(): MemoryMeter {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  collect();
-  const startBytes = process.memoryUsage().arrayBuffers;
-  let peakBytes = 0;
-  return {
-    measure() {
-      collect();
-      peakBytes = Math.max(peakBytes, process.memoryUsage().arrayBuffers - startBytes);
-    },
-    get peakBytes() {
-      return peakBytes;
-    },
-  };
+  it('deletes nothing when it was told to stop before', async () => {
+    await subject().put('a', text('one'));
+    await expect(subject().deleteMany(['a'], { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' });
+    expect(await contentOf(subject(), 'a')).toBe('one');
+  });
 }

@@ -22,7 +22,7 @@ export const recordTest =
 /** What was remembered of one backup. */
 export async function readTests(repository: Repository, database: string, label: string): Promise<RecoveryTest[]> {
   const tests: RecoveryTest[] = [];
-  for await (const { key } of repository.list(`${recoveryTestsPrefix(database)}${label}/`)) {
+  for await (const key of repository.keys(`${recoveryTestsPrefix(database)}${label}/`)) {
     const test = await readSealed(repository, key, recoveryTestSchema);
     if (test !== undefined) tests.push(test);
   }
@@ -32,7 +32,7 @@ export async function readTests(repository: Repository, database: string, label:
 /** All that was remembered, the newest first, without reading any of it. */
 export async function listTests(repository: Repository, database: string): Promise<TestName[]> {
   const names: TestName[] = [];
-  for await (const { key } of repository.list(recoveryTestsPrefix(database))) {
+  for await (const key of repository.keys(recoveryTestsPrefix(database))) {
     const name = testNameOfKey(key);
     if (name !== undefined) names.push(name);
   }

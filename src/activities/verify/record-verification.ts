@@ -36,7 +36,7 @@ export const recordVerification =
 /** What was remembered of one backup. */
 export async function readVerifications(repository: Repository, database: string, label: string): Promise<Verification[]> {
   const facts: Verification[] = [];
-  for await (const { key } of repository.list(`${verificationsPrefix(database)}${label}/`)) {
+  for await (const key of repository.keys(`${verificationsPrefix(database)}${label}/`)) {
     const fact = await readSealed(repository, key, verificationSchema);
     if (fact !== undefined) facts.push(fact);
   }

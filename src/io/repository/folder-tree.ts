@@ -4,14 +4,8 @@ import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { errnoOf } from '../files/errno.ts';
-import { syncFolder } from '../files/sync-folder.ts';
-import { notOrdinary } from './folder-error.ts';
-import { prepareStaging } from './folder-staging.ts';
-import { createSharedSync } from './shared-sync.ts';
+import { createSharedSync, syncFolder } from '../files/sync-folder.ts';
 import { repositoryHeaderKey } from './object-key.ts';
-
-/** What a disk answers that can be read but not written now. */
-const notWritable = new Set(['EROFS', 'EACCES', 'EPERM', 'ENOSPC', 'EDQUOT']);
 
 /** The folders under a root: which are there, which are ordinary, which are known to outlive a power cut. */
 export type FolderTree = {
@@ -30,15 +24,19 @@ export type FolderTree = {
   sync(folder: string): Promise<void>;
 };
 
-/**
- * `onUnsynced` is called once, if the disk turns out to have no way to make folders durable.
- * Fails: repository-unavailable (no such folder: it is never created, so that an unmounted disk is not filled silently).
- */
-export async function openFolderTree(root: string, onUnsynced: () => void): Promise<FolderTree> {
+type Preparing = {
+  /** Called for the root, and again when another disk is mounted there. */
+  prepare: (root: string) => Promise<void>;
+  /** Called once, if the disk turns out to have no way to make folders durable. */
+  onUnsynced: () => void;
+};
+
+/** Fails: repository-unavailable (no such folder: it is never created, so that an unmounted disk is not filled silently). */
+export async function openFolderTree(root: string, { prepare, onUnsynced }: Preparing): Promise<FolderTree> {
   let identity = await identityOf(root);
   let header: string | undefined;
   const durable = new Set<string>();
-  await prepareIfWritable(root);
+  await prepare(root);
   const sync = syncer(onUnsynced);
   return {
     root,
@@ -53,7 +51,7 @@ export async function openFolderTree(root: string, onUnsynced: () => void): Prom
       if (headerNow === undefined) throw rootChanged(root, `holds no ${repositoryHeaderKey}; is its disk still mounted?`);
       if (header !== undefined && idOf(headerNow) !== idOf(header))
         throw rootChanged(root, 'holds another repository; the wrong disk may be mounted');
-      await prepareIfWritable(root);
+      await prepare(root);
       durable.clear();
       identity = now;
     },
@@ -133,19 +131,16 @@ async function makeIfAbsent(path: string): Promise<void> {
   }
 }
 
-/** A read-only or full disk opens all the same: backups must be readable from it. A write then tells what is wrong. */
-async function prepareIfWritable(root: string): Promise<void> {
-  try {
-    await prepareStaging(root);
-  } catch (error) {
-    if (!notWritable.has(errnoOf(error) ?? '')) throw error;
-  }
-}
-
 /** `a/b/c` lies in `a` and `a/b`. */
 function ancestorsOf(key: string): string[] {
   const folders = key.split('/').slice(0, -1);
   return folders.map((_, index) => folders.slice(0, index + 1).join('/'));
+}
+
+/** A link could lead a key out of the root, to files that are none of ours. */
+export function notOrdinary(path: string): RstowError {
+  const sentence = `${path} is not an ordinary file or folder; a repository must not contain symbolic links`;
+  return new RstowError('repository-unsupported', sentence, { details: { path } });
 }
 
 async function identityOf(root: string): Promise<string> {

@@ -3,17 +3,20 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { addAbortSignal, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { assert } from '../../core/errors/assert.ts';
-import { errnoOf } from '../files/errno.ts';
-import { folderError, notOrdinary } from './folder-error.ts';
-import { listFolder } from './folder-list.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { errnoOf, systemMessage } from '../files/errno.ts';
+import { systemFailure } from '../files/system-failure.ts';
+import { listKeys, listObjects } from './folder-list.ts';
 import { readableOf, readWhole } from './folder-read.ts';
-import { stageFile } from './folder-stage.ts';
-import { hasParents, kindOf, openFolderTree, openObject } from './folder-tree.ts';
-import type { FolderTree } from './folder-tree.ts';
-import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
-import type { ListedObject, Repository, StagedObject } from './port.ts';
+import { prepareIfWritable, stageFile } from './folder-stage.ts';
+import { type FolderTree, hasParents, kindOf, notOrdinary, openFolderTree, openObject } from './folder-tree.ts';
+import { assertKeyPrefix, assertObjectKey, assertRange } from './object-key.ts';
+import type { ReadOptions, Repository, RepositoryProperties, StagedObject } from './port.ts';
 
-export type FolderOptions = {
+/** Each call may hang in one of the process's threads for files, UV_THREADPOOL_SIZE; a listing in 4 of them. */
+const PROPERTIES: RepositoryProperties = { connections: 6, spools: false, conditionalPut: true, failsInPassing: false };
+
+type FolderOptions = {
   /** Called once, if the disk can't make folders durable: what was just stored may be missing after a power cut of its host. */
   onUnsynced?: () => void;
 };
@@ -25,16 +28,22 @@ export type FolderOptions = {
  */
 export async function openFolderRepository(root: string, { onUnsynced = () => undefined }: FolderOptions = {}): Promise<Repository> {
   assert(isAbsolute(root), 'the root of a folder repository is an absolute path');
-  const tree = await mapped(root, 'open it', () => openFolderTree(root, onUnsynced));
+  const tree = await mapped(root, 'open it', () => openFolderTree(root, { prepare: prepareIfWritable, onUnsynced }));
   return {
     description: `folder ${root}`,
+    properties: PROPERTIES,
     read: (key, { sizeBytesMax }) => readObject(tree, key, sizeBytesMax),
-    openRead: (key, { signal } = {}) => openObjectStream(tree, key, signal),
+    openRead: (key, options = {}) => openObjectStream(tree, key, options),
     put: (key, bytes) => putObject(tree, key, bytes),
     stage: () => stageObject(tree, 'stage an object'),
-    list: (prefix) => listObjects(tree, prefix),
+    list: (prefix, options) => listing(tree, prefix, () => listObjects(tree.root, { prefix, ...options })),
+    keys: (prefix, options) =>
+      flat(
+        listing(tree, prefix, () => listKeys(tree.root, { prefix, ...options })),
+        options?.signal,
+      ),
     move: (fromKey, toKey) => moveObject(tree, fromKey, toKey),
-    delete: (key) => deleteObject(tree, key),
+    deleteMany: (keys, { signal } = {}) => deleteObjects(tree, keys, signal),
     freeBytes: () => freeBytes(tree),
   };
 }
@@ -53,14 +62,15 @@ async function readObject(tree: FolderTree, key: string, sizeBytesMax: number): 
   });
 }
 
-async function openObjectStream(tree: FolderTree, key: string, signal: AbortSignal | undefined): Promise<Readable | undefined> {
+async function openObjectStream(tree: FolderTree, key: string, { range, signal }: ReadOptions): Promise<Readable | undefined> {
   assertObjectKey(key);
+  if (range !== undefined) assertRange(range);
   signal?.throwIfAborted();
   return mapped(tree.root, `read ${key}`, async () => {
     await tree.check();
     const handle = await openObject(tree.root, key);
     if (handle === undefined) return undefined;
-    const stream = readableOf(handle, mapperOf(tree.root, `read ${key}`));
+    const stream = readableOf(handle, { range, mapError: mapperOf(tree.root, `read ${key}`) });
     return signal === undefined ? stream : addAbortSignal(signal, stream);
   });
 }
@@ -88,13 +98,22 @@ async function stageObject(tree: FolderTree, doing: string): Promise<StagedObjec
   });
 }
 
-async function* listObjects(tree: FolderTree, prefix: string): AsyncGenerator<ListedObject> {
+async function* listing<Item>(tree: FolderTree, prefix: string, list: () => AsyncGenerator<Item>): AsyncGenerator<Item> {
   assertKeyPrefix(prefix);
   try {
     await tree.check();
-    yield* listFolder(tree.root, prefix);
+    yield* list();
   } catch (error) {
     throw folderError(error, `list ${prefix}`, tree.root);
+  }
+}
+
+async function* flat(pages: AsyncIterable<string[]>, signal: AbortSignal | undefined): AsyncGenerator<string> {
+  for await (const page of pages) {
+    for (const key of page) {
+      signal?.throwIfAborted();
+      yield key;
+    }
   }
 }
 
@@ -104,33 +123,38 @@ async function moveObject(tree: FolderTree, fromKey: string, toKey: string): Pro
   assertObjectKey(toKey);
   await mapped(tree.root, `move ${fromKey} to ${toKey}`, async () => {
     await tree.check();
-    if (!(await isObject(tree.root, fromKey))) return;
-    const target = await tree.makeParents(toKey);
     const source = join(tree.root, fromKey);
+    if (!(await hasParents(tree.root, fromKey)) || !(await isObject(source))) return;
+    const target = await tree.makeParents(toKey);
     await renameIfPresent(source, target);
     await tree.sync(dirname(target));
     await tree.sync(dirname(source));
   });
 }
 
-async function deleteObject(tree: FolderTree, key: string): Promise<void> {
-  assertObjectKey(key);
-  await mapped(tree.root, `delete ${key}`, async () => {
+/** A folder is synced also for an object that is absent: whoever deleted it may have died before. */
+async function deleteObjects(tree: FolderTree, keys: readonly string[], signal: AbortSignal | undefined): Promise<void> {
+  keys.forEach(assertObjectKey);
+  const byFolder = Map.groupBy(keys, dirname);
+  await mapped(tree.root, `delete ${keys.length} objects`, async () => {
     await tree.check();
-    if (!(await isObject(tree.root, key))) return;
-    const path = join(tree.root, key);
-    await rm(path, { force: true });
-    await tree.sync(dirname(path));
+    for (const [folder, inFolder] of byFolder) {
+      if (!(await hasParents(tree.root, `${folder}/x`))) continue;
+      for (const key of inFolder) {
+        signal?.throwIfAborted();
+        const path = join(tree.root, key);
+        if (await isObject(path)) await rm(path, { force: true });
+      }
+      await tree.sync(join(tree.root, folder));
+    }
   });
 }
 
-async function isObject(root: string, key: string): Promise<boolean> {
-  if (!(await hasParents(root, key))) return false;
-  const path = join(root, key);
+/** Fails: repository-unsupported, for what is there and no ordinary file. */
+async function isObject(path: string): Promise<boolean> {
   const kind = await kindOf(path);
-  if (kind === 'absent') return false;
-  if (kind !== 'file') throw notOrdinary(path);
-  return true;
+  if (kind !== 'absent' && kind !== 'file') throw notOrdinary(path);
+  return kind === 'file';
 }
 
 /** Two movers of one object: the slower one finds it moved. */
@@ -161,4 +185,15 @@ async function mapped<Result>(root: string, doing: string, action: () => Promise
 /** For streams, which are destroyed by an Error and nothing else. */
 function mapperOf(root: string, doing: string): (error: unknown) => Error {
   return (error) => folderError(error, doing, root) as Error;
+}
+
+/** Turns a failed system call into an error of the table; our own errors, assertions and cancellation pass untouched. */
+function folderError(error: unknown, doing: string, root: string): unknown {
+  const errno = errnoOf(error);
+  if (errno === undefined) return error;
+  // The agent's own limit, and no fault of the folder's.
+  if (errno === 'EMFILE' || errno === 'ENFILE') return systemFailure(error) ?? error;
+  const code = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'not-enough-space' : 'repository-unavailable';
+  const sentence = `folder ${root}: could not ${doing}: ${systemMessage(error as Error)}`;
+  return new RstowError(code, sentence, { details: { repository: root, doing, errno }, cause: error });
 }

@@ -1,33 +1,35 @@
 import { addAbortSignal, Readable, Writable } from 'node:stream';
 import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
-import type { ListedObject, Repository, StagedObject } from './port.ts';
+import { assertKeyPrefix, assertObjectKey, assertRange } from './object-key.ts';
+import type { KeysOptions, ListedObject, ReadOptions, Repository, RepositoryProperties, StagedObject } from './port.ts';
 
-type Objects = Map<string, Uint8Array>;
+type StoredObject = { bytes: Uint8Array; modifiedAtMs: number };
+type Objects = Map<string, StoredObject>;
+
+const PROPERTIES: RepositoryProperties = { connections: 6, spools: false, conditionalPut: true, failsInPassing: false };
 
 /** A repository that lives as long as its process: for tests. */
 export function createMemoryRepository(): Repository {
   const objects: Objects = new Map();
   return {
     description: 'memory',
+    properties: PROPERTIES,
     read: async (key, { sizeBytesMax }) => readWhole(objects, key, sizeBytesMax),
-    openRead: async (key, { signal } = {}) => openStream(objects, key, signal),
+    openRead: async (key, options = {}) => openStream(objects, key, options),
     put: async (key, bytes) => putIfAbsent(objects, key, bytes),
     stage: async () => stageInMemory(objects),
-    list: (prefix) => listObjects(objects, prefix),
+    list: (prefix, options) => listObjects(objects, { prefix, ...options }),
+    keys: (prefix, options) => listKeys(objects, { prefix, ...options }),
     move: async (fromKey, toKey) => moveObject(objects, fromKey, toKey),
-    delete: async (key) => {
-      assertObjectKey(key);
-      objects.delete(key);
-    },
+    deleteMany: async (keys, { signal } = {}) => deleteObjects(objects, keys, signal),
     freeBytes: async () => undefined,
   };
 }
 
 function readWhole(objects: Objects, key: string, sizeBytesMax: number): Uint8Array | undefined {
   assertObjectKey(key);
-  const bytes = objects.get(key);
+  const bytes = objects.get(key)?.bytes;
   if (bytes !== undefined && bytes.length > sizeBytesMax) {
     throw new RstowError('damaged-object', `${key} in memory has ${bytes.length} bytes; at most ${sizeBytesMax} were expected`, {
       details: { key },
@@ -36,12 +38,14 @@ function readWhole(objects: Objects, key: string, sizeBytesMax: number): Uint8Ar
   return bytes?.slice();
 }
 
-function openStream(objects: Objects, key: string, signal: AbortSignal | undefined): Readable | undefined {
+function openStream(objects: Objects, key: string, { range, signal }: ReadOptions): Readable | undefined {
   assertObjectKey(key);
+  if (range !== undefined) assertRange(range);
   signal?.throwIfAborted();
-  const bytes = objects.get(key);
-  if (bytes === undefined) return undefined;
-  const stream = Readable.from(bytes.length === 0 ? [] : [Buffer.from(bytes)], { objectMode: false });
+  const whole = objects.get(key)?.bytes;
+  if (whole === undefined) return undefined;
+  const bytes = Buffer.from(whole.subarray(range?.startBytes, range?.endBytes));
+  const stream = Readable.from(bytes.length === 0 ? [] : [bytes], { objectMode: false });
   return signal === undefined ? stream : addAbortSignal(signal, stream);
 }
 
@@ -49,7 +53,7 @@ function openStream(objects: Objects, key: string, signal: AbortSignal | undefin
 function putIfAbsent(objects: Objects, key: string, bytes: Uint8Array): 'stored' | 'exists' {
   assertObjectKey(key);
   if (objects.has(key)) return 'exists';
-  objects.set(key, Uint8Array.from(bytes));
+  objects.set(key, { bytes: Uint8Array.from(bytes), modifiedAtMs: Date.now() });
   return 'stored';
 }
 
@@ -73,20 +77,43 @@ function stageInMemory(objects: Objects): StagedObject {
   };
 }
 
-async function* listObjects(objects: Objects, prefix: string): AsyncGenerator<ListedObject> {
-  assertKeyPrefix(prefix);
-  const keys = [...objects.keys()].filter((key) => key.startsWith(prefix)).sort();
-  for (const key of keys) {
-    const bytes = objects.get(key);
-    if (bytes !== undefined) yield { key, sizeBytes: bytes.length };
+type Wanted = KeysOptions & { prefix: string };
+
+async function* listObjects(objects: Objects, wanted: Wanted): AsyncGenerator<ListedObject> {
+  for await (const key of listKeys(objects, wanted)) {
+    const object = objects.get(key);
+    if (object !== undefined) yield { key, sizeBytes: object.bytes.length, modifiedAtMs: object.modifiedAtMs };
   }
+}
+
+async function* listKeys(objects: Objects, { prefix, startAfter = '', folded, signal }: Wanted): AsyncGenerator<string> {
+  assertKeyPrefix(prefix);
+  const matching = [...objects.keys()].filter((key) => key.startsWith(prefix));
+  const listed = folded === true ? new Set(matching.map((key) => foldedKey(prefix, key))) : matching;
+  for (const key of [...listed].sort()) {
+    signal?.throwIfAborted();
+    if (key > startAfter) yield key;
+  }
+}
+
+function foldedKey(prefix: string, key: string): string {
+  const end = key.indexOf('/', prefix.lastIndexOf('/') + 1);
+  return end === -1 ? key : key.slice(0, end + 1);
 }
 
 function moveObject(objects: Objects, fromKey: string, toKey: string): void {
   assertObjectKey(fromKey);
   assertObjectKey(toKey);
-  const bytes = objects.get(fromKey);
-  if (bytes === undefined || fromKey === toKey) return;
-  objects.set(toKey, bytes);
+  const object = objects.get(fromKey);
+  if (object === undefined || fromKey === toKey) return;
+  objects.set(toKey, object);
   objects.delete(fromKey);
+}
+
+function deleteObjects(objects: Objects, keys: readonly string[], signal: AbortSignal | undefined): void {
+  keys.forEach(assertObjectKey);
+  for (const key of keys) {
+    signal?.throwIfAborted();
+    objects.delete(key);
+  }
 }

@@ -1,4 +1,5 @@
 import { assert } from '../../core/errors/assert.ts';
+import type { ByteRange } from './port.ts';
 
 /** The header of every repository; its presence tells a repository from an empty mount point. */
 export const repositoryHeaderKey = 'rstow-repository.json';
@@ -6,16 +7,25 @@ export const repositoryHeaderKey = 'rstow-repository.json';
 /** Holds unfinished puts at the root of a folder repository; never part of a key. */
 export const stagingFolderName = '.tmp';
 
-const keyLengthMax = 512;
+const KEY_LENGTH_MAX = 512;
 
 /** 255 is what file systems allow for one name. */
-const partPattern = /^[A-Za-z0-9._-]{1,255}$/;
+const PART = /^[A-Za-z0-9._-]{1,255}$/;
 
 /** Whether the text is a key: parts of `[A-Za-z0-9._-]` joined by `/`, none of them `.` or `..`, at most 512 characters. */
 export function isObjectKey(text: string): boolean {
-  if (text.length > keyLengthMax) return false;
+  if (text.length > KEY_LENGTH_MAX) return false;
   const parts = text.split('/');
-  return parts[0] !== stagingFolderName && parts.every((part) => partPattern.test(part) && part !== '.' && part !== '..');
+  return parts[0] !== stagingFolderName && parts.every(isPart);
+}
+
+/** Whether a name that lies in the folder of a key, which ends with `/` or is empty, makes another key. */
+export function isKeyIn(folder: string, name: string): boolean {
+  return isPart(name) && folder.length + name.length <= KEY_LENGTH_MAX && (folder !== '' || name !== stagingFolderName);
+}
+
+function isPart(text: string): boolean {
+  return PART.test(text) && text !== '.' && text !== '..';
 }
 
 /** Keys are made by our own code from checked names: a bad one is a bug, and it never reaches a file system. */
@@ -26,4 +36,9 @@ export function assertObjectKey(key: string): void {
 /** A prefix is what can be completed to a key; the empty one names everything. */
 export function assertKeyPrefix(prefix: string): void {
   assert(isObjectKey(`${prefix}x`), `${JSON.stringify(prefix)} is the beginning of a repository key`);
+}
+
+export function assertRange({ startBytes, endBytes }: ByteRange): void {
+  const isRange = Number.isSafeInteger(startBytes) && Number.isSafeInteger(endBytes) && startBytes >= 0 && startBytes <= endBytes;
+  assert(isRange, `${startBytes} to ${endBytes} is a range of bytes`);
 }

@@ -75,7 +75,7 @@ export function runOf(runId: string): RunPort {
 
 export async function keysOf(repository: Repository, prefix = ''): Promise<string[]> {
   const keys: string[] = [];
-  for await (const { key } of repository.list(prefix)) keys.push(key);
+  for await (const key of repository.keys(prefix)) keys.push(key);
   return keys;
 }
 
@@ -85,6 +85,6 @@ export async function storedBytes(repository: Repository, key: string): Promise<
 
 /** Puts other bytes in an object's place, as rot or a hand would. */
 export async function replaceObject(repository: Repository, key: string, bytes: Uint8Array): Promise<void> {
-  await repository.delete(key);
+  await repository.deleteMany([key]);
   await repository.put(key, bytes);
 }

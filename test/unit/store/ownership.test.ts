@@ -130,7 +130,7 @@ describe('in several repositories', () => {
     const deps = depsFor('new');
     await claimOwnership(repositories.first, DATABASE, claimOf('new', 2));
     expect(await databaseOwnership(deps, DATABASE)).toEqual({ kind: 'mine' });
-    await repositories.first.delete(ownerKey(DATABASE, 2));
+    await repositories.first.deleteMany([ownerKey(DATABASE, 2)]);
     expect(await databaseOwnership(deps, DATABASE)).toMatchObject({ kind: 'foreign' });
   });
 

@@ -79,7 +79,7 @@ describe('a stored piece', () => {
 
   it('is refused when it is missing', async () => {
     const repository = await stored();
-    await repository.delete(firstPiece.key);
+    await repository.deleteMany([firstPiece.key]);
     await refused(repository, firstPiece.key, { code: 'missing-object' });
   });
 

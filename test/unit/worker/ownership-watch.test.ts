@@ -20,9 +20,9 @@ async function watchedAgent(ownerPollMs: number): Promise<Watched> {
   let listings = 0;
   const counted: Repository = {
     ...repository,
-    list: (prefix) => {
+    keys: (prefix, options) => {
       if (prefix.endsWith('/owner/')) listings += 1;
-      return repository.list(prefix);
+      return repository.keys(prefix, options);
     },
   };
   await createTimeline(repository, DATABASE, firstTimeline);

@@ -14,13 +14,22 @@ export type CallBounds = {
 
 export type CallGate = {
   /** Fails: repository-unavailable, where the call is not answered in time or would only join others that hang. */
-  call<T>(doing: string, action: () => Promise<T>, slowness?: number): Promise<T>;
+  call<T>(doing: string, action: () => Promise<T>, options?: CallOptions<T>): Promise<T>;
   /** Calls that outlived their time and are still not answered. */
   unanswered(): number;
 };
 
-/** The slowness of a call that waits for a disk to write. */
-export const SYNC = 4;
+type CallOptions<T> = {
+  /** How many times as long as others it may take. */
+  slowness?: number;
+  /** Lets the caller go; the call keeps its place until it ends. */
+  signal?: AbortSignal | undefined;
+  /** Takes what the call gives after its caller has been let go: nobody else would close it. */
+  release?: (result: T) => unknown;
+};
+
+/** A call that waits for a disk to write. */
+export const SYNC = { slowness: 4 };
 
 export function createCallGate(description: string, bounds: CallBounds): CallGate {
   const { answerMs } = bounds;
@@ -31,13 +40,15 @@ export function createCallGate(description: string, bounds: CallBounds): CallGat
     });
   return {
     unanswered: () => places.unanswered,
-    call: async (doing, action, slowness = 1) => {
+    call: async (doing, action, { slowness = 1, signal, release } = {}) => {
+      signal?.throwIfAborted();
       if (places.wouldOnlyHang()) throw silent(doing);
-      await unlessLate(places.enter(), { limitMs: answerMs, late: () => silent(doing), onLate: (place) => void place.then(places.leave) });
+      const enter = { limitMs: answerMs, signal, late: () => silent(doing), release: places.leave };
+      await unlessLate(places.enter(), enter);
       // The call itself may outlive its time: its place is free again only when it has ended.
       const ended = Promise.resolve().then(action).finally(places.leave);
       const limitMs = slowness * answerMs;
-      return unlessLate(ended, { limitMs, late: () => silent(doing, limitMs), onLate: places.countUnanswered });
+      return unlessLate(ended, { limitMs, signal, release, late: () => silent(doing, limitMs), onLate: places.countUnanswered });
     },
   };
 }
@@ -81,18 +92,34 @@ function createPlaces({ callsMax, unansweredMax, retryMs }: CallBounds): Places 
   return places;
 }
 
-type Limit<T> = { limitMs: number; late: () => RstowError; onLate: (work: Promise<T>) => void };
+type Limit<T> = {
+  limitMs: number;
+  signal: AbortSignal | undefined;
+  late: () => RstowError;
+  /** Also if the caller has been let go by the signal: the work may hang all the same. */
+  onLate?: (work: Promise<T>) => void;
+  release: ((result: T) => unknown) | undefined;
+};
 
-async function unlessLate<T>(work: Promise<T>, { limitMs, late, onLate }: Limit<T>): Promise<T> {
+async function unlessLate<T>(work: Promise<T>, { limitMs, signal, late, onLate, release }: Limit<T>): Promise<T> {
   const { promise: over, reject } = Promise.withResolvers<never>();
+  let isAwaited = true;
+  const letGo = (reason: Error): void => {
+    if (isAwaited) work.then(release).catch(() => undefined);
+    isAwaited = false;
+    reject(reason);
+  };
   const timer = setTimeout(() => {
-    onLate(work);
-    reject(late());
+    onLate?.(work);
+    letGo(late());
   }, limitMs);
-  work.catch(() => undefined);
+  const ended = (): void => clearTimeout(timer);
+  work.then(ended, ended);
+  const onAbort = (): void => letGo(signal?.reason as Error);
+  signal?.addEventListener('abort', onAbort, { once: true });
   try {
     return await Promise.race([work, over]);
   } finally {
-    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
   }
 }

@@ -1,38 +1,63 @@
 import { addAbortSignal, Readable, Writable } from 'node:stream';
+import type { ReadOptions, Repository, StagedObject } from '../port.ts';
 import { type CallGate, SYNC } from './call-gate.ts';
-import type { ListedObject, Repository, StagedObject } from '../port.ts';
+
+/** So many keys are deleted by one call, whose time is bounded. */
+const KEYS_AT_ONCE = 100;
+
+/** So many objects are listed by one call at most; a reader that stops early has caused few in vain. */
+const OBJECTS_AT_ONCE = 256;
 
 /** The same repository, each of whose calls passes the gate: one that hangs says so, in time. */
-export function boundedRepository(repository: Repository, gate: CallGate): Repository {
+export function limited(repository: Repository, gate: CallGate): Repository {
   return {
     description: repository.description,
+    properties: repository.properties,
     read: (key, options) => gate.call(`read ${key}`, () => repository.read(key, options)),
-    openRead: async (key, { signal } = {}) => {
-      signal?.throwIfAborted();
-      const doing = `read ${key}`;
-      const stream = await gate.call(doing, () => repository.openRead(key));
-      if (stream === undefined) return undefined;
-      const bounded = boundedSource(stream, { gate, doing });
-      return signal === undefined ? bounded : addAbortSignal(signal, bounded);
-    },
+    openRead: (key, options) => openLimited(repository, gate, { key, ...options }),
     put: (key, bytes) => gate.call(`put ${key}`, () => repository.put(key, bytes), SYNC),
-    stage: async () => boundedStage(await gate.call('stage an object', () => repository.stage(), SYNC), gate),
-    list: (prefix) => boundedList(repository.list(prefix), { gate, doing: `list ${prefix}` }),
+    stage: async () => {
+      const release = (staged: StagedObject): Promise<void> => staged.discard();
+      return limitedStage(await gate.call('stage an object', () => repository.stage(), { ...SYNC, release }), gate);
+    },
+    list: (prefix, options) => limitedList(repository.list(prefix, options), gate, { prefix, signal: options?.signal }),
+    keys: (prefix, options) => limitedList(repository.keys(prefix, options), gate, { prefix, signal: options?.signal }),
     move: (fromKey, toKey) => gate.call(`move ${fromKey}`, () => repository.move(fromKey, toKey), SYNC),
-    delete: (key) => gate.call(`delete ${key}`, () => repository.delete(key), SYNC),
+    deleteMany: async (keys, { signal } = {}) => {
+      for (let first = 0; first < keys.length; first += KEYS_AT_ONCE) {
+        const some = keys.slice(first, first + KEYS_AT_ONCE);
+        await gate.call(`delete ${some[0]}`, () => repository.deleteMany(some, { signal }), { ...SYNC, signal });
+      }
+    },
     freeBytes: () => gate.call('measure its free space', () => repository.freeBytes()),
   };
 }
 
-type Bounded = { gate: CallGate; doing: string };
+async function openLimited(
+  repository: Repository,
+  gate: CallGate,
+  { key, range, signal }: ReadOptions & { key: string },
+): Promise<Readable | undefined> {
+  const doing = `read ${key}`;
+  const stream = await gate.call(doing, () => repository.openRead(key, { range }), { signal, release: (late) => late?.destroy() });
+  if (stream === undefined) return undefined;
+  const bounded = limitedSource(stream, { gate, doing });
+  return signal === undefined ? bounded : addAbortSignal(signal, bounded);
+}
 
-async function* boundedList(objects: AsyncIterable<ListedObject>, { gate, doing }: Bounded): AsyncGenerator<ListedObject> {
-  const iterator = objects[Symbol.asyncIterator]();
+type Listing = { prefix: string; signal: AbortSignal | undefined };
+
+/** A call gives one object, the next one two, and so on: a bound for each of 35,000 would cost more than the objects. */
+async function* limitedList<Item>(items: AsyncIterable<Item>, gate: CallGate, { prefix, signal }: Listing): AsyncGenerator<Item> {
+  const iterator = items[Symbol.asyncIterator]();
   try {
-    for (;;) {
-      const next = await gate.call(doing, () => iterator.next());
-      if (next.done === true) return;
-      yield next.value;
+    for (let sizeMax = 1; ; sizeMax = Math.min(2 * sizeMax, OBJECTS_AT_ONCE)) {
+      const page = await gate.call(`list ${prefix}`, () => nextOf(iterator, sizeMax), { signal });
+      for (const item of page) {
+        signal?.throwIfAborted();
+        yield item;
+      }
+      if (page.length < sizeMax) return;
     }
   } finally {
     // Not waited for: behind a call that hangs it would hang as well.
@@ -40,11 +65,21 @@ async function* boundedList(objects: AsyncIterable<ListedObject>, { gate, doing 
   }
 }
 
+async function nextOf<Item>(iterator: AsyncIterator<Item>, sizeMax: number): Promise<Item[]> {
+  const page: Item[] = [];
+  while (page.length < sizeMax) {
+    const next = await iterator.next();
+    if (next.done === true) break;
+    page.push(next.value);
+  }
+  return page;
+}
+
 /**
  * The time between two reads is the reader's own, and isn't counted. A read that hangs keeps its place, and its thread,
  * also when nobody waits for it any more.
  */
-function boundedSource(source: Readable, { gate, doing }: Bounded): Readable {
+function limitedSource(source: Readable, { gate, doing }: { gate: CallGate; doing: string }): Readable {
   const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
   let reading: Promise<unknown> = Promise.resolve();
   const readNext = (): Promise<IteratorResult<Buffer, undefined>> => {
@@ -67,7 +102,7 @@ function boundedSource(source: Readable, { gate, doing }: Bounded): Readable {
   });
 }
 
-function boundedStage(staged: StagedObject, gate: CallGate): StagedObject {
+function limitedStage(staged: StagedObject, gate: CallGate): StagedObject {
   const { sink } = staged;
   sink.on('error', () => undefined);
   return {

@@ -1,5 +1,5 @@
 import { isForeignKey } from '../../../core/repository/object-keys.ts';
-import type { ListedObject, Repository } from '../port.ts';
+import type { Repository } from '../port.ts';
 
 /** So many are enough to see whose they are. */
 const NAMED_MAX = 5;
@@ -12,12 +12,18 @@ export function ownObjects(repository: Repository, onForeign: (key: string) => v
     named.add(key);
     onForeign(key);
   };
-  return { ...repository, list: (prefix) => own(repository.list(prefix), name) };
+  return {
+    ...repository,
+    list: (prefix, options) => own(repository.list(prefix, options), ({ key }) => key, name),
+    keys: (prefix, options) => own(repository.keys(prefix, options), (key) => key, name),
+  };
 }
 
-async function* own(objects: AsyncIterable<ListedObject>, name: (key: string) => void): AsyncGenerator<ListedObject> {
-  for await (const object of objects) {
-    if (isForeignKey(object.key)) name(object.key);
-    else yield object;
+/** A folder that stands for what lies in it is no object of others. */
+async function* own<Item>(items: AsyncIterable<Item>, keyOf: (item: Item) => string, name: (key: string) => void): AsyncGenerator<Item> {
+  for await (const item of items) {
+    const key = keyOf(item);
+    if (!key.endsWith('/') && isForeignKey(key)) name(key);
+    else yield item;
   }
 }

@@ -22,7 +22,7 @@ async function kill(child: ChildProcess): Promise<void> {
 
 async function listed(root: string): Promise<string[]> {
   const keys: string[] = [];
-  for await (const { key } of (await openFolderRepository(root)).list('')) keys.push(key);
+  for await (const key of (await openFolderRepository(root)).keys('')) keys.push(key);
   return keys;
 }
 

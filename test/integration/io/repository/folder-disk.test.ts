@@ -53,7 +53,7 @@ describe.skipIf(!(await canMount()))('a folder repository on a disk of 1 MiB', (
     expect(await repository.freeBytes()).toBe(0);
     const again = await openFolderRepository(root);
     await again.move('a', 'trash-a');
-    await again.delete('trash-a');
+    await again.deleteMany(['trash-a']);
     expect(await again.freeBytes()).toBe(freeBytes);
   });
 
@@ -65,7 +65,7 @@ describe.skipIf(!(await canMount()))('a folder repository on a disk of 1 MiB', (
     expect(await openRepository(repository, 'create')).toMatchObject({ format: 1 });
     const readOnly = { code: 'repository-unavailable', details: { errno: 'EROFS' } };
     await expect(repository.put('a', Buffer.from('x'))).rejects.toMatchObject(readOnly);
-    await expect(repository.delete('rstow-repository.json')).rejects.toMatchObject(readOnly);
+    await expect(repository.deleteMany(['rstow-repository.json'])).rejects.toMatchObject(readOnly);
     await expect(repository.move('rstow-repository.json', 'trash/x')).rejects.toMatchObject(readOnly);
   });
 

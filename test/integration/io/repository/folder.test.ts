@@ -1,6 +1,6 @@
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -15,7 +15,7 @@ async function makeRoot(): Promise<string> {
 
 async function keysOf(repository: Repository, prefix = ''): Promise<string[]> {
   const keys: string[] = [];
-  for await (const { key } of repository.list(prefix)) keys.push(key);
+  for await (const key of repository.keys(prefix)) keys.push(key);
   return keys;
 }
 
@@ -23,7 +23,11 @@ testRepository({
   name: 'folder',
   async open() {
     const root = await makeRoot();
-    return { repository: await openFolderRepository(root), close: () => rm(root, { recursive: true }) };
+    const fill = async (keys: readonly string[]): Promise<void> => {
+      for (const folder of new Set(keys.map(dirname))) await mkdir(join(root, folder), { recursive: true });
+      for (const key of keys) await writeFile(join(root, key), key);
+    };
+    return { repository: await openFolderRepository(root), fill, close: () => rm(root, { recursive: true }) };
   },
   streams: true,
 });
@@ -167,7 +171,7 @@ async function expectUnavailable(repository: Repository): Promise<void> {
   await expect(repository.put('a/b', Buffer.from('x'))).rejects.toMatchObject(unavailable);
   await expect(repository.stage()).rejects.toMatchObject(unavailable);
   await expect(repository.move('a', 'b')).rejects.toMatchObject(unavailable);
-  await expect(repository.delete('a')).rejects.toMatchObject(unavailable);
+  await expect(repository.deleteMany(['a'])).rejects.toMatchObject(unavailable);
   await expect(repository.freeBytes()).rejects.toMatchObject(unavailable);
 }
 
@@ -201,7 +205,7 @@ describe('a symbolic link planted in a folder repository', () => {
   it('is not written, moved or deleted through', async () => {
     for (const key of ['folder/new', 'file']) await expect(repository.put(key, Buffer.from('x'))).rejects.toMatchObject(refused);
     for (const key of ['folder/secret', 'file']) {
-      await expect(repository.delete(key)).rejects.toMatchObject(refused);
+      await expect(repository.deleteMany([key])).rejects.toMatchObject(refused);
       await expect(repository.move(key, 'stolen')).rejects.toMatchObject(refused);
     }
     await expect(repository.move('own', 'folder/own')).rejects.toMatchObject(refused);

@@ -107,7 +107,7 @@ it('merges the stored pieces of a segment that compaction has deleted', async ()
 it('goes on where it died between a merged piece and its sidecar', async () => {
   const { scene } = await sealedScene();
   await backUp(scene, 'sealed');
-  await scene.repository.delete(`${wholeKey}.json`);
+  await scene.repository.deleteMany([`${wholeKey}.json`]);
   await expectOnePiece(scene, await backUp(scene, 'again'));
 });
 

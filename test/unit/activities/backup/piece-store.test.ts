@@ -42,9 +42,9 @@ it('makes a missing sidecar anew by reading the piece, with the same facts', asy
   const [sidecar, pieceKey] = await walKeys(scene);
   const piece = parsePieceKey(pieceKey!)!;
   const written = await ensureSidecar(shelfOf(scene), piece);
-  await scene.repository.delete(sidecar!);
+  await scene.repository.deleteMany([sidecar!]);
   expect(await ensureSidecar(shelfOf(scene, 'later'), piece)).toEqual({ ...written, runId: 'later' });
-  await scene.repository.delete(sidecar!);
+  await scene.repository.deleteMany([sidecar!]);
   await store(scene, segment);
   expect(await walKeys(scene)).toEqual([sidecar, pieceKey]);
 });

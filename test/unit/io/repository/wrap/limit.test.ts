@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buffer } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { boundedRepository } from '../../../../../src/io/repository/wrap/limit.ts';
+import { limited } from '../../../../../src/io/repository/wrap/limit.ts';
 import { createCallGate } from '../../../../../src/io/repository/wrap/call-gate.ts';
 import { createMemoryRepository } from '../../../../../src/io/repository/memory.ts';
 import type { Repository } from '../../../../../src/io/repository/port.ts';
@@ -16,7 +16,7 @@ testRepository({
   name: 'memory, behind a gate',
   open: async () => {
     const gate = createCallGate('memory', { ...BOUNDS, answerMs: 60_000 });
-    return Promise.resolve({ repository: boundedRepository(createMemoryRepository(), gate), close: async () => undefined });
+    return Promise.resolve({ repository: limited(createMemoryRepository(), gate), close: async () => undefined });
   },
   streams: false,
 });
@@ -52,7 +52,7 @@ test('tries a call now and then, for a disk that came back under another name, a
 
 test('keeps callers waiting while as many calls as may be are at work, and no longer than a call may take', async () => {
   const gate = createCallGate('folder /a', { ...BOUNDS, unansweredMax: 9 });
-  const held = ['a', 'b', 'c'].map((doing) => gate.call(doing, never, 100));
+  const held = ['a', 'b', 'c'].map((doing) => gate.call(doing, never, { slowness: 100 }));
   await expect(gate.call('d', soon)).rejects.toMatchObject(hangs);
   held.forEach((call) => void call.catch(() => undefined));
 });
@@ -68,6 +68,6 @@ test('gives up a stream whose disk stops answering in the middle', async () => {
       return stream;
     },
   };
-  const stream = await boundedRepository(stopping, createCallGate('folder /a', BOUNDS)).openRead('a');
+  const stream = await limited(stopping, createCallGate('folder /a', BOUNDS)).openRead('a');
   await expect(buffer(stream!)).rejects.toMatchObject(hangs);
 });
