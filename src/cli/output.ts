@@ -1,13 +1,15 @@
 import { wrapped } from '../core/text/wrap.ts';
 import { noteColumns, resultColumns } from './table.ts';
 
-/** What the CLI says: results on stdout, everything about them on stderr; with `--json`, lines of JSON on stdout. */
+/** What the CLI prints: results on stdout, everything about them on stderr; with `--json`, lines of JSON on stdout. */
 export type Output = {
   readonly isJson: boolean;
   /** The result: as lines for people, or as one summary for programs. */
   result(lines: readonly string[], summary: object): void;
   /** For people, on stderr. */
   note(line: string): void;
+  /** The same, for what a person opens or copies: it is one line, however narrow the terminal is. */
+  link(name: string, target: string): void;
   /** One line that is overwritten; if stderr is no terminal, a line each ten seconds. */
   progress(text: string, facts: object): void;
   endProgress(): void;
@@ -15,9 +17,9 @@ export type Output = {
   failure(lines: readonly string[], facts: object): void;
 };
 
-/** Of the lines that a long one goes on in. */
+/** Of the lines that a long one continues on. */
 const NOTE_INDENT = '  ';
-/** Whoever reads a log of it wants to see that it goes on. */
+/** A log of it shows that it is still at work. */
 const LINE_INTERVAL_MS = 10_000;
 const LINE_CLEAR = '\r\u001b[K';
 
@@ -39,6 +41,10 @@ export function createOutput(isJson: boolean): Output {
     isJson,
     endProgress,
     note: say,
+    link: (name, target) => {
+      endProgress();
+      process.stderr.write(`${name}: ${target}\n`);
+    },
     result: (lines, summary) => {
       endProgress();
       if (isJson) message('summary', summary);

@@ -2,6 +2,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { type ConnectedClient, connectRstow } from '../client/rstow-client.ts';
 import { DEFAULT_ADDRESS } from '../client/temporal.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
+import { createOutput } from './output.ts';
 
 export type TemporalOptions = {
   address?: string;
@@ -21,6 +22,9 @@ export type TemporalClient = {
   ui: string | undefined;
 };
 
+/** After that a person wants to know what the command waits for. */
+const SILENT_MS = 1_000;
+
 /**
  * Connects by the options, else by TEMPORAL_* and temporal.toml. Fails: temporal-unreachable, within 10 s;
  * invalid-config if the environment can't be used; invalid-input if there is no such namespace.
@@ -29,7 +33,8 @@ async function connectClient(options: TemporalOptions): Promise<TemporalClient> 
   const { connectionOptions, namespace: ownNamespace } = environmentSettings();
   const address = options.address ?? connectionOptions.address ?? options.embeddedAddress ?? DEFAULT_ADDRESS;
   const namespace = options.namespace ?? ownNamespace ?? 'default';
-  const rstow = await connectRstow({ ...connectionOptions, address, namespace });
+  const waiting = setTimeout(() => createOutput(false).note(`waiting for Temporal at ${address}`), SILENT_MS);
+  const rstow = await connectRstow({ ...connectionOptions, address, namespace }).finally(() => clearTimeout(waiting));
   const ui = options.ui ?? (address === options.embeddedAddress ? options.embeddedUi : undefined);
   return { rstow, address, namespace, ui };
 }

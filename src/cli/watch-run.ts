@@ -71,13 +71,15 @@ export function noteDetached(output: Output, workflowId: string): number {
   return DETACHED;
 }
 
-export function noteHistory(output: Output, temporal: TemporalClient, run: { workflowId: string; runId: string }): void {
-  output.note(`history: ${historyLink(temporal, run)}`);
+/** Where a person finds the run's history: in the UI if its address is known, else by a command. */
+export function noteHistory(output: Output, { ui, address, namespace }: TemporalClient, run: { workflowId: string; runId: string }): void {
+  const { workflowId, runId } = run;
+  if (ui === undefined)
+    return output.link('history', `temporal workflow describe -w ${workflowId} --address ${address} --namespace ${namespace}`);
+  const [space, workflow] = [namespace, workflowId].map(encodeURIComponent);
+  const link = `${ui.replace(/\/+$/, '')}/namespaces/${space}/workflows/${workflow}`;
+  output.link('history', ONE_RUN.test(workflowId) ? link : `${link}/${runId}/history`);
 }
 
-/** Where a person finds the run's history: in the UI if its address is known, else by a command. */
-function historyLink({ ui, address, namespace }: TemporalClient, { workflowId, runId }: { workflowId: string; runId: string }): string {
-  if (ui === undefined) return `temporal workflow describe -w ${workflowId} --address ${address} --namespace ${namespace}`;
-  const [space, workflow] = [namespace, workflowId].map(encodeURIComponent);
-  return `${ui.replace(/\/+$/, '')}/namespaces/${space}/workflows/${workflow}/${runId}/history`;
-}
+/** An id that only one run has: the link to it needs no run id. */
+const ONE_RUN = /\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

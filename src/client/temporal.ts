@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection, type ConnectionOptions, isGrpcServiceError } from '@temporalio/client';
 import { channelArgsOf } from '../contract/loopback.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
@@ -20,12 +22,19 @@ const DEFAULT_NAMESPACE = 'default';
 const CONNECT_MS = 5_000;
 /** Of the second try, which only asks whether TLS makes the difference. */
 const OTHER_TLS_CONNECT_MS = 2_000;
+/** A port of this host that refuses is asked again for so long: its server may be starting. */
+const REFUSED_MS = 2_000;
+const REFUSED_POLL_MS = 250;
+const PORT_ANSWER_MS = 1_000;
 const GRPC_NOT_FOUND = 5;
 
 /** Fails: temporal-unreachable, within 10 s; invalid-input if there is no such namespace. */
 export async function connectTemporal(options: ConnectOptions): Promise<{ temporal: Client; close: () => Promise<void> }> {
   const { address = DEFAULT_ADDRESS, namespace = DEFAULT_NAMESPACE, ...credentials } = options;
-  const settings = { ...credentials, address, connectTimeout: CONNECT_MS, channelArgs: channelArgsOf(address) } as ConnectionOptions;
+  const channelArgs = channelArgsOf(address);
+  const settings = { ...credentials, address, connectTimeout: CONNECT_MS, channelArgs } as ConnectionOptions;
+  // Only on the loopback interface is a refusal the server's own: elsewhere a proxy may be what gets through.
+  if (Object.keys(channelArgs).length > 0 && (await keepsRefusing(address))) throw noServer(address, undefined);
   const connection = await Connection.connect(settings).catch(async (cause: unknown) => {
     throw await whyUnreachable(settings, address, cause);
   });
@@ -58,16 +67,45 @@ async function requireNamespace({ workflowService }: Client, namespace: string):
 /** A server that answers without TLS, or only with it, is there: then the settings are wrong. */
 async function whyUnreachable(settings: ConnectionOptions, address: string, cause: unknown): Promise<RstowError> {
   const usesTls = settings.tls !== undefined && settings.tls !== null && settings.tls !== false;
-  const details = { address };
+  if (await isRefused(address)) return noServer(address, cause);
   try {
     const other = await Connection.connect({ ...settings, tls: !usesTls, connectTimeout: OTHER_TLS_CONNECT_MS });
     await other.close();
   } catch {
-    return new RstowError('temporal-unreachable', `no Temporal server answers at ${address}`, { details, cause });
+    return noServer(address, cause);
   }
   const sentence = usesTls ? 'does not use TLS, but the settings ask for it' : 'wants TLS';
   const hint = usesTls
     ? 'Remove TLS from the client’s options, TEMPORAL_TLS and temporal.toml.'
     : 'Ask for TLS: by the client’s options, TEMPORAL_TLS=true or temporal.toml.';
-  return new RstowError('temporal-unreachable', `the Temporal server at ${address} ${sentence}`, { details, hint, cause });
+  return new RstowError('temporal-unreachable', `the Temporal server at ${address} ${sentence}`, { details: { address }, hint, cause });
+}
+
+function noServer(address: string, cause: unknown): RstowError {
+  return new RstowError('temporal-unreachable', `no Temporal server answers at ${address}`, { details: { address }, cause });
+}
+
+async function keepsRefusing(address: string): Promise<boolean> {
+  const deadlineMs = performance.now() + REFUSED_MS;
+  while (await isRefused(address)) {
+    if (performance.now() > deadlineMs) return true;
+    await sleep(REFUSED_POLL_MS);
+  }
+  return false;
+}
+
+/** Whether nobody listens there. No answer proves nothing. */
+function isRefused(address: string): Promise<boolean> {
+  const [, host, port] = /^\[?(.+?)\]?:([0-9]+)$/.exec(address) ?? [];
+  if (host === undefined) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const socket = connect({ host, port: Number(port), timeout: PORT_ANSWER_MS });
+    const settle = (refused: boolean): void => {
+      socket.destroy();
+      resolve(refused);
+    };
+    socket.once('connect', () => settle(false));
+    socket.once('timeout', () => settle(false));
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => settle(code === 'ECONNREFUSED'));
+  });
 }
