@@ -30,28 +30,22 @@ export function createOutput(isJson: boolean): Output {
     if (isProgressShown) process.stderr.write(LINE_CLEAR);
     isProgressShown = false;
   };
-  const say = (line: string): void => {
+  const say = (line: string, columns = noteColumns()): void => {
     endProgress();
-    printWrapped(process.stderr, line.split('\n'), noteColumns());
-  };
-  const message = (type: string, facts: object): void => {
-    process.stdout.write(`${JSON.stringify({ message_type: type, ...facts })}\n`);
+    printWrapped(process.stderr, line.split('\n'), columns);
   };
   return {
     isJson,
     endProgress,
-    note: say,
-    link: (name, target) => {
-      endProgress();
-      process.stderr.write(`${name}: ${target}\n`);
-    },
+    note: (line) => say(line),
+    link: (name, target) => say(`${name}: ${target}`, Infinity),
     result: (lines, summary) => {
       endProgress();
-      if (isJson) message('summary', summary);
+      if (isJson) printMessage('summary', summary);
       else printWrapped(process.stdout, lines, resultColumns());
     },
     progress: (text, facts) => {
-      if (isJson) return message('progress', facts);
+      if (isJson) return printMessage('progress', facts);
       if (!process.stderr.isTTY) {
         if (Date.now() - lineAtMs < LINE_INTERVAL_MS) return;
         lineAtMs = Date.now();
@@ -62,10 +56,14 @@ export function createOutput(isJson: boolean): Output {
       process.stderr.write(`${LINE_CLEAR}${text.slice(0, Math.max(20, process.stderr.columns - 1))}`);
     },
     failure: (lines, facts) => {
-      if (isJson) message('error', facts);
+      if (isJson) printMessage('error', facts);
       for (const line of lines) say(line);
     },
   };
+}
+
+function printMessage(type: string, facts: object): void {
+  process.stdout.write(`${JSON.stringify({ message_type: type, ...facts })}\n`);
 }
 
 function printWrapped(stream: NodeJS.WriteStream, lines: readonly string[], columns: number): void {

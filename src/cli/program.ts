@@ -44,7 +44,8 @@ function databaseOf(command: Command | undefined): { database?: string } {
 const resultLines: Cli['resultLines'] = (type) =>
   COMMAND_GROUPS.flatMap(({ commands }) => commands).find(({ run }) => run?.type === type)?.run?.resultLines;
 
-function createProgram(cli: Cli): Command {
+/** All of the command line; docs/commands.md is made from it as well. */
+export function createProgram(cli: Cli): Command {
   const program = new Command('rstow')
     .description('Durable backup and recovery for rstmdb, as Temporal workflows')
     .version(`rstow ${RSTOW_VERSION}`, '--version', 'print the version')
