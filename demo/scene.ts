@@ -6,7 +6,7 @@ import { Client, Connection } from '@temporalio/client';
 import { channelArgsOf } from '../src/contract/loopback.ts';
 import { stringify } from 'yaml';
 import type { AgentConfig } from '../src/config/agent-config.ts';
-import { answeringCluster, devServerCommand } from '../src/worker/dev-server.ts';
+import { answeringCluster, devServerCommand } from '../src/up/dev-server.ts';
 import { loadConfig } from '../src/worker/load-config.ts';
 import { type ChildProgram, freePorts, startChildProgram } from './child-program.ts';
 import { type DemoDatabase, startDemoDatabase } from './database.ts';

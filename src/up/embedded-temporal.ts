@@ -10,12 +10,10 @@ import { portState } from '../io/service/port-state.ts';
 import { createProcessService } from '../io/service/process-service.ts';
 import type { Service } from '../io/service/service.ts';
 import type { Logger } from '../worker/agent-logger.ts';
-import { answeringCluster, devServerCommand, setRetention } from '../worker/dev-server.ts';
 import { startRepeatingTask } from '../worker/repeating-task.ts';
-import { copyDatabase } from './database-copy.ts';
-import { databaseLoss, putAside, saysDamaged } from './lost-database.ts';
-import { readTemporalState, writeTemporalState } from './temporal-state.ts';
-import { compareVersions, installedCliVersion } from './temporal-version.ts';
+import { copyDatabase, databaseLoss, putAside, saysDamaged } from './database-file.ts';
+import { answeringCluster, compareVersions, devServerCommand, installedCliVersion } from './dev-server.ts';
+import { readTemporalState, setRetention, writeTemporalState } from './dev-server.ts';
 
 export type EmbeddedTemporalOptions = {
   /** Its own; made where missing. Whoever opens it holds the agent's mutex, so that nobody else does. */

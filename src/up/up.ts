@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import type { AgentIdentity } from '../activities/activity-deps.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
+import { runCommand } from '../io/process/run-command.ts';
 import { runAgent } from '../worker/agent.ts';
 import { createAgentLogger } from '../worker/agent-logger.ts';
 import { DEFAULT_CONFIG_FILE } from '../worker/agent-program.ts';
@@ -17,6 +18,8 @@ export type UpOptions = {
   /** A config file, or what one is made of; default: /etc/rstow/rstow.yaml. */
   config: { file: string | undefined } | { flags: FlagConfig };
   workflowBundlePath: string | undefined;
+  /** Whether systemd waits for a message that the unit is ready. */
+  isNotifying: boolean;
   /** Called once the agent is ready; the signal ends whatever it began. */
   onReady: (ready: UpReady, signal: AbortSignal) => Promise<void>;
   /** Called when Temporal has begun anew since then, without a run or a schedule. */
@@ -39,7 +42,7 @@ const DEFAULT_PORTS = { port: 7233, uiPort: 8233 };
  * A Temporal server and an agent, until SIGTERM or SIGINT ends first the agent, then the server. A killed `up` leaves
  * the server running, and the next one goes on with it. Fails: as the agent and the server do; invalid-config.
  */
-export async function runUp({ config: chosen, workflowBundlePath, onReady, onNewTemporal }: UpOptions): Promise<void> {
+export async function runUp({ config: chosen, workflowBundlePath, isNotifying, onReady, onNewTemporal }: UpOptions): Promise<void> {
   const { file, found } =
     'flags' in chosen ? await flagConfigFile(chosen.flags) : { file: chosen.file ?? DEFAULT_CONFIG_FILE, found: undefined };
   const configFile = resolve(file);
@@ -48,9 +51,9 @@ export async function runUp({ config: chosen, workflowBundlePath, onReady, onNew
   const config = await withOwnOperator(usable);
   const { namespace = 'default', embedded: ports = DEFAULT_PORTS } = config.temporal;
   const logger = createAgentLogger();
-  await untilTold(async (told) => {
+  await untilTold(async (ended) => {
     const ending = new AbortController();
-    const signal = AbortSignal.any([told, ending.signal]);
+    const signal = AbortSignal.any([ended, ending.signal]);
     const { promise: temporal, resolve: opened } = Promise.withResolvers<EmbeddedTemporal>();
     const { promise: agent, resolve: ready } = Promise.withResolvers<AgentIdentity>();
     const openTemporal = async (): Promise<EmbeddedTemporal> => {
@@ -63,9 +66,12 @@ export async function runUp({ config: chosen, workflowBundlePath, onReady, onNew
     });
     const onNewCluster = async (): Promise<void> => onNewTemporal(await whenReady);
     const running = runAgent({ config, configFile, workflowBundlePath, logger, signal, onReady: ready, onNewCluster, openTemporal });
-    const telling = whenReady.then((up) => onReady(up, signal));
+    const serving = whenReady.then(async (up) => {
+      if (isNotifying) await notifySystemd();
+      await onReady(up, signal);
+    });
     try {
-      await Promise.race([running, telling.then(() => running)]);
+      await Promise.race([running, serving.then(() => running)]);
     } finally {
       ending.abort();
       await running;
@@ -81,4 +87,11 @@ function withEmbedded(file: string, config: AgentConfig): AgentConfig {
     throw new RstowError('invalid-config', sentence, { details: { file, field: 'temporal.address' } });
   }
   return { ...config, temporal: { embedded: DEFAULT_PORTS, ...temporal } };
+}
+
+const NOTIFY_MS = 10_000;
+
+/** Tells the systemd that started us that the unit is ready. Twice: no-op. Fails: failed, if there is no systemd-notify. */
+async function notifySystemd(): Promise<void> {
+  await runCommand(['systemd-notify', '--ready'], { timeoutMs: NOTIFY_MS });
 }

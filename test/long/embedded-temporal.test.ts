@@ -8,9 +8,8 @@ import { parseServerAddress, portState } from '../../src/io/service/port-state.t
 import { createProcessService } from '../../src/io/service/process-service.ts';
 import type { Service } from '../../src/io/service/service.ts';
 import { createAgentLogger } from '../../src/worker/agent-logger.ts';
-import { answeringCluster, devServerCommand } from '../../src/worker/dev-server.ts';
+import { answeringCluster, devServerCommand, readTemporalState, writeTemporalState } from '../../src/up/dev-server.ts';
 import { type EmbeddedTemporal, openEmbeddedTemporal } from '../../src/up/embedded-temporal.ts';
-import { readTemporalState, writeTemporalState } from '../../src/up/temporal-state.ts';
 import { freePort } from '../support/free-port.ts';
 import { listeningSocketsOf } from '../support/listening-sockets.ts';
 import { waitUntil } from '../support/wait-until.ts';

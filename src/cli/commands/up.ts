@@ -82,9 +82,9 @@ async function up(config: UpOptions['config'], settings: HostSettings, everyMs: 
   await runUp({
     config,
     workflowBundlePath,
+    isNotifying,
     onNewTemporal: (ready) => withClient(ready, (rstow) => keepSchedules(rstow, ready, everyMs)),
     onReady: async (ready, signal) => {
-      if (isNotifying) await (await import('../../worker/unit-readiness.ts')).tellReady();
       output.result([...temporalLines(ready), '', ...foundLines(ready)], {});
       await protectAll(ready, { everyMs, output, signal });
       if (!signal.aborted) output.result([timeLine(startedAtMs, Date.now())], {});
