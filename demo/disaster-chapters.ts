@@ -52,7 +52,7 @@ export async function restoreThroughKills(scene: DemoScene, story: Story, { firs
   await sleep(DEAD_MS);
   await scene.temporal.program.restart();
   await scene.agent.restart();
-  story.fact('both were started again; nobody started the restore again. It goes on:');
+  story.fact('both were started again; nobody started the restore again. It continues:');
   const { rehearsal = 'off', fromTimeline = '', timeline = '', durationMs = 0 } = (await run.result()) as RestoreResult;
   story.fact(`restored in ${durationText(durationMs)}, rehearsal ${rehearsal}, timeline ${fromTimeline} → ${timeline}`);
 }

@@ -46,7 +46,7 @@ async function startAndWatch<T extends WorkflowType>(
   return printResult(output, resultLines, end.result);
 }
 
-/** Whoever may not list or remove runs has the answer all the same. */
+/** A user who may not list or remove runs has the answer all the same. */
 async function forgetPastQueries(rstow: ConnectedClient): Promise<void> {
   await rstow.forgetPastQueries().catch(() => undefined);
 }

@@ -45,7 +45,7 @@ const OPTIONS: Record<string, string> = {
   planHash: '--plan',
 };
 
-/** Of an input that this command line gave; a hint of its own stands. */
+/** For an input that this command line gave: a hint that says more is kept. */
 export function withUsage(failure: CliFailure, command: Command | undefined): CliFailure {
   return failure.hint === hintOf('invalid-input') ? { ...failure, hint: usageHint(command) } : failure;
 }

@@ -60,7 +60,7 @@ export function createLocalWatcher(output: Output): LocalWatcher {
   };
 }
 
-/** A step is heard each second; whoever is silent for so long may be gone. */
+/** A step reports each second; an agent that is silent for so long may be gone. */
 const SILENT_MS = 5_000;
 
 /** `store segments · 12.1 MB of 80.0 MB (15 %) · 8.0 MB/s · 8.5 s left · on db1`. */

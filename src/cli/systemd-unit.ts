@@ -9,7 +9,7 @@ const OWN_PROGRAMS = ['node', 'temporal', 'rstmdb'];
 /** Of this file in the sources and in a build alike. */
 const LAUNCHER = fileURLToPath(new URL('../../bin/rstow', import.meta.url));
 
-/** A systemd unit that runs rstow with these arguments; `config` is what they choose, where there is one. */
+/** A systemd unit that runs rstow with these arguments; `config` is what they choose, if there is one. */
 export async function printUnit(args: readonly string[], config: UnitConfig | undefined, searchPath: string): Promise<void> {
   const { unitFacts } = await import('../up/unit-facts.ts');
   const facts = config === undefined ? undefined : await unitFacts(config);
@@ -110,7 +110,7 @@ function stateLines(facts: UnitFacts | undefined): string {
   return facts === undefined || facts.stateDir === SYSTEM_STATE_DIR ? 'StateDirectory=rstow\nStateDirectoryMode=0700\n' : '';
 }
 
-/** Backups give way to the server, but not where the server itself lives in this unit. */
+/** Backups give way to the server, unless the server itself lives in this unit. */
 function weightLines(facts: UnitFacts | undefined): string {
   return facts?.hasServers === false ? 'CPUWeight=50\nIOWeight=50\n' : '';
 }

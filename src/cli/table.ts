@@ -3,11 +3,11 @@ import { wrapped } from '../core/text/wrap.ts';
 const RESULT_COLUMNS = 80;
 const COLUMNS_MIN = 40;
 const GAP = '  ';
-/** A last column narrower than this stands below its row instead. */
+/** A last column narrower than this is printed below its row instead. */
 const LAST_COLUMN_MIN = 20;
 
 /**
- * Columns as wide as their widest cell; cells that begin with a digit stand to the right. The last column takes what
+ * Columns as wide as their widest cell; cells that begin with a digit are aligned to the right. The last column takes what
  * the others leave: longer cells continue on the next line, below their own beginning.
  */
 export function tableLines(head: readonly string[], rows: readonly (readonly string[])[], columns = resultColumns()): string[] {

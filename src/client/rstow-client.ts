@@ -25,7 +25,7 @@ export type RstowClient = {
   start<T extends WorkflowType>(type: T, input: Workflows[T]['input'], options?: StartOptions): Promise<StartedRun<T>>;
   /** A run that somebody else has started; its latest run if no `runId` is given. The type is the caller's word. */
   run<T extends WorkflowType>(workflowId: string, runId?: string): RunHandle<T>;
-  /** The run that a person means, by its id or a beginning of one. Fails: invalid-input, where none begins so, or several do. */
+  /** The run that a person means, by its id or a beginning of one. Fails: invalid-input, if none begins so, or several do. */
   findRun(given: string): Promise<RunName & { type: string }>;
   /** The latest runs but queries, the newest first. Fails: invalid-input. */
   runs(filter: RunFilter): Promise<RunSummary[]>;

@@ -16,9 +16,9 @@ export type RunHandle<T extends WorkflowType = WorkflowType> = {
   state(): Promise<RunState>;
   /** Asks the run to end; it cleans up first. */
   cancel(): Promise<void>;
-  /** Ends a recovery as `cancel` does, for whoever may signal and not cancel. */
+  /** Ends a recovery as `cancel` does, for a user who may signal and not cancel. */
   abort(): Promise<void>;
-  /** Lets a run go on that waits for approval. Fails: approval-denied. */
+  /** Lets a run continue that waits for approval. Fails: approval-denied. */
   approve(approval: { planHash: string; by: string; signer?: Signer | undefined }): Promise<void>;
   /** Ends a run that waits for approval. */
   deny(denial: { by: string; reason: string }): Promise<void>;

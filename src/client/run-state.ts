@@ -6,7 +6,7 @@ import type { Progress } from '../contract/progress.ts';
 export type RunState = {
   /** Nobody has taken the run's next task up for some seconds. */
   isWaitingForAgent: boolean;
-  /** The step at work, which needs no agent to tell; undefined between two steps. */
+  /** The step at work, known without asking an agent; undefined between two steps. */
   step: RunStep | undefined;
   /** What the run says of itself; undefined while a step is at work, or no agent answers. */
   progress: Progress | undefined;

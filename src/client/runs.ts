@@ -7,7 +7,7 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 const OPERATIONS = WORKFLOW_TYPES.filter((type) => !QUERY_TYPES.includes(type));
 const OF_OPERATIONS = `WorkflowType IN (${OPERATIONS.map((type) => `'${type}'`).join(', ')})`;
 
-/** So many of the latest are looked through for a beginning. */
+/** So many of the latest are searched for a beginning. */
 const SEARCHED_MAX = 1_000;
 const NAMED_MAX = 3;
 
@@ -60,7 +60,7 @@ function summaryOf(run: WorkflowExecutionInfo): RunSummary {
 async function latestRuns(client: Client, { database, limit }: RunFilter): Promise<WorkflowExecutionInfo[]> {
   if (database === undefined) return take(client, OF_OPERATIONS, limit);
   if (!NAME_PATTERN.test(database)) throw new RstowError('invalid-input', 'a database’s name is 1 to 63 of a-z, 0-9 and -');
-  // A namespace may have refused the attribute: then the ids that rstow gives tell.
+  // A namespace may have refused the attribute: then the ids that rstow gives name the database.
   return take(client, `${OF_OPERATIONS} AND ${SEARCH_ATTRIBUTES.database} = '${database}'`, limit).catch(() =>
     take(client, `${OF_OPERATIONS} AND WorkflowId STARTS_WITH 'rstow/${database}/'`, limit),
   );
@@ -75,7 +75,7 @@ async function take(client: Client, query: string, limit: number): Promise<Workf
   return runs;
 }
 
-/** The run that a person means, by its id or a beginning of one. Fails: invalid-input, where none begins so, or several do. */
+/** The run that a person means, by its id or a beginning of one. Fails: invalid-input, if none begins so, or several do. */
 export async function findRun(client: Client, given: string): Promise<RunName & { type: string }> {
   const named = await runOfId(client, given);
   if (named !== undefined) return named;

@@ -11,7 +11,7 @@ export type StartOptions = {
   signer?: Signer | undefined;
   /**
    * Ends the workflow id instead of a random part: while a run of that id is open, a start joins it. A recovery has one id
-   * for each database, whatever stands here.
+   * for each database, whatever is given here.
    */
   idEnd?: string | undefined;
   /** Ends the run so long after its start unless it has ended; never if absent. For queries only: a run that stops a server has to end by itself. */

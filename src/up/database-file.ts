@@ -44,7 +44,7 @@ export async function putAside(databaseFile: string, stamp: string): Promise<str
 
 /**
  * Copies a database file that nobody has open to `<name>.<version>.bak`, and with it the journal that a killed server
- * left beside it; SQLite finds that by its name. The database itself comes last, so that it stands for the whole copy.
+ * left beside it; SQLite finds that by its name. The database itself comes last: if it is there, the copy is whole.
  * Twice: a copy that is there stays.
  */
 export async function copyDatabase(databaseFile: string, version: string): Promise<void> {

@@ -89,7 +89,7 @@ export async function readTemporalState(folder: string): Promise<EmbeddedTempora
   }
 }
 
-/** Twice: the later one stands. */
+/** Twice: the later one replaces the earlier. */
 export async function writeTemporalState(folder: string, state: EmbeddedTemporalState): Promise<void> {
   await replaceStateFile(stateFile(folder), `${JSON.stringify(state)}\n`);
 }

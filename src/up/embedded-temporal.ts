@@ -16,7 +16,7 @@ import { answeringCluster, compareVersions, devServerCommand, installedCliVersio
 import { readTemporalState, setRetention, writeTemporalState } from './dev-server.ts';
 
 export type EmbeddedTemporalOptions = {
-  /** Its own; made where missing. Whoever opens it holds the agent's mutex, so that nobody else does. */
+  /** Its own; made if it is missing. The caller holds the agent's mutex, so that nobody else opens it. */
   folder: string;
   ports: EmbeddedTemporalConfig;
   namespace: string;
@@ -115,7 +115,7 @@ async function adopt(embedded: Embedded): Promise<boolean> {
   return false;
 }
 
-/** A file that was lost or damaged holds no run that could go on: it is put aside, and another one is begun. */
+/** A file that was lost or damaged holds no run that could continue: it is put aside, and a new one is begun. */
 async function start(embedded: Embedded): Promise<void> {
   await refuseStrangers(embedded);
   const loss = (await readTemporalState(embedded.folder))?.clusterId === undefined ? undefined : await databaseLoss(embedded.databaseFile);

@@ -15,7 +15,7 @@ export type FlagConfig = { database: string; dataDir: string; server: string; re
 
 export type KeptConfig = {
   file: string;
-  /** What was found of the server and written down now; undefined where the file says already how it is started. */
+  /** What was found of the server and written down now; undefined if the file says already how it is started. */
   found: FoundService | undefined;
 };
 
@@ -23,7 +23,7 @@ const REPOSITORY = 'local';
 const HEADER = '# Made by `rstow up`; edit it as you like. examples/rstow.yaml shows every setting.\n';
 
 /**
- * The config file of a database that was named by flags, made once in the state directory: later edits of it stand,
+ * The config file of a database that was named by flags, made once in the state directory: later edits of it are kept,
  * as long as it is about the same places. How the server is stopped and started is found out while the file doesn't say.
  * Fails: invalid-config, repository-unavailable; as the places do. Twice: the same file.
  */
@@ -78,7 +78,7 @@ function configOf({ database, dataDir, server, repository, stateDir }: FlagConfi
   };
 }
 
-/** The folder itself only: where its parent is missing, a disk may not be mounted. */
+/** The folder itself only: if its parent is missing, a disk may not be mounted. */
 async function makeRepositoryFolder(path: string): Promise<void> {
   try {
     await mkdir(path);

@@ -11,7 +11,7 @@ export type FoundService = {
   rehearsal: Record<string, unknown> | undefined;
   /** For a person: what was found. */
   found: string;
-  /** For a person: what has to be done by hand, with the very lines. */
+  /** For a person: what must be done by hand, with the very lines. */
   todo: string[];
 };
 
@@ -91,7 +91,7 @@ function secretsOf({ environment }: ProcessLaunch): string[] {
   return [...environment.keys()].filter((name) => NEEDED.test(name) && SECRET.test(name));
 }
 
-/** Undefined where the server's user is our own. */
+/** Undefined if the server's user is our own. */
 async function userOf({ uid, gid }: ProcessLaunch): Promise<string | undefined> {
   if (uid === process.getuid?.()) return undefined;
   return (await userName(uid)) ?? `${uid}:${gid}`;

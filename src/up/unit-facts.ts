@@ -6,13 +6,13 @@ import { loadConfig } from '../worker/load-config.ts';
 import { type FlagConfig, flagConfig } from './flag-config.ts';
 import { userName } from './found-service.ts';
 
-/** What a unit has to know of the host that its agent looks after. */
+/** What a unit must know of the host that its agent serves. */
 export type UnitFacts = {
   stateDir: string;
   dataDirs: string[];
-  /** The one user who can do all of the agent's work; absent where that is root. */
+  /** The one user who can do all of the agent's work; absent if that is root. */
   user?: string;
-  /** For whoever installs it: why root, or what that user still needs. */
+  /** For the person who installs it: why root, or what that user still needs. */
   notes: string[];
   /** Servers that the agent starts live in its unit, and whatever bounds the unit bounds them; true while nobody knows. */
   hasServers: boolean;
@@ -64,7 +64,7 @@ function whyRoot({ databases }: AgentConfig, owners: readonly (number | undefine
   return undefined;
 }
 
-/** What root has to give that user once. */
+/** What root must give that user once. */
 async function needsOf({ repositories }: AgentConfig, uid: number, user: string): Promise<string[]> {
   const paths = Object.values(repositories).map(({ path }) => path);
   const owners = await Promise.all(paths.map(ownerOf));

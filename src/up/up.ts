@@ -40,7 +40,7 @@ const DEFAULT_PORTS = { port: 7233, uiPort: 8233 };
 
 /**
  * A Temporal server and an agent, until SIGTERM or SIGINT ends first the agent, then the server. A killed `up` leaves
- * the server running, and the next one goes on with it. Fails: as the agent and the server do; invalid-config.
+ * the server running, and the next one takes it over. Fails: as the agent and the server do; invalid-config.
  */
 export async function runUp({ config: chosen, workflowBundlePath, isNotifying, onReady, onNewTemporal }: UpOptions): Promise<void> {
   const { file, found } =

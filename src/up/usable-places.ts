@@ -40,12 +40,12 @@ async function placeFailure(settings: DatabaseConfig, config: AgentConfig): Prom
   }
 }
 
-/** A disk that hangs is looked at again when the repository is opened. */
+/** A disk that hangs is checked again when the repository is opened. */
 async function requireRepositoryApart({ repositories, databases }: AgentConfig, name: string): Promise<void> {
   const path = repositories[name]?.path;
   if (path === undefined) return;
   const gate = createCallGate(`folder ${path}`, { answerMs: REPOSITORY_ANSWER_MS, callsMax: 1, unansweredMax: 1, retryMs: 0 });
-  await gate.call('look where it lies', () => requireSeparate(path, databases));
+  await gate.call('find where it lies', () => requireSeparate(path, databases));
 }
 
 async function requireDirectory(dataDir: string): Promise<void> {

@@ -120,7 +120,7 @@ function lastRunText({ lastBackup }: Pick<DescribeDatabaseResult, 'lastBackup'>,
   return `FAILED ${whenText(endedAtMs, nowMs)}: ${failure.code}: ${failure.sentence}`;
 }
 
-/** The newest stands for them all: the disk is what an operator looks for. */
+/** Only the newest is named: an operator wants to know which disk they fill. */
 function replacedText({ replaced }: Pick<DescribeDatabaseResult, 'replaced'>, nowMs = Date.now()): string {
   const newest = replaced.at(-1);
   if (newest === undefined) return 'none';
@@ -130,7 +130,7 @@ function replacedText({ replaced }: Pick<DescribeDatabaseResult, 'replaced'>, no
   return `${newest.path}, kept until ${whenText(newest.keptUntilMs, nowMs)}; ${sum}`;
 }
 
-/** What checks have said of a backup; a failure that stands comes before what held earlier. */
+/** What checks have found of a backup; a failure comes before what held earlier. */
 export function verifiedText({ verified, failed }: Pick<BackupRow, 'verified' | 'failed'>): string {
   if (failed !== undefined) return `FAILED ${failed.code} ${whenText(failed.atMs)}`;
   return verified === undefined ? 'never' : `${verified.level} ${whenText(verified.atMs)}`;

@@ -37,7 +37,7 @@ export const restoreCommand: CliCommand = {
       .option('--to-agent <agent>', 'the agent of the host that has --to-dir')
       .option('--dry-run', 'only make and show the plan')
       .option('--yes', 'in place: do not ask for the name of the database')
-      .option('--discard-newer', 'in place: go on if newer data cannot be stored first')
+      .option('--discard-newer', 'in place: continue if newer data cannot be stored first')
       .option('--without-temporal', 'restore on this host, by this process, if there is no Temporal')
       .option('--config <file>', `with --without-temporal: the agent’s; ${CONFIG_OPTION_HELP}`)
       .action(async (database: string, options: RestoreOptions) => cli.exit(await restore(database, options, cli)));
@@ -110,7 +110,7 @@ export function restoreLines(result: RestoreResult): string[] {
   ]);
 }
 
-/** What is given up for it, and where that is found again. */
+/** What is replaced, and how that is brought back. */
 function replacedFacts(result: RestoreResult): Fact[] {
   const { replaces, savedAs, instances = 0, database, repository = '' } = result;
   if (replaces === undefined) return [];

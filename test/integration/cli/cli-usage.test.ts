@@ -29,10 +29,10 @@ test('loads neither Temporal nor zod for its help, so that it is there at once',
 test.each([
   ['a command', 'bakcup orders', /^error: invalid-input: unknown command 'bakcup'\nhint: Did you mean backup\? `rstow --help` /],
   ['an option', 'backup orders --jsn', /^error: invalid-input: unknown option '--jsn'\nhint: Did you mean --json\? `rstow backup --help` /],
-])('names the nearest one to %s that it does not know', async (_name, line, told) => {
+])('names the nearest one to %s that it does not know', async (_name, line, message) => {
   const { exitCode, stderr } = await runRstow(line.split(' '));
   expect(exitCode).toBe(2);
-  expect(stderr).toMatch(told);
+  expect(stderr).toMatch(message);
 });
 
 test('reports a wrong command line to programs in JSON', async () => {
@@ -54,7 +54,7 @@ test.each([
   expect(stderr).not.toBe('');
 });
 
-test('refuses a wrong input before it looks for Temporal', async () => {
+test('refuses a wrong input before it asks for Temporal', async () => {
   const env = { TEMPORAL_ADDRESS: '127.0.0.1:1' };
   const wrongName = await runRstow(['backup', 'Orders'], env);
   expect(wrongName.exitCode).toBe(2);

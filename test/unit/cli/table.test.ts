@@ -32,7 +32,7 @@ test('keeps every line of facts and of a table within the columns, and loses no 
   );
 });
 
-test('goes on below the value’s own beginning', () => {
+test('continues below the value’s own beginning', () => {
   expect(factLines([['failed', REASON]], 60)).toEqual([
     'failed  repository-unavailable: the folder is not mounted,',
     '        and nothing has been heard from its host since',

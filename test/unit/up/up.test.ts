@@ -62,7 +62,7 @@ test('keeps what a person has edited in the file, and refuses flags that mean ot
   }
 });
 
-test('makes nothing where the repository’s parent is missing: its disk may not be mounted', async () => {
+test('makes nothing if the repository’s parent is missing: its disk may not be mounted', async () => {
   const wrong = { ...flags, repository: join(folder, 'unmounted', 'repository') };
   await expect(flagConfigFile(wrong)).rejects.toMatchObject({ code: 'repository-unavailable' });
   expect(await readdir(folder)).toEqual(['data']);
