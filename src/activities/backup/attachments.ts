@@ -13,10 +13,9 @@ import type { Repository } from '../../io/repository/port.ts';
 import { getMachine, listMachines } from '../../io/rstmdb/machines.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../../config/database-settings.ts';
+import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
 import { CONFIG_FILE_BYTES_MAX } from '../../store/config-file-size.ts';
-import { withServer } from '../../database/rstmdb-connection.ts';
 import { zstdCoding } from '../../io/coding/zstd.ts';
 import { storedDigest } from '../../store/stored-object.ts';
 
@@ -38,11 +37,10 @@ export type StoredAttachments = { attachments: Attachment[]; warnings: Warning[]
 export const storeAttachments =
   (deps: ActivityDeps) =>
   async (input: StoreAttachmentsInput, run: RunPort): Promise<StoredAttachments> => {
-    const settings = databaseSettings(deps.config, input.database);
+    const { settings, server, dataDir } = openDatabase(deps, input.database);
     const repository = await deps.openRepository(input.repository);
     const shelf: Shelf = { ...input, repository, signal: run.signal };
-    const options = { timing: deps.config.timing, signal: run.signal };
-    const machines = await withServer(settings.server, options, machinesJson);
+    const machines = await server.ask(machinesJson, { signal: run.signal });
     const attachments = [await attach(shelf, `machines.json${zstdCoding.suffix}`, Readable.from([Buffer.from(machines)]))];
     const warnings: Warning[] = [];
     for (const [index, file] of settings.server.configFiles.entries()) {
@@ -53,8 +51,8 @@ export const storeAttachments =
           await attach(shelf, `server-config-${index + 1}-${safeName(basename(file))}${zstdCoding.suffix}`, Readable.from([content])),
         );
     }
-    if (input.withSnapshots && (await hasSnapshots(settings.dataDir))) {
-      attachments.push(await attach(shelf, `snapshots.tar${zstdCoding.suffix}`, packSnapshots(settings.dataDir)));
+    if (input.withSnapshots && (await hasSnapshots(dataDir))) {
+      attachments.push(await attach(shelf, `snapshots.tar${zstdCoding.suffix}`, packSnapshots(dataDir)));
     }
     return { attachments, warnings };
   };

@@ -1,4 +1,3 @@
-import type { ServerConfig, TimingConfig } from '../../config/agent-config.ts';
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ReplayIndex } from '../../core/state/replay-index.ts';
@@ -19,7 +18,7 @@ import { type Connector, instancePages } from '../../io/rstmdb/instance-pages.ts
 import { listInstances } from '../../io/rstmdb/instances.ts';
 import { listMachines } from '../../io/rstmdb/machines.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
-import { serverConnector, withServer } from '../../database/rstmdb-connection.ts';
+import type { Server } from '../../database/server.ts';
 
 /** Each page costs the server a copy of all instances, so that listing many of them is work that grows as their square. */
 const LISTED_INSTANCES_MAX = 250_000;
@@ -42,14 +41,11 @@ export type Compared = { comparison: ServerComparison | null; warnings: Warning[
  * Holds what a log gives against what its server shows: damage that leaves the log readable, such as a segment that
  * somebody emptied, shows nowhere else. A server that can't be asked is a warning, for the log is stored by now.
  */
-export async function compareWithServer(
-  { server, timing, signal }: { server: ServerConfig; timing: TimingConfig; signal: AbortSignal },
-  log: ReplayedLog,
-): Promise<Compared> {
+export async function compareWithServer(server: Server, log: ReplayedLog, signal: AbortSignal): Promise<Compared> {
   try {
-    const machines = await withServer(server, { timing, signal }, (client) => compareMachines(client, log));
+    const machines = await server.ask((client) => compareMachines(client, log), { signal });
     const isTooMany = machines.kind === 'counts';
-    const comparison = isTooMany ? machines : await compareInstances(serverConnector(server, { timing, signal }), log, machines);
+    const comparison = isTooMany ? machines : await compareInstances(server.connector({ signal }), log, machines);
     return { comparison, warnings: [] };
   } catch (error) {
     if (!(error instanceof RstowError) || signal.aborted) throw error;

@@ -1,20 +1,18 @@
-import { join } from 'node:path';
 import type { Fence } from '../../formats/repository/fence.ts';
 import { comparisonWarnings, restorableOf } from '../../contract/backup-warnings.ts';
 import type { Restorable } from '../../contract/hot-backup.ts';
 import type { Warning } from '../../contract/result.ts';
 import type { ServerComparison } from '../../core/state/server-comparison.ts';
 import { continuityOf } from '../../core/wal/continuity.ts';
-import type { SegmentId } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../../config/database-settings.ts';
+import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
 import type { Replayed } from '../../replay/replay-segments.ts';
 import { checkpointFile } from './checkpoint-file.ts';
 import { compareWithServer } from './compare-with-server.ts';
 import { takeReplay } from './running-backups.ts';
-import { pinnedPath, readFence } from './pinned-segments.ts';
+import { pinnedLog, readFence } from './pinned-segments.ts';
 import { replayLog } from './replay-log.ts';
 import { readStoredExtents } from './stored-extents.ts';
 import { writtenSince } from './written-since.ts';
@@ -64,18 +62,17 @@ async function replay(deps: ActivityDeps, backup: Backup): Promise<{ replayed: R
   const { database, repository } = input;
   const checkpoint = await checkpointFile(deps, database, fence.timeline);
   const passed = takeReplay(deps.runningBackups, checkpoint, run.runId)?.upTo(extents);
-  const id = { dataDir: databaseSettings(deps.config, database).dataDir, timeline: fence.timeline, runId: run.runId, pin: fence.pin };
-  const pathOf = (segment: SegmentId): string => pinnedPath(deps, id, segment);
+  const { pathOf } = pinnedLog(deps, openDatabase(deps, database), { fence, runId: run.runId });
   return replayLog(deps, { database, repository, fence, extents, pathOf, checkpoint, passed }, run);
 }
 
 function compare(deps: ActivityDeps, { input, fence, extents, run }: Backup, { index }: Replayed): ReturnType<typeof compareWithServer> {
-  const { server, dataDir } = databaseSettings(deps.config, input.database);
-  const id = { dataDir, timeline: fence.timeline, runId: run.runId };
+  const database = openDatabase(deps, input.database);
+  const { pathOf } = pinnedLog(deps, database, { fence, runId: run.runId });
   const readSince = async (): ReturnType<typeof writtenSince> => {
-    const pinned = new Map(fence.segments.map(({ segment }) => [segment, pinnedPath(deps, { ...id, pin: fence.pin }, segment)]));
-    return writtenSince({ walDir: join(dataDir, 'wal'), extents, pinned, signal: run.signal });
+    const pinned = new Map(fence.segments.map(({ segment }) => [segment, pathOf(segment)]));
+    return writtenSince({ walDir: database.walDir, extents, pinned, signal: run.signal });
   };
   const log = { index, extents, mustList: extents.length > fence.segments.length, writtenSince: readSince };
-  return compareWithServer({ server, timing: deps.config.timing, signal: run.signal }, log);
+  return compareWithServer(database.server, log, run.signal);
 }

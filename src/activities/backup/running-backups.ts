@@ -1,13 +1,12 @@
 import type { CheckpointFile } from '../../io/agent-state/digest-checkpoint.ts';
-import type { OpenSegments } from '../../io/data-directory/segments.ts';
+import { closeOpenLog, type OpenLogs } from '../../database/log-source.ts';
 import type { PassingReplay } from './passing-replay.ts';
 
 export type KeptReplay = { file: CheckpointFile; runId: string; replay: PassingReplay };
 
 /** What one step of a backup leaves in the agent's memory for a later one: it lasts as long as the agent. */
 export type RunningBackups = {
-  /** By run: descriptors that stand for pins where links can't be made. */
-  readonly opened: Map<string, { dataDir: string; segments: OpenSegments }>;
+  readonly opened: OpenLogs;
   /** By database. */
   readonly replays: Map<string, KeptReplay>;
 };
@@ -22,9 +21,7 @@ export function runsHere({ opened, replays }: RunningBackups): string[] {
 /** Lets go of what a run has left: its descriptors, and its replay, which may be large. Twice: no-op. */
 export async function forgetRun({ opened, replays }: RunningBackups, runId: string): Promise<void> {
   for (const [database, replay] of replays) if (replay.runId === runId) replays.delete(database);
-  const kept = opened.get(runId);
-  opened.delete(runId);
-  await kept?.segments[Symbol.asyncDispose]();
+  await closeOpenLog(opened, runId);
 }
 
 /** Of each database's present backup, from its storing to its digest. Where the agent dies in between, the log is read. */

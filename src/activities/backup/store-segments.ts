@@ -13,7 +13,7 @@ import { readCheckpoint } from '../../io/agent-state/digest-checkpoint.ts';
 import { putSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { type ByteProgress, byteProgress } from '../byte-progress.ts';
-import { databaseSettings } from '../../config/database-settings.ts';
+import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
 import type { PieceContent } from '../../store/record-cut.ts';
 import { allEnded, batchesOf } from '../../store/small-batches.ts';
@@ -27,7 +27,7 @@ import { createPassingReplay, createRecordKeeper, type PassingReplay } from './p
 import { keepReplay } from './running-backups.ts';
 import { mergePieces, type SegmentChain } from './merge-pieces.ts';
 import { pieceAt, type PieceShelf, storePiece } from './piece-store.ts';
-import { pinnedPath, readFence } from './pinned-segments.ts';
+import { pinnedLog, readFence } from './pinned-segments.ts';
 import { judgeTail } from './segment-tail.ts';
 import { checkContinues } from './source-continuity.ts';
 
@@ -58,7 +58,7 @@ export const storeSegments =
     const warn = (warning: Warning): void => void warnings.push(warning);
     const shelf: PieceShelf = { repository, database, timeline, runId: run.runId, promised: promisedHashes(before), warn };
     const { sound, healing } = await putDamagedAside(shelf, { fence, before, stored: await storedPieces(repository, database, timeline) });
-    const pathOf = pathsOf(deps, { database, fence, run });
+    const { pathOf } = pinnedLog(deps, openDatabase(deps, database), { fence, runId: run.runId });
     await checkContinues(shelf, { fence, stored: sound, pathOf });
     const known = piecesBySegment(sound);
     const chains = absentExtents(sound, fence, before).map((extent) => chainOf(extent, known.get(extent.segment) ?? []));
@@ -110,12 +110,6 @@ function chainOf(extent: Extent, stored: readonly Piece[]): SegmentChain {
 
 function extentsOf(stored: ReadonlyMap<SegmentId, readonly Piece[]>): Extent[] {
   return [...stored].map(([segment, pieces]) => ({ segment, endBytes: Math.max(...pieces.map(({ endBytes }) => endBytes)) }));
-}
-
-function pathsOf(deps: ActivityDeps, of: { database: string; fence: Fence; run: RunPort }): SegmentSource['pathOf'] {
-  const { dataDir } = databaseSettings(deps.config, of.database);
-  const id = { dataDir, timeline: of.fence.timeline, runId: of.run.runId };
-  return (segment) => pinnedPath(deps, { ...id, pin: of.fence.pin }, segment);
 }
 
 type SegmentSource = {

@@ -1,13 +1,11 @@
-import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { descendsFrom } from '../../core/repository/timeline-lineage.ts';
 import { readTimelineFile } from '../../io/data-directory/timeline-file.ts';
 import type { Repository } from '../../io/repository/port.ts';
 import { walStats } from '../../io/rstmdb/server.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../../config/database-settings.ts';
+import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
-import { withServer } from '../../database/rstmdb-connection.ts';
 import { readBackupHistory } from '../../store/backups.ts';
 import { inEachRepository, requireOneAnswer } from '../../store/each-repository.ts';
 import { readTimelines } from '../../store/timelines.ts';
@@ -21,11 +19,10 @@ export type LiveDatabase = { isUp: boolean; /** Whether nothing that is backed u
 export const inspectLiveDatabase =
   (deps: ActivityDeps) =>
   async ({ database }: { database: string }, run: RunPort): Promise<LiveDatabase> => {
-    const settings = databaseSettings(deps.config, database);
+    const { server, walDir } = openDatabase(deps, database);
     try {
-      const options = { timing: deps.config.timing, signal: run.signal };
-      const { latestOffset } = await withServer(settings.server, options, walStats);
-      const timeline = (await readTimelineFile(join(settings.dataDir, 'wal')))?.timeline;
+      const { latestOffset } = await server.ask(walStats, { signal: run.signal });
+      const timeline = (await readTimelineFile(walDir))?.timeline;
       const verdicts = await inEachRepository(deps, database, (repository) =>
         holdsNewest(deps, { repository, database, live: { timeline, latestOffset } }),
       );

@@ -1,15 +1,11 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Fence } from '../../formats/repository/fence.ts';
 import { planCover } from '../../core/repository/cover.ts';
 import { piecesBySegment } from '../../core/repository/piece.ts';
 import { isObjectDamage } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
 import { noteRun } from '../../io/agent-state/run-notes.ts';
-import { pinSegments, runPinFolder, unpinSegments } from '../../io/data-directory/pins.ts';
-import { listSegments, type SegmentFile } from '../../io/data-directory/segments.ts';
+import { listSegments } from '../../io/data-directory/segments.ts';
 import type { Repository } from '../../io/repository/port.ts';
 import type { Warning } from '../../contract/result.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
@@ -22,9 +18,9 @@ import { replayLog } from '../backup/replay-log.ts';
 import { checkContinues } from '../backup/source-continuity.ts';
 import { lackingBytes, storeSegment } from '../backup/store-segments.ts';
 import { byteProgress } from '../byte-progress.ts';
-import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
 import { openDatabase } from '../../database/database.ts';
+import { type PinnedLog, pinLog } from '../../database/log-source.ts';
 import { newestOfTimeline } from '../../store/backups.ts';
 import { storedPieces } from '../../store/timelines.ts';
 
@@ -65,22 +61,21 @@ type InPlace = StoreReplacedInput & { /** How long an incomplete record may stay
 
 /** The log in place, stored up to its last whole record, and the state that it gives. */
 export async function storeInPlace(deps: ActivityDeps, input: InPlace, run: RunPort): Promise<StoredInPlace> {
-  const settings = databaseSettings(deps.config, input.database);
+  const database = openDatabase(deps, input.database);
   const repository = await deps.openRepository(input.repository);
-  const files = (await listSegments(join(settings.dataDir, 'wal'))) ?? [];
+  const files = (await listSegments(database.walDir)) ?? [];
   if (files.every(({ sizeBytes }) => sizeBytes === 0)) return { kind: 'nothing' };
   try {
-    const timeline = await timelineOfData(repository, openDatabase(deps, input.database));
-    const pin = { dataDir: settings.dataDir, timeline, runId: run.runId };
-    await noteRun(deps.config.agent.stateDir, run);
-    const pinned = await pinSegments(pin);
+    const timeline = await timelineOfData(repository, database);
+    await noteRun(database.agent.stateDir, run);
+    const pinned = await pinLog({ dataDir: database.dataDir, timeline, runId: run.runId }, new Map());
     try {
-      const log: PinnedLog = { timeline, files: pinned.kind === 'links' ? pinned.segments : files, pathOf: pathsOf(pin) };
+      const log: TimedLog = { ...pinned, timeline };
       const { extents, warnings } = await storeLog(repository, { input, log, run });
       const { state, warnings: unkept } = await digest(deps, { input, log, extents, run });
       return { kind: 'stored', timeline, extents, state, warnings: [...warnings, ...unkept] };
     } finally {
-      await unpinSegments(pin);
+      await pinned.source.release();
     }
   } catch (error) {
     if (!(error instanceof RstowError) || !(LOG_FAULTS.includes(error.code) || isObjectDamage(error.code))) throw error;
@@ -88,21 +83,15 @@ export async function storeInPlace(deps: ActivityDeps, input: InPlace, run: RunP
   }
 }
 
-type PinnedLog = { timeline: string; files: readonly SegmentFile[]; pathOf: (segment: SegmentId) => string };
+type TimedLog = PinnedLog & { timeline: string };
 
-function pathsOf(pin: Parameters<typeof runPinFolder>[0]): PinnedLog['pathOf'] {
-  return (segment) => {
-    const path = join(runPinFolder(pin), segmentFileName(segment));
-    return existsSync(path) ? path : join(pin.dataDir, 'wal', segmentFileName(segment));
-  };
-}
-
-type Storing = { input: InPlace; log: PinnedLog; run: RunPort };
+type Storing = { input: InPlace; log: TimedLog; run: RunPort };
 
 /** Damage ends the log: what stands before it is stored, and a server would start on no more. */
 async function storeLog(repository: Repository, { input, log, run }: Storing): Promise<{ extents: Extent[]; warnings: Warning[] }> {
   const { database, tornTailMs } = input;
-  const { timeline, pathOf } = log;
+  const { timeline } = log;
+  const { pathOf } = log.source;
   const shelf: PieceShelf = { repository, database, timeline, runId: run.runId };
   const stored = await storedPieces(repository, database, timeline);
   const fence = fenceOf(log);
@@ -131,8 +120,8 @@ async function storeLog(repository: Repository, { input, log, run }: Storing): P
   return { extents: extents.sort((left, right) => left.segment - right.segment), warnings };
 }
 
-function fenceOf({ timeline, files }: PinnedLog): Fence {
-  return { format: 1, timeline, pin: 'links', segments: files.map(({ segment, sizeBytes }) => ({ segment, endBytes: sizeBytes })) };
+function fenceOf({ timeline, pin, segments }: TimedLog): Fence {
+  return { format: 1, timeline, pin, segments: segments.map(({ segment, sizeBytes }) => ({ segment, endBytes: sizeBytes })) };
 }
 
 type Digesting = Storing & { extents: readonly Extent[] };
@@ -143,7 +132,7 @@ type Digested = { state: Pick<DigestedState, 'stateDigest' | 'machines' | 'insta
 async function digest(deps: ActivityDeps, { input, log, extents, run }: Digesting): Promise<Digested> {
   const { database, repository } = input;
   const checkpoint = await checkpointFile(deps, database, log.timeline);
-  const stored = { database, repository, fence: fenceOf(log), extents, pathOf: log.pathOf, checkpoint };
+  const stored = { database, repository, fence: fenceOf(log), extents, pathOf: log.source.pathOf, checkpoint };
   const { replayed, warnings } = await replayLog(deps, stored, run);
   const { machines, instances } = replayed.index.counts();
   return { state: { stateDigest: replayed.stateDigest, machines, instances }, warnings };

@@ -1,0 +1,4 @@
+import { logSourceSuite } from '../../suites/log-source-suite.ts';
+
+logSourceSuite('links');
+logSourceSuite('descriptors');
