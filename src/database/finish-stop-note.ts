@@ -2,36 +2,39 @@ import { isDeepStrictEqual } from 'node:util';
 import type { StopNote } from '../formats/data-directory/stop-note.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { putStopNoteAside, readStopNote, removeStopNote } from '../io/data-directory/stop-note.ts';
-import { finishSwap, letServerStart } from '../io/data-directory/swap.ts';
+import { finishStop, finishSwap, letServerStart } from '../io/data-directory/swap.ts';
 import { dataDirectoryMutexName } from '../io/mutex/data-directory-mutex-name.ts';
 import { acquireHostMutex } from '../io/mutex/host-mutex.ts';
 import { isSameProcessAlive } from '../io/process/proc.ts';
 import type { Database } from './database.ts';
 import { awaitServer, launchServer } from './server-start.ts';
 
+/** Which wal/ the server is started on: of a server that was only stopped, it is the old one. */
+export type DataStartedOn = 'old' | 'new';
+
 export type StopNoteFinish =
   | 'no-note'
   | 'held'
-  | { inPlace: 'old' | 'new'; noteKeptAt?: undefined }
+  | { inPlace: DataStartedOn; noteKeptAt?: undefined }
   /** A note that this version can't read: the server runs on the wal/ that was there. */
-  | { inPlace: 'unknown'; noteKeptAt: string };
+  | { inPlace: 'unknown'; noteKeptAt: string; why: string };
 
 /**
- * Ends a swap whose restore is gone, and brings the server up: whatever wal/ the disk shows to be complete and in
- * place stays. Every retry, watchdog and agent start calls this one function; it trusts the disk, never a counter.
+ * Ends what a run that is gone has stopped the server for, and brings the server up: whatever wal/ the disk shows to be
+ * complete and in place stays. Every retry, watchdog and agent start calls this one function; it trusts the disk, never a counter.
  * A note whose holder lives is left alone until its deadline. The mutex is free while the server replays its log: one
  * that never answers must not keep a roll-back waiting. Fails: data-directory-replaced, service-start-failed;
  * format-unsupported, where the note can't be read and no wal/ is in place. Twice: no-op.
  */
 export async function finishStopNote(database: Database): Promise<StopNoteFinish> {
   const { dataDir, server } = database;
-  const seen = await readStopNote(dataDir).catch(unreadableAs('unreadable' as const));
-  if (seen === 'unreadable') return finishUnreadableNote(database);
+  const seen = await readNote(dataDir);
+  if (seen instanceof RstowError) return finishUnreadableNote(database);
   if (seen === undefined) return 'no-note';
   if (Date.now() < seen.deadlineMs && (await isSameProcessAlive(seen.holder))) return 'held';
   const what = `finishing the stop note of run ${seen.runId}`;
   const finished = await underMutex(database, what, async (note) => {
-    const inPlace = await finishSwap(dataDir, note);
+    const inPlace = await finishOnDisk(dataDir, note);
     await launchServer(server);
     return { note, inPlace };
   });
@@ -46,27 +49,48 @@ export async function finishStopNote(database: Database): Promise<StopNoteFinish
 }
 
 /**
- * A note of a version that means something else by it. A restore at work holds the mutex, so its server is not meant to
+ * Lets servers start on the wal/ that the note proves, whatever its holder had done by then. The server is still to be
+ * started, and the note to be removed. Fails: data-directory-replaced. Twice: no-op.
+ */
+export async function finishOnDisk(dataDir: string, note: StopNote): Promise<DataStartedOn> {
+  if (note.kind === 'swap') return finishSwap(dataDir, note);
+  await finishStop(dataDir, note);
+  return 'old';
+}
+
+/**
+ * A note of a version that means something else by it. A run at work holds the mutex, so its server is not meant to
  * be down any more; and a wal/ that is in place is a whole one, old or new, for it only ever came there by a rename.
  */
 async function finishUnreadableNote(database: Database): Promise<StopNoteFinish> {
   const { dataDir, server } = database;
-  const noteKeptAt = await holdingMutex(database, 'starting the server in spite of a stop note that can’t be read', async () => {
-    if ((await readStopNote(dataDir).catch(unreadableAs('unreadable' as const))) !== 'unreadable') return undefined;
+  const finished = await holdingMutex(database, 'starting the server in spite of a stop note that can’t be read', async () => {
+    const note = await readNote(dataDir);
+    if (!(note instanceof RstowError)) return undefined;
     await letServerStart(dataDir);
     await launchServer(server);
-    return putStopNoteAside(dataDir);
+    return { noteKeptAt: await putStopNoteAside(dataDir), why: note.message };
   });
-  if (noteKeptAt === undefined) return 'no-note';
-  await awaitServer(server);
-  return { inPlace: 'unknown', noteKeptAt };
+  if (finished?.noteKeptAt === undefined) return 'no-note';
+  const { noteKeptAt, why } = finished;
+  try {
+    await awaitServer(server);
+  } catch (error) {
+    if (!(error instanceof RstowError)) throw error;
+    // Nobody finds the note in its place any more: this is the last that can tell of it.
+    throw new RstowError(error.code, `${error.message}; ${why}, and is kept as ${noteKeptAt}`, { details: error.details, cause: error });
+  }
+  return { inPlace: 'unknown', noteKeptAt, why };
 }
 
-function unreadableAs<T>(instead: T): (error: unknown) => T {
-  return (error) => {
-    if (error instanceof RstowError && error.code === 'format-unsupported') return instead;
+/** An error where the note is there, and no note of this version. */
+async function readNote(dataDir: string): Promise<StopNote | RstowError | undefined> {
+  try {
+    return await readStopNote(dataDir);
+  } catch (error) {
+    if (error instanceof RstowError && error.code === 'format-unsupported') return error;
     throw error;
-  };
+  }
 }
 
 /** Undefined where there is no note any more. Fails: busy. */

@@ -17,7 +17,7 @@ export type LogSource = {
   fence(): Promise<readonly SegmentFile[] | undefined>;
 
   /** Where a segment that the fence has is read. Fails: wal-gap, where it is not held any more and its name is gone. */
-  pathOf(segment: SegmentId): string;
+  readonly pathOf: (segment: SegmentId) => string;
 
   /** Gives the segments back to compaction. Twice: no-op. */
   release(): Promise<void>;

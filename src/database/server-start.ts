@@ -4,6 +4,7 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { durationText } from '../core/text/figures.ts';
 import { processesWithOpenFilesUnder } from '../io/process/open-files.ts';
 import { ping } from '../io/rstmdb/server.ts';
+import { endHolders } from '../io/service/end-holders.ts';
 import { parseServerAddress, portState } from '../io/service/port-state.ts';
 import { proveStopped } from '../io/service/prove-stopped.ts';
 import type { Server } from './server.ts';
@@ -42,8 +43,13 @@ export async function awaitServer(server: Server): Promise<void> {
   });
 }
 
-/** Returns once the server's process is gone, its port refuses, and nobody holds wal/. Fails: service-stop-failed. */
-export async function proveServerStopped({ service, dataDir, address }: Server): Promise<void> {
+/**
+ * Ends the server, and whoever else writes in its log, and proves it: its process is gone, its port refuses, and nobody
+ * holds wal/. Fails: service-stop-failed, service-unmanaged. Twice: no-op.
+ */
+export async function stopServer({ service, dataDir, address }: Server): Promise<void> {
+  await service.stop();
+  await endHolders(join(dataDir, 'wal'), { graceMs: service.stopGraceMs });
   await proveStopped({ service, dataDir, address: parseServerAddress(address), timeoutMs: STOP_PROOF_MS });
 }
 

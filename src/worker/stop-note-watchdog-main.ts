@@ -9,7 +9,7 @@ import { readStopNote } from '../io/data-directory/stop-note.ts';
 import { loadConfig } from './load-config.ts';
 
 /**
- * Started, detached, by a restore before it stops the server: says that it is ready once it has read its config and the
+ * Started, detached, by whoever is about to stop the server: says that it is ready once it has read its config and the
  * note, which an agent of another version may have written, then waits until the stop note is
  * gone, or ends it when its holder has died or its deadline has passed. Arguments: config file, database, data directory.
  */
@@ -33,6 +33,8 @@ for (;;) {
     await delay(POLL_MS);
   } catch (error) {
     process.stderr.write(`${new Date().toISOString()} ${inspect(error)}\n`);
+    // Another version's note: trying again changes nothing, and that version's agent looks after it.
+    if (error instanceof RstowError && error.code === 'format-unsupported') break;
     await delay(FAILURE_PAUSE_MS);
   }
 }

@@ -6,7 +6,6 @@ import { cutSegment } from '../../io/data-directory/cut-segment.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';
 import { dataDirectoryMutexName } from '../../io/mutex/data-directory-mutex-name.ts';
 import { acquireHostMutex } from '../../io/mutex/host-mutex.ts';
-import { endHolders } from '../../io/service/end-holders.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
 import { scanSegment } from '../backup/segment-scan.ts';
@@ -16,7 +15,7 @@ import { surveyData } from '../data/survey-data.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
 import { finishStopNote } from '../../database/finish-stop-note.ts';
 import type { RunPort } from '../run-port.ts';
-import { proveServerStopped, startServer } from '../../database/server-start.ts';
+import { startServer, stopServer } from '../../database/server-start.ts';
 import { inEachRepository } from '../../store/each-repository.ts';
 import { requireOwner } from '../../store/ownership.ts';
 
@@ -80,9 +79,7 @@ async function restart({ dataDir, walDir, server }: Database, run: RunPort): Pro
   });
   try {
     run.report({ starting: server.address });
-    await server.service.stop();
-    await endHolders(walDir, { graceMs: server.service.stopGraceMs });
-    await proveServerStopped(server);
+    await stopServer(server);
     const warnings = await cutTails(walDir, run.signal);
     await startServer(server, run.signal);
     return warnings;

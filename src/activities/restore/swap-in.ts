@@ -13,7 +13,7 @@ import { requireOwner } from '../../store/ownership.ts';
 import { readPlan } from './plan-restore.ts';
 import { requireOneWriter } from './restore-target.ts';
 import { type KeptTail, storeTail, type TailWanted } from './store-tail.ts';
-import { type Swapped, swapWithServerDown, type SwapWork } from './swap-wal.ts';
+import { swapWithServerDown, type SwapWork } from '../../database/swap-wal.ts';
 import { writtenTail } from './write-tail.ts';
 
 export type SwapInput = {
@@ -25,6 +25,8 @@ export type SwapInput = {
   /** What no backup holds of the replaced data becomes one, before they are moved. */
   tail?: TailWanted;
 };
+export type Swapped = KeptTail & { /** Undefined where another process brought the server up. */ downtimeMs?: number };
+
 export type SwappedIn = Swapped & {
   /** Where the replaced data are, and until when they are kept (Unix ms); absent where there were none. */
   replacedAt?: string;
@@ -62,7 +64,8 @@ export const swapIn =
     const store = (limitMs: number): Promise<KeptTail> =>
       tail === undefined ? Promise.resolve({}) : storeTail(deps, { ...tail, database, limitMs }, run);
     const swap = { ...work, plan: input.swap, beforeSwap: store };
-    const swapped = await tellingDataInPlace(dataDir, input.swap, () => swapWithServerDown(swap));
+    const { result: kept, downtimeMs } = await tellingDataInPlace(dataDir, input.swap, () => swapWithServerDown(swap));
+    const swapped: Swapped = downtimeMs === undefined ? { ...kept } : { ...kept, downtimeMs };
     if (input.swap.oldWal === null) return swapped;
     return {
       ...swapped,
@@ -90,8 +93,9 @@ export const rollBack =
       await checkAllowed();
     };
     const back = { ...work, plan: planRollBack(input.swap), askFirst, checkAllowed };
-    const swapped = await tellingDataInPlace(dataDir, input.swap, () => swapWithServerDown(back));
-    return { ...swapped, inPlace: await dataInPlace(dataDir, input.swap) };
+    const { downtimeMs } = await tellingDataInPlace(dataDir, input.swap, () => swapWithServerDown(back));
+    const inPlace = await dataInPlace(dataDir, input.swap);
+    return downtimeMs === undefined ? { inPlace } : { downtimeMs, inPlace };
   };
 
 /** Where an earlier attempt has swapped, it has stored the tail as well. */
@@ -102,7 +106,7 @@ async function keptBefore(deps: ActivityDeps, { database, tail }: SwapInput, of:
   return written === undefined ? {} : { savedAs: written };
 }
 
-function workOf(deps: ActivityDeps, { database }: SwapInput, run: RunPort): Omit<SwapWork, 'plan'> {
+function workOf(deps: ActivityDeps, { database }: SwapInput, run: RunPort): Omit<SwapWork<KeptTail>, 'plan'> {
   const ask = (): Promise<void> => requireStillOurs(deps, database, run);
   return { database: openDatabase(deps, database), run, askFirst: ask, checkAllowed: ask };
 }

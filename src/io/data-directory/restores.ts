@@ -13,6 +13,7 @@ export async function clearRestore(dataDir: string, runId: string): Promise<void
   for (const folder of [root, join(rstowFolder(dataDir), 'restores'), rstowFolder(dataDir)]) await removeIfEmpty(folder);
 }
 
-async function removeIfEmpty(folder: string): Promise<void> {
+/** Twice: no-op. */
+export async function removeIfEmpty(folder: string): Promise<void> {
   await unlessAbsent(orUndefined(rmdir(folder), ['ENOTEMPTY', 'EEXIST']));
 }

@@ -25,15 +25,15 @@ const SAVED_NAME = /^snapshots(-[0-9]+)?$/;
  * afterwards that none does. Fails: data-directory-unsupported, service-stop-failed. Twice: no-op.
  */
 export async function blockServer(dataDir: string, note: StopNote): Promise<void> {
-  const replacedDir = join(dataDir, note.replacedDir);
+  const aside = join(dataDir, note.kind === 'swap' ? note.replacedDir : note.asideDir);
   const temporaryPath = join(await makeRstowFolder(dataDir), 'snapshots-block.tmp');
-  await makeFolder(replacedDir);
+  await makeFolder(aside);
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
     if (await isServerBlocked(dataDir)) {
       await syncFolder(dataDir);
       return;
     }
-    await moveSnapshotsAside(dataDir, replacedDir);
+    await moveSnapshotsAside(dataDir, aside);
     const text = `${BLOCK_PREFIX} (run ${note.runId}); rstow removes this file itself\n`;
     const placed = writeFileDurably(join(dataDir, BLOCK_NAME), text, { mode: 0o644, temporaryPath }).then(() => true);
     if ((await orUndefined(placed, ['EISDIR'])) === true) return;
@@ -65,7 +65,7 @@ export async function unblockServer(dataDir: string, snapshotsFrom: string): Pro
 }
 
 /** An empty folder is removed; others are kept side by side, for a server may have made a second one meanwhile. */
-async function moveSnapshotsAside(dataDir: string, replacedDir: string): Promise<void> {
+async function moveSnapshotsAside(dataDir: string, aside: string): Promise<void> {
   const path = join(dataDir, BLOCK_NAME);
   try {
     await rmdir(path);
@@ -73,9 +73,9 @@ async function moveSnapshotsAside(dataDir: string, replacedDir: string): Promise
     const errno = errnoOf(error);
     if (errno === 'ENOENT') return;
     if (errno !== 'ENOTEMPTY' && errno !== 'EEXIST' && errno !== 'ENOTDIR') throw error;
-    const number = (await savedSnapshots(replacedDir)).length + 1;
-    await unlessAbsent(rename(path, join(replacedDir, number === 1 ? 'snapshots' : `snapshots-${number}`)));
-    await syncFolder(replacedDir);
+    const number = (await savedSnapshots(aside)).length + 1;
+    await unlessAbsent(rename(path, join(aside, number === 1 ? 'snapshots' : `snapshots-${number}`)));
+    await syncFolder(aside);
   }
 }
 

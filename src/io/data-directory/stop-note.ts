@@ -1,6 +1,6 @@
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type StopNote, stopNoteSchema } from '../../formats/data-directory/stop-note.ts';
+import { type StopNote, stopNoteFault, stopNoteSchema } from '../../formats/data-directory/stop-note.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { syncFolder } from '../files/sync-folder.ts';
 import { readSmallFile, writeFileDurably } from '../files/durable.ts';
@@ -9,15 +9,23 @@ import { unlessAbsent } from '../files/system-error.ts';
 
 const FILE_NAME = 'stop.json';
 
-/** The note of a restore that has stopped the server, or undefined. Fails: format-unsupported where it can't be read. */
+/** The note of a run that has stopped the server, or undefined. Fails: format-unsupported where it can't be read. */
 export async function readStopNote(dataDir: string): Promise<StopNote | undefined> {
   const path = join(rstowFolder(dataDir), FILE_NAME);
   const text = await readSmallFile(path);
   if (text === undefined) return undefined;
+  const value = jsonOf(text);
+  const { data: note, error: cause } = stopNoteSchema.safeParse(value);
+  if (note !== undefined) return note;
+  throw new RstowError('format-unsupported', `${path} ${stopNoteFault(value)}`, { details: { path }, cause });
+}
+
+/** Undefined where it is none: that is no note either. */
+function jsonOf(text: string): unknown {
   try {
-    return stopNoteSchema.parse(JSON.parse(text));
-  } catch (cause) {
-    throw new RstowError('format-unsupported', `${path} is not a stop note that this version can read`, { details: { path }, cause });
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,12 +1,13 @@
 import { lstat, readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { StopNote } from '../../formats/data-directory/stop-note.ts';
+import type { StoppedNote, SwapNote } from '../../formats/data-directory/stop-note.ts';
 import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { syncFolder } from '../files/sync-folder.ts';
 import { makeFolder } from '../files/durable.ts';
 import { restoreFolderName, rstowFolder } from './rstow-folder.ts';
 import { listSegments } from './segments.ts';
+import { removeIfEmpty } from './restores.ts';
 import { isServerBlocked, unblockServer } from './server-block.ts';
 import { errnoOf } from '../files/errno.ts';
 import { unlessAbsent } from '../files/system-error.ts';
@@ -19,7 +20,7 @@ import { unlessAbsent } from '../files/system-error.ts';
 export type WalInPlace = 'old' | 'new' | 'none' | 'foreign';
 
 /** The paths and inodes of a swap; the rest of a stop note says who does it and until when. */
-export type SwapPlan = Pick<StopNote, 'oldWal' | 'newWal' | 'stagedWal' | 'replacedDir'>;
+export type SwapPlan = Pick<SwapNote, 'oldWal' | 'newWal' | 'stagedWal' | 'replacedDir'>;
 
 /** Blocked servers make wal/ anew before they refuse; each attempt puts one such husk away. */
 const ATTEMPTS_MAX = 20;
@@ -70,13 +71,13 @@ export async function isStillStaged(dataDir: string, { stagedWal, newWal }: Swap
  * Puts the new wal/ in the old one's place. The server is blocked, and proved stopped after that.
  * Fails: data-directory-replaced. Twice: no-op.
  */
-export async function swapWal(dataDir: string, note: StopNote): Promise<void> {
+export async function swapWal(dataDir: string, note: SwapNote): Promise<void> {
   await moveOldWalAside(dataDir, note);
   await moveNewWalIn(dataDir, note);
 }
 
 /** First half of swapWal: from here until the second half there is no wal/. */
-export async function moveOldWalAside(dataDir: string, note: StopNote): Promise<void> {
+export async function moveOldWalAside(dataDir: string, note: SwapNote): Promise<void> {
   assert(await isServerBlocked(dataDir), 'no server can start while wal/ is swapped');
   const inPlace = await whichWalIsInPlace(dataDir, note);
   if (inPlace === 'foreign') throw foreignWal(dataDir);
@@ -97,7 +98,7 @@ export async function moveOldWalAside(dataDir: string, note: StopNote): Promise<
 }
 
 /** Second half of swapWal. */
-export async function moveNewWalIn(dataDir: string, note: StopNote): Promise<void> {
+export async function moveNewWalIn(dataDir: string, note: SwapNote): Promise<void> {
   const inPlace = await whichWalIsInPlace(dataDir, note);
   assert(inPlace !== 'old', 'the old wal/ is aside before the new one comes in');
   if (inPlace === 'foreign') throw foreignWal(dataDir);
@@ -110,13 +111,28 @@ export async function moveNewWalIn(dataDir: string, note: StopNote): Promise<voi
  * Fails: data-directory-replaced (hands off: somebody else's wal/ is in place, or neither of ours is left).
  * Twice: no-op.
  */
-export async function finishSwap(dataDir: string, note: StopNote): Promise<'old' | 'new'> {
+export async function finishSwap(dataDir: string, note: SwapNote): Promise<'old' | 'new'> {
   const inPlace = await putWalInPlace(dataDir, note);
   // The rename may have been made by a process that died before its fsync.
   await syncFolder(dataDir);
   const snapshotsFrom = inPlace === 'old' ? note.replacedDir : dirname(note.stagedWal);
   await unblockServer(dataDir, join(dataDir, snapshotsFrom));
   return inPlace;
+}
+
+/** What a server that is only stopped is to start on again. Fails: data-directory-missing. */
+export async function planStop(dataDir: string, runId: string): Promise<Pick<StoppedNote, 'wal' | 'asideDir'>> {
+  const inode = await folderInode(join(dataDir, 'wal'));
+  if (inode === undefined) throw new RstowError('data-directory-missing', `${dataDir}/wal does not exist`, { details: { dataDir } });
+  return { wal: { inode }, asideDir: `${restoreFolderName(runId)}/aside` };
+}
+
+/** Lets servers start on the data that stayed. Fails: data-directory-replaced (somebody else's wal/ is in place). Twice: no-op. */
+export async function finishStop(dataDir: string, { wal, asideDir }: StoppedNote): Promise<void> {
+  if ((await folderInode(join(dataDir, 'wal'))) !== wal.inode) throw foreignWal(dataDir);
+  const aside = join(dataDir, asideDir);
+  await unblockServer(dataDir, aside);
+  for (const folder of [aside, dirname(aside), dirname(dirname(aside))]) await removeIfEmpty(folder);
 }
 
 /**
@@ -132,7 +148,7 @@ export async function letServerStart(dataDir: string): Promise<void> {
   await unblockServer(dataDir, join(rstowFolder(dataDir), 'restores', 'none'));
 }
 
-async function putWalInPlace(dataDir: string, note: StopNote): Promise<'old' | 'new'> {
+async function putWalInPlace(dataDir: string, note: SwapNote): Promise<'old' | 'new'> {
   const inPlace = await whichWalIsInPlace(dataDir, note);
   if (inPlace === 'foreign') throw foreignWal(dataDir);
   if (inPlace !== 'none') return inPlace;
@@ -142,7 +158,7 @@ async function putWalInPlace(dataDir: string, note: StopNote): Promise<'old' | '
 }
 
 /** Renames one of the two into place; false where it isn't the folder that the note means. */
-async function placeWal(dataDir: string, note: StopNote, which: 'old' | 'new'): Promise<boolean> {
+async function placeWal(dataDir: string, note: SwapNote, which: 'old' | 'new'): Promise<boolean> {
   const source = join(dataDir, which === 'new' ? note.stagedWal : `${note.replacedDir}/wal`);
   const wanted = which === 'new' ? note.newWal : note.oldWal;
   if (wanted === null || (await folderInode(source)) !== wanted.inode) return false;
@@ -161,7 +177,7 @@ async function placeWal(dataDir: string, note: StopNote, which: 'old' | 'new'): 
 }
 
 /** Renamed, never deleted: should a record have come in after all, it is kept. */
-async function putHuskAway(dataDir: string, note: StopNote): Promise<void> {
+async function putHuskAway(dataDir: string, note: SwapNote): Promise<void> {
   const path = join(dataDir, 'wal');
   const inode = await folderInode(path);
   if (inode === undefined) return;
@@ -195,7 +211,7 @@ export function foreignWal(dataDir: string): RstowError {
   return new RstowError('data-directory-replaced', `${path} is neither the old nor the new data of this restore`, { details: { path } });
 }
 
-function lostWal(dataDir: string, note: StopNote): RstowError {
+function lostWal(dataDir: string, note: SwapNote): RstowError {
   const [staged, replaced] = [join(dataDir, note.stagedWal), join(dataDir, note.replacedDir, 'wal')];
   const sentence = `there is no wal/ in ${dataDir}, and neither ${staged} nor ${replaced} is what this restore left there`;
   return new RstowError('data-directory-replaced', sentence, { details: { dataDir, staged, replaced } });

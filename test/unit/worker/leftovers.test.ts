@@ -174,6 +174,7 @@ test('leaves every restore alone while a stop note lies there', async () => {
   await fill(restorePaths(dataDir, 'closed-1').wal);
   const note = {
     format: 1,
+    kind: 'swap',
     runId: 'closed-1',
     database: 'orders',
     phase: 'swapping',

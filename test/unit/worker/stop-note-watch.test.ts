@@ -32,7 +32,7 @@ async function stopped(name: string, changes: Record<string, unknown> = {}): Pro
   const places = { stagedWal: '.rstow/restores/r1/wal', replacedDir: '.rstow/restores/r1/replaced' };
   const wals = { oldWal: { inode: String(ino) }, newWal: { inode: '999999999' } };
   const times = { deadlineMs: 0, createdAtMs: 0, holder: { pid: 999_999, startTicks: 1 } };
-  const note = { format: 1, runId: 'r1', database: name, phase: 'stopping', ...places, ...wals, ...times, ...changes };
+  const note = { format: 1, kind: 'swap', runId: 'r1', database: name, phase: 'stopping', ...places, ...wals, ...times, ...changes };
   await writeFile(join(dataDir, '.rstow', 'stop.json'), JSON.stringify(note));
   return databaseOf(dataDir, ['touch', startedFile(name)]);
 }
@@ -64,15 +64,19 @@ it('starts one database’s server though another’s can’t start, and names t
   await waitUntil('the broken one is told', () => lines.some((line) => line.includes('stop note of broken')));
 });
 
-it('starts the server in spite of a note that this version can’t read, lifts the block, and keeps the note', async () => {
-  const newer = await stopped('newer', { format: 2 });
-  watch({ newer });
+it.each([
+  [{ format: 2 }, 'is a stop note of format 2, and this version of rstow knows format 1'],
+  [{ kind: 'rebase' }, 'is a stop note of kind "rebase", and this version of rstow knows swap and stopped'],
+])('starts the server in spite of a note that this version can’t read, lifts the block, and keeps the note: %j', async (changes, says) => {
+  const newer = await stopped('newer', changes);
+  const { lines } = watch({ newer });
   await waitUntil('the server is started', () => existsSync(startedFile('newer')));
   await waitUntil(
     'the note is put aside',
     async () => (await readdir(join(root, 'newer', '.rstow')))[0]?.startsWith('stop-unreadable-') === true,
   );
   expect(await readdir(join(root, 'newer'))).toEqual(['.rstow', 'wal']);
+  await waitUntil('it is told in words', () => lines.some((line) => line.includes(says)));
 });
 
 it('starts nothing on a note that it can’t read where no log is in place, and says what to do', async () => {

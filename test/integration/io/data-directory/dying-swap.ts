@@ -28,6 +28,7 @@ const { finishSwap, swapWal } = await import('../../../../src/io/data-directory/
 const { stopNoteSchema } = await import('../../../../src/formats/data-directory/stop-note.ts');
 
 const note = stopNoteSchema.parse(JSON.parse(noteText));
+if (note.kind !== 'swap') throw new Error('it is a swap that dies');
 await writeStopNote(dataDir, note);
 await blockServer(dataDir, note);
 await writeStopNote(dataDir, { ...note, phase: 'swapping' });

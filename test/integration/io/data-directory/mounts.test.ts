@@ -80,6 +80,15 @@ describe.runIf(isRoot)('with file systems mounted in it (needs root)', () => {
     expect(await readdir(dataDir)).toEqual(['wal']);
   });
 
+  it('calls a disk full that has no room to ask whether wal/ can be renamed, and no data directory unsupported', async () => {
+    // The root of a tmpfs, wal/ and the segment: no folder more.
+    await mount('.', '-t', 'tmpfs', '-o', 'nr_inodes=3', 'tmpfs');
+    await mkdir(join(dataDir, 'wal'));
+    await writeFile(join(dataDir, 'wal', '0000000000000001.wal'), '');
+    await expect(renameFault(dataDir, 'wal')).rejects.toMatchObject({ code: 'not-enough-space' });
+    expect(await readdir(dataDir)).toEqual(['wal']);
+  });
+
   it('says that space is missing where a staged segment doesn’t fit, and gives it no name', async () => {
     await mount('.rstow', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs');
     expect(await freeBytes(join(dataDir, '.rstow', 'restores', 'run'))).toBeLessThanOrEqual(1024 * 1024);

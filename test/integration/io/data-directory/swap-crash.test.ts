@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { StopNote } from '../../../../src/formats/data-directory/stop-note.ts';
+import type { SwapNote } from '../../../../src/formats/data-directory/stop-note.ts';
 import { blockServer, isServerBlocked } from '../../../../src/io/data-directory/server-block.ts';
 import { readStopNote, removeStopNote } from '../../../../src/io/data-directory/stop-note.ts';
 import { finishSwap, planRollBack, swapWal } from '../../../../src/io/data-directory/swap.ts';
@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(async () => rm(folder, { recursive: true, force: true }));
 
 /** Whether the child lived to its end. */
-async function swapUntil(dataDir: string, note: StopNote, dieBefore: number): Promise<boolean> {
+async function swapUntil(dataDir: string, note: SwapNote, dieBefore: number): Promise<boolean> {
   const child = spawn(process.execPath, [CHILD, dataDir, JSON.stringify(note), String(dieBefore)], { stdio: 'inherit' });
   const [exitCode, signal] = (await once(child, 'exit')) as [number | null, string | null];
   expect([exitCode, signal]).toEqual(exitCode === 0 ? [0, null] : [null, 'SIGKILL']);
@@ -34,7 +34,7 @@ async function swapUntil(dataDir: string, note: StopNote, dieBefore: number): Pr
 
 /** What a server sees in the state that the dead child left, then what finishing makes of it. */
 async function expectRepaired(dataDir: string, allowed: { before: string[]; after: string[] }): Promise<void> {
-  const note = await readStopNote(dataDir);
+  const note = (await readStopNote(dataDir)) as SwapNote | undefined;
   expect(allowed.before).toContain(await startOutcome(dataDir));
   if (note === undefined) return;
   await finishSwap(dataDir, note);
@@ -45,7 +45,7 @@ async function expectRepaired(dataDir: string, allowed: { before: string[]; afte
 
 async function killAtEachChange(
   name: string,
-  scene: (dataDir: string) => Promise<StopNote>,
+  scene: (dataDir: string) => Promise<SwapNote>,
   allowed: { before: string[]; after: string[] },
 ): Promise<number> {
   for (let change = 1; change < CHANGES_MAX; change += 1) {
@@ -59,20 +59,20 @@ async function killAtEachChange(
 }
 
 it('repairs a swap that is killed before any of its changes of the disk', { timeout: 120_000 }, async () => {
-  const scene = async (dataDir: string): Promise<StopNote> => noteOf(await setScene(templates, dataDir, 'old'));
+  const scene = async (dataDir: string): Promise<SwapNote> => noteOf(await setScene(templates, dataDir, 'old'));
   const changes = await killAtEachChange('swap', scene, { before: ['old', 'new', 'refused'], after: ['old', 'new'] });
   expect(changes).toBeGreaterThan(CHANGES_MIN);
 });
 
 it('repairs a restore of lost data that is killed before any of its changes of the disk', { timeout: 120_000 }, async () => {
-  const scene = async (dataDir: string): Promise<StopNote> => noteOf(await setScene(templates, dataDir, 'lost'));
+  const scene = async (dataDir: string): Promise<SwapNote> => noteOf(await setScene(templates, dataDir, 'lost'));
   // Before the block a server starts on nothing, as it would have without us.
   const changes = await killAtEachChange('lost', scene, { before: ['', 'new', 'refused'], after: ['new'] });
   expect(changes).toBeGreaterThan(CHANGES_MIN);
 });
 
 it('repairs a roll-back that is killed before any of its changes of the disk', { timeout: 120_000 }, async () => {
-  const scene = async (dataDir: string): Promise<StopNote> => {
+  const scene = async (dataDir: string): Promise<SwapNote> => {
     const plan = await setScene(templates, dataDir, 'old');
     await blockServer(dataDir, noteOf(plan));
     await swapWal(dataDir, noteOf(plan));

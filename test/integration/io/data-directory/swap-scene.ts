@@ -1,6 +1,6 @@
 import { cp, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { StopNote } from '../../../../src/formats/data-directory/stop-note.ts';
+import type { SwapNote } from '../../../../src/formats/data-directory/stop-note.ts';
 import { restorePaths } from '../../../../src/io/data-directory/staging.ts';
 import { planSwap, type SwapPlan } from '../../../../src/io/data-directory/swap.ts';
 import { connectRstmdb } from '../../../../src/io/rstmdb/connect-rstmdb.ts';
@@ -30,9 +30,9 @@ export async function setScene(templates: Templates, dataDir: string, data: 'old
   return planSwap(dataDir, RUN_ID);
 }
 
-export function noteOf(plan: SwapPlan): StopNote {
+export function noteOf(plan: SwapPlan): SwapNote {
   const holder = { pid: process.pid, startTicks: 1 };
-  return { format: 1, runId: RUN_ID, database: 'orders', phase: 'stopping', ...plan, deadlineMs: 2, holder, createdAtMs: 1 };
+  return { format: 1, kind: 'swap', runId: RUN_ID, database: 'orders', phase: 'stopping', ...plan, deadlineMs: 2, holder, createdAtMs: 1 };
 }
 
 /** Starts a real server on the directory, and says whose machines it serves: `old`, `new`, `refused`, or what it found. */

@@ -1,13 +1,14 @@
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import type { StopNote } from '../../../../src/formats/data-directory/stop-note.ts';
+import type { SwapNote } from '../../../../src/formats/data-directory/stop-note.ts';
 import { readStopNote, removeStopNote, writeStopNote } from '../../../../src/io/data-directory/stop-note.ts';
 import { readTimelineFile, writeTimelineFile } from '../../../../src/io/data-directory/timeline-file.ts';
 import { scratchFolder } from './scratch-folder.ts';
 
-const note: StopNote = {
+const note: SwapNote = {
   format: 1,
+  kind: 'swap',
   runId: 'run',
   database: 'orders',
   phase: 'stopping',
@@ -49,6 +50,8 @@ it('reads the stop note of a version that knows more', async () => {
 it.each([
   ['torn JSON', '{"format":1,'],
   ['a newer format', JSON.stringify({ ...note, format: 2 })],
+  ['a kind that it doesn’t know', JSON.stringify({ ...note, kind: 'rebase' })],
+  ['no kind', JSON.stringify({ ...note, kind: undefined })],
   ['a staged wal/ outside of .rstow', JSON.stringify({ ...note, stagedWal: '.rstow/restores/../../wal' })],
   ['a replaced folder that is absolute', JSON.stringify({ ...note, replacedDir: '/.rstow/restores/run/replaced' })],
   ['a staged wal/ two folders up', JSON.stringify({ ...note, stagedWal: '.rstow/restores/run/../wal' })],
@@ -57,6 +60,18 @@ it.each([
   await mkdir(join(dataDir, '.rstow'));
   await writeFile(join(dataDir, '.rstow', 'stop.json'), text);
   await expect(readStopNote(dataDir)).rejects.toMatchObject({ code: 'format-unsupported' });
+});
+
+it.each([
+  [{ format: 2 }, 'is a stop note of format 2, and this version of rstow knows format 1'],
+  [{ kind: 'rebase' }, 'is a stop note of kind "rebase", and this version of rstow knows swap and stopped'],
+  [{ phase: 'resting' }, 'is not a stop note that this version of rstow can read'],
+])('says in words why it refuses a stop note with %j', async (changes, why) => {
+  const dataDir = await scratchFolder();
+  await mkdir(join(dataDir, '.rstow'));
+  const path = join(dataDir, '.rstow', 'stop.json');
+  await writeFile(path, JSON.stringify({ ...note, ...changes }));
+  await expect(readStopNote(dataDir)).rejects.toThrow(`${path} ${why}`);
 });
 
 it('reads back which timeline a wal/ holds', async () => {

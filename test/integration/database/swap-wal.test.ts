@@ -2,20 +2,20 @@ import { cp, mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { liveDigest } from '../../../../src/replay/live-digest.ts';
-import type { RunPort } from '../../../../src/activities/run-port.ts';
-import { swapWithServerDown, type SwapWork } from '../../../../src/activities/restore/swap-wal.ts';
-import { openDatabase } from '../../../../src/database/database.ts';
-import { RstowError } from '../../../../src/core/errors/rstow-error.ts';
-import { blockServer } from '../../../../src/io/data-directory/server-block.ts';
-import { restorePaths } from '../../../../src/io/data-directory/staging.ts';
-import { readStopNote, writeStopNote } from '../../../../src/io/data-directory/stop-note.ts';
-import { moveOldWalAside, planRollBack, planSwap } from '../../../../src/io/data-directory/swap.ts';
-import { processesWithOpenFilesUnder } from '../../../../src/io/process/open-files.ts';
-import { loadConfig } from '../../../../src/worker/load-config.ts';
-import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../../support/database-stack.ts';
-import { startLoadWriters } from '../../../support/load-writers.ts';
-import { toolPath } from '../../../support/tools.ts';
+import { liveDigest } from '../../../src/replay/live-digest.ts';
+import type { RunPort } from '../../../src/activities/run-port.ts';
+import { swapWithServerDown, type SwapWork } from '../../../src/database/swap-wal.ts';
+import { openDatabase } from '../../../src/database/database.ts';
+import { RstowError } from '../../../src/core/errors/rstow-error.ts';
+import { blockServer } from '../../../src/io/data-directory/server-block.ts';
+import { restorePaths } from '../../../src/io/data-directory/staging.ts';
+import { readStopNote, writeStopNote } from '../../../src/io/data-directory/stop-note.ts';
+import { moveOldWalAside, planRollBack, planSwap } from '../../../src/io/data-directory/swap.ts';
+import { processesWithOpenFilesUnder } from '../../../src/io/process/open-files.ts';
+import { loadConfig } from '../../../src/worker/load-config.ts';
+import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';
+import { startLoadWriters } from '../../support/load-writers.ts';
+import { toolPath } from '../../support/tools.ts';
 
 const DEAD_HOLDER = { pid: 1, startTicks: 1 };
 
@@ -31,7 +31,7 @@ beforeEach(async () => {
 afterEach(() => stack.remove());
 
 /** A restore by a run of that id that has staged what the server has now, and has named its swap. */
-async function workOf(runId: string): Promise<SwapWork> {
+async function workOf(runId: string): Promise<SwapWork<unknown>> {
   const { dataDir } = stack;
   await cp(stack.walDir, restorePaths(dataDir, runId).wal, { recursive: true });
   const run: RunPort = {
@@ -69,7 +69,15 @@ it('leaves the server alone where wal/ is not the one that the restore has named
 it('ends the swap of a run that died between the renames, before it begins its own', async () => {
   const dead = await workOf('run-1');
   const times = { createdAtMs: Date.now(), deadlineMs: Date.now() };
-  const note = { format: 1 as const, runId: 'run-1', database: DATABASE, phase: 'swapping' as const, ...dead.plan, ...times };
+  const note = {
+    format: 1 as const,
+    kind: 'swap' as const,
+    runId: 'run-1',
+    database: DATABASE,
+    phase: 'swapping' as const,
+    ...dead.plan,
+    ...times,
+  };
   await stack.service.stop();
   await writeStopNote(stack.dataDir, { ...note, holder: DEAD_HOLDER });
   await blockServer(stack.dataDir, { ...note, holder: DEAD_HOLDER });
@@ -100,7 +108,15 @@ it('waits two seconds for an answer, though the server’s stop has taken all of
 it('asks nobody and stops nothing where a roll-back finds the old data in place, and brings their server up', async () => {
   const refused = await workOf('run-1');
   const times = { createdAtMs: Date.now(), deadlineMs: Date.now() + 60_000 };
-  const note = { format: 1 as const, runId: 'run-1', database: DATABASE, phase: 'starting' as const, ...refused.plan, ...times };
+  const note = {
+    format: 1 as const,
+    kind: 'swap' as const,
+    runId: 'run-1',
+    database: DATABASE,
+    phase: 'starting' as const,
+    ...refused.plan,
+    ...times,
+  };
   await stack.service.stop();
   await writeStopNote(stack.dataDir, { ...note, holder: DEAD_HOLDER });
   const rollBack = { ...refused, plan: planRollBack(refused.plan), askFirst: unanswered, checkAllowed: unanswered };
@@ -127,7 +143,7 @@ describe('a restored server that never answers', () => {
   const startTimeoutMs = 15_000;
 
   /** Hangs on the restored data only, and outlives the downtime that the watchdog waits for. */
-  async function hangingWork(): Promise<SwapWork> {
+  async function hangingWork(): Promise<SwapWork<unknown>> {
     const work = await workOf('run-1');
     const program = join(stack.folder, 'rstmdb-or-not');
     await writeFile(program, `#!/bin/sh\n[ -e ${stack.walDir}/hang ] && exec sleep 600\nexec ${toolPath('rstmdb')}\n`, { mode: 0o755 });
@@ -155,10 +171,10 @@ describe('a restored server that never answers', () => {
 });
 
 /** Staged while the dead run's wal/ is not in place yet, and named as a restore that waits for the mutex has named it. */
-async function workOfNext(dead: SwapWork): Promise<SwapWork> {
+async function workOfNext(dead: SwapWork<unknown>): Promise<SwapWork<unknown>> {
   const { dataDir } = stack;
   const next = restorePaths(dataDir, 'run-2').wal;
   await cp(restorePaths(dataDir, 'run-1').wal, next, { recursive: true });
   const plan = { ...(await planSwap(dataDir, 'run-2')), oldWal: dead.plan.newWal };
-  return { ...dead, run: { ...dead.run, runId: 'run-2', workflowId: 'run-2' }, plan };
+  return { ...dead, run: { ...dead.run, runId: 'run-2' }, plan };
 }
