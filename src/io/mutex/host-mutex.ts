@@ -1,19 +1,20 @@
-/** A mutex among the processes of one host (one network namespace), which the kernel releases when its holder ends. */
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:net';
+import { connect, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readFile } from 'node:fs/promises';
 import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { processStartTicks } from '../process/proc.ts';
-import { killSocketOwners, listeningSocketInode } from './listening-socket.ts';
-import { askHolder, type HolderAnswer, type MutexHolder } from './mutex-holder.ts';
+import { type ProcessIdentity, processStartTicks } from '../process/proc.ts';
+import { socketInodeOwners } from '../process/open-files.ts';
+
+/** A mutex among the processes of one host (one network namespace), which the kernel releases when its holder ends. */
 
 export type HostMutex = {
   /** Twice: nothing is left to do. */
   release(): Promise<void>;
 };
 
-export type HostMutexOptions = {
+type HostMutexOptions = {
   /** What the holder does, for whoever waits: it gets this by asking. */
   readonly what: string;
   /** How long to wait for a holder that answers; 0: not at all. */
@@ -97,4 +98,90 @@ function busy(name: string, answer: HolderAnswer): RstowError {
   return new RstowError('busy', `process ${pid} has held the mutex ${name} since ${since} (${what})`, {
     details: { name, pid, since, what },
   });
+}
+
+/** What the holder of a mutex says of itself. `since` is an ISO time. */
+type MutexHolder = ProcessIdentity & { readonly since: string; readonly what: string };
+
+/** `silent`: somebody listens and says nothing. `gone`: nobody listens any more, or it hung up on us. */
+type HolderAnswer = { kind: 'holder'; holder: MutexHolder } | { kind: 'foreign' } | { kind: 'silent' } | { kind: 'gone' };
+
+const answerBytesMax = 4_096;
+
+/**
+ * Many short waits, not a long one: if it was WE who stood still (stopped, starved, the whole machine asleep),
+ * only one of them is over when we wake, and an answer that came meanwhile is read before the others are.
+ */
+const answerSlices = 10;
+
+/** Asks who listens on an abstract socket. */
+export function askHolder(socketName: string, answerTimeoutMs: number): Promise<HolderAnswer> {
+  return new Promise((resolve) => {
+    const socket = connect(socketName).setEncoding('utf8');
+    let text = '';
+    let slicesLeft = answerSlices;
+    const timer = setInterval(() => {
+      slicesLeft -= 1;
+      if (slicesLeft === 0) settle({ kind: 'silent' });
+    }, answerTimeoutMs / answerSlices);
+    const settle = (answer: HolderAnswer): void => {
+      clearInterval(timer);
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.on('data', (chunk: string) => {
+      text += chunk;
+      if (text.includes('\n') || text.length > answerBytesMax) settle(parseAnswer(text));
+    });
+    socket.on('end', () => settle({ kind: 'gone' }));
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+      // EAGAIN: so many wait to be accepted that the queue is full. That is silence, and takes its time.
+      if (code !== 'EAGAIN') settle({ kind: 'gone' });
+    });
+  });
+}
+
+function parseAnswer(text: string): HolderAnswer {
+  try {
+    const { pid, startTicks, since, what } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof pid !== 'number' || typeof startTicks !== 'number') return { kind: 'foreign' };
+    if (typeof since !== 'string' || typeof what !== 'string') return { kind: 'foreign' };
+    return { kind: 'holder', holder: { pid, startTicks, since, what } };
+  } catch {
+    return { kind: 'foreign' };
+  }
+}
+
+/** Which process listens on an abstract socket, by what the kernel says, for a holder that says nothing. */
+
+/** The flag of a socket that accepts connections, as opposed to one end of a connection. @see linux/net.h __SO_ACCEPTCON */
+const listeningFlag = 0x10000;
+
+/** Undefined when nobody listens. In the kernel's list NUL is written as `@`. */
+export async function listeningSocketInode(socketName: string): Promise<number | undefined> {
+  const path = socketName.replace('\0', '@');
+  const lines = (await readFile('/proc/net/unix', 'utf8')).split('\n');
+  for (const line of lines) {
+    const [, , , flags, , , inode, name] = line.split(/\s+/);
+    if (name === path && (Number.parseInt(flags ?? '', 16) & listeningFlag) !== 0) return Number(inode);
+  }
+  return undefined;
+}
+
+/**
+ * SIGKILLs who holds the socket, except ourselves: it ends stopped processes too, and the kernel frees the socket.
+ * Returns whether anybody was ended: a process of another user or another container can't be.
+ */
+export async function killSocketOwners(inode: number): Promise<boolean> {
+  const owners = (await socketInodeOwners(inode)).filter(({ pid }) => pid !== process.pid);
+  return owners.map(({ pid }) => kill(pid)).includes(true);
+}
+
+function kill(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
+  }
 }
