@@ -6,7 +6,7 @@ type StepResult = { step: Step; passed: boolean; output: string; tookMs: number 
 
 const steps: Step[] = [
   { name: 'lint', command: 'eslint', args: ['.'] },
-  { name: 'bundle', command: 'node', args: ['scripts/check-bundle.ts'] },
+  { name: 'bundle', command: 'node', args: ['scripts/bundle-workflows.ts'] },
   { name: 'types', command: 'tsc', args: ['--noEmit'] },
   { name: 'format', command: 'prettier', args: ['--check', '--log-level=warn', '.'] },
   { name: 'edges', command: 'depcruise', args: ['src', '--output-type', 'err-long'] },

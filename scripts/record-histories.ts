@@ -13,7 +13,7 @@ import { ABORT_SIGNAL, APPROVE_UPDATE, DENY_UPDATE, REQUEST_RECOVERY_SIGNAL } fr
 import { lockWorkflowId, PROGRESS_QUERY, recoveryWorkflowId, WORKFLOW_QUEUE } from '../src/contract/names.ts';
 import type { Progress } from '../src/contract/progress.ts';
 import { RstowError } from '../src/core/errors/rstow-error.ts';
-import { bundleWorkflows } from '../test/replay/workflow-bundle.ts';
+import { workflowBundleCode } from '../test/support/workflow-bundle.ts';
 import { startTemporalServer } from '../test/support/temporal-server.ts';
 import { waitUntil } from '../test/support/wait-until.ts';
 import { AGENT, DATABASE, type FakeAgent, INSTALLATION_ID, startFakeAgent } from '../test/workflow/fake-agent.ts';
@@ -191,7 +191,7 @@ const folder = await mkdtemp(join(tmpdir(), 'rstow-histories-'));
 const server = await startTemporalServer();
 try {
   const workflowBundlePath = join(folder, 'workflows.js');
-  await writeFile(workflowBundlePath, await bundleWorkflows());
+  await writeFile(workflowBundlePath, await workflowBundleCode());
   await mkdir(HISTORIES, { recursive: true });
   const agent = await startFakeAgent({ temporalAddress: server.address, workflowBundlePath });
   for (const [name, scenario] of Object.entries(scenarios)) {

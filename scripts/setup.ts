@@ -1,5 +1,5 @@
 /**
- * Makes this checkout ready: npm packages, the Temporal CLI, rstmdb. What is there already is left
+ * Makes this checkout ready: npm packages, the Temporal CLI, rstmdb, the workflow bundle. What is there already is left
  * alone, and what was interrupted is done again. Needs nothing but Node itself, and runs under the lock
  * of scripts/setup.sh.
  */
@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { builtWorkflowBundle } from '../src/worker/workflow-bundle.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const tools = join(root, '.tools');
@@ -59,6 +60,14 @@ const parts: Part[] = [
     install: installRstmdb,
   },
 ];
+
+/** It is made by what the other parts bring, and anew after each change of the workflows' sources. */
+const workflowBundle: Part = {
+  name: 'workflow bundle',
+  prerequisites: [],
+  isReady: () => builtWorkflowBundle() !== undefined,
+  install: bundleWorkflows,
+};
 
 function say(line: string): void {
   process.stderr.write(`set-up: ${line}\n`);
@@ -147,6 +156,10 @@ async function installRstmdb(): Promise<void> {
   rmSync(targetFolder, { recursive: true, force: true });
 }
 
+async function bundleWorkflows(): Promise<void> {
+  await run('workflow-bundle', 'node', ['--disable-warning=ExperimentalWarning', 'scripts/bundle-workflows.ts']);
+}
+
 /** Runs a command with its output in a log file, and says from time to time where it is. */
 async function run(logName: string, command: string, args: string[]): Promise<void> {
   const logPath = join(tools, 'log', `${logName}.log`);
@@ -200,6 +213,7 @@ async function setUp(): Promise<void> {
   // All are checked before the first long step: nobody should wait minutes to learn that a compiler is missing.
   requirePrerequisites(missingParts);
   for (const [index, part] of missingParts.entries()) await installPart(part, `${String(index + 1)}/${String(missingParts.length)}`);
+  if (!workflowBundle.isReady()) await installPart(workflowBundle, 'then');
   say('ready');
 }
 

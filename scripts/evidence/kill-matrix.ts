@@ -6,8 +6,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import type { CommonResult } from '../../src/contract/result.ts';
 import { type CrashScene, openCrashScene } from '../../test/crash/support/crash-scene.ts';
 import {
@@ -25,6 +23,7 @@ import { brokenRecoveryPromises } from '../../test/crash/support/recovery-promis
 import { untiledPieces } from '../../test/crash/support/piece-stamps.ts';
 import { DATABASE } from '../../test/support/database-stack.ts';
 import { startTemporalServer } from '../../test/support/temporal-server.ts';
+import { workflowBundleCode } from '../../test/support/workflow-bundle.ts';
 
 type Kind = { type: string; points: readonly KillPoint[]; ordersBefore: number; expectsFirstBackup: boolean };
 type Ended = KilledRun<CommonResult & { stateDigest?: string }>;
@@ -43,7 +42,7 @@ const broken: string[] = [];
 let kills = 0;
 try {
   const workflowBundlePath = join(folder, 'workflows.js');
-  await writeFile(workflowBundlePath, await bundle());
+  await writeFile(workflowBundlePath, await workflowBundleCode());
   for (let round = 1; round <= Number(rounds); round += 1) {
     for (const kind of KINDS.filter(({ type }) => isWanted(type))) await killEverywhere(kind, workflowBundlePath);
     if (isWanted('disasterRecovery')) await killNewHosts(workflowBundlePath);
@@ -58,11 +57,6 @@ process.exitCode = broken.length === 0 ? 0 : 1;
 
 function isWanted(type: string): boolean {
   return only === undefined || type === only;
-}
-
-async function bundle(): Promise<string> {
-  const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
-  return (await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') })).code;
 }
 
 async function killEverywhere(kind: Kind, workflowBundlePath: string): Promise<void> {

@@ -1,5 +1,3 @@
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { type Activities, createActivities } from '../activities/activities.ts';
 import type { ActivityDeps } from '../activities/activity-deps.ts';
@@ -16,6 +14,7 @@ import {
 import { buildIdOf, CONTRACT_NUMBER, DEPLOYMENT_NAME } from '../contract/version.ts';
 import type { Polling } from './current-contract.ts';
 import type { TemporalConnection } from './temporal-connection.ts';
+import { WORKFLOWS_PATH } from './workflow-bundle.ts';
 
 export type AgentWorkers = {
   /** Rejects when a worker ends by itself: an agent that serves half of its queues must not look alive. */
@@ -31,7 +30,7 @@ export type AgentWorkersOptions = {
   deps: ActivityDeps;
   /** As the agent calls itself to Temporal. */
   identity: string;
-  /** Of a bundle built before, which saves seconds; built now where absent. */
+  /** Of a bundle built before; built now, in memory, where absent. */
   workflowBundlePath: string | undefined;
   polling: Polling;
 };
@@ -102,10 +101,8 @@ function commonOptions({ temporal, deps, identity }: AgentWorkersOptions): Omit<
 
 /** Runs are pinned to the contract that they began with. The other queues need no versions: those that carry steps have the contract in their names. */
 function workflowOptions({ workflowBundlePath: codePath, polling }: AgentWorkersOptions): Partial<WorkerOptions> {
-  // From the sources `index.ts`, from a build `index.js`.
-  const workflowsUrl = new URL(`../workflows/index${extname(import.meta.url)}`, import.meta.url);
   return {
-    ...(codePath === undefined ? { workflowsPath: fileURLToPath(workflowsUrl) } : { workflowBundle: { codePath } }),
+    ...(codePath === undefined ? { workflowsPath: WORKFLOWS_PATH } : { workflowBundle: { codePath } }),
     workerDeploymentOptions: {
       version: { deploymentName: DEPLOYMENT_NAME, buildId: buildIdOf(CONTRACT_NUMBER) },
       ...(polling === 'versioned' ? { useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' } : { useWorkerVersioning: false }),

@@ -21,6 +21,7 @@ import { pollersOf } from './installation-pollers.ts';
 import { pollerIdentity } from './poller-identity.ts';
 import { startStopNoteWatch } from './stop-note-watch.ts';
 import { connectTemporal, type TemporalConnection } from './temporal-connection.ts';
+import { builtWorkflowBundle } from './workflow-bundle.ts';
 
 export type AgentOptions = {
   config: AgentConfig;
@@ -115,7 +116,10 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
   const watch = await installationWatch(watched);
   await requireAlone(watch);
   const polling = await offerContract(temporal, logger);
-  const { workflowBundlePath } = options;
+  const workflowBundlePath = options.workflowBundlePath ?? builtWorkflowBundle();
+  if (workflowBundlePath === undefined) {
+    logger.info('the workflows have changed since the set-up: bundling them, for this agent only (`npm run bundle` does it for all)');
+  }
   const workers = await startAgentWorkers({ identity: watch.identity, temporal, deps, workflowBundlePath, polling });
   const ownership = startOwnershipWatch({ ...watched, workers });
   const twins = startInstallationWatch(watch);

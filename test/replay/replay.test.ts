@@ -4,7 +4,7 @@ import proto from '@temporalio/proto';
 import { DefaultLogger, makeTelemetryFilterString, Runtime, Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { bundleWorkflows } from './workflow-bundle.ts';
+import { workflowBundleCode } from '../support/workflow-bundle.ts';
 
 const { History } = proto.temporal.api.history.v1;
 const folder = new URL('./histories/', import.meta.url);
@@ -15,7 +15,7 @@ let code: string;
 beforeAll(async () => {
   const filter = makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' });
   Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter } } });
-  code = await bundleWorkflows();
+  code = await workflowBundleCode();
 });
 
 async function replay(name: string, bundleCode = code): Promise<void> {

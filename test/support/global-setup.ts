@@ -2,10 +2,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import type { TestProject } from 'vitest/node';
 import { startTemporalServer } from './temporal-server.ts';
+import { workflowBundleCode } from './workflow-bundle.ts';
 
 declare module 'vitest' {
   // eslint-disable-next-line @typescript-eslint/consistent-type-definitions -- an interface of vitest's is extended
@@ -40,7 +39,8 @@ export async function teardown(): Promise<void> {
 async function startShared(): Promise<Shared> {
   const folder = await mkdtemp(join(tmpdir(), 'rstow-shared-'));
   const bundlePath = join(folder, 'workflows.js');
-  const [server] = await Promise.all([startTemporalServer(), writeBundle(bundlePath)]);
+  const [server, code] = await Promise.all([startTemporalServer(), workflowBundleCode()]);
+  await writeFile(bundlePath, code);
   return {
     address: server.address,
     bundlePath,
@@ -49,10 +49,4 @@ async function startShared(): Promise<Shared> {
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-async function writeBundle(path: string): Promise<void> {
-  const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
-  const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
-  await writeFile(path, code);
 }
