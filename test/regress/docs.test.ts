@@ -46,7 +46,15 @@ test.each(pages)('every relative link of %s leads to a file and, where it says s
   expect(dead).toEqual([]);
 });
 
-test('the README tells of the example config file, and of every page of docs', () => {
+test('every path of the checkout that CONTRIBUTING.md names is there', () => {
+  const named = [...read('CONTRIBUTING.md').matchAll(/`((?:src|test|scripts|docs|bench|demo|examples)\/[^`<]*)`/g)].map(
+    (match) => match[1] ?? '',
+  );
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+});
+
+test('the README names the example config file, and of every page of docs', () => {
   const linked = relativeLinks(read('README.md'));
   expect(linked).toContain('examples/rstow.yaml');
   const unlinked = markdownIn('docs').filter((page) => dirname(page) === 'docs' && !linked.includes(page));
