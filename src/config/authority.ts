@@ -1,14 +1,36 @@
 import { z } from 'zod';
+import { durationMs, name } from './values.ts';
 
-/** A signature that an agent has taken for a run, kept in its state directory: only these let a run replace data. */
-export const grantSchema = z.strictObject({
-  format: z.literal(1),
-  workflowId: z.string(),
-  operator: z.string(),
-  /** The one plan that it is for; absent where it is for the whole run, as the signature of a start is. */
-  planHash: z.string().optional(),
-  nonce: z.string(),
-  grantedAtMs: z.int(),
-});
+/** Of the key that `rstow up` makes. */
+export const OWN_OPERATOR = 'this-host';
 
-export type Grant = z.infer<typeof grantSchema>;
+/** One line, as in authorized_keys; the first half of the text is the same for every Ed25519 key. */
+const publicKey = z
+  .string()
+  .regex(
+    /^ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}(\s.*)?$/,
+    'must be a public key, such as `rstow keygen` prints: ssh-ed25519 AAAA…',
+  )
+  .describe('The public key of the operator of that name, in one line as `rstow keygen` prints it.');
+
+/** Who may replace a database's data. */
+export const operatorsSection = z
+  .record(name, publicKey)
+  .refine((section) => Object.keys(section).length > 0, 'must name at least one operator, for nobody could replace data')
+  .refine((section) => section[OWN_OPERATOR] === undefined, `must not name "${OWN_OPERATOR}", the key that \`rstow up\` makes`)
+  .describe(
+    'Whose signature a restore in place or a recovery needs ([security](security.md#operators)). Without this section anyone who can start a workflow may replace data.',
+  )
+  .meta({ sample: { ann: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMf1uVxZSxOZDSUVF9nFRuk1ydKNcaEKLWnqJSx0Ll2a ann' } });
+
+/** Two persons have to agree. */
+export const approvalSection = z
+  .strictObject({
+    for: z
+      .array(z.enum(['restore', 'disasterRecovery']))
+      .meta({ unit: 'workflow types: `restore`, `disasterRecovery`' })
+      .describe('Which runs wait for another person’s agreement.'),
+    expiresMs: durationMs.default(86_400_000).describe('How long such a run waits before it fails.'),
+  })
+  .describe('Lets runs that replace data wait for another person ([messages](workflows.md#messages)). Without this section none waits.')
+  .meta({ sample: { for: ['restore', 'disasterRecovery'], expiresMs: 86_400_000 } });

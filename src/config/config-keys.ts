@@ -1,7 +1,20 @@
 import { z } from 'zod';
 import { agentConfigSchema } from './agent-config.ts';
 
-type JsonSchema = {
+/** What the schema of the config says of one place, as far as anybody reads it. */
+export type JsonSchema = {
+  type?: string;
+  description?: string;
+  /** What a value is or counts, such as `ms`. */
+  unit?: string;
+  default?: unknown;
+  minimum?: number;
+  maximum?: number;
+  maxItems?: number;
+  enum?: string[];
+  required?: string[];
+  /** A whole section, for the reference page. */
+  sample?: object;
   properties?: Record<string, JsonSchema>;
   additionalProperties?: JsonSchema | boolean;
   items?: JsonSchema;
@@ -29,8 +42,12 @@ export function configExample(path: readonly PropertyKey[]): string | undefined 
 
 /** Several if a choice of shapes lies on the way. */
 function schemasAt(path: readonly PropertyKey[]): JsonSchema[] {
-  const root = z.toJSONSchema(agentConfigSchema, { io: 'input' }) as JsonSchema;
-  return path.reduce<JsonSchema[]>((schemas, key) => schemas.flatMap((schema) => memberSchemas(schema, key)), shapesOf(root));
+  return path.reduce<JsonSchema[]>((schemas, key) => schemas.flatMap((schema) => memberSchemas(schema, key)), shapesOf(configJsonSchema()));
+}
+
+/** The schema of the whole file. */
+export function configJsonSchema(): JsonSchema {
+  return z.toJSONSchema(agentConfigSchema, { io: 'input' }) as JsonSchema;
 }
 
 function memberSchemas(schema: JsonSchema, key: PropertyKey): JsonSchema[] {

@@ -20,7 +20,7 @@ export type KeptConfig = {
 };
 
 const REPOSITORY = 'local';
-const HEADER = '# Made by `rstow up`; edit it as you like. examples/rstow.yaml shows every setting.\n';
+const HEADER = '# Made by `rstow up`; edit it as you like. docs/configuration.md describes every key.\n';
 
 /**
  * The config file of a database that was named by flags, made once in the state directory: later edits of it are kept,

@@ -1,13 +1,15 @@
 import { readFile } from 'node:fs/promises';
-import { normalize, relative, sep } from 'node:path';
-import { LineCounter, parseDocument } from 'yaml';
-import { type AgentConfig, agentConfigSchema } from '../config/agent-config.ts';
+import { type Document, isMap, isNode, LineCounter, parseDocument } from 'yaml';
+import type { AgentConfig } from '../config/agent-config.ts';
+import { type ConfigFault, type ConfigPath, parseConfigValue } from '../config/config-faults.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { errnoOf } from '../io/files/errno.ts';
-import { meantText } from '../contract/nearest-name.ts';
-import { configError, type ConfigFault, configFaults, type ConfigSource } from './config-faults.ts';
+
+/** The file's text as YAML sees it, for naming lines. */
+type ConfigSource = { file: string; document: Document; lines: LineCounter };
 
 const SYNTAX_ERRORS_NAMED_MAX = 5;
+const FAULTS_NAMED_MAX = 20;
 
 /** Reads and checks the agent's config file. Fails: invalid-config, naming the file and the line and field of each fault. */
 export async function loadConfig(file: string): Promise<AgentConfig> {
@@ -21,11 +23,9 @@ export function parseConfig(file: string, text: string): AgentConfig {
   const source: ConfigSource = { file, document, lines };
   requireYaml(source);
   if (document.contents === null) throw new RstowError('invalid-config', `${file} is empty`, { details: { file } });
-  const parsed = agentConfigSchema.safeParse(document.toJS());
-  if (!parsed.success) throw configError(source, configFaults(source, parsed.error));
-  const faults = [...repositoryFaults(parsed.data), ...placeFaults(parsed.data)];
-  if (faults.length > 0) throw configError(source, faults);
-  return parsed.data;
+  const parsed = parseConfigValue(document.toJS());
+  if ('faults' in parsed) throw configError(source, parsed.faults);
+  return parsed.config;
 }
 
 async function readConfigFile(file: string): Promise<string> {
@@ -46,30 +46,45 @@ function requireYaml({ file, document }: ConfigSource): void {
   throw new RstowError('invalid-config', `${file} is not YAML: ${said.join('; ')}`, { details: { file }, cause });
 }
 
-/** A database's repositories are names of this same file. */
-function repositoryFaults(config: AgentConfig): ConfigFault[] {
-  const known = Object.keys(config.repositories);
-  return Object.entries(config.databases).flatMap(([database, { repositories }]) =>
-    [...repositories.entries()]
-      .filter(([, name]) => !known.includes(name))
-      .map(([index, name]) => ({
-        path: ['databases', database, 'repositories', index],
-        what: `names the repository "${name}", which "repositories" does not have${meantText(name, known)}`,
-      })),
-  );
+/**
+ * All faults at once, in the order of the file's lines, so that it is corrected in one go:
+ * `/etc/rstow/rstow.yaml, line 12: databases.orders.dataDir must be an absolute path`, or a line for each of several.
+ */
+function configError(source: ConfigSource, faults: readonly ConfigFault[]): RstowError {
+  const { file } = source;
+  const told = faults
+    .map(({ path, what }) => ({ line: lineOf(source, path), field: fieldOf(path), what }))
+    .sort((left, right) => (left.line ?? 0) - (right.line ?? 0));
+  const [first] = told;
+  const details = { file, field: first?.field ?? '', line: first?.line ?? null, faults: told.length };
+  if (first !== undefined && told.length === 1) {
+    const where = first.line === undefined ? file : `${file}, line ${first.line}`;
+    return new RstowError('invalid-config', `${where}: ${first.field} ${first.what}`, { details });
+  }
+  const named = told
+    .slice(0, FAULTS_NAMED_MAX)
+    .map(({ line, field, what }) => `  ${line === undefined ? '' : `line ${line}: `}${field} ${what}`);
+  const more = told.length > named.length ? [`  and ${told.length - named.length} more`] : [];
+  return new RstowError('invalid-config', `${file} has ${told.length} faults:\n${[...named, ...more].join('\n')}`, { details });
 }
 
-/** A repository in a data directory is replaced with it, and a data directory in a repository is no object of it. */
-function placeFaults({ repositories, databases }: AgentConfig): ConfigFault[] {
-  const dataDirs = Object.values(databases).map(({ dataDir }) => dataDir);
-  return Object.entries(repositories).flatMap(([name, { path }]) => {
-    const dataDir = dataDirs.find((other) => isWithin(path, other) || isWithin(other, path));
-    if (dataDir === undefined) return [];
-    return [{ path: ['repositories', name, 'path'], what: `must lie outside of the data directory ${dataDir}, and not around it` }];
-  });
+function fieldOf(path: ConfigPath): string {
+  return path.length === 0 ? 'the file' : path.map(String).join('.');
 }
 
-function isWithin(path: string, folder: string): boolean {
-  const rest = relative(normalize(folder), normalize(path));
-  return rest === '' || (rest !== '..' && !rest.startsWith(`..${sep}`));
+/** Of the key itself if it is there, else of the nearest thing around it. */
+function lineOf(source: ConfigSource, path: ConfigPath): number | undefined {
+  for (let depth = path.length; depth > 0; depth -= 1) {
+    const startOffset = keyStart(source.document, path.slice(0, depth));
+    if (startOffset !== undefined) return source.lines.linePos(startOffset).line;
+  }
+  return undefined;
+}
+
+function keyStart(document: Document, path: ConfigPath): number | undefined {
+  const parent = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true);
+  const key = path.at(-1);
+  const pair = isMap(parent) ? parent.items.find((item) => String(item.key) === String(key)) : undefined;
+  const node = pair === undefined ? document.getIn(path, true) : pair.key;
+  return isNode(node) ? node.range?.[0] : undefined;
 }

@@ -1,6 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type AgentConfig, OWN_OPERATOR } from '../config/agent-config.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
+import { OWN_OPERATOR } from '../config/authority.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { createStateFile } from '../io/agent-state/state-file.ts';
 import { readSecretFile } from '../io/rstmdb/secret-file.ts';

@@ -8,7 +8,7 @@ type ErrorRow = { retryable: boolean; exitCode: number; hint: string };
 export const errorTable = {
   // 2: the request itself is wrong.
   'invalid-input': { retryable: false, exitCode: 2, hint: 'Correct it and start again. docs/workflows.md lists every field.' },
-  'invalid-config': { retryable: false, exitCode: 2, hint: 'Correct the file. examples/rstow.yaml shows every setting.' },
+  'invalid-config': { retryable: false, exitCode: 2, hint: 'Correct the file. docs/configuration.md describes every key.' },
   'unknown-workflow': { retryable: false, exitCode: 2, hint: 'docs/workflows.md lists the workflow types.' },
   // 10: what was named does not exist.
   'backup-not-found': { retryable: false, exitCode: 10, hint: '`rstow list {database}` shows the labels.' },

@@ -95,7 +95,7 @@ test('refuses a config file in one sentence with a hint', async () => {
   const agent = await scene.start(stack.configFile, { waitsForReady: false });
   expect(await agent.ended).toBe(2);
   expect(agent.logText()).toBe(
-    `error: invalid-config: ${stack.configFile}: repositories is missing\nhint: Correct the file. examples/rstow.yaml shows every setting.\n`,
+    `error: invalid-config: ${stack.configFile}: repositories is missing\nhint: Correct the file. docs/configuration.md describes every key.\n`,
   );
 });
 

@@ -79,6 +79,25 @@ test('names all faults at once, in the order of their lines, and what to write',
   ]);
 });
 
+test('names what is wrong between sections in the same pass as what is wrong within them', () => {
+  const refused = refusal({
+    1: 'temporal: { address: "127.0.0.1:7233", embedded: {}, uiPort: 8233 }',
+    3: '  local: { kind: folder, path: /var/lib/rstmdb/backup }',
+    7: '    dataDir: /var/lib/rstmdb',
+    8: '    repositories: [locl]',
+    9: '    rehearsal: { port: soon, command: [rstmdb], container: { engine: docker, image: rstmdb } }',
+  });
+  expect(refused.split('\n')).toEqual([
+    '/etc/rstow.yaml has 6 faults:',
+    '  line 1: temporal.uiPort is unknown',
+    '  line 1: temporal.embedded can’t be combined with temporal.address, which names another server',
+    '  line 3: repositories.local.path must lie outside of the data directory /var/lib/rstmdb, and not around it',
+    '  line 8: databases.orders.repositories.0 names the repository "locl", which "repositories" does not have; did you mean "local"?',
+    '  line 9: databases.orders.rehearsal.port must be a number',
+    '  line 9: databases.orders.rehearsal.container can’t be combined with rehearsal.command',
+  ]);
+});
+
 test('names at most twenty faults', () => {
   const wrong = Array.from({ length: 30 }, (_, index) => [20 + index, `    wrong${index}: 1`]);
   const told = refusal(Object.fromEntries(wrong) as Record<number, string>).split('\n');
