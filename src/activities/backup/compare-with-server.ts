@@ -1,6 +1,5 @@
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import type { ReplayIndex } from '../../core/state/replay-index.ts';
 import {
   bothDiffering,
   createInstanceComparison,
@@ -18,6 +17,7 @@ import { type Connector, instancePages } from '../../io/rstmdb/instance-pages.ts
 import { listInstances } from '../../io/rstmdb/instances.ts';
 import { listMachines } from '../../io/rstmdb/machines.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
+import { allInstances, type KeptState } from '../../replay/kept-state.ts';
 import type { Server } from '../../database/server.ts';
 
 /** Each page costs the server a copy of all instances, so that listing many of them is work that grows as their square. */
@@ -26,8 +26,8 @@ const LISTED_INSTANCES_MAX = 250_000;
 /** So many that the log alone holds are asked for one by one: a page that shifted under writes may have left them out. */
 const ASKED_INSTANCES_MAX = 10_000;
 
-export type ReplayedLog = {
-  index: ReplayIndex;
+export type ComparedLog = {
+  state: KeptState;
   extents: readonly Extent[];
   /** Read when it is asked: what the server shows may have been written since the backup's end. */
   writtenSince: () => Promise<WrittenSince>;
@@ -41,7 +41,7 @@ export type Compared = { comparison: ServerComparison | null; warnings: Warning[
  * Holds what a log gives against what its server shows: damage that leaves the log readable, such as a segment that
  * somebody emptied, shows nowhere else. A server that can't be asked is a warning, for the log is stored by now.
  */
-export async function compareWithServer(server: Server, log: ReplayedLog, signal: AbortSignal): Promise<Compared> {
+export async function compareWithServer(server: Server, log: ComparedLog, signal: AbortSignal): Promise<Compared> {
   try {
     const machines = await server.ask((client) => compareMachines(client, log), { signal });
     const isTooMany = machines.kind === 'counts';
@@ -55,22 +55,23 @@ export async function compareWithServer(server: Server, log: ReplayedLog, signal
 }
 
 /** `counts` where the number of instances has to do for the rest of the comparison, too. */
-async function compareMachines(client: RstmdbClient, log: ReplayedLog): Promise<ServerComparison> {
+async function compareMachines(client: RstmdbClient, log: ComparedLog): Promise<ServerComparison> {
   const { total: shown } = await listInstances(client, { limit: 1, offset: 0 });
   const machines = await listMachines(client);
   const since = await log.writtenSince();
-  const { instances } = log.index.counts();
+  const { instances, machines: replayed } = log.state;
   const isTooMany = shown > LISTED_INSTANCES_MAX && !log.mustList && fitsCount(shown, instances, since);
   return {
     ...{ kind: isTooMany ? 'counts' : 'instances', shown, outdated: differingOf([]) },
-    lacking: differingOf(lackingMachines(log.index, machines, since).map(machineName)),
-    unshown: differingOf(unshownMachines(log.index, machines)),
+    lacking: differingOf(lackingMachines(replayed, machines, since).map(machineName)),
+    unshown: differingOf(unshownMachines(replayed, machines)),
   };
 }
 
-async function compareInstances(connect: Connector, log: ReplayedLog, machines: ServerComparison): Promise<ServerComparison> {
-  const comparison = createInstanceComparison(log.index, log.extents);
+async function compareInstances(connect: Connector, log: ComparedLog, machines: ServerComparison): Promise<ServerComparison> {
+  const comparison = createInstanceComparison(log.extents);
   for await (const { instances } of instancePages(connect)) for (const instance of instances) comparison.offer(instance);
+  for await (const instances of allInstances(log.state)) for (const instance of instances) comparison.judge(instance);
   const unknown = await unknownTo(connect, comparison.notOffered());
   // Read last: whatever the server has done before it was asked stands in the log by now.
   const since = await log.writtenSince();

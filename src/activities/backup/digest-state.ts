@@ -5,15 +5,15 @@ import type { Warning } from '../../contract/result.ts';
 import type { ServerComparison } from '../../core/state/server-comparison.ts';
 import { continuityOf } from '../../core/wal/continuity.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
+import type { CheckpointFile } from '../../io/agent-state/digest-checkpoint.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
-import type { Replayed } from '../../replay/replay-segments.ts';
-import { checkpointFile } from './checkpoint-file.ts';
+import type { KeptState } from '../../replay/kept-state.ts';
 import { compareWithServer } from './compare-with-server.ts';
 import { takeReplay } from './running-backups.ts';
 import { pinnedLog, readFence } from './pinned-segments.ts';
-import { replayLog } from './replay-log.ts';
+import { checkpointFile, replayLog, type ReplayedLog, withSoundState } from './replay-log.ts';
 import { readStoredExtents } from './stored-extents.ts';
 import { writtenSince } from './written-since.ts';
 
@@ -41,14 +41,19 @@ export const digestState =
     const fence = await readFence(deps, input.repository, input.fenceKey);
     const { segments: extents } = await readStoredExtents(await deps.openRepository(input.repository), input.extentsKey);
     const backup: Backup = { input, fence, extents, run };
-    const { replayed, warnings } = await replay(deps, backup);
-    const { index, stateDigest, records } = replayed;
-    const compared = await compare(deps, backup, replayed);
+    const checkpoint = await checkpointFile(deps, input.database, fence.timeline);
+    const { replayed, compared } = await withSoundState(checkpoint, async () => {
+      const log = await replay(deps, backup, checkpoint);
+      return { replayed: log, compared: await compare(deps, backup, log.state) };
+    });
+    const { state, records, warnings } = replayed;
     const { restorable: log } = continuityOf(extents.map(({ segment }) => segment));
-    const { machines, instances } = index.counts();
     const found = compared.comparison === null ? [] : comparisonWarnings(compared.comparison);
     return {
-      ...{ stateDigest, machines, instances, recordsReplayed: records },
+      stateDigest: state.digest,
+      machines: state.machines.length,
+      instances: state.instances,
+      recordsReplayed: records,
       restorable: restorableOf(log, compared.comparison),
       comparison: compared.comparison,
       warnings: [...warnings, ...compared.warnings, ...found],
@@ -57,22 +62,21 @@ export const digestState =
 
 type Backup = { input: DigestStateInput; fence: Fence; extents: readonly Extent[]; run: RunPort };
 
-async function replay(deps: ActivityDeps, backup: Backup): Promise<{ replayed: Replayed; warnings: Warning[] }> {
+function replay(deps: ActivityDeps, backup: Backup, checkpoint: CheckpointFile): Promise<ReplayedLog> {
   const { input, fence, extents, run } = backup;
   const { database, repository } = input;
-  const checkpoint = await checkpointFile(deps, database, fence.timeline);
   const passed = takeReplay(deps.runningBackups, checkpoint, run.runId)?.upTo(extents);
   const { pathOf } = pinnedLog(deps, openDatabase(deps, database), { fence, runId: run.runId });
   return replayLog(deps, { database, repository, fence, extents, pathOf, checkpoint, passed }, run);
 }
 
-function compare(deps: ActivityDeps, { input, fence, extents, run }: Backup, { index }: Replayed): ReturnType<typeof compareWithServer> {
+function compare(deps: ActivityDeps, { input, fence, extents, run }: Backup, state: KeptState): ReturnType<typeof compareWithServer> {
   const database = openDatabase(deps, input.database);
   const { pathOf } = pinnedLog(deps, database, { fence, runId: run.runId });
   const readSince = async (): ReturnType<typeof writtenSince> => {
     const pinned = new Map(fence.segments.map(({ segment }) => [segment, pathOf(segment)]));
     return writtenSince({ walDir: database.walDir, extents, pinned, signal: run.signal });
   };
-  const log = { index, extents, mustList: extents.length > fence.segments.length, writtenSince: readSince };
+  const log = { state, extents, mustList: extents.length > fence.segments.length, writtenSince: readSince };
   return compareWithServer(database.server, log, run.signal);
 }

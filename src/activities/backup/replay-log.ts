@@ -1,37 +1,111 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Warning } from '../../contract/result.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { checkpointFits } from '../../core/state/checkpoint.ts';
 import type { SegmentId } from '../../core/wal/segment-id.ts';
-import type { CheckpointFile } from '../../io/agent-state/digest-checkpoint.ts';
+import type { Extent } from '../../core/wal/wal-range.ts';
+import { type CheckpointFile, dropCheckpoint } from '../../io/agent-state/digest-checkpoint.ts';
+import { UnsoundCheckpoint } from '../../io/agent-state/instance-runs.ts';
 import { removeScratch } from '../../io/agent-state/scratch.ts';
+import { errnoOf, systemMessage } from '../../io/files/errno.ts';
+import { emptyState, indexAfter, keepState, type KeptState, openState, settleOn, spill } from '../../replay/kept-state.ts';
+import { readRecords, type ReplaySource } from '../../replay/replay-segments.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { type LogReplay, readLog, type Replayed, settleReplay } from '../../replay/replay-segments.ts';
 import { type AbsentSegments, stageAbsent } from './absent-segments.ts';
-import { fittingCheckpoint, keepCheckpoint } from './checkpoint-file.ts';
+import type { PassedRecords } from './passing-replay.ts';
+
+/** Of so many the changes are in memory at once. */
+const INSTANCES_AT_ONCE_MAX = 100_000;
+
+/** Where the agent keeps how far a database's digest is, for the wal/ folder that is there now. */
+export async function checkpointFile(deps: ActivityDeps, database: string, timeline: string): Promise<CheckpointFile> {
+  const { dataDir } = databaseSettings(deps.config, database);
+  const { ino } = await stat(join(dataDir, 'wal'), { bigint: true });
+  return { stateDir: deps.config.agent.stateDir, database, binding: { timeline, walInode: ino.toString() } };
+}
+
+/** The kept state that a replay up to these extents can go on from, or an empty one. */
+export async function fittingState(file: CheckpointFile, extents: readonly Extent[]): Promise<KeptState> {
+  const kept = await openState(file);
+  return kept !== undefined && checkpointFits(kept.extents, extents) ? kept : emptyState(file);
+}
+
+/** Does it once more from the beginning of the log if the kept state turns out to be damaged. */
+export async function withSoundState<Result>(file: CheckpointFile, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof UnsoundCheckpoint)) throw error;
+    await dropCheckpoint(file);
+    return work();
+  }
+}
 
 export type StoredLog = AbsentSegments & {
   /** Of the segments that the fence has. */
   pathOf: (segment: SegmentId) => string;
   checkpoint: CheckpointFile;
-  /** Where the records have passed already, up to these extents. */
-  passed?: LogReplay | undefined;
+  /** If the records have passed already, up to these extents. */
+  passed?: PassedRecords | undefined;
 };
 
+export type ReplayedLog = { state: KeptState; records: number; warnings: Warning[] };
+
 /**
- * Replays a log that is stored, from its checkpoint if that fits, and keeps the next one. Segments that compaction has deleted since
- * are fetched if they have to be read at all. Fails: source-damaged, data-directory-replaced, not-enough-space, and as an object does.
+ * Replays a log that is stored, from the state that was kept if it fits, and keeps the next one. Segments that compaction has deleted since
+ * are fetched if they have to be read at all. Fails: source-damaged, data-directory-replaced, not-enough-space, and as an object does;
+ * UnsoundCheckpoint.
  */
-export async function replayLog(deps: ActivityDeps, log: StoredLog, run: RunPort): Promise<{ replayed: Replayed; warnings: Warning[] }> {
+export async function replayLog(deps: ActivityDeps, log: StoredLog, run: RunPort): Promise<ReplayedLog> {
   const { extents, passed } = log;
-  const from = passed === undefined ? await fittingCheckpoint(log.checkpoint, extents) : undefined;
+  const state = passed?.state ?? (await fittingState(log.checkpoint, extents));
+  const isNew = state.extents.length === 0;
   // What is replayed already needs none of its bytes again.
-  const staged = passed !== undefined || from !== undefined ? undefined : await stageAbsent(deps, log, run);
+  const staged = passed === undefined && isNew ? await stageAbsent(deps, log, run) : undefined;
   try {
     const pathOf = (segment: SegmentId): string => staged?.get(segment) ?? log.pathOf(segment);
     const source = { extents, pathOf, damageCode: 'source-damaged' as const };
-    const read = passed ?? (await readLog(source, run, from));
-    const replayed = await settleReplay(source, read);
-    return { replayed, warnings: await keepCheckpoint(log.checkpoint, { log: read, replayed, extents }) };
+    const records = passed?.records ?? (await readInParts(state, source, run));
+    if (passed !== undefined) await settleOn(state, passed.index, source);
+    return { state, records, warnings: records === 0 && !isNew ? [] : await keepForNext(state, extents) };
   } finally {
     if (staged !== undefined && staged.size > 0) await removeScratch(deps.config.agent.stateDir, run.runId);
+  }
+}
+
+/** Settles the state whenever many instances have changed, so that memory holds no more of them. */
+async function readInParts(state: KeptState, source: ReplaySource, run: RunPort): Promise<number> {
+  let index = indexAfter(state);
+  const records = await readRecords({ source, from: state.extents, run }, async () => {
+    if (index.size() < INSTANCES_AT_ONCE_MAX) return index;
+    await settleOn(state, index, source);
+    // A state directory that takes nothing costs memory, and no backup.
+    await unkept(spill(state));
+    index = indexAfter(state);
+    return index;
+  });
+  await settleOn(state, index, source);
+  return records;
+}
+
+/** It saves the next replay work, and nothing more: a full disk must keep no backup and no restore from being made. */
+async function keepForNext(state: KeptState, extents: readonly Extent[]): Promise<Warning[]> {
+  const failure = await unkept(keepState(state, extents));
+  if (failure === undefined) return [];
+  const message = `${state.file.stateDir} could not take the checkpoint of the digest, so the next backup reads the whole log: ${systemMessage(failure)}`;
+  return [{ code: 'checkpoint-not-kept', message }];
+}
+
+async function unkept(keeping: Promise<void>): Promise<Error | undefined> {
+  try {
+    await keeping;
+    return undefined;
+  } catch (error) {
+    const isUnsupported = error instanceof RstowError && error.code === 'agent-state-unsupported';
+    if (errnoOf(error) === undefined && !isUnsupported) throw error;
+    return error as Error;
   }
 }

@@ -9,7 +9,6 @@ import { type Piece, piecesBySegment } from '../../core/repository/piece.ts';
 import type { RecordView } from '../../core/wal/record-scanner.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
-import { readCheckpoint } from '../../io/agent-state/digest-checkpoint.ts';
 import { putSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { type ByteProgress, byteProgress } from '../byte-progress.ts';
@@ -20,14 +19,15 @@ import { allEnded, batchesOf } from '../../store/small-batches.ts';
 import { newestOfTimeline } from '../../store/backups.ts';
 import { promisedHashes } from '../../store/promised-hashes.ts';
 import { storedPieces } from '../../store/timelines.ts';
+import { emptyState, openState } from '../../replay/kept-state.ts';
 import { absentExtents } from './absent-segments.ts';
-import { checkpointFile } from './checkpoint-file.ts';
 import { healingWarnings, putDamagedAside } from './healing.ts';
 import { createPassingReplay, createRecordKeeper, type PassingReplay } from './passing-replay.ts';
 import { keepReplay } from './running-backups.ts';
 import { mergePieces, type SegmentChain } from './merge-pieces.ts';
 import { pieceAt, type PieceShelf, storePiece } from './piece-store.ts';
 import { pinnedLog, readFence } from './pinned-segments.ts';
+import { checkpointFile } from './replay-log.ts';
 import { judgeTail } from './segment-tail.ts';
 import { checkContinues } from './source-continuity.ts';
 
@@ -89,7 +89,7 @@ type Present = {
 /** Stores what is lacking of each segment in the data directory, while a replay sees its records pass. */
 async function storePresent(deps: ActivityDeps, { shelf, fence, known, pathOf, run }: Present): Promise<StoredSegment[]> {
   const file = await checkpointFile(deps, shelf.database, shelf.timeline);
-  const replay = createPassingReplay(await readCheckpoint(file));
+  const replay = createPassingReplay((await openState(file)) ?? emptyState(file));
   const source = { pathOf, tornTailMs: deps.config.timing.tornTailMs, replay };
   const progress = byteProgress(run, lackingBytes(fence.segments, known));
   const sizeBytesOf = (extent: Extent): number => lackingBytes([extent], known);

@@ -3,15 +3,17 @@ import { join } from 'node:path';
 import type { DataSummary } from '../../contract/data-summary.ts';
 import { isObjectDamage } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import { createReplayIndex } from '../../core/state/replay-index.ts';
 import type { SegmentId } from '../../core/wal/segment-id.ts';
 import { listSegments, type SegmentFile } from '../../io/data-directory/segments.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { checkpointFile, fittingCheckpoint } from '../backup/checkpoint-file.ts';
+import { checkpointFile, fittingState, withSoundState } from '../backup/replay-log.ts';
 import { scanSegment } from '../backup/segment-scan.ts';
 import { damageBehind } from '../backup/segment-tail.ts';
 import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { readLog, type ReplaySource } from '../../replay/replay-segments.ts';
+import { changesOf, countsAfter, indexAfter } from '../../replay/kept-state.ts';
+import { readRecords, type ReplaySource } from '../../replay/replay-segments.ts';
 import { type HeldLog, heldLog } from './held-log.ts';
 
 /**
@@ -83,13 +85,24 @@ async function countInstances(deps: ActivityDeps, { database, timeline, log, run
   const extents = log.files.map(({ segment }) => ({ segment, endBytes: log.ends.get(segment) ?? 0 }));
   const source: ReplaySource = { extents, pathOf, damageCode: 'source-damaged' };
   try {
-    const checkpoint = timeline === null ? undefined : await fittingCheckpoint(await checkpointFile(deps, database, timeline), extents);
-    const { index } = await readLog(source, run, checkpoint);
-    return index.counts().instances;
+    if (timeline === null) return await countFromBeginning(source, run);
+    const file = await checkpointFile(deps, database, timeline);
+    return await withSoundState(file, async () => {
+      const state = await fittingState(file, extents);
+      const index = indexAfter(state);
+      await readRecords({ source, from: state.extents, run }, () => index);
+      return countsAfter(state, await changesOf(state, index)).instances;
+    });
   } catch (error) {
     if (error instanceof RstowError && (error.code === 'source-damaged' || isObjectDamage(error.code))) return null;
     throw error;
   }
+}
+
+async function countFromBeginning(source: ReplaySource, run: RunPort): Promise<number> {
+  const index = createReplayIndex();
+  await readRecords({ source, from: [], run }, () => index);
+  return index.counts().instances;
 }
 
 async function lastWriteAtMs(files: readonly SegmentFile[]): Promise<number> {

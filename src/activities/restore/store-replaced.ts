@@ -10,11 +10,10 @@ import type { Repository } from '../../io/repository/port.ts';
 import type { Warning } from '../../contract/result.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { absentExtents } from '../backup/absent-segments.ts';
-import { checkpointFile } from '../backup/checkpoint-file.ts';
 import { timelineOfData } from '../backup/data-timeline.ts';
 import type { DigestedState } from '../backup/digest-state.ts';
 import type { PieceShelf } from '../backup/piece-store.ts';
-import { replayLog } from '../backup/replay-log.ts';
+import { checkpointFile, replayLog, withSoundState } from '../backup/replay-log.ts';
 import { checkContinues } from '../backup/source-continuity.ts';
 import { lackingBytes, storeSegment } from '../backup/store-segments.ts';
 import { byteProgress } from '../byte-progress.ts';
@@ -133,7 +132,6 @@ async function digest(deps: ActivityDeps, { input, log, extents, run }: Digestin
   const { database, repository } = input;
   const checkpoint = await checkpointFile(deps, database, log.timeline);
   const stored = { database, repository, fence: fenceOf(log), extents, pathOf: log.source.pathOf, checkpoint };
-  const { replayed, warnings } = await replayLog(deps, stored, run);
-  const { machines, instances } = replayed.index.counts();
-  return { state: { stateDigest: replayed.stateDigest, machines, instances }, warnings };
+  const { state, warnings } = await withSoundState(checkpoint, () => replayLog(deps, stored, run));
+  return { state: { stateDigest: state.digest, machines: state.machines.length, instances: state.instances }, warnings };
 }

@@ -1,3 +1,4 @@
+import { mergedFrom } from '../levels.ts';
 import type { SegmentId } from '../wal/segment-id.ts';
 import type { Extent } from '../wal/wal-range.ts';
 
@@ -51,20 +52,10 @@ function wholeGroups<Piece extends Range>(chain: readonly Piece[]): Piece[][] {
   return groups;
 }
 
-/**
- * The shortest end of the chain whose first piece is no larger than all that follows it, and whatever stands before it and is no larger
- * than that. If there is none, each piece is larger than all that follow: the last two are small then, and go together.
- */
 function levelGroup<Piece extends Range>(chain: readonly Piece[]): Piece[] {
   // A full piece is merged no more, nor what stands before it.
   const small = chain.slice(chain.findLastIndex((piece) => sizeBytesOf(piece) >= PIECE_SIZE_BYTES_MAX) + 1);
-  if (small.length <= PIECES_BESIDE_MAX) return [];
-  const behindBytes = small.map((piece) => (small.at(-1)?.endBytes ?? 0) - piece.endBytes);
-  const isNoLarger = (index: number): boolean => sizeBytesOf(small[index] as Piece) <= (behindBytes[index] ?? 0);
-  const found = small.findLastIndex((_, index) => isNoLarger(index));
-  let first = found < 0 ? small.length - 2 : found;
-  while (first > 0 && isNoLarger(first - 1)) first -= 1;
-  return small.slice(first);
+  return small.slice(mergedFrom(small.map(sizeBytesOf), PIECES_BESIDE_MAX));
 }
 
 function sizeBytesOf({ startBytes, endBytes }: Range): number {

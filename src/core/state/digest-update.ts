@@ -1,5 +1,6 @@
 import { assert } from '../errors/assert.ts';
 import { readPresentState } from './instance-record.ts';
+import type { KeptInstance } from './kept-instance.ts';
 import type { ReplayIndex, ReplayInstance } from './replay-index.ts';
 import { instanceHash, machineHash, type Sha256, type StateDigest } from './state-digest.ts';
 
@@ -14,19 +15,21 @@ export function settleMachines(index: ReplayIndex, digest: StateDigest, sha256: 
   }
 }
 
+type Settled = Pick<ReplayInstance, 'id' | 'machine' | 'version' | 'deleted' | 'hash'>;
+
 export type InstanceSettling = {
-  instance: ReplayInstance;
-  /** The payload of the record at `instance.last`; not needed for a deleted one. */
+  /** Takes the hash. */
+  instance: Settled;
+  /** What it added to the digest before, if it did. */
+  before?: Pick<KeptInstance, 'hash'> | undefined;
+  /** The payload of its last record; not needed for a deleted one. */
   payload: Uint8Array | undefined;
   sha256: Sha256;
 };
 
-/**
- * Puts an instance's present hash into the digest in place of its old one, after which it is no longer dirty.
- * False where the payload holds no state. Twice: the same digest.
- */
+/** Puts an instance's present hash into the digest in place of its old one. False if the payload holds no state. */
 export function settleInstance(digest: StateDigest, settling: InstanceSettling): boolean {
-  const { instance, payload, sha256 } = settling;
+  const { instance, before, payload, sha256 } = settling;
   const { id, machine, version } = instance;
   let hash: string | undefined;
   if (!instance.deleted) {
@@ -34,9 +37,8 @@ export function settleInstance(digest: StateDigest, settling: InstanceSettling):
     if (present === undefined) return false;
     hash = instanceHash({ id, machine, version, ...present }, sha256);
   }
-  if (instance.hash !== undefined) digest.subtract(instance.hash);
+  if (before?.hash !== undefined) digest.subtract(before.hash);
   if (hash !== undefined) digest.add(hash);
   instance.hash = hash;
-  instance.dirty = false;
   return true;
 }

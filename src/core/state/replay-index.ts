@@ -1,6 +1,6 @@
 import type { CanonicalJson } from '../json/canonical-json.ts';
 import type { SegmentId } from '../wal/segment-id.ts';
-import type { Extent, WalRange } from '../wal/wal-range.ts';
+import type { WalRange } from '../wal/wal-range.ts';
 import { type LogEntry, readLogEntry } from './log-entry.ts';
 import { normaliseDefinition } from './machine-definition.ts';
 import type { StateHash } from './state-digest.ts';
@@ -8,22 +8,24 @@ import type { StateHash } from './state-digest.ts';
 /** A version of a machine. `definition` is undefined if it stands in the log before the checkpoint. */
 export type ReplayMachine = { name: string; version: number; definition: CanonicalJson | undefined; hash: StateHash | undefined };
 
-/** An instance without its state: where that stands is kept instead, for all contexts would not fit into memory. */
+/**
+ * What the records say of an instance, without its state: where that stands is kept instead, for all contexts would not
+ * fit into memory. If the records go on from an earlier state, it may have stood there already. @see settledInstance
+ */
 export type ReplayInstance = {
   readonly id: string;
+  /** Whether these records have created it; its machine and version are empty if not. */
+  isCreated: boolean;
   machine: string;
   version: number;
   deleted: boolean;
-  /** The record that holds its present state and context; undefined for a deleted one that lies before the checkpoint. */
+  /** The record that holds its present state and context. */
   last: WalRange | undefined;
-  /** What it adds to the digest so far; undefined for nothing. */
+  /** What it adds to the digest; undefined until it is settled. */
   hash: StateHash | undefined;
-  /** Whether a record since then has changed it. */
-  dirty: boolean;
+  /** Of an instance that stood there already: whether it was deleted, and its last event. */
+  earlier: { isDeleted: boolean; last: WalRange | undefined } | undefined;
 };
-
-/** A replay that can go on later: everything up to `extents` is in it, and `digest` is its state digest. */
-export type Checkpoint = { extents: Extent[]; digest: StateHash; machines: ReplayMachine[]; instances: ReplayInstance[] };
 
 export type ReplayCounts = { machines: number; instances: number; deleted: number };
 
@@ -35,34 +37,36 @@ export type ReplayIndex = {
   /** All instances, deleted ones too: only a deleted one can be created again. */
   instances(): Iterable<ReplayInstance>;
   instance(id: string): ReplayInstance | undefined;
-  /** The instances that changed since the checkpoint, in the order in which their records lie in the log. */
-  dirtyInstances(): ReplayInstance[];
+  /** How many instances the records concern. */
+  size(): number;
+  /** Of a replay from the beginning. */
   counts(): ReplayCounts;
 };
 
+/** What a replay goes on from: its machines; which instances it has is asked when the replay is settled. */
+export type EarlierState = { machines: readonly ReplayMachine[]; hasInstances: boolean };
+
 type Replay = {
+  /** Whether an instance may stand in an earlier state. */
+  readonly goesOn: boolean;
   readonly machines: Map<string, ReplayMachine>;
   readonly instances: Map<string, ReplayInstance>;
   deleted: number;
 };
 
 /**
- * Replays a log as the server does when it starts. Takes a checkpoint over, instances and all, and goes on from it.
+ * Replays a log as the server does when it starts, from the beginning or from an earlier state on.
  * @see rstmdb-core 0.3.0 src/engine.rs replay_entry
  */
-export function createReplayIndex(checkpoint?: Checkpoint): ReplayIndex {
-  const replay: Replay = { machines: new Map(), instances: new Map(), deleted: 0 };
-  for (const machine of checkpoint?.machines ?? []) replay.machines.set(machineKey(machine.name, machine.version), machine);
-  for (const instance of checkpoint?.instances ?? []) {
-    replay.instances.set(instance.id, instance);
-    if (instance.deleted) replay.deleted += 1;
-  }
+export function createReplayIndex(earlier?: EarlierState): ReplayIndex {
+  const replay: Replay = { goesOn: earlier?.hasInstances === true, machines: new Map(), instances: new Map(), deleted: 0 };
+  for (const machine of earlier?.machines ?? []) replay.machines.set(machineKey(machine.name, machine.version), { ...machine });
   return {
     apply: (segment, record) => apply(replay, { segment, startBytes: record.startBytes, endBytes: record.endBytes }, record.payload),
     machines: () => replay.machines.values(),
     instances: () => replay.instances.values(),
     instance: (id) => replay.instances.get(id),
-    dirtyInstances: () => dirtyInstances(replay),
+    size: () => replay.instances.size,
     counts: () => ({
       machines: replay.machines.size,
       instances: replay.instances.size - replay.deleted,
@@ -106,24 +110,34 @@ function putMachine(replay: Replay, entry: LogEntry & { kind: 'put_machine' }): 
 function createInstance(replay: Replay, entry: LogEntry & { kind: 'create_instance' }, range: WalRange): void {
   const { id, version } = entry;
   const existing = replay.instances.get(id);
-  if (existing !== undefined && !existing.deleted) return;
+  if (existing?.isCreated === true && !existing.deleted) return;
   // The machine's own string, so that not every instance keeps a copy of it.
   const machine = replay.machines.get(machineKey(entry.machine, version))?.name ?? entry.machine;
   if (existing === undefined) {
-    replay.instances.set(id, { id, machine, version, deleted: false, last: range, hash: undefined, dirty: true });
+    const earlier = replay.goesOn ? { isDeleted: false, last: undefined } : undefined;
+    replay.instances.set(id, { id, isCreated: true, machine, version, deleted: false, last: range, hash: undefined, earlier });
     return;
   }
-  replay.deleted -= 1;
-  Object.assign(existing, { machine, version, deleted: false, dirty: true });
-  moveLast(existing, range);
+  if (existing.deleted) replay.deleted -= 1;
+  // An instance that stood there already has not been created: its last event stays its last.
+  Object.assign(existing, { isCreated: true, machine, version, deleted: false, last: range });
 }
 
 /** A deleted instance takes events too, and stays deleted. */
 function applyEvent(replay: Replay, id: string, range: WalRange): void {
-  const instance = replay.instances.get(id);
+  const instance = replay.instances.get(id) ?? earlierInstance(replay, id);
   if (instance === undefined) return;
   moveLast(instance, range);
-  instance.dirty = true;
+  if (instance.earlier !== undefined && !instance.earlier.isDeleted) instance.earlier.last = instance.last;
+}
+
+/** Undefined in a replay from the beginning: there it was never created. */
+function earlierInstance(replay: Replay, id: string): ReplayInstance | undefined {
+  if (!replay.goesOn) return undefined;
+  const earlier = { isDeleted: false, last: undefined };
+  const instance = { id, isCreated: false, machine: '', version: 0, deleted: false, last: undefined, hash: undefined, earlier };
+  replay.instances.set(id, instance);
+  return instance;
 }
 
 /** In place: a range for each event would outlive the young generation, and cost more than all else here. */
@@ -139,22 +153,12 @@ function moveLast(instance: ReplayInstance, { segment, startBytes, endBytes }: W
 }
 
 function deleteInstance(replay: Replay, id: string): void {
-  const instance = replay.instances.get(id);
+  const instance = replay.instances.get(id) ?? earlierInstance(replay, id);
   if (instance === undefined || instance.deleted) return;
+  if (instance.earlier !== undefined) instance.earlier.isDeleted = true;
+  if (!instance.isCreated) return;
   instance.deleted = true;
-  instance.dirty = true;
   replay.deleted += 1;
-}
-
-function dirtyInstances(replay: Replay): ReplayInstance[] {
-  const dirty: ReplayInstance[] = [];
-  for (const instance of replay.instances.values()) if (instance.dirty) dirty.push(instance);
-  return dirty.sort((a, b) => compareRanges(a.last, b.last));
-}
-
-function compareRanges(a: WalRange | undefined, b: WalRange | undefined): number {
-  if (a === undefined || b === undefined) return Number(a !== undefined) - Number(b !== undefined);
-  return a.segment - b.segment || a.startBytes - b.startBytes;
 }
 
 function machineKey(name: string, version: number): string {

@@ -1,6 +1,7 @@
 import { makeWalOffset, positionBytesOf, segmentOf, type WalOffset } from '../wal/wal-offset.ts';
 import type { Extent } from '../wal/wal-range.ts';
-import type { ReplayIndex, ReplayInstance } from './replay-index.ts';
+import type { KeptInstance } from './kept-instance.ts';
+import type { ReplayMachine } from './replay-index.ts';
 
 /** An instance as a server lists it: the offset is where its last record begins. */
 export type ShownInstance = { id: string; lastWalOffset: WalOffset };
@@ -65,36 +66,36 @@ export function lacksState({ lacking, outdated }: Pick<ServerComparison, 'lackin
 export type InstanceComparison = {
   /** Takes what the server lists, in any order; an instance may come twice, for pages shift under writes. */
   offer(shown: ShownInstance): void;
+  /** Takes each instance that the log gives, in any order, when all is offered. */
+  judge(replayed: KeptInstance): void;
   /** What the log holds and nobody offered. */
-  notOffered(): Iterable<string>;
+  notOffered(): readonly string[];
   /** What the log lacks. A change that stands behind the log's end is excused, where a record stands there. */
   found(since: WrittenSince): Pick<ServerComparison, 'lacking' | 'outdated'>;
 };
 
 /** Compares a replay up to these extents with what a server lists. */
-export function createInstanceComparison(index: ReplayIndex, extents: readonly Extent[]): InstanceComparison {
+export function createInstanceComparison(extents: readonly Extent[]): InstanceComparison {
   const ends = new Map<number, number>(extents.map(({ segment, endBytes }) => [segment, endBytes]));
-  const offered = new Set<string>();
-  const behind: ShownInstance[] = [];
-  const differing = { lacking: noneDiffering(), outdated: noneDiffering() };
-
-  const judge = ({ id, lastWalOffset }: ShownInstance): void => {
-    const replayed = index.instance(id);
-    if (replayed === undefined || replayed.deleted) addDiffering(differing.lacking, id);
-    else if (lastOffset(replayed) < lastWalOffset) addDiffering(differing.outdated, id);
-  };
+  const offered = new Map<string, { lastWalOffset: WalOffset; verdict: 'lacking' | 'outdated' | 'same' }>();
+  const notOffered: string[] = [];
   return {
-    offer(shown) {
-      if (offered.has(shown.id)) return;
-      offered.add(shown.id);
-      if (isWithin(ends, shown.lastWalOffset)) judge(shown);
-      else behind.push(shown);
+    offer({ id, lastWalOffset }) {
+      if (!offered.has(id)) offered.set(id, { lastWalOffset, verdict: 'lacking' });
     },
-    *notOffered() {
-      for (const { id, deleted } of index.instances()) if (!deleted && !offered.has(id)) yield id;
+    judge(replayed) {
+      if (replayed.deleted) return;
+      const shown = offered.get(replayed.id);
+      if (shown === undefined) notOffered.push(replayed.id);
+      else shown.verdict = lastOffset(replayed) < shown.lastWalOffset ? 'outdated' : 'same';
     },
+    notOffered: () => notOffered,
     found(since) {
-      for (const shown of behind.splice(0)) if (!isWithin(since.ends, shown.lastWalOffset)) judge(shown);
+      const differing = { lacking: noneDiffering(), outdated: noneDiffering() };
+      for (const [id, { lastWalOffset, verdict }] of offered) {
+        const isExcused = !isWithin(ends, lastWalOffset) && isWithin(since.ends, lastWalOffset);
+        if (verdict !== 'same' && !isExcused) addDiffering(differing[verdict], id);
+      }
       return differing;
     },
   };
@@ -105,20 +106,20 @@ function isWithin(ends: ReadonlyMap<number, number>, offset: WalOffset): boolean
 }
 
 /** Of the record that a replay took last for this instance. */
-function lastOffset({ last }: ReplayInstance): bigint {
+function lastOffset({ last }: KeptInstance): bigint {
   return last === undefined ? 0n : makeWalOffset(last.segment, last.startBytes);
 }
 
 /** The machines that the server lists and neither the log has nor somebody has put since. */
-export function lackingMachines(index: ReplayIndex, shown: readonly ShownMachine[], since: WrittenSince): ShownMachine[] {
-  const known = new Set([...index.machines()].map(({ name, version }) => machineName({ machine: name, version })));
+export function lackingMachines(replayed: readonly ReplayMachine[], shown: readonly ShownMachine[], since: WrittenSince): ShownMachine[] {
+  const known = new Set(replayed.map(({ name, version }) => machineName({ machine: name, version })));
   return shown.filter((machine) => !known.has(machineName(machine)) && !since.machines.has(machineName(machine)));
 }
 
 /** The machines that the log holds and the server does not list: none can be deleted. */
-export function unshownMachines(index: ReplayIndex, shown: readonly ShownMachine[]): string[] {
+export function unshownMachines(replayed: readonly ReplayMachine[], shown: readonly ShownMachine[]): string[] {
   const listed = new Set(shown.map(machineName));
-  return [...index.machines()].map(({ name, version }) => machineName({ machine: name, version })).filter((name) => !listed.has(name));
+  return replayed.map(({ name, version }) => machineName({ machine: name, version })).filter((name) => !listed.has(name));
 }
 
 /** Whether so many instances can be what this log gives, with some of the later writes or all of them. */

@@ -1,11 +1,9 @@
-import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { checkpointLines, createCheckpointReader } from '../../core/state/checkpoint.ts';
-import type { Checkpoint, ReplayIndex } from '../../core/state/replay-index.ts';
-import type { StateHash } from '../../core/state/state-digest.ts';
-import type { Extent } from '../../core/wal/wal-range.ts';
-import { replaceStateFile } from './state-file.ts';
+import { type DigestCheckpoint, digestCheckpointSchema, type RunFile } from '../../formats/agent-state/digest-checkpoint.ts';
+import { runPath } from './instance-runs.ts';
+import { readStateFile, replaceStateFile } from './state-file.ts';
 
 /** What a checkpoint is bound to: another history or another wal/ folder makes it worthless. */
 export type CheckpointBinding = { timeline: string; walInode: string };
@@ -13,72 +11,68 @@ export type CheckpointBinding = { timeline: string; walInode: string };
 /** Where a database's checkpoint lies, and what it must be bound to. */
 export type CheckpointFile = { stateDir: string; database: string; binding: CheckpointBinding };
 
-/** A settled replay, and where it ends. */
-export type SettledReplay = { index: ReplayIndex; extents: readonly Extent[]; digest: StateHash };
+const RUN = /^(.{36})\.run$/;
 
-const BLOCK_CHARACTERS = 256 * 1024;
+/** Where its files lie. */
+export function checkpointFolder({ stateDir, database }: Pick<CheckpointFile, 'stateDir' | 'database'>): string {
+  return join(stateDir, database, 'digest');
+}
+
+/** Undefined if there is none that fits, or it can't be read: the state is then replayed from the beginning. */
+export async function readCheckpoint(file: CheckpointFile): Promise<DigestCheckpoint | undefined> {
+  const checkpoint = opened(await readText(checkpointPath(file)));
+  if (checkpoint === undefined) return undefined;
+  const { timeline, walInode } = file.binding;
+  return checkpoint.timeline === timeline && checkpoint.walInode === walInode ? checkpoint : undefined;
+}
 
 /**
- * Undefined where there is none that fits, or it can't be read: the state is then replayed from the beginning. It is
- * read in blocks: the whole text of some million instances is more than one string can hold.
+ * Makes these runs, which are written by now, the checkpoint, and removes all others. Twice: the later one stands.
+ * Fails: as the system does, and leaves the checkpoint before then.
  */
-export async function readCheckpoint(file: CheckpointFile): Promise<Checkpoint | undefined> {
-  const reader = createCheckpointReader();
-  const hash = createHash('sha256');
-  const lines = linesOf(checkpointPath(file));
+export async function writeCheckpoint(
+  file: CheckpointFile,
+  state: Omit<DigestCheckpoint, 'format' | 'timeline' | 'walInode'>,
+): Promise<void> {
+  const checkpoint: DigestCheckpoint = { format: 2, ...file.binding, ...state };
+  const content = JSON.stringify(digestCheckpointSchema.parse(checkpoint));
+  await replaceStateFile(checkpointPath(file), `{"sha256":"${hashOf(content)}","content":${content}}\n`);
+  await removeOtherRuns(checkpointFolder(file), state.runs);
+}
+
+/** The next backup replays the log from the beginning. Twice: no-op. */
+export async function dropCheckpoint(file: CheckpointFile): Promise<void> {
+  await rm(checkpointPath(file), { force: true });
+}
+
+/** What a checkpoint before had, or a process has left that was killed. */
+async function removeOtherRuns(folder: string, runs: readonly RunFile[]): Promise<void> {
+  const kept = new Set(runs.map(({ name }) => name));
+  for (const fileName of await readdir(folder)) {
+    const name = RUN.exec(fileName)?.[1];
+    if (name !== undefined && !kept.has(name)) await rm(runPath(folder, name), { force: true });
+  }
+}
+
+async function readText(path: string): Promise<string | undefined> {
   try {
-    if ((await lines.next()).value !== bindingLine(file.binding)) return undefined;
-    for await (const line of lines) {
-      // The last line is the checksum of those before it.
-      if (reader.checkpoint() !== undefined) return line === sealLine(hash) ? reader.checkpoint() : undefined;
-      if (!reader.take(line)) return undefined;
-      hash.update(`${line}\n`);
-    }
-  } catch (error) {
+    return await readStateFile(path);
+  } catch {
     // A file that can't be read is as good as none.
-    if (!(error instanceof Error) || !('syscall' in error)) throw error;
-  } finally {
-    await lines.return(undefined);
+    return undefined;
   }
-  return undefined;
 }
 
-/** Twice: the later one stands. Fails: as the system does, and leaves nothing behind then. */
-export async function writeCheckpoint(file: CheckpointFile, replay: SettledReplay): Promise<void> {
-  await replaceStateFile(checkpointPath(file), sealedBlocks(file.binding, replay));
+function opened(text: string | undefined): DigestCheckpoint | undefined {
+  const [, sha256, content = ''] = /^\{"sha256":"([0-9a-f]{64})","content":([^]*)\}\n$/.exec(text ?? '') ?? [];
+  if (sha256 !== hashOf(content)) return undefined;
+  return digestCheckpointSchema.safeParse(JSON.parse(content)).data;
 }
 
-function* sealedBlocks(binding: CheckpointBinding, { index, extents, digest }: SettledReplay): Generator<string> {
-  const hash = createHash('sha256');
-  yield `${bindingLine(binding)}\n`;
-  let block = '';
-  for (const line of checkpointLines(index, extents, digest)) {
-    block += `${line}\n`;
-    if (block.length < BLOCK_CHARACTERS) continue;
-    hash.update(block);
-    yield block;
-    block = '';
-  }
-  hash.update(block);
-  yield block;
-  yield `${sealLine(hash)}\n`;
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
-/** The lines of a file, without their ends; what stands behind the last line end is none. */
-async function* linesOf(path: string): AsyncGenerator<string, undefined> {
-  let rest = '';
-  for await (const block of createReadStream(path, { encoding: 'utf8', highWaterMark: BLOCK_CHARACTERS })) {
-    const lines = (rest + (block as string)).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines;
-  }
-  return undefined;
-}
-
-const bindingLine = ({ timeline, walInode }: CheckpointBinding): string => JSON.stringify({ timeline, walInode });
-
-const sealLine = (hash: Hash): string => JSON.stringify({ sha256: hash.digest('hex') });
-
-function checkpointPath({ stateDir, database }: CheckpointFile): string {
-  return join(stateDir, database, 'digest', 'checkpoint.jsonl');
+function checkpointPath(file: CheckpointFile): string {
+  return join(checkpointFolder(file), 'checkpoint.json');
 }

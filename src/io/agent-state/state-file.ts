@@ -6,6 +6,8 @@ import { syncFolder } from '../files/sync-folder.ts';
 
 const NOT_PERMITTED = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'];
 const TEMPORARY = /^\.[0-9a-f-]{36}\.tmp$/;
+type Blocks = Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>;
+
 /** Longer than any write goes on without touching its file. */
 const LEFT_AFTER_MS = 3_600_000;
 
@@ -14,7 +16,7 @@ const LEFT_AFTER_MS = 3_600_000;
  * text may come in blocks. Where it fails it leaves nothing behind.
  * Fails: agent-state-unsupported, as all here, if this user may not write or read there.
  */
-export async function replaceStateFile(path: string, text: string | Iterable<string>): Promise<void> {
+export async function replaceStateFile(path: string, text: string | Blocks): Promise<void> {
   await permitted(path, async () => {
     await rename(await writeTemporary(path, typeof text === 'string' ? [text] : text), path);
     await removeTemporaries(path);
@@ -41,12 +43,12 @@ async function linkNew(path: string, text: string): Promise<boolean> {
   }
 }
 
-async function writeTemporary(path: string, blocks: Iterable<string>): Promise<string> {
+async function writeTemporary(path: string, blocks: Blocks): Promise<string> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const temporaryPath = `${path}.${randomUUID()}.tmp`;
   const handle = await open(temporaryPath, 'wx', 0o600);
   try {
-    for (const block of blocks) await handle.writeFile(block);
+    for await (const block of blocks) await handle.writeFile(block);
     await handle.sync();
   } catch (error) {
     await rm(temporaryPath, { force: true });

@@ -15,6 +15,7 @@ import { acquireHostMutex } from '../../../src/io/mutex/host-mutex.ts';
 import { processesWithOpenFilesUnder } from '../../../src/io/process/open-files.ts';
 import { clearPins, clearRestores, clearRunNotes, clearScratch, forgetEndedRuns, runStates } from '../../../src/worker/leftovers.ts';
 import { createRunningBackups, forgetRun, keepReplay, runsHere } from '../../../src/activities/backup/running-backups.ts';
+import { emptyState } from '../../../src/replay/kept-state.ts';
 import { createPassingReplay } from '../../../src/activities/backup/passing-replay.ts';
 import { openSegments } from '../../../src/io/data-directory/segments.ts';
 import { localRunMutexName, newLocalRunId } from '../../../src/io/agent-state/local-run-id.ts';
@@ -63,7 +64,7 @@ test('lets go of the open segments and the replay that a closed run has left, an
     if (segments !== undefined) backups.opened.set(runId, { dataDir, segments });
   }
   const file = { stateDir: dataDir, database: 'orders', binding: { timeline: '0001', walInode: '1' } };
-  keepReplay(backups, { file, runId: 'closed-2', replay: createPassingReplay() });
+  keepReplay(backups, { file, runId: 'closed-2', replay: createPassingReplay(emptyState(file)) });
   const left = backups.opened.get('closed-1')?.segments.segments[0]?.handle;
   await forgetEndedRuns(backups, runs);
   expect(runsHere(backups)).toEqual(['open-1']);

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { canonicalJson, topLevelMembers } from '../../../../src/core/json/canonical-json.ts';
-import { checkpointLines } from '../../../../src/core/state/checkpoint.ts';
-import { parseCheckpoint } from '../../../fixtures/wal/parse-checkpoint.ts';
+import { readKeptLine, settledInstance } from '../../../../src/core/state/kept-instance.ts';
 import { createReplayIndex } from '../../../../src/core/state/replay-index.ts';
 import { createStateDigest, instanceHash, machineHash } from '../../../../src/core/state/state-digest.ts';
 import type { SegmentId } from '../../../../src/core/wal/segment-id.ts';
@@ -17,22 +16,22 @@ const encode = (entry: object) => new TextEncoder().encode(JSON.stringify(entry)
 
 test('comes from the log of a real server to the digest of what that server answers', () => {
   const log: PayloadLog = new Map([[FIRST, scanAll([goldenSegment()]).records.map(({ payload }) => payload)]]);
-  const { index, digest } = replayLog(log);
-  expect(index.counts()).toEqual({ machines: 4, instances: 6, deleted: 1 });
+  const { counts, digest } = replayLog(log);
+  expect(counts).toEqual({ machines: 4, instances: 6, deleted: 1 });
   expect(digest).toBe(liveDigest());
 });
 
 test('comes to the same state as a replay that keeps everything', () => {
   fc.assert(
     fc.property(fc.array(modelEntries, { maxLength: 40 }), (entries) => {
-      const { index, digest } = replayLog(new Map([[FIRST, entries.map(encode)]]));
-      expect({ ...index.counts(), digest }).toEqual({ machines: 0, ...modelDigest(entries) });
+      const { counts, digest } = replayLog(new Map([[FIRST, entries.map(encode)]]));
+      expect({ ...counts, digest }).toEqual({ machines: 0, ...modelDigest(entries) });
     }),
     { numRuns: 500 },
   );
 });
 
-test('comes to the same state when it goes on from a checkpoint that was stored', () => {
+test('comes to the same state when it goes on from one that was kept, which knows of an instance only what is asked', () => {
   const parts = fc.tuple(
     fc.array(modelEntries, { maxLength: 30 }),
     fc.array(modelEntries, { maxLength: 30 }),
@@ -41,15 +40,11 @@ test('comes to the same state when it goes on from a checkpoint that was stored'
   fc.assert(
     fc.property(parts, ([before, after, inNextSegment]) => {
       const first = replayLog(new Map([[FIRST, before.map(encode)]]));
-      const lines = [...checkpointLines(first.index, [{ segment: FIRST, endBytes: before.length }], first.digest)];
       const log: PayloadLog = new Map([
         [FIRST, [...before, ...after].map(encode)],
         [SECOND, inNextSegment.map(encode)],
       ]);
-      const { index, digest } = replayLog(log, parseCheckpoint(lines));
-      const full = replayLog(log);
-      expect(digest).toBe(full.digest);
-      expect(index.counts()).toEqual(full.index.counts());
+      expect(replayLog(log, first)).toEqual(replayLog(log));
     }),
     { numRuns: 300 },
   );
@@ -60,23 +55,27 @@ test('comes to the same state when it goes on in the middle of a real log', () =
   const full = replayLog(new Map([[FIRST, payloads]]));
   for (let count = 0; count <= payloads.length; count += 1) {
     const first = replayLog(new Map([[FIRST, payloads.slice(0, count)]]));
-    const checkpoint = parseCheckpoint(checkpointLines(first.index, [{ segment: FIRST, endBytes: count }], first.digest));
-    const later = replayLog(new Map([[FIRST, payloads]]), checkpoint);
+    const later = replayLog(new Map([[FIRST, payloads]]), first);
     expect(later.digest).toBe(full.digest);
-    expect(later.index.counts()).toEqual(full.index.counts());
+    expect(later.counts).toEqual(full.counts);
+    expect(later.instances).toEqual(full.instances);
   }
 });
 
-test('calls only those instances dirty that a record since the checkpoint has changed, in log order', () => {
+test('changes only those instances of an earlier state that a record since then has changed', () => {
   const before = [create('a'), create('b'), create('c'), create('d'), remove('d')];
   const first = replayLog(new Map([[FIRST, before.map(encode)]]));
-  const extents = [{ segment: FIRST, endBytes: before.length }];
-  const index = createReplayIndex(parseCheckpoint(checkpointLines(first.index, extents, first.digest)));
-  expect(index.dirtyInstances()).toEqual([]);
+  const index = createReplayIndex({ machines: first.machines, hasInstances: true });
   const after: ModelEntry[] = [create('b'), event('c'), event('a'), event('unknown'), remove('d')];
   for (const [startBytes, entry] of after.entries()) index.apply(SECOND, { startBytes, endBytes: startBytes + 1, payload: encode(entry) });
-  expect(index.dirtyInstances().map(({ id }) => id)).toEqual(['c', 'a']);
-  expect(index.instance('a')?.last).toEqual({ segment: SECOND, startBytes: 2, endBytes: 3 });
+  const changed = [...index.instances()].flatMap((instance) => {
+    const line = first.instances.get(instance.id);
+    const known = line === undefined ? undefined : readKeptLine(line, new Map());
+    const now = settledInstance(instance, known);
+    return now === undefined || now === known ? [] : [now];
+  });
+  expect(changed.map(({ id }) => id)).toEqual(['c', 'a']);
+  expect(changed.at(-1)?.last).toEqual({ segment: SECOND, startBytes: 2, endBytes: 3 });
 });
 
 test('lets the first usable definition of a version win', () => {

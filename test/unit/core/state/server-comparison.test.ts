@@ -1,14 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import { createReplayIndex } from '../../../../src/core/state/replay-index.ts';
-import { createInstanceComparison, differingOf, fitsCount, type WrittenSince } from '../../../../src/core/state/server-comparison.ts';
+import {
+  createInstanceComparison,
+  differingOf,
+  fitsCount,
+  type ShownInstance,
+  type WrittenSince,
+} from '../../../../src/core/state/server-comparison.ts';
 import type { SegmentId } from '../../../../src/core/wal/segment-id.ts';
 import { makeWalOffset, type WalOffset } from '../../../../src/core/wal/wal-offset.ts';
 
 const nothing: WrittenSince = { created: new Set(), deleted: new Set(), machines: new Set(), ends: new Map() };
 const at = (segment: number, positionBytes: number): WalOffset => makeWalOffset(segment as SegmentId, positionBytes);
 
-/** Orders a and b in segment 1, then an event of a in segment 3. */
-function comparison(): ReturnType<typeof createInstanceComparison> {
+/** Orders a and b in segment 1, then an event of a in segment 3; and what the server shows. */
+function comparison(shown: readonly ShownInstance[]): ReturnType<typeof createInstanceComparison> {
   const index = createReplayIndex();
   const apply = (segment: number, startBytes: number, entry: object): void => {
     const record = { startBytes, endBytes: startBytes + 10, payload: Buffer.from(JSON.stringify(entry)) };
@@ -17,17 +23,21 @@ function comparison(): ReturnType<typeof createInstanceComparison> {
   for (const [position, id] of ['a', 'b'].entries())
     apply(1, position * 10, { type: 'create_instance', instance_id: id, machine: 'order', version: 1 });
   apply(3, 0, { type: 'apply_event', instance_id: 'a' });
-  return createInstanceComparison(index, [
+  const both = createInstanceComparison([
     { segment: 1 as SegmentId, endBytes: 20 },
     { segment: 3 as SegmentId, endBytes: 10 },
   ]);
+  for (const instance of shown) both.offer(instance);
+  for (const instance of index.instances()) both.judge(instance);
+  return both;
 }
 
 describe('a log and what its server shows', () => {
   test('are the same where each instance’s last record is the same', () => {
-    const both = comparison();
-    both.offer({ id: 'a', lastWalOffset: at(3, 0) });
-    both.offer({ id: 'b', lastWalOffset: at(1, 10) });
+    const both = comparison([
+      { id: 'a', lastWalOffset: at(3, 0) },
+      { id: 'b', lastWalOffset: at(1, 10) },
+    ]);
     expect(both.found(nothing)).toEqual({ lacking: differingOf([]), outdated: differingOf([]) });
     expect([...both.notOffered()]).toEqual([]);
   });
@@ -38,9 +48,10 @@ describe('a log and what its server shows', () => {
     ['the end of an older segment, as after a rotation race', at(1, 20), new Map([[1, 30]])],
   ])('are the same where a record stands behind %s, and only there', (_where, offset, ends) => {
     for (const since of [{ ...nothing, ends }, nothing]) {
-      const both = comparison();
-      both.offer({ id: 'new', lastWalOffset: offset });
-      both.offer({ id: 'b', lastWalOffset: offset });
+      const both = comparison([
+        { id: 'new', lastWalOffset: offset },
+        { id: 'b', lastWalOffset: offset },
+      ]);
       const isExcused = since !== nothing;
       expect(both.found(since)).toEqual({
         lacking: differingOf(isExcused ? [] : ['new']),
@@ -50,9 +61,10 @@ describe('a log and what its server shows', () => {
   });
 
   test('differ where the last record stood in a segment that the log lacks', () => {
-    const both = comparison();
-    both.offer({ id: 'c', lastWalOffset: at(2, 0) });
-    both.offer({ id: 'b', lastWalOffset: at(2, 10) });
+    const both = comparison([
+      { id: 'c', lastWalOffset: at(2, 0) },
+      { id: 'b', lastWalOffset: at(2, 10) },
+    ]);
     expect(both.found(nothing)).toEqual({ lacking: differingOf(['c']), outdated: differingOf(['b']) });
     expect([...both.notOffered()]).toEqual(['a']);
   });

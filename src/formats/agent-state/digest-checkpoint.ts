@@ -1,0 +1,34 @@
+import { z } from 'zod';
+import { makeSegmentId, type SegmentId } from '../../core/wal/segment-id.ts';
+
+const count = z.int().min(0);
+const hash = z.string().regex(/^[0-9a-f]{64}$/);
+const segment = z.custom<SegmentId>((value) => typeof value === 'number' && makeSegmentId(value) !== undefined);
+
+/** One sorted file of instances: its blocks of lines, and behind them the index that says where each block begins. */
+const run = z.strictObject({
+  name: z.string().regex(/^[0-9a-f-]{36}$/),
+  instances: count,
+  indexAtBytes: count,
+  indexBytes: count,
+  /** Of the index. */
+  crc32: count,
+});
+
+/** `digest/checkpoint.json`: how far a database's state digest is, and which files hold the instances. */
+export const digestCheckpointSchema = z.strictObject({
+  format: z.literal(2),
+  /** Another history or another wal/ folder makes it worthless. */
+  timeline: z.string(),
+  walInode: z.string(),
+  extents: z.array(z.strictObject({ segment, endBytes: count })),
+  digest: hash,
+  instances: count,
+  deleted: count,
+  machines: z.array(z.strictObject({ name: z.string(), version: count, hash })),
+  /** The oldest first: an instance is as the newest one says that has it. */
+  runs: z.array(run),
+});
+
+export type DigestCheckpoint = z.infer<typeof digestCheckpointSchema>;
+export type RunFile = DigestCheckpoint['runs'][number];
