@@ -4,7 +4,7 @@ import type { ActivityDeps } from './activity-deps.ts';
 import { activityFailure } from './activity-failure.ts';
 import type { Attempts } from './attempts.ts';
 import { withinDeadline } from './body-deadline.ts';
-import { currentRun, currentStep, type RunPort } from './run-port.ts';
+import { currentRun, currentStep, type Origin, type RunPort } from './run-port.ts';
 
 /** The body of an activity: it knows its run as a port, and fails with RstowErrors. */
 export type ActivityBody<Input, Output> = (input: Input, run: RunPort) => Promise<Output>;
@@ -18,10 +18,11 @@ export function activity<Input, Output>(
   deps: ActivityDeps,
   attempts: Attempts,
   body: ActivityBody<Input, Output>,
-): (input: Input) => Promise<Output | null> {
-  return async (input) => {
-    const attempt = attempts.begin(currentStep());
-    const run = currentRun(deps.runs, deps.config.timing.heartbeatMs, attempt.overtaken);
+): (input: Input, origin?: Origin) => Promise<Output | null> {
+  return async (input, origin) => {
+    const of = currentStep(origin);
+    const attempt = attempts.begin(of);
+    const run = currentRun(deps.runs, deps.config.timing.heartbeatMs, { of, overtaken: attempt.overtaken });
     const inTurn = async (): Promise<Output> => {
       await attempt.turn(run.signal);
       run.signal.throwIfAborted();

@@ -14,6 +14,7 @@ export type StepFacts = { doing?: string; doneBytes?: number; totalBytes?: numbe
  */
 export type RunPort = {
   readonly workflowId: string;
+  /** Names all that the run leaves: the id that it began with, which a reset doesn't change. */
   readonly runId: string;
   /** Aborted when the run is cancelled, terminated, another attempt has taken over, the step's time is over, or this agent shuts down. */
   readonly signal: AbortSignal;
@@ -38,16 +39,25 @@ const UNLIMITED_MS = 3 * 86_400_000;
 /** Whoever watches sees a step's figures so fresh. */
 const TICK_MS = 1_000;
 
+/** How a step's run began, as the run says: the second argument of every activity. */
+export type Origin = { runId: string };
+
+/** One step of one execution of a run: a reset makes another execution of it. */
+export type StepOfRun = { run: string; execution: string; step: string };
+
+const RUN_ID = /^[A-Za-z0-9-]{1,64}$/;
+
 /** The run of the activity that calls this. Heartbeats go on by themselves until `stop`. */
-export function currentRun(runs: RunRegistry, heartbeatMs: number, overtaken: AbortSignal): AttemptPort {
+export function currentRun(runs: RunRegistry, heartbeatMs: number, attempt: { of: StepOfRun; overtaken: AbortSignal }): AttemptPort {
   const { workflowExecution, startToCloseTimeoutMs } = Context.current().info;
   const { workflowId, runId } = workflowExecution ?? { workflowId: '', runId: '' };
+  const { of, overtaken } = attempt;
   const over = new AbortController();
   let facts: StepFacts = {};
   const ticker = setInterval(() => heartbeat(facts), Math.min(TICK_MS, Math.max(100, heartbeatMs / 3)));
   return {
     workflowId,
-    runId,
+    runId: of.run,
     signal: AbortSignal.any([cancellationSignal(), overtaken, over.signal]),
     limitMs: startToCloseTimeoutMs > UNLIMITED_MS ? undefined : startToCloseTimeoutMs,
     report: (reported) => {
@@ -69,8 +79,11 @@ export function currentRun(runs: RunRegistry, heartbeatMs: number, overtaken: Ab
   };
 }
 
-/** Names the step of the run that calls this, the same in each of its attempts. */
-export function currentStep(): string {
+/** The step that calls this, the same in each of its attempts. */
+export function currentStep(origin: Origin | undefined): StepOfRun {
   const { activityId, activityType, workflowExecution } = Context.current().info;
-  return `${workflowExecution?.runId ?? ''}/${activityType}/${activityId}`;
+  const execution = workflowExecution?.runId ?? '';
+  // It becomes a part of paths and keys.
+  const run = origin !== undefined && RUN_ID.test(origin.runId) ? origin.runId : execution;
+  return { run, execution, step: `${activityType}/${activityId}` };
 }

@@ -1,12 +1,12 @@
 import { type Damage, damageSchema } from '../formats/repository/damage.ts';
-import { damagePrefix, trashKey } from '../core/repository/object-keys.ts';
+import { damageKey, damagePrefix, trashKey } from '../core/repository/object-keys.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
 import { unlessUnreadable } from './unless-unreadable.ts';
 
 /** Remembers that an object is damaged. Twice, for one run: the first record stands. */
 export async function recordDamage(repository: Repository, database: string, damage: Omit<Damage, 'format'>): Promise<void> {
-  await putSealed(repository, damageKey(database, damage.runId), { schema: damageSchema, value: { format: 1, ...damage } });
+  await putSealed(repository, damageKey(database, damage), { schema: damageSchema, value: { format: 1, ...damage } });
 }
 
 /** What is known to be damaged and was not stored again yet. */
@@ -22,7 +22,7 @@ export async function readDamage(repository: Repository, database: string): Prom
 
 /** Puts the record aside with what it named. Twice: no-op. */
 export async function closeDamage(repository: Repository, database: string, closing: { damage: Damage; runId: string }): Promise<void> {
-  const key = damageKey(database, closing.damage.runId);
+  const key = damageKey(database, closing.damage);
   await repository.move(key, trashKey(closing.runId, key));
 }
 
@@ -36,5 +36,3 @@ async function exists(repository: Repository, wanted: string): Promise<boolean> 
   for await (const key of repository.keys(wanted)) if (key === wanted) return true;
   return false;
 }
-
-const damageKey = (database: string, runId: string): string => `${damagePrefix(database)}${runId}.json`;

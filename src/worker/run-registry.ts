@@ -5,7 +5,7 @@ import {
   type WorkflowExecutionStatusName,
   WorkflowNotFoundError,
 } from '@temporalio/client';
-import type { LockHolder, RunChain, RunRegistry } from '../activities/run-registry.ts';
+import type { LockHolder, OneRun, RunChain, RunRegistry } from '../activities/run-registry.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import type { TemporalConnection } from './temporal-connection.ts';
 
@@ -21,8 +21,9 @@ export type RunState = 'open' | 'closed' | 'unknown';
 
 export type AgentRunRegistry = RunRegistry & {
   /**
-   * Asked by its workflow's id as well, a run that isn't there has ended. By its own id alone Temporal can only look it
-   * up in its list, and `unknown` is a run that the list doesn't have yet, or one that the namespace has forgotten.
+   * Whether the run is at work, or one that continues it: by reset, retry or continue-as-new. Asked by its workflow's id
+   * as well, a run that isn't there has ended. By its own id alone Temporal can only look it up in its list, and
+   * `unknown` is a run that the list doesn't have yet, or one that the namespace has forgotten.
    */
   runState(runId: string, workflowId?: string): Promise<RunState>;
 };
@@ -32,8 +33,7 @@ export function createRunRegistry({ connection, namespace }: TemporalConnection)
   const { workflow } = new Client({ connection, namespace });
   const ask = <T>(question: () => Promise<T>): Promise<T> =>
     connection.withDeadline(Date.now() + REQUEST_MS, question).catch(rethrowUnreachable);
-  const describe = (workflowId: string, runId?: string): Promise<WorkflowExecutionDescription | undefined> =>
-    unlessNotFound(ask(() => workflow.getHandle(workflowId, runId).describe()));
+  const describe: Describe = (workflowId, runId) => unlessNotFound(ask(() => workflow.getHandle(workflowId, runId).describe()));
   const statusOf = async (workflowId: string, runId?: string): Promise<WorkflowExecutionStatusName | undefined> =>
     (await describe(workflowId, runId))?.status.name;
 
@@ -61,12 +61,24 @@ export function createRunRegistry({ connection, namespace }: TemporalConnection)
       await unlessNotFound(ask(() => workflow.getHandle(workflowId, runId).terminate(reason)));
     },
     runState: async (runId, workflowId) => {
-      if (workflowId !== undefined) return stateOf(await statusOf(workflowId, runId));
+      if (workflowId !== undefined) return chainState(describe, { workflowId, runId });
       const runs = workflow.list({ query: `RunId = '${runId}'`, pageSize: 1 });
       const listed = await ask(() => runs[Symbol.asyncIterator]().next());
-      return listed.done === true ? 'unknown' : stateOf(listed.value.status.name);
+      return listed.done === true ? 'unknown' : chainState(describe, { workflowId: listed.value.workflowId, runId });
     },
   };
+}
+
+type Describe = (workflowId: string, runId?: string) => Promise<WorkflowExecutionDescription | undefined>;
+
+/** Of an id's runs the newest is at work, if any is; it may be of a later chain. */
+async function chainState(describe: Describe, { workflowId, runId }: OneRun): Promise<RunState> {
+  const run = await describe(workflowId, runId);
+  if (run === undefined) return 'closed';
+  if (stateOf(run.status.name) === 'open') return 'open';
+  const newest = await describe(workflowId);
+  if (newest === undefined || chainOf(newest).firstRunId !== chainOf(run).firstRunId) return 'closed';
+  return stateOf(newest.status.name);
 }
 
 const stateOf = (status: WorkflowExecutionStatusName | undefined): RunState => (OPEN.includes(status ?? 'UNKNOWN') ? 'open' : 'closed');

@@ -22,12 +22,14 @@ export async function listBackups(input: ListBackupsInput, engine: Engine): Prom
 
 function warningsOf({ backups, unreadable, laterByClock, newestRestorable }: Omit<ListBackupsResult, keyof CommonResult>): Warning[] {
   const newest = backups.find(({ isInUse }) => isInUse);
-  return [
-    ...(newest === undefined || newestRestorable === undefined
-      ? []
-      : [{ code: 'wal-gap', message: unrestorableSentence(newest.label, newestRestorable) }]),
-    ...unreadable.map((label) => ({ code: 'damaged-object', message: `the manifest of ${label} can't be read` })),
-    ...(laterByClock.length === 0 ? [] : [{ code: 'clock-contradiction', message: clockSentence(laterByClock) }]),
-    ...backups.flatMap((row) => (row.failed === undefined ? [] : [{ code: row.failed.code, message: failedSentence(row) }])),
-  ];
+  const warnings: Warning[] = [];
+  if (newest !== undefined && newestRestorable !== undefined) {
+    warnings.push({ code: 'wal-gap', message: unrestorableSentence(newest.label, newestRestorable) });
+  }
+  warnings.push(...unreadable.map((label) => ({ code: 'damaged-object', message: `the manifest of ${label} can't be read` })));
+  if (laterByClock.length > 0) warnings.push({ code: 'clock-contradiction', message: clockSentence(laterByClock) });
+  for (const row of backups) {
+    if (row.failed !== undefined) warnings.push({ code: row.failed.code, message: failedSentence(row) });
+  }
+  return warnings;
 }

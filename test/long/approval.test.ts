@@ -1,14 +1,20 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
-import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { NativeConnection } from '@temporalio/worker';
+import { afterAll, beforeAll, expect, inject, it, onTestFinished } from 'vitest';
 import { currentOwner } from '../../src/store/ownership.ts';
 import { readTimelines } from '../../src/store/timelines.ts';
 import { lockWorkflowId } from '../../src/contract/names.ts';
+import type { DisasterRecoveryResult } from '../../src/contract/disaster-recovery.ts';
 import type { RestoreResult } from '../../src/contract/restore.ts';
 import { readTimelineFile } from '../../src/io/data-directory/timeline-file.ts';
+import type { AgentProcess } from '../support/agent-process.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import { databaseState, expectNothingLeft } from '../support/database-witness.ts';
 import { filesBelow, folderHashes } from '../support/folder-hash.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
+import { createRunRegistry } from '../../src/worker/run-registry.ts';
 import { openScene, type Scene } from '../support/scene.ts';
 import { makeStandbyHost } from '../support/standby-host.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -18,12 +24,13 @@ const APPROVAL = { for: ['restore', 'disasterRecovery'], expiresMs: 15_000 };
 let scene: Scene;
 /** Stands by, and has nothing yet. */
 let host: DatabaseStack;
+let hostAgent: AgentProcess;
 
 beforeAll(async () => {
   const shared = { temporalAddress: inject('temporalAddress'), workflowBundlePath: inject('workflowBundlePath') };
   scene = await openScene(shared, { segmentSizeMb: 1, database: { approval: APPROVAL } });
   host = await makeStandbyHost(scene.stack);
-  await scene.startAgent(host.configFile);
+  hostAgent = await scene.startAgent(host.configFile);
   const load = await startLoadWriters({ address: scene.stack.address, writers: 2 });
   await load.acknowledgedAtLeast(200);
   await load.stop();
@@ -119,4 +126,42 @@ it('goes on when another person approves the plan, though the agent was killed m
   const result = (await handle.result()) as RestoreResult;
   expect(result).toMatchObject({ outcome: 'done', fromTimeline: '0001', timeline: expect.not.stringMatching('0001') as string });
   expect((await everything())['timelineOfData']).toBe(result.timeline);
+});
+
+/** Begins the run again behind its last decision. Gives the execution that goes on. */
+async function reset(handle: WorkflowHandle): Promise<WorkflowHandle> {
+  const { client } = scene.temporal;
+  const { workflowId } = handle;
+  const { events } = await handle.fetchHistory();
+  const decided = events?.findLast((event) => event.workflowTaskCompletedEventAttributes);
+  await client.workflowService.resetWorkflowExecution({
+    namespace: client.options.namespace,
+    workflowExecution: { workflowId },
+    reason: 'test',
+    requestId: randomUUID(),
+    workflowTaskFinishEventId: decided?.eventId ?? null,
+  });
+  return client.workflow.getHandle(workflowId);
+}
+
+it('goes on with what it has fetched, and leaves nothing, where a recovery that waits is reset', async () => {
+  const approval = { ...APPROVAL, expiresMs: 180_000 };
+  await hostAgent.kill();
+  await scene.startAgent(await host.writeConfig(host.plain.agent, { approval }));
+  const { handle, planHash } = await waiting('disasterRecovery');
+  const fetched = await filesBelow(join(host.dataDir, '.rstow', 'restores'));
+  expect(fetched.length).toBeGreaterThan(0);
+  const { runId } = await handle.describe();
+  const goesOn = await reset(handle);
+  const connection = await NativeConnection.connect({ address: inject('temporalAddress') });
+  onTestFinished(() => connection.close());
+  const { namespace } = scene.temporal.client.options;
+  const runs = createRunRegistry({ connection, namespace, clusterId: 'any' });
+  expect(await runs.runState(runId, handle.workflowId)).toBe('open');
+  await goesOn.executeUpdate('approve', { args: [{ planHash, by: 'bob' }] });
+  const result = (await goesOn.result()) as DisasterRecoveryResult;
+  expect(result).toMatchObject({ agent: host.config.agent.name, planHash, fromTimeline: expect.any(String) as string });
+  expect(result.runId).not.toBe(runId);
+  expect(await runs.runState(runId, handle.workflowId)).toBe('closed');
+  await expectNothingLeft(host.dataDir);
 });

@@ -1,5 +1,5 @@
 import { verificationSchema } from '../../formats/repository/verification.ts';
-import { verificationsPrefix } from '../../core/repository/object-keys.ts';
+import { verificationKey } from '../../core/repository/object-keys.ts';
 import { putSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
@@ -24,7 +24,7 @@ export const closeHealed =
     for (const label of new Set(closed.map((damage) => damage.label))) {
       const repairedKeys = [...new Set(closed.filter((damage) => damage.label === label).map(({ key }) => key))];
       const value = { format: 1 as const, label, level: 'checksums' as const, atMs, runId, held: false, repairedKeys };
-      await putSealed(repository, `${verificationsPrefix(database)}${label}/${runId}.json`, { schema: verificationSchema, value });
+      await putSealed(repository, verificationKey(database, value), { schema: verificationSchema, value });
     }
     for (const damage of closed) await closeDamage(repository, database, { damage, runId });
   };

@@ -1,7 +1,7 @@
 import { type Verification, verificationSchema } from '../../formats/repository/verification.ts';
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { verificationsPrefix } from '../../core/repository/object-keys.ts';
+import { verificationKey, verificationsPrefix } from '../../core/repository/object-keys.ts';
 import type { Repository } from '../../io/repository/port.ts';
 import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
@@ -20,7 +20,7 @@ const NOT_WRITABLE: readonly string[] = ['repository-unavailable', 'not-enough-s
 export const recordVerification =
   (deps: ActivityDeps) =>
   async ({ database, repository: name, fact }: RecordVerificationInput, run: RunPort): Promise<Warning[]> => {
-    const key = `${verificationsPrefix(database)}${fact.label}/${run.runId}.json`;
+    const key = verificationKey(database, { ...fact, runId: run.runId });
     try {
       const repository = await deps.openRepository(name);
       await putSealed(repository, key, { schema: verificationSchema, value: { format: 1, runId: run.runId, ...fact } });

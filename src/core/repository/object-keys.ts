@@ -23,6 +23,14 @@ export const planKey = (database: string, runId: string, name: string): string =
 /** Signatures that were taken, by their nonce. */
 export const usedSignatureKey = (database: string, nonce: string): string => databaseKey(database, `signatures/${nonce}.json`);
 
+/** A run that is reset may remember more than once. */
+type Remembered = { runId: string; atMs: number };
+
+export const verificationKey = (database: string, { label, runId, atMs }: Remembered & { label: string }): string =>
+  `${verificationsPrefix(database)}${label}/${runId}-${atMs}.json`;
+
+export const damageKey = (database: string, { runId, atMs }: Remembered): string => `${damagePrefix(database)}${runId}-${atMs}.json`;
+
 export const verificationsPrefix = (database: string): string => databaseKey(database, 'facts/verifications/');
 
 export const recoveryTestsPrefix = (database: string): string => databaseKey(database, 'facts/recovery-tests/');

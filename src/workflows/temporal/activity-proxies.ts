@@ -7,6 +7,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { Activities } from '../../activities/activities.ts';
+import type { Origin } from '../../activities/run-port.ts';
 import type { Place } from '../../activities/catalogue/locate.ts';
 import { errorTable } from '../../core/errors/error-table.ts';
 import { agentQueue, ANY_QUEUE, databaseQueue, type SlotKind, slotQueue, standbyQueue } from '../../contract/names.ts';
@@ -28,11 +29,14 @@ const ANYONE_ATTEMPTS_MAX = 6;
 
 const CODES = Object.keys(errorTable);
 
-/** Each verb, scheduled with these options and a summary that the UI shows beside it. Fails: with RstowErrors, and as a cancellation. */
+/**
+ * Each verb, scheduled with these options and a summary that the UI shows beside it. What a run leaves lies under the id
+ * that it began with: a run that is reset finds it again. Fails: with RstowErrors, and as a cancellation. */
 function scheduled(options: ActivityOptions): Activities {
   const verbOf = (_target: object, name: string | symbol) => async (input: unknown) => {
     try {
-      return await scheduleActivity(String(name), [input], { ...options, summary: STEP_SUMMARIES[name as keyof Activities] });
+      const origin: Origin = { runId: workflowInfo().originalExecutionRunId };
+      return await scheduleActivity(String(name), [input, origin], { ...options, summary: STEP_SUMMARIES[name as keyof Activities] });
     } catch (error) {
       throw errorOfStep(error);
     }

@@ -1,15 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { createAttempts } from '../../../src/activities/attempts.ts';
+import type { StepOfRun } from '../../../src/activities/run-port.ts';
 
 const never = new AbortController().signal;
+
+const of = (step: string, execution = 'first', run = 'run'): StepOfRun => ({ run, execution, step });
 
 it('ends the earlier attempt of a step, and lets the later one begin when that has ended', async () => {
   const attempts = createAttempts();
   const happened: string[] = [];
-  const first = attempts.begin('run/rehearse/1');
+  const first = attempts.begin(of('rehearse/1'));
   await first.turn(never);
-  const second = attempts.begin('run/rehearse/1');
+  const second = attempts.begin(of('rehearse/1'));
   expect(first.overtaken.aborted).toBe(true);
   expect(first.overtaken.reason).toMatchObject({ code: 'failed' });
   const turn = second.turn(never).then(() => happened.push('second began'));
@@ -23,7 +26,7 @@ it('ends the earlier attempt of a step, and lets the later one begin when that h
 
 it('keeps a third attempt waiting for all before it', async () => {
   const attempts = createAttempts();
-  const [first, second, third] = ['step', 'step', 'step'].map((step) => attempts.begin(step));
+  const [first, second, third] = ['step', 'step', 'step'].map((step) => attempts.begin(of(step)));
   const began: string[] = [];
   const turn = third!.turn(never).then(() => began.push('third'));
   second!.end();
@@ -35,18 +38,35 @@ it('keeps a third attempt waiting for all before it', async () => {
 
 it('leaves attempts of other steps alone, and those that come after the end of one', async () => {
   const attempts = createAttempts();
-  const one = attempts.begin('a');
-  await attempts.begin('b').turn(never);
+  const one = attempts.begin(of('a'));
+  await attempts.begin(of('b')).turn(never);
   expect(one.overtaken.aborted).toBe(false);
   one.end();
-  await attempts.begin('a').turn(never);
+  await attempts.begin(of('a')).turn(never);
 });
 
 it('waits for an attempt that hangs no longer than its patience, or until it is cancelled itself', async () => {
   const attempts = createAttempts(50);
-  attempts.begin('hung');
-  await attempts.begin('hung').turn(never);
+  attempts.begin(of('hung'));
+  await attempts.begin(of('hung')).turn(never);
   const patient = createAttempts();
-  patient.begin('hung');
-  await expect(patient.begin('hung').turn(AbortSignal.abort(new Error('cancelled')))).rejects.toThrow('aborted');
+  patient.begin(of('hung'));
+  await expect(patient.begin(of('hung')).turn(AbortSignal.abort(new Error('cancelled')))).rejects.toThrow('aborted');
+});
+
+it('ends whatever an execution of a run still does when another one of that run begins, and no other run’s', async () => {
+  const attempts = createAttempts();
+  const [staging, probing, others] = [of('stageWal/3'), of('probe/4'), of('stageWal/3', 'first', 'other')].map((step) =>
+    attempts.begin(step),
+  );
+  expect(staging!.overtaken.aborted).toBe(false);
+  const began: string[] = [];
+  const reset = attempts.begin(of('planRestore/2', 'reset'));
+  expect([staging, probing, others].map((attempt) => attempt!.overtaken.aborted)).toEqual([true, true, false]);
+  const turn = reset.turn(never).then(() => began.push('reset'));
+  staging!.end();
+  await sleep(20);
+  expect(began).toEqual([]);
+  probing!.end();
+  await turn;
 });
