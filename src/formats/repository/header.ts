@@ -28,11 +28,30 @@ export function newRepositoryHeader(id: string): RepositoryHeader {
   return { format: supportedFormat, minReader: supportedFormat, minWriter: supportedFormat, features: [], id };
 }
 
-/**
- * `place` is for messages: `folder /backup/rstmdb`.
- * Fails: damaged-object, format-unsupported (made by a version that says that this one must not use it).
- */
-export function parseRepositoryHeader(text: string, access: 'read' | 'write', place: string): RepositoryHeader {
+/** What a newer way of storing takes from who reads or writes here; each of it only grows. */
+export type HeaderRaise = { minReader?: number | undefined; minWriter?: number | undefined; features?: readonly string[] | undefined };
+
+/** The header with at least that; all else of it, and fields that this version doesn't know, stay. */
+export function raisedHeader(header: RepositoryHeader, raise: HeaderRaise): RepositoryHeader {
+  const { minReader = 0, minWriter = 0, features = [] } = raise;
+  return {
+    ...header,
+    minReader: Math.max(header.minReader, minReader),
+    minWriter: Math.max(header.minWriter, minWriter),
+    features: [...new Set([...header.features, ...features])],
+  };
+}
+
+type Reading = {
+  access: 'read' | 'write';
+  /** For messages: `folder /backup/rstmdb`. */
+  place: string;
+  /** Known beside those that every part of this version knows. */
+  features?: readonly string[] | undefined;
+};
+
+/** Fails: damaged-object, format-unsupported (made by a version that says that this one must not use it). */
+export function parseRepositoryHeader(text: string, { access, place, features = [] }: Reading): RepositoryHeader {
   const json = parseJson(text, place);
   const versions = parsed(versionsSchema, json, place);
   const needed = access === 'read' ? versions.minReader : Math.max(versions.minReader, versions.minWriter);
@@ -41,7 +60,7 @@ export function parseRepositoryHeader(text: string, access: 'read' | 'write', pl
     throw new RstowError('format-unsupported', sentence, { details: { needed, supported: supportedFormat } });
   }
   const header = parsed(headerSchema, json, place);
-  const [unknown] = header.features.filter((feature) => !KNOWN_FEATURES.includes(feature));
+  const unknown = header.features.find((feature) => !KNOWN_FEATURES.includes(feature) && !features.includes(feature));
   if (unknown === undefined) return header;
   throw new RstowError('format-unsupported', `${place} uses the feature "${unknown}", which this rstow does not know`, {
     details: { feature: unknown },

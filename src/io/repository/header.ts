@@ -1,37 +1,70 @@
 import { randomUUID } from 'node:crypto';
-import { newRepositoryHeader, parseRepositoryHeader } from '../../formats/repository/header.ts';
-import type { RepositoryHeader } from '../../formats/repository/header.ts';
+import { isDeepStrictEqual } from 'node:util';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { repositoryHeaderKey } from './object-key.ts';
+import { type HeaderRaise, newRepositoryHeader, parseRepositoryHeader, raisedHeader } from '../../formats/repository/header.ts';
+import type { RepositoryHeader } from '../../formats/repository/header.ts';
+import { headerGeneration, headerPrefix, raisedHeaderKey, repositoryHeaderKey } from './object-key.ts';
 import type { Repository } from './port.ts';
 
-const headerSizeBytesMax = 64 * 1024;
+const HEADER_SIZE_BYTES_MAX = 64 * 1024;
 
 /** `create` is `write` that also makes the header of a new repository. */
 export type RepositoryAccess = 'read' | 'write' | 'create';
 
 /**
- * Reads and checks what the repository is, before anything else of it is used. rstow never
- * rewrites a header, so fields of later versions stay. Without `create` a repository lacking one is taken for a disk that is not mounted.
+ * Reads and checks what the repository is, before anything else of it is used. Without `create` one that lacks a header
+ * is taken for a disk that is not mounted.
  * Fails: format-unsupported, damaged-object, repository-unavailable. Twice: the same header.
  */
 export async function openRepository(repository: Repository, access: RepositoryAccess): Promise<RepositoryHeader> {
   if (access === 'create') await makeHeaderIfAbsent(repository);
-  const bytes = await readHeader(repository);
-  if (bytes === undefined) {
-    const sentence = `${repository.description} has no ${repositoryHeaderKey}: it is not mounted, somebody has emptied it, or it is not a repository yet`;
-    throw new RstowError('repository-unavailable', sentence);
+  const { text } = await newestHeader(repository);
+  return parseRepositoryHeader(text, { access: access === 'read' ? 'read' : 'write', place: repository.description });
+}
+
+/**
+ * Makes the repository say what it takes from now on to use it, before anything is stored that an older version would
+ * misread. The raised header is an object of its own beside the others: of two who raise at once one finds the name
+ * taken, and raises what the other has written. Who dies before the put has changed nothing.
+ * Fails: as openRepository; format-unsupported too, where the other one's feature is unknown here. Twice: the same header.
+ */
+export async function raiseHeader(repository: Repository, raise: HeaderRaise): Promise<RepositoryHeader> {
+  for (;;) {
+    const { text, generation } = await newestHeader(repository);
+    const header = parseRepositoryHeader(text, { access: 'write', place: repository.description, features: raise.features });
+    const raised = raisedHeader(header, raise);
+    if (isDeepStrictEqual(raised, header)) return header;
+    if ((await repository.put(raisedHeaderKey(generation + 1), headerBytes(raised))) === 'stored') return raised;
   }
-  return parseRepositoryHeader(Buffer.from(bytes).toString('utf8'), access === 'read' ? 'read' : 'write', repository.description);
 }
 
 /** Reads first, so that a repository that cannot be written still opens. Of two makers the first wins and both read its header. */
 async function makeHeaderIfAbsent(repository: Repository): Promise<void> {
-  if ((await readHeader(repository)) !== undefined) return;
-  const text = `${JSON.stringify(newRepositoryHeader(randomUUID()), undefined, 2)}\n`;
-  await repository.put(repositoryHeaderKey, Buffer.from(text));
+  if ((await newestKey(repository)) !== undefined) return;
+  await repository.put(repositoryHeaderKey, headerBytes(newRepositoryHeader(randomUUID())));
 }
 
-function readHeader(repository: Repository): Promise<Uint8Array | undefined> {
-  return repository.read(repositoryHeaderKey, { sizeBytesMax: headerSizeBytesMax });
+type FoundHeader = { text: string; generation: number };
+
+async function newestHeader(repository: Repository): Promise<FoundHeader> {
+  const newest = await newestKey(repository);
+  const bytes = newest === undefined ? undefined : await repository.read(newest.key, { sizeBytesMax: HEADER_SIZE_BYTES_MAX });
+  if (newest === undefined || bytes === undefined) {
+    const sentence = `${repository.description} has no ${repositoryHeaderKey}: it is not mounted, somebody has emptied it, or it is not a repository yet`;
+    throw new RstowError('repository-unavailable', sentence);
+  }
+  return { text: Buffer.from(bytes).toString('utf8'), generation: newest.generation };
+}
+
+async function newestKey(repository: Repository): Promise<{ key: string; generation: number } | undefined> {
+  let newest: { key: string; generation: number } | undefined;
+  for await (const key of repository.keys(headerPrefix, { folded: true })) {
+    const generation = headerGeneration(key);
+    if (generation !== undefined && generation > (newest?.generation ?? 0)) newest = { key, generation };
+  }
+  return newest;
+}
+
+function headerBytes(header: RepositoryHeader): Uint8Array {
+  return Buffer.from(`${JSON.stringify(header, undefined, 2)}\n`);
 }

@@ -1,8 +1,23 @@
 import { assert } from '../../core/errors/assert.ts';
 import type { ByteRange } from './port.ts';
 
-/** The header of every repository; its presence tells a repository from an empty mount point. */
+/** The first header of every repository; its presence tells a repository from an empty mount point. */
 export const repositoryHeaderKey = 'rstow-repository.json';
+
+/** How the keys of all headers begin. */
+export const headerPrefix = 'rstow-repository';
+
+/** Each header that was raised is an object of its own, counted from 2. */
+export function raisedHeaderKey(generation: number): string {
+  return `${headerPrefix}-${String(generation).padStart(8, '0')}.json`;
+}
+
+/** The generation of a header's key, or undefined for any other key. */
+export function headerGeneration(key: string): number | undefined {
+  if (key === repositoryHeaderKey) return 1;
+  const [, digits] = /^rstow-repository-([0-9]{8})\.json$/.exec(key) ?? [];
+  return digits === undefined ? undefined : Number(digits);
+}
 
 /** Holds unfinished puts at the root of a folder repository; never part of a key. */
 export const stagingFolderName = '.tmp';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { Repository } from './port.ts';
 
-/** A manifest has about 200 bytes a range. */
+/** What a reader takes into memory at once; no object of ours comes near it. */
 const SEALED_SIZE_BYTES_MAX = 64 * 1024 * 1024;
 
 const envelope = z.object({ sha256: z.string(), content: z.unknown() });
@@ -57,11 +57,15 @@ function openSealed<Schema extends z.ZodType>(key: string, bytes: Uint8Array, sc
   refuseNewerFormat(key, sealed.data.content);
   const content = schema.safeParse(sealed.data.content);
   if (content.success) return content.data;
-  const unknown = content.error.issues.find(
-    (issue) => issue.code === 'invalid_value' && valueAt(sealed.data.content, issue.path) !== undefined,
-  );
+  const unknown = content.error.issues.find((issue) => isUnknownKind(issue, sealed.data.content));
   if (unknown !== undefined) throw unknownValue(key, unknown);
   throw damaged(key, `is not what belongs there: ${z.prettifyError(content.error)}`, content.error);
+}
+
+/** A value that is none of those that may stand there, or a union's kind that has no schema here. */
+function isUnknownKind(issue: z.core.$ZodIssue, content: unknown): boolean {
+  const isOfKinds = issue.code === 'invalid_value' || (issue.code === 'invalid_union' && issue.discriminator !== undefined);
+  return isOfKinds && valueAt(content, issue.path) !== undefined;
 }
 
 /** The seal holds, so nothing has changed the object since it was written: its writer knows a kind that this one doesn't. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { positionOf, readManifest, readPositions } from '../../../../src/store/backups.ts';
 import { manifestSchema } from '../../../../src/formats/repository/manifest.ts';
 import { manifestKey } from '../../../../src/core/repository/object-keys.ts';
@@ -75,6 +76,15 @@ it('tells a newer kind from damage', async () => {
     code: 'format-unsupported',
     message: expect.stringContaining(`${key} has at "kind" a value that this rstow does not know`) as string,
   });
+});
+
+it('tells a kind of a union that it does not know from damage', async () => {
+  const schema = z.object({ action: z.discriminatedUnion('kind', [z.object({ kind: z.literal('swap'), inode: z.string() })]) });
+  const readKind = async (action: object): Promise<unknown> => readSealed(await holding(sealOf({ action })), key, schema);
+  expect(await readKind({ kind: 'swap', inode: '7' })).toEqual({ action: { kind: 'swap', inode: '7' } });
+  await expect(readKind({ kind: 'stopped' })).rejects.toMatchObject({ code: 'format-unsupported' });
+  await expect(readKind({ kind: 'swap' })).rejects.toMatchObject({ code: 'damaged-object' });
+  await expect(readKind({})).rejects.toMatchObject({ code: 'damaged-object' });
 });
 
 it('stores nothing that is larger than what can be read again', async () => {
