@@ -26,12 +26,14 @@ export function tableLines(head: readonly string[], rows: readonly (readonly str
   });
 }
 
-export type Fact = readonly [name: string, value: string];
+/** One without a value is left out. */
+export type Fact = readonly [name: string, value: string | undefined];
 
 /** `name   value` lines; long values continue on the next line, below their own beginning. */
 export function factLines(facts: readonly Fact[], columns = resultColumns()): string[] {
-  const width = Math.max(...facts.map(([name]) => name.length)) + GAP.length;
-  return facts.flatMap(([name, value]) =>
+  const known = facts.filter((fact): fact is readonly [string, string] => fact[1] !== undefined);
+  const width = Math.max(...known.map(([name]) => name.length)) + GAP.length;
+  return known.flatMap(([name, value]) =>
     wrapped(value, columns - width).map((line, index) => ((index === 0 ? name : '').padEnd(width) + line).trimEnd()),
   );
 }

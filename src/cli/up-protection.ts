@@ -40,7 +40,7 @@ export function temporalLines({ agent, config, configFile, temporal }: UpReady):
   return factLines([
     ['agent', `${agent.name}, by ${configFile}`],
     ['Temporal', `${address}, namespace ${namespace}${isAdopted ? ', left running before and taken over' : ''}`],
-    ...(loss === undefined ? [] : [['lost', loss] as const]),
+    ['lost', loss],
     ['signs with', config.agent.operatorKeyFile ?? 'no key'],
     ['UI', `${uiUrl}/namespaces/${namespace}/workflows`],
   ]);
@@ -49,8 +49,11 @@ export function temporalLines({ agent, config, configFile, temporal }: UpReady):
 /** What was found of a server that runs already, and what a person has to do about it. */
 export function foundLines({ found, configFile }: UpReady): string[] {
   if (found === undefined) return [];
-  const kept = found.service === undefined ? [] : [['kept in', configFile] as const];
-  return [...factLines([['server', found.found], ...kept]), ...found.todo.map((line) => `  ${line}`), ''];
+  const facts = factLines([
+    ['server', found.found],
+    ['kept in', found.service === undefined ? undefined : configFile],
+  ]);
+  return [...facts, ...found.todo.map((line) => `  ${line}`), ''];
 }
 
 /** What is safe now, and what would be lost. */

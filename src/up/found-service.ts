@@ -70,7 +70,7 @@ async function processService(
     command: launch.command,
     env: environmentOf(launch),
     cwd: launch.cwd,
-    ...(user === undefined ? {} : { user }),
+    user,
     stateDir: join(stateDir, database, 'service'),
   };
   const whose = user === undefined ? '' : ` of user ${user}`;

@@ -70,11 +70,11 @@ function lossFacts(lost: DisasterRecoveryResult['lost']): Fact[] {
   const span: Fact = ['lost', `what was written between ${timeText(lost.sinceMs)} and ${timeText(lost.untilMs)}`];
   return [
     span,
-    ...(knownRecords === 0 ? [] : [['', `${countedText(knownRecords, 'record')} of newer backups`] as const]),
+    ['', knownRecords === 0 ? undefined : `${countedText(knownRecords, 'record')} of newer backups`],
     ...discarded.map(({ agent, data }): Fact => [
       '',
       `${countedText(data.unsavedRecords, 'record')} on ${agent}, last written ${whenText(data.lastWriteAtMs)}`,
     ]),
-    ...(unseen === undefined ? [] : [['', `how many is unknown: ${unseen}`] as const]),
+    ['', unseen === undefined ? undefined : `how many is unknown: ${unseen}`],
   ];
 }

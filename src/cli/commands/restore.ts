@@ -121,7 +121,7 @@ function replacedFacts(result: RestoreResult): Fact[] {
   return [
     ['instances', `${before} → ${countText(instances)}`],
     ['in no backup', unsavedRecords === 0 ? nothingText(fault) : `${unsaved}${fateText(result)}`],
-    ...(savedAs === undefined ? [] : [['to undo', `rstow restore ${database} --repository ${repository} --backup ${savedAs}`] as const]),
+    ['to undo', savedAs === undefined ? undefined : `rstow restore ${database} --repository ${repository} --backup ${savedAs}`],
   ];
 }
 
@@ -137,12 +137,11 @@ function fateText({ dryRun, savedAs }: RestoreResult): string {
 }
 
 function endFacts({ rehearsal, replacedAt, replacedKeptUntilMs, downtimeMs, firstBackup, durationMs }: RestoreResult): Fact[] {
-  const facts: (Fact | undefined)[] = [
-    rehearsal === undefined ? undefined : ['rehearsal', rehearsal],
-    replacedAt === undefined ? undefined : ['replaced data', `${replacedAt}, kept until ${whenText(replacedKeptUntilMs ?? 0)}`],
-    downtimeMs === undefined ? undefined : ['down for', durationText(downtimeMs)],
-    firstBackup === undefined ? undefined : ['first backup', firstBackup.label],
-    durationMs === undefined ? undefined : ['took', durationText(durationMs)],
+  return [
+    ['rehearsal', rehearsal],
+    ['replaced data', replacedAt === undefined ? undefined : `${replacedAt}, kept until ${whenText(replacedKeptUntilMs ?? 0)}`],
+    ['down for', downtimeMs === undefined ? undefined : durationText(downtimeMs)],
+    ['first backup', firstBackup?.label],
+    ['took', durationMs === undefined ? undefined : durationText(durationMs)],
   ];
-  return facts.filter((fact) => fact !== undefined);
 }

@@ -43,7 +43,7 @@ function testLines(result: TestRecoveryResult): string[] {
   const { label, repository, agent, seed, extents, phases } = result;
   return factLines([
     ['recovered', `${label} from ${repository}, on ${agent}`],
-    ...(seed === undefined ? [] : [['random point', `offset ${extents.end}, by seed ${seed}`] as const]),
+    ['random point', seed === undefined ? undefined : `offset ${extents.end}, by seed ${seed}`],
     ['log', logText(extents)],
     ['holds', holdsText({ machines: result.machines, instances: result.instances })],
     ['state digest', result.stateDigest],

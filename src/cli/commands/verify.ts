@@ -36,7 +36,7 @@ export function verifyLines(result: VerifyBackupResult): string[] {
       'read',
       `${sizeText(bytesRead)} in ${countedText(pieces, 'piece')}, ${sizeText(bytesPlain)} of log, ${countedText(records, 'record')}`,
     ],
-    ...(stateDigest === undefined ? [] : [['state digest', stateDigest] as const]),
+    ['state digest', stateDigest],
     ['took', durationText(result.durationMs)],
   ]);
 }
