@@ -88,7 +88,7 @@ function endsOf({ verbs, lastingVerbs = verbs, phase }: LocalParts): Ends {
 
 type KindsOfVerbs = Pick<
   Engine,
-  'steps' | 'transfers' | 'lockedTransfers' | 'comparisons' | 'cleanups' | 'surveys' | 'restarts' | 'swaps' | 'swapsBack' | 'looksAt'
+  'steps' | 'transfers' | 'lockedTransfers' | 'comparisons' | 'cleanups' | 'surveys' | 'restarts' | 'swaps' | 'swapsBack' | 'inspections'
 >;
 
 /** There is one place, and nothing is tried again, so all kinds are one. */
@@ -103,7 +103,7 @@ function kindsOfVerbs(here: () => Activities): KindsOfVerbs {
     restarts: here,
     swaps: here,
     swapsBack: here,
-    looksAt: here,
+    inspections: here,
   };
 }
 

@@ -36,7 +36,7 @@ async function inspectedHost(engine: Engine): Promise<InspectedHost | undefined>
   const owner = await engine.places.ownerIfStillThere(database);
   if (owner === undefined) return undefined;
   try {
-    return await engine.looksAt(owner.installationId).inspectHost({ database });
+    return await engine.inspections(owner.installationId).inspectHost({ database });
   } catch (error) {
     if (engine.isSilent(error)) return undefined;
     throw error;
@@ -50,7 +50,7 @@ async function staleServers(engine: Engine, formerOwners: readonly FormerOwner[]
   const { database } = engine;
   const ask = async ({ installationId }: FormerOwner): Promise<StaleServer | null> => {
     try {
-      return await engine.looksAt(installationId).findStaleServer({ database });
+      return await engine.inspections(installationId).findStaleServer({ database });
     } catch (error) {
       if (!(error instanceof RstowError)) throw error;
       return null;

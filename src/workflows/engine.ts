@@ -35,11 +35,11 @@ export type Engine = {
   transfers: Verbs;
   /** The same if somebody waits for the lock, or another repository holds the state: with a step's patience. */
   lockedTransfers: Verbs;
-  /** Look at data that are in place: as long as a transfer, and whatever they fail with is final. */
+  /** Compare data that are in place: as long as a transfer, and whatever they fail with is final. */
   comparisons: Verbs;
   /** Compensations: what an agent that is gone leaves undone, its own housekeeping clears. */
   cleanups: Verbs;
-  /** Look at data in place, reading what is new in them; a host that is lost meanwhile is not waited for. */
+  /** Survey data in place, reading what is new in them; a host that is lost meanwhile is not waited for. */
   surveys: Verbs;
   /** Start a server that is down, for as long as that takes; a host that is lost meanwhile is not waited for. */
   restarts: Verbs;
@@ -47,8 +47,8 @@ export type Engine = {
   swaps: Verbs;
   /** The same backwards: what can't be asked yet is asked again. */
   swapsBack: Verbs;
-  /** Look for some seconds at an installation that may be gone. */
-  looksAt(installationId: string): Activities;
+  /** Ask, for some seconds, an installation that may be gone. */
+  inspections(installationId: string): Activities;
 
   /**
    * Works once the check holds. Whoever can wait does so without the lock: for what the check misses, and again where

@@ -8,7 +8,7 @@ import { RstowError, sentenceOf } from '../core/errors/rstow-error.ts';
 import { namingAlternative } from './alternative.ts';
 import type { Engine } from './engine.ts';
 import { firstBackup } from './hot-backup.ts';
-import { storeReplaced, swapInPlace } from './swap-in-place.ts';
+import { clearStaged, fetchPlanned, planRestore, rehearse, storeReplaced, swapInPlace } from './restore-steps.ts';
 
 const LOCK_WAIT_MS = 600_000;
 const LOCK_POLL_MS = 5_000;
@@ -34,7 +34,7 @@ type Asked = { engine: Engine; place: Place; input: RestoreInput };
  */
 async function recover({ engine, place, input }: Asked, wanted: PlanRestoreInput): Promise<RestoreResult> {
   const { database, to, dryRun } = input;
-  const plan = await engine.steps(place).planRestore(wanted);
+  const plan = await planRestore(engine, place, wanted);
   if (to !== undefined) {
     if (dryRun === true) return resultOf(engine, place, { plan, dryRun, timeline: plan.fromTimeline });
     return carryOutCleanly(input, { engine, place, plan });
@@ -45,7 +45,7 @@ async function recover({ engine, place, input }: Asked, wanted: PlanRestoreInput
   const locked = (): Promise<RestoreResult> =>
     engine.exclusiveFirst(place, async () => {
       engine.phase('looking whether the plan still stands');
-      const { planHash } = await engine.steps(place).planRestore(wanted);
+      const { planHash } = await planRestore(engine, place, wanted);
       assert(planHash === plan.planHash, 'a plan that stands is the one that was made first');
       return carryOutCleanly(input, { engine, place, plan, replaces });
     });
@@ -73,20 +73,17 @@ async function carryOutCleanly(input: RestoreInput, work: Work): Promise<Restore
   try {
     return await carryOut(input, work);
   } finally {
-    await engine.compensate('clearing the staged files', () => engine.cleanups(place).clearStaging({ dataDir: plan.dataDir }));
+    await clearStaged(engine, place, plan);
   }
 }
 
 async function carryOut(input: RestoreInput, { engine, place, plan, replaces = null }: Work): Promise<RestoreResult> {
-  const { database, startedAtMs } = engine;
   const { repository, planKey, planHash } = plan;
   const tail = { repository, startedAtMs: engine.now(), isRequired: input.discardNewer !== true };
   // A repository that can't take it is known before anything is fetched.
   if (input.to === undefined) await storeReplaced(engine, place, tail);
-  engine.phase(`fetching ${plan.label}`);
-  const { timeline, warnings: staged } = await engine.transfers(place).stageWal({ database, repository, planKey, startedAtMs });
-  engine.phase('rehearsing: a real server boots on the restored files');
-  const { rehearsal, warnings: rehearsed } = await engine.transfers(place).rehearse({ database, repository, planKey });
+  const { timeline, warnings: staged } = await fetchPlanned(engine, { plan, verbs: engine.transfers(place) });
+  const { rehearsal, warnings: rehearsed } = await rehearse(engine, place, plan);
   const warnings = [...staged, ...rehearsed];
   if (input.to === undefined) {
     const swapped = await swapInPlace(engine, place, { repository, planKey, planHash, tail });

@@ -17,7 +17,7 @@ import { RstowError, sentenceOf } from '../core/errors/rstow-error.ts';
 import { type Engine, isApprovalWanted } from './engine.ts';
 import { firstBackup } from './hot-backup.ts';
 import type { GivenUp } from './restart-first.ts';
-import { type SwapOutcome, swapInPlace } from './swap-in-place.ts';
+import { clearStaged, fetchPlanned, planRestore, rehearse, type SwapOutcome, swapInPlace } from './restore-steps.ts';
 
 type Staged = { candidate: Candidate; plan: PlannedRestore; timeline: string };
 
@@ -60,7 +60,7 @@ export async function takeOver(input: DisasterRecoveryInput, engine: Engine, tar
       durationMs: engine.now() - engine.startedAtMs,
     };
   } finally {
-    await engine.compensate('clearing the staged files', () => engine.cleanups(place).clearStaging({ dataDir: staged.plan.dataDir }));
+    await clearStaged(engine, place, staged.plan);
   }
 }
 
@@ -101,20 +101,18 @@ type Attempt = { candidate: Candidate; attempt: number; /** The states that othe
 
 async function stage(staging: Staging, { candidate, attempt, elsewhere }: Attempt): Promise<Staged> {
   const { engine, generation } = staging;
-  const { database, startedAtMs } = engine;
+  const { database } = engine;
   const { label, repository } = candidate;
   const place = withPatience(staging.place, { label, elsewhere });
-  const fetching = elsewhere.length === 0 ? engine.transfers(place) : engine.lockedTransfers(place);
-  engine.phase(`fetching ${label} from ${repository}`);
-  const plan = await engine.steps(place).planRestore({ database, repository, backup: label, takeover: { attempt } });
+  const verbs = elsewhere.length === 0 ? engine.transfers(place) : engine.lockedTransfers(place);
+  const plan = await planRestore(engine, place, { database, repository, backup: label, takeover: { attempt } });
   requireWord(staging, plan);
-  const { planKey, dataDir } = plan;
   try {
-    const { timeline, warnings } = await fetching.stageWal({ database, repository, planKey, startedAtMs, generation });
+    const { timeline, warnings } = await fetchPlanned(engine, { plan, verbs, generation });
     return { candidate, plan: { ...plan, warnings: [...plan.warnings, ...warnings] }, timeline };
   } catch (error) {
     // The next candidate must not find this one's files.
-    await engine.compensate('clearing the staged files', () => engine.cleanups(place).clearStaging({ dataDir }));
+    await clearStaged(engine, place, plan);
     throw error;
   }
 }
@@ -160,8 +158,7 @@ async function bringUp(of: { engine: Engine; place: Place; staged: Staged; fromG
   const { repository, planKey, planHash, label } = staged.plan;
   engine.phase('preparing the host');
   const { warnings: prepared } = await engine.transfers(place).prepareHost({ database, repository, label, planHash });
-  engine.phase('rehearsing: a real server boots on the restored files');
-  const { warnings } = await engine.transfers(place).rehearse({ database, repository, planKey });
+  const { warnings } = await rehearse(engine, place, staged.plan);
   engine.commit();
   engine.phase('taking the database over');
   const { generation } = await engine.steps(place).takeOwnership({ database, fromGeneration, timeline: staged.timeline, planHash });

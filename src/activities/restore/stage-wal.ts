@@ -26,7 +26,7 @@ export type StageWalInput = {
   planKey: string;
   startedAtMs: number;
   /** That of an owner to be; the present owner's where absent. */
-  generation?: number;
+  generation?: number | undefined;
 };
 export type StagedWal = { timeline: string; records: number; warnings: Warning[] };
 

@@ -21,7 +21,7 @@ const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 /** A probe that nobody takes up ends by itself; whoever asks waits for a time of its own. */
 const PROBE_MS = 60_000;
 
-/** A look at a host that may be gone. */
+/** Of a question to a host that may be gone. */
 const BRIEFLY_MS = 4_000;
 
 /** So many agents, half a second apart, may say that they can't, before the last one's reason is told. */
@@ -64,8 +64,8 @@ export const probeAgent = (agent: string): Probes => probe(agentQueue(agent));
 export const probeAnyone = (): Probes => probe(ANY_QUEUE, { waitMs: BRIEFLY_MS, retry: { maximumAttempts: ANYONE_ATTEMPTS_MAX } });
 export const knowsDatabase = (): Probes => probe(ANY_QUEUE, { waitMs: BRIEFLY_MS });
 
-/** A look at an installation that may be gone. */
-export const lookAtInstallation = (installationId: string): Activities =>
+/** Asks an installation that may be gone. */
+export const inspection = (installationId: string): Activities =>
   scheduled({
     taskQueue: slotQueue(installationId, 'steps'),
     scheduleToStartTimeout: BRIEFLY_MS,

@@ -1,18 +1,7 @@
 import { CancellationScope, isCancellation, log, sleep } from '@temporalio/workflow';
 import { RstowError, sentenceOf } from '../../core/errors/rstow-error.ts';
 import type { Engine, Places } from '../engine.ts';
-import {
-  cleanup,
-  comparison,
-  lockedTransfer,
-  lookAtInstallation,
-  restart,
-  step,
-  survey,
-  swap,
-  swapBack,
-  transfer,
-} from './activity-proxies.ts';
+import { cleanup, comparison, lockedTransfer, inspection, restart, step, survey, swap, swapBack, transfer } from './activity-proxies.ts';
 import { onceAgreed, onceRequested } from './approval.ts';
 import { isSilent } from './failures.ts';
 import { withDatabaseLock, withDatabaseLockFirst } from './lock.ts';
@@ -43,7 +32,7 @@ export function temporalEngine(run: Run): Engine {
     restarts: restart,
     swaps: swap,
     swapsBack: swapBack,
-    looksAt: lookAtInstallation,
+    inspections: inspection,
     onceReady: (place, check, work) => onceReady(run, { place, check, work }),
     exclusive: (place, work) => withDatabaseLock(run, place, work),
     exclusiveFirst: (place, work) => withDatabaseLockFirst(run, place, work),

@@ -1,4 +1,8 @@
+import type { Activities } from '../activities/activities.ts';
 import type { Place } from '../activities/catalogue/locate.ts';
+import type { PlannedRestore, PlanRestoreInput } from '../activities/restore/plan-restore.ts';
+import type { Rehearsed } from '../activities/restore/rehearse.ts';
+import type { StagedWal } from '../activities/restore/stage-wal.ts';
 import type { TailWanted } from '../activities/restore/store-tail.ts';
 import type { SwapInput, SwappedIn } from '../activities/restore/swap-in.ts';
 import { type DataInPlace, notRolledBackClause, restoredInPlaceClause, rolledBackClause } from '../contract/data-in-place.ts';
@@ -6,6 +10,31 @@ import { ROLLED_BACK_CODES } from '../contract/restore.ts';
 import type { Warning } from '../contract/result.ts';
 import { type ErrorDetails, RstowError, sentenceOf, withClause } from '../core/errors/rstow-error.ts';
 import type { Engine } from './engine.ts';
+
+/** Decides what will be done, before anything is touched; asked again, holds the plan against what is there by now. */
+export function planRestore(engine: Engine, place: Place, wanted: PlanRestoreInput): Promise<PlannedRestore> {
+  return engine.steps(place).planRestore(wanted);
+}
+
+type Fetching = { plan: PlannedRestore; /** How long a repository is waited for. */ verbs: Activities; generation?: number };
+
+/** Fetches the planned state beside the data, each record checked, and proves it by replay. */
+export function fetchPlanned(engine: Engine, { plan, verbs, generation }: Fetching): Promise<StagedWal> {
+  const { repository, planKey, label } = plan;
+  engine.phase(`fetching ${label} from ${repository}`);
+  return verbs.stageWal({ database: engine.database, repository, planKey, startedAtMs: engine.startedAtMs, generation });
+}
+
+/** Proves the fetched state by a real server. */
+export function rehearse(engine: Engine, place: Place, { repository, planKey }: PlannedRestore): Promise<Rehearsed> {
+  engine.phase('rehearsing: a real server boots on the restored files');
+  return engine.transfers(place).rehearse({ database: engine.database, repository, planKey });
+}
+
+/** Clears what was fetched and did not go in. */
+export function clearStaged(engine: Engine, place: Place, { dataDir }: PlannedRestore): Promise<void> {
+  return engine.compensate('clearing the staged files', () => engine.cleanups(place).clearStaging({ dataDir }));
+}
 
 export type SwapOutcome = Omit<SwappedIn, 'unsaved'> & { warnings: Warning[] };
 
