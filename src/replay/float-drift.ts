@@ -4,7 +4,7 @@ import { normaliseDefinition } from '../core/state/machine-definition.ts';
 import type { ReplayIndex } from '../core/state/replay-index.ts';
 import { sameState } from '../core/state/state-comparison.ts';
 import { instanceHash } from '../core/state/state-digest.ts';
-import { RecordWindow } from '../io/data-directory/record-window.ts';
+import { RecordWindow } from '../io/data-directory/range-reader.ts';
 import type { Instance } from '../io/rstmdb/instances.ts';
 import type { LiveStateConsumer } from '../io/rstmdb/live-state.ts';
 import type { Machine } from '../io/rstmdb/machines.ts';

@@ -8,8 +8,7 @@ import { type SegmentId, segmentFileName } from '../core/wal/segment-id.ts';
 import type { Extent, WalRange } from '../core/wal/wal-range.ts';
 import { crc32c } from '../io/checksum/crc32c.ts';
 import { textSha256Hex } from '../io/checksum/sha256.ts';
-import { readRange } from '../io/data-directory/range-reader.ts';
-import { RecordWindow } from '../io/data-directory/record-window.ts';
+import { readRange, RecordWindow } from '../io/data-directory/range-reader.ts';
 import { byteProgress } from '../activities/byte-progress.ts';
 import type { RunPort } from '../activities/run-port.ts';
 

@@ -9,7 +9,7 @@ import { removeScratch } from '../io/agent-state/scratch.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { listPins, runPinFolder, unpinSegments } from '../io/data-directory/pins.ts';
 import { rstowFolder } from '../io/data-directory/rstow-folder.ts';
-import { addKeptMs, keptFile } from '../io/data-directory/kept-time.ts';
+import { addKeptMs, keptFile } from '../io/data-directory/restores.ts';
 import { restorePaths } from '../io/data-directory/staging.ts';
 import { readStopNote } from '../io/data-directory/stop-note.ts';
 import { dataDirectoryMutexName } from '../io/mutex/data-directory-mutex-name.ts';

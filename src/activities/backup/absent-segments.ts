@@ -10,7 +10,7 @@ import { noteRun } from '../../io/agent-state/run-notes.ts';
 import { makeScratch } from '../../io/agent-state/scratch.ts';
 import type { Repository } from '../../io/repository/port.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { requireSpace } from '../restore/space.ts';
+import { requireSpace } from '../../io/files/free-space.ts';
 import { stageSegments } from '../restore/stage-segments.ts';
 import type { RunPort } from '../run-port.ts';
 import { ensureSidecar } from '../../store/sidecar.ts';

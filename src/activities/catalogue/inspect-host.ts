@@ -1,7 +1,7 @@
 import type { ReplacedFolder } from '../../contract/describe-database.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ServerFacts } from '../../core/protection/verdict.ts';
-import { listReplaced } from '../../io/data-directory/replaced.ts';
+import { listReplaced } from '../../io/data-directory/restores.ts';
 import { readServerSettings } from '../../database/server-settings.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { checkDataDirectoryIsServers } from '../../database/data-directory-check.ts';

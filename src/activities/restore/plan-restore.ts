@@ -1,26 +1,28 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { DatabaseConfig } from '../../config/agent-config.ts';
-import type { Manifest } from '../../formats/repository/manifest.ts';
-import { type RestorePlan, restorePlanSchema } from '../../formats/repository/restore-plan.ts';
+import { databaseSettings, repositoryName } from '../../config/database-settings.ts';
 import type { RestoreSummary } from '../../contract/restore.ts';
 import type { Warning } from '../../contract/result.ts';
 import { summariseExtents } from '../../core/backup/extents-summary.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { planKey } from '../../core/repository/object-keys.ts';
+import { openDatabase } from '../../database/database.ts';
+import type { Manifest } from '../../formats/repository/manifest.ts';
+import { type RestorePlan, restorePlanSchema } from '../../formats/repository/restore-plan.ts';
+import { listSegments } from '../../io/data-directory/segments.ts';
+import { readTimelineFile } from '../../io/data-directory/timeline-file.ts';
+import { requireSpace } from '../../io/files/free-space.ts';
 import type { Repository } from '../../io/repository/port.ts';
 import { putSealed, readOwn, readSealed, sealObject } from '../../io/repository/sealed-object.ts';
-import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings, repositoryName } from '../../config/database-settings.ts';
-import type { RunPort } from '../run-port.ts';
-import { openDatabase } from '../../database/database.ts';
 import { findBackup } from '../../store/backups.ts';
 import { requireOwner } from '../../store/ownership.ts';
 import { planSegments } from '../../store/planned-segments.ts';
 import { requireRestorableOrName } from '../../store/restorable.ts';
-import { readReplacedData, requireOnlyGrown } from './replaced-data.ts';
+import { FIRST_TIMELINE } from '../../store/timelines.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import type { RunPort } from '../run-port.ts';
 import { checkPlace, checkTarget, type Refusals } from './restore-target.ts';
-import { requireSpace } from './space.ts';
 
 export type PlanRestoreInput = {
   database: string;
@@ -129,4 +131,49 @@ function summaryOf(plan: RestorePlan, key: string): Omit<PlannedRestore, 'warnin
 /** What is approved: the plan as it is stored. */
 export function planHashOf(plan: RestorePlan): string {
   return createHash('sha256').update(sealObject(restorePlanSchema, plan)).digest('hex');
+}
+
+/** What a restore in place will replace, as it was when the restore was planned; null where there is nothing. */
+export type ReplacedData = NonNullable<RestorePlan['replaces']>['data'];
+
+/** The end is where the last segment's file ends, whole record or not. */
+export async function readReplacedData(walDir: string): Promise<ReplacedData> {
+  const last = (await listSegments(walDir))?.at(-1);
+  if (last === undefined) return null;
+  const { segment, sizeBytes: endBytes } = last;
+  return { timeline: await timelineOf(walDir), end: { segment, endBytes } };
+}
+
+/** What is to be replaced may well be spoilt; a log that nobody has marked yet is of the first timeline. */
+async function timelineOf(walDir: string): Promise<string | null> {
+  try {
+    return (await readTimelineFile(walDir))?.timeline ?? FIRST_TIMELINE;
+  } catch (error) {
+    if (error instanceof RstowError && error.code === 'timeline-diverged') return null;
+    throw error;
+  }
+}
+
+/**
+ * What was agreed to be replaced is still there, and has only grown: otherwise somebody else has restored meanwhile, or
+ * put other files there. Data that have vanished since are no reason to stop. Fails: data-directory-replaced.
+ */
+export function requireOnlyGrown(before: ReplacedData, now: ReplacedData, walDir: string): void {
+  if (now === null) return;
+  const isSame = before !== null && before.timeline === now.timeline && !isBefore(now.end, before.end);
+  if (isSame) return;
+  const sentence = `the restore was planned to replace ${describe(before)}, but ${walDir} now holds ${describe(now)}; nothing was touched`;
+  throw new RstowError('data-directory-replaced', sentence, { details: { walDir } });
+}
+
+type End = NonNullable<ReplacedData>['end'];
+
+function isBefore(one: End, other: End): boolean {
+  return one.segment < other.segment || (one.segment === other.segment && one.endBytes < other.endBytes);
+}
+
+function describe(data: ReplacedData): string {
+  if (data === null) return 'nothing';
+  const { timeline, end } = data;
+  return `timeline ${timeline ?? 'unknown'} up to byte ${end.endBytes} of segment ${end.segment}`;
 }

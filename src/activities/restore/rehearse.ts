@@ -15,9 +15,8 @@ import { bootScratchServer, endScratchServer, endScratchServers, type ScratchPla
 import type { Server } from '../../database/server.ts';
 import { showsSameState } from '../../replay/float-drift.ts';
 import { readLiveDigest } from '../../replay/live-digest.ts';
-import { unfinishedComparison } from './comparison-warning.ts';
+import { unfinishedComparison, plannedFiles } from './planned-state.ts';
 import { readPlan } from './plan-restore.ts';
-import { plannedFiles } from './planned-files.ts';
 
 export type RehearseInput = { database: string; repository: string; planKey: string };
 export type Rehearsed = { rehearsal: RehearsalOutcome; warnings: Warning[] };

@@ -1,13 +1,13 @@
+import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { AgentConfig } from '../../config/agent-config.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { checkDataDirectory } from '../../io/data-directory/layout.ts';
-import { renameFault } from '../../io/data-directory/rename-probe.ts';
-import { isEmptyFolder, isOnDisk } from '../../io/data-directory/target.ts';
-import { processesWithOpenFilesUnder } from '../../io/process/open-files.ts';
 import type { Database } from '../../database/database.ts';
 import { missingServerProgram } from '../../database/scratch-needs.ts';
 import { requireReadableSecrets } from '../../database/server-start.ts';
-import { requireTarget } from './target-rules.ts';
+import { checkDataDirectory, renameFault } from '../../io/data-directory/layout.ts';
+import { isEmptyFolder, isOnDisk, type TargetRules, requireTargetAllowed } from '../../io/data-directory/restore-target.ts';
+import { processesWithOpenFilesUnder } from '../../io/process/open-files.ts';
 
 export type Refusals = (check: () => Promise<void>) => Promise<void>;
 
@@ -78,4 +78,35 @@ async function requireServerProgram(database: Database): Promise<void> {
   if (database.settings.rehearsal.policy === 'off') return;
   const missing = await missingServerProgram(database);
   if (missing !== undefined) throw missing;
+}
+
+/** Where copies of data are usually put, and nothing that the system reads. */
+const SCRATCH_ROOT = '/var/tmp';
+
+/** Whether this agent may restore into that folder. Fails: target-not-allowed. */
+export async function requireTarget(config: AgentConfig, target: string): Promise<void> {
+  await requireTargetAllowed(target, await targetRules(config));
+}
+
+async function targetRules({ agent, databases, repositories }: AgentConfig): Promise<TargetRules> {
+  const dataDirs = Object.values(databases).map(({ dataDir }) => dataDir);
+  const beside = dataDirs.map((dataDir) => dirname(dataDir)).filter((folder) => folder !== '/');
+  return {
+    roots: agent.restoreRoots ?? [...new Set([...beside, SCRATCH_ROOT])],
+    taken: [...dataDirs, ...Object.values(repositories).map(({ path }) => path), agent.stateDir],
+    trustedUids: [0, process.getuid?.() ?? 0, ...(await ownersOf(dataDirs))],
+  };
+}
+
+/** Whoever owns a database's data can change them anyhow. */
+async function ownersOf(dataDirs: readonly string[]): Promise<number[]> {
+  const owners = await Promise.all(
+    dataDirs.map((dataDir) =>
+      stat(dataDir).then(
+        ({ uid }) => uid,
+        () => undefined,
+      ),
+    ),
+  );
+  return owners.filter((uid) => uid !== undefined);
 }

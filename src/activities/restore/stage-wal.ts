@@ -1,23 +1,24 @@
 import { join } from 'node:path';
-import type { RestorePlan } from '../../formats/repository/restore-plan.ts';
 import type { Warning } from '../../contract/result.ts';
+import type { RestorePlan } from '../../formats/repository/restore-plan.ts';
 import { noteRun } from '../../io/agent-state/run-notes.ts';
 import { fsyncTree } from '../../io/data-directory/file-tree.ts';
-import { applyOwnership, type Ownership, readOwnership } from '../../io/files/ownership.ts';
-import { restorePaths } from '../../io/data-directory/staging.ts';
-import { makeDataDirectory } from '../../io/data-directory/target.ts';
+import { makeDataDirectory } from '../../io/data-directory/restore-target.ts';
+import { clearRestore } from '../../io/data-directory/restores.ts';
+import { restorePaths, placeStagedWal } from '../../io/data-directory/staging.ts';
 import { writeTimelineFile } from '../../io/data-directory/timeline-file.ts';
+import { applyOwnership, type Ownership, readOwnership } from '../../io/files/ownership.ts';
 import type { Repository } from '../../io/repository/port.ts';
-import type { ActivityDeps } from '../activity-deps.ts';
-import { requireAuthority } from '../authority/authority.ts';
-import type { RunPort } from '../run-port.ts';
 import { replaySegments } from '../../replay/replay-segments.ts';
 import { requireOwner } from '../../store/ownership.ts';
 import { createTimeline } from '../../store/timelines.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import { requireAuthority } from '../authority/authority.ts';
+import type { RunPort } from '../run-port.ts';
 import { requireDigest } from '../verify/verify-replay.ts';
 import { planHashOf, readPlan } from './plan-restore.ts';
-import { plannedFiles } from './planned-files.ts';
-import { requireTarget } from './target-rules.ts';
+import { plannedFiles } from './planned-state.ts';
+import { requireTarget } from './restore-target.ts';
 import { stageSegments } from './stage-segments.ts';
 
 export type StageWalInput = {
@@ -94,3 +95,23 @@ async function markTimeline(deps: ActivityDeps, marking: Marking): Promise<strin
   await writeTimelineFile(walDir, { format: 1, database, timeline, generation, fork });
   return timeline;
 }
+
+export type FinishRestoreInput = { repository: string; planKey: string };
+
+/** Gives the staged wal/ its name in the other directory; no server knows it yet. Twice: no-op. */
+export const placeElsewhere =
+  (deps: ActivityDeps) =>
+  async (input: FinishRestoreInput, run: RunPort): Promise<void> => {
+    const plan = await readPlan(await deps.openRepository(input.repository), input.planKey);
+    await placeStagedWal(plan.dataDir, run.runId);
+  };
+
+/**
+ * Clears what the run has staged; the data that it replaced stay for their time. Asks no repository: one that has gone
+ * must not keep a failed restore from ending. Twice: no-op.
+ */
+export const clearStaging =
+  () =>
+  async ({ dataDir }: { dataDir: string }, run: RunPort): Promise<void> => {
+    await clearRestore(dataDir, run.runId);
+  };

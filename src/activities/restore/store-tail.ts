@@ -1,11 +1,27 @@
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { RstowError } from '../../core/errors/rstow-error.ts';
+import { databaseSettings } from '../../config/database-settings.ts';
 import type { Warning } from '../../contract/result.ts';
+import { backupLabel } from '../../core/backup/label.ts';
+import { promisedExtents } from '../../core/backup/segment-plan.ts';
+import { assert } from '../../core/errors/assert.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { backupKey, labelClaimKey, manifestKey } from '../../core/repository/object-keys.ts';
+import { continuityOf } from '../../core/wal/continuity.ts';
+import { labelClaimSchema } from '../../formats/repository/label-claim.ts';
+import { type Attachment, type Manifest, manifestSchema } from '../../formats/repository/manifest.ts';
 import { errnoOf, systemMessage } from '../../io/files/errno.ts';
+import { readOwnership } from '../../io/files/ownership.ts';
+import type { Repository } from '../../io/repository/port.ts';
+import { readSealed } from '../../io/repository/sealed-object.ts';
+import { newestOfTimeline, putManifest } from '../../store/backups.ts';
+import { claimLabel } from '../../store/label-claim.ts';
+import { requireOwner } from '../../store/ownership.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
+import { manifestSegments, recordsOf } from '../backup/write-manifest.ts';
 import type { RunPort } from '../run-port.ts';
-import { storeInPlace, unsaved } from './store-replaced.ts';
-import { type TailInput, writeTail } from './write-tail.ts';
+import { storeInPlace, unsaved, type StoredInPlace, type StoreReplacedInput } from './store-replaced.ts';
 
 /** `isRequired`: where the repository can't take it, nothing is swapped. */
 export type TailWanted = Omit<TailInput, 'database'> & { isRequired: boolean };
@@ -56,4 +72,109 @@ async function tooLate(limitMs: number, signal: AbortSignal): Promise<never> {
   await delay(limitMs, undefined, { signal });
   const sentence = `the repository did not take what no backup holds in ${limitMs} ms while the server was down, so the old data stay`;
   throw new RstowError('repository-unavailable', sentence, { details: { limitMs } });
+}
+
+type StoredLog = Extract<StoredInPlace, { kind: 'stored' }>;
+
+/** `startedAtMs` is the restore's: it names the backup. */
+export type TailInput = StoreReplacedInput & { startedAtMs: number };
+
+/** A snapshot's attachment is large, and of no use to whoever has the whole log. */
+const COPIED = /^(machines\.json|server-config-)/;
+
+/**
+ * The backup that holds all of a log that was stored in place: the newest one of its history, if that does, else a new
+ * one. Gives its label. Fails: owner-outdated, cancelled, repository-unavailable. Twice: the same label, while the log
+ * has not grown.
+ */
+export async function writeTail(deps: ActivityDeps, { input, log }: { input: TailInput; log: StoredLog }, run: RunPort): Promise<string> {
+  const { database } = input;
+  const repository = await deps.openRepository(input.repository);
+  const before = await newestOfTimeline(repository, database, { timeline: log.timeline, exceptRunId: run.runId });
+  if (before !== undefined && holds(before, log)) return before.label;
+  const { label, isWritten } = await takeLabel(repository, { input, log }, run);
+  if (isWritten) return label;
+  const manifest = await tailManifest(deps, { input, log, label, before, repository }, run);
+  await requireOwner(deps, database);
+  await run.checkOpen();
+  await putManifest(repository, manifest);
+  return label;
+}
+
+/** The last backup of a replaced log that this run has written, if any. */
+export async function writtenTail(
+  deps: ActivityDeps,
+  { database, repository: name, startedAtMs }: TailInput,
+  run: RunPort,
+): Promise<string | undefined> {
+  const repository = await deps.openRepository(name);
+  let written: string | undefined;
+  for (let attempt = 1; ; attempt += 1) {
+    const label = backupLabel(startedAtMs, 'tail', attempt);
+    const claim = await readSealed(repository, labelClaimKey(database, label), labelClaimSchema);
+    if (claim === undefined) return written;
+    if (claim.runId === run.runId && (await readSealed(repository, manifestKey(database, label), manifestSchema)) !== undefined)
+      written = label;
+  }
+}
+
+function holds({ segments }: Manifest, { extents }: StoredLog): boolean {
+  const ends = new Map(promisedExtents(segments).map(({ segment, endBytes }) => [segment, endBytes]));
+  return extents.every(({ segment, endBytes }) => (ends.get(segment) ?? 0) >= endBytes);
+}
+
+type Labelling = { input: TailInput; log: StoredLog };
+
+/** A server that came up again after an earlier attempt has written on: its log takes another label. */
+async function takeLabel(repository: Repository, { input, log }: Labelling, run: RunPort): Promise<{ label: string; isWritten: boolean }> {
+  const { database, startedAtMs } = input;
+  for (let attempt = 1; ; attempt += 1) {
+    const label = backupLabel(startedAtMs, 'tail', attempt);
+    if (!(await claimLabel(repository, database, { label, runId: run.runId }))) continue;
+    const manifest = await readSealed(repository, manifestKey(database, label), manifestSchema);
+    if (manifest === undefined) return { label, isWritten: false };
+    if (holds(manifest, log)) return { label, isWritten: true };
+  }
+}
+
+type Telling = Labelling & { label: string; before: Manifest | undefined; repository: Repository };
+
+async function tailManifest(deps: ActivityDeps, { input, log, label, before, repository }: Telling, run: RunPort): Promise<Manifest> {
+  const { database, startedAtMs } = input;
+  const { timeline, extents, state, warnings } = log;
+  const added = { pieces: 0, storedBytes: 0, plainBytes: 0 };
+  const segments = await manifestSegments({ repository, input: { database, timeline }, run, added, storedAgain: [] }, extents);
+  const ownership = await readOwnership(join(databaseSettings(deps.config, database).dataDir, 'wal'));
+  assert(ownership !== undefined, 'wal/ was there when it was stored');
+  return {
+    ...{ format: 1, label, kind: 'tail', database, timeline, runId: run.runId, workflowId: run.workflowId },
+    ...{ createdAtMs: startedAtMs, writtenAtMs: Date.now(), bytesStored: added.storedBytes },
+    ...{ serverVersion: before?.serverVersion ?? 'unknown', ownership, segments },
+    records: recordsOf(segments),
+    ...state,
+    // There is no server to be asked any more.
+    comparison: null,
+    restorable: continuityOf(extents.map(({ segment }) => segment)).restorable,
+    ...{ pin: 'links', attachments: await copyAttachments({ repository, database, label, before, signal: run.signal }), warnings },
+  };
+}
+
+type Copying = { repository: Repository; database: string; label: string; before: Manifest | undefined; signal: AbortSignal };
+
+/** What a new host needs beside the log hasn't changed since the backup before, as far as anybody can ask. */
+async function copyAttachments({ repository, database, label, before, signal }: Copying): Promise<Attachment[]> {
+  const copied: Attachment[] = [];
+  for (const attachment of before?.attachments.filter(({ name }) => COPIED.test(name)) ?? []) {
+    const source = await repository.openRead(backupKey(database, before?.label ?? '', attachment.name));
+    if (source === undefined) continue;
+    const staged = await repository.stage();
+    try {
+      await pipeline([source, staged.sink], { signal });
+      await staged.commit(backupKey(database, label, attachment.name));
+      copied.push(attachment);
+    } finally {
+      await staged.discard();
+    }
+  }
+  return copied;
 }

@@ -12,9 +12,8 @@ import type { RunPort } from '../run-port.ts';
 import { requireOwner } from '../../store/ownership.ts';
 import { readPlan } from './plan-restore.ts';
 import { requireOneWriter } from './restore-target.ts';
-import { type KeptTail, storeTail, type TailWanted } from './store-tail.ts';
+import { type KeptTail, storeTail, type TailWanted, writtenTail } from './store-tail.ts';
 import { swapWithServerDown, type SwapWork } from '../../database/swap-wal.ts';
-import { writtenTail } from './write-tail.ts';
 
 export type SwapInput = {
   database: string;

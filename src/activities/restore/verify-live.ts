@@ -11,9 +11,8 @@ import { type Database, openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
 import { showsSameState } from '../../replay/float-drift.ts';
 import { readLiveDigest } from '../../replay/live-digest.ts';
-import { unfinishedComparison } from './comparison-warning.ts';
+import { unfinishedComparison, plannedFiles } from './planned-state.ts';
 import { readPlan } from './plan-restore.ts';
-import { plannedFiles } from './planned-files.ts';
 
 export type VerifyLiveInput = { database: string; repository: string; planKey: string };
 

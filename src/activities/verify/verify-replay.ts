@@ -3,7 +3,7 @@ import { RstowError } from '../../core/errors/rstow-error.ts';
 import { segmentFileName } from '../../core/wal/segment-id.ts';
 import { noteRun } from '../../io/agent-state/run-notes.ts';
 import { makeScratch, removeScratch } from '../../io/agent-state/scratch.ts';
-import { requireSpace } from '../restore/space.ts';
+import { requireSpace } from '../../io/files/free-space.ts';
 import { stageSegments } from '../restore/stage-segments.ts';
 import { replaySegments } from '../../replay/replay-segments.ts';
 import type { Verification, Verified } from './verification.ts';

@@ -1,7 +1,6 @@
-import { open, readdir, stat } from 'node:fs/promises';
-import type { FileHandle } from 'node:fs/promises';
+import { open, readdir, stat, type FileHandle, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseSegmentFileName, type SegmentId } from '../../core/wal/segment-id.ts';
+import { parseSegmentFileName, type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import { unlessAbsent } from '../files/system-error.ts';
 
 /** A WAL segment's file as it was seen. `sizeBytes` only grows; `inode` tells it from a look-alike. */
@@ -62,4 +61,27 @@ async function describeOpened(walDir: string, fileName: string, handle: FileHand
   const stats = await handle.stat({ bigint: true });
   const segment = parseSegmentFileName(fileName) as SegmentId;
   return { segment, fileName, path: join(walDir, fileName), sizeBytes: Number(stats.size), inode: stats.ino.toString(), handle };
+}
+
+/**
+ * Ends a copied log at a record boundary of its last segment: longer files are cut, later ones removed. Never one that
+ * a server has open. Twice: no-op.
+ */
+export async function cutLog(walDir: string, last: { segment: SegmentId; endBytes: number }): Promise<void> {
+  for (const { segment, path } of (await listSegments(walDir)) ?? []) {
+    if (segment > last.segment) await rm(path);
+  }
+  const path = join(walDir, segmentFileName(last.segment));
+  if ((await stat(path)).size > last.endBytes) await truncate(path, last.endBytes);
+}
+
+/** Ends a segment's file behind its last whole record, durably. Never one that a server has open. Twice: no-op. */
+export async function cutSegment(path: string, endBytes: number): Promise<void> {
+  const handle = await open(path, 'r+');
+  try {
+    if ((await handle.stat()).size > endBytes) await handle.truncate(endBytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }

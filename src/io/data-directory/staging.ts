@@ -3,10 +3,11 @@ import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { segmentFileName, type SegmentId } from '../../core/wal/segment-id.ts';
-import { syncFolder } from '../files/sync-folder.ts';
 import { makeFolder } from '../files/durable.ts';
-import { restoreFolderName } from './rstow-folder.ts';
+import { errnoOf } from '../files/errno.ts';
+import { syncFolder } from '../files/sync-folder.ts';
 import { unlessAbsent, writeFailure } from '../files/system-error.ts';
+import { restoreFolderName } from './rstow-folder.ts';
 
 /** Where a restore keeps what comes in, what it replaced, what it tries, and what was rolled back; absolute. */
 export type RestorePaths = { root: string; wal: string; replaced: string; rehearsal: string; rejected: string };
@@ -80,4 +81,22 @@ async function writePartial(path: string, { content, sizeBytes, signal }: Staged
 function wrongSize(path: string, writtenBytes: number, sizeBytes: number): RstowError {
   const sentence = `${path} got ${writtenBytes} bytes where the plan says ${sizeBytes}`;
   return new RstowError('damaged-object', sentence, { details: { path, writtenBytes, sizeBytes } });
+}
+
+/**
+ * Renames the run's staged wal/ into a directory that has none. Fails: target-not-empty, where somebody has put
+ * another there meanwhile. Twice: no-op.
+ */
+export async function placeStagedWal(dataDir: string, runId: string): Promise<void> {
+  const { wal: staged, root } = restorePaths(dataDir, runId);
+  if ((await unlessAbsent(stat(staged))) === undefined) return;
+  const wal = join(dataDir, 'wal');
+  try {
+    await rename(staged, wal);
+  } catch (error) {
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errnoOf(error) ?? '')) throw error;
+    throw new RstowError('target-not-empty', `${wal} was made by somebody else meanwhile`, { details: { wal }, cause: error });
+  }
+  await syncFolder(root);
+  await syncFolder(dataDir);
 }

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type AgentConfig, agentConfigSchema } from '../../../src/config/agent-config.ts';
 import { type Database, openDatabase } from '../../../src/database/database.ts';
 import { noteRun, notedRuns } from '../../../src/io/agent-state/run-notes.ts';
-import { listReplaced } from '../../../src/io/data-directory/replaced.ts';
+import { listReplaced } from '../../../src/io/data-directory/restores.ts';
 import { pinSegments, listPins } from '../../../src/io/data-directory/pins.ts';
 import { restorePaths } from '../../../src/io/data-directory/staging.ts';
 import { dataDirectoryMutexName } from '../../../src/io/mutex/data-directory-mutex-name.ts';

@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeSegmentId, type SegmentId } from '../../../../src/core/wal/segment-id.ts';
 import { freeBytes } from '../../../../src/io/files/free-space.ts';
-import { checkDataDirectory } from '../../../../src/io/data-directory/layout.ts';
+import { checkDataDirectory, renameFault } from '../../../../src/io/data-directory/layout.ts';
 import { pinSegments } from '../../../../src/io/data-directory/pins.ts';
 import { liesIn } from '../../../../src/io/files/real-place.ts';
-import { renameFault } from '../../../../src/io/data-directory/rename-probe.ts';
 import { restorePaths, writeStagedSegment } from '../../../../src/io/data-directory/staging.ts';
 
 const isRoot = process.getuid?.() === 0;
