@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { TimelineFile } from '../../formats/data-directory/timeline-file.ts';
 import type { DataSummary } from '../../contract/data-summary.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
@@ -7,15 +6,14 @@ import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { SegmentId } from '../../core/wal/segment-id.ts';
 import type { SegmentFile } from '../../io/data-directory/segments.ts';
 import { readTimelineFile } from '../../io/data-directory/timeline-file.ts';
-import type { Repository } from '../../io/repository/port.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { isHistoryOf } from '../backup/data-timeline.ts';
 import { checkContinues } from '../backup/source-continuity.ts';
-import { databaseSettings } from '../../config/database-settings.ts';
+import type { Database } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
-import { newestOfTimeline, readManifest } from '../../store/backups.ts';
-import { inEachRepository, requireOneAnswer } from '../../store/each-repository.ts';
-import { FIRST_TIMELINE, readTimelines, storedPieces } from '../../store/timelines.ts';
+import { requireOneAnswer } from '../../store/each-repository.ts';
+import { FIRST_TIMELINE } from '../../store/timelines.ts';
+import type { Store } from '../../store/store.ts';
 
 /** How much of a directory's log the backups of its history hold, in all repositories together. */
 export type HeldLog = {
@@ -26,14 +24,14 @@ export type HeldLog = {
   /** Why none of them can be held against the directory. */ fault?: DataSummary['fault'];
 };
 
-type Asked = { database: string; files: readonly SegmentFile[]; run: Pick<RunPort, 'runId'> };
+type Asked = { database: Database; files: readonly SegmentFile[]; run: Pick<RunPort, 'runId'> };
 
 /** Fails: repository-unavailable, where none answers. */
 export async function heldLog(deps: ActivityDeps, asked: Asked): Promise<HeldLog> {
-  const { dataDir } = databaseSettings(deps.config, asked.database);
-  const file = await timelineFile(join(dataDir, 'wal'), asked.database);
+  const { name, walDir } = asked.database;
+  const file = await timelineFile(walDir, name);
   if (file instanceof RstowError) return nothingHeld(null, file);
-  const found = await inEachRepository(deps, asked.database, (repository) => heldIn(repository, { ...asked, file }));
+  const found = await deps.catalogueOf(name).each((store) => heldIn(store, { ...asked, file }));
   const [failure] = found.failures;
   if (found.answers.length === 0 && failure !== undefined && isObjectDamage(failure.error.code))
     return nothingHeld(file.timeline, failure.error);
@@ -60,10 +58,11 @@ async function timelineFile(walDir: string, database: string): Promise<TimelineF
 /** What is wrong with the directory's log itself: whoever wants to replace it has to hear of it, and go on. */
 const LOG_FAULTS = ['timeline-diverged', 'source-damaged'];
 
-async function heldIn(repository: Repository, asked: Asked & { file: TimelineFile }): Promise<HeldLog> {
-  const { database, files, file, run } = asked;
+async function heldIn(store: Store, asked: Asked & { file: TimelineFile }): Promise<HeldLog> {
+  const { files, file, run } = asked;
+  const { repository, database } = store;
   const { timeline } = file;
-  const known = (await readTimelines(repository, database)).get(timeline);
+  const known = (await store.timelines.all()).get(timeline);
   if (known === undefined || !isHistoryOf(file, { database, known })) {
     const sentence = `no repository knows timeline ${timeline} of database "${file.database}" as ${database}'s`;
     return nothingHeld(timeline, new RstowError('timeline-diverged', sentence));
@@ -72,14 +71,14 @@ async function heldIn(repository: Repository, asked: Asked & { file: TimelineFil
     const segments = files.map(({ segment, sizeBytes }) => ({ segment, endBytes: sizeBytes }));
     const pathOf = (segment: SegmentId): string => files.find((candidate) => candidate.segment === segment)?.path ?? '';
     const shelf = { repository, database, timeline, runId: run.runId };
-    const stored = await storedPieces(repository, database, timeline);
+    const stored = await store.pieces.of(timeline);
     await checkContinues(shelf, { fence: { format: 1, timeline, pin: 'links', segments }, stored, pathOf });
   } catch (error) {
     if (!(error instanceof RstowError) || !LOG_FAULTS.includes(error.code)) throw error;
     return nothingHeld(timeline, error);
   }
-  const own = await newestOfTimeline(repository, database, { timeline, exceptRunId: run.runId });
-  const manifest = own ?? (known.parent === null ? undefined : await readManifest(repository, database, known.parent.label));
+  const own = await store.backups.newestOfTimeline({ timeline, exceptRunId: run.runId });
+  const manifest = own ?? (known.parent === null ? undefined : await store.backups.read(known.parent.label));
   if (manifest === undefined) return { timeline, label: null, ends: new Map(), records: 0 };
   const { label, segments, records } = manifest;
   return { timeline, label, ends: new Map(promisedExtents(segments).map(({ segment, endBytes }) => [segment, endBytes])), records };

@@ -1,5 +1,4 @@
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { DataSummary } from '../../contract/data-summary.ts';
 import { isObjectDamage } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
@@ -10,7 +9,7 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { checkpointFile, fittingState, withSoundState } from '../backup/replay-log.ts';
 import { scanSegment } from '../backup/segment-scan.ts';
 import { damageBehind } from '../backup/segment-tail.ts';
-import { databaseSettings } from '../../config/database-settings.ts';
+import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
 import { changesOf, countsAfter, indexAfter } from '../../replay/kept-state.ts';
 import { readRecords, type ReplaySource } from '../../replay/replay-segments.ts';
@@ -24,15 +23,15 @@ import { type HeldLog, heldLog } from './held-log.ts';
 export const surveyData =
   (deps: ActivityDeps) =>
   async ({ database }: { database: string }, run: RunPort): Promise<DataSummary | null> => {
-    const { dataDir } = databaseSettings(deps.config, database);
-    const files = (await listSegments(join(dataDir, 'wal'))) ?? [];
+    const opened = openDatabase(deps, database);
+    const files = (await listSegments(opened.walDir)) ?? [];
     if (files.every(({ sizeBytes }) => sizeBytes === 0)) return null;
-    const held = await heldLog(deps, { database, files, run });
+    const held = await heldLog(deps, { database: opened, files, run });
     const log = await readUnsaved(files, held, run);
     const { timeline, label } = held;
     const fault = held.fault ?? log.fault;
     return {
-      ...{ dataDir, timeline, records: held.records + log.records },
+      ...{ dataDir: opened.dataDir, timeline, records: held.records + log.records },
       instances: fault === undefined ? await countInstances(deps, { database, timeline, log, run }) : null,
       ...{ lastWriteAtMs: await lastWriteAtMs(files), backup: label },
       ...{ unsavedRecords: log.records, unsavedBytes: log.bytes },

@@ -15,8 +15,6 @@ import { stageSegments } from '../restore/stage-segments.ts';
 import type { RunPort } from '../run-port.ts';
 import { memoryShortage, missingServerProgram, requireScratchPort } from '../../database/scratch-needs.ts';
 import { replaySegments } from '../../replay/replay-segments.ts';
-import { readManifest } from '../../store/backups.ts';
-import { planSegments } from '../../store/planned-segments.ts';
 import { createRecordCut } from '../../store/record-cut.ts';
 import { requireDigest } from '../verify/verify-replay.ts';
 
@@ -44,14 +42,14 @@ export async function testDataDir(deps: ActivityDeps, runId: string): Promise<st
 export const stageTest =
   (deps: ActivityDeps) =>
   async (input: StageTestInput, run: RunPort): Promise<StagedTest> => {
-    const repository = await deps.openRepository(input.repository);
-    const manifest = await readManifest(repository, input.database, input.label);
-    const planned = upTo(await planSegments(repository, manifest), input.position);
+    const store = await deps.openStore(input.database, input.repository);
+    const manifest = await store.backups.read(input.label);
+    const planned = upTo(await store.pieces.plan(manifest), input.position);
     await noteRun(deps.config.agent.stateDir, run);
     const walDir = join(await testDataDir(deps, run.runId), 'wal');
     await requireRoom(openDatabase(deps, input.database), planned);
     const beganAtMs = performance.now();
-    await stageSegments({ repository, planned, walDir, run });
+    await stageSegments({ repository: store.repository, planned, walDir, run });
     const fetchedAtMs = performance.now();
     const extents = await cutAt(walDir, planned, input.position);
     const pathOf = (segment: SegmentId): string => join(walDir, segmentFileName(segment));

@@ -4,9 +4,6 @@ import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { selectBackup } from '../../core/backup/selection.ts';
 import { chooseLabel, choosePosition, type LogPosition } from '../../core/backup/test-point.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings, repositoryName } from '../../config/database-settings.ts';
-import { readBackupHistory, readManifest, selectable } from '../../store/backups.ts';
-import { requireRestorableOrName } from '../../store/restorable.ts';
 
 export type ChooseTestPointInput = { database: string; repository?: string | undefined; backup: string; seed: number };
 export type TestPoint = {
@@ -25,13 +22,12 @@ export type TestPoint = {
 export const chooseTestPoint =
   (deps: ActivityDeps) =>
   async ({ database, repository: wanted, backup, seed }: ChooseTestPointInput): Promise<TestPoint> => {
-    const name = repositoryName(databaseSettings(deps.config, database), wanted);
-    const repository = await deps.openRepository(name);
-    const backups = selectable(await readBackupHistory(deps, repository, database));
+    const store = await deps.openStore(database, wanted);
+    const backups = await store.backups.selectable();
     const isRandom = backup === 'random' && backups.length > 0;
     const label = isRandom ? chooseLabel(backups.map((each) => each.label).sort(), seed) : selectBackup(backups, backup);
-    const manifest = await readManifest(repository, database, label);
-    await requireRestorableOrName(deps, repository, manifest);
+    const manifest = await store.backups.read(label);
+    await store.backups.requireRestorable(manifest);
     const position = isRandom ? { position: choosePosition(promisedExtents(manifest.segments), seed) } : {};
-    return { label, repository: name, ...position, warnings: lastingWarnings(manifest.warnings) };
+    return { label, repository: store.name, ...position, warnings: lastingWarnings(manifest.warnings) };
   };

@@ -9,11 +9,9 @@ import { runCommand } from '../../io/process/run-command.ts';
 import { lacksSecrets, withFreshSecrets } from '../../io/rstmdb/config-secrets.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
-import { databaseSettings } from '../../config/database-settings.ts';
+import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
-import { readManifest } from '../../store/backups.ts';
 import { CONFIG_FILE_BYTES_MAX } from '../../store/config-file-size.ts';
-import { plainBytes } from '../../store/stored-piece.ts';
 
 export type PreparedHost = { placed: string[]; warnings: Warning[] };
 export type PrepareHostInput = { database: string; repository: string; label: string; planHash: string };
@@ -29,9 +27,9 @@ export const prepareHost =
   (deps: ActivityDeps) =>
   async ({ database, repository: name, label, planHash }: PrepareHostInput, run: RunPort): Promise<PreparedHost> => {
     await requireAuthority(deps, run, { database, planHash });
-    const settings = databaseSettings(deps.config, database);
-    const repository = await deps.openRepository(name);
-    const { attachments, ownership } = await readManifest(repository, database, label);
+    const { settings, dataDir } = openDatabase(deps, database);
+    const store = await deps.openStore(database, name);
+    const { attachments, ownership } = await store.backups.read(label);
     const placed: string[] = [];
     const warnings: Warning[] = [];
     for (const [index, path] of settings.server.configFiles.entries()) {
@@ -39,7 +37,7 @@ export const prepareHost =
       if (attachment === undefined) continue;
       const key = backupKey(database, label, attachment.name);
       const content = async (): Promise<Uint8Array> => {
-        const bytes = plainBytes({ repository, key, signal: run.signal, plainBytesMax: CONFIG_FILE_BYTES_MAX });
+        const bytes = store.pieces.bytes({ key, signal: run.signal, plainBytesMax: CONFIG_FILE_BYTES_MAX });
         return withFreshSecrets(await buffer(bytes));
       };
       if (await placeConfigFile({ path, gid: ownership.gid, content })) placed.push(path);
@@ -47,7 +45,7 @@ export const prepareHost =
     }
     for (const [index, command] of settings.prepare.entries()) {
       run.report({ preparing: command[0] ?? '', number: index + 1 });
-      await runOne({ command, number: index + 1, env: { RSTOW_DATABASE: database, RSTOW_DATA_DIR: settings.dataDir } }, run);
+      await runOne({ command, number: index + 1, env: { RSTOW_DATABASE: database, RSTOW_DATA_DIR: dataDir } }, run);
     }
     return { placed, warnings };
   };

@@ -8,10 +8,7 @@ import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { selectBackup } from '../../core/backup/selection.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../../config/database-settings.ts';
-import { readManifest, readPositions } from '../../store/backups.ts';
-import { findOwner } from '../../store/ownership.ts';
-import { planSegments } from '../../store/planned-segments.ts';
+import { readPositions } from '../../store/backups.ts';
 import { requireRestorable } from '../../store/restorable.ts';
 import { readTimelines } from '../../store/timelines.ts';
 
@@ -37,7 +34,7 @@ type Wanted = { database: string; repository?: string | undefined; target?: stri
 export const findCandidates =
   (deps: ActivityDeps) =>
   async ({ database, repository: wanted, target = 'latest' }: Wanted): Promise<Candidates> => {
-    const names = wanted === undefined ? databaseSettings(deps.config, database).repositories : [wanted];
+    const names = wanted === undefined ? deps.catalogueOf(database).names : [wanted];
     const usable: Candidate[] = [];
     const skipped: SkippedState[] = [];
     const { newer, wanted: listed } = fromTarget(await listStates(deps, database, { names, skipped }), target);
@@ -46,11 +43,12 @@ export const findCandidates =
     for (const { label, repository } of listed) {
       if (usable.length >= CANDIDATES_MAX) break;
       try {
-        const manifest = await readManifest(await deps.openRepository(repository), database, label);
+        const store = await deps.openStore(database, repository);
+        const manifest = await store.backups.read(label);
         const candidate = candidateOf(manifest, repository);
         newest ??= candidate;
         requireRestorable(manifest);
-        await planSegments(await deps.openRepository(repository), manifest);
+        await store.pieces.plan(manifest);
         usable.push(candidate);
       } catch (error) {
         skipped.push({ label, repository, ...reasonOf(error) });
@@ -70,7 +68,11 @@ type States = {
 };
 
 /** What lies in any of the repositories; one that is away is skipped. */
-async function listStates(deps: ActivityDeps, database: string, of: { names: string[]; skipped: SkippedState[] }): Promise<States> {
+async function listStates(
+  deps: ActivityDeps,
+  database: string,
+  of: { names: readonly string[]; skipped: SkippedState[] },
+): Promise<States> {
   const placed: State[] = [];
   const unplaced: Labelled[] = [];
   const timelines = new Map<string, Timeline>();
@@ -86,7 +88,7 @@ async function listStates(deps: ActivityDeps, database: string, of: { names: str
     }
   }
   if (placed.length + unplaced.length === 0) return { placed, unplaced, timelines, inUse: undefined };
-  return { placed, unplaced, timelines, inUse: (await findOwner(deps, database)).owner?.timeline };
+  return { placed, unplaced, timelines, inUse: (await deps.catalogueOf(database).owner.find()).owner?.timeline };
 }
 
 /**
@@ -110,7 +112,7 @@ function fromTarget({ placed, unplaced, timelines, inUse }: States, target: stri
 async function firstReadable(deps: ActivityDeps, database: string, labels: Labelled[]): Promise<Candidate | undefined> {
   for (const { label, repository } of labels) {
     try {
-      return candidateOf(await readManifest(await deps.openRepository(repository), database, label), repository);
+      return candidateOf(await (await deps.openStore(database, repository)).backups.read(label), repository);
     } catch (error) {
       if (!(error instanceof RstowError)) throw error;
     }

@@ -16,7 +16,6 @@ import { finishStopNote } from '../../database/finish-stop-note.ts';
 import type { RunPort } from '../run-port.ts';
 import { startServer, stopServer } from '../../database/server-start.ts';
 import { inEachRepository } from '../../store/each-repository.ts';
-import { requireOwner } from '../../store/ownership.ts';
 
 /** `no`: why the data in place are not what a recovery would go on with, or why no server started on them. */
 export type Restart =
@@ -33,7 +32,7 @@ export const restartServer =
     const database = openDatabase(deps, name);
     await requireAuthority(deps, run, { database: name, isPreparing: true });
     await run.checkOpen();
-    await requireOwner(deps, name);
+    await deps.catalogueOf(name).owner.require();
     let found: DataSummary | null = null;
     try {
       await finishStopNote(database);

@@ -6,7 +6,6 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { checkDataDirectoryIsServers } from '../../database/data-directory-check.ts';
 import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
-import { findOwner } from '../../store/ownership.ts';
 
 /** Whoever answers at the address, if anybody, is not the server of this host's directory. */
 const NOT_OURS = ['server-unreachable', 'server-refused', 'data-directory-missing', 'data-directory-foreign'];
@@ -20,7 +19,7 @@ export const findStaleServer =
   (deps: ActivityDeps) =>
   async ({ database }: { database: string }, { signal }: Pick<RunPort, 'signal'>): Promise<StaleServer | null> => {
     const { server, walDir } = openDatabase(deps, database);
-    const { owner } = await findOwner(deps, database);
+    const { owner } = await deps.catalogueOf(database).owner.find();
     if (owner === undefined || owner.installationId === deps.agent.installationId) return null;
     try {
       await server.ask((client) => checkDataDirectoryIsServers(server, client), { signal });

@@ -1,7 +1,6 @@
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
 import type { RunPort } from '../run-port.ts';
-import { claimEverywhere, findOwner } from '../../store/ownership.ts';
 
 export type TakeOwnershipInput = {
   database: string;
@@ -14,7 +13,7 @@ export type TakeOwnershipInput = {
 export const readOwnerGeneration =
   (deps: ActivityDeps) =>
   async ({ database }: { database: string }): Promise<number> =>
-    (await findOwner(deps, database)).owner?.generation ?? 0;
+    (await deps.catalogueOf(database).owner.find()).owner?.generation ?? 0;
 
 /**
  * Makes this installation the owner: from here on the old host is fenced, whatever it still believes.
@@ -27,7 +26,7 @@ export const takeOwnership =
     const generation = fromGeneration + 1;
     await requireAuthority(deps, run, { database, planHash });
     await run.checkOpen();
-    await claimEverywhere(deps, database, {
+    await deps.catalogueOf(database).owner.claim({
       format: 1,
       generation,
       agent: agent.name,

@@ -2,12 +2,9 @@ import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { Alternative } from '../../core/backup/alternative.ts';
 import { selectBackup, type Selectable } from '../../core/backup/selection.ts';
 import { backupsPrefix, databaseKey, labelOfManifestKey, manifestKey } from '../../core/repository/object-keys.ts';
-import type { Repository } from '../../io/repository/port.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings, repositoryName } from '../../config/database-settings.ts';
-import { readableManifest, readBackupHistory, selectable } from '../../store/backups.ts';
-import { planSegments } from '../../store/planned-segments.ts';
 import { unlessUnreadable } from '../../store/unless-unreadable.ts';
+import type { Store } from '../../store/store.ts';
 
 export type FindAlternativeInput = {
   database: string;
@@ -25,19 +22,19 @@ export const findAlternative =
   (deps: ActivityDeps) =>
   async ({ database, repository: wanted, backup, damagedKey }: FindAlternativeInput): Promise<Alternative | null> => {
     if (![backupsPrefix(database), databaseKey(database, 'wal/')].some((prefix) => damagedKey.startsWith(prefix))) return null;
-    const repository = await deps.openRepository(repositoryName(databaseSettings(deps.config, database), wanted));
-    const backups = selectable(await readBackupHistory(deps, repository, database));
+    const store = await deps.openStore(database, wanted);
+    const backups = await store.backups.selectable();
     const label = labelOfManifestKey(damagedKey) ?? selectBackup(backups, backup);
     if (damagedKey !== manifestKey(database, label)) {
-      const manifest = await readableManifest(repository, database, label);
-      if (manifest !== undefined && (await isWhole(repository, manifest, damagedKey))) {
-        return { kind: (await needs(repository, manifest, damagedKey)) ? 'other-cover' : 'same', label };
+      const manifest = await store.backups.readable(label);
+      if (manifest !== undefined && (await isWhole(store, manifest, damagedKey))) {
+        return { kind: (await needs(store, manifest, damagedKey)) ? 'other-cover' : 'same', label };
       }
     }
     for (const older of olderThan(label, backups)) {
-      const manifest = await readableManifest(repository, database, older);
-      if (manifest === undefined || manifest.restorable === 'no' || (await needs(repository, manifest, damagedKey))) continue;
-      if (await isWhole(repository, manifest, damagedKey)) return { kind: 'older', label: older };
+      const manifest = await store.backups.readable(older);
+      if (manifest === undefined || manifest.restorable === 'no' || (await needs(store, manifest, damagedKey))) continue;
+      if (await isWhole(store, manifest, damagedKey)) return { kind: 'older', label: older };
     }
     return { kind: 'none' };
   };
@@ -49,12 +46,12 @@ function olderThan(label: string, backups: Selectable): string[] {
 }
 
 /** Whether a restore would read the object now. */
-async function needs(repository: Repository, manifest: Manifest, key: string): Promise<boolean> {
-  const planned = await unlessUnreadable(planSegments(repository, manifest));
+async function needs(store: Store, manifest: Manifest, key: string): Promise<boolean> {
+  const planned = await unlessUnreadable(store.pieces.plan(manifest));
   return planned?.some(({ slices }) => slices.some((slice) => slice.key === key)) === true;
 }
 
 /** Whether every byte is listed without the object. */
-async function isWhole(repository: Repository, manifest: Manifest, exceptKey: string): Promise<boolean> {
-  return (await unlessUnreadable(planSegments(repository, manifest, exceptKey))) !== undefined;
+async function isWhole(store: Store, manifest: Manifest, exceptKey: string): Promise<boolean> {
+  return (await unlessUnreadable(store.pieces.plan(manifest, exceptKey))) !== undefined;
 }

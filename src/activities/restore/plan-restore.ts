@@ -1,13 +1,10 @@
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
-import type { DatabaseConfig } from '../../config/agent-config.ts';
-import { databaseSettings, repositoryName } from '../../config/database-settings.ts';
 import type { RestoreSummary } from '../../contract/restore.ts';
 import type { Warning } from '../../contract/result.ts';
 import { summariseExtents } from '../../core/backup/extents-summary.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { planKey } from '../../core/repository/object-keys.ts';
-import { openDatabase } from '../../database/database.ts';
+import { openDatabase, type Database } from '../../database/database.ts';
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import { type RestorePlan, restorePlanSchema } from '../../formats/repository/restore-plan.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';
@@ -15,14 +12,11 @@ import { readTimelineFile } from '../../io/data-directory/timeline-file.ts';
 import { requireSpace } from '../../io/files/free-space.ts';
 import type { Repository } from '../../io/repository/port.ts';
 import { putSealed, readOwn, readSealed, sealObject } from '../../io/repository/sealed-object.ts';
-import { findBackup } from '../../store/backups.ts';
-import { requireOwner } from '../../store/ownership.ts';
-import { planSegments } from '../../store/planned-segments.ts';
-import { requireRestorableOrName } from '../../store/restorable.ts';
 import { FIRST_TIMELINE } from '../../store/timelines.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
 import { checkPlace, checkTarget, type Refusals } from './restore-target.ts';
+import type { Store } from '../../store/store.ts';
 
 export type PlanRestoreInput = {
   database: string;
@@ -51,17 +45,15 @@ export type PlannedRestore = Omit<RestoreSummary, 'timeline' | 'agent'> & {
 export const planRestore =
   (deps: ActivityDeps) =>
   async (input: PlanRestoreInput, run: RunPort): Promise<PlannedRestore> => {
-    const { database } = input;
-    const settings = databaseSettings(deps.config, database);
-    const name = repositoryName(settings, input.repository);
-    const repository = await deps.openRepository(name);
-    const key = planKey(database, run.runId, input.takeover === undefined ? 'restore' : `restore-${input.takeover.attempt}`);
-    const { approval } = settings;
+    const database = openDatabase(deps, input.database);
+    const store = await deps.openStore(input.database, input.repository);
+    const key = planKey(input.database, run.runId, input.takeover === undefined ? 'restore' : `restore-${input.takeover.attempt}`);
+    const { approval } = database.settings;
     const isOwners = input.toDataDir === undefined && input.takeover === undefined;
-    if (isOwners) await requireOwner(deps, database);
+    if (isOwners) await store.owner.require();
     const warnings: Warning[] = [];
     const each: Refusals = input.dryRun === true ? (check) => check().catch(told(warnings)) : (check) => check();
-    const plan = (await standingPlan(repository, key, settings)) ?? (await newPlan(deps, { input, repository, name, key, each }));
+    const plan = (await standingPlan(store, key, database)) ?? (await newPlan(deps, { input, store, database, key, each }));
     return { ...summaryOf(plan, key), warnings, ...(approval === undefined ? {} : { approval }) };
   };
 
@@ -73,36 +65,34 @@ function told(warnings: Warning[]): (error: unknown) => void {
 }
 
 /** The plan of that key; undefined where there is none yet. Fails: data-directory-replaced. */
-async function standingPlan(repository: Repository, key: string, { dataDir }: DatabaseConfig): Promise<RestorePlan | undefined> {
+async function standingPlan({ repository }: Store, key: string, { dataDir, walDir }: Database): Promise<RestorePlan | undefined> {
   const plan = await readSealed(repository, key, restorePlanSchema);
   if (plan?.replaces === undefined) return plan;
   if (plan.dataDir !== dataDir) {
     const sentence = `the restore was planned for ${plan.dataDir}, but the agent's config now names ${dataDir}; nothing was touched`;
     throw new RstowError('data-directory-replaced', sentence, { details: { dataDir } });
   }
-  const walDir = join(dataDir, 'wal');
   requireOnlyGrown(plan.replaces.data, await readReplacedData(walDir), walDir);
   return plan;
 }
 
-type NewPlan = { input: PlanRestoreInput; repository: Repository; name: string; key: string; each: Refusals };
+type NewPlan = { input: PlanRestoreInput; store: Store; database: Database; key: string; each: Refusals };
 
-async function newPlan(deps: ActivityDeps, { input, repository, name, key, each }: NewPlan): Promise<RestorePlan> {
-  const { database, takeover } = input;
-  const settings = databaseSettings(deps.config, database);
+async function newPlan(deps: ActivityDeps, { input, store, database, key, each }: NewPlan): Promise<RestorePlan> {
+  const { takeover } = input;
   const inPlace = input.toDataDir === undefined;
-  const manifest = await findBackup(deps, { repository, database }, input.backup);
-  await requireRestorableOrName(deps, repository, manifest);
-  const dataDir = input.toDataDir ?? settings.dataDir;
+  const manifest = await store.backups.find(input.backup);
+  await store.backups.requireRestorable(manifest);
+  const dataDir = input.toDataDir ?? database.dataDir;
   const isOwners = inPlace && takeover === undefined;
   // A new host gets its secret files, and its server, only when it is prepared.
-  if (inPlace) await checkPlace(openDatabase(deps, database), { each, isPrepared: isOwners });
+  if (inPlace) await checkPlace(database, { each, isPrepared: isOwners });
   else await each(() => checkTarget(dataDir, deps.config));
-  const replaces = isOwners ? { replaces: { data: await readReplacedData(join(dataDir, 'wal')) } } : {};
-  const plan = await makePlan(repository, manifest, { dataDir, inPlace, repository: name, ...replaces });
+  const replaces = isOwners ? { data: await readReplacedData(database.walDir) } : undefined;
+  const plan = await makePlan(store, manifest, { dataDir, inPlace, replaces });
   const sizeBytes = plan.segments.reduce((sum, segment) => sum + segment.endBytes, 0);
   await each(() => requireSpace(dataDir, sizeBytes));
-  await putSealed(repository, key, { schema: restorePlanSchema, value: plan });
+  await putSealed(store.repository, key, { schema: restorePlanSchema, value: plan });
   return plan;
 }
 
@@ -112,13 +102,28 @@ export function readPlan(repository: Repository, key: string): Promise<RestorePl
 }
 
 async function makePlan(
-  repository: Repository,
+  store: Store,
   manifest: Manifest,
-  place: Pick<RestorePlan, 'dataDir' | 'inPlace' | 'repository' | 'replaces'>,
+  { dataDir, inPlace, replaces }: Pick<RestorePlan, 'dataDir' | 'inPlace' | 'replaces'>,
 ): Promise<RestorePlan> {
   const { database, label, timeline, records, machines, instances, stateDigest, ownership } = manifest;
-  const segments = await planSegments(repository, manifest);
-  return { format: 1, database, label, fromTimeline: timeline, segments, records, machines, instances, stateDigest, ownership, ...place };
+  const segments = await store.pieces.plan(manifest);
+  return {
+    format: 1,
+    database,
+    repository: store.name,
+    label,
+    dataDir,
+    inPlace,
+    fromTimeline: timeline,
+    segments,
+    records,
+    machines,
+    instances,
+    stateDigest,
+    ownership,
+    replaces,
+  };
 }
 
 function summaryOf(plan: RestorePlan, key: string): Omit<PlannedRestore, 'warnings'> {

@@ -34,7 +34,7 @@ export const rehearse =
     const database = openDatabase(deps, input.database);
     const { policy } = database.settings.rehearsal;
     if (policy === 'off') return { rehearsal: 'off', warnings: [] };
-    const plan = await readPlan(await deps.openRepository(input.repository), input.planKey);
+    const plan = await readPlan((await deps.openStore(input.database, input.repository)).repository, input.planKey);
     const missing = await missingServerProgram(database);
     if (missing !== undefined) {
       if (plan.inPlace) throw missing;

@@ -8,10 +8,7 @@ import { clearRestore } from '../../io/data-directory/restores.ts';
 import { restorePaths, placeStagedWal } from '../../io/data-directory/staging.ts';
 import { writeTimelineFile } from '../../io/data-directory/timeline-file.ts';
 import { applyOwnership, type Ownership, readOwnership } from '../../io/files/ownership.ts';
-import type { Repository } from '../../io/repository/port.ts';
 import { replaySegments } from '../../replay/replay-segments.ts';
-import { requireOwner } from '../../store/ownership.ts';
-import { createTimeline } from '../../store/timelines.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
 import type { RunPort } from '../run-port.ts';
@@ -20,6 +17,7 @@ import { planHashOf, readPlan } from './plan-restore.ts';
 import { plannedFiles } from './planned-state.ts';
 import { requireTarget } from './restore-target.ts';
 import { stageSegments } from './stage-segments.ts';
+import type { Store } from '../../store/store.ts';
 
 export type StageWalInput = {
   database: string;
@@ -40,8 +38,8 @@ export type StagedWal = { timeline: string; records: number; warnings: Warning[]
 export const stageWal =
   (deps: ActivityDeps) =>
   async (input: StageWalInput, run: RunPort): Promise<StagedWal> => {
-    const repository = await deps.openRepository(input.repository);
-    const plan = await readPlan(repository, input.planKey);
+    const store = await deps.openStore(input.database, input.repository);
+    const plan = await readPlan(store.repository, input.planKey);
     const { dataDir, segments: planned } = plan;
     const { database } = input;
     if (plan.inPlace) await requireAuthority(deps, run, { database, planHash: planHashOf(plan), isPreparing: true });
@@ -50,10 +48,10 @@ export const stageWal =
     // Once more, now that it exists: nobody may have been faster.
     if (!plan.inPlace) await requireTarget(deps.config, dataDir);
     const { wal: walDir } = restorePaths(dataDir, run.runId);
-    await stageSegments({ repository, planned, walDir, run });
+    await stageSegments({ repository: store.repository, planned, walDir, run });
     const replayed = await replaySegments(plannedFiles(plan, walDir), run);
     requireDigest(replayed.stateDigest, plan.stateDigest, plan.label);
-    const timeline = await markTimeline(deps, { repository, plan, walDir, input, run });
+    const timeline = await markTimeline({ store, plan, walDir, input, run });
     const ownership = (await readOwnership(join(dataDir, 'wal'))) ?? plan.ownership;
     const isOwnerKept = await applyOwnership(walDir, ownership);
     const isDurable = await fsyncTree(walDir);
@@ -71,20 +69,19 @@ function foldersUnsynced(dataDir: string): Warning {
   return { code: 'folders-unsynced', message };
 }
 
-type Marking = { repository: Repository; plan: RestorePlan; walDir: string; input: StageWalInput; run: RunPort };
+type Marking = { store: Store; plan: RestorePlan; walDir: string; input: StageWalInput; run: RunPort };
 
 /** A copy elsewhere keeps its source's timeline: it is no new history of the database. */
-async function markTimeline(deps: ActivityDeps, marking: Marking): Promise<string> {
-  const { repository, plan, walDir, input, run } = marking;
+async function markTimeline({ store, plan, walDir, input, run }: Marking): Promise<string> {
   const { database, fromTimeline, label, inPlace } = plan;
   if (!inPlace) {
     await writeTimelineFile(walDir, { format: 1, database, timeline: fromTimeline, generation: 1 });
     return fromTimeline;
   }
-  const generation = input.generation ?? (await requireOwner(deps, database)).generation;
+  const generation = input.generation ?? (await store.owner.require()).generation;
   const extents = plan.segments.map(({ segment, endBytes }) => ({ segment, endBytes }));
   const parent = { timeline: fromTimeline, label, extents };
-  const { timeline } = await createTimeline(repository, database, {
+  const { timeline } = await store.timelines.create({
     generation,
     parent,
     why: 'restore',

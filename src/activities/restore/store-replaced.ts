@@ -6,7 +6,6 @@ import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
 import { noteRun } from '../../io/agent-state/run-notes.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';
-import type { Repository } from '../../io/repository/port.ts';
 import type { Warning } from '../../contract/result.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { absentExtents } from '../backup/absent-segments.ts';
@@ -20,8 +19,7 @@ import { byteProgress } from '../byte-progress.ts';
 import type { RunPort } from '../run-port.ts';
 import { openDatabase } from '../../database/database.ts';
 import { type PinnedLog, pinLog } from '../../database/log-source.ts';
-import { newestOfTimeline } from '../../store/backups.ts';
-import { storedPieces } from '../../store/timelines.ts';
+import type { Store } from '../../store/store.ts';
 
 export type StoreReplacedInput = { database: string; repository: string };
 
@@ -61,16 +59,16 @@ type InPlace = StoreReplacedInput & { /** How long an incomplete record may stay
 /** The log in place, stored up to its last whole record, and the state that it gives. */
 export async function storeInPlace(deps: ActivityDeps, input: InPlace, run: RunPort): Promise<StoredInPlace> {
   const database = openDatabase(deps, input.database);
-  const repository = await deps.openRepository(input.repository);
+  const store = await deps.openStore(input.database, input.repository);
   const files = (await listSegments(database.walDir)) ?? [];
   if (files.every(({ sizeBytes }) => sizeBytes === 0)) return { kind: 'nothing' };
   try {
-    const timeline = await timelineOfData(repository, database);
+    const timeline = await timelineOfData(store.repository, database);
     await noteRun(database.agent.stateDir, run);
     const pinned = await pinLog({ dataDir: database.dataDir, timeline, runId: run.runId }, new Map());
     try {
       const log: TimedLog = { ...pinned, timeline };
-      const { extents, warnings } = await storeLog(repository, { input, log, run });
+      const { extents, warnings } = await storeLog(store, { input, log, run });
       const { state, warnings: unkept } = await digest(deps, { input, log, extents, run });
       return { kind: 'stored', timeline, extents, state, warnings: [...warnings, ...unkept] };
     } finally {
@@ -87,18 +85,18 @@ type TimedLog = PinnedLog & { timeline: string };
 type Storing = { input: InPlace; log: TimedLog; run: RunPort };
 
 /** Damage ends the log: what stands before it is stored, and a server would start on no more. */
-async function storeLog(repository: Repository, { input, log, run }: Storing): Promise<{ extents: Extent[]; warnings: Warning[] }> {
+async function storeLog(store: Store, { input, log, run }: Storing): Promise<{ extents: Extent[]; warnings: Warning[] }> {
   const { database, tornTailMs } = input;
   const { timeline } = log;
   const { pathOf } = log.source;
-  const shelf: PieceShelf = { repository, database, timeline, runId: run.runId };
-  const stored = await storedPieces(repository, database, timeline);
+  const shelf: PieceShelf = { repository: store.repository, database, timeline, runId: run.runId };
+  const stored = await store.pieces.of(timeline);
   const fence = fenceOf(log);
   const { segments } = fence;
   await checkContinues(shelf, { fence, stored, pathOf });
   const known = piecesBySegment(stored);
   const source = { pathOf, tornTailMs, replay: { take: () => undefined, upTo: () => undefined } };
-  const before = await newestOfTimeline(repository, database, { timeline, exceptRunId: run.runId });
+  const before = await store.backups.newestOfTimeline({ timeline, exceptRunId: run.runId });
   const extents = absentExtents(stored, fence, before);
   const warnings: Warning[] = [];
   const progress = byteProgress(run, lackingBytes(segments, known));
@@ -110,8 +108,9 @@ async function storeLog(repository: Repository, { input, log, run }: Storing): P
       warnings.push(...result.warnings);
     } catch (error) {
       if (!(error instanceof RstowError) || error.code !== 'source-damaged') throw error;
-      const endBytes = planCover(piecesBySegment(await storedPieces(repository, database, timeline)).get(segment) ?? [], extent.endBytes);
-      extents.push({ segment, endBytes: endBytes.missing[0]?.startBytes ?? extent.endBytes });
+      store.pieces.relist();
+      const cover = planCover(piecesBySegment(await store.pieces.of(timeline)).get(segment) ?? [], extent.endBytes);
+      extents.push({ segment, endBytes: cover.missing[0]?.startBytes ?? extent.endBytes });
       warnings.push({ code: error.code, message: `the log ends there: ${error.message}` });
       break;
     }

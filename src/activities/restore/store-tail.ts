@@ -1,7 +1,6 @@
-import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { databaseSettings } from '../../config/database-settings.ts';
+import { openDatabase } from '../../database/database.ts';
 import type { Warning } from '../../contract/result.ts';
 import { backupLabel } from '../../core/backup/label.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
@@ -15,13 +14,11 @@ import { errnoOf, systemMessage } from '../../io/files/errno.ts';
 import { readOwnership } from '../../io/files/ownership.ts';
 import type { Repository } from '../../io/repository/port.ts';
 import { readSealed } from '../../io/repository/sealed-object.ts';
-import { newestOfTimeline, putManifest } from '../../store/backups.ts';
-import { claimLabel } from '../../store/label-claim.ts';
-import { requireOwner } from '../../store/ownership.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { manifestSegments, recordsOf } from '../backup/write-manifest.ts';
 import type { RunPort } from '../run-port.ts';
 import { storeInPlace, unsaved, type StoredInPlace, type StoreReplacedInput } from './store-replaced.ts';
+import type { Store } from '../../store/store.ts';
 
 /** `isRequired`: where the repository can't take it, nothing is swapped. */
 export type TailWanted = Omit<TailInput, 'database'> & { isRequired: boolean };
@@ -88,16 +85,15 @@ const COPIED = /^(machines\.json|server-config-)/;
  * has not grown.
  */
 export async function writeTail(deps: ActivityDeps, { input, log }: { input: TailInput; log: StoredLog }, run: RunPort): Promise<string> {
-  const { database } = input;
-  const repository = await deps.openRepository(input.repository);
-  const before = await newestOfTimeline(repository, database, { timeline: log.timeline, exceptRunId: run.runId });
+  const store = await deps.openStore(input.database, input.repository);
+  const before = await store.backups.newestOfTimeline({ timeline: log.timeline, exceptRunId: run.runId });
   if (before !== undefined && holds(before, log)) return before.label;
-  const { label, isWritten } = await takeLabel(repository, { input, log }, run);
+  const { label, isWritten } = await takeLabel(store, { input, log }, run);
   if (isWritten) return label;
-  const manifest = await tailManifest(deps, { input, log, label, before, repository }, run);
-  await requireOwner(deps, database);
+  const manifest = await tailManifest(deps, { input, log, label, before, repository: store.repository }, run);
+  await store.owner.require();
   await run.checkOpen();
-  await putManifest(repository, manifest);
+  await store.backups.put(manifest);
   return label;
 }
 
@@ -126,12 +122,12 @@ function holds({ segments }: Manifest, { extents }: StoredLog): boolean {
 type Labelling = { input: TailInput; log: StoredLog };
 
 /** A server that came up again after an earlier attempt has written on: its log takes another label. */
-async function takeLabel(repository: Repository, { input, log }: Labelling, run: RunPort): Promise<{ label: string; isWritten: boolean }> {
+async function takeLabel(store: Store, { input, log }: Labelling, run: RunPort): Promise<{ label: string; isWritten: boolean }> {
   const { database, startedAtMs } = input;
   for (let attempt = 1; ; attempt += 1) {
     const label = backupLabel(startedAtMs, 'tail', attempt);
-    if (!(await claimLabel(repository, database, { label, runId: run.runId }))) continue;
-    const manifest = await readSealed(repository, manifestKey(database, label), manifestSchema);
+    if (!(await store.backups.claimLabel({ label, runId: run.runId }))) continue;
+    const manifest = await readSealed(store.repository, manifestKey(database, label), manifestSchema);
     if (manifest === undefined) return { label, isWritten: false };
     if (holds(manifest, log)) return { label, isWritten: true };
   }
@@ -144,7 +140,7 @@ async function tailManifest(deps: ActivityDeps, { input, log, label, before, rep
   const { timeline, extents, state, warnings } = log;
   const added = { pieces: 0, storedBytes: 0, plainBytes: 0 };
   const segments = await manifestSegments({ repository, input: { database, timeline }, run, added, storedAgain: [] }, extents);
-  const ownership = await readOwnership(join(databaseSettings(deps.config, database).dataDir, 'wal'));
+  const ownership = await readOwnership(openDatabase(deps, database).walDir);
   assert(ownership !== undefined, 'wal/ was there when it was stored');
   return {
     ...{ format: 1, label, kind: 'tail', database, timeline, runId: run.runId, workflowId: run.workflowId },

@@ -9,7 +9,6 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
 import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
-import { requireOwner } from '../../store/ownership.ts';
 import { readPlan } from './plan-restore.ts';
 import { requireOneWriter } from './restore-target.ts';
 import { type KeptTail, storeTail, type TailWanted, writtenTail } from './store-tail.ts';
@@ -84,7 +83,7 @@ export const rollBack =
   async (input: SwapInput, run: RunPort): Promise<RolledBack> => {
     await requireAuthority(deps, run, input);
     const work = workOf(deps, input, run);
-    const plan = await readPlan(await deps.openRepository(input.repository), input.planKey);
+    const plan = await readPlan((await deps.openStore(input.database, input.repository)).repository, input.planKey);
     const { dataDir, walDir } = work.database;
     const checkAllowed = (): Promise<void> => requireUnwritten(walDir, plan);
     const askFirst = async (): Promise<void> => {
@@ -131,7 +130,7 @@ async function dataInPlace(dataDir: string, swap: SwapPlan): Promise<DataInPlace
 /** Fails: cancelled, temporal-unreachable, owner-outdated, repository-unavailable: then the old data stay. */
 async function requireStillOurs(deps: ActivityDeps, database: string, run: RunPort): Promise<void> {
   await run.checkOpen();
-  await requireOwner(deps, database);
+  await deps.catalogueOf(database).owner.require();
 }
 
 /** Fails: data-directory-replaced. */

@@ -29,7 +29,9 @@ export const verifyLive =
   async (input: VerifyLiveInput, run: RunPort): Promise<{ warnings: Warning[] }> => {
     const database = openDatabase(deps, input.database);
     const patience = { forMs: database.timing.stepGiveUpMs, signal: run.signal };
-    const plan = await patiently(patience, async () => readPlan(await deps.openRepository(input.repository), input.planKey));
+    const plan = await patiently(patience, async () =>
+      readPlan((await deps.openStore(input.database, input.repository)).repository, input.planKey),
+    );
     await patiently(patience, () => database.server.ask(ping, { signal: run.signal }));
     const warning = await unfinishedComparison(() => compareLive(database, plan, run));
     return { warnings: warning === undefined ? [] : [warning] };
