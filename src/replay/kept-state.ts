@@ -12,7 +12,7 @@ import { createStateDigest, EMPTY_DIGEST, type StateHash } from '../core/state/s
 import type { Extent, WalRange } from '../core/wal/wal-range.ts';
 import { type CheckpointFile, checkpointFolder, readCheckpoint, writeCheckpoint } from '../io/agent-state/digest-checkpoint.ts';
 import { fileRun, type InstanceRun, memoryRun, mergedLines, soundInstance, writeRun } from '../io/agent-state/instance-runs.ts';
-import { RecordWindow } from '../io/data-directory/record-window.ts';
+import { RecordWindow } from '../io/data-directory/range-reader.ts';
 import { damagedLog, type ReplaySource, sha256 } from './replay-segments.ts';
 
 /**
