@@ -11,7 +11,7 @@ const INTRODUCTION = `# Commands
 
 \`rstow --help\` lists the commands, \`rstow <command> --help\` the options of one. Each run that a command starts can be started by Temporal's own CLI, its
 UI, a schedule or another service as well: [workflows](workflows.md) says with what input. [The tour](tour.md) shows what the commands print, and the
-[README](../README.md#exit-codes) has the exit codes. This page is made from \`src/cli\`, by \`node scripts/command-reference.ts\`.`;
+[README](../README.md#exit-codes) has the exit codes. This page is made from \`src/cli\`, by \`npm run docs\`.`;
 
 /** An option that so many commands have with the same meaning is explained once. */
 const SHARED_MIN = 5;

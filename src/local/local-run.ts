@@ -5,7 +5,7 @@ import type { WorkflowType } from '../contract/workflow-types.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { localRunMutexName, newLocalRunId } from '../io/agent-state/local-run-id.ts';
 import { acquireHostMutex } from '../io/mutex/host-mutex.ts';
-import { untilTold } from '../worker/ending-signals.ts';
+import { withEndingSignal } from '../worker/ending-signals.ts';
 import type { Engine } from '../workflows/engine.ts';
 import { restore } from '../workflows/restore.ts';
 import { boundActivities } from './bound-activities.ts';
@@ -38,7 +38,7 @@ async function withLocalRun<Input extends { database: string }, Result>(
   recipe: (input: Input, engine: Engine) => Promise<Result>,
 ): Promise<Result> {
   const runId = newLocalRunId();
-  return untilTold(async (told) => {
+  return withEndingSignal(async (told) => {
     const mutex = await acquireHostMutex(localRunMutexName(runId), { what: `run ${runId}`, waitTimeoutMs: 0 });
     try {
       return await recipe(run.input, engineOf(run, { runId, told }));

@@ -7,7 +7,7 @@ import { runAgent } from '../worker/agent.ts';
 import { createAgentLogger } from '../worker/agent-logger.ts';
 import { DEFAULT_CONFIG_FILE } from '../worker/agent-program.ts';
 import { withOwnOperator } from '../worker/operator-key.ts';
-import { untilTold } from '../worker/ending-signals.ts';
+import { withEndingSignal } from '../worker/ending-signals.ts';
 import { loadConfig } from '../worker/load-config.ts';
 import { type EmbeddedTemporal, openEmbeddedTemporal } from './embedded-temporal.ts';
 import { type FlagConfig, flagConfigFile } from './flag-config.ts';
@@ -51,7 +51,7 @@ export async function runUp({ config: chosen, workflowBundlePath, isNotifying, o
   const config = await withOwnOperator(usable);
   const { namespace = 'default', embedded: ports = DEFAULT_PORTS } = config.temporal;
   const logger = createAgentLogger();
-  await untilTold(async (ended) => {
+  await withEndingSignal(async (ended) => {
     const ending = new AbortController();
     const signal = AbortSignal.any([ended, ending.signal]);
     const { promise: temporal, resolve: opened } = Promise.withResolvers<EmbeddedTemporal>();

@@ -4,7 +4,7 @@ import { hintOf } from '../core/errors/hint.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { runAgent } from './agent.ts';
 import { createAgentLogger } from './agent-logger.ts';
-import { untilTold } from './ending-signals.ts';
+import { withEndingSignal } from './ending-signals.ts';
 import { loadConfig } from './load-config.ts';
 
 export type AgentProgram = {
@@ -18,7 +18,7 @@ export const DEFAULT_CONFIG_FILE = '/etc/rstow/rstow.yaml';
 /** An agent as a program: stdout says when it is ready, SIGTERM and SIGINT end it. Returns the exit code. */
 export async function agentProgram({ configFile = DEFAULT_CONFIG_FILE, workflowBundlePath }: AgentProgram): Promise<number> {
   try {
-    await untilTold(async (signal) =>
+    await withEndingSignal(async (signal) =>
       runAgent({
         config: await loadConfig(configFile),
         configFile: resolve(configFile),

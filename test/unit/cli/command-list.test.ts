@@ -16,6 +16,6 @@ test('gives each command its own name', () => {
   expect(new Set(names).size).toBe(names.length);
 });
 
-test('is what docs/commands.md says; `node scripts/command-reference.ts` writes that page', () => {
+test('is what docs/commands.md says; `npm run docs` writes that page', () => {
   expect(readFileSync(COMMAND_REFERENCE_FILE, 'utf8')).toBe(commandReference());
 });
