@@ -11,6 +11,9 @@ const cleanFiles = {
   'src/activities/verb.ts':
     "import { one } from '../core/pure.ts';\nexport type Verb = { act: () => number };\nexport const act = () => one;\n",
   'src/workflows/recipe.ts': "import type { Verb } from '../activities/verb.ts';\nexport const recipe = (verb: Verb) => verb.act();\n",
+  'src/workflows/temporal/engine.ts': "export { sleep } from '@temporalio/workflow';\n",
+  'src/workflows/index.ts': "export { recipe } from './recipe.ts';\nexport { sleep } from './temporal/engine.ts';\n",
+  'src/local/run.ts': "export { recipe } from '../workflows/recipe.ts';\n",
   'src/cli/main.ts': "export const start = async () => import('../worker/agent.ts');\n",
   'src/worker/agent.ts': "export { act } from '../activities/verb.ts';\n",
   'src/io/process/run.ts': "export { execa } from 'execa';\n",
@@ -53,6 +56,18 @@ test('lets a tree through that keeps to its rooms', async () => {
 test('refuses an activity that a workflow imports by value', async () => {
   await plant({ 'src/workflows/planted.ts': "import { act } from '../activities/verb.ts';\nexport const planted = () => act();\n" });
   expect(await brokenRules()).toEqual(['workflows-activities-by-type']);
+});
+
+test('refuses Temporal and its engine in a recipe, also by type, and in what runs without Temporal', async () => {
+  await plant({
+    'src/workflows/planted.ts': "import type { WorkflowInfo } from '@temporalio/workflow';\nexport type Planted = WorkflowInfo;\n",
+  });
+  expect(await brokenRules()).toEqual(['recipes-without-temporal']);
+  await plant({ 'src/workflows/planted.ts': "export { sleep } from './temporal/engine.ts';\n" });
+  expect(await brokenRules()).toEqual(['recipes-without-temporal']);
+  await rm(join(folder, 'src/workflows/planted.ts'));
+  await plant({ 'src/local/planted.ts': "export { sleep } from '../workflows/index.ts';\n" });
+  expect(await brokenRules()).toEqual(['local-recipes-only']);
 });
 
 test('refuses npm and Node in core, also by type', async () => {
