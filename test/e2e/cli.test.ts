@@ -110,7 +110,7 @@ describe('the exit code of rstow', () => {
     expect(ended.stdout).toBe('');
   };
 
-  it('is 2 where the request itself is wrong', async () => {
+  it('is 2 if the request itself is wrong', async () => {
     expect((await rstow(['backup', DATABASE, '--no-such-option'])).exitCode).toBe(2);
     expect((await rstow(['backup'])).exitCode).toBe(2);
     expectFailure(await rstow(['backup', 'Orders!']), 2, 'invalid-input');
@@ -121,7 +121,7 @@ describe('the exit code of rstow', () => {
     expect(unasked.stderr).toContain('--yes');
   });
 
-  it('is 10 where what was named does not exist, and --json says it in one line too', async () => {
+  it('is 10 if what was named does not exist, and --json says it in one line too', async () => {
     expectFailure(await rstow(['restore', DATABASE, '--backup', '1999', '--yes']), 10, 'backup-not-found');
     expectFailure(await rstow(['list', DATABASE, '--repository', 'nowhere']), 10, 'unknown-repository');
     const json = await rstow(['verify', DATABASE, '--backup', '1999', '--json']);
@@ -139,14 +139,14 @@ describe('the exit code of rstow', () => {
     expect(refused.stderr).toContain(holder.workflowId);
   });
 
-  it('is 14 where a pre-check refused', async () => {
+  it('is 14 if a pre-check refused', async () => {
     const dataDir = join(scene.stack.folder, 'not-empty');
     await mkdir(dataDir);
     await writeFile(join(dataDir, 'precious'), 'x');
     expectFailure(await rstow(['restore', DATABASE, '--to-dir', dataDir]), 14, 'target-not-empty');
   });
 
-  it('is 17 where Temporal or an agent can’t be reached, at once', async () => {
+  it('is 17 if Temporal or an agent can’t be reached, at once', async () => {
     const elsewhere = await rstow(['list', DATABASE], { address: `127.0.0.1:${await freePort()}` });
     expectFailure(elsewhere, 17, 'temporal-unreachable');
     const alone = await rstow(['list', DATABASE], { namespace: await makeNamespace(scene.temporalAddress) });
@@ -154,7 +154,7 @@ describe('the exit code of rstow', () => {
     expect(alone.durationMs).toBeLessThan(15_000);
   });
 
-  it('is 10 where no agent lists the database, with the nearest name, at once; the temporal command is told the same', async () => {
+  it('is 10 if no agent lists the database, with the nearest name, at once; the temporal command says the same', async () => {
     const sentence = 'no agent that answers lists database "ordrs"; did you mean "orders"?';
     const [byTemporal, byRstow] = await Promise.all([
       temporalExecute(scene, 'hotBackup', '--input', '{"database":"ordrs"}'),

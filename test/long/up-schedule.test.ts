@@ -30,7 +30,7 @@ async function runIdOfTheSchedule(): Promise<string | undefined> {
   return action?.action.workflow.workflowId;
 }
 
-test('backs up by its schedule, and leaves it paused where somebody has paused it', { timeout: 3 * PATIENCE_MS }, async () => {
+test('backs up by its schedule, and leaves it paused if somebody has paused it', { timeout: 3 * PATIENCE_MS }, async () => {
   const up = await scene.start('--every', '10s');
   await waitUntil('the schedule has started a backup', async () => (await runIdOfTheSchedule()) !== undefined, PATIENCE_MS);
   const workflowId = await runIdOfTheSchedule();

@@ -115,7 +115,7 @@ test.skipIf(!isRoot)('ends if its user may not use the data or the state directo
   expect(state).toEqual({ exitCode: 14, error: expect.stringMatching(/^error: agent-state-unsupported: .*EACCES$/) as string });
 });
 
-test('ends when it is told to while Temporal starts', { timeout: 2 * ENDS_MS }, async () => {
+test('ends on a signal while Temporal starts', { timeout: 2 * ENDS_MS }, async () => {
   const bin = join(folder, 'bin');
   await mkdir(bin);
   const slow = `#!/bin/sh\n[ "$1" = --version ] && exec ${toolPath('temporal')} --version\nexec sleep 600 >>"${folder}/slow.log"\n`;
@@ -130,7 +130,7 @@ test('ends when it is told to while Temporal starts', { timeout: 2 * ENDS_MS }, 
   expect(await endOf(up)).toEqual({ exitCode: 0, error: undefined });
 });
 
-test('ends Temporal and itself when nobody reads what it says any more', { timeout: 4 * ENDS_MS }, async () => {
+test('ends Temporal and itself when nobody reads its output any more', { timeout: 4 * ENDS_MS }, async () => {
   const config = await writeConfig({});
   const end = await runProgram('sh', ['-c', '"$@" 2>&1 | head -1', 'sh', RSTOW, 'up', '--config', config]);
   expect(end.stdout.split('\n')).toHaveLength(2);

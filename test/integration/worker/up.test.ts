@@ -119,7 +119,7 @@ test(
 );
 
 test(
-  'goes on with the same run, on the same Temporal server, after `kill -9` in the middle of the first backup',
+  'continues the same run, on the same Temporal server, after `kill -9` in the middle of the first backup',
   { timeout: 2 * PATIENCE_MS },
   async () => {
     const killed = startUp();
@@ -153,7 +153,7 @@ test('refuses a config file that names another Temporal server', async () => {
   expect(stderr).toContain('temporal.address names a Temporal server, but `rstow up` runs its own');
 });
 
-test('asks for all three places where no config file is named', async () => {
+test('asks for all three places if no config file is named', async () => {
   const { exitCode, stderr } = await runRstow(['up', '--data-dir', stack.dataDir]);
   expect(exitCode).toBe(2);
   expect(stderr).toContain('error: invalid-input: without a config file --data-dir, --server and --repository are all needed');
