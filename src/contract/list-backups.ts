@@ -39,14 +39,21 @@ export function unrestorableSentence(label: string, newestRestorable: string | n
   return `the newest backup, ${label}, can’t be restored, because log is missing; ${instead}`;
 }
 
+/** A backup that is there, and can't be read: `format-unsupported`, by a newer rstow; else its manifest is damaged. */
+export type UnreadableBackup = { label: string; code: string; sentence: string };
+
+/** What a list of backups warns of. */
+export function unreadableSentence({ label, sentence }: UnreadableBackup): string {
+  return `the manifest of ${label} can't be read: ${sentence}`;
+}
+
 export type ListBackupsResult = CommonResult & {
   repository: string;
   backups: BackupRow[];
-  /** How many there are, and labels whose manifest can't be read. */
   total: number;
-  unreadable: string[];
+  unreadable: UnreadableBackup[];
   /** Labels of backups that hold less of the history than one that is older by the clock: at most 5. */
   laterByClock: string[];
   /** Only where the newest in use can't be restored: the newest that can, or null. */
-  newestRestorable?: string | null;
+  newestRestorable?: string | null | undefined;
 };

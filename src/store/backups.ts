@@ -1,20 +1,18 @@
+import { positionKey } from '../core/backup/backup-position.ts';
+import { orderBackups, type PlacedBackup } from '../core/backup/history.ts';
+import { type Selectable, selectBackup } from '../core/backup/selection.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { labelClaimKey, manifestKey } from '../core/repository/object-keys.ts';
+import { lineageOf, type TimelineNode } from '../core/repository/timeline-lineage.ts';
 import { labelClaimSchema } from '../formats/repository/label-claim.ts';
 import { type Manifest, manifestSchema } from '../formats/repository/manifest.ts';
-import { summariseExtents } from '../core/backup/extents-summary.ts';
-import { type BackupPosition, positionKey, positionOfKey } from '../core/backup/backup-position.ts';
-import { orderBackups, type PlacedBackup } from '../core/backup/history.ts';
-import { promisedExtents } from '../core/backup/segment-plan.ts';
-import { selectBackup, type Selectable } from '../core/backup/selection.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
-import { backupsPrefix, labelOfManifestKey, manifestKey } from '../core/repository/object-keys.ts';
-import { lineageOf, type TimelineNode } from '../core/repository/timeline-lineage.ts';
-import { parseWalOffset } from '../core/wal/wal-offset.ts';
 import type { Repository } from '../io/repository/port.ts';
-import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
+import { putSealed, readSealed, sealedBytes } from '../io/repository/sealed-object.ts';
+import { newestFirst, positionOf, readPositions } from './backup-index.ts';
+import { findOwner, type Ownership } from './ownership.ts';
+import { firstRestorable, type ManifestState, manifestState, readableManifest, readManifest, requireRestorableOr } from './manifests.ts';
 import { inEachRepository, type StoreDeps } from './each-repository.ts';
-import { findOwner } from './ownership.ts';
-import { readTimelines } from './timelines.ts';
-import { unlessUnreadable } from './unless-unreadable.ts';
+import { readTimelines, type Timelines, timelinesOf } from './timelines.ts';
 
 export type StoredBackups = {
   /** The newest first: of the history in use, then those of abandoned ones. @see orderBackups */
@@ -23,120 +21,189 @@ export type StoredBackups = {
   unplaced: string[];
 };
 
-/** All that can be named, the newest first. */
-export function selectable({ backups, unplaced }: StoredBackups): Selectable {
+/** Who has taken a label, and whether there is a backup of that name already. */
+export type LabelHolder = { runId: string; manifest: Manifest | undefined };
+
+/** The backups of a store, in the order of the history. */
+export type Backups = {
+  /** Listed once for the life of the store; reads no manifest but those of runs that were killed. */
+  history(): Promise<StoredBackups>;
+  /** All that can be named, the newest first. */
+  selectable(): Promise<Selectable>;
+  /** The manifest of `latest`, a label, or a label's unique beginning. Fails: backup-not-found, damaged-object, format-unsupported. */
+  find(wanted: string): Promise<Manifest>;
+  /** Fails: backup-not-found, damaged-object, format-unsupported. */
+  read(label: string): Promise<Manifest>;
+  /** Undefined if it is damaged, of a newer version, or gone by now. */
+  readable(label: string): Promise<Manifest | undefined>;
+  /** What is there of it, and if it can't be read, why. */
+  state(label: string): Promise<ManifestState>;
+  /** The newest readable backup of a timeline's history by another run: what it says of ranges needn't be read again. */
+  newestOfTimeline(wanted: { timeline: string; exceptRunId: string }): Promise<Manifest | undefined>;
+  /** The label of the newest backup that a restore takes; null if there is none. Reads manifests until one is found. */
+  newestRestorable(): Promise<string | null>;
+  /** Fails: wal-gap, naming the backup that can be restored instead. */
+  requireRestorable(manifest: Manifest): Promise<void>;
+  /** Takes the label for a run if nobody has it; false if it is another run's. Twice: the same answer. */
+  claimLabel(claim: { label: string; runId: string }): Promise<boolean>;
+  /** Undefined if nobody has taken it. */
+  holderOf(label: string): Promise<LabelHolder | undefined>;
+  /**
+   * Makes the backup exist: its place first, then the manifest. Fails: label-taken, if another run has written one under
+   * that label; object-too-large, and then nothing is written. Twice: the first manifest stands, and is given.
+   */
+  put(manifest: Manifest): Promise<Manifest>;
+};
+
+/** One database in one repository, and what is known of its history in all of them. */
+export type BackupScope = {
+  repository: Repository;
+  database: string;
+  /** The timeline that the owner's claim names; undefined if nobody owns the database. */
+  timelineInUse: () => Promise<string | undefined>;
+  /** As this repository tells them. */
+  timelines: () => Promise<ReadonlyMap<string, TimelineNode>>;
+  /** As any repository does, if this one doesn't know the one in use. */
+  allTimelines: (inUse: string | undefined) => Promise<ReadonlyMap<string, TimelineNode>>;
+};
+
+export function backupsOf(scope: BackupScope): Backups {
+  const { repository, database } = scope;
+  let listed: Promise<StoredBackups> | undefined;
+  const history = (): Promise<StoredBackups> => (listed ??= readHistory(scope));
+  const readable = (label: string): Promise<Manifest | undefined> => readableManifest(repository, database, label);
+  const newest = async (): Promise<string | null> => firstRestorable((await history()).backups, readable);
+  return {
+    history,
+    selectable: async () => selectable(await history()),
+    find: async (wanted) =>
+      (wanted === 'latest' ? await latest(scope) : undefined) ?? findNamed(scope, selectable(await history()), wanted),
+    read: (label) => readManifest(repository, database, label),
+    readable,
+    state: (label) => manifestState(repository, database, label),
+    newestOfTimeline: (wanted) => findNewest(scope, wanted),
+    newestRestorable: newest,
+    requireRestorable: (manifest) => requireRestorableOr(manifest, newest),
+    claimLabel: (claim) => takeLabel(scope, claim),
+    holderOf: (label) => holderOf(scope, label),
+    put: (manifest) => putManifest(repository, manifest),
+  };
+}
+
+async function readHistory({ repository, database, timelineInUse, allTimelines }: BackupScope): Promise<StoredBackups> {
+  const { positions, unplaced } = await readPositions(repository, database);
+  const inUse = await timelineInUse();
+  return { backups: orderBackups(positions, await allTimelines(inUse), inUse), unplaced };
+}
+
+function selectable({ backups, unplaced }: StoredBackups): Selectable {
   return [...backups, ...unplaced.map((label) => ({ label, isInUse: false }))];
 }
 
-/** The backups that one repository holds, in the order of the history. Reads no manifest whose place its name tells. */
-export async function readBackupHistory(deps: StoreDeps, repository: Repository, database: string): Promise<StoredBackups> {
-  const { positions, unplaced } = await readPositions(repository, database);
-  const { owner } = await findOwner(deps, database);
-  const timelines = await timelinesOf(deps, { repository, database, inUse: owner?.timeline });
-  return { backups: orderBackups(positions, timelines, owner?.timeline), unplaced };
-}
-
-/** A repository that was away when the history in use began doesn't know it yet: another one does. */
-async function timelinesOf(
-  deps: StoreDeps,
-  of: { repository: Repository; database: string; inUse: string | undefined },
-): Promise<ReadonlyMap<string, TimelineNode>> {
-  const own = await readTimelines(of.repository, of.database);
-  if (of.inUse === undefined || lineageOf(own, of.inUse) !== undefined) return own;
-  const { answers } = await inEachRepository(deps, of.database, (repository) => readTimelines(repository, of.database));
-  return new Map([...answers.flatMap(({ found }) => [...found]), ...own]);
-}
-
-/** Where each backup stands: a manifest makes it exist, and a name beside it tells its place. */
-export async function readPositions(
-  repository: Repository,
-  database: string,
-): Promise<{ positions: BackupPosition[]; unplaced: string[] }> {
-  const told = new Map<string, BackupPosition[]>();
-  const labels: string[] = [];
-  for await (const key of repository.keys(backupsPrefix(database))) {
-    const position = positionOfKey(key);
-    if (position !== undefined) told.set(position.label, [...(told.get(position.label) ?? []), position]);
-    const label = labelOfManifestKey(key);
-    if (label !== undefined) labels.push(label);
+/** Without listing all backups; undefined if the index doesn't tell. Fails: damaged-object, format-unsupported. */
+async function latest({ repository, database, timelineInUse, allTimelines }: BackupScope): Promise<Manifest | undefined> {
+  const inUse = await timelineInUse();
+  const lineage = inUse === undefined ? undefined : lineageOf(await allTimelines(inUse), inUse);
+  for await (const { label } of newestFirst(repository, database, lineage ?? [])) {
+    const state = await manifestState(repository, database, label);
+    if (state.kind === 'read') return state.manifest;
+    if (state.kind === 'unreadable') throw state.error;
   }
-  const positions: BackupPosition[] = [];
-  const unplaced: string[] = [];
-  for (const label of labels) {
-    const [only, ...others] = told.get(label) ?? [];
-    // Several: a step that was tried again has left one of an earlier attempt.
-    const position = only !== undefined && others.length === 0 ? only : await positionByManifest(repository, database, label);
-    if (position === undefined) unplaced.push(label);
-    else positions.push(position);
-  }
-  return { positions, unplaced };
+  return undefined;
 }
 
-async function positionByManifest(repository: Repository, database: string, label: string): Promise<BackupPosition | undefined> {
-  const manifest = await readableManifest(repository, database, label);
-  return manifest === undefined ? undefined : positionOf(manifest);
+/** A whole label is read though the index lacks it. */
+async function findNamed({ repository, database }: BackupScope, backups: Selectable, wanted: string): Promise<Manifest> {
+  const isLabel = /^[A-Za-z0-9][A-Za-z0-9_-]*$/.test(wanted) && wanted !== 'latest';
+  const exact = isLabel ? await manifestState(repository, database, wanted) : undefined;
+  if (exact?.kind === 'read') return exact.manifest;
+  return readManifest(repository, database, selectBackup(backups, wanted));
 }
 
-export function positionOf({ label, timeline, segments, writtenAtMs }: Manifest): BackupPosition {
-  const { end, sizeBytes } = summariseExtents(promisedExtents(segments));
-  return { label, timeline, end: parseWalOffset(end) as BackupPosition['end'], sizeBytes, writtenAtMs };
-}
-
-/**
- * Makes the backup exist: its place first, then the manifest. Fails: label-taken, where another run has written one
- * under that label. Twice: the first manifest stands, and is given.
- */
-export async function putManifest(repository: Repository, manifest: Manifest): Promise<Manifest> {
-  const { database, label, runId } = manifest;
-  const there = await readSealed(repository, manifestKey(database, label), manifestSchema);
-  if (there === undefined) {
-    const claim = { schema: labelClaimSchema, value: { format: 1 as const, runId } };
-    await putSealed(repository, positionKey(database, positionOf(manifest)), claim);
-    const put = await putSealed(repository, manifestKey(database, label), { schema: manifestSchema, value: manifest });
-    return put === 'stored' ? manifest : putManifest(repository, manifest);
-  }
-  if (there.runId === runId) return there;
-  throw new RstowError('label-taken', `run ${there.runId} has written backup "${label}" already`, { details: { label } });
-}
-
-/** The manifest of `latest`, a label, or a label's unique beginning. Fails: backup-not-found, damaged-object. */
-export async function findBackup(deps: StoreDeps, of: { repository: Repository; database: string }, wanted: string): Promise<Manifest> {
-  const { repository, database } = of;
-  const label = selectBackup(selectable(await readBackupHistory(deps, repository, database)), wanted);
-  return readManifest(repository, database, label);
-}
-
-/** Fails: backup-not-found, damaged-object (it is not whole, or says that it is another backup's). */
-export async function readManifest(repository: Repository, database: string, label: string): Promise<Manifest> {
-  const key = manifestKey(database, label);
-  const manifest = await readSealed(repository, key, manifestSchema);
-  if (manifest === undefined) throw new RstowError('backup-not-found', `backup "${label}" is gone`, { details: { key } });
-  if (manifest.database === database && manifest.label === label) return manifest;
-  const owner = `database "${manifest.database}", backup "${manifest.label}"`;
-  throw new RstowError('damaged-object', `${key} belongs to ${owner}`, { details: { key } });
-}
-
-/** Undefined where it is damaged, of a newer version, or gone by now. */
-export async function readableManifest(repository: Repository, database: string, label: string): Promise<Manifest | undefined> {
-  try {
-    return await unlessUnreadable(readManifest(repository, database, label));
-  } catch (error) {
-    if (error instanceof RstowError && error.code === 'backup-not-found') return undefined;
-    throw error;
-  }
-}
-
-/** The newest readable backup of a timeline's history by another run: what it says of ranges needn't be read again. */
-export async function newestOfTimeline(
-  repository: Repository,
-  database: string,
+async function findNewest(
+  { repository, database, timelines }: Pick<BackupScope, 'repository' | 'database' | 'timelines'>,
   wanted: { timeline: string; exceptRunId: string },
 ): Promise<Manifest | undefined> {
-  const { positions } = await readPositions(repository, database);
-  const ordered = orderBackups(positions, await readTimelines(repository, database), wanted.timeline);
-  for (const { label } of ordered.filter(({ isInUse }) => isInUse)) {
+  const lineage = lineageOf(await timelines(), wanted.timeline) ?? [];
+  for await (const { label } of newestFirst(repository, database, lineage)) {
     const manifest = await readableManifest(repository, database, label);
     if (manifest !== undefined && manifest.runId !== wanted.exceptRunId) return manifest;
   }
   return undefined;
 }
+
+/** The claim is gone once the manifest is there: then that says whose the label is. */
+async function takeLabel(
+  { repository, database }: Pick<BackupScope, 'repository' | 'database'>,
+  { label, runId }: { label: string; runId: string },
+): Promise<boolean> {
+  const key = labelClaimKey(database, label);
+  const put = await putSealed(repository, key, { schema: labelClaimSchema, value: { format: 1, runId } });
+  if (put === 'exists' && (await readSealed(repository, key, labelClaimSchema))?.runId !== runId) return false;
+  const state = await manifestState(repository, database, label);
+  if (state.kind === 'absent') return true;
+  if (put === 'stored') await repository.deleteMany([key]);
+  return state.kind === 'read' && state.manifest.runId === runId;
+}
+
+async function holderOf({ repository, database }: BackupScope, label: string): Promise<LabelHolder | undefined> {
+  const manifest = await readSealed(repository, manifestKey(database, label), manifestSchema);
+  if (manifest !== undefined) return { runId: manifest.runId, manifest };
+  const claim = await readSealed(repository, labelClaimKey(database, label), labelClaimSchema);
+  return claim === undefined ? undefined : { runId: claim.runId, manifest: undefined };
+}
+
+/** The label's claim has done its part once the manifest is there. */
+export async function putManifest(repository: Repository, manifest: Manifest): Promise<Manifest> {
+  const { database, label, runId } = manifest;
+  const bytes = sealedBytes(manifestKey(database, label), { schema: manifestSchema, value: manifest });
+  const there = await readSealed(repository, manifestKey(database, label), manifestSchema);
+  if (there === undefined) {
+    await putSealed(repository, positionKey(database, positionOf(manifest)), { schema: labelClaimSchema, value: { format: 1, runId } });
+    const put = await repository.put(manifestKey(database, label), bytes);
+    if (put === 'exists') return putManifest(repository, manifest);
+  } else if (there.runId !== runId) {
+    throw new RstowError('label-taken', `run ${there.runId} has written backup "${label}" already`, { details: { label } });
+  }
+  await repository.deleteMany([labelClaimKey(database, label)]);
+  return there ?? manifest;
+}
+
+type Told = { repository: Repository; database: string; owner: Pick<Ownership, 'find'>; timelines: Pick<Timelines, 'all'> };
+
+/** What the backups of one repository need to know of the database's history, wherever it is told. */
+export function backupScope(deps: StoreDeps, { repository, database, owner, timelines }: Told): BackupScope {
+  const timelineInUse = async (): Promise<string | undefined> => (await owner.find()).owner?.timeline;
+  const allTimelines = async (inUse: string | undefined): Promise<ReadonlyMap<string, TimelineNode>> => {
+    const own = await timelines.all();
+    if (inUse === undefined || lineageOf(own, inUse) !== undefined) return own;
+    // A repository that was away when the history in use began doesn't know it yet: another one does.
+    const { answers } = await inEachRepository(deps, database, (other) => readTimelines(other, database));
+    return new Map([...answers.flatMap(({ found }) => [...found]), ...own]);
+  };
+  return { repository, database, timelineInUse, timelines: () => timelines.all(), allTimelines };
+}
+
+// Until every verb opens a Store.
+
+export { positionOf, readPositions } from './backup-index.ts';
+export { readableManifest, readManifest } from './manifests.ts';
+export { selectable };
+
+export const readBackupHistory = (deps: StoreDeps, repository: Repository, database: string): Promise<StoredBackups> =>
+  backupsOf(scopeBy(deps, { repository, database })).history();
+
+export const findBackup = (deps: StoreDeps, of: { repository: Repository; database: string }, wanted: string): Promise<Manifest> =>
+  backupsOf(scopeBy(deps, of)).find(wanted);
+
+export const newestOfTimeline = (
+  repository: Repository,
+  database: string,
+  wanted: { timeline: string; exceptRunId: string },
+): Promise<Manifest | undefined> => findNewest({ repository, database, timelines: () => readTimelines(repository, database) }, wanted);
+
+export const claimLabel = (repository: Repository, database: string, claim: { label: string; runId: string }): Promise<boolean> =>
+  takeLabel({ repository, database }, claim);
+
+export const scopeBy = (deps: StoreDeps, of: { repository: Repository; database: string }): BackupScope =>
+  backupScope(deps, { ...of, owner: { find: () => findOwner(deps, of.database) }, timelines: timelinesOf(of) });

@@ -1,17 +1,36 @@
-import { type Damage, damageSchema } from '../formats/repository/damage.ts';
 import { damageKey, damagePrefix, trashKey } from '../core/repository/object-keys.ts';
+import { type DamageFact, damageSchema } from '../formats/repository/damage.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
 import { unlessUnreadable } from './unless-unreadable.ts';
 
-/** Remembers that an object is damaged. Twice, for one run: the first record stands. */
-export async function recordDamage(repository: Repository, database: string, damage: Omit<Damage, 'format'>): Promise<void> {
+/** Objects that a check found damaged, until a backup has stored them again. */
+export type Damage = {
+  /** Remembers that an object is damaged. Twice, for one run: the first record stands. */
+  record(damage: Omit<DamageFact, 'format'>): Promise<void>;
+  /** What is known to be damaged and was not stored again yet. */
+  known(): Promise<DamageFact[]>;
+  /** Puts the record aside with what it named. Twice: no-op. */
+  close(closing: { damage: DamageFact; runId: string }): Promise<void>;
+  /** Moves an object out of the way; it is never deleted. Twice: no-op, though another object has its name by now. */
+  putAside(key: string, runId: string): Promise<void>;
+};
+
+export function damageOf({ repository, database }: { repository: Repository; database: string }): Damage {
+  return {
+    record: (damage) => recordDamage(repository, database, damage),
+    known: () => readDamage(repository, database),
+    close: (closing) => closeDamage(repository, database, closing),
+    putAside: (key, runId) => putAside(repository, key, runId),
+  };
+}
+
+export async function recordDamage(repository: Repository, database: string, damage: Omit<DamageFact, 'format'>): Promise<void> {
   await putSealed(repository, damageKey(database, damage), { schema: damageSchema, value: { format: 1, ...damage } });
 }
 
-/** What is known to be damaged and was not stored again yet. */
-export async function readDamage(repository: Repository, database: string): Promise<Damage[]> {
-  const found: Damage[] = [];
+export async function readDamage(repository: Repository, database: string): Promise<DamageFact[]> {
+  const found: DamageFact[] = [];
   for await (const key of repository.keys(damagePrefix(database))) {
     // A record that can't be read names nothing; a foreign file is none.
     const damage = await unlessUnreadable(readSealed(repository, key, damageSchema));
@@ -20,13 +39,11 @@ export async function readDamage(repository: Repository, database: string): Prom
   return found;
 }
 
-/** Puts the record aside with what it named. Twice: no-op. */
-export async function closeDamage(repository: Repository, database: string, closing: { damage: Damage; runId: string }): Promise<void> {
+export async function closeDamage(repository: Repository, database: string, closing: { damage: DamageFact; runId: string }): Promise<void> {
   const key = damageKey(database, closing.damage);
   await repository.move(key, trashKey(closing.runId, key));
 }
 
-/** Moves an object out of the way; it is never deleted. Twice: no-op, though another object has its name by now. */
 export async function putAside(repository: Repository, key: string, runId: string): Promise<void> {
   const aside = trashKey(runId, key);
   if (!(await exists(repository, aside))) await repository.move(key, aside);

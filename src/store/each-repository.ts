@@ -58,6 +58,6 @@ export async function inEachRepository<Found>(
 }
 
 /** Fails where no repository answered, as the first of them did. */
-export function requireOneAnswer({ answers, failures }: Answers<unknown>): void {
+export function requireOneAnswer({ answers, failures }: { answers: readonly unknown[]; failures: readonly Failure[] }): void {
   if (answers.length === 0 && failures[0] !== undefined) throw failures[0].error;
 }

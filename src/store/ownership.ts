@@ -8,15 +8,59 @@ import { type Answers, inEachRepository, repositoriesOf, requireOneAnswer, type 
 
 export type FoundOwner = { /** Undefined: nobody has claimed it yet. */ owner: Owner | undefined; isPrimaryReadable: boolean };
 
-/**
- * Who may write the database's history: the highest generation in any of its repositories. While one of them can't be
- * read, what this installation has read before counts too: a stale copy brings no former owner back.
- * Fails: repository-unavailable, where none can be read; damaged-object, where that claim can't be read anywhere.
- */
-export async function findOwner(deps: StoreDeps, database: string): Promise<FoundOwner> {
+/** Who may write a database's history: the highest generation in any of its repositories. */
+export type Ownership = {
+  /**
+   * One call of each repository, once its newest claim is known: claims never change, so only the listing tells of more.
+   * While one of them can't be read, what this installation has read before counts too: a stale copy brings no former
+   * owner back. Fails: repository-unavailable, if none can be read; damaged-object, if that claim can't be read anywhere.
+   */
+  find(): Promise<FoundOwner>;
+  /** Before anything is written in the owner's name. Fails: owner-outdated, installation-cloned, repository-unavailable. */
+  require(): Promise<Owner>;
+  /** The installations that owned the database before, the latest first. */
+  former(present: Owner | undefined): Promise<Owner[]>;
+  /**
+   * Puts the claim into every repository that answers; what was away gets it from its owner's agent later. Fails:
+   * owner-outdated, if another installation has that generation or a later one; repository-unavailable, if none took it.
+   * Twice: the same.
+   */
+  claim(claim: Owner): Promise<void>;
+  /**
+   * Says in the owner's claim which timeline the database goes on with. From here on the backups of the timeline that was
+   * left count as abandoned. Gives a warning if it is an older one than before: somebody has put replaced data back by hand.
+   * Fails: owner-outdated, repository-unavailable. Twice: no-op.
+   */
+  follow(timeline: string): Promise<Warning | undefined>;
+};
+
+/** The claims that this process has read, by repository and key. They never change. */
+export type KnownClaims = Map<string, Owner>;
+
+export function ownershipOf(deps: StoreDeps, database: string, known: KnownClaims): Ownership {
+  const find = (): Promise<FoundOwner> => findOwner(deps, database, known);
+  const require = async (): Promise<Owner> => requiredOwner(deps, database, find);
+  const claim = (wanted: Owner): Promise<void> => claimIn(deps, { database, find }, wanted);
+  return {
+    find,
+    require,
+    former: (present) => formerOwners(deps, database, present),
+    claim,
+    follow: async (timeline) => {
+      const owner = await require();
+      if (owner.timeline === timeline) return undefined;
+      await claim({ ...owner, generation: owner.generation + 1, timeline, claimedAtMs: Date.now() });
+      if (Number(timeline) > Number(owner.timeline)) return undefined;
+      const sentence = `the data directory is back on timeline ${timeline}: the backups of timeline ${owner.timeline} are of an abandoned history`;
+      return { code: 'history-changed', message: sentence };
+    },
+  };
+}
+
+export async function findOwner(deps: StoreDeps, database: string, known: KnownClaims = new Map()): Promise<FoundOwner> {
   const claims = await inEachRepository(deps, database, (repository) => newestClaimKey(repository, database));
   requireOneAnswer(claims);
-  const found = await newestClaim(claims);
+  const found = await newestClaim(claims, known);
   const owner = claims.failures.length === 0 ? found : newerOf(found, await deps.seenOwners.recall(database));
   if (owner !== undefined) await deps.seenOwners.remember(database, owner);
   const primary = repositoriesOf(deps, database)[0];
@@ -27,16 +71,19 @@ const newerOf = (found: Owner | undefined, seen: Owner | undefined): Owner | und
   (seen?.generation ?? 0) > (found?.generation ?? 0) ? seen : found;
 
 /** A generation that is known to have been given away is never passed over for an older one: one sound copy of it is enough. */
-async function newestClaim({ answers }: Answers<string | undefined>): Promise<Owner | undefined> {
+async function newestClaim({ answers }: Answers<string | undefined>, known: KnownClaims): Promise<Owner | undefined> {
   const newest = answers.reduce<string | undefined>(
     (best, { found }) => (found !== undefined && found > (best ?? '') ? found : best),
     undefined,
   );
   if (newest === undefined) return undefined;
   const failures: unknown[] = [];
-  for (const { repository } of answers.filter(({ found }) => found === newest)) {
+  for (const { name, repository } of answers.filter(({ found }) => found === newest)) {
     try {
-      return await readSealed(repository, newest, ownerSchema);
+      const id = `${name}:${newest}`;
+      const owner = known.get(id) ?? (await readSealed(repository, newest, ownerSchema));
+      if (owner !== undefined) known.set(id, owner);
+      return owner;
     } catch (error) {
       failures.push(error);
     }
@@ -50,11 +97,10 @@ async function newestClaimKey(repository: Repository, database: string): Promise
   return newest;
 }
 
-/** Before anything is written in the owner's name. Fails: owner-outdated, installation-cloned, repository-unavailable. */
-export async function requireOwner(deps: StoreDeps, database: string): Promise<Owner> {
+async function requiredOwner(deps: StoreDeps, database: string, find: () => Promise<FoundOwner>): Promise<Owner> {
   const { agent } = deps;
   await deps.requireInstallation();
-  const { owner } = await findOwner(deps, database);
+  const { owner } = await find();
   if (owner?.installationId === agent.installationId) return owner;
   const who = owner === undefined ? 'nobody' : `agent "${owner.agent}" (generation ${owner.generation})`;
   throw new RstowError('owner-outdated', `${who} owns database "${database}", not this installation of "${agent.name}"`, {
@@ -62,7 +108,6 @@ export async function requireOwner(deps: StoreDeps, database: string): Promise<O
   });
 }
 
-/** The installations that owned the database before, the latest first. */
 export async function formerOwners(deps: StoreDeps, database: string, present: Owner | undefined): Promise<Owner[]> {
   const { answers } = await inEachRepository(deps, database, (repository) => readClaims(repository, database));
   const claims = answers.flatMap(({ found }) => found).sort((left, right) => right.generation - left.generation);
@@ -81,17 +126,16 @@ async function readClaims(repository: Repository, database: string): Promise<Own
   return claims;
 }
 
-/**
- * Puts the claim into every repository that answers; what was away gets it from its owner's agent later.
- * Fails: owner-outdated, where another installation has that generation or a later one; repository-unavailable, where
- * none took it. Twice: the same.
- */
-export async function claimEverywhere(deps: StoreDeps, database: string, claim: Owner): Promise<void> {
+async function claimIn(
+  deps: StoreDeps,
+  { database, find }: { database: string; find: () => Promise<FoundOwner> },
+  claim: Owner,
+): Promise<void> {
   const { generation, installationId } = claim;
   await deps.requireInstallation();
   const outdated = (): RstowError =>
     new RstowError('owner-outdated', `another installation became the owner of "${database}" meanwhile`, { details: { generation } });
-  const { owner } = await findOwner(deps, database);
+  const { owner } = await find();
   if (owner !== undefined && owner.generation >= generation && owner.installationId !== installationId) throw outdated();
   const claims = await inEachRepository(deps, database, async (repository) => {
     if (!(await claimOwnership(repository, database, claim))) throw outdated();
@@ -114,16 +158,9 @@ export async function currentOwner(repository: Repository, database: string): Pr
   return newest === undefined ? undefined : readSealed(repository, newest, ownerSchema);
 }
 
-/**
- * Says in the owner's claim which timeline the database goes on with. From here on the backups of the timeline that was
- * left count as abandoned. Gives a warning if it is an older one than before: somebody has put replaced data back by hand.
- * Fails: owner-outdated, repository-unavailable. Twice: no-op.
- */
-export async function followHistory(deps: StoreDeps, database: string, timeline: string): Promise<Warning | undefined> {
-  const owner = await requireOwner(deps, database);
-  if (owner.timeline === timeline) return undefined;
-  await claimEverywhere(deps, database, { ...owner, generation: owner.generation + 1, timeline, claimedAtMs: Date.now() });
-  if (Number(timeline) > Number(owner.timeline)) return undefined;
-  const sentence = `the data directory is back on timeline ${timeline}: the backups of timeline ${owner.timeline} are of an abandoned history`;
-  return { code: 'history-changed', message: sentence };
-}
+// Until every verb opens a Store.
+
+export const requireOwner = (deps: StoreDeps, database: string): Promise<Owner> => ownershipOf(deps, database, new Map()).require();
+
+export const claimEverywhere = (deps: StoreDeps, database: string, claim: Owner): Promise<void> =>
+  ownershipOf(deps, database, new Map()).claim(claim);

@@ -1,12 +1,14 @@
 import { pipeline } from 'node:stream/promises';
 import { PassThrough, type Transform } from 'node:stream';
 import { RstowError } from '../core/errors/rstow-error.ts';
+import type { Coding } from '../io/coding/port.ts';
 import { zstdCoding } from '../io/coding/zstd.ts';
 import type { Repository } from '../io/repository/port.ts';
 
 /** A stored object to read, and a stage that sees its stored bytes pass, where someone wants to. */
 export type StoredPiece = {
   repository: Repository;
+  coding?: Coding;
   key: string;
   signal: AbortSignal;
   storedStage?: Transform;
@@ -21,11 +23,18 @@ export type StoredPiece = {
  * form is broken), repository-unavailable.
  */
 export async function* plainBytes(stored: StoredPiece): AsyncGenerator<Uint8Array> {
-  const { repository, key, signal, plainBytesMax = Number.POSITIVE_INFINITY, expectedSizeBytes = plainBytesMax } = stored;
+  const {
+    repository,
+    coding = zstdCoding,
+    key,
+    signal,
+    plainBytesMax = Number.POSITIVE_INFINITY,
+    expectedSizeBytes = plainBytesMax,
+  } = stored;
   const source = await repository.openRead(key, { signal });
   if (source === undefined) throw new RstowError('missing-object', `${key} is missing`, { details: { key } });
   const plain = new PassThrough();
-  const stages = [source, ...(stored.storedStage ? [stored.storedStage] : []), ...zstdCoding.decode(expectedSizeBytes), plain];
+  const stages = [source, ...(stored.storedStage ? [stored.storedStage] : []), ...coding.decode(expectedSizeBytes), plain];
   const finished = pipeline(stages, { signal });
   // Awaited below; a reader that stops early leaves it rejected, which must not end the process.
   finished.catch(() => undefined);
@@ -38,7 +47,7 @@ export async function* plainBytes(stored: StoredPiece): AsyncGenerator<Uint8Arra
     }
     await finished;
   } catch (error) {
-    throw zstdCoding.errorOf(error, key);
+    throw coding.errorOf(error, key);
   } finally {
     source.destroy();
   }

@@ -9,7 +9,24 @@ import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
 
 export const FIRST_TIMELINE = '0001';
 
-/** Every history that the database has had, by id. */
+/** The histories that a database has had. */
+export type Timelines = {
+  /** By id. */
+  all(): Promise<Map<string, Timeline>>;
+  /** Takes the next free id by put-if-absent. Twice, for one run: the timeline that it has made already. */
+  create(wanted: Omit<Timeline, 'timeline' | 'format'>): Promise<Timeline>;
+  /** Puts what another repository has made. False if another history has that id. Twice: the same answer. */
+  put(timeline: Timeline): Promise<boolean>;
+};
+
+export function timelinesOf({ repository, database }: { repository: Repository; database: string }): Timelines {
+  return {
+    all: () => readTimelines(repository, database),
+    create: (wanted) => createTimeline(repository, database, wanted),
+    put: (timeline) => putTimeline(repository, database, timeline),
+  };
+}
+
 export async function readTimelines(repository: Repository, database: string): Promise<Map<string, Timeline>> {
   const timelines = new Map<string, Timeline>();
   for await (const key of repository.keys(timelinesPrefix(database))) {
@@ -37,14 +54,12 @@ export function lackingTimelines(source: ReadonlyMap<string, Timeline>, there: R
   return { lacking, diverged: [...diverged] };
 }
 
-/** Puts what another repository has made. False where another history has that id. Twice: the same answer. */
 export async function putTimeline(repository: Repository, database: string, timeline: Timeline): Promise<boolean> {
   const key = timelineKey(database, timeline.timeline);
   if ((await putSealed(repository, key, { schema: timelineSchema, value: timeline })) === 'stored') return true;
   return isDeepStrictEqual(await readSealed(repository, key, timelineSchema), timeline);
 }
 
-/** Takes the next free id by put-if-absent. Twice, for one run: the timeline that it has made already. */
 export async function createTimeline(
   repository: Repository,
   database: string,

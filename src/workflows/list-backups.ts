@@ -3,6 +3,7 @@ import {
   failedSentence,
   type ListBackupsInput,
   type ListBackupsResult,
+  unreadableSentence,
   unrestorableSentence,
 } from '../contract/list-backups.ts';
 import { type CommonResult, outcomeOf, type Warning } from '../contract/result.ts';
@@ -26,7 +27,7 @@ function warningsOf({ backups, unreadable, laterByClock, newestRestorable }: Omi
   if (newest !== undefined && newestRestorable !== undefined) {
     warnings.push({ code: 'wal-gap', message: unrestorableSentence(newest.label, newestRestorable) });
   }
-  warnings.push(...unreadable.map((label) => ({ code: 'damaged-object', message: `the manifest of ${label} can't be read` })));
+  warnings.push(...unreadable.map((backup) => ({ code: backup.code, message: unreadableSentence(backup) })));
   if (laterByClock.length > 0) warnings.push({ code: 'clock-contradiction', message: clockSentence(laterByClock) });
   for (const row of backups) {
     if (row.failed !== undefined) warnings.push({ code: row.failed.code, message: failedSentence(row) });

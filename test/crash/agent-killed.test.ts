@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { readTests } from '../../src/activities/recovery-test/record-test.ts';
+import { storeIn } from '../support/store-in.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import type { RestoreResult } from '../../src/contract/restore.ts';
 import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';
@@ -55,8 +55,9 @@ it('completes a recovery test whose agent is killed again and again, remembers i
   expect(killed.result).toMatchObject({ outcome: 'done', runId: killed.runId, stateDigest: scene.backup.stateDigest });
   // At once: what the run left, the agent would remove a minute later.
   await expectNoScratchLeft(join(stack.folder, 'agent'), { agentPid: scene.currentAgent().pid });
-  const tests = await readTests(await stack.openRepository(), DATABASE, scene.backup.label ?? '');
-  expect(tests.filter(({ runId }) => runId === killed.runId)).toMatchObject([{ held: true, label: scene.backup.label }]);
+  const store = await storeIn(await stack.openRepository(), DATABASE);
+  const tests = (await store.facts.of(scene.backup.label ?? '')).filter(({ kind }) => kind === 'test');
+  expect(tests.filter(({ runId }) => runId === killed.runId)).toMatchObject([{ outcome: 'held', label: scene.backup.label }]);
   expect(await leftBehind(scene, killed.runId)).toEqual([]);
   expect(await databaseState(stack.dataDir)).toEqual(before);
   expect(killed.changedPieces).toEqual([]);

@@ -4,7 +4,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
-import { listTests, readTest } from '../../src/activities/recovery-test/record-test.ts';
+import type { TestName } from '../../src/core/repository/object-keys.ts';
+import { storeIn } from '../support/store-in.ts';
 import type { RecoveryTest } from '../../src/formats/repository/recovery-test.ts';
 import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';
 import { errorRow, type ErrorCode } from '../../src/core/errors/error-table.ts';
@@ -170,16 +171,20 @@ async function repositoryBesidesFacts(): Promise<[string, string][]> {
 async function expectOnlyFact(run: () => Promise<unknown>): Promise<RecoveryTest> {
   const { stack } = on.scene;
   const before = await repositoryBesidesFacts();
-  const repository = await stack.openRepository();
-  const remembered = await listTests(repository, DATABASE);
+  const remembered = await allTests();
   await run();
   expect(await repositoryBesidesFacts()).toEqual(before);
   expect(await databaseState(stack.dataDir)).toEqual(on.untouched);
   await expectNothingLeft(stack.dataDir);
-  const names = await listTests(repository, DATABASE);
+  const names = await allTests();
   const added = names.filter(({ runId }) => !remembered.some((name) => name.runId === runId));
   expect(added).toHaveLength(1);
-  return (await readTest(repository, DATABASE, added[0]!))!;
+  return (await (await storeIn(await stack.openRepository(), DATABASE)).facts.test(added[0]!))!;
+}
+
+async function allTests(): Promise<TestName[]> {
+  const { facts } = await storeIn(await on.scene.stack.openRepository(), DATABASE);
+  return [...(await facts.byLabel()).values()].flat().filter((name): name is TestName => name.kind === 'test');
 }
 
 async function expectFailure(tester: Tester | undefined, { input, code, says, details }: Omit<Case, 'plant' | 'fault'>): Promise<void> {

@@ -68,9 +68,10 @@ it('remembers nothing where the backup could not be read', async () => {
 });
 
 it('lists with a warning for each manifest that can’t be read', async () => {
-  agent.verbs.readBackups = async () => ({ repository: 'local', backups: [], total: 2, unreadable: ['b', 'a'], laterByClock: [] });
+  const unreadable = ['damaged-object', 'format-unsupported'].map((code) => ({ label: code, code, sentence: 'why' }));
+  agent.verbs.readBackups = async () => ({ repository: 'local', backups: [], total: 2, unreadable, laterByClock: [] });
   const result = await agent.execute<ListBackupsResult>('listBackups', { database: DATABASE, limit: 2 });
-  expect(result).toMatchObject({ outcome: 'warnings', total: 2, warnings: [{ code: 'damaged-object' }, { code: 'damaged-object' }] });
+  expect(result).toMatchObject({ outcome: 'warnings', total: 2, warnings: [{ code: 'damaged-object' }, { code: 'format-unsupported' }] });
   expect(agent.calls.at(-1)?.input).toMatchObject({ limit: 2 });
 });
 

@@ -1,10 +1,5 @@
-import { verificationSchema } from '../../formats/repository/verification.ts';
-import { verificationKey } from '../../core/repository/object-keys.ts';
-import { putSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { closeDamage, readDamage } from '../../store/damage.ts';
-import { readHealing } from './healing.ts';
 
 /** `atMs`: of the run's clock, as the checks have theirs. */
 export type CloseHealedInput = { database: string; repository: string; atMs: number };
@@ -15,16 +10,14 @@ export type CloseHealedInput = { database: string; repository: string; atMs: num
  */
 export const closeHealed =
   (deps: ActivityDeps) =>
-  async ({ database, repository: name, atMs }: CloseHealedInput, run: RunPort): Promise<void> => {
-    const repository = await deps.openRepository(name);
-    const { runId } = run;
-    const { damaged, missing } = await readHealing({ repository, database, runId });
-    const healed = new Set([...damaged, ...missing]);
-    const closed = (await readDamage(repository, database)).filter(({ key }) => healed.has(key));
-    for (const label of new Set(closed.map((damage) => damage.label))) {
-      const repairedKeys = [...new Set(closed.filter((damage) => damage.label === label).map(({ key }) => key))];
-      const value = { format: 1 as const, label, level: 'checksums' as const, atMs, runId, held: false, repairedKeys };
-      await putSealed(repository, verificationKey(database, value), { schema: verificationSchema, value });
+  async ({ database, repository, atMs }: CloseHealedInput, { runId }: Pick<RunPort, 'runId'>): Promise<void> => {
+    const store = await deps.openStore(database, repository);
+    const healing = await store.plans.healing.ofRun(runId);
+    const healed = new Set([...healing.damaged, ...healing.missing]);
+    const closed = (await store.damage.known()).filter(({ key }) => healed.has(key));
+    for (const [label, damages] of Map.groupBy(closed, (damage) => damage.label)) {
+      const repairedKeys = [...new Set(damages.map(({ key }) => key))];
+      await store.facts.recordVerification({ label, level: 'checksums', atMs, runId, held: false, repairedKeys });
     }
-    for (const damage of closed) await closeDamage(repository, database, { damage, runId });
+    for (const damage of closed) await store.damage.close({ damage, runId });
   };

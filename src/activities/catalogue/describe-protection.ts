@@ -4,13 +4,9 @@ import { summariseExtents } from '../../core/backup/extents-summary.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import type { NewestBackup } from '../../core/protection/verdict.ts';
 import type { TestName } from '../../core/repository/object-keys.ts';
-import type { Repository } from '../../io/repository/port.ts';
+import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { listTests, readTest, readTests } from '../recovery-test/record-test.ts';
-import { readableManifest, readBackupHistory, selectable } from '../../store/backups.ts';
-import { findOwner, formerOwners } from '../../store/ownership.ts';
-import { readTimelines } from '../../store/timelines.ts';
-import { type ListBackupsQuery, type ListedBackups, readBackups } from './list-backups.ts';
+import { type ListBackupsQuery, type ListedBackups, listNewest } from './list-backups.ts';
 
 export type DescribedDatabase = Omit<
   DescribeDatabaseResult,
@@ -18,16 +14,16 @@ export type DescribedDatabase = Omit<
 > & {
   /** The newest of the history in use that can be restored and has failed no check. */
   restorable: NewestBackup | null;
-  /** The label of the newest backup of all, where its manifest can't be read. */
-  unreadable?: string;
-  /** Absent where there are none. */
-  formerOwners?: { agent: string; installationId: string }[];
+  /** The newest backup of all, if its manifest can't be read. */
+  unreadable?: { label: string; code: string } | undefined;
+  /** Absent if there are none. */
+  formerOwners?: { agent: string; installationId: string }[] | undefined;
 };
 
 /** Each is asked for its server. */
 const FORMER_OWNERS_MAX = 5;
 
-/** So many are looked through: whoever has as many unusable ones, or failed tests, is told that there is none. */
+/** So many are looked through: whoever has as many unusable ones is told that there is none. */
 const LOOKS_MAX = 50;
 
 /**
@@ -36,37 +32,39 @@ const LOOKS_MAX = 50;
  */
 export const describeProtection =
   (deps: ActivityDeps) =>
-  async ({ database, repository: wanted }: Omit<ListBackupsQuery, 'limit'>): Promise<DescribedDatabase> => {
-    const { listed, ...newest } = await newestBackups(deps, { database, ...(wanted === undefined ? {} : { repository: wanted }) });
-    const repository = await deps.openRepository(listed.repository);
-    const { owner } = await findOwner(deps, database);
-    const former = (await formerOwners(deps, database, owner)).slice(0, FORMER_OWNERS_MAX);
-    const tests: Tests = { repository, database, names: await listTests(repository, database) };
+  async ({ database, repository }: Omit<ListBackupsQuery, 'limit'>): Promise<DescribedDatabase> => {
+    const store = await deps.openStore(database, repository);
+    const { listed, latest, restorable, unreadable } = await newestBackups(store);
+    const { owner } = await store.owner.find();
+    const former = (await store.owner.former(owner)).slice(0, FORMER_OWNERS_MAX);
+    const tests = await newestTests(store);
     return {
-      repository: listed.repository,
+      repository: store.name,
       owner: owner === undefined ? null : { agent: owner.agent, installationId: owner.installationId, generation: owner.generation },
-      timelines: (await readTimelines(repository, database)).size,
+      timelines: (await store.timelines.all()).size,
       backups: listed.total,
-      ...newest,
+      latest,
+      restorable,
+      unreadable,
       schedule: (await deps.backupWatch.schedule(database)) ?? null,
       lastBackup: (await deps.backupWatch.lastEnded(database)) ?? null,
-      freeBytes: (await repository.freeBytes()) ?? null,
-      tested: await newestHeld(tests),
-      testFailed: await newestFailed(tests),
-      untested: await untestedLabels(deps, tests),
-      ...(former.length === 0 ? {} : { formerOwners: former.map(({ agent, installationId }) => ({ agent, installationId })) }),
+      freeBytes: (await store.freeBytes()) ?? null,
+      tested: await newestHeld(store, tests),
+      testFailed: await newestFailed(store, tests[0]),
+      untested: await untestedLabels(store),
+      formerOwners: former.length === 0 ? undefined : former.map(({ agent, installationId }) => ({ agent, installationId })),
     };
   };
 
 type Newest = Pick<DescribedDatabase, 'latest' | 'restorable' | 'unreadable'> & { listed: ListedBackups };
 
 /** Those of the history in use. Mostly the first one is all that they are. */
-async function newestBackups(deps: ActivityDeps, wanted: Omit<ListBackupsQuery, 'limit'>): Promise<Newest> {
-  const listed = await readBackups(deps)({ ...wanted, limit: 1 });
+async function newestBackups(store: Store): Promise<Newest> {
+  const listed = await listNewest(store, 1);
   const [first] = listed.backups;
   if (listed.total === 0) return { listed, latest: null, restorable: null };
   if (first?.isInUse === true && isRestorable(first)) return { listed, latest: first, restorable: first };
-  const { backups } = await readBackups(deps)({ ...wanted, limit: LOOKS_MAX });
+  const { backups } = await listNewest(store, LOOKS_MAX);
   const inUse = backups.filter(({ isInUse }) => isInUse);
   const usable = inUse.find(isRestorable);
   const [unreadable] = listed.unreadable;
@@ -74,7 +72,7 @@ async function newestBackups(deps: ActivityDeps, wanted: Omit<ListBackupsQuery, 
     listed,
     latest: inUse[0] ?? null,
     restorable: usable === undefined ? null : { label: usable.label, createdAtMs: usable.createdAtMs, restorable: usable.restorable },
-    ...(unreadable === undefined ? {} : { unreadable }),
+    unreadable: unreadable === undefined ? undefined : { label: unreadable.label, code: unreadable.code },
   };
 }
 
@@ -82,38 +80,44 @@ function isRestorable({ restorable, failed }: BackupRow): boolean {
   return restorable !== 'no' && failed === undefined;
 }
 
-type Tests = { repository: Repository; database: string; /** The newest first. */ names: readonly TestName[] };
+/** Of all backups, the newest first, without reading any of it. */
+async function newestTests(store: Store): Promise<TestName[]> {
+  const names = [...(await store.facts.byLabel()).values()].flat();
+  return names.filter((name): name is TestName => name.kind === 'test').sort((left, right) => right.atMs - left.atMs);
+}
 
-async function newestFailed({ repository, database, names: [newest] }: Tests): Promise<DescribedDatabase['testFailed']> {
-  const test = newest === undefined ? undefined : await readTest(repository, database, newest);
+async function newestFailed(store: Store, newest: TestName | undefined): Promise<DescribedDatabase['testFailed']> {
+  const test = newest?.outcome === 'failed' ? await store.facts.test(newest) : undefined;
   return test?.failure === undefined ? null : { label: test.label, atMs: test.atMs, ...test.failure };
 }
 
-async function newestHeld({ repository, database, names }: Tests): Promise<DescribedDatabase['tested']> {
-  for (const name of names.slice(0, LOOKS_MAX)) {
-    const test = await readTest(repository, database, name);
-    if (test?.held !== true) continue;
-    const { label, atMs, rtoMs = 0, seed, end } = test;
-    return { label, atMs, rtoMs, ...(seed === undefined || end === undefined ? {} : { seed, end }) };
-  }
-  return null;
+async function newestHeld(store: Store, names: readonly TestName[]): Promise<DescribedDatabase['tested']> {
+  const name = names.find(({ outcome }) => outcome !== 'failed');
+  const test = name === undefined ? undefined : await store.facts.test(name);
+  if (test === undefined) return null;
+  const { label, atMs, rtoMs = 0, seed, end } = test;
+  return { label, atMs, rtoMs, ...(seed === undefined || end === undefined ? {} : { seed, end }) };
 }
 
 /** The newest first. */
-async function untestedLabels(deps: ActivityDeps, { repository, database, names }: Tests): Promise<string[]> {
+async function untestedLabels(store: Store): Promise<string[]> {
+  const facts = await store.facts.byLabel();
   const untested: string[] = [];
-  const tested = new Set(names.map(({ label }) => label));
-  for (const { label } of selectable(await readBackupHistory(deps, repository, database)).slice(0, UNTESTED_MAX)) {
-    if (!tested.has(label) || !(await isTested(repository, database, label))) untested.push(label);
+  for (const { label } of (await store.backups.selectable()).slice(0, UNTESTED_MAX)) {
+    const tests = (facts.get(label) ?? []).filter((name): name is TestName => name.kind === 'test');
+    if (!(await isTested(store, label, tests))) untested.push(label);
   }
   return untested;
 }
 
 /** A test of a random point says nothing of what the backup has after it. */
-async function isTested(repository: Repository, database: string, label: string): Promise<boolean> {
-  const held = (await readTests(repository, database, label)).filter((test) => test.held);
-  if (held.length === 0) return false;
-  if (held.some(({ seed }) => seed === undefined)) return true;
-  const manifest = await readableManifest(repository, database, label);
-  return manifest !== undefined && held.some(({ end }) => end === summariseExtents(promisedExtents(manifest.segments)).end);
+async function isTested(store: Store, label: string, tests: readonly TestName[]): Promise<boolean> {
+  if (tests.some(({ outcome }) => outcome === 'held')) return true;
+  const parts = tests.filter(({ outcome }) => outcome === 'held-part');
+  if (parts.length === 0) return false;
+  const manifest = await store.backups.readable(label);
+  if (manifest === undefined) return false;
+  const { end } = summariseExtents(promisedExtents(manifest.segments));
+  for (const name of parts) if ((await store.facts.test(name))?.end === end) return true;
+  return false;
 }

@@ -1,17 +1,11 @@
 import type { Manifest } from '../../formats/repository/manifest.ts';
-import type { BackupRow, ListBackupsResult } from '../../contract/list-backups.ts';
+import type { BackupRow, ListBackupsResult, UnreadableBackup } from '../../contract/list-backups.ts';
 import { summariseExtents } from '../../core/backup/extents-summary.ts';
 import { laterByClock } from '../../core/backup/history.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { type CheckFact, standingOf } from '../../core/backup/standing.ts';
-import { isVerdictOnBackup } from '../../core/errors/object-damage.ts';
-import type { Repository } from '../../io/repository/port.ts';
+import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings, repositoryName } from '../../config/database-settings.ts';
-import { readTests } from '../recovery-test/record-test.ts';
-import { readableManifest, readBackupHistory, selectable } from '../../store/backups.ts';
-import { newestRestorable } from '../../store/restorable.ts';
-import { readVerifications } from '../verify/record-verification.ts';
 
 export type ListBackupsQuery = { database: string; repository?: string | undefined; limit: number };
 export type ListedBackups = Pick<
@@ -21,35 +15,52 @@ export type ListedBackups = Pick<
 /** So many labels are enough for a warning. */
 const LATER_MAX = 5;
 
+/** Up to here the facts of each backup are listed by themselves; one listing gives those of all backups. */
+const LISTED_EACH_MAX = 4;
+
+/** So many are read side by side. */
+const READ_AT_ONCE = 8;
+
 /** The newest backups first. Fails: unknown-database, unknown-repository, repository-unavailable. */
 export const readBackups =
   (deps: ActivityDeps) =>
-  async ({ database, repository: wanted, limit }: ListBackupsQuery): Promise<ListedBackups> => {
-    const name = repositoryName(databaseSettings(deps.config, database), wanted);
-    const repository = await deps.openRepository(name);
-    const stored = await readBackupHistory(deps, repository, database);
-    const backups: BackupRow[] = [];
-    const unreadable: string[] = [];
-    for (const { label, isInUse } of selectable(stored).slice(0, limit)) {
-      const manifest = await readableManifest(repository, database, label);
-      if (manifest === undefined) unreadable.push(label);
-      else backups.push(rowOf(manifest, isInUse, await readFacts(repository, database, label)));
-    }
-    const laterByItsClock = laterByClock(stored.backups).map(({ label }) => label);
-    const isRestorable = backups.find(({ isInUse }) => isInUse)?.restorable !== 'no';
-    const instead = isRestorable ? {} : { newestRestorable: await newestRestorable(deps, repository, database) };
-    const total = stored.backups.length + stored.unplaced.length;
-    return { repository: name, backups, total, unreadable, laterByClock: laterByItsClock.slice(0, LATER_MAX), ...instead };
-  };
+  async ({ database, repository, limit }: ListBackupsQuery): Promise<ListedBackups> =>
+    listNewest(await deps.openStore(database, repository), limit);
 
-/** What is remembered of a backup's bytes. */
-async function readFacts(repository: Repository, database: string, label: string): Promise<CheckFact[]> {
-  const verifications = await readVerifications(repository, database, label);
-  // A recovery test that held may have gone up to an earlier point only, so it lifts nothing.
-  const tests = (await readTests(repository, database, label)).flatMap(({ atMs, failure }) =>
-    failure !== undefined && isVerdictOnBackup(failure.code) ? [{ level: 'replay' as const, atMs, failure }] : [],
-  );
-  return [...verifications.map(({ level, atMs, failure, repairedKeys }) => ({ level, atMs, failure, repairedKeys })), ...tests];
+export async function listNewest(store: Store, limit: number): Promise<ListedBackups> {
+  const named = (await store.backups.selectable()).slice(0, limit);
+  const backups: BackupRow[] = [];
+  const unreadable: UnreadableBackup[] = [];
+  for (let first = 0; first < named.length; first += READ_AT_ONCE) {
+    const some = named.slice(first, first + READ_AT_ONCE);
+    for (const row of await Promise.all(some.map((each) => readRow(store, each, limit)))) {
+      if (row === undefined) continue;
+      if ('sentence' in row) unreadable.push(row);
+      else backups.push(row);
+    }
+  }
+  const history = await store.backups.history();
+  const later = laterByClock(history.backups).map(({ label }) => label);
+  const isRestorable = backups.find(({ isInUse }) => isInUse)?.restorable !== 'no';
+  return {
+    repository: store.name,
+    backups,
+    total: history.backups.length + history.unplaced.length,
+    unreadable,
+    laterByClock: later.slice(0, LATER_MAX),
+    newestRestorable: isRestorable ? undefined : await store.backups.newestRestorable(),
+  };
+}
+
+type Named = { label: string; isInUse: boolean };
+
+/** Undefined if it is gone by now. */
+async function readRow(store: Store, { label, isInUse }: Named, limit: number): Promise<BackupRow | UnreadableBackup | undefined> {
+  const state = await store.backups.state(label);
+  if (state.kind === 'absent') return undefined;
+  if (state.kind === 'unreadable') return { label, code: state.error.code, sentence: state.error.message };
+  const names = limit > LISTED_EACH_MAX ? ((await store.facts.byLabel()).get(label) ?? []) : await store.facts.of(label);
+  return rowOf(state.manifest, isInUse, await store.facts.checks(names));
 }
 
 function rowOf(manifest: Manifest, isInUse: boolean, facts: readonly CheckFact[]): BackupRow {

@@ -1,4 +1,3 @@
-import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openDatabase } from '../../database/database.ts';
 import type { Warning } from '../../contract/result.ts';
@@ -6,14 +5,10 @@ import { backupLabel } from '../../core/backup/label.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { backupKey, labelClaimKey, manifestKey } from '../../core/repository/object-keys.ts';
 import { continuityOf } from '../../core/wal/continuity.ts';
-import { labelClaimSchema } from '../../formats/repository/label-claim.ts';
-import { type Attachment, type Manifest, manifestSchema } from '../../formats/repository/manifest.ts';
+import type { Attachment, Manifest } from '../../formats/repository/manifest.ts';
 import { errnoOf, systemMessage } from '../../io/files/errno.ts';
 import { readOwnership } from '../../io/files/ownership.ts';
-import type { Repository } from '../../io/repository/port.ts';
-import { readSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { manifestSegments, recordsOf } from '../backup/write-manifest.ts';
 import type { RunPort } from '../run-port.ts';
@@ -90,7 +85,7 @@ export async function writeTail(deps: ActivityDeps, { input, log }: { input: Tai
   if (before !== undefined && holds(before, log)) return before.label;
   const { label, isWritten } = await takeLabel(store, { input, log }, run);
   if (isWritten) return label;
-  const manifest = await tailManifest(deps, { input, log, label, before, repository: store.repository }, run);
+  const manifest = await tailManifest(deps, { input, log, label, before, store }, run);
   await store.owner.require();
   await run.checkOpen();
   await store.backups.put(manifest);
@@ -103,14 +98,13 @@ export async function writtenTail(
   { database, repository: name, startedAtMs }: TailInput,
   run: RunPort,
 ): Promise<string | undefined> {
-  const repository = await deps.openRepository(name);
+  const { backups } = await deps.openStore(database, name);
   let written: string | undefined;
   for (let attempt = 1; ; attempt += 1) {
     const label = backupLabel(startedAtMs, 'tail', attempt);
-    const claim = await readSealed(repository, labelClaimKey(database, label), labelClaimSchema);
-    if (claim === undefined) return written;
-    if (claim.runId === run.runId && (await readSealed(repository, manifestKey(database, label), manifestSchema)) !== undefined)
-      written = label;
+    const holder = await backups.holderOf(label);
+    if (holder === undefined) return written;
+    if (holder.runId === run.runId && holder.manifest !== undefined) written = label;
   }
 }
 
@@ -122,24 +116,27 @@ function holds({ segments }: Manifest, { extents }: StoredLog): boolean {
 type Labelling = { input: TailInput; log: StoredLog };
 
 /** A server that came up again after an earlier attempt has written on: its log takes another label. */
-async function takeLabel(store: Store, { input, log }: Labelling, run: RunPort): Promise<{ label: string; isWritten: boolean }> {
-  const { database, startedAtMs } = input;
+async function takeLabel({ backups }: Store, { input, log }: Labelling, run: RunPort): Promise<{ label: string; isWritten: boolean }> {
+  const { startedAtMs } = input;
   for (let attempt = 1; ; attempt += 1) {
     const label = backupLabel(startedAtMs, 'tail', attempt);
-    if (!(await store.backups.claimLabel({ label, runId: run.runId }))) continue;
-    const manifest = await readSealed(store.repository, manifestKey(database, label), manifestSchema);
+    if (!(await backups.claimLabel({ label, runId: run.runId }))) continue;
+    const manifest = (await backups.holderOf(label))?.manifest;
     if (manifest === undefined) return { label, isWritten: false };
     if (holds(manifest, log)) return { label, isWritten: true };
   }
 }
 
-type Telling = Labelling & { label: string; before: Manifest | undefined; repository: Repository };
+type Telling = Labelling & { label: string; before: Manifest | undefined; store: Store };
 
-async function tailManifest(deps: ActivityDeps, { input, log, label, before, repository }: Telling, run: RunPort): Promise<Manifest> {
+async function tailManifest(deps: ActivityDeps, { input, log, label, before, store }: Telling, run: RunPort): Promise<Manifest> {
   const { database, startedAtMs } = input;
   const { timeline, extents, state, warnings } = log;
   const added = { pieces: 0, storedBytes: 0, plainBytes: 0 };
-  const segments = await manifestSegments({ repository, input: { database, timeline }, run, added, storedAgain: [] }, extents);
+  const segments = await manifestSegments(
+    { repository: store.repository, input: { database, timeline }, run, added, storedAgain: [] },
+    extents,
+  );
   const ownership = await readOwnership(openDatabase(deps, database).walDir);
   assert(ownership !== undefined, 'wal/ was there when it was stored');
   return {
@@ -151,26 +148,18 @@ async function tailManifest(deps: ActivityDeps, { input, log, label, before, rep
     // There is no server to be asked any more.
     comparison: null,
     restorable: continuityOf(extents.map(({ segment }) => segment)).restorable,
-    ...{ pin: 'links', attachments: await copyAttachments({ repository, database, label, before, signal: run.signal }), warnings },
+    ...{ pin: 'links', attachments: await copyAttachments(store, { label, before, signal: run.signal }), warnings },
   };
 }
 
-type Copying = { repository: Repository; database: string; label: string; before: Manifest | undefined; signal: AbortSignal };
+type Copying = { label: string; before: Manifest | undefined; signal: AbortSignal };
 
 /** What a new host needs beside the log hasn't changed since the backup before, as far as anybody can ask. */
-async function copyAttachments({ repository, database, label, before, signal }: Copying): Promise<Attachment[]> {
+async function copyAttachments({ attachments }: Store, { label, before, signal }: Copying): Promise<Attachment[]> {
+  if (before === undefined) return [];
   const copied: Attachment[] = [];
-  for (const attachment of before?.attachments.filter(({ name }) => COPIED.test(name)) ?? []) {
-    const source = await repository.openRead(backupKey(database, before?.label ?? '', attachment.name));
-    if (source === undefined) continue;
-    const staged = await repository.stage();
-    try {
-      await pipeline([source, staged.sink], { signal });
-      await staged.commit(backupKey(database, label, attachment.name));
-      copied.push(attachment);
-    } finally {
-      await staged.discard();
-    }
+  for (const attachment of before.attachments.filter(({ name }) => COPIED.test(name))) {
+    if (await attachments.copy({ from: before.label, to: label, name: attachment.name, signal })) copied.push(attachment);
   }
   return copied;
 }

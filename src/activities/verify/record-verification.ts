@@ -1,12 +1,8 @@
-import { type Verification, verificationSchema } from '../../formats/repository/verification.ts';
+import type { Verification } from '../../formats/repository/verification.ts';
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { verificationKey, verificationsPrefix } from '../../core/repository/object-keys.ts';
-import type { Repository } from '../../io/repository/port.ts';
-import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { recordDamage } from '../../store/damage.ts';
 
 export type RecordVerificationInput = { database: string; repository: string; fact: Omit<Verification, 'format' | 'runId'> };
 
@@ -19,26 +15,13 @@ const NOT_WRITABLE: readonly string[] = ['repository-unavailable', 'not-enough-s
  */
 export const recordVerification =
   (deps: ActivityDeps) =>
-  async ({ database, repository: name, fact }: RecordVerificationInput, run: RunPort): Promise<Warning[]> => {
-    const key = verificationKey(database, { ...fact, runId: run.runId });
+  async ({ database, repository, fact }: RecordVerificationInput, { runId }: Pick<RunPort, 'runId'>): Promise<Warning[]> => {
     try {
-      const repository = await deps.openRepository(name);
-      await putSealed(repository, key, { schema: verificationSchema, value: { format: 1, runId: run.runId, ...fact } });
-      const { label, atMs, failure } = fact;
-      if (failure?.key !== undefined) await recordDamage(repository, database, { key: failure.key, label, atMs, runId: run.runId });
+      const store = await deps.openStore(database, repository);
+      await store.facts.recordVerification({ runId, ...fact });
       return [];
     } catch (error) {
       if (!(error instanceof RstowError) || !NOT_WRITABLE.includes(error.code)) throw error;
       return [{ code: error.code, message: `the result of the verification could not be stored: ${error.message}` }];
     }
   };
-
-/** What was remembered of one backup. */
-export async function readVerifications(repository: Repository, database: string, label: string): Promise<Verification[]> {
-  const facts: Verification[] = [];
-  for await (const key of repository.keys(`${verificationsPrefix(database)}${label}/`)) {
-    const fact = await readSealed(repository, key, verificationSchema);
-    if (fact !== undefined) facts.push(fact);
-  }
-  return facts;
-}

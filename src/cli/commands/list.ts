@@ -31,9 +31,13 @@ export function listLines({ backups, total, unreadable, database, repository }: 
   return [
     ...(inUse.length === 0 ? [] : ['In use, the newest first:', ...tableLines(HEAD, inUse.map(cells))]),
     ...(abandoned.length === 0 ? [] : ['Abandoned by a restore or a recovery:', ...tableLines(HEAD, abandoned.map(cells))]),
-    ...unreadable.map((label) => `${label}  its manifest can't be read`),
+    ...unreadable.map(({ label, code }) => `${label}  ${unreadableText(code)}`),
     ...(hidden > 0 ? [`and ${countedText(hidden, 'older backup')}`] : []),
   ];
+}
+
+function unreadableText(code: string): string {
+  return code === 'format-unsupported' ? 'made by a newer rstow, which this one can’t read' : "its manifest can't be read";
 }
 
 function cells(row: BackupRow): string[] {

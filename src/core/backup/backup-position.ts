@@ -1,4 +1,4 @@
-import { backupKey } from '../repository/object-keys.ts';
+import { databaseKey } from '../repository/object-keys.ts';
 import { parseWalOffset, type WalOffset } from '../wal/wal-offset.ts';
 
 /** What decides how new a backup is. Its label is only a name: clocks may be wrong, and runs may be late. */
@@ -13,17 +13,38 @@ export type BackupPosition = {
   writtenAtMs: number;
 };
 
-const POSITION = /\/backups\/([^/]+)\/position-([0-9]{4,9})-([0-9]{1,20})-([0-9]{1,16})-([0-9]{1,16})\.json$/;
+const POSITION = /\/index\/([0-9]{4,9})\/([0-9]{20})-([0-9]{16})-([0-9]{16})-([A-Za-z0-9][A-Za-z0-9_-]*)\.json$/;
 
-/** Says in its name where a backup stands in the history, so that a listing tells the order. Written before the manifest. */
+const END_DIGITS = 20;
+const NUMBER_DIGITS = 16;
+
+export const indexPrefix = (database: string): string => databaseKey(database, 'index/');
+
+/** All backups of one timeline: listed, the newest comes first. */
+export const timelineIndexPrefix = (database: string, timeline: string): string => `${indexPrefix(database)}${timeline}/`;
+
+/**
+ * Says in its name where a backup stands in the history, so that a listing tells the order. Written before the manifest.
+ * Each digit is nine less the number's own, so that what is newest sorts first, and is found by the first page of a listing.
+ */
 export function positionKey(database: string, { label, timeline, end, sizeBytes, writtenAtMs }: BackupPosition): string {
-  return backupKey(database, label, `position-${timeline}-${end}-${sizeBytes}-${writtenAtMs}.json`);
+  const parts = [nines(end, END_DIGITS), nines(BigInt(sizeBytes), NUMBER_DIGITS), nines(BigInt(writtenAtMs), NUMBER_DIGITS)];
+  return `${timelineIndexPrefix(database, timeline)}${parts.join('-')}-${label}.json`;
 }
 
 /** What such a name says, or undefined for any other key. */
 export function positionOfKey(key: string): BackupPosition | undefined {
-  const [, label, timeline, endText, sizeBytes, writtenAtMs] = POSITION.exec(key) ?? [];
-  const end = parseWalOffset(endText ?? '');
-  if (label === undefined || timeline === undefined || end === undefined) return undefined;
-  return { label, timeline, end, sizeBytes: Number(sizeBytes), writtenAtMs: Number(writtenAtMs) };
+  const [, timeline, endNines, sizeNines, writtenNines, label] = POSITION.exec(key) ?? [];
+  if (timeline === undefined || label === undefined) return undefined;
+  const end = parseWalOffset(String(ninesBack(endNines)));
+  if (end === undefined) return undefined;
+  return { label, timeline, end, sizeBytes: Number(ninesBack(sizeNines)), writtenAtMs: Number(ninesBack(writtenNines)) };
+}
+
+function nines(number: bigint, digits: number): string {
+  return String(10n ** BigInt(digits) - 1n - number).padStart(digits, '0');
+}
+
+function ninesBack(text = ''): bigint {
+  return 10n ** BigInt(text.length) - 1n - BigInt(text);
 }

@@ -54,7 +54,7 @@ function lineageInUse(
 }
 
 /** Whether the whole backup lies before the fork at which its timeline was left. */
-function isPartOf({ timeline, end, sizeBytes }: BackupPosition, ancestor: Ancestor): boolean {
+export function isPartOf({ timeline, end, sizeBytes }: BackupPosition, ancestor: Ancestor): boolean {
   if (timeline !== ancestor.timeline) return false;
   if (ancestor.untilBytes === undefined) return true;
   const fork = logOf(ancestor.untilBytes);

@@ -30,7 +30,7 @@ export type ProtectionFacts = {
   /** The newest that can be restored and has failed no check. */
   restorable: NewestBackup | null;
   /** The newest backup, where its manifest can't be read: then `newest` is an older one. */
-  unreadable?: string | undefined;
+  unreadable?: { label: string; code: string } | undefined;
 };
 
 /** Why a database is not protected, and what an operator does about it. */
@@ -78,7 +78,11 @@ function serverGaps({ server }: ProtectionFacts): ProtectionGap[] {
 
 function unreadableGaps({ database, unreadable }: ProtectionFacts): ProtectionGap[] {
   if (unreadable === undefined) return [];
-  return [gap('damaged-object', `the manifest of the newest backup, ${unreadable}, can’t be read`, `rstow backup ${database}`)];
+  const { label, code } = unreadable;
+  const isNewer = code === 'format-unsupported';
+  const why = isNewer ? 'was made by a newer rstow, and this one can’t read it' : 'can’t be read';
+  const command = isNewer ? 'install the newer rstow on this agent’s host' : `rstow backup ${database}`;
+  return [gap(isNewer ? 'format-unsupported' : 'damaged-object', `the manifest of the newest backup, ${label}, ${why}`, command)];
 }
 
 function backupGaps({ database, nowMs, newest, restorable, schedule }: ProtectionFacts): ProtectionGap[] {

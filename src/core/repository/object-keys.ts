@@ -1,3 +1,5 @@
+import type { CheckLevel } from '../backup/standing.ts';
+
 /** Where things lie in a repository; docs/repository-format.md is the reader's version. */
 
 export function databaseKey(database: string, rest: string): string {
@@ -15,57 +17,92 @@ export const backupsPrefix = (database: string): string => databaseKey(database,
 export const backupKey = (database: string, label: string, fileName: string): string => `${backupsPrefix(database)}${label}/${fileName}`;
 export const manifestKey = (database: string, label: string): string => backupKey(database, label, 'manifest.json');
 
-/** Who took the label: written before anything else of the backup, so that two runs never share one. */
-export const labelClaimKey = (database: string, label: string): string => backupKey(database, label, 'run.json');
+/**
+ * Who has taken the label, from before anything of its backup is written until its manifest is: two runs never share one.
+ * What lies here longer is of a run that was killed.
+ */
+export const labelsPrefix = (database: string): string => databaseKey(database, 'labels/');
+export const labelClaimKey = (database: string, label: string): string => `${labelsPrefix(database)}${label}.json`;
 
-export const planKey = (database: string, runId: string, name: string): string => databaseKey(database, `plans/${runId}/${name}.json`);
+/** The label that such a key names, or undefined for any other. */
+export function labelOfClaimKey(key: string): string | undefined {
+  return /\/labels\/([^/]+)\.json$/.exec(key)?.[1];
+}
+
+/** What runs decide: each clears its own, or the owner's agent does when the run has ended. */
+export const plansPrefix = (database: string): string => databaseKey(database, 'plans/');
+export const runPlansPrefix = (database: string, runId: string): string => `${plansPrefix(database)}${runId}/`;
+export const planKey = (database: string, runId: string, name: string): string => `${runPlansPrefix(database, runId)}${name}.json`;
+
+/** The run whose plan has this key, or undefined for any other key. */
+export function runOfPlanKey(key: string): string | undefined {
+  return /\/plans\/([^/]+)\/[^/]+$/.exec(key)?.[1];
+}
 
 /** Signatures that were taken, by their nonce. */
 export const usedSignatureKey = (database: string, nonce: string): string => databaseKey(database, `signatures/${nonce}.json`);
 
-/** A run that is reset may remember more than once. */
-type Remembered = { runId: string; atMs: number };
+/**
+ * What is remembered of the backups. Those of one backup begin with its label and a dot, so that one listing gives them,
+ * and another one all: what is asked most often stands in the name.
+ */
+export const factsPrefix = (database: string): string => databaseKey(database, 'facts/');
+export const factsOfPrefix = (database: string, label: string): string => `${factsPrefix(database)}${label}.`;
 
-export const verificationKey = (database: string, { label, runId, atMs }: Remembered & { label: string }): string =>
-  `${verificationsPrefix(database)}${label}/${runId}-${atMs}.json`;
+/** A run that is reset may remember more than once: the time tells them apart. */
+type Remembered = { label: string; /** Unix ms. */ atMs: number; runId: string };
+/** `repaired`: no check, but objects were stored again. */
+export type VerificationName = Remembered & { kind: 'verification'; level: CheckLevel; outcome: 'held' | 'failed' | 'repaired' };
+/** `held-part`: up to a random point of the log, and not to its end. */
+export type TestName = Remembered & { kind: 'test'; outcome: 'held' | 'held-part' | 'failed' };
+/** What is remembered of a backup, as its key tells. */
+export type FactName = VerificationName | TestName;
 
-export const damageKey = (database: string, { runId, atMs }: Remembered): string => `${damagePrefix(database)}${runId}-${atMs}.json`;
+const FACT =
+  /\/facts\/([A-Za-z0-9][A-Za-z0-9_-]*)\.(?:verification-(checksums|records|replay)-(held|failed|repaired)|test-(held|held-part|failed))\.([0-9]{13,16})\.([A-Za-z0-9-]+)\.json$/;
 
-export const verificationsPrefix = (database: string): string => databaseKey(database, 'facts/verifications/');
-
-export const recoveryTestsPrefix = (database: string): string => databaseKey(database, 'facts/recovery-tests/');
-
-/** A remembered recovery test, as its key tells: what is newest shows in a listing. `atMs` is Unix ms. */
-export type TestName = { label: string; atMs: number; runId: string };
-
-export function recoveryTestKey(database: string, { label, atMs, runId }: TestName): string {
-  return `${recoveryTestsPrefix(database)}${label}/${String(atMs).padStart(13, '0')}-${runId}.json`;
+export function factKey(database: string, fact: FactName): string {
+  const { label, atMs, runId } = fact;
+  const what = fact.kind === 'test' ? `test-${fact.outcome}` : `verification-${fact.level}-${fact.outcome}`;
+  return `${factsOfPrefix(database, label)}${what}.${String(atMs).padStart(13, '0')}.${runId}.json`;
 }
 
 /** What such a key says, or undefined for any other. */
-export function testNameOfKey(key: string): TestName | undefined {
-  const [, label, atMs, runId] = /\/facts\/recovery-tests\/([^/]+)\/([0-9]{13,16})-([A-Za-z0-9-]+)\.json$/.exec(key) ?? [];
-  return label === undefined || atMs === undefined || runId === undefined ? undefined : { label, atMs: Number(atMs), runId };
+export function factNameOfKey(key: string): FactName | undefined {
+  const [, label, level, verified, tested, atMs, runId] = FACT.exec(key) ?? [];
+  if (label === undefined || runId === undefined) return undefined;
+  const common = { label, atMs: Number(atMs), runId };
+  if (tested !== undefined) return { ...common, kind: 'test', outcome: tested as TestName['outcome'] };
+  return { ...common, kind: 'verification', level: level as CheckLevel, outcome: verified as VerificationName['outcome'] };
 }
 
 /** Objects that are known to be damaged and not replaced yet; closed records are put aside with what they name. */
-export const damagePrefix = (database: string): string => databaseKey(database, 'facts/damage/');
+export const damagePrefix = (database: string): string => databaseKey(database, 'damage/');
+export const damageKey = (database: string, { runId, atMs }: Pick<Remembered, 'runId' | 'atMs'>): string =>
+  `${damagePrefix(database)}${runId}-${atMs}.json`;
 
 /** Where a run puts aside what is not what it should be: nothing is deleted. */
 export const trashKey = (runId: string, key: string): string => `trash/${runId}/${key}`;
 
-/** The folders whose every object is read, and what their names look like. */
-const READ_WHOLE = /^databases\/[^/]+\/(owner|timelines|facts\/(verifications|recovery-tests|damage))\//;
+/** The folders whose every name says something, and what their names look like. */
+const LISTED = /^databases\/[^/]+\/(owner|timelines|labels|index|facts|damage)\//;
 const OWNER = /\/owner\/[0-9]{8,}\.json$/;
 const TIMELINE = /\/timelines\/[0-9]{4,9}\.json$/;
-const FACT = /\/facts\/(damage|(verifications|recovery-tests)\/[A-Za-z0-9][^/]*)\/[A-Za-z0-9-]+\.json$/;
+const LABEL = /\/labels\/[A-Za-z0-9][A-Za-z0-9_-]*\.json$/;
+const POSITION = /\/index\/[0-9]{4,9}\/[0-9]{20}-[0-9]{16}-[0-9]{16}-[A-Za-z0-9][A-Za-z0-9_-]*\.json$/;
+const DAMAGE = /\/damage\/[A-Za-z0-9-]+\.json$/;
 
 /** Whether somebody else has put the object among rstow's own, as file managers and programs that copy folders do. */
 export function isForeignKey(key: string): boolean {
-  return READ_WHOLE.test(key) && ![OWNER, TIMELINE, FACT].some((name) => name.test(key));
+  return LISTED.test(key) && ![OWNER, TIMELINE, LABEL, POSITION, FACT, DAMAGE].some((name) => name.test(key));
 }
 
 /** The label of a manifest's key, or undefined for any other key. */
 export function labelOfManifestKey(key: string): string | undefined {
   return /\/backups\/([^/]+)\/manifest\.json$/.exec(key)?.[1];
+}
+
+/** The label of a backup's folder, as a folded listing gives it, or undefined for any other. */
+export function labelOfFolder(folder: string): string | undefined {
+  return /\/backups\/([^/]+)\/$/.exec(folder)?.[1];
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** `facts/damage/<runId>-<atMs>.json`: an object that a check found damaged, until a backup has stored it again. */
+/** `damage/<runId>-<atMs>.json`: an object that a check found damaged, until a backup has stored it again. */
 export const damageSchema = z.object({
   format: z.literal(1),
   key: z.string().min(1),
@@ -10,4 +10,4 @@ export const damageSchema = z.object({
   atMs: z.int(),
 });
 
-export type Damage = z.infer<typeof damageSchema>;
+export type DamageFact = z.infer<typeof damageSchema>;

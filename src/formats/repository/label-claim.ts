@@ -1,4 +1,4 @@
 import { z } from 'zod';
 
-/** `backups/<label>/run.json`: which run has taken the label. */
+/** `labels/<label>.json`: which run has taken the label; also what a name in `index/` holds. */
 export const labelClaimSchema = z.object({ format: z.literal(1), runId: z.string() });

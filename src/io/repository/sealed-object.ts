@@ -6,6 +6,8 @@ import type { Repository } from './port.ts';
 /** What a reader takes into memory at once; no object of ours comes near it. */
 const SEALED_SIZE_BYTES_MAX = 64 * 1024 * 1024;
 
+export type SealedSchema<Value> = z.ZodType<Value>;
+
 const envelope = z.object({ sha256: z.string(), content: z.unknown() });
 
 /**
@@ -23,9 +25,14 @@ export async function putSealed<Schema extends z.ZodType>(
   key: string,
   object: { schema: Schema; value: z.output<Schema> },
 ): Promise<'stored' | 'exists'> {
+  return repository.put(key, sealedBytes(key, object));
+}
+
+/** What is put under the key. Fails: object-too-large, for nobody would read it again. */
+export function sealedBytes<Schema extends z.ZodType>(key: string, object: { schema: Schema; value: z.output<Schema> }): Uint8Array {
   const bytes = sealObject(object.schema, object.value);
   if (bytes.length > SEALED_SIZE_BYTES_MAX) throw tooLarge(key, bytes.length);
-  return repository.put(key, bytes);
+  return bytes;
 }
 
 /**

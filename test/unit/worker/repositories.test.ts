@@ -4,15 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { agentConfigSchema } from '../../../src/config/agent-config.ts';
 import type { Repository } from '../../../src/io/repository/port.ts';
-import { listTests, readTests } from '../../../src/activities/recovery-test/record-test.ts';
-import { readDamage, recordDamage } from '../../../src/store/damage.ts';
 import { claimOwnership, currentOwner } from '../../../src/store/ownership.ts';
 import { createTimeline, readTimelines } from '../../../src/store/timelines.ts';
-import { readVerifications } from '../../../src/activities/verify/record-verification.ts';
-import { recoveryTestSchema } from '../../../src/formats/repository/recovery-test.ts';
-import { verificationSchema } from '../../../src/formats/repository/verification.ts';
-import { recoveryTestKey, verificationsPrefix } from '../../../src/core/repository/object-keys.ts';
-import { putSealed } from '../../../src/io/repository/sealed-object.ts';
+import { manifest } from '../config/a-manifest.ts';
+import { storeIn } from '../../support/store-in.ts';
 import { createRepositoryOpener } from '../../../src/worker/repositories.ts';
 
 let folder: string;
@@ -41,25 +36,27 @@ async function fillRepository(repository: Repository): Promise<void> {
   const { timeline } = await createTimeline(repository, 'orders', { generation: 1, ...parent });
   const owner = { agent: 'one', installationId: 'i', temporal: { clusterId: 'c', namespace: 'n' }, timeline, claimedAtMs: 1 };
   await claimOwnership(repository, 'orders', { format: 1, generation: 1, ...owner });
-  const fact = { format: 1 as const, runId: 'run-1', label: LABEL, atMs: 1 };
-  const verification = { ...fact, level: 'checksums' as const, held: true };
-  await putSealed(repository, `${verificationsPrefix('orders')}${LABEL}/run-1.json`, { schema: verificationSchema, value: verification });
-  const test = { ...fact, agent: 'one', held: true, assertionsHeld: 0 };
-  await putSealed(repository, recoveryTestKey('orders', { label: LABEL, atMs: 1, runId: 'run-1' }), {
-    schema: recoveryTestSchema,
-    value: test,
-  });
-  await recordDamage(repository, 'orders', { key: 'databases/orders/x', label: LABEL, atMs: 1, runId: 'run-1' });
+  const { backups, facts } = await storeIn(repository);
+  await backups.put({ ...manifest, label: LABEL });
+  await backups.claimLabel({ label: `${LABEL}-2`, runId: 'run-2' });
+  const fact = { runId: 'run-1', label: LABEL, atMs: 1 };
+  const failure = { code: 'damaged-object', sentence: 'it is', key: 'databases/orders/x' };
+  await facts.recordVerification({ ...fact, level: 'checksums', held: false, failure });
+  await facts.recordTest({ ...fact, agent: 'one', held: true, assertionsHeld: 0 });
 }
 
-const readAll = async (repository: Repository): Promise<unknown[]> => [
-  await currentOwner(repository, 'orders'),
-  await readTimelines(repository, 'orders'),
-  await readVerifications(repository, 'orders', LABEL),
-  await readTests(repository, 'orders', LABEL),
-  await listTests(repository, 'orders'),
-  await readDamage(repository, 'orders'),
-];
+async function readAll(repository: Repository): Promise<unknown[]> {
+  const { backups, facts, damage } = await storeIn(repository);
+  return [
+    await currentOwner(repository, 'orders'),
+    await readTimelines(repository, 'orders'),
+    await backups.history(),
+    await facts.of(LABEL),
+    await facts.checks(await facts.of(LABEL)),
+    await facts.byLabel(),
+    await damage.known(),
+  ];
+}
 
 const open = (name: string): Promise<Repository> => opener()(name);
 
@@ -96,14 +93,7 @@ test('takes a repository that is suddenly empty for a disk that is not mounted',
 
 describe('files that others have put among the objects', () => {
   const NAMES = ['.DS_Store', '._0001.json', 'Thumbs.db', '.syncthing.0001.json.tmp', 'README.txt', '0001.sync-conflict-20261129.json'];
-  const FOLDERS = [
-    'owner',
-    'timelines',
-    'facts/recovery-tests',
-    `facts/verifications/${LABEL}`,
-    `facts/recovery-tests/${LABEL}`,
-    'facts/damage',
-  ];
+  const FOLDERS = ['owner', 'timelines', 'labels', 'index/0001', 'facts', 'damage'];
 
   test.each(FOLDERS)('in %s are passed over, and named once', async (under) => {
     const told: string[] = [];

@@ -6,6 +6,7 @@ import { type Candidates, findCandidates } from '../../../../src/activities/reco
 import type { Manifest } from '../../../../src/formats/repository/manifest.ts';
 import { manifestKey } from '../../../../src/core/repository/object-keys.ts';
 import { pieceKey } from '../../../../src/core/repository/piece.ts';
+import { storeIn } from '../../../support/store-in.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../../support/database-stack.ts';
 import { backUp, directDeps, extentsOf } from '../../../support/direct-backup.ts';
 import { startLoadWriters } from '../../../support/load-writers.ts';
@@ -116,12 +117,9 @@ it('fails with each one’s reason where none is left', async () => {
 });
 
 it('tries twenty at most', async () => {
-  const manifest = manifestOf(second!);
+  const { backups } = await storeIn(await stack.openRepository());
   const labels = Array.from({ length: 25 }, (_none, index) => `20990101T0000${10 + index}Z-hot`);
-  for (const label of labels) {
-    await local.copy(manifest, manifestKey(DATABASE, label));
-    await local.reseal(manifestKey(DATABASE, label), (content) => ({ ...content, label }));
-  }
+  for (const label of labels) await backups.put({ ...second!, label, runId: label });
   const found = await candidates();
   const sameLog = labels.reverse().map((label) => `${label} in local`);
   expect(triedOf(found)).toEqual([`${third!.label} in copy`, ...sameLog.slice(0, 19)]);

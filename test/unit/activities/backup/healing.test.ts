@@ -73,6 +73,6 @@ it('a damaged sidecar is made anew from its piece, with a warning', async () => 
 
 it('a foreign file among the records of damage names nothing', async () => {
   const { scene } = await stored();
-  await scene.repository.put(`databases/${DATABASE}/facts/damage/.DS_Store`, Buffer.from('no record'));
+  await scene.repository.put(`databases/${DATABASE}/damage/.DS_Store`, Buffer.from('no record'));
   expect(await store(scene, 'second')).toMatchObject({ healed: 0, warnings: [] });
 });

@@ -26,7 +26,8 @@ test('nothing that is missing passes for protection', () => {
   expect(codesWith({ owner: null, server: null })).toEqual(['owner-outdated']);
   expect(codesWith({ server: null })).toEqual(['agent-unreachable']);
   expect(codesWith({ newest: null, restorable: null })).toEqual(['backup-not-found']);
-  expect(codesWith({ unreadable: 'C' })).toEqual(['damaged-object']);
+  expect(codesWith({ unreadable: { label: 'C', code: 'damaged-object' } })).toEqual(['damaged-object']);
+  expect(codesWith({ unreadable: { label: 'C', code: 'format-unsupported' } })).toEqual(['format-unsupported']);
   expect(codesWith({ schedule: null })).toEqual(['no-schedule']);
   expect(codesWith({ schedule: { id: 's', everyMs: 15 * MINUTE_MS, isPaused: true } })).toEqual(['no-schedule']);
   const { compaction } = protectedFacts.server as NonNullable<ProtectionFacts['server']>;

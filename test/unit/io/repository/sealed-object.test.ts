@@ -1,3 +1,5 @@
+import { positionKey } from '../../../../src/core/backup/backup-position.ts';
+import { storeIn } from '../../../support/store-in.ts';
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -114,7 +116,8 @@ describe('a manifest in another one’s place', () => {
 });
 
 it('lists a backup only once its manifest is there', async () => {
-  const repository = await holding('{}', `databases/orders/backups/${manifest.label}/run.json`);
+  const repository = await holding('{}', positionKey('orders', positionOf(manifest)));
+  await (await storeIn(repository)).backups.claimLabel({ label: manifest.label, runId: manifest.runId });
   expect(await readPositions(repository, 'orders')).toEqual({ positions: [], unplaced: [] });
   await repository.put(key, sealed);
   expect(await readPositions(repository, 'orders')).toEqual({ positions: [positionOf(manifest)], unplaced: [] });

@@ -1,0 +1,87 @@
+import type { CheckFact } from '../core/backup/standing.ts';
+import { isVerdictOnBackup } from '../core/errors/object-damage.ts';
+import { type FactName, factKey, factNameOfKey, factsOfPrefix, factsPrefix, type TestName } from '../core/repository/object-keys.ts';
+import { type RecoveryTest, recoveryTestSchema } from '../formats/repository/recovery-test.ts';
+import { type Verification, verificationSchema } from '../formats/repository/verification.ts';
+import type { Repository } from '../io/repository/port.ts';
+import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
+import type { Damage } from './damage.ts';
+import { unlessUnreadable } from './unless-unreadable.ts';
+
+/** What checks and recovery tests have found, remembered for ever. Their names say whether they held. */
+export type Facts = {
+  /** Of one backup: lists that label's alone. */
+  of(label: string): Promise<FactName[]>;
+  /** Of all backups, by label, in one listing; remembered for the life of the store. */
+  byLabel(): Promise<ReadonlyMap<string, FactName[]>>;
+  /** How the backup stands by its checks: reads only what did not hold. */
+  checks(names: readonly FactName[]): Promise<CheckFact[]>;
+  /** Undefined if somebody has removed it meanwhile. Fails: damaged-object, format-unsupported. */
+  test(name: TestName): Promise<RecoveryTest | undefined>;
+  /** Remembers a verification, and the object that it found damaged. Twice, for one run: the first one stands. */
+  recordVerification(fact: Omit<Verification, 'format'>): Promise<void>;
+  /** Remembers a recovery test, and the object that it found damaged. Twice, for one run: the first one stands. */
+  recordTest(fact: Omit<RecoveryTest, 'format'>): Promise<void>;
+};
+
+type FactScope = { repository: Repository; database: string; damage: Pick<Damage, 'record'> };
+
+export function factsOf({ repository, database, damage }: FactScope): Facts {
+  let all: Promise<ReadonlyMap<string, FactName[]>> | undefined;
+  return {
+    of: (label) => listFacts(repository, factsOfPrefix(database, label)),
+    byLabel: () => (all ??= listFacts(repository, factsPrefix(database)).then((names) => Map.groupBy(names, ({ label }) => label))),
+    checks: async (names) => (await Promise.all(names.map((name) => checkOf(repository, database, name)))).flat(),
+    test: (name) => readSealed(repository, factKey(database, name), recoveryTestSchema),
+    recordVerification: async (fact) => {
+      const name = verificationName(fact);
+      await putSealed(repository, factKey(database, name), { schema: verificationSchema, value: { format: 1, ...fact } });
+      await recordDamaged(damage, fact);
+    },
+    recordTest: async (fact) => {
+      await putSealed(repository, factKey(database, testName(fact)), { schema: recoveryTestSchema, value: { format: 1, ...fact } });
+      await recordDamaged(damage, fact);
+    },
+  };
+}
+
+async function listFacts(repository: Repository, prefix: string): Promise<FactName[]> {
+  const names: FactName[] = [];
+  for await (const key of repository.keys(prefix)) {
+    const name = factNameOfKey(key);
+    if (name !== undefined) names.push(name);
+  }
+  return names;
+}
+
+function verificationName({ label, atMs, runId, level, held, repairedKeys }: Omit<Verification, 'format'>): FactName {
+  const outcome = repairedKeys !== undefined ? 'repaired' : held ? 'held' : 'failed';
+  return { kind: 'verification', label, atMs, runId, level, outcome };
+}
+
+function testName({ label, atMs, runId, held, seed }: Omit<RecoveryTest, 'format'>): TestName {
+  const outcome = !held ? 'failed' : seed === undefined ? 'held' : 'held-part';
+  return { kind: 'test', label, atMs, runId, outcome };
+}
+
+async function recordDamaged(
+  damage: Pick<Damage, 'record'>,
+  { label, atMs, runId, failure }: Omit<Verification, 'format' | 'level'>,
+): Promise<void> {
+  if (failure?.key !== undefined) await damage.record({ key: failure.key, label, atMs, runId });
+}
+
+/** A recovery test that held may have gone up to an earlier point only, so it lifts nothing. */
+async function checkOf(repository: Repository, database: string, name: FactName): Promise<CheckFact[]> {
+  const { atMs } = name;
+  const key = factKey(database, name);
+  if (name.kind === 'test') {
+    if (name.outcome !== 'failed') return [];
+    const failure = (await unlessUnreadable(readSealed(repository, key, recoveryTestSchema)))?.failure;
+    return failure !== undefined && isVerdictOnBackup(failure.code) ? [{ level: 'replay', atMs, failure }] : [];
+  }
+  const { level } = name;
+  if (name.outcome === 'held') return [{ level, atMs }];
+  const fact = await unlessUnreadable(readSealed(repository, key, verificationSchema));
+  return fact === undefined ? [] : [{ level, atMs, failure: fact.failure, repairedKeys: fact.repairedKeys }];
+}

@@ -1,0 +1,119 @@
+import { planSegment, type PlannedSegment } from '../core/backup/segment-plan.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import { parsePieceKey, type Piece, piecesBySegment, timelinePrefix } from '../core/repository/piece.ts';
+import { belongsTo, lineageOf, type TimelineNode } from '../core/repository/timeline-lineage.ts';
+import type { Manifest } from '../formats/repository/manifest.ts';
+import type { Sidecar } from '../formats/repository/sidecar.ts';
+import type { Coding } from '../io/coding/port.ts';
+import type { Repository } from '../io/repository/port.ts';
+import type { Warning } from '../contract/result.ts';
+import { ensureSidecar, isSoundAtAGlance, readWholePiece, type SidecarShelf } from './sidecar.ts';
+import { checkStored } from './stored-object.ts';
+import { plainBytes } from './stored-piece.ts';
+import { type SegmentRead, storedSegment } from './stored-segment.ts';
+
+/** For which run, and who is told of what was found on the way. */
+export type PieceRun = { runId: string; warn?: ((warning: Warning) => void) | undefined };
+
+/** The stored ranges of the log. */
+export type Pieces = {
+  /**
+   * Every piece whose bytes belong to the timeline: its own, and its parents' up to the fork. Listed once for the life of
+   * the store. Fails: timeline-diverged, if the repository has no such timeline.
+   */
+  of(timeline: string): Promise<Piece[]>;
+  /** Forgets what was listed: something was stored since, or put aside. */
+  relist(): void;
+  /**
+   * How to read every segment of a backup, without one stored object if that is known to be damaged.
+   * Fails: missing-object, naming a piece that no other covers.
+   */
+  plan(manifest: Manifest, exceptKey?: string): Promise<PlannedSegment[]>;
+  /** What is known of a piece; made anew by reading the piece if it is missing or damaged. */
+  sidecar(piece: Piece, run: PieceRun): Promise<Sidecar>;
+  /** What a piece holds, by reading all of it. Fails: missing-object, truncated-object, damaged-object. */
+  readWhole(piece: Piece, run: PieceRun): Promise<Sidecar>;
+  /** Whether the piece is listed with the size that its sidecar says. */
+  isSoundAtAGlance(piece: Piece, run: PieceRun): Promise<boolean>;
+  /** The plain bytes of a stored object. @see plainBytes */
+  bytes(stored: { key: string; signal: AbortSignal; plainBytesMax?: number }): AsyncGenerator<Uint8Array>;
+  /** The checked bytes of one planned segment. @see storedSegment */
+  segment(read: Omit<SegmentRead, 'repository'>): AsyncGenerator<Uint8Array>;
+  /** Reads a stored object and compares its size and hash; gives the size. Fails: missing-object, truncated-object, damaged-object. */
+  check(promised: { key: string; sizeBytes: number; sha256: string }, signal: AbortSignal): Promise<number>;
+};
+
+type PieceScope = {
+  repository: Repository;
+  database: string;
+  coding: Coding;
+  timelines: () => Promise<ReadonlyMap<string, TimelineNode>>;
+};
+
+export function piecesOf({ repository, database, coding, timelines }: PieceScope): Pieces {
+  let listed = new Map<string, Promise<Piece[]>>();
+  const listTimeline = (timeline: string): Promise<Piece[]> => {
+    const known = listed.get(timeline) ?? listPieces(repository, database, timeline);
+    listed.set(timeline, known);
+    return known;
+  };
+  const shelfOf = (run: PieceRun): SidecarShelf => ({ repository, database, runId: run.runId, warn: run.warn });
+  return {
+    of: async (timeline) => piecesOfHistory(await timelines(), { database, timeline, listTimeline }),
+    relist: () => {
+      listed = new Map();
+    },
+    plan: (manifest, exceptKey) => planFrom(manifest, { listTimeline, exceptKey }),
+    sidecar: (piece, run) => ensureSidecar(shelfOf(run), piece),
+    readWhole: (piece, run) => readWholePiece(shelfOf(run), piece),
+    isSoundAtAGlance: (piece, run) => isSoundAtAGlance(shelfOf(run), piece),
+    bytes: (stored) => plainBytes({ ...stored, repository, coding }),
+    segment: (read) => storedSegment({ ...read, repository }),
+    check: (promised, signal) => checkStored(repository, promised, signal),
+  };
+}
+
+type Listing = { listTimeline: (timeline: string) => Promise<readonly Piece[]> };
+
+async function piecesOfHistory(
+  timelines: ReadonlyMap<string, TimelineNode>,
+  of: Listing & { database: string; timeline: string },
+): Promise<Piece[]> {
+  const lineage = lineageOf(timelines, of.timeline);
+  if (lineage === undefined) {
+    throw new RstowError('timeline-diverged', `the repository has no timeline ${of.timeline} of database "${of.database}"`);
+  }
+  const pieces: Piece[] = [];
+  for (const ancestor of lineage) {
+    for (const piece of await of.listTimeline(ancestor.timeline)) if (belongsTo(ancestor, piece)) pieces.push(piece);
+  }
+  return pieces;
+}
+
+async function planFrom(
+  manifest: Manifest,
+  { listTimeline, exceptKey }: Listing & { exceptKey: string | undefined },
+): Promise<PlannedSegment[]> {
+  const timelines = new Set(manifest.segments.flatMap(({ ranges }) => ranges.map((range) => range.timeline)));
+  const pieces: Piece[] = [];
+  for (const timeline of timelines) {
+    for (const piece of await listTimeline(timeline)) if (piece.key !== exceptKey) pieces.push(piece);
+  }
+  const stored = piecesBySegment(pieces);
+  return manifest.segments.map((segment) => planSegment(manifest.database, segment, stored.get(segment.segment) ?? []));
+}
+
+/** Every piece of one timeline. */
+async function listPieces(repository: Repository, database: string, timeline: string): Promise<Piece[]> {
+  const pieces: Piece[] = [];
+  for await (const key of repository.keys(timelinePrefix(database, timeline))) {
+    const piece = parsePieceKey(key);
+    if (piece !== undefined) pieces.push(piece);
+  }
+  return pieces;
+}
+
+// Until every verb opens a Store.
+
+export const planSegments = (repository: Repository, manifest: Manifest, exceptKey?: string): Promise<PlannedSegment[]> =>
+  planFrom(manifest, { listTimeline: (timeline) => listPieces(repository, manifest.database, timeline), exceptKey });

@@ -1,0 +1,63 @@
+import { planKey, plansPrefix, runOfPlanKey } from '../core/repository/object-keys.ts';
+import { type Fence, fenceSchema } from '../formats/repository/fence.ts';
+import { type Healing, healingSchema } from '../formats/repository/healing.ts';
+import { type RestorePlan, restorePlanSchema } from '../formats/repository/restore-plan.ts';
+import { type StoredExtents, storedExtentsSchema } from '../formats/repository/stored-extents.ts';
+import type { Repository } from '../io/repository/port.ts';
+import { putSealed, readOwn, readSealed, type SealedSchema } from '../io/repository/sealed-object.ts';
+
+/** What a run has decided and not forgotten: a retry finds the first decision. Only keys travel. */
+export type PlanObjects<Plan> = {
+  /** Keeps a decision. Gives the one that stands. Twice: the first one. Fails: object-too-large. */
+  keep(runId: string, plan: Plan): Promise<{ key: string; plan: Plan }>;
+  /** Undefined if the run has decided nothing yet. */
+  find(runId: string): Promise<Plan | undefined>;
+  /** Fails: missing-object, truncated-object, damaged-object. */
+  read(key: string): Promise<Plan>;
+  /** The run's own. Fails: missing-object, truncated-object, damaged-object. */
+  ofRun(runId: string): Promise<Plan>;
+};
+
+export type PlannedRun = { runId: string; keys: string[] };
+
+export type Plans = {
+  readonly fence: PlanObjects<Fence>;
+  readonly healing: PlanObjects<Healing>;
+  readonly extents: PlanObjects<StoredExtents>;
+  /** `attempt`: of a run that plans one restore after another. */
+  restore(attempt?: number): PlanObjects<RestorePlan>;
+  /** The runs that have left plans here. */
+  runs(): Promise<PlannedRun[]>;
+};
+
+type Scope = { repository: Repository; database: string };
+
+export function plansOf(scope: Scope): Plans {
+  return {
+    fence: objectsOf(scope, 'fence', fenceSchema),
+    healing: objectsOf(scope, 'healing', healingSchema),
+    extents: objectsOf(scope, 'extents', storedExtentsSchema),
+    restore: (attempt) => objectsOf(scope, attempt === undefined ? 'restore' : `restore-${attempt}`, restorePlanSchema),
+    runs: () => plannedRuns(scope),
+  };
+}
+
+function objectsOf<Plan>({ repository, database }: Scope, name: string, schema: SealedSchema<Plan>): PlanObjects<Plan> {
+  const keyOf = (runId: string): string => planKey(database, runId, name);
+  return {
+    keep: async (runId, plan) => {
+      const key = keyOf(runId);
+      if ((await putSealed(repository, key, { schema, value: plan })) === 'stored') return { key, plan };
+      return { key, plan: await readOwn(repository, key, schema) };
+    },
+    find: (runId) => readSealed(repository, keyOf(runId), schema),
+    read: (key) => readOwn(repository, key, schema),
+    ofRun: (runId) => readOwn(repository, keyOf(runId), schema),
+  };
+}
+
+async function plannedRuns({ repository, database }: Scope): Promise<PlannedRun[]> {
+  const keys: string[] = [];
+  for await (const key of repository.keys(plansPrefix(database))) keys.push(key);
+  return [...Map.groupBy(keys, runOfPlanKey)].flatMap(([runId, own]) => (runId === undefined ? [] : [{ runId, keys: own }]));
+}
