@@ -14,7 +14,7 @@ import { assertKeyPrefix, assertObjectKey, assertRange } from './object-key.ts';
 import type { ReadOptions, Repository, RepositoryProperties, StagedObject } from './port.ts';
 
 /** Each call may hang in one of the process's threads for files, UV_THREADPOOL_SIZE; a listing in 4 of them. */
-const PROPERTIES: RepositoryProperties = { connections: 6, spools: false, conditionalPut: true, failsInPassing: false };
+export const folderProperties: RepositoryProperties = { connections: 6, spools: false, conditionalPut: true, failsInPassing: false };
 
 type FolderOptions = {
   /** Called once, if the disk can't make folders durable: what was just stored may be missing after a power cut of its host. */
@@ -31,7 +31,7 @@ export async function openFolderRepository(root: string, { onUnsynced = () => un
   const tree = await mapped(root, 'open it', () => openFolderTree(root, { prepare: prepareIfWritable, onUnsynced }));
   return {
     description: `folder ${root}`,
-    properties: PROPERTIES,
+    properties: folderProperties,
     read: (key, { sizeBytesMax }) => readObject(tree, key, sizeBytesMax),
     openRead: (key, options = {}) => openObjectStream(tree, key, options),
     put: (key, bytes) => putObject(tree, key, bytes),

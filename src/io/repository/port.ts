@@ -32,7 +32,7 @@ export type RepositoryProperties = {
   connections: number;
   /** A staged put is kept on a local disk, or in memory, until its commit sends it. */
   spools: boolean;
-  /** Of two hosts that put one key at the same time exactly one is answered `stored`. Without it no database may have two agents. */
+  /** Of two hosts that put one key at the same time exactly one is answered `stored`. What can't do that is refused. */
   conditionalPut: boolean;
   /** A call may fail and succeed a moment later, as over a network: such a repository is opened with retries. */
   failsInPassing: boolean;
