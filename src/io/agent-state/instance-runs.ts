@@ -26,14 +26,20 @@ const WRITE_SIZE_BYTES = 512 * 1024;
 const LINES_AT_ONCE = 512;
 
 export function memoryRun(sorted: readonly KeptInstance[]): InstanceRun {
-  const byId = new Map(sorted.map((instance) => [instance.id, instance]));
   return {
     instances: sorted.length,
     file: undefined,
     async *lines() {
       for (let at = 0; at < sorted.length; at += LINES_AT_ONCE) yield sorted.slice(at, at + LINES_AT_ONCE).map(keptLine);
     },
-    find: async (ids) => new Map(ids.flatMap((id) => byId.get(id) ?? []).map((instance) => [instance.id, instance])),
+    find: async (ids) => {
+      const found = new Map<string, KeptInstance>();
+      for (const id of ids) {
+        const instance = sorted[firstBehind(sorted.length, (at) => (sorted[at]?.id ?? '') >= id)];
+        if (instance?.id === id) found.set(id, instance);
+      }
+      return found;
+    },
   };
 }
 
@@ -65,7 +71,7 @@ async function* runBytes(lines: AsyncIterable<string[]>, run: RunFile): AsyncGen
   for await (const some of lines) {
     run.instances += some.length;
     for (const line of some) {
-      if (text === '') firstId = idOfLine(line);
+      if (text === '') firstId = ownCopy(idOfLine(line));
       text += `${line}\n`;
       if (text.length >= BLOCK_CHARACTERS) endBlock();
     }
@@ -79,6 +85,11 @@ async function* runBytes(lines: AsyncIterable<string[]>, run: RunFile): AsyncGen
   run.indexBytes = indexed.length;
   run.crc32 = crc32(indexed);
   yield Buffer.concat([...pending, indexed]);
+}
+
+/** A part of a string keeps all of it in memory. */
+function ownCopy(text: string): string {
+  return Buffer.from(text).toString();
 }
 
 export function fileRun(folder: string, file: RunFile): InstanceRun {
@@ -95,7 +106,7 @@ export const runPath = (folder: string, name: string): string => join(folder, `$
 
 async function* readLines(path: string, file: RunFile): AsyncGenerator<string[]> {
   await using opened = await openRun(path, file);
-  for (const block of opened.index) yield await readBlock(opened.handle, block);
+  for (const block of opened.index) yield await readBlock(opened, block);
 }
 
 async function findIn(path: string, file: RunFile, ids: readonly string[]): Promise<Map<string, KeptInstance>> {
@@ -109,7 +120,7 @@ async function findIn(path: string, file: RunFile, ids: readonly string[]): Prom
     const wanted = blockOf(opened.index, id);
     const block = opened.index[wanted];
     if (block === undefined) continue;
-    if (wanted !== at) lines = await readBlock(opened.handle, block);
+    if (wanted !== at) lines = await readBlock(opened, block);
     at = wanted;
     const line = lines[lineAt(lines, id)];
     if (line !== undefined && idOfLine(line) === id) found.set(id, soundInstance(line, machines));
@@ -144,26 +155,29 @@ function firstBehind(length: number, isBehind: (index: number) => boolean): numb
   return low;
 }
 
-type OpenedRun = { handle: FileHandle; index: Block[] } & AsyncDisposable;
+/** One block is read at a time, into the same memory. */
+type OpenedRun = { handle: FileHandle; index: Block[]; buffer: Buffer } & AsyncDisposable;
 
 async function openRun(path: string, file: RunFile): Promise<OpenedRun> {
   const handle = await unlessUnreadable(open(path, 'r'));
   try {
-    const text = await readSound(handle, [path, file.indexAtBytes, file.indexBytes, file.crc32]);
-    return { handle, index: JSON.parse(text) as Block[], [Symbol.asyncDispose]: () => handle.close() };
+    const whole: Block = [path, file.indexAtBytes, file.indexBytes, file.crc32];
+    const index = JSON.parse(await readSound(handle, whole, Buffer.allocUnsafeSlow(file.indexBytes))) as Block[];
+    const buffer = Buffer.allocUnsafeSlow(Math.max(0, ...index.map(([, , sizeBytes]) => sizeBytes)));
+    return { handle, index, buffer, [Symbol.asyncDispose]: () => handle.close() };
   } catch (error) {
     await handle.close();
     throw error;
   }
 }
 
-async function readBlock(handle: FileHandle, block: Block): Promise<string[]> {
-  return (await readSound(handle, block)).slice(0, -1).split('\n');
+async function readBlock({ handle, buffer }: OpenedRun, block: Block): Promise<string[]> {
+  return (await readSound(handle, block, buffer)).slice(0, -1).split('\n');
 }
 
-async function readSound(handle: FileHandle, [name, startBytes, sizeBytes, checksum]: Block): Promise<string> {
-  const buffer = Buffer.allocUnsafe(sizeBytes);
-  const { bytesRead } = await unlessUnreadable(handle.read(buffer, 0, sizeBytes, startBytes));
+async function readSound(handle: FileHandle, [name, startBytes, sizeBytes, checksum]: Block, into: Buffer): Promise<string> {
+  const { bytesRead } = await unlessUnreadable(handle.read(into, 0, sizeBytes, startBytes));
+  const buffer = into.subarray(0, sizeBytes);
   if (bytesRead !== sizeBytes || crc32(buffer) !== checksum) throw new UnsoundCheckpoint(`the part that begins with ${name} was changed`);
   return buffer.toString();
 }
