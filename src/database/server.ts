@@ -1,9 +1,9 @@
-import type { DatabaseConfig, TimingConfig } from '../config/agent-config.ts';
+import type { DatabaseConfig, ServerConfig, TimingConfig } from '../config/agent-config.ts';
+import { connectRstmdb } from '../io/rstmdb/connect-rstmdb.ts';
 import type { Connector } from '../io/rstmdb/instance-pages.ts';
 import type { RstmdbClient } from '../io/rstmdb/rstmdb-client.ts';
 import { createService, type ServiceConfig } from '../io/service/create-service.ts';
 import type { Service } from '../io/service/service.ts';
-import { serverConnector } from './rstmdb-connection.ts';
 
 /** What a server is by its config: a database's own, or one that rstow starts beside it. */
 export type ServerSettings = Pick<DatabaseConfig, 'server' | 'dataDir' | 'startTimeoutMs'> & { service: ServiceConfig };
@@ -33,10 +33,7 @@ export type Server = {
 /** Touches nothing, and asks nobody. */
 export function openServer({ server, service, dataDir, startTimeoutMs }: ServerSettings, timing: TimingConfig): Server {
   const answerMs = timing.serverRequestMs;
-  const connector = (options: AskOptions = {}): Connector => {
-    const serverRequestMs = Math.min(answerMs, options.answerMs ?? answerMs);
-    return serverConnector(server, { timing: { ...timing, serverRequestMs }, signal: options.signal });
-  };
+  const connector = (options: AskOptions = {}): Connector => serverConnector(server, answerMs, options);
   return {
     address: server.address,
     dataDir,
@@ -53,4 +50,11 @@ export function openServer({ server, service, dataDir, startTimeoutMs }: ServerS
       }
     },
   };
+}
+
+/** Connections to a server, wherever it runs. Its secrets are read anew for each. */
+export function serverConnector({ address, tokenFile, tls }: ServerConfig, answerMs: number, options: AskOptions = {}): Connector {
+  const timeoutMs = Math.min(answerMs, options.answerMs ?? answerMs);
+  const { signal } = options;
+  return () => connectRstmdb({ address, tokenFile, tls, connectTimeoutMs: timeoutMs, requestTimeoutMs: timeoutMs, signal });
 }

@@ -3,7 +3,7 @@ import { canonicalJson } from '../core/json/canonical-json.ts';
 import { normaliseDefinition } from '../core/state/machine-definition.ts';
 import { createStateDigest, instanceHash, machineHash } from '../core/state/state-digest.ts';
 import type { WalOffset } from '../core/wal/wal-offset.ts';
-import { serverConnector } from '../database/rstmdb-connection.ts';
+import { serverConnector } from '../database/server.ts';
 import type { LiveStateConsumer } from '../io/rstmdb/live-state.ts';
 import { type Asker, type LiveServer, readLiveState } from './live-reading.ts';
 import { sha256 } from './replay-segments.ts';
@@ -26,7 +26,10 @@ export async function readLiveDigest(server: LiveServer, asker: Asker): Promise<
 
 /** The same for whoever works for no run. */
 export function liveDigest(settings: Pick<DatabaseConfig, 'server'>, timing: TimingConfig, signal: AbortSignal): Promise<LiveDigest> {
-  const server = { address: settings.server.address, connector: () => serverConnector(settings.server, { timing, signal }) };
+  const server = {
+    address: settings.server.address,
+    connector: () => serverConnector(settings.server, timing.serverRequestMs, { signal }),
+  };
   return readLiveDigest(server, { signal, report: () => undefined });
 }
 

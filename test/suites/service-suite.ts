@@ -57,6 +57,26 @@ export function serviceSuite(kind: 'process' | 'commands', create: (place: Servi
       expect(await serversOf(place)).toEqual([]);
     });
 
+    test('tells which processes are the server’s, or that the process table can’t tell', async () => {
+      const service = await create(place);
+      await service.start();
+      await serves();
+      const told = await service.processes?.();
+      if (told !== undefined) expect(told.map(({ pid }) => pid)).toEqual((await serversOf(place)).map(({ pid }) => pid));
+      await service.stop();
+      expect((await service.processes?.()) ?? []).toEqual([]);
+    });
+
+    test('names what it starts and where its output goes, if only rstow looks after them', async () => {
+      const service = await create(place);
+      await service.start();
+      await serves();
+      if (service.program !== undefined) expect(service.program).toMatchObject({ command: place.command, env: place.env });
+      if (service.logFile !== undefined) expect(await readFile(service.logFile, 'utf8')).toContain(await lastLineOf(service));
+      await service.stop();
+      expect(service.isManaged).toBe(true);
+    });
+
     test('leaves a running server alone when told to start it, also as a new object', async () => {
       await (await create(place)).start();
       await serves();
@@ -117,6 +137,10 @@ export function serviceSuite(kind: 'process' | 'commands', create: (place: Servi
 /** By an entry of the environment that every process of this test's server has. */
 async function serversOf({ folder }: ServicePlace): Promise<ProcessEntry[]> {
   return processesWithEnvironment('TEST_PLACE', folder);
+}
+
+async function lastLineOf(service: Service): Promise<string> {
+  return (await service.logTail()).split('\n').at(-1) ?? '';
 }
 
 async function ignoringServer(folder: string): Promise<string> {

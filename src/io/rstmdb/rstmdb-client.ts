@@ -17,7 +17,7 @@ type Waiting = {
 export type RstmdbClientOptions = {
   address: string;
   requestTimeoutMs: number;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Where the server is known to keep answers back. @see TLS_PACE */
   pace?: RequestPace;
 };

@@ -1,5 +1,5 @@
 /** What a disaster recovery promises, held against what the test knows of the lost host. */
-import { withServer } from '../../../src/database/rstmdb-connection.ts';
+import { openServer } from '../../../src/database/server.ts';
 import { currentOwner } from '../../../src/store/ownership.ts';
 import { readTimelines } from '../../../src/store/timelines.ts';
 import { LIST_PAGE_INSTANCES_MAX, listInstances } from '../../../src/io/rstmdb/instances.ts';
@@ -57,7 +57,7 @@ async function wrongInstances({ scene, savedWrites, lostWrites }: KilledRecovery
 
 async function instanceIds({ settings, config }: DatabaseStack): Promise<Set<string>> {
   const page = { limit: LIST_PAGE_INSTANCES_MAX, offset: 0 };
-  const { instances } = await withServer(settings.server, { timing: config.timing }, (client) => listInstances(client, page));
+  const { instances } = await openServer(settings, config.timing).ask((client) => listInstances(client, page));
   return new Set(instances.map(({ id }) => id));
 }
 

@@ -7,7 +7,6 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openServer } from '../../../src/database/server.ts';
 import { startServer } from '../../../src/database/server-start.ts';
-import { withServer } from '../../../src/database/rstmdb-connection.ts';
 import { RstowError } from '../../../src/core/errors/rstow-error.ts';
 import { endHolders } from '../../../src/io/service/end-holders.ts';
 import { ping } from '../../../src/io/rstmdb/server.ts';
@@ -37,7 +36,7 @@ function isPending(pid: number, signal: number): boolean {
 export async function answers({ settings, config }: DatabaseStack): Promise<boolean> {
   const timing = { ...config.timing, serverRequestMs: 500 };
   try {
-    await withServer(settings.server, { timing }, ping);
+    await openServer(settings, timing).ask(ping);
     return true;
   } catch (error) {
     if (error instanceof RstowError) return false;
