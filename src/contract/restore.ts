@@ -55,13 +55,13 @@ export type RestoreResult = CommonResult &
     /** In place only: what lies there before; null where there is no log. */
     replaces?: DataSummary | null;
     /** The backup that holds all of what was replaced; absent where a warning says why there is none. */
-    savedAs?: string;
+    savedAs?: string | undefined;
     rehearsal?: RehearsalOutcome;
     /** Where the replaced data are kept, and until when (Unix ms). */
     replacedAt?: string;
     replacedKeptUntilMs?: number;
     /** From the stop of the old server to the first answer of the new one. */
-    downtimeMs?: number;
+    downtimeMs?: number | undefined;
     /** After a restore in place; absent where it failed: then a warning says so. */
     firstBackup?: FirstBackup | undefined;
     durationMs?: number;

@@ -19,7 +19,7 @@ import type { Store } from '../../store/store.ts';
 export type TailWanted = Omit<TailInput, 'database'> & { isRequired: boolean };
 
 /** `savedAs`: the backup that holds all of what is about to be replaced. */
-export type KeptTail = { savedAs?: string; unsaved?: Warning };
+export type KeptTail = { savedAs?: string | undefined; unsaved?: Warning | undefined };
 
 /**
  * Stores what no backup holds of a log whose server is stopped, and makes it a backup of its history, in the time that

@@ -23,7 +23,7 @@ export type SwapInput = {
   /** What no backup holds of the replaced data becomes one, before they are moved. */
   tail?: TailWanted;
 };
-export type Swapped = KeptTail & { /** Undefined where another process brought the server up. */ downtimeMs?: number };
+export type Swapped = KeptTail & { /** Undefined where another process brought the server up. */ downtimeMs?: number | undefined };
 
 export type SwappedIn = Swapped & {
   /** Where the replaced data are, and until when they are kept (Unix ms); absent where there were none. */
@@ -63,11 +63,10 @@ export const swapIn =
       tail === undefined ? Promise.resolve({}) : storeTail(deps, { ...tail, database, limitMs }, run);
     const swap = { ...work, plan: input.swap, beforeSwap: store };
     const { result: kept, downtimeMs } = await tellingDataInPlace(dataDir, input.swap, () => swapWithServerDown(swap));
-    const swapped: Swapped = downtimeMs === undefined ? { ...kept } : { ...kept, downtimeMs };
-    if (input.swap.oldWal === null) return swapped;
+    if (input.swap.oldWal === null) return { ...kept, downtimeMs };
     return {
-      ...swapped,
-      ...(await keptBefore(deps, input, { swapped, run })),
+      ...(await keptTail(deps, input, { kept, run })),
+      downtimeMs,
       replacedAt: join(dataDir, input.swap.replacedDir),
       replacedKeptUntilMs: Date.now() + settings.safetyCopyMs,
     };
@@ -93,15 +92,17 @@ export const rollBack =
     const back = { ...work, plan: planRollBack(input.swap), askFirst, checkAllowed };
     const { downtimeMs } = await tellingDataInPlace(dataDir, input.swap, () => swapWithServerDown(back));
     const inPlace = await dataInPlace(dataDir, input.swap);
-    return downtimeMs === undefined ? { inPlace } : { downtimeMs, inPlace };
+    return { downtimeMs, inPlace };
   };
 
-/** Where an earlier attempt has swapped, it has stored the tail as well. */
-async function keptBefore(deps: ActivityDeps, { database, tail }: SwapInput, of: { swapped: Swapped; run: RunPort }): Promise<KeptTail> {
-  const { savedAs, unsaved } = of.swapped;
-  if (tail === undefined || savedAs !== undefined || unsaved !== undefined) return {};
-  const written = await writtenTail(deps, { database, ...tail }, of.run).catch(() => undefined);
-  return written === undefined ? {} : { savedAs: written };
+/** If an earlier attempt has swapped, it has stored the tail as well. */
+async function keptTail(
+  deps: ActivityDeps,
+  { database, tail }: SwapInput,
+  { kept, run }: { kept: KeptTail | undefined; run: RunPort },
+): Promise<KeptTail> {
+  if (tail === undefined || kept?.savedAs !== undefined || kept?.unsaved !== undefined) return kept ?? {};
+  return { savedAs: await writtenTail(deps, { database, ...tail }, run).catch(() => undefined) };
 }
 
 function workOf(deps: ActivityDeps, { database }: SwapInput, run: RunPort): Omit<SwapWork<KeptTail>, 'plan'> {
