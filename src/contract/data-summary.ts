@@ -14,7 +14,7 @@ export type DataSummary = {
   unsavedRecords: number;
   unsavedBytes: number;
   /** Why it is not a whole log that continues the stored history. */
-  fault?: { code: string; sentence: string };
+  fault?: { code: string; sentence: string } | undefined;
 };
 
 /** `750 records that no backup holds, last written 2026-11-24T10:15:00.000Z`. */

@@ -31,11 +31,15 @@ export const surveyData =
     const { timeline, label } = held;
     const fault = held.fault ?? log.fault;
     return {
-      ...{ dataDir: opened.dataDir, timeline, records: held.records + log.records },
+      dataDir: opened.dataDir,
+      timeline,
+      records: held.records + log.records,
       instances: fault === undefined ? await countInstances(deps, { database, timeline, log, run }) : null,
-      ...{ lastWriteAtMs: await lastWriteAtMs(files), backup: label },
-      ...{ unsavedRecords: log.records, unsavedBytes: log.bytes },
-      ...(fault === undefined ? {} : { fault }),
+      lastWriteAtMs: await lastWriteAtMs(files),
+      backup: label,
+      unsavedRecords: log.records,
+      unsavedBytes: log.bytes,
+      fault,
     };
   };
 

@@ -10,7 +10,7 @@ export type TestPoint = {
   label: string;
   repository: string;
   /** Absent: the backup's end. */
-  position?: LogPosition;
+  position?: LogPosition | undefined;
   /** What the backup itself warned of, where it still bears on it. */
   warnings: Warning[];
 };
@@ -28,6 +28,6 @@ export const chooseTestPoint =
     const label = isRandom ? chooseLabel(backups.map((each) => each.label).sort(), seed) : selectBackup(backups, backup);
     const manifest = await store.backups.read(label);
     await store.backups.requireRestorable(manifest);
-    const position = isRandom ? { position: choosePosition(promisedExtents(manifest.segments), seed) } : {};
-    return { label, repository: store.name, ...position, warnings: lastingWarnings(manifest.warnings) };
+    const position = isRandom ? choosePosition(promisedExtents(manifest.segments), seed) : undefined;
+    return { label, repository: store.name, position, warnings: lastingWarnings(manifest.warnings) };
   };

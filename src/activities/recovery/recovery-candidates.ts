@@ -17,7 +17,7 @@ export type Candidate = { label: string; repository: string; extents: ExtentsSum
 export type Candidates = {
   usable: Candidate[];
   skipped: SkippedState[];
-  /** What the newest backup promises, usable or not. */ newest?: Candidate;
+  /** What the newest backup promises, usable or not. */ newest?: Candidate | undefined;
 };
 
 /** More than so many are never tried: each try reads a whole backup. */
@@ -55,7 +55,7 @@ export const findCandidates =
       }
     }
     if (usable.length === 0) throw nothingRecoverable(database, skipped);
-    return { usable, skipped: skipped.slice(0, CANDIDATES_MAX), ...(newest === undefined ? {} : { newest }) };
+    return { usable, skipped: skipped.slice(0, CANDIDATES_MAX), newest };
   };
 
 type State = BackupPosition & { repository: string };

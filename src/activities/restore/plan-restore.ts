@@ -31,7 +31,7 @@ export type PlanRestoreInput = {
 export type PlannedRestore = Omit<RestoreSummary, 'timeline' | 'agent'> & {
   warnings: Warning[];
   /** Present where the config wants another person's agreement for some workflows. */
-  approval?: { for: string[]; expiresMs: number };
+  approval?: { for: string[]; expiresMs: number } | undefined;
 };
 
 /**
@@ -54,7 +54,7 @@ export const planRestore =
     const warnings: Warning[] = [];
     const each: Refusals = input.dryRun === true ? (check) => check().catch(told(warnings)) : (check) => check();
     const plan = (await standingPlan(store, key, database)) ?? (await newPlan(deps, { input, store, database, key, each }));
-    return { ...summaryOf(plan, key), warnings, ...(approval === undefined ? {} : { approval }) };
+    return { ...summaryOf(plan, key), warnings, approval };
   };
 
 function told(warnings: Warning[]): (error: unknown) => void {

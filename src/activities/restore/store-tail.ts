@@ -140,15 +140,27 @@ async function tailManifest(deps: ActivityDeps, { input, log, label, before, sto
   const ownership = await readOwnership(openDatabase(deps, database).walDir);
   assert(ownership !== undefined, 'wal/ was there when it was stored');
   return {
-    ...{ format: 1, label, kind: 'tail', database, timeline, runId: run.runId, workflowId: run.workflowId },
-    ...{ createdAtMs: startedAtMs, writtenAtMs: Date.now(), bytesStored: added.storedBytes },
-    ...{ serverVersion: before?.serverVersion ?? 'unknown', ownership, segments },
+    format: 1,
+    label,
+    kind: 'tail',
+    database,
+    timeline,
+    runId: run.runId,
+    workflowId: run.workflowId,
+    createdAtMs: startedAtMs,
+    writtenAtMs: Date.now(),
+    bytesStored: added.storedBytes,
+    serverVersion: before?.serverVersion ?? 'unknown',
+    ownership,
+    segments,
     records: recordsOf(segments),
     ...state,
     // There is no server to be asked any more.
     comparison: null,
     restorable: continuityOf(extents.map(({ segment }) => segment)).restorable,
-    ...{ pin: 'links', attachments: await copyAttachments(store, { label, before, signal: run.signal }), warnings },
+    pin: 'links',
+    attachments: await copyAttachments(store, { label, before, signal: run.signal }),
+    warnings,
   };
 }
 

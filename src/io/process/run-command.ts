@@ -19,13 +19,13 @@ export type CommandResult = { readonly exitCode: number; readonly stdout: string
 
 type Subprocess = ReturnType<typeof spawn>;
 
-const outputTailBytes = 65_536;
+const OUTPUT_TAIL_BYTES = 65_536;
 
 /** Between SIGTERM and SIGKILL. */
-const terminationGraceMs = 2_000;
+const TERMINATION_GRACE_MS = 2_000;
 
 /** What a command leaves running in the background may hold its output open for ever; this long we still read. */
-const drainMs = 300;
+const DRAIN_MS = 300;
 
 /**
  * Runs one argv, without a shell, as a process group of its own; a timeout or an abort ends the whole group.
@@ -71,7 +71,7 @@ function spawn(command: readonly string[], options: CommandOptions) {
 function keepTail(stream: Readable): () => string {
   let kept = Buffer.alloc(0);
   stream.on('data', (chunk: Buffer) => {
-    kept = Buffer.concat([kept, chunk]).subarray(-outputTailBytes);
+    kept = Buffer.concat([kept, chunk]).subarray(-OUTPUT_TAIL_BYTES);
   });
   return () => kept.toString('utf8');
 }
@@ -85,7 +85,7 @@ function endGroupWhenTold({ pid, nodeChildProcess }: Subprocess, { timeoutMs, si
     if (isEnding) return;
     isEnding = true;
     signalProcessGroup(pid, 'SIGTERM');
-    killTimer = setTimeout(() => signalProcessGroup(pid, 'SIGKILL'), terminationGraceMs);
+    killTimer = setTimeout(() => signalProcessGroup(pid, 'SIGKILL'), TERMINATION_GRACE_MS);
   };
   const timer = setTimeout(end, timeoutMs);
   signal?.addEventListener('abort', end);
@@ -103,7 +103,7 @@ function stopReadingAfterExit({ nodeChildProcess, stdout, stderr }: Subprocess):
     const timer = setTimeout(() => {
       stdout.destroy();
       stderr.destroy();
-    }, drainMs);
+    }, DRAIN_MS);
     nodeChildProcess.once('close', () => clearTimeout(timer));
   });
 }

@@ -18,8 +18,8 @@ export type CommandsServiceConfig = {
 };
 
 /** From here on a shell's exit codes say that a command was not run or was ended by a signal. */
-const exitCodeUnanswered = 126;
-const pollMs = 100;
+const EXIT_CODE_UNANSWERED = 126;
+const POLL_MS = 100;
 
 /** A server that the operator's own commands manage, such as systemctl's. */
 export function createCommandsService(config: CommandsServiceConfig): Service {
@@ -45,7 +45,7 @@ export function createCommandsService(config: CommandsServiceConfig): Service {
 
 async function askStatus({ status, env, timeoutMs }: CommandsServiceConfig): Promise<boolean> {
   const { exitCode, stderr } = await runCommand(status, { env, timeoutMs });
-  if (exitCode < exitCodeUnanswered) return exitCode === 0;
+  if (exitCode < EXIT_CODE_UNANSWERED) return exitCode === 0;
   throw new RstowError('failed', `the status command ended with ${exitCode}, which says nothing about the server`, {
     details: { exitCode, output: outputTail(stderr) },
   });
@@ -71,6 +71,6 @@ async function waitUntilStopped(config: CommandsServiceConfig): Promise<void> {
     if (performance.now() >= deadlineMs) {
       throw new RstowError('service-stop-failed', `the server still runs ${config.timeoutMs} ms after the stop command ended`);
     }
-    await sleep(pollMs);
+    await sleep(POLL_MS);
   }
 }

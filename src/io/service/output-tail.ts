@@ -1,12 +1,12 @@
 import { open } from 'node:fs/promises';
 import { stripVTControlCharacters } from 'node:util';
 
-const tailBytes = 4_096;
-const tailLines = 10;
+const TAIL_BYTES = 4_096;
+const TAIL_LINES = 10;
 
 /** The last ten lines, without colours: as much as an error can carry. */
 export function outputTail(output: string): string {
-  return stripVTControlCharacters(output.slice(-tailBytes)).trim().split('\n').slice(-tailLines).join('\n');
+  return stripVTControlCharacters(output.slice(-TAIL_BYTES)).trim().split('\n').slice(-TAIL_LINES).join('\n');
 }
 
 /** The tail of a log file; empty where there is none. */
@@ -18,7 +18,7 @@ export async function logFileTail(logFile: string): Promise<string> {
   if (log === undefined) return '';
   try {
     const { size } = await log.stat();
-    const { buffer, bytesRead } = await log.read(Buffer.alloc(tailBytes), 0, tailBytes, Math.max(0, size - tailBytes));
+    const { buffer, bytesRead } = await log.read(Buffer.alloc(TAIL_BYTES), 0, TAIL_BYTES, Math.max(0, size - TAIL_BYTES));
     return outputTail(buffer.toString('utf8', 0, bytesRead));
   } finally {
     await log.close();

@@ -27,14 +27,14 @@ export type ProcessServiceConfig = {
 };
 
 /** Every process that the server is carries this, from its first instant; its value is the state directory. */
-const markName = 'RSTOW_SERVICE';
+const MARK_NAME = 'RSTOW_SERVICE';
 
 /** A command that can't work mostly ends within this. */
-const startWatchMs = 300;
+const START_WATCH_MS = 300;
 
 /** A process survives SIGKILL only while the kernel is busy for it. */
-const killTimeoutMs = 10_000;
-const pollMs = 50;
+const KILL_TIMEOUT_MS = 10_000;
+const POLL_MS = 50;
 
 /**
  * A server that rstow itself starts and that outlives the agent. No crash leads to two: the mark in the
@@ -63,14 +63,14 @@ async function startServer(config: ProcessServiceConfig): Promise<void> {
   const identity = await spawnDetached({
     command: await commandAsUser(config.command, config.user),
     cwd: config.cwd,
-    env: { ...config.env, [markName]: config.stateDir },
+    env: { ...config.env, [MARK_NAME]: config.stateDir },
     logFile: serviceLogFile(config.stateDir),
   }).catch((cause: unknown) => {
     throw new RstowError('service-start-failed', cause instanceof Error ? cause.message : String(cause), { cause });
   });
   await writeServiceRecord(config.stateDir, identity, config.command);
-  for (let waitedMs = 0; waitedMs < startWatchMs; waitedMs += pollMs) {
-    await sleep(pollMs);
+  for (let waitedMs = 0; waitedMs < START_WATCH_MS; waitedMs += POLL_MS) {
+    await sleep(POLL_MS);
     if (await isSameProcessAlive(identity)) continue;
     if ((await runningProcesses(config)).length === 0) throw await endedAtOnce(config);
   }
@@ -86,7 +86,7 @@ async function processesOf(config: ProcessServiceConfig): Promise<ProcessEntry[]
 async function runningProcesses({ stateDir }: ProcessServiceConfig): Promise<ProcessEntry[]> {
   const recorded = await recordedProcess(stateDir);
   const leader = recorded === undefined ? undefined : await processEntry(recorded.pid);
-  const marked = await processesWithEnvironment(markName, stateDir);
+  const marked = await processesWithEnvironment(MARK_NAME, stateDir);
   const others = marked.filter(({ pid }) => pid !== leader?.pid && pid !== process.pid);
   others.sort((one, other) => Number(other.pid === other.processGroup) - Number(one.pid === one.processGroup));
   return leader === undefined ? others : [leader, ...others];
@@ -109,7 +109,7 @@ async function endedAtOnce(config: ProcessServiceConfig): Promise<RstowError> {
 }
 
 async function stopServer(config: ProcessServiceConfig): Promise<void> {
-  const gone = (await endProcesses(config, 'SIGINT', config.stopTimeoutMs)) || (await endProcesses(config, 'SIGKILL', killTimeoutMs));
+  const gone = (await endProcesses(config, 'SIGINT', config.stopTimeoutMs)) || (await endProcesses(config, 'SIGKILL', KILL_TIMEOUT_MS));
   if (!gone) {
     const running = (await processesOf(config)).map(({ pid, command }) => `${pid} (${command})`);
     throw new RstowError('service-stop-failed', `processes survive SIGKILL: ${running.join(', ')}`, { details: { processes: running } });
@@ -127,7 +127,7 @@ async function endProcesses(config: ProcessServiceConfig, signal: NodeJS.Signals
   signalAll(running, signal);
   while (running.length > 0) {
     if (performance.now() >= deadlineMs) return false;
-    await sleep(pollMs);
+    await sleep(POLL_MS);
     const living = await Promise.all(running.map(isSameProcessAlive));
     running = living.includes(true) ? running : await runningProcesses(config);
   }

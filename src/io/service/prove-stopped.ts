@@ -15,8 +15,8 @@ export type StopProof = {
 
 type Remains = { readonly sentences: string[]; readonly processes: string[] };
 
-const pollMs = 100;
-const connectTimeoutMs = 1_000;
+const POLL_MS = 100;
+const CONNECT_TIMEOUT_MS = 1_000;
 
 /**
  * Returns once the server's process is gone, its port refuses and no other process has a file of wal/ open for writing:
@@ -34,14 +34,14 @@ export async function proveStopped(proof: StopProof): Promise<void> {
         details: { host: proof.address.host, port: proof.address.port, dataDir: proof.dataDir, processes },
       });
     }
-    await sleep(pollMs);
+    await sleep(POLL_MS);
   }
 }
 
 async function whatRemains({ service, dataDir, address }: StopProof): Promise<Remains> {
   const sentences: string[] = [];
   if (service.isManaged && (await service.isRunning())) sentences.push('its service runs');
-  const port = await portState(address, connectTimeoutMs);
+  const port = await portState(address, CONNECT_TIMEOUT_MS);
   if (port.kind !== 'closed') {
     sentences.push(`port ${address.host}:${address.port} ${port.kind === 'open' ? 'answers' : `is unclear (${port.reason})`}`);
   }
