@@ -5,6 +5,8 @@ import type { Duplex } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { describe, expect, it } from 'vitest';
+import { pieceKey } from '../../../../src/core/repository/piece.ts';
+import { makeSegmentId } from '../../../../src/core/wal/segment-id.ts';
 import { zstdCoding } from '../../../../src/io/coding/zstd.ts';
 
 const mebibyte = 1024 * 1024;
@@ -78,6 +80,10 @@ describe('compression of pieces', () => {
       // A flip in a block's length makes the frame end too early by its own saying.
       else expect(result).toMatchObject({ code: expect.stringMatching(/^(damaged|truncated)-object$/) as string });
     }
+  });
+  it('shows at the end of a piece’s key', () => {
+    const range = { segment: makeSegmentId(1)!, startBytes: 0, endBytes: 1 };
+    expect(pieceKey('orders', '0001', range)).toMatch(new RegExp(`0000000001\\.wal\\${zstdCoding.suffix}$`));
   });
   it('passes other errors untouched', () => {
     const other = new TypeError('other');
