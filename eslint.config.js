@@ -104,6 +104,11 @@ export default defineConfig([
     files: ['src/workflows/index.ts'],
     rules: { ...restrictSyntax(unitNames, ownErrors, environment) },
   },
+  {
+    // What the package exports by one name.
+    files: ['src/contract/index.ts'],
+    rules: { ...restrictSyntax(unitNames, ownErrors, environment, clockAndChance) },
+  },
   { files: ['src/cli/**/*.ts'], rules: { 'no-console': 'off' } },
   {
     files: ['src/cli/main.ts', 'src/worker/*-main.ts', 'src/io/process/thread-pool.ts'],

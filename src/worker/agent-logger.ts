@@ -1,5 +1,5 @@
 import { type Logger as SdkLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
-import { type DestinationStream, type Logger, pino } from 'pino';
+import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 import { personLine } from './log-line.ts';
 
 export type { Logger } from 'pino';
@@ -12,7 +12,7 @@ export function createAgentLogger(): Logger {
 }
 
 /** Errors under both of the names that they are logged by. */
-export const LOGGER_OPTIONS = {
+export const LOGGER_OPTIONS: LoggerOptions = {
   base: null,
   timestamp: pino.stdTimeFunctions.isoTime,
   serializers: { err: pino.stdSerializers.err, error: pino.stdSerializers.err },
