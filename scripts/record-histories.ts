@@ -11,7 +11,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { ABORT_SIGNAL, APPROVE_UPDATE, DENY_UPDATE, REQUEST_RECOVERY_SIGNAL } from '../src/contract/messages.ts';
 import { lockWorkflowId, PROGRESS_QUERY, recoveryWorkflowId, WORKFLOW_QUEUE } from '../src/contract/names.ts';
-import type { Progress } from '../src/contract/progress.ts';
+import type { Progress } from '../src/contract/result.ts';
 import { RstowError } from '../src/core/errors/rstow-error.ts';
 import { workflowBundleCode } from '../test/support/workflow-bundle.ts';
 import { startTemporalServer } from '../test/support/temporal-server.ts';

@@ -1,6 +1,6 @@
 import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
 import { PROGRESS_QUERY } from '../contract/names.ts';
-import type { Progress } from '../contract/progress.ts';
+import type { Progress } from '../contract/result.ts';
 
 /** Where a run is. */
 export type RunState = {

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { meantText } from '../contract/nearest-name.ts';
+import { meantText } from '../core/text/nearest-name.ts';
 import { type AgentConfig, agentConfigSchema } from './agent-config.ts';
 import { configChoices, configExample, configKeys } from './config-keys.ts';
 import { crossFaults } from './cross-faults.ts';

@@ -1,4 +1,4 @@
-import { meantText } from '../contract/nearest-name.ts';
+import { meantText } from '../core/text/nearest-name.ts';
 
 type CrossFault = { path: PropertyKey[]; what: string };
 

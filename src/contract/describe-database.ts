@@ -1,8 +1,7 @@
 import type { ProtectionGap, ScheduleFacts, ServerFacts } from '../core/protection/verdict.ts';
 import type { BackupRow } from './list-backups.ts';
-import type { Parsed } from './input-field.ts';
+import { commonFields, inputParser, type Parsed } from './input-field.ts';
 import type { CommonResult } from './result.ts';
-import { commonFields, inputParser } from './workflow-input.ts';
 
 const fields = { ...commonFields };
 

@@ -1,10 +1,9 @@
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { type DataSummary, unsavedText } from './data-summary.ts';
 import type { FirstBackup } from './hot-backup.ts';
-import { booleanField, nameField, optional, type Parsed, textField } from './input-field.ts';
+import { booleanField, commonFields, inputParser, nameField, optional, type Parsed, textField } from './input-field.ts';
 import type { RestoreSummary } from './restore.ts';
 import type { CommonResult } from './result.ts';
-import { commonFields, inputParser } from './workflow-input.ts';
 
 const fields = {
   ...commonFields,

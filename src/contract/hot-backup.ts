@@ -1,7 +1,6 @@
 import type { ExtentsSummary } from '../core/backup/extents-summary.ts';
-import type { Parsed } from './input-field.ts';
+import { commonFields, inputParser, type Parsed } from './input-field.ts';
 import type { CommonResult } from './result.ts';
-import { commonFields, inputParser } from './workflow-input.ts';
 
 const fields = { ...commonFields };
 

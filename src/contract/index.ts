@@ -7,7 +7,6 @@ export * from './hot-backup.ts';
 export * from './list-backups.ts';
 export * from './messages.ts';
 export * from './names.ts';
-export type * from './progress.ts';
 export * from './restore.ts';
 export * from './result.ts';
 export * from './test-recovery.ts';

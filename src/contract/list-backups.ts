@@ -1,8 +1,7 @@
 import type { BackupSummary } from './hot-backup.ts';
 import type { BackupStanding } from '../core/backup/standing.ts';
-import { integerField, optional, type Parsed } from './input-field.ts';
+import { commonFields, inputParser, integerField, optional, type Parsed } from './input-field.ts';
 import type { CommonResult } from './result.ts';
-import { commonFields, inputParser } from './workflow-input.ts';
 
 const fields = { ...commonFields, /** The newest so many; 100 where absent. */ limit: optional(integerField(1, 200)) };
 

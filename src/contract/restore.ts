@@ -1,9 +1,18 @@
 import type { FirstBackup } from './hot-backup.ts';
 import type { DataSummary } from './data-summary.ts';
 import type { ExtentsSummary } from '../core/backup/extents-summary.ts';
-import { absolutePathField, booleanField, nameField, objectField, optional, type Parsed, textField } from './input-field.ts';
+import {
+  absolutePathField,
+  booleanField,
+  commonFields,
+  inputParser,
+  nameField,
+  objectField,
+  optional,
+  type Parsed,
+  textField,
+} from './input-field.ts';
 import type { CommonResult, Warning } from './result.ts';
-import { commonFields, inputParser } from './workflow-input.ts';
 
 const fields = {
   ...commonFields,

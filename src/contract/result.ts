@@ -22,3 +22,13 @@ export function withWarning<Result extends CommonResult>(result: Result, warning
   const warnings = [warning, ...result.warnings];
   return { ...result, warnings, outcome: result.outcome === 'done' ? outcomeOf(warnings) : result.outcome };
 }
+
+/** Where a run is: the answer to the query `progress`. */
+export type Progress = {
+  /** One short phrase, such as `storing segments`. */
+  phase: string;
+  /** What it waits for, where it waits. */
+  waitsFor?: string | undefined;
+  /** Workflow time at which the phase began, Unix ms. */
+  sinceMs: number;
+};

@@ -1,5 +1,7 @@
 import type { ExtentsSummary } from '../core/backup/extents-summary.ts';
 import {
+  commonFields,
+  inputParser,
   integerField,
   jsonField,
   jsonPathField,
@@ -11,7 +13,6 @@ import {
   textField,
 } from './input-field.ts';
 import type { CommonResult } from './result.ts';
-import { commonFields, inputParser } from './workflow-input.ts';
 
 const ASSERTIONS_MAX = 100;
 const count = integerField(0, Number.MAX_SAFE_INTEGER);

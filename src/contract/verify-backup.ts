@@ -1,7 +1,6 @@
 import { CHECK_LEVELS, type CheckLevel } from '../core/backup/standing.ts';
-import { choiceField, optional, type Parsed, textField } from './input-field.ts';
+import { choiceField, commonFields, inputParser, optional, type Parsed, textField } from './input-field.ts';
 import type { CommonResult } from './result.ts';
-import { commonFields, inputParser } from './workflow-input.ts';
 
 /** How deep: stored bytes · the records in them · the state that replaying them gives. */
 export type VerifyLevel = CheckLevel;

@@ -4,7 +4,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { APPROVE_UPDATE } from '../../src/contract/messages.ts';
 import { PROGRESS_QUERY } from '../../src/contract/names.ts';
-import type { Progress } from '../../src/contract/progress.ts';
+import type { Progress } from '../../src/contract/result.ts';
 import { folderHashes } from '../support/folder-hash.ts';
 import { startTemporalServer, type TemporalServer } from '../support/temporal-server.ts';
 import { waitUntil } from '../support/wait-until.ts';

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { lockWorkflowId, PROGRESS_QUERY, recoveryWorkflowId, slotQueue, WORKFLOW_QUEUE } from '../../src/contract/names.ts';
-import type { Progress } from '../../src/contract/progress.ts';
+import type { Progress } from '../../src/contract/result.ts';
 import type { RestoreResult } from '../../src/contract/restore.ts';
 import { SIGNATURE_MEMO } from '../../src/contract/signature.ts';
 import { newPrivateKeyText, operatorKeyOf } from '../../src/io/signing/operator-key.ts';

@@ -7,7 +7,7 @@ import { currentOwner } from '../../src/store/ownership.ts';
 import type { DescribeDatabaseResult } from '../../src/contract/describe-database.ts';
 import type { DisasterRecoveryResult } from '../../src/contract/disaster-recovery.ts';
 import { PROGRESS_QUERY } from '../../src/contract/names.ts';
-import type { Progress } from '../../src/contract/progress.ts';
+import type { Progress } from '../../src/contract/result.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { parsePieceKey } from '../../src/core/repository/piece.ts';
 import { answers, msUntilItAnswers } from '../crash/support/server-process.ts';

@@ -13,7 +13,7 @@ import type { DisasterRecoveryResult } from '../../src/contract/disaster-recover
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { ABORT_SIGNAL, REQUEST_RECOVERY_SIGNAL } from '../../src/contract/messages.ts';
 import { PROGRESS_QUERY, recoveryWorkflowId, WORKFLOW_QUEUE } from '../../src/contract/names.ts';
-import type { Progress } from '../../src/contract/progress.ts';
+import type { Progress } from '../../src/contract/result.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
 import { openScene, type Scene } from '../support/scene.ts';

@@ -3,7 +3,7 @@ import type { DataSummary } from '../../src/contract/data-summary.ts';
 import type { DisasterRecoveryResult } from '../../src/contract/disaster-recovery.ts';
 import { ABORT_SIGNAL, APPROVE_UPDATE } from '../../src/contract/messages.ts';
 import { lockWorkflowId, PROGRESS_QUERY } from '../../src/contract/names.ts';
-import type { Progress } from '../../src/contract/progress.ts';
+import type { Progress } from '../../src/contract/result.ts';
 import type { ErrorCode } from '../../src/core/errors/error-table.ts';
 import { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { AGENT, DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';

@@ -4,7 +4,7 @@ import { WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { GIVE_UP_MEMO, lockWorkflowId, WORKFLOW_QUEUE } from '../../src/contract/names.ts';
-import type { Progress } from '../../src/contract/progress.ts';
+import type { Progress } from '../../src/contract/result.ts';
 import { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
 import type { Standing } from '../../src/activities/authority/authority.ts';
 import { APPROVE_UPDATE, DENY_UPDATE } from '../../src/contract/messages.ts';
 import { PROGRESS_QUERY } from '../../src/contract/names.ts';
-import type { Progress } from '../../src/contract/progress.ts';
+import type { Progress } from '../../src/contract/result.ts';
 import { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';

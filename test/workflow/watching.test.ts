@@ -1,6 +1,6 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
-import type { Progress } from '../../src/contract/progress.ts';
+import type { Progress } from '../../src/contract/result.ts';
 import type { ListBackupsResult } from '../../src/contract/list-backups.ts';
 import type { VerifyBackupResult } from '../../src/contract/verify-backup.ts';
 import { RstowError } from '../../src/core/errors/rstow-error.ts';

@@ -1,7 +1,7 @@
 import { log, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { Place } from '../../activities/catalogue/locate.ts';
 import { lockWorkflowId, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
-import type { Progress } from '../../contract/progress.ts';
+import type { Progress } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 
 /** One run of a workflow, as all parts of its engine know it. */

@@ -1,8 +1,7 @@
 import { ApplicationFailure, defineQuery, setHandler, workflowInfo } from '@temporalio/workflow';
 import { PROGRESS_QUERY, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
-import { nearestName } from '../../contract/nearest-name.ts';
-import type { Progress } from '../../contract/progress.ts';
-import type { CommonResult } from '../../contract/result.ts';
+import { nearestName } from '../../core/text/nearest-name.ts';
+import type { CommonResult, Progress } from '../../contract/result.ts';
 import { WORKFLOW_TYPES } from '../../contract/workflow-types.ts';
 import type { Engine } from '../engine.ts';
 import { temporalEngine } from './engine.ts';

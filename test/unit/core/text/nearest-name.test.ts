@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { nearestName } from '../../../src/contract/nearest-name.ts';
+import { nearestName } from '../../../../src/core/text/nearest-name.ts';
 
 const known = ['hotBackup', 'verifyBackup', 'restore', 'listBackups'];
 
