@@ -1,5 +1,5 @@
 /**
- * Swaps a data directory and dies by SIGKILL before its n-th change of the disk; exits 0 where it made fewer.
+ * Swaps a data directory, or only keeps servers from it for a while, and dies by SIGKILL before its n-th change of the disk; exits 0 where it made fewer.
  * Arguments: the data directory, its stop note as JSON, n.
  */
 import fs from 'node:fs/promises';
@@ -24,14 +24,16 @@ syncBuiltinESMExports();
 
 const { writeStopNote, removeStopNote } = await import('../../../../src/io/data-directory/stop-note.ts');
 const { blockServer } = await import('../../../../src/io/data-directory/server-block.ts');
-const { finishSwap, swapWal } = await import('../../../../src/io/data-directory/swap.ts');
+const { finishOnDisk } = await import('../../../../src/database/finish-stop-note.ts');
+const { swapWal } = await import('../../../../src/io/data-directory/swap.ts');
 const { stopNoteSchema } = await import('../../../../src/formats/data-directory/stop-note.ts');
 
 const note = stopNoteSchema.parse(JSON.parse(noteText));
-if (note.kind !== 'swap') throw new Error('it is a swap that dies');
 await writeStopNote(dataDir, note);
 await blockServer(dataDir, note);
-await writeStopNote(dataDir, { ...note, phase: 'swapping' });
-await swapWal(dataDir, note);
-await finishSwap(dataDir, note);
+if (note.kind === 'swap') {
+  await writeStopNote(dataDir, { ...note, phase: 'swapping' });
+  await swapWal(dataDir, note);
+}
+await finishOnDisk(dataDir, note);
 await removeStopNote(dataDir);

@@ -65,14 +65,17 @@ it('gives content that fails at its very end no name, and begins anew over the r
 it('keeps two attempts at one segment apart: neither writes into the other’s bytes', async () => {
   const wanted = await staged(() => chunks('abcdef'));
   const { promise: other, resolve } = Promise.withResolvers<undefined>();
+  const { promise: begun, resolve: begin } = Promise.withResolvers<undefined>();
   const slow = writeStagedSegment({
     ...wanted,
     content: async function* () {
       yield* chunks('abc');
+      begin(undefined);
       await other;
       yield* chunks('def');
     },
   });
+  await begun;
   expect(await writeStagedSegment(wanted)).toBe('written');
   resolve(undefined);
   expect(await slow).toBe('written');
