@@ -4,7 +4,7 @@ import { timelineOfData } from '../activities/backup/data-timeline.ts';
 import { databaseSettings, repositoryName } from '../config/database-settings.ts';
 import { claimEverywhere, findOwner } from '../store/ownership.ts';
 import { openDatabase } from '../database/database.ts';
-import { readTimelines } from '../store/timelines.ts';
+import { readTimelines, timelinesOf } from '../store/timelines.ts';
 import type { Owner } from '../formats/repository/owner.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { lineageOf } from '../core/repository/timeline-lineage.ts';
@@ -73,7 +73,7 @@ async function provenTimeline({ deps, database, repository, previous }: Place): 
   const opened = openDatabase(deps, database);
   const { server, walDir } = opened;
   await server.ask((client) => checkDataDirectoryIsServers(server, client));
-  const timeline = await timelineOfData(repository, opened);
+  const timeline = await timelineOfData({ timelines: timelinesOf({ repository, database }) }, opened);
   if (previous !== undefined) await requireHistoryInUse(repository, previous, { database, timeline, walDir });
   return timeline;
 }

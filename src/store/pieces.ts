@@ -1,11 +1,12 @@
 import { planSegment, type PlannedSegment } from '../core/backup/segment-plan.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { parsePieceKey, type Piece, piecesBySegment, timelinePrefix } from '../core/repository/piece.ts';
+import { parsePieceKey, type Piece, piecesBySegment, sidecarKey, timelinePrefix } from '../core/repository/piece.ts';
 import { belongsTo, lineageOf, type TimelineNode } from '../core/repository/timeline-lineage.ts';
 import type { Manifest } from '../formats/repository/manifest.ts';
-import type { Sidecar } from '../formats/repository/sidecar.ts';
+import { type Sidecar, sidecarSchema } from '../formats/repository/sidecar.ts';
 import type { Coding } from '../io/coding/port.ts';
 import type { Repository } from '../io/repository/port.ts';
+import { putSealed } from '../io/repository/sealed-object.ts';
 import type { Warning } from '../contract/result.ts';
 import { ensureSidecar, isSoundAtAGlance, readWholePiece, type SidecarShelf } from './sidecar.ts';
 import { checkStored } from './stored-object.ts';
@@ -31,6 +32,8 @@ export type Pieces = {
   plan(manifest: Manifest, exceptKey?: string): Promise<PlannedSegment[]>;
   /** What is known of a piece; made anew by reading the piece if it is missing or damaged. */
   sidecar(piece: Piece, run: PieceRun): Promise<Sidecar>;
+  /** Beside its piece. Twice: the first one stands. */
+  putSidecar(piece: Piece, sidecar: Sidecar): Promise<void>;
   /** What a piece holds, by reading all of it. Fails: missing-object, truncated-object, damaged-object. */
   readWhole(piece: Piece, run: PieceRun): Promise<Sidecar>;
   /** Whether the piece is listed with the size that its sidecar says. */
@@ -64,6 +67,9 @@ export function piecesOf({ repository, database, coding, timelines }: PieceScope
       listed = new Map();
     },
     plan: (manifest, exceptKey) => planFrom(manifest, { listTimeline, exceptKey }),
+    putSidecar: async (piece, sidecar) => {
+      await putSealed(repository, sidecarKey(database, piece), { schema: sidecarSchema, value: sidecar });
+    },
     sidecar: (piece, run) => ensureSidecar(shelfOf(run), piece),
     readWhole: (piece, run) => readWholePiece(shelfOf(run), piece),
     isSoundAtAGlance: (piece, run) => isSoundAtAGlance(shelfOf(run), piece),

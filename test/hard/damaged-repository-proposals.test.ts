@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { directDeps } from '../support/direct-backup.ts';
 import { storePiece } from '../../src/activities/backup/piece-store.ts';
 import type { DescribeDatabaseResult } from '../../src/contract/describe-database.ts';
 import type { ListBackupsResult } from '../../src/contract/list-backups.ts';
@@ -123,7 +124,7 @@ it('skips backups that are damaged themselves when it proposes an older one', as
 it('proposes the other pieces that hold the same bytes, and restores from them once the damaged one is away', async () => {
   const { segment } = pieceOf(newestPiece(on.keys));
   const targetBytes = pieceOf(newestPiece(on.keys)).endBytes;
-  const shelf = { repository: await on.scene.stack.openRepository(), database: DATABASE, timeline: '0001', runId: 'merge' };
+  const shelf = { store: await directDeps(on.scene.stack).openStore(DATABASE), timeline: '0001', runId: 'merge' };
   const path = join(on.scene.stack.walDir, segmentFileName(segment));
   const source = { path, startBytes: 0, targetBytes, tornTailMs: 0, signal: new AbortController().signal };
   await storePiece(shelf, segment, source);

@@ -2,7 +2,6 @@ import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pinWal, unpinWal } from '../../src/activities/backup/pinned-segments.ts';
-import { readStoredExtents } from '../../src/activities/backup/stored-extents.ts';
 import { storeSegments } from '../../src/activities/backup/store-segments.ts';
 import { createTimeline } from '../../src/store/timelines.ts';
 import { backUp, directDeps, directRun } from '../support/direct-backup.ts';
@@ -43,7 +42,7 @@ async function storeFiles(stack: DatabaseStack, dataDir: string): Promise<Stored
   const { fenceKey } = await run(pinWal, at);
   const { extentsKey, warnings } = await run(storeSegments, { ...at, fenceKey });
   await run(unpinWal, at);
-  const { segments } = await readStoredExtents(repository, extentsKey);
+  const { segments } = await (await deps.openStore(DATABASE)).plans.extents.read(extentsKey);
   return { endBytes: segments.at(-1)?.endBytes ?? -1, codes: warnings.map(({ code }) => code) };
 }
 

@@ -8,13 +8,11 @@ import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
 import { noteRun } from '../../io/agent-state/run-notes.ts';
 import { makeScratch } from '../../io/agent-state/scratch.ts';
-import type { Repository } from '../../io/repository/port.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireSpace } from '../../io/files/free-space.ts';
 import { stageSegments } from '../restore/stage-segments.ts';
 import type { RunPort } from '../run-port.ts';
-import { ensureSidecar } from '../../store/sidecar.ts';
-import { storedPieces } from '../../store/timelines.ts';
+import type { Store } from '../../store/store.ts';
 
 /**
  * Segments that are stored and no longer in the data directory, as compaction leaves it: they are part of the log. One
@@ -34,39 +32,38 @@ export function absentExtents(stored: readonly Piece[], fence: Fence, before: Ma
   return extents.sort((left, right) => left.segment - right.segment);
 }
 
-export type AbsentSegments = { database: string; repository: string; fence: Fence; extents: readonly Extent[] };
+export type AbsentSegments = { store: Store; fence: Fence; extents: readonly Extent[] };
 
 /**
  * Fetches what the data directory lacks of the log into the run's scratch folder, for a replay from the beginning.
  * Fails: not-enough-space, missing-object, truncated-object, damaged-object. Twice: whole segments are kept.
  */
 export async function stageAbsent(deps: ActivityDeps, absent: AbsentSegments, run: RunPort): Promise<Map<SegmentId, string>> {
-  const { database, fence, extents } = absent;
+  const { store, fence, extents } = absent;
   const present = new Set(fence.segments.map(({ segment }) => segment));
   const wanted = extents.filter(({ segment }) => !present.has(segment));
   if (wanted.length === 0) return new Map();
-  const repository = await deps.openRepository(absent.repository);
-  const stored = piecesBySegment(await storedPieces(repository, database, fence.timeline));
+  const stored = piecesBySegment(await store.pieces.of(fence.timeline));
   const planned: PlannedSegment[] = [];
-  for (const extent of wanted) planned.push(await planWhole({ repository, database, run }, extent, stored.get(extent.segment) ?? []));
+  for (const extent of wanted) planned.push(await planWhole({ store, run }, extent, stored.get(extent.segment) ?? []));
   await noteRun(deps.config.agent.stateDir, run);
   const walDir = join(await makeScratch(deps.config.agent.stateDir, run.runId), 'wal');
   await requireSpace(
     walDir,
     wanted.reduce((sum, { endBytes }) => sum + endBytes, 0),
   );
-  await stageSegments({ repository, planned, walDir, run });
+  await stageSegments({ repository: store.repository, planned, walDir, run });
   return new Map(wanted.map(({ segment }) => [segment, join(walDir, segmentFileName(segment))]));
 }
 
-type Shelf = { repository: Repository; database: string; run: RunPort };
+type Reading = { store: Store; run: RunPort };
 
 /** By the sidecars: a manifest that promises these ranges may not be there. */
-async function planWhole({ repository, database, run }: Shelf, extent: Extent, stored: readonly Piece[]): Promise<PlannedSegment> {
+async function planWhole({ store, run }: Reading, extent: Extent, stored: readonly Piece[]): Promise<PlannedSegment> {
   const { pieces } = planCover(stored, extent.endBytes);
   const ranges: PlannedSegment['ranges'] = [];
   for (const piece of pieces) {
-    const { sha256, records } = await ensureSidecar({ repository, database, runId: run.runId }, piece);
+    const { sha256, records } = await store.pieces.sidecar(piece, run);
     ranges.push({ endBytes: piece.endBytes, sha256, records });
   }
   const slices = pieces.map(({ key, startBytes, endBytes }) => ({ key, skipBytes: 0, takeBytes: endBytes - startBytes }));

@@ -1,23 +1,17 @@
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { Attachment } from '../../formats/repository/manifest.ts';
 import type { Warning } from '../../contract/result.ts';
-import { backupKey } from '../../core/repository/object-keys.ts';
-import { createDigestStage } from '../../io/checksum/digest-stage.ts';
 import { hasSnapshots, packSnapshots } from '../../io/data-directory/snapshots.ts';
 import { errnoOf, systemMessage } from '../../io/files/errno.ts';
 import { withoutSecrets } from '../../io/rstmdb/config-secrets.ts';
-import type { Repository } from '../../io/repository/port.ts';
 import { getMachine, listMachines } from '../../io/rstmdb/machines.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
 import { CONFIG_FILE_BYTES_MAX } from '../../store/config-file-size.ts';
-import { zstdCoding } from '../../io/coding/zstd.ts';
-import { storedDigest } from '../../store/stored-object.ts';
 
 export type StoreAttachmentsInput = {
   database: string;
@@ -38,41 +32,22 @@ export const storeAttachments =
   (deps: ActivityDeps) =>
   async (input: StoreAttachmentsInput, run: RunPort): Promise<StoredAttachments> => {
     const { settings, server, dataDir } = openDatabase(deps, input.database);
-    const repository = await deps.openRepository(input.repository);
-    const shelf: Shelf = { ...input, repository, signal: run.signal };
+    const store = await deps.openStore(input.database, input.repository);
+    const attach = (name: string, source: Readable): Promise<Attachment> =>
+      store.attachments.put({ label: input.label, name, signal: run.signal }, source);
     const machines = await server.ask(machinesJson, { signal: run.signal });
-    const attachments = [await attach(shelf, `machines.json${zstdCoding.suffix}`, Readable.from([Buffer.from(machines)]))];
+    const attachments = [await attach('machines.json', Readable.from([Buffer.from(machines)]))];
     const warnings: Warning[] = [];
     for (const [index, file] of settings.server.configFiles.entries()) {
       const content = await configContent(file);
       if ('code' in content) warnings.push(content);
-      else
-        attachments.push(
-          await attach(shelf, `server-config-${index + 1}-${safeName(basename(file))}${zstdCoding.suffix}`, Readable.from([content])),
-        );
+      else attachments.push(await attach(`server-config-${index + 1}-${safeName(basename(file))}`, Readable.from([content])));
     }
     if (input.withSnapshots && (await hasSnapshots(dataDir))) {
-      attachments.push(await attach(shelf, `snapshots.tar${zstdCoding.suffix}`, packSnapshots(dataDir)));
+      attachments.push(await attach('snapshots.tar', packSnapshots(dataDir)));
     }
     return { attachments, warnings };
   };
-
-type Shelf = { repository: Repository; database: string; label: string; signal: AbortSignal };
-
-async function attach(shelf: Shelf, name: string, source: Readable): Promise<Attachment> {
-  const staged = await shelf.repository.stage();
-  try {
-    const stored = createDigestStage();
-    await pipeline([source, ...zstdCoding.encode(), stored.stream, staged.sink], { signal: shelf.signal });
-    const key = backupKey(shelf.database, shelf.label, name);
-    const put = await staged.commit(key);
-    // An attempt that died stored what there was then: the manifest promises what is stored.
-    const { sizeBytes, sha256 } = put === 'stored' ? stored.result() : await storedDigest(shelf.repository, key, shelf.signal);
-    return { name, storedBytes: sizeBytes, storedSha256: sha256 };
-  } finally {
-    await staged.discard();
-  }
-}
 
 /** Whoever reads a repository must not find keys to a server in it. */
 async function configContent(file: string): Promise<Buffer | Warning> {

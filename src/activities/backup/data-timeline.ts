@@ -3,15 +3,18 @@ import type { Timeline } from '../../formats/repository/timeline.ts';
 import type { TimelineFile } from '../../formats/data-directory/timeline-file.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { readTimelineFile, writeTimelineFile } from '../../io/data-directory/timeline-file.ts';
-import type { Repository } from '../../io/repository/port.ts';
-import { FIRST_TIMELINE, readTimelines } from '../../store/timelines.ts';
+import type { Store } from '../../store/store.ts';
+import { FIRST_TIMELINE } from '../../store/timelines.ts';
 
 /**
  * Which history the directory continues: its own file says so. Without a file it is the first timeline, and is marked
  * as such, as long as no other was ever made. Fails: timeline-diverged.
  */
-export async function timelineOfData(repository: Repository, { name: database, walDir }: Database): Promise<string> {
-  const timelines = await readTimelines(repository, database);
+export async function timelineOfData(
+  { timelines: stored }: Pick<Store, 'timelines'>,
+  { name: database, walDir }: Database,
+): Promise<string> {
+  const timelines = await stored.all();
   const file = await readTimelineFile(walDir);
   if (file === undefined) {
     const only = timelines.get(FIRST_TIMELINE);

@@ -9,12 +9,12 @@ import type { CheckpointFile } from '../../io/agent-state/digest-checkpoint.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
+import type { Store } from '../../store/store.ts';
 import type { KeptState } from '../../replay/kept-state.ts';
 import { compareWithServer } from './compare-with-server.ts';
 import { takeReplay } from './running-backups.ts';
-import { pinnedLog, readFence } from './pinned-segments.ts';
+import { pinnedLog } from './pinned-segments.ts';
 import { checkpointFile, replayLog, type ReplayedLog, withSoundState } from './replay-log.ts';
-import { readStoredExtents } from './stored-extents.ts';
 import { writtenSince } from './written-since.ts';
 
 export type DigestStateInput = { database: string; repository: string; fenceKey: string; extentsKey: string };
@@ -38,9 +38,10 @@ export type DigestedState = {
 export const digestState =
   (deps: ActivityDeps) =>
   async (input: DigestStateInput, run: RunPort): Promise<DigestedState> => {
-    const fence = await readFence(deps, input.repository, input.fenceKey);
-    const { segments: extents } = await readStoredExtents(await deps.openRepository(input.repository), input.extentsKey);
-    const backup: Backup = { input, fence, extents, run };
+    const store = await deps.openStore(input.database, input.repository);
+    const fence = await store.plans.fence.read(input.fenceKey);
+    const { segments: extents } = await store.plans.extents.read(input.extentsKey);
+    const backup: Backup = { input, store, fence, extents, run };
     const checkpoint = await checkpointFile(deps, input.database, fence.timeline);
     const { replayed, compared } = await withSoundState(checkpoint, async () => {
       const log = await replay(deps, backup, checkpoint);
@@ -60,14 +61,13 @@ export const digestState =
     };
   };
 
-type Backup = { input: DigestStateInput; fence: Fence; extents: readonly Extent[]; run: RunPort };
+type Backup = { input: DigestStateInput; store: Store; fence: Fence; extents: readonly Extent[]; run: RunPort };
 
 function replay(deps: ActivityDeps, backup: Backup, checkpoint: CheckpointFile): Promise<ReplayedLog> {
-  const { input, fence, extents, run } = backup;
-  const { database, repository } = input;
+  const { input, store, fence, extents, run } = backup;
   const passed = takeReplay(deps.runningBackups, checkpoint, run.runId)?.upTo(extents);
-  const { pathOf } = pinnedLog(deps, openDatabase(deps, database), { fence, runId: run.runId });
-  return replayLog(deps, { database, repository, fence, extents, pathOf, checkpoint, passed }, run);
+  const { pathOf } = pinnedLog(deps, openDatabase(deps, input.database), { fence, runId: run.runId });
+  return replayLog(deps, { store, fence, extents, pathOf, checkpoint, passed }, run);
 }
 
 function compare(deps: ActivityDeps, { input, fence, extents, run }: Backup, state: KeptState): ReturnType<typeof compareWithServer> {

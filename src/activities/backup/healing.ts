@@ -1,13 +1,9 @@
 import type { Fence } from '../../formats/repository/fence.ts';
-import { type Healing, healingSchema } from '../../formats/repository/healing.ts';
+import type { Healing } from '../../formats/repository/healing.ts';
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { Warning } from '../../contract/result.ts';
-import { planKey } from '../../core/repository/object-keys.ts';
 import { parsePieceKey, type Piece, sidecarKey } from '../../core/repository/piece.ts';
-import { putSealed, readOwn } from '../../io/repository/sealed-object.ts';
-import { putAside, readDamage } from '../../store/damage.ts';
 import { promisedHashes } from '../../store/promised-hashes.ts';
-import { isSoundAtAGlance } from '../../store/sidecar.ts';
 import type { PieceShelf } from './piece-store.ts';
 import { namedKeys, storedAgain } from './stored-again.ts';
 
@@ -23,23 +19,16 @@ export type HealingWork = {
  * Gives the pieces that are left, and what was decided. Twice: the first decision stands.
  */
 export async function putDamagedAside(shelf: PieceShelf, work: HealingWork): Promise<{ sound: Piece[]; healing: Healing }> {
-  const { repository, database, runId } = shelf;
-  const key = healingKey(shelf);
-  await putSealed(repository, key, { schema: healingSchema, value: await decide(shelf, work) });
-  const healing = await readOwn(repository, key, healingSchema);
+  const { store, runId } = shelf;
+  const { plan: healing } = await store.plans.healing.keep(runId, await decide(shelf, work));
   const [damaged, lost] = [new Set(healing.damaged), new Set(healing.lost)];
   for (const piece of work.stored) {
     if (!damaged.has(piece.key)) continue;
-    await putAside(repository, piece.key, runId);
-    await putAside(repository, sidecarKey(database, piece), runId);
+    await store.damage.putAside(piece.key, runId);
+    await store.damage.putAside(sidecarKey(store.database, piece), runId);
   }
   const sound = work.stored.filter(({ key: stored }) => !damaged.has(stored) && !lost.has(stored));
   return { sound, healing };
-}
-
-/** Fails: missing-object. */
-export function readHealing(shelf: Pick<PieceShelf, 'repository' | 'database' | 'runId'>): Promise<Healing> {
-  return readOwn(shelf.repository, healingKey(shelf), healingSchema);
 }
 
 /** What the result says of it. */
@@ -52,11 +41,11 @@ export function healingWarnings({ damaged, missing, lost }: Healing): Warning[] 
 }
 
 async function decide(shelf: PieceShelf, { fence, stored, before }: HealingWork): Promise<Healing> {
-  const { repository, database } = shelf;
+  const { store } = shelf;
   const presentBytes = new Map<number, number>(fence.segments.map(({ segment, endBytes }) => [segment, endBytes]));
-  const known = new Set((await readDamage(repository, database)).map(({ key }) => key));
+  const known = new Set((await store.damage.known()).map(({ key }) => key));
   const newest = newestPiece(stored);
-  if (newest !== undefined && !(await isSoundAtAGlance(shelf, newest))) known.add(newest.key);
+  if (newest !== undefined && !(await store.pieces.isSoundAtAGlance(newest, shelf))) known.add(newest.key);
   const bad = stored.filter((piece) => known.has(piece.key));
   const isPresent = (piece: Piece): boolean => (presentBytes.get(piece.segment) ?? 0) >= piece.endBytes;
   const listed = new Set(stored.map(({ key }) => key));
@@ -76,5 +65,3 @@ function newestPiece(stored: readonly Piece[]): Piece | undefined {
 
 const isLater = (one: Piece, other: Piece): boolean =>
   one.segment - other.segment > 0 || (one.segment === other.segment && one.endBytes > other.endBytes);
-
-const healingKey = ({ database, runId }: Pick<PieceShelf, 'database' | 'runId'>): string => planKey(database, runId, 'healing');

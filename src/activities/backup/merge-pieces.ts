@@ -6,9 +6,6 @@ import type { Piece } from '../../core/repository/piece.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
 import { readRange } from '../../io/data-directory/range-reader.ts';
-import { recordDamage } from '../../store/damage.ts';
-import { ensureSidecar } from '../../store/sidecar.ts';
-import { plainBytes } from '../../store/stored-piece.ts';
 import { createRangeCheck } from '../../store/stored-segment.ts';
 import type { PieceSource } from './piece-reader.ts';
 import { type PieceShelf, storeBytes } from './piece-store.ts';
@@ -71,7 +68,7 @@ type MergeBytes = (nextBuffer: () => Promise<Uint8Array>) => AsyncIterable<{ chu
 async function knownRanges(shelf: PieceShelf, group: readonly Piece[]): Promise<KnownRange[]> {
   const ranges: KnownRange[] = [];
   for (const piece of group) {
-    const sha256 = shelf.promised?.get(piece.key) ?? (await ensureSidecar(shelf, piece)).sha256;
+    const sha256 = shelf.promised?.get(piece.key) ?? (await shelf.store.pieces.sidecar(piece, shelf)).sha256;
     ranges.push({ endBytes: piece.endBytes, sha256 });
   }
   return ranges;
@@ -107,7 +104,7 @@ function storedBytes({ shelf, group, signal }: Merge): MergeBytes {
   return async function* (nextBuffer) {
     for (const { key, startBytes, endBytes } of group) {
       let missingBytes = endBytes - startBytes;
-      for await (const chunk of plainBytes({ repository: shelf.repository, key, signal, plainBytesMax: missingBytes })) {
+      for await (const chunk of shelf.store.pieces.bytes({ key, signal, plainBytesMax: missingBytes })) {
         missingBytes -= chunk.length;
         await nextBuffer();
         yield { chunk, key };
@@ -139,8 +136,8 @@ function fileDiffers(group: readonly Piece[], { message }: RstowError): Warning 
 }
 
 /** So that the next backup stores it again, if the data directory still has the bytes. */
-async function noteDamage({ repository, database, runId }: PieceShelf, { details }: RstowError, label: string | undefined): Promise<void> {
+async function noteDamage({ store, runId }: PieceShelf, { details }: RstowError, label: string | undefined): Promise<void> {
   const key = details['key'];
   if (typeof key !== 'string' || label === undefined) return;
-  await recordDamage(repository, database, { key, label, runId, atMs: Date.now() });
+  await store.damage.record({ key, label, runId, atMs: Date.now() });
 }

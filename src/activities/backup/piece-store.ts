@@ -1,23 +1,23 @@
 import type { Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type Sidecar, sidecarSchema } from '../../formats/repository/sidecar.ts';
+import type { Sidecar } from '../../formats/repository/sidecar.ts';
 import { isObjectDamage } from '../../core/errors/object-damage.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { type Piece, pieceKey, sidecarKey } from '../../core/repository/piece.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import type { WalRange } from '../../core/wal/wal-range.ts';
 import { createDigestStage, type StreamDigest } from '../../io/checksum/digest-stage.ts';
-import { putSealed } from '../../io/repository/sealed-object.ts';
-import { putAside } from '../../store/damage.ts';
-import { zstdCoding } from '../../io/coding/zstd.ts';
+import type { Coding } from '../../io/coding/port.ts';
 import type { PieceContent } from '../../store/record-cut.ts';
-import { ensureSidecar, readWholePiece, type SidecarShelf } from '../../store/sidecar.ts';
+import type { PieceRun } from '../../store/pieces.ts';
+import type { Store } from '../../store/store.ts';
 import { storedAgain } from './stored-again.ts';
 import { createChunkFeed } from './chunk-feed.ts';
 import { type FileSource, growingFile, type PieceSource, readPiece } from './piece-reader.ts';
 
 /** Where pieces of one history go. */
-export type PieceShelf = SidecarShelf & {
+export type PieceShelf = PieceRun & {
+  store: Store;
   timeline: string;
   /** The hashes of the plain bytes that backups promise under these keys: others must never be stored there. */
   promised?: ReadonlyMap<string, string>;
@@ -34,24 +34,24 @@ export function storePiece(shelf: PieceShelf, segment: SegmentId, source: FileSo
 }
 
 /** The piece of these bytes, wherever they lie. */
-export function pieceAt(shelf: Pick<PieceShelf, 'database' | 'timeline'>, { segment, startBytes, endBytes }: WalRange): Piece {
-  const key = pieceKey(shelf.database, shelf.timeline, { segment, startBytes, endBytes });
+export function pieceAt(shelf: Pick<PieceShelf, 'store' | 'timeline'>, { segment, startBytes, endBytes }: WalRange): Piece {
+  const key = pieceKey(shelf.store.database, shelf.timeline, { segment, startBytes, endBytes });
   return { segment, startBytes, endBytes, timeline: shelf.timeline, key };
 }
 
 /** The same, of any bytes. Fails: damaged-object, if they have to be whole records up to the target and are not. */
 export async function storeBytes(shelf: PieceShelf, segment: SegmentId, source: PieceSource): Promise<PieceContent> {
-  const staged = await shelf.repository.stage();
+  const staged = await shelf.store.repository.stage();
   try {
     const stored = createDigestStage();
-    const content = await encodePiece(source, [stored.stream, staged.sink]);
+    const content = await encodePiece(shelf.store.coding, source, [stored.stream, staged.sink]);
     if (source.isExact === true && content.endBytes !== source.targetBytes) throw noWholeRecords(segment, content);
     if (content.records === 0) return content;
     const piece = pieceAt(shelf, { segment, startBytes: source.startBytes, endBytes: content.endBytes });
     const { key } = piece;
     if ((shelf.promised?.get(key) ?? content.sha256) !== content.sha256) throw otherBytes(key);
     const isFresh = (await staged.commit(key)) === 'stored';
-    if (isFresh) await putSidecar(shelf, piece, sidecarOf(shelf.runId, content, stored.result()));
+    if (isFresh) await shelf.store.pieces.putSidecar(piece, sidecarOf(shelf.runId, content, stored.result()));
     // The staged bytes are gone with the name that was taken: they are read once more.
     else if (!(await holdsSame(shelf, piece, content.sha256))) return await storeBytes(shelf, segment, source);
     return content;
@@ -61,9 +61,9 @@ export async function storeBytes(shelf: PieceShelf, segment: SegmentId, source: 
 }
 
 /** Reads the piece into the coding, and lets its stored form flow on. */
-async function encodePiece(source: PieceSource, sinks: [Transform, Writable]): Promise<PieceContent> {
+async function encodePiece(coding: Coding, source: PieceSource, sinks: [Transform, Writable]): Promise<PieceContent> {
   const expectedSizeBytes = source.targetBytes - source.startBytes;
-  const encoder = zstdCoding.encode(expectedSizeBytes);
+  const encoder = coding.encode(expectedSizeBytes);
   const flowing = pipeline([...encoder, ...sinks], { signal: source.signal });
   // Awaited below; until the piece is read its failure must not end the process.
   flowing.catch(() => undefined);
@@ -86,27 +86,24 @@ function sidecarOf(runId: string, content: PieceContent, stored: StreamDigest): 
   return { format: 1, runId, sha256, records, storedBytes: stored.sizeBytes, storedSha256: stored.sha256, lastRecord };
 }
 
-async function putSidecar(shelf: PieceShelf, piece: Piece, sidecar: Sidecar): Promise<void> {
-  await putSealed(shelf.repository, sidecarKey(shelf.database, piece), { schema: sidecarSchema, value: sidecar });
-}
-
 /**
  * The piece was there already: somebody died before its sidecar, or stored it at the same time. Then what is there
  * must be the same plain bytes. False where it was damaged, and has been put aside. Fails: timeline-diverged.
  */
 async function holdsSame(shelf: PieceShelf, piece: Piece, sha256: string): Promise<boolean> {
-  const sidecar = sidecarKey(shelf.database, piece);
+  const { store, runId } = shelf;
+  const sidecar = sidecarKey(store.database, piece);
   try {
-    if ((await ensureSidecar(shelf, piece)).sha256 === sha256) return true;
-    const there = await readWholePiece(shelf, piece);
+    if ((await store.pieces.sidecar(piece, shelf)).sha256 === sha256) return true;
+    const there = await store.pieces.readWhole(piece, shelf);
     if (there.sha256 !== sha256) throw otherBytes(piece.key);
     // The piece is sound, and what its sidecar says is another's.
-    await putAside(shelf.repository, sidecar, shelf.runId);
-    await putSidecar(shelf, piece, there);
+    await store.damage.putAside(sidecar, runId);
+    await shelf.store.pieces.putSidecar(piece, there);
     return true;
   } catch (error) {
     if (!(error instanceof RstowError) || !isObjectDamage(error.code)) throw error;
-    for (const key of [piece.key, sidecar]) await putAside(shelf.repository, key, shelf.runId);
+    for (const key of [piece.key, sidecar]) await store.damage.putAside(key, runId);
     shelf.warn?.(storedAgain([piece.key]));
     return false;
   }

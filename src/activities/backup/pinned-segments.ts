@@ -1,8 +1,6 @@
-import { type Fence, fenceSchema } from '../../formats/repository/fence.ts';
+import type { Fence } from '../../formats/repository/fence.ts';
 import type { PinKind } from '../../contract/hot-backup.ts';
-import { planKey } from '../../core/repository/object-keys.ts';
 import { noteRun } from '../../io/agent-state/run-notes.ts';
-import { putSealed, readOwn } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
 import { pinLog, logSource, type LogSource, releaseLog } from '../../database/log-source.ts';
@@ -20,14 +18,12 @@ export type PinResult = { fenceKey: string; pin: PinKind; segments: number; size
 export const pinWal =
   (deps: ActivityDeps) =>
   async ({ database, repository: name, timeline }: PinInput, run: RunPort): Promise<PinResult> => {
-    const repository = await deps.openRepository(name);
+    const store = await deps.openStore(database, name);
     const { dataDir } = openDatabase(deps, database);
     await noteRun(deps.config.agent.stateDir, run);
     const { pin, segments } = await pinLog({ dataDir, timeline, runId: run.runId }, deps.runningBackups.opened);
     const extents = segments.map(({ segment, sizeBytes }) => ({ segment, endBytes: sizeBytes }));
-    const fenceKey = planKey(database, run.runId, 'fence');
-    await putSealed(repository, fenceKey, { schema: fenceSchema, value: { format: 1, timeline, pin, segments: extents } });
-    const first = await readOwn(repository, fenceKey, fenceSchema);
+    const { key: fenceKey, plan: first } = await store.plans.fence.keep(run.runId, { format: 1, timeline, pin, segments: extents });
     const sizeBytes = first.segments.reduce((sum, segment) => sum + segment.endBytes, 0);
     return { fenceKey, pin: first.pin, segments: first.segments.length, sizeBytes };
   };
@@ -45,9 +41,4 @@ export const unpinWal =
 export function pinnedLog(deps: ActivityDeps, database: Database, of: { fence: Fence; runId: string }): LogSource {
   const { pin, timeline } = of.fence;
   return logSource(pin, { dataDir: database.dataDir, timeline, runId: of.runId }, deps.runningBackups.opened);
-}
-
-/** Fails: missing-object, truncated-object, damaged-object, repository-unavailable. */
-export async function readFence(deps: ActivityDeps, repositoryName: string, fenceKey: string): Promise<Fence> {
-  return readOwn(await deps.openRepository(repositoryName), fenceKey, fenceSchema);
 }

@@ -2,15 +2,12 @@ import type { Warning } from '../../contract/result.ts';
 import { backupLabel } from '../../core/backup/label.ts';
 import { assert } from '../../core/errors/assert.ts';
 import { compactionSentence } from '../../core/protection/compaction.ts';
-import type { Repository } from '../../io/repository/port.ts';
 import { ping, serverInfo } from '../../io/rstmdb/server.ts';
 import { readServerSettings } from '../../database/server-settings.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { repositoryName } from '../../config/database-settings.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
-import { claimLabel } from '../../store/label-claim.ts';
-import { requireOwner } from '../../store/ownership.ts';
+import type { Store } from '../../store/store.ts';
 import { checkDataDirectoryIsServers } from '../../database/data-directory-check.ts';
 import { timelineOfData } from './data-timeline.ts';
 
@@ -44,13 +41,13 @@ export const checkBackup =
 export const prepareBackup =
   (deps: ActivityDeps) =>
   async (input: PrepareBackupInput, run: RunPort): Promise<PreparedBackup> => {
-    const { database, startedAtMs } = input;
-    const opened = openDatabase(deps, database);
-    const { name, repository, serverVersion } = await checkedSource(deps, opened, { ...input, signal: run.signal });
-    const timeline = await timelineOfData(repository, opened);
-    const label = await takeLabel(repository, database, { startedAtMs, runId: run.runId });
+    const { startedAtMs } = input;
+    const opened = openDatabase(deps, input.database);
+    const { store, serverVersion } = await checkedSource(deps, opened, { ...input, signal: run.signal });
+    const timeline = await timelineOfData(store, opened);
+    const label = await takeLabel(store, { startedAtMs, runId: run.runId });
     return {
-      repository: name,
+      repository: store.name,
       label,
       timeline,
       serverVersion,
@@ -62,12 +59,11 @@ type Checking = { repository?: string | undefined; signal: AbortSignal; answerMs
 
 async function checkedSource(
   deps: ActivityDeps,
-  { name: database, settings, server }: Database,
+  { name: database, server }: Database,
   { repository: wanted, signal, answerMs }: Checking,
-): Promise<{ name: string; repository: Repository; serverVersion: string }> {
-  const name = repositoryName(settings, wanted);
-  const repository = await deps.openRepository(name);
-  await requireOwner(deps, database);
+): Promise<{ store: Store; serverVersion: string }> {
+  const store = await deps.openStore(database, wanted);
+  await store.owner.require();
   const { serverVersion } = await server.ask(
     async (client) => {
       await ping(client);
@@ -76,7 +72,7 @@ async function checkedSource(
     },
     { signal, answerMs },
   );
-  return { name, repository, serverVersion };
+  return { store, serverVersion };
 }
 
 /** Each backup says so: what will be deleted next may be what no backup has stored. */
@@ -85,10 +81,10 @@ async function compactionWarnings(database: Database): Promise<Warning[]> {
   return compaction.isOn ? [{ code: 'compaction-on', message: compactionSentence(database.name, compaction) }] : [];
 }
 
-async function takeLabel(repository: Repository, database: string, run: { startedAtMs: number; runId: string }): Promise<string> {
+async function takeLabel({ backups }: Store, run: { startedAtMs: number; runId: string }): Promise<string> {
   for (let attempt = 1; attempt <= LABEL_ATTEMPTS_MAX; attempt += 1) {
     const label = backupLabel(run.startedAtMs, 'hot', attempt);
-    if (await claimLabel(repository, database, { label, runId: run.runId })) return label;
+    if (await backups.claimLabel({ label, runId: run.runId })) return label;
   }
   assert(false, 'fewer than a thousand backups begin in one second');
 }

@@ -5,7 +5,6 @@ import { type Piece, piecesBySegment } from '../../core/repository/piece.ts';
 import { headerCrc32c, headerFault, headerSequence, RECORD_HEADER_SIZE_BYTES } from '../../core/wal/record.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import { readBytes } from '../../io/data-directory/range-reader.ts';
-import { ensureSidecar } from '../../store/sidecar.ts';
 import type { PieceShelf } from './piece-store.ts';
 import { scanSegment } from './segment-scan.ts';
 import { damageBehind } from './segment-tail.ts';
@@ -41,7 +40,7 @@ export async function checkContinues(shelf: PieceShelf, history: SourceHistory):
 }
 
 async function checkLastRecord(shelf: PieceShelf, piece: Piece, path: string): Promise<void> {
-  const { lastRecord } = await ensureSidecar(shelf, piece);
+  const { lastRecord } = await shelf.store.pieces.sidecar(piece, shelf);
   const { startBytes } = lastRecord;
   const header = await readBytes({ source: { kind: 'path', path }, startBytes, endBytes: startBytes + RECORD_HEADER_SIZE_BYTES });
   const view = new DataView(header.buffer, header.byteOffset, header.byteLength);

@@ -1,24 +1,19 @@
 import type { Fence } from '../../formats/repository/fence.ts';
-import { storedExtentsSchema } from '../../formats/repository/stored-extents.ts';
 import { gapWarnings } from '../../contract/backup-warnings.ts';
 import type { Warning } from '../../contract/result.ts';
 import { planCover } from '../../core/repository/cover.ts';
 import { PIECE_SIZE_BYTES_MAX } from '../../core/repository/merge-plan.ts';
-import { planKey } from '../../core/repository/object-keys.ts';
 import { type Piece, piecesBySegment } from '../../core/repository/piece.ts';
 import type { RecordView } from '../../core/wal/record-scanner.ts';
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
-import { putSealed } from '../../io/repository/sealed-object.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { type ByteProgress, byteProgress } from '../byte-progress.ts';
 import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
 import type { PieceContent } from '../../store/record-cut.ts';
 import { allEnded, batchesOf } from '../../store/small-batches.ts';
-import { newestOfTimeline } from '../../store/backups.ts';
 import { promisedHashes } from '../../store/promised-hashes.ts';
-import { storedPieces } from '../../store/timelines.ts';
 import { emptyState, openState } from '../../replay/kept-state.ts';
 import { absentExtents } from './absent-segments.ts';
 import { healingWarnings, putDamagedAside } from './healing.ts';
@@ -26,7 +21,7 @@ import { createPassingReplay, createRecordKeeper, type PassingReplay } from './p
 import { keepReplay } from './running-backups.ts';
 import { mergePieces, type SegmentChain } from './merge-pieces.ts';
 import { pieceAt, type PieceShelf, storePiece } from './piece-store.ts';
-import { pinnedLog, readFence } from './pinned-segments.ts';
+import { pinnedLog } from './pinned-segments.ts';
 import { checkpointFile } from './replay-log.ts';
 import { judgeTail } from './segment-tail.ts';
 import { checkContinues } from './source-continuity.ts';
@@ -51,13 +46,13 @@ export const storeSegments =
   (deps: ActivityDeps) =>
   async (input: StoreSegmentsInput, run: RunPort): Promise<StoredSegments> => {
     const { database, timeline } = input;
-    const repository = await deps.openRepository(input.repository);
-    const fence = await readFence(deps, input.repository, input.fenceKey);
-    const before = await newestOfTimeline(repository, database, { timeline, exceptRunId: run.runId });
+    const store = await deps.openStore(database, input.repository);
+    const fence = await store.plans.fence.read(input.fenceKey);
+    const before = await store.backups.newestOfTimeline({ timeline, exceptRunId: run.runId });
     const warnings: Warning[] = [];
     const warn = (warning: Warning): void => void warnings.push(warning);
-    const shelf: PieceShelf = { repository, database, timeline, runId: run.runId, promised: promisedHashes(before), warn };
-    const { sound, healing } = await putDamagedAside(shelf, { fence, before, stored: await storedPieces(repository, database, timeline) });
+    const shelf: PieceShelf = { store, timeline, runId: run.runId, promised: promisedHashes(before), warn };
+    const { sound, healing } = await putDamagedAside(shelf, { fence, before, stored: await store.pieces.of(timeline) });
     const { pathOf } = pinnedLog(deps, openDatabase(deps, database), { fence, runId: run.runId });
     await checkContinues(shelf, { fence, stored: sound, pathOf });
     const known = piecesBySegment(sound);
@@ -73,8 +68,7 @@ export const storeSegments =
     warnings.push(...(await mergePieces(shelf, merging)), ...healingWarnings(healing));
     warnings.push(...gapWarnings(chains.map(({ segment }) => segment)));
     const segments = chains.map(({ segment, endBytes }) => ({ segment, endBytes }));
-    const extentsKey = planKey(database, run.runId, 'extents');
-    await putSealed(repository, extentsKey, { schema: storedExtentsSchema, value: { format: 1, segments, warnings } });
+    const { key: extentsKey } = await store.plans.extents.keep(run.runId, { format: 1, segments, warnings });
     return { extentsKey, healed: healing.damaged.length + healing.missing.length, warnings };
   };
 
@@ -88,7 +82,7 @@ type Present = {
 
 /** Stores what is lacking of each segment in the data directory, while a replay sees its records pass. */
 async function storePresent(deps: ActivityDeps, { shelf, fence, known, pathOf, run }: Present): Promise<StoredSegment[]> {
-  const file = await checkpointFile(deps, shelf.database, shelf.timeline);
+  const file = await checkpointFile(deps, shelf.store.database, shelf.timeline);
   const replay = createPassingReplay((await openState(file)) ?? emptyState(file));
   const source = { pathOf, tornTailMs: deps.config.timing.tornTailMs, replay };
   const progress = byteProgress(run, lackingBytes(fence.segments, known));

@@ -10,17 +10,11 @@ import { type Piece, pieceKey, piecesBySegment } from '../../core/repository/pie
 import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
 import type { Extent } from '../../core/wal/wal-range.ts';
 import { readOwnership } from '../../io/files/ownership.ts';
-import type { Repository } from '../../io/repository/port.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../../config/database-settings.ts';
 import type { RunPort } from '../run-port.ts';
-import { newestOfTimeline, putManifest } from '../../store/backups.ts';
-import { newestRestorable } from '../../store/restorable.ts';
-import { ensureSidecar } from '../../store/sidecar.ts';
-import { storedPieces } from '../../store/timelines.ts';
+import type { Store } from '../../store/store.ts';
 import type { DigestedState } from './digest-state.ts';
-import { readHealing } from './healing.ts';
-import { readStoredExtents } from './stored-extents.ts';
 
 export type WriteManifestInput = {
   database: string;
@@ -46,11 +40,14 @@ export type WrittenManifest = Omit<BackupSummary, 'durationMs'> & { warnings: Wa
 export const writeManifest =
   (deps: ActivityDeps) =>
   async (input: WriteManifestInput, run: RunPort): Promise<WrittenManifest> => {
-    const repository = await deps.openRepository(input.repository);
-    const { segments: extents } = await readStoredExtents(repository, input.extentsKey);
+    const store = await deps.openStore(input.database, input.repository);
+    const { segments: extents } = await store.plans.extents.read(input.extentsKey);
     const added = { pieces: 0, storedBytes: 0, plainBytes: 0 };
-    const { damaged, missing } = await readHealing({ repository, database: input.database, runId: run.runId });
-    const segments = await manifestSegments({ repository, input, run, added, storedAgain: [...damaged, ...missing] }, extents);
+    const { damaged, missing } = await store.plans.healing.ofRun(run.runId);
+    const segments = await manifestSegments(
+      { store, timeline: input.timeline, run, added, storedAgain: [...damaged, ...missing] },
+      extents,
+    );
     const ownership = await readOwnership(join(databaseSettings(deps.config, input.database).dataDir, 'wal'));
     assert(ownership !== undefined, 'wal/ was there when it was pinned');
     const { attachments, warnings, state } = input;
@@ -66,17 +63,17 @@ export const writeManifest =
     await run.checkOpen();
     const left = await deps.catalogueOf(input.database).owner.follow(input.timeline);
     // Once more: an emptied or exchanged repository takes a manifest as well as any.
-    await deps.openRepository(input.repository);
-    const written = await putManifest(repository, manifest);
+    await store.confirm();
+    const written = await store.backups.put(manifest);
     const summary = { ...summaryOf(written, { repository: input.repository, extents, added }), warnings: left === undefined ? [] : [left] };
     if (written.restorable !== 'no') return summary;
-    return { ...summary, newestRestorable: await newestRestorable(deps, repository, input.database) };
+    return { ...summary, newestRestorable: await store.backups.newestRestorable() };
   };
 
 type Added = { pieces: number; storedBytes: number; plainBytes: number };
 type Work = {
-  repository: Repository;
-  input: Pick<WriteManifestInput, 'database' | 'timeline'>;
+  store: Store;
+  timeline: string;
   run: RunPort;
   added: Added;
   storedAgain: readonly string[];
@@ -84,12 +81,11 @@ type Work = {
 
 /** Each segment's ranges: known from the newest manifest, else from the piece's sidecar. */
 export async function manifestSegments(work: Work, extents: readonly Extent[]): Promise<ManifestSegment[]> {
-  const { repository, input } = work;
-  const { database, timeline } = input;
-  const before = await newestOfTimeline(repository, database, { timeline, exceptRunId: work.run.runId });
+  const { store, timeline } = work;
+  const before = await store.backups.newestOfTimeline({ timeline, exceptRunId: work.run.runId });
   // What was stored again is told from its own sidecar, as all that this run has added.
   const known = knownRanges(before, new Set(work.storedAgain));
-  const stored = piecesBySegment(await storedPieces(repository, database, timeline));
+  const stored = piecesBySegment(await store.pieces.of(timeline));
   const segments: ManifestSegment[] = [];
   for (const { segment, endBytes } of extents) {
     const cover = planCover(stored.get(segment) ?? [], endBytes);
@@ -103,8 +99,8 @@ export async function manifestSegments(work: Work, extents: readonly Extent[]): 
 }
 
 async function rangeOf(work: Work, piece: Piece, promised: Iterable<ManifestRange>): Promise<ManifestRange> {
-  const { repository, input, run, added } = work;
-  const sidecar = await ensureSidecar({ repository, database: input.database, runId: run.runId }, piece);
+  const { store, run, added } = work;
+  const sidecar = await store.pieces.sidecar(piece, run);
   const { timeline, startBytes, endBytes } = piece;
   if (sidecar.runId === run.runId) {
     added.pieces += 1;

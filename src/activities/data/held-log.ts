@@ -60,7 +60,7 @@ const LOG_FAULTS = ['timeline-diverged', 'source-damaged'];
 
 async function heldIn(store: Store, asked: Asked & { file: TimelineFile }): Promise<HeldLog> {
   const { files, file, run } = asked;
-  const { repository, database } = store;
+  const { database } = store;
   const { timeline } = file;
   const known = (await store.timelines.all()).get(timeline);
   if (known === undefined || !isHistoryOf(file, { database, known })) {
@@ -70,7 +70,7 @@ async function heldIn(store: Store, asked: Asked & { file: TimelineFile }): Prom
   try {
     const segments = files.map(({ segment, sizeBytes }) => ({ segment, endBytes: sizeBytes }));
     const pathOf = (segment: SegmentId): string => files.find((candidate) => candidate.segment === segment)?.path ?? '';
-    const shelf = { repository, database, timeline, runId: run.runId };
+    const shelf = { store, timeline, runId: run.runId };
     const stored = await store.pieces.of(timeline);
     await checkContinues(shelf, { fence: { format: 1, timeline, pin: 'links', segments }, stored, pathOf });
   } catch (error) {

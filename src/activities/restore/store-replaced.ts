@@ -63,13 +63,13 @@ export async function storeInPlace(deps: ActivityDeps, input: InPlace, run: RunP
   const files = (await listSegments(database.walDir)) ?? [];
   if (files.every(({ sizeBytes }) => sizeBytes === 0)) return { kind: 'nothing' };
   try {
-    const timeline = await timelineOfData(store.repository, database);
+    const timeline = await timelineOfData(store, database);
     await noteRun(database.agent.stateDir, run);
     const pinned = await pinLog({ dataDir: database.dataDir, timeline, runId: run.runId }, new Map());
     try {
       const log: TimedLog = { ...pinned, timeline };
       const { extents, warnings } = await storeLog(store, { input, log, run });
-      const { state, warnings: unkept } = await digest(deps, { input, log, extents, run });
+      const { state, warnings: unkept } = await digest(deps, { input, store, log, extents, run });
       return { kind: 'stored', timeline, extents, state, warnings: [...warnings, ...unkept] };
     } finally {
       await pinned.source.release();
@@ -86,10 +86,10 @@ type Storing = { input: InPlace; log: TimedLog; run: RunPort };
 
 /** Damage ends the log: what stands before it is stored, and a server would start on no more. */
 async function storeLog(store: Store, { input, log, run }: Storing): Promise<{ extents: Extent[]; warnings: Warning[] }> {
-  const { database, tornTailMs } = input;
+  const { tornTailMs } = input;
   const { timeline } = log;
   const { pathOf } = log.source;
-  const shelf: PieceShelf = { repository: store.repository, database, timeline, runId: run.runId };
+  const shelf: PieceShelf = { store, timeline, runId: run.runId };
   const stored = await store.pieces.of(timeline);
   const fence = fenceOf(log);
   const { segments } = fence;
@@ -122,15 +122,14 @@ function fenceOf({ timeline, pin, segments }: TimedLog): Fence {
   return { format: 1, timeline, pin, segments: segments.map(({ segment, sizeBytes }) => ({ segment, endBytes: sizeBytes })) };
 }
 
-type Digesting = Storing & { extents: readonly Extent[] };
+type Digesting = Storing & { store: Store; extents: readonly Extent[] };
 
 type Digested = { state: Pick<DigestedState, 'stateDigest' | 'machines' | 'instances'>; warnings: Warning[] };
 
 /** From the last backup's checkpoint, and kept as the next one: the second of two calls has little to replay. */
-async function digest(deps: ActivityDeps, { input, log, extents, run }: Digesting): Promise<Digested> {
-  const { database, repository } = input;
-  const checkpoint = await checkpointFile(deps, database, log.timeline);
-  const stored = { database, repository, fence: fenceOf(log), extents, pathOf: log.source.pathOf, checkpoint };
+async function digest(deps: ActivityDeps, { input, store, log, extents, run }: Digesting): Promise<Digested> {
+  const checkpoint = await checkpointFile(deps, input.database, log.timeline);
+  const stored = { store, fence: fenceOf(log), extents, pathOf: log.source.pathOf, checkpoint };
   const { state, warnings } = await withSoundState(checkpoint, () => replayLog(deps, stored, run));
   return { state: { stateDigest: state.digest, machines: state.machines.length, instances: state.instances }, warnings };
 }

@@ -133,10 +133,7 @@ async function tailManifest(deps: ActivityDeps, { input, log, label, before, sto
   const { database, startedAtMs } = input;
   const { timeline, extents, state, warnings } = log;
   const added = { pieces: 0, storedBytes: 0, plainBytes: 0 };
-  const segments = await manifestSegments(
-    { repository: store.repository, input: { database, timeline }, run, added, storedAgain: [] },
-    extents,
-  );
+  const segments = await manifestSegments({ store, timeline, run, added, storedAgain: [] }, extents);
   const ownership = await readOwnership(openDatabase(deps, database).walDir);
   assert(ownership !== undefined, 'wal/ was there when it was stored');
   return {

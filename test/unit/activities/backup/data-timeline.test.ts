@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { timelineOfData } from '../../../../src/activities/backup/data-timeline.ts';
 import { openDatabase } from '../../../../src/database/database.ts';
-import { createTimeline } from '../../../../src/store/timelines.ts';
+import { createTimeline, timelinesOf } from '../../../../src/store/timelines.ts';
 import { readTimelineFile, writeTimelineFile } from '../../../../src/io/data-directory/timeline-file.ts';
 import { DATABASE, firstTimeline, makeScene, type Scene } from '../scene.ts';
 
-const timelineOf = async ({ repository, deps }: Scene): Promise<string> => timelineOfData(repository, openDatabase(deps, DATABASE));
+const timelineOf = async ({ repository, deps }: Scene): Promise<string> =>
+  timelineOfData({ timelines: timelinesOf({ repository, database: DATABASE }) }, openDatabase(deps, DATABASE));
 
 const forked = { ...firstTimeline, parent: { timeline: '0001', label: 'label', extents: [] }, why: 'restore' as const, runId: 'recovery' };
 const markOf = (runId: string): Parameters<typeof writeTimelineFile>[1] => ({

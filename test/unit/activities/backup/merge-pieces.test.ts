@@ -5,7 +5,6 @@ import { expect, it } from 'vitest';
 import { manifestSegments } from '../../../../src/activities/backup/write-manifest.ts';
 import { pinWal, unpinWal } from '../../../../src/activities/backup/pinned-segments.ts';
 import { storeSegments, type StoredSegments } from '../../../../src/activities/backup/store-segments.ts';
-import { readStoredExtents } from '../../../../src/activities/backup/stored-extents.ts';
 import { makeSegmentId } from '../../../../src/core/wal/segment-id.ts';
 import type { ManifestRange } from '../../../../src/formats/repository/manifest.ts';
 import type { Repository } from '../../../../src/io/repository/port.ts';
@@ -36,10 +35,11 @@ async function backUpEach(scene: Scene, records: number): Promise<string> {
 }
 
 /** What a manifest would say of the golden segment. */
-async function rangesOf({ repository }: Scene, { extentsKey }: StoredSegments): Promise<ManifestRange[]> {
-  const { segments: extents } = await readStoredExtents(repository, extentsKey);
+async function rangesOf({ deps }: Scene, { extentsKey }: StoredSegments): Promise<ManifestRange[]> {
+  const opened = await deps.openStore(DATABASE);
+  const { segments: extents } = await opened.plans.extents.read(extentsKey);
   const added = { pieces: 0, storedBytes: 0, plainBytes: 0 };
-  const work = { repository, input: where, run: runOf('manifest'), added, storedAgain: [] };
+  const work = { store: opened, timeline: '0001', run: runOf('manifest'), added, storedAgain: [] };
   return (await manifestSegments(work, extents)).find((each) => each.segment === SEGMENT)?.ranges ?? [];
 }
 

@@ -3,20 +3,27 @@ import { expect, it } from 'vitest';
 import { type PieceShelf, storePiece } from '../../../../src/activities/backup/piece-store.ts';
 import type { PieceContent } from '../../../../src/store/record-cut.ts';
 import { ensureSidecar } from '../../../../src/store/sidecar.ts';
-import { parsePieceKey, timelinePrefix } from '../../../../src/core/repository/piece.ts';
+import type { Sidecar } from '../../../../src/formats/repository/sidecar.ts';
+import { parsePieceKey, type Piece, timelinePrefix } from '../../../../src/core/repository/piece.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';
 import { BOUNDARIES, DATABASE, keysOf, makeScene, type Scene, SEGMENT, storedBytes } from '../scene.ts';
 
 const segment = goldenSegment();
 const TARGET = BOUNDARIES[10]!;
 
-const shelfOf = ({ repository }: Scene, runId = 'run'): PieceShelf => ({ repository, database: DATABASE, timeline: '0001', runId });
+const shelfOf = async ({ deps }: Scene, runId = 'run'): Promise<PieceShelf> => ({
+  store: await deps.openStore(DATABASE),
+  timeline: '0001',
+  runId,
+});
 
 async function store(scene: Scene, bytes: Uint8Array, targetBytes = TARGET): Promise<PieceContent> {
   const path = await scene.writeSegment(bytes);
   const { signal } = new AbortController();
-  return storePiece(shelfOf(scene), SEGMENT, { path, startBytes: 0, targetBytes, tornTailMs: 100, signal });
+  return storePiece(await shelfOf(scene), SEGMENT, { path, startBytes: 0, targetBytes, tornTailMs: 100, signal });
 }
+
+const sidecarOf = (shelf: PieceShelf, piece: Piece): Promise<Sidecar> => shelf.store.pieces.sidecar(piece, shelf);
 
 const walKeys = ({ repository }: Scene): Promise<string[]> => keysOf(repository, timelinePrefix(DATABASE, '0001'));
 
@@ -41,9 +48,9 @@ it('makes a missing sidecar anew by reading the piece, with the same facts', asy
   await store(scene, segment);
   const [sidecar, pieceKey] = await walKeys(scene);
   const piece = parsePieceKey(pieceKey!)!;
-  const written = await ensureSidecar(shelfOf(scene), piece);
+  const written = await sidecarOf(await shelfOf(scene), piece);
   await scene.repository.deleteMany([sidecar!]);
-  expect(await ensureSidecar(shelfOf(scene, 'later'), piece)).toEqual({ ...written, runId: 'later' });
+  expect(await sidecarOf(await shelfOf(scene, 'later'), piece)).toEqual({ ...written, runId: 'later' });
   await scene.repository.deleteMany([sidecar!]);
   await store(scene, segment);
   expect(await walKeys(scene)).toEqual([sidecar, pieceKey]);
@@ -76,7 +83,7 @@ it('stores nothing when it is cancelled', async () => {
   const path = await scene.writeSegment(segment);
   const signal = AbortSignal.abort(new Error('cancelled'));
   await expect(
-    storePiece(shelfOf(scene), SEGMENT, { path, startBytes: 0, targetBytes: TARGET, tornTailMs: 100, signal }),
+    storePiece(await shelfOf(scene), SEGMENT, { path, startBytes: 0, targetBytes: TARGET, tornTailMs: 100, signal }),
   ).rejects.toThrow();
   expect(await walKeys(scene)).toEqual([]);
 });

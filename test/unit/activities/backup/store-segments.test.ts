@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { pinWal, unpinWal } from '../../../../src/activities/backup/pinned-segments.ts';
 import { storeSegments, type StoredSegments } from '../../../../src/activities/backup/store-segments.ts';
-import { readStoredExtents } from '../../../../src/activities/backup/stored-extents.ts';
 import { makeSegmentId } from '../../../../src/core/wal/segment-id.ts';
 import { createMemoryRepository } from '../../../../src/io/repository/memory.ts';
 import type { Repository } from '../../../../src/io/repository/port.ts';
@@ -26,8 +25,8 @@ async function store(scene: Scene, runId: string): Promise<StoredSegments> {
 
 const piecesOf = async ({ repository }: Scene): Promise<string[]> => (await keysOf(repository)).filter((key) => key.endsWith('.wal.zst'));
 
-const endsOf = async ({ repository }: Scene, { extentsKey }: StoredSegments): Promise<number[]> =>
-  (await readStoredExtents(repository, extentsKey)).segments.map(({ endBytes }) => endBytes);
+const endsOf = async ({ deps }: Scene, { extentsKey }: StoredSegments): Promise<number[]> =>
+  (await (await deps.openStore(DATABASE)).plans.extents.read(extentsKey)).segments.map(({ endBytes }) => endBytes);
 
 /** Counts what is opened for reading or staged. */
 function spiedRepository(): { repository: Repository; touched: string[] } {
@@ -98,7 +97,7 @@ it('stores many small segments side by side, and replays their records in the or
   expect(await piecesOf(scene)).toHaveLength(records.length);
   expect(most()).toBeGreaterThan(1);
   expect(most()).toBeLessThanOrEqual(6);
-  const { segments } = await readStoredExtents(repository, stored.extentsKey);
+  const { segments } = await (await scene.deps.openStore(DATABASE)).plans.extents.read(stored.extentsKey);
   // Only a replay that saw each record in its turn knows its end.
   expect(scene.deps.runningBackups.replays.get(DATABASE)?.replay.upTo(segments)?.records).toBe(records.length);
 });
