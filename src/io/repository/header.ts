@@ -29,12 +29,14 @@ export async function openRepository(repository: Repository, access: RepositoryA
  * Fails: as openRepository; format-unsupported too, where the other one's feature is unknown here. Twice: the same header.
  */
 export async function raiseHeader(repository: Repository, raise: HeaderRaise): Promise<RepositoryHeader> {
-  for (;;) {
-    const { text, generation } = await newestHeader(repository);
+  for (let found = await newestHeader(repository); ;) {
+    const { text, generation } = found;
     const header = parseRepositoryHeader(text, { access: 'write', place: repository.description, features: raise.features });
     const raised = raisedHeader(header, raise);
     if (isDeepStrictEqual(raised, header)) return header;
     if ((await repository.put(raisedHeaderKey(generation + 1), headerBytes(raised))) === 'stored') return raised;
+    // Read by its name: a listing of a network disk may be older.
+    found = await readHeader(repository, { key: raisedHeaderKey(generation + 1), generation: generation + 1 });
   }
 }
 
@@ -44,20 +46,28 @@ async function makeHeaderIfAbsent(repository: Repository): Promise<void> {
   await repository.put(repositoryHeaderKey, headerBytes(newRepositoryHeader(randomUUID())));
 }
 
+type HeaderName = { key: string; generation: number };
 type FoundHeader = { text: string; generation: number };
 
 async function newestHeader(repository: Repository): Promise<FoundHeader> {
   const newest = await newestKey(repository);
-  const bytes = newest === undefined ? undefined : await repository.read(newest.key, { sizeBytesMax: HEADER_SIZE_BYTES_MAX });
-  if (newest === undefined || bytes === undefined) {
-    const sentence = `${repository.description} has no ${repositoryHeaderKey}: it is not mounted, somebody has emptied it, or it is not a repository yet`;
-    throw new RstowError('repository-unavailable', sentence);
-  }
-  return { text: Buffer.from(bytes).toString('utf8'), generation: newest.generation };
+  if (newest === undefined) throw headerMissing(repository, repositoryHeaderKey);
+  return readHeader(repository, newest);
 }
 
-async function newestKey(repository: Repository): Promise<{ key: string; generation: number } | undefined> {
-  let newest: { key: string; generation: number } | undefined;
+async function readHeader(repository: Repository, { key, generation }: HeaderName): Promise<FoundHeader> {
+  const bytes = await repository.read(key, { sizeBytesMax: HEADER_SIZE_BYTES_MAX });
+  if (bytes === undefined) throw headerMissing(repository, key);
+  return { text: Buffer.from(bytes).toString('utf8'), generation };
+}
+
+function headerMissing({ description }: Repository, key: string): RstowError {
+  const sentence = `${description} has no ${key}: it is not mounted, somebody has emptied it, or it is not a repository yet`;
+  return new RstowError('repository-unavailable', sentence);
+}
+
+async function newestKey(repository: Repository): Promise<HeaderName | undefined> {
+  let newest: HeaderName | undefined;
   for await (const key of repository.keys(headerPrefix, { folded: true })) {
     const generation = headerGeneration(key);
     if (generation !== undefined && generation > (newest?.generation ?? 0)) newest = { key, generation };

@@ -93,6 +93,18 @@ describe('a header that is raised', () => {
     const { features } = await raiseHeader(repository, { features: known });
     expect(features.toSorted()).toEqual(known.toSorted());
   });
+  it('is found by its name by who lost the race, though a listing is older', async () => {
+    const repository = await withHeader(whole);
+    await raiseHeader(repository, { features: ['ice'] });
+    const stale: Repository = {
+      ...repository,
+      keys: async function* () {
+        yield Promise.resolve(headerKey);
+      },
+    };
+    expect(await raiseHeader(stale, { features: ['ice'] })).toEqual({ ...whole, features: ['ice'] });
+    expect(await headersOf(repository)).toEqual([raisedKey, headerKey]);
+  });
   it('is not raised by who does not know what another has raised meanwhile', async () => {
     const repository = await withHeader(whole);
     const meanwhile: Repository = {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { limited } from '../../../../../src/io/repository/wrap/limit.ts';
 import { createCallGate } from '../../../../../src/io/repository/wrap/call-gate.ts';
 import { createMemoryRepository } from '../../../../../src/io/repository/memory.ts';
@@ -70,4 +71,57 @@ test('gives up a stream whose disk stops answering in the middle', async () => {
   };
   const stream = await limited(stopping, createCallGate('folder /a', BOUNDS)).openRead('a');
   await expect(buffer(stream!)).rejects.toMatchObject(hangs);
+});
+
+describe('a caller that stops waiting', () => {
+  test('is let go at once, and its call is counted as unanswered all the same', async () => {
+    const gate = createCallGate('folder /a', BOUNDS);
+    const abort = new AbortController();
+    const call = gate.call('read a', never, { signal: abort.signal });
+    setTimeout(() => abort.abort(), 5);
+    await expect(call).rejects.toMatchObject({ name: 'AbortError' });
+    expect(gate.unanswered()).toBe(0);
+    await sleep(BOUNDS.answerMs + 20);
+    expect(gate.unanswered()).toBe(1);
+    await expect(gate.call('read b', soon, { signal: abort.signal })).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
+  test('gives back the place that it waited for', async () => {
+    const gate = createCallGate('folder /a', { ...BOUNDS, answerMs: 60_000, callsMax: 1 });
+    const disk = Promise.withResolvers<string>();
+    const first = gate.call('read a', () => disk.promise);
+    const abort = new AbortController();
+    const second = gate.call('read b', soon, { signal: abort.signal });
+    abort.abort();
+    await expect(second).rejects.toMatchObject({ name: 'AbortError' });
+    disk.resolve('late');
+    await expect(first).resolves.toBe('late');
+    await expect(gate.call('read c', soon)).resolves.toBe('answer');
+  });
+
+  test('leaves no stream and no staged object open that come too late', async () => {
+    const whole = createMemoryRepository();
+    await whole.put('a', Buffer.from('1'));
+    const streams: Readable[] = [];
+    let discarded = 0;
+    const slow: Repository = {
+      ...whole,
+      openRead: async (key, options) => {
+        await sleep(100);
+        const stream = (await whole.openRead(key, options))!;
+        streams.push(stream);
+        return stream;
+      },
+      stage: async () => {
+        await sleep(300);
+        const staged = await whole.stage();
+        const discard = async (): Promise<void> => staged.discard().finally(() => (discarded += 1));
+        return { ...staged, discard };
+      },
+    };
+    const repository = limited(slow, createCallGate('folder /a', BOUNDS));
+    await expect(repository.openRead('a')).rejects.toMatchObject(hangs);
+    await expect(repository.stage()).rejects.toMatchObject(hangs);
+    await expect.poll(() => [streams.map(({ destroyed }) => destroyed), discarded]).toEqual([[true], 1]);
+  });
 });
