@@ -1,7 +1,8 @@
 /**
- * `node scripts/record-histories.ts [NAME…]`: records a history of each kind of run into test/replay/histories/, by the
- * real workflows on a real Temporal server, with verbs that only say what they would have done. An old file is
- * recorded anew only when a change is meant to break open runs: replaying the old ones is what tells whether it does.
+ * `node scripts/record-histories.ts [NAME…]`: records a history of each kind of run, by the real workflows on a real Temporal
+ * server, with verbs that only say what they would have done. They go to test/replay/histories/contract-<number>/<version>/,
+ * beside those of older releases, which are never recorded anew: a release replays all that speak its contract, and what it
+ * can't replay needs the next number.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,6 +13,7 @@ import proto from '@temporalio/proto';
 import { ABORT_SIGNAL, APPROVE_UPDATE, DENY_UPDATE, REQUEST_RECOVERY_SIGNAL } from '../src/contract/messages.ts';
 import { lockWorkflowId, PROGRESS_QUERY, recoveryWorkflowId, WORKFLOW_QUEUE } from '../src/contract/names.ts';
 import type { Progress } from '../src/contract/result.ts';
+import { CONTRACT_NUMBER, RSTOW_VERSION } from '../src/contract/version.ts';
 import { RstowError } from '../src/core/errors/rstow-error.ts';
 import { workflowBundleCode } from '../test/support/workflow-bundle.ts';
 import { startTemporalServer } from '../test/support/temporal-server.ts';
@@ -21,7 +23,7 @@ import { holdVerb } from '../test/workflow/held-verb.ts';
 import { CANDIDATE, PLANNED, PROTECTION } from '../test/workflow/plausible-verbs.ts';
 
 const { History } = proto.temporal.api.history.v1;
-const HISTORIES = fileURLToPath(new URL('../test/replay/histories/', import.meta.url));
+const HISTORIES = fileURLToPath(new URL(`../test/replay/histories/contract-${CONTRACT_NUMBER}/${RSTOW_VERSION}/`, import.meta.url));
 
 const DAY_MS = 86_400_000;
 const input = { database: DATABASE };

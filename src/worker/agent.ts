@@ -9,7 +9,7 @@ import { startAgentWorkers } from './agent-workers.ts';
 import { startClusterWatch } from './cluster-watch.ts';
 import { startContractWatch } from './contract-watch.ts';
 import { watchCredentials } from './credential-watch.ts';
-import { offerContract, type Polling } from './current-contract.ts';
+import { offerContract, type Polling, untilRouted } from './current-contract.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { type InstallationWatch, requireAlone, startInstallationWatch } from './installation-watch.ts';
 import { startOwnershipWatch } from './ownership-watch.ts';
@@ -129,6 +129,7 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
     ...(polling === 'versioned' ? [startContractWatch({ ...watched, contractGoneMs: config.timing.contractGoneMs })] : []),
   ];
   try {
+    if (polling === 'versioned') await Promise.race([untilRouted(temporal, ended), workers.failed]);
     await Promise.race([ownership.firstPass, workers.failed, twins.failed]);
     logger.info({ agent: identity.name, installationId: identity.installationId }, 'ready');
     if (!signal.aborted) options.onReady(identity);

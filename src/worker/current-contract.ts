@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isGrpcServiceError } from '@temporalio/client';
+import { WORKFLOW_QUEUE } from '../contract/names.ts';
 import { buildIdOf, CONTRACT_NUMBER, contractOf, DEPLOYMENT_NAME } from '../contract/version.ts';
 import type { Logger } from './agent-logger.ts';
 import type { TemporalConnection } from './temporal-connection.ts';
@@ -23,6 +25,11 @@ const REFUSED: number[] = [3, 7, 12];
 
 const ATTEMPTS_MAX = 5;
 const REQUEST_MS = 10_000;
+const ROUTED_MS = 10_000;
+const ROUTED_POLL_MS = 100;
+
+/** temporal.api.enums.v1.TaskQueueType */
+const WORKFLOWS = 1;
 
 /**
  * Makes this agent's contract the one that new runs get, if it is higher than what they get now: a run goes on with the
@@ -100,6 +107,21 @@ export async function setCurrent({ connection, namespace }: TemporalConnection, 
       ignoreMissingTaskQueues: true,
     }),
   );
+}
+
+/** Temporal's queues learn of a new current contract one moment later: a run that starts before would be of the old one. */
+export async function untilRouted(temporal: TemporalConnection, signal: AbortSignal): Promise<void> {
+  const { current } = await contractsOf(temporal);
+  const untilMs = performance.now() + ROUTED_MS;
+  while (!signal.aborted && performance.now() < untilMs && (await routedContract(temporal)) !== current) await sleep(ROUTED_POLL_MS);
+}
+
+async function routedContract({ connection, namespace }: TemporalConnection): Promise<number | undefined> {
+  const request: object = { namespace, taskQueue: { name: WORKFLOW_QUEUE }, taskQueueType: WORKFLOWS };
+  const { versioningInfo } = await connection.withDeadline(Date.now() + REQUEST_MS, () =>
+    connection.workflowService.describeTaskQueue(request),
+  );
+  return contractOf(versioningInfo?.currentDeploymentVersion?.buildId ?? '');
 }
 
 /** Undefined where trying again may help. */

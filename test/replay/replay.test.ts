@@ -4,11 +4,18 @@ import proto from '@temporalio/proto';
 import { DefaultLogger, makeTelemetryFilterString, Runtime, Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { CONTRACT_NUMBER, RSTOW_VERSION } from '../../src/contract/version.ts';
 import { workflowBundleCode } from '../support/workflow-bundle.ts';
 
 const { History } = proto.temporal.api.history.v1;
-const folder = new URL('./histories/', import.meta.url);
-const names = readdirSync(fileURLToPath(folder)).map((fileName) => fileName.replace(/\.json$/, ''));
+/** Of all releases that speak this contract; runs of another one are never given to this code. */
+const folder = new URL(`./histories/contract-${CONTRACT_NUMBER}/`, import.meta.url);
+const releases = readdirSync(fileURLToPath(folder));
+const histories = releases.flatMap((release) => namesOf(release).map((name) => ({ release, name })));
+
+function namesOf(release: string): string[] {
+  return readdirSync(fileURLToPath(new URL(release, folder))).map((fileName) => fileName.replace(/\.json$/, ''));
+}
 
 let code: string;
 
@@ -18,12 +25,16 @@ beforeAll(async () => {
   code = await workflowBundleCode();
 });
 
-async function replay(name: string, bundleCode = code): Promise<void> {
-  const json = JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8')) as Record<string, unknown>;
+async function replay({ release, name }: { release: string; name: string }, bundleCode = code): Promise<void> {
+  const json = JSON.parse(readFileSync(new URL(`${release}/${name}.json`, folder), 'utf8')) as Record<string, unknown>;
   await Worker.runReplayHistory({ workflowBundle: { code: bundleCode } }, History.fromObject(json));
 }
 
-it('has a history of every workflow type', () => {
+it('has histories of this release', () => {
+  expect(releases).toContain(RSTOW_VERSION);
+});
+
+it.each(releases)('has a history of every workflow type of release %s', (release) => {
   for (const name of [
     'hot-backup-done',
     'restore-in-place',
@@ -34,12 +45,12 @@ it('has a history of every workflow type', () => {
     'describe-database',
     'lock-database',
   ]) {
-    expect(names).toContain(name);
+    expect(namesOf(release)).toContain(name);
   }
 });
 
-it.each(names)('replays %s: a run that was open during an upgrade goes on', async (name) => {
-  await replay(name);
+it.each(histories)('replays $name of release $release: a run that was open during an upgrade goes on', async (history) => {
+  await replay(history);
 });
 
 describe('a changed workflow', () => {
@@ -52,6 +63,6 @@ describe('a changed workflow', () => {
     ['that does not roll back', { name: 'restore-rolled-back', from: 'service-start-failed', to: 'service-start-refused' }],
   ])('%s fails to replay', async (_what, { name, from, to }) => {
     expect(code).toContain(from);
-    await expect(replay(name, code.replaceAll(from, to))).rejects.toBeInstanceOf(DeterminismViolationError);
+    await expect(replay({ release: RSTOW_VERSION, name }, code.replaceAll(from, to))).rejects.toBeInstanceOf(DeterminismViolationError);
   });
 });

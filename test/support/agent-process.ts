@@ -1,15 +1,18 @@
 /** A real agent in a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const START_TIMEOUT_MS = 60_000;
 const POLL_MS = 20;
-const AGENT_MAIN = fileURLToPath(new URL('../../src/worker/agent-main.ts', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 export type AgentProcessOptions = {
   configFile: string;
+  /** Of the rstow that it is; this one where absent. */
+  root?: string;
   /** A prebuilt one saves each agent four seconds. */
   workflowBundlePath?: string;
   env?: Record<string, string>;
@@ -45,9 +48,10 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
   }
 }
 
-function spawnAgent({ configFile, workflowBundlePath, env, enter = [] }: AgentProcessOptions): ChildProcess {
+function spawnAgent({ configFile, root = ROOT, workflowBundlePath, env, enter = [] }: AgentProcessOptions): ChildProcess {
   const bundle = workflowBundlePath === undefined ? {} : { RSTOW_WORKFLOW_BUNDLE: workflowBundlePath };
-  const [command, ...args] = [...enter, process.execPath, '--disable-warning=ExperimentalWarning', AGENT_MAIN, '--config', configFile];
+  const main = join(root, 'src/worker/agent-main.ts');
+  const [command, ...args] = [...enter, process.execPath, '--disable-warning=ExperimentalWarning', main, '--config', configFile];
   const child = spawn(command, args, {
     env: { ...process.env, ...bundle, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
