@@ -19,3 +19,6 @@ export function contractOf(buildId: string): number | undefined {
   const digits = buildId.startsWith(BUILD_ID_PREFIX) ? buildId.slice(BUILD_ID_PREFIX.length) : '';
   return /^[1-9][0-9]{0,8}$/.test(digits) ? Number(digits) : undefined;
 }
+
+/** Gives an open run to agents of another contract. */
+export type MoveRun = (run: { workflowId: string; runId: string; contract: number }) => Promise<void>;

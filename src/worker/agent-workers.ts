@@ -13,6 +13,7 @@ import {
 } from '../contract/names.ts';
 import { buildIdOf, CONTRACT_NUMBER, DEPLOYMENT_NAME } from '../contract/version.ts';
 import type { Polling } from './current-contract.ts';
+import { moveRun } from './move-run.ts';
 import type { TemporalConnection } from './temporal-connection.ts';
 import { WORKFLOWS_PATH } from './workflow-bundle.ts';
 
@@ -100,13 +101,16 @@ function commonOptions({ temporal, deps, identity }: AgentWorkersOptions): Omit<
 }
 
 /** Runs are pinned to the contract that they began with. The other queues need no versions: those that carry steps have the contract in their names. */
-function workflowOptions({ workflowBundlePath: codePath, polling }: AgentWorkersOptions): Partial<WorkerOptions> {
+function workflowOptions({ temporal, workflowBundlePath: codePath, polling }: AgentWorkersOptions): Partial<WorkerOptions> {
   return {
     ...(codePath === undefined ? { workflowsPath: WORKFLOWS_PATH } : { workflowBundle: { codePath } }),
     workerDeploymentOptions: {
       version: { deploymentName: DEPLOYMENT_NAME, buildId: buildIdOf(CONTRACT_NUMBER) },
       ...(polling === 'versioned' ? { useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' } : { useWorkerVersioning: false }),
     },
+    // Of the workflows' own tasks: nobody else's activity is taken from this queue.
+    activities: { moveRun: moveRun(temporal) },
+    enableNonLocalActivities: false,
     stickyQueueScheduleToStartTimeout: '1s',
     maxCachedWorkflows: CACHED_WORKFLOWS_MAX,
     maxConcurrentWorkflowTaskPolls: 4,

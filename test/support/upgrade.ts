@@ -136,11 +136,12 @@ async function ended(run: WorkflowHandle): Promise<Ended> {
 /** What has to hold, in words; each broken promise is one line. */
 export function brokenPromises(facts: UpgradeFacts, { older, newer }: { older: Tree; newer: Tree }): string[] {
   const [before, after] = [buildIdOf(older.contract), buildIdOf(newer.contract)];
-  const { restoreOverUpgrade, backupOverUpgrade, newRunOfNewAgent, leftAlone } = facts;
+  const { restoreOverUpgrade, backupOverUpgrade, newRunOfNewAgent, newRunOfOldAgent, leftAlone } = facts;
   const promises: [string, boolean][] = [
     ['a restore that was open over the upgrade completes at the older agent', isDone(restoreOverUpgrade, before)],
     ['so does a backup', isDone(backupOverUpgrade, before)],
     ['a new run gets the newer contract', isDone(newRunOfNewAgent, after)],
+    ['a new run of a host that is still old is given to its agent', isDone(newRunOfOldAgent, before)],
     ['a run that no agent knows any more is ended with the reason', leftAlone.outcome.startsWith('agent-version-unsupported: ')],
   ];
   return promises.filter(([, isKept]) => !isKept).map(([promise]) => promise);

@@ -1,7 +1,7 @@
 /** The real workflows against verbs that only say what they would have done, in a namespace of their own. */
 import { randomUUID } from 'node:crypto';
 import { Context } from '@temporalio/activity';
-import { Client, type WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
+import { ApplicationFailure, Client, type WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { DefaultLogger, makeTelemetryFilterString, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { Activities } from '../../src/activities/activities.ts';
 import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
@@ -83,6 +83,8 @@ export async function startFakeAgent({ temporalAddress, workflowBundlePath }: Fa
       ...common,
       taskQueue: WORKFLOW_QUEUE,
       workflowBundle: { codePath: workflowBundlePath },
+      activities: { moveRun: refuseToMove },
+      enableNonLocalActivities: false,
       stickyQueueScheduleToStartTimeout: '1s',
     }),
     ...queues.map((taskQueue) =>
@@ -96,6 +98,11 @@ export async function startFakeAgent({ temporalAddress, workflowBundlePath }: Fa
     await connection.close();
   };
   return agent;
+}
+
+/** There are no agents of other contracts here. */
+async function refuseToMove(): Promise<never> {
+  return Promise.reject(ApplicationFailure.nonRetryable('no such version'));
 }
 
 function placeOf(): Place {

@@ -6,6 +6,7 @@ import { WORKFLOW_TYPES } from '../../contract/workflow-types.ts';
 import type { Engine } from '../engine.ts';
 import { temporalEngine } from './engine.ts';
 import { runFailure } from './failures.ts';
+import { handOverIfWanted, moveIfRefused } from './moving.ts';
 import { type Run, startRun } from './run.ts';
 
 const progressQuery = defineQuery<Progress>(PROGRESS_QUERY);
@@ -22,6 +23,7 @@ export function workflow<Input extends { database: string }, Result extends Comm
   return async (...args) => {
     try {
       const input = parse(args);
+      await handOverIfWanted();
       const run = startRun(type, input);
       setHandler(progressQuery, () => run.progress);
       const result = await recipe(input, temporalEngine(run), run);
@@ -29,6 +31,7 @@ export function workflow<Input extends { database: string }, Result extends Comm
       run.phase(`ended: ${result.outcome}`);
       return result;
     } catch (error) {
+      await moveIfRefused(error, args);
       throw runFailure(error);
     }
   };
