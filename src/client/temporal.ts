@@ -10,8 +10,9 @@ export type ConnectOptions = {
   address?: string | undefined;
   /** `default` if absent. */
   namespace?: string | undefined;
-  /** As `@temporalio/client` takes them: `true`, or certificates for mutual TLS; a string, or a function that reads it afresh. */
+  /** As `@temporalio/client` takes it: `true`, or certificates for mutual TLS; plain TCP if absent. */
   tls?: ConnectionOptions['tls'] | undefined;
+  /** As `@temporalio/client` takes it: a string, or a function that is asked at each request. */
   apiKey?: ConnectionOptions['apiKey'] | undefined;
   /** Headers of each request. */
   metadata?: ConnectionOptions['metadata'] | undefined;
