@@ -1,8 +1,8 @@
-import { positionKey } from '../core/backup/backup-position.ts';
+import { indexPrefix, positionKey, positionOfKey } from '../core/backup/backup-position.ts';
 import { orderBackups, type PlacedBackup } from '../core/backup/history.ts';
 import { type Selectable, selectBackup } from '../core/backup/selection.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { labelClaimKey, manifestKey } from '../core/repository/object-keys.ts';
+import { backupKey, labelClaimKey, labelOfClaimKey, labelsPrefix, manifestKey } from '../core/repository/object-keys.ts';
 import { lineageOf, type TimelineNode } from '../core/repository/timeline-lineage.ts';
 import { labelClaimSchema } from '../formats/repository/label-claim.ts';
 import { type Manifest, manifestSchema } from '../formats/repository/manifest.ts';
@@ -12,6 +12,7 @@ import { newestFirst, positionOf, readPositions } from './backup-index.ts';
 import { findOwner, type Ownership } from './ownership.ts';
 import { firstRestorable, type ManifestState, manifestState, readableManifest, readManifest, requireRestorableOr } from './manifests.ts';
 import { inEachRepository, type StoreDeps } from './each-repository.ts';
+import { unlessUnreadable } from './unless-unreadable.ts';
 import { readTimelines, type Timelines, timelinesOf } from './timelines.ts';
 
 export type StoredBackups = {
@@ -20,6 +21,8 @@ export type StoredBackups = {
   /** Labels whose manifest can't be read and whose place nothing else tells. */
   unplaced: string[];
 };
+
+export type LabelClaim = { label: string; runId: string; claimedAtMs: number };
 
 /** Who has taken a label, and whether there is a backup of that name already. */
 export type LabelHolder = { runId: string; manifest: Manifest | undefined };
@@ -48,6 +51,10 @@ export type Backups = {
   claimLabel(claim: { label: string; runId: string }): Promise<boolean>;
   /** Undefined if nobody has taken it. */
   holderOf(label: string): Promise<LabelHolder | undefined>;
+  /** The labels that runs have taken and written no manifest under; `claimedAtMs` is by the repository's clock (Unix ms). */
+  claims(): Promise<LabelClaim[]>;
+  /** Gives back the label of an ended run, with what it has stored under it, unless the backup is there. Twice: no-op. */
+  release(label: string): Promise<void>;
   /**
    * Makes the backup exist: its place first, then the manifest. Fails: label-taken, if another run has written one under
    * that label; object-too-large, and then nothing is written. Twice: the first manifest stands, and is given.
@@ -86,6 +93,8 @@ export function backupsOf(scope: BackupScope): Backups {
     requireRestorable: (manifest) => requireRestorableOr(manifest, newest),
     claimLabel: (claim) => takeLabel(scope, claim),
     holderOf: (label) => holderOf(scope, label),
+    claims: () => labelClaims(repository, database),
+    release: (label) => releaseLabel(repository, database, label),
     put: (manifest) => putManifest(repository, manifest),
   };
 }
@@ -151,6 +160,27 @@ async function holderOf({ repository, database }: BackupScope, label: string): P
   if (manifest !== undefined) return { runId: manifest.runId, manifest };
   const claim = await readSealed(repository, labelClaimKey(database, label), labelClaimSchema);
   return claim === undefined ? undefined : { runId: claim.runId, manifest: undefined };
+}
+
+async function labelClaims(repository: Repository, database: string): Promise<LabelClaim[]> {
+  const claims: LabelClaim[] = [];
+  for await (const { key, modifiedAtMs } of repository.list(labelsPrefix(database))) {
+    const label = labelOfClaimKey(key);
+    const claim = await unlessUnreadable(readSealed(repository, key, labelClaimSchema));
+    if (label !== undefined && claim !== undefined) claims.push({ label, runId: claim.runId, claimedAtMs: modifiedAtMs });
+  }
+  return claims;
+}
+
+/** The claim goes last: until then nobody else takes the label. */
+async function releaseLabel(repository: Repository, database: string, label: string): Promise<void> {
+  const left: string[] = [];
+  if ((await manifestState(repository, database, label)).kind === 'absent') {
+    for await (const key of repository.keys(backupKey(database, label, ''))) left.push(key);
+    for await (const key of repository.keys(indexPrefix(database))) if (positionOfKey(key)?.label === label) left.push(key);
+  }
+  await repository.deleteMany(left);
+  await repository.deleteMany([labelClaimKey(database, label)]);
 }
 
 /** The label's claim has done its part once the manifest is there. */

@@ -18,7 +18,8 @@ export type PlanObjects<Plan> = {
   ofRun(runId: string): Promise<Plan>;
 };
 
-export type PlannedRun = { runId: string; keys: string[] };
+/** What a run has left; `leftAtMs` is the newest of it (Unix ms, by the repository's clock). */
+export type PlannedRun = { runId: string; keys: string[]; leftAtMs: number };
 
 export type Plans = {
   readonly fence: PlanObjects<Fence>;
@@ -28,6 +29,8 @@ export type Plans = {
   restore(attempt?: number): PlanObjects<RestorePlan>;
   /** The runs that have left plans here. */
   runs(): Promise<PlannedRun[]>;
+  /** Deletes what an ended run has left. Twice: no-op. */
+  forget(keys: readonly string[]): Promise<void>;
 };
 
 type Scope = { repository: Repository; database: string };
@@ -39,6 +42,7 @@ export function plansOf(scope: Scope): Plans {
     extents: objectsOf(scope, 'extents', storedExtentsSchema),
     restore: (attempt) => objectsOf(scope, attempt === undefined ? 'restore' : `restore-${attempt}`, restorePlanSchema),
     runs: () => plannedRuns(scope),
+    forget: (keys) => scope.repository.deleteMany(keys),
   };
 }
 
@@ -57,7 +61,12 @@ function objectsOf<Plan>({ repository, database }: Scope, name: string, schema: 
 }
 
 async function plannedRuns({ repository, database }: Scope): Promise<PlannedRun[]> {
-  const keys: string[] = [];
-  for await (const key of repository.keys(plansPrefix(database))) keys.push(key);
-  return [...Map.groupBy(keys, runOfPlanKey)].flatMap(([runId, own]) => (runId === undefined ? [] : [{ runId, keys: own }]));
+  const byRun = new Map<string, PlannedRun>();
+  for await (const { key, modifiedAtMs } of repository.list(plansPrefix(database))) {
+    const runId = runOfPlanKey(key);
+    if (runId === undefined) continue;
+    const { keys, leftAtMs } = byRun.get(runId) ?? { keys: [], leftAtMs: 0 };
+    byRun.set(runId, { runId, keys: [...keys, key], leftAtMs: Math.max(leftAtMs, modifiedAtMs) });
+  }
+  return [...byRun.values()];
 }

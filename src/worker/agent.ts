@@ -124,7 +124,7 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
   const ownership = startOwnershipWatch({ ...watched, workers });
   const twins = startInstallationWatch(watch);
   const others = [
-    startHousekeeping({ ...watched, config, configFile, runs, runningBackups: deps.runningBackups }),
+    startHousekeeping({ ...watched, config, configFile, runs, deps }),
     startClusterWatch({ ...watched, onNewCluster: () => renew(options, { temporal, polling }) }),
     ...(polling === 'versioned' ? [startContractWatch({ ...watched, contractGoneMs: config.timing.contractGoneMs })] : []),
   ];

@@ -1,23 +1,25 @@
 import { join } from 'node:path';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { type Database, openDatabase } from '../database/database.ts';
-import type { RunningBackups } from '../activities/backup/running-backups.ts';
+import type { ActivityDeps } from '../activities/activity-deps.ts';
 import { serviceLogFile } from '../io/service/process-service.ts';
 import { boundLog } from '../io/service/service-log.ts';
 import type { Logger } from './agent-logger.ts';
 import { clearGrants } from '../io/agent-state/grants.ts';
 import { clearPins, clearRestores, clearRunNotes, clearScratch, forgetEndedRuns, type RunStates, runStates } from './leftovers.ts';
+import { type ClearRepositories, clearRepositories } from './repository-leftovers.ts';
 import { type RepeatingTask, startTaskForEach } from './repeating-task.ts';
 import type { AgentRunRegistry } from './run-registry.ts';
 
 const INTERVAL_MS = 60_000;
+const REPOSITORY_INTERVAL_MS = 1_800_000;
 /** Longer than any run waits for an approval. */
 const GRANTS_KEPT_MS = 400 * 86_400_000;
 
 export type Housekeeping = {
   config: AgentConfig;
   configFile: string;
-  runningBackups: RunningBackups;
+  deps: Pick<ActivityDeps, 'agent' | 'catalogueOf' | 'runningBackups'>;
   runs: AgentRunRegistry;
   logger: Logger;
   signal: AbortSignal;
@@ -29,7 +31,8 @@ type Chore = { what: string; run: () => Promise<void> };
  * Clears what runs left that were killed before they could, and bounds logs: a chore that fails or hangs keeps no other from
  * being done.
  */
-export function startHousekeeping({ config, configFile, runningBackups, runs: registry, logger, signal }: Housekeeping): RepeatingTask {
+export function startHousekeeping({ config, configFile, deps, runs: registry, logger, signal }: Housekeeping): RepeatingTask {
+  const { runningBackups } = deps;
   const runs = runStates(config, registry);
   const databases = Object.keys(config.databases).map((name) => openDatabase({ config, configFile }, name));
   const chores: Chore[] = [
@@ -38,6 +41,10 @@ export function startHousekeeping({ config, configFile, runningBackups, runs: re
     { what: 'clearing the notes of ended runs', run: () => clearRunNotes(config, runningBackups, runs) },
     { what: 'clearing scratch folders', run: () => clearScratch({ config, configFile }, runs) },
     ...databases.flatMap((database) => choresOf(database, runs)),
+    ...databases.map(({ name }) => ({
+      what: `clearing what runs left in the repositories of ${name}`,
+      run: repositoryChore({ deps, runs }, name),
+    })),
     ...logFiles(config, databases).map((file) => ({ what: `bounding ${file}`, run: () => boundLog(file) })),
   ];
   return startTaskForEach(chores, ({ run }) => run(), { what: ({ what }) => what, intervalMs: INTERVAL_MS, logger, signal });
@@ -50,6 +57,16 @@ function choresOf(database: Database, runs: RunStates): Chore[] {
     { what: `clearing pins in ${dataDir}`, run: () => clearPins(dataDir, runs) },
     { what: `clearing restores in ${dataDir}`, run: () => clearRestores(database, runs, passedMs()) },
   ];
+}
+
+/** Each half an hour: what is cleared has lain there for longer. */
+function repositoryChore(clearing: ClearRepositories, database: string): () => Promise<void> {
+  let clearedAtMs = Number.NEGATIVE_INFINITY;
+  return async () => {
+    if (performance.now() - clearedAtMs < REPOSITORY_INTERVAL_MS) return;
+    await clearRepositories(clearing, database);
+    clearedAtMs = performance.now();
+  };
 }
 
 /** Gives the milliseconds since it was asked last, whatever the clock says. */
