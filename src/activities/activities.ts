@@ -4,7 +4,7 @@ import { createAttempts } from './attempts.ts';
 import { checkApproval, checkStart } from './authority/authority.ts';
 import { noteHistory } from './authority/note-history.ts';
 import { storeAttachments } from './backup/attachments.ts';
-import { closeHealed } from './backup/close-healed.ts';
+import { closeHealed } from './backup/healing.ts';
 import { digestState } from './backup/digest-state.ts';
 import { pinWal, unpinWal } from './backup/pinned-segments.ts';
 import { checkBackup, prepareBackup } from './backup/prepare-backup.ts';

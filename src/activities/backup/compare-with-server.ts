@@ -62,7 +62,9 @@ async function compareMachines(client: RstmdbClient, log: ComparedLog): Promise<
   const { instances, machines: replayed } = log.state;
   const isTooMany = shown > LISTED_INSTANCES_MAX && !log.mustList && fitsCount(shown, instances, since);
   return {
-    ...{ kind: isTooMany ? 'counts' : 'instances', shown, outdated: differingOf([]) },
+    kind: isTooMany ? 'counts' : 'instances',
+    shown,
+    outdated: differingOf([]),
     lacking: differingOf(lackingMachines(replayed, machines, since).map(machineName)),
     unshown: differingOf(unshownMachines(replayed, machines)),
   };
@@ -78,7 +80,9 @@ async function compareInstances(connect: Connector, log: ComparedLog, machines: 
   const { lacking, outdated } = comparison.found(since);
   const unshown = differingOf(unknown.filter((id) => !since.deleted.has(id)));
   return {
-    ...{ kind: 'instances', shown: machines.shown, outdated },
+    kind: 'instances',
+    shown: machines.shown,
+    outdated,
     lacking: bothDiffering(machines.lacking, lacking),
     unshown: bothDiffering(machines.unshown, unshown),
   };

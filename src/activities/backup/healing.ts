@@ -5,6 +5,8 @@ import type { Warning } from '../../contract/result.ts';
 import { parsePieceKey, type Piece, sidecarKey } from '../../core/repository/piece.ts';
 import { promisedHashes } from '../../store/promised-hashes.ts';
 import type { PieceShelf } from './piece-store.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import type { RunPort } from '../run-port.ts';
 import { namedKeys, storedAgain } from './stored-again.ts';
 
 export type HealingWork = {
@@ -39,6 +41,27 @@ export function healingWarnings({ damaged, missing, lost }: Healing): Warning[] 
   const message = `${namedKeys(lost)} can’t be stored again: the data directory no longer has the bytes`;
   return [...warnings, { code: 'damaged-object', message }];
 }
+
+/** `atMs`: of the run's clock, as the checks have theirs. */
+export type CloseHealedInput = { database: string; repository: string; atMs: number };
+
+/**
+ * Once the manifest is written: backups that failed a check because of an object that is stored again don't count as
+ * failed any more, and nobody stores it once more. Fails: repository-unavailable. Twice: the same.
+ */
+export const closeHealed =
+  (deps: ActivityDeps) =>
+  async ({ database, repository, atMs }: CloseHealedInput, { runId }: Pick<RunPort, 'runId'>): Promise<void> => {
+    const store = await deps.openStore(database, repository);
+    const healing = await store.plans.healing.ofRun(runId);
+    const healed = new Set([...healing.damaged, ...healing.missing]);
+    const closed = (await store.damage.known()).filter(({ key }) => healed.has(key));
+    for (const [label, damages] of Map.groupBy(closed, (damage) => damage.label)) {
+      const repairedKeys = [...new Set(damages.map(({ key }) => key))];
+      await store.facts.recordVerification({ label, level: 'checksums', atMs, runId, held: false, repairedKeys });
+    }
+    for (const damage of closed) await store.damage.close({ damage, runId });
+  };
 
 async function decide(shelf: PieceShelf, { fence, stored, before }: HealingWork): Promise<Healing> {
   const { store } = shelf;

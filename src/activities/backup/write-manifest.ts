@@ -44,22 +44,11 @@ export const writeManifest =
     const { segments: extents } = await store.plans.extents.read(input.extentsKey);
     const added = { pieces: 0, storedBytes: 0, plainBytes: 0 };
     const { damaged, missing } = await store.plans.healing.ofRun(run.runId);
-    const segments = await manifestSegments(
-      { store, timeline: input.timeline, run, added, storedAgain: [...damaged, ...missing] },
-      extents,
-    );
+    const work = { store, timeline: input.timeline, run, added, storedAgain: [...damaged, ...missing] };
+    const segments = await manifestSegments(work, extents);
     const ownership = await readOwnership(join(databaseSettings(deps.config, input.database).dataDir, 'wal'));
     assert(ownership !== undefined, 'wal/ was there when it was pinned');
-    const { attachments, warnings, state } = input;
-    const manifest: Manifest = {
-      format: 1,
-      ...{ label: input.label, kind: 'hot', database: input.database, timeline: input.timeline },
-      ...{ runId: run.runId, workflowId: run.workflowId, createdAtMs: input.startedAtMs, writtenAtMs: Date.now() },
-      ...{ serverVersion: input.serverVersion, ownership, segments, records: recordsOf(segments) },
-      ...{ machines: state.machines, instances: state.instances, stateDigest: state.stateDigest },
-      ...{ bytesStored: added.storedBytes, restorable: state.restorable, comparison: state.comparison },
-      ...{ pin: input.pin, attachments, warnings },
-    };
+    const manifest = manifestOf(input, { run, segments, ownership, bytesStored: added.storedBytes });
     await run.checkOpen();
     const left = await deps.catalogueOf(input.database).owner.follow(input.timeline);
     // Once more: an emptied or exchanged repository takes a manifest as well as any.
@@ -69,6 +58,36 @@ export const writeManifest =
     if (written.restorable !== 'no') return summary;
     return { ...summary, newestRestorable: await store.backups.newestRestorable() };
   };
+
+type Found = Pick<Manifest, 'segments' | 'ownership' | 'bytesStored'> & { run: Pick<RunPort, 'runId' | 'workflowId'> };
+
+function manifestOf(input: WriteManifestInput, { run, segments, ownership, bytesStored }: Found): Manifest {
+  const { label, database, timeline, serverVersion, pin, attachments, warnings, state } = input;
+  return {
+    format: 1,
+    label,
+    kind: 'hot',
+    database,
+    timeline,
+    runId: run.runId,
+    workflowId: run.workflowId,
+    createdAtMs: input.startedAtMs,
+    writtenAtMs: Date.now(),
+    serverVersion,
+    ownership,
+    segments,
+    records: recordsOf(segments),
+    machines: state.machines,
+    instances: state.instances,
+    stateDigest: state.stateDigest,
+    bytesStored,
+    restorable: state.restorable,
+    comparison: state.comparison,
+    pin,
+    attachments,
+    warnings,
+  };
+}
 
 type Added = { pieces: number; storedBytes: number; plainBytes: number };
 type Work = {
@@ -136,9 +155,20 @@ function summaryOf(
 ): Omit<WrittenManifest, 'warnings'> {
   const { kind, label, timeline, records, machines, instances, stateDigest, restorable, pin } = manifest;
   return {
-    ...{ kind, label, repository: of.repository, timeline, extents: summariseExtents(of.extents) },
-    ...{ records, machines, instances, stateDigest, restorable, pin },
-    ...{ piecesStored: of.added.pieces, bytesStored: of.added.storedBytes, bytesPlain: of.added.plainBytes },
+    kind,
+    label,
+    repository: of.repository,
+    timeline,
+    extents: summariseExtents(of.extents),
+    records,
+    machines,
+    instances,
+    stateDigest,
+    restorable,
+    pin,
+    piecesStored: of.added.pieces,
+    bytesStored: of.added.storedBytes,
+    bytesPlain: of.added.plainBytes,
   };
 }
 
