@@ -47,6 +47,7 @@ export function benchDeps(folder: { dataDir: string; repositoryDir: string; stat
       lockHolder: async () => undefined,
       terminate: async () => undefined,
     },
+    events: { record: () => undefined },
     backupWatch: { schedule: async () => undefined, lastEnded: async () => undefined },
     runningBackups: createRunningBackups(),
     searchAttributes: false,

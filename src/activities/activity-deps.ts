@@ -2,6 +2,7 @@ import type { AgentConfig } from '../config/agent-config.ts';
 import type { SeenOwners } from '../io/agent-state/seen-owners.ts';
 import type { Repository } from '../io/repository/port.ts';
 import type { BackupWatch } from './backup-watch.ts';
+import type { Events } from './events.ts';
 import type { RunningBackups } from './backup/running-backups.ts';
 import type { Stores } from '../store/store.ts';
 import type { RunRegistry } from './run-registry.ts';
@@ -20,6 +21,7 @@ export type ActivityDeps = {
   temporal: { clusterId: string; namespace: string };
   runs: RunRegistry;
   backupWatch: BackupWatch;
+  events: Events;
   /** For when a repository can't be read; @see findOwner. */
   seenOwners: SeenOwners;
   runningBackups: RunningBackups;

@@ -28,6 +28,7 @@ export async function localDeps(configFile: string = DEFAULT_CONFIG_FILE): Promi
     ...createStores(storeDeps),
     configFile: resolve(configFile),
     temporal: { clusterId: '', namespace: '' },
+    events: { record: () => undefined },
     runs: noRuns,
     backupWatch: noBackupWatch,
     runningBackups: createRunningBackups(),

@@ -6,6 +6,7 @@ import { createSeenOwners } from '../io/agent-state/seen-owners.ts';
 import { createStores } from '../store/store.ts';
 import type { Logger } from './agent-logger.ts';
 import { createBackupWatch } from './backup-watch.ts';
+import { createEvents } from './events.ts';
 import { createRepositoryOpener } from './repositories.ts';
 import type { AgentRunRegistry } from './run-registry.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
@@ -24,17 +25,21 @@ export type AgentParts = {
 export async function agentDeps({ config, configFile, identity, temporal, runs, logger }: AgentParts): Promise<ActivityDeps> {
   const { stateDir } = config.agent;
   const searchAttributes = await ensureSearchAttributes(temporal, logger);
+  const events = createEvents(logger);
+  const notice = (facts: { repository: string; key?: string | undefined }, sentence: string): void =>
+    events.record({ kind: 'repository-notice', ...facts, sentence });
   const storeDeps = {
     config,
     agent: identity,
     requireInstallation: () => requireInstallation(stateDir, identity.installationId),
     seenOwners: createSeenOwners(stateDir),
-    openRepository: createRepositoryOpener(config, (facts, sentence) => logger.warn(facts, sentence)),
+    openRepository: createRepositoryOpener(config, notice),
   };
   return {
     ...storeDeps,
     ...createStores(storeDeps),
     configFile,
+    events,
     temporal: { clusterId: temporal.clusterId, namespace: temporal.namespace },
     runs,
     runningBackups: createRunningBackups(),

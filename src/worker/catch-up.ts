@@ -6,7 +6,6 @@ import type { Owner } from '../formats/repository/owner.ts';
 import type { Timeline } from '../formats/repository/timeline.ts';
 import { ownerPrefix, timelinesPrefix } from '../core/repository/object-keys.ts';
 import type { Repository } from '../io/repository/port.ts';
-import type { Logger } from './agent-logger.ts';
 
 /** Gives the database's repositories what those that were away have missed. */
 export type CatchUp = (database: string) => Promise<void>;
@@ -16,12 +15,12 @@ export type CatchUp = (database: string) => Promise<void>;
  * the former owners, and every history, so that a backup can go into any of them. Pieces and manifests are not copied,
  * and nothing is overwritten: what differs is logged, once. Twice: nothing more to do.
  */
-export function createCatchUp(deps: ActivityDeps, logger: Logger): CatchUp {
+export function createCatchUp(deps: ActivityDeps): CatchUp {
   const settled = new Map<string, string>();
   const told = new Set<string>();
   const tell: Tell = (sentence, facts) => {
     const line = JSON.stringify([sentence, facts]);
-    if (!told.has(line)) logger.error(facts, sentence);
+    if (!told.has(line)) deps.events.record({ kind: 'repositories-apart', ...facts, sentence });
     told.add(line);
   };
   return async (database) => {

@@ -2,6 +2,7 @@ import type { ActivityDeps } from '../activities/activity-deps.ts';
 import { findStaleServer } from '../activities/recovery/stale-server.ts';
 import { staleSentence } from '../contract/describe-database.ts';
 import type { AgentWorkers } from './agent-workers.ts';
+import type { Events } from '../activities/events.ts';
 import type { Logger } from './agent-logger.ts';
 import { createCatchUp } from './catch-up.ts';
 import { type DatabaseOwnership, databaseOwnership } from './database-claim.ts';
@@ -18,17 +19,17 @@ const TICKS = 6;
 
 /** Serves exactly the databases that this installation owns, as their repositories say; a change is logged once. */
 export function startOwnershipWatch({ deps, workers, logger, signal }: OwnershipWatch): RepeatingTask {
-  const tell = createTeller(logger);
+  const tell = createTeller(deps.events);
   const staleToldAtMs = new Map<string, number>();
   const tellStale = async (database: string): Promise<void> => {
     if (performance.now() - (staleToldAtMs.get(database) ?? -STALE_LOG_MS) < STALE_LOG_MS) return;
     const stale = await findStaleServer(deps)({ database }, { signal });
     if (stale === null) return;
     staleToldAtMs.set(database, performance.now());
-    logger.error({ database, code: 'owner-outdated', ...stale }, staleSentence(database, stale));
+    deps.events.record({ kind: 'server-stale', database, code: 'owner-outdated', ...stale, sentence: staleSentence(database, stale) });
   };
-  const catchUp = createCatchUp(deps, logger);
-  const noticeServer = createServerNotices(deps, logger);
+  const catchUp = createCatchUp(deps);
+  const noticeServer = createServerNotices(deps);
   const settled = createSettled(deps);
   const pass = async (database: string): Promise<void> => {
     if (await settled.isStill(database)) return;
@@ -54,13 +55,13 @@ export function startOwnershipWatch({ deps, workers, logger, signal }: Ownership
 }
 
 /** Each change is logged once. */
-function createTeller(logger: Logger): (database: string, ownership: DatabaseOwnership) => void {
+function createTeller(events: Events): (database: string, ownership: DatabaseOwnership) => void {
   const told = new Map<string, string>();
   return (database, ownership) => {
     const why = ownership.kind === 'mine' ? 'this installation owns it' : ownership.why;
     if (told.get(database) === why) return;
     told.set(database, why);
-    logger.info({ database, ownership: ownership.kind }, why);
+    events.record({ kind: 'ownership-changed', database, ownership: ownership.kind, sentence: why });
   };
 }
 

@@ -2,7 +2,6 @@ import type { ActivityDeps } from '../activities/activity-deps.ts';
 import { openDatabase } from '../database/database.ts';
 import { compactionSentence } from '../core/protection/compaction.ts';
 import { readServerSettings } from '../database/server-settings.ts';
-import type { Logger } from './agent-logger.ts';
 
 /** Says in the log what a server's own settings will lose, before it happens. */
 export type ServerNotices = (database: string) => Promise<void>;
@@ -11,7 +10,7 @@ export type ServerNotices = (database: string) => Promise<void>;
 const LOOK_INTERVAL_MS = 60_000;
 
 /** Each change is said once. Twice within a minute: no-op. */
-export function createServerNotices(deps: ActivityDeps, logger: Logger): ServerNotices {
+export function createServerNotices(deps: ActivityDeps): ServerNotices {
   const lookedAtMs = new Map<string, number>();
   const said = new Map<string, string>();
   return async (database) => {
@@ -19,7 +18,7 @@ export function createServerNotices(deps: ActivityDeps, logger: Logger): ServerN
     lookedAtMs.set(database, performance.now());
     const { compaction } = await readServerSettings(openDatabase(deps, database));
     const sentence = compaction.isOn ? compactionSentence(database, compaction) : '';
-    if (sentence !== '' && sentence !== said.get(database)) logger.warn({ database, compaction }, sentence);
+    if (sentence !== '' && sentence !== said.get(database)) deps.events.record({ kind: 'server-compacts', database, compaction, sentence });
     said.set(database, sentence);
   };
 }

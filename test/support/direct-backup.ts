@@ -51,6 +51,7 @@ export function directDeps(stack: DatabaseStack): ActivityDeps {
     configFile: stack.configFile,
     temporal: { clusterId: 'none', namespace: 'none' },
     runs: { checkOpen: async () => Promise.resolve(), isOpen: unused, chainOf: unused, lockHolder: unused, terminate: unused },
+    events: { record: () => undefined },
     backupWatch: { schedule: async () => undefined, lastEnded: async () => undefined },
     runningBackups: createRunningBackups(),
     searchAttributes: false,

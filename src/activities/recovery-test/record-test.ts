@@ -10,4 +10,13 @@ export const recordTest =
   async ({ database, repository, fact }: RecordTestInput, { runId }: Pick<RunPort, 'runId'>): Promise<void> => {
     const store = await deps.openStore(database, repository);
     await store.facts.recordTest({ runId, ...fact });
+    const { label, held } = fact;
+    deps.events.record({
+      kind: 'recovery-tested',
+      database,
+      repository,
+      label,
+      held,
+      sentence: `a recovery to backup ${label} was tested`,
+    });
   };

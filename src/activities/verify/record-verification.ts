@@ -19,6 +19,8 @@ export const recordVerification =
     try {
       const store = await deps.openStore(database, repository);
       await store.facts.recordVerification({ runId, ...fact });
+      const { label, level, held } = fact;
+      deps.events.record({ kind: 'backup-verified', database, repository, label, level, held, sentence: `backup ${label} was verified` });
       return [];
     } catch (error) {
       if (!(error instanceof RstowError) || !NOT_WRITABLE.includes(error.code)) throw error;

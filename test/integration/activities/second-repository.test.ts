@@ -1,5 +1,4 @@
 import { mkdir } from 'node:fs/promises';
-import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';
 import { backUp, directDeps, restoreInPlace, verifyByReplay } from '../../support/direct-backup.ts';
@@ -27,7 +26,7 @@ it('takes a backup of the whole log, though it holds nothing of the histories th
   const primary = await backUp(stack);
   await mkdir(stack.copyDir);
   await expect(backUp(stack, { repository: 'copy' })).rejects.toMatchObject({ code: 'timeline-diverged' });
-  await createCatchUp(directDeps(stack), pino({ level: 'silent' }))(DATABASE);
+  await createCatchUp(directDeps(stack))(DATABASE);
   const second = await backUp(stack, { repository: 'copy' });
   const { timeline, stateDigest, records } = primary;
   expect(second).toMatchObject({ timeline, stateDigest, records });

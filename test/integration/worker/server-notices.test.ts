@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import type { ActivityDeps } from '../../../src/activities/activity-deps.ts';
 import { agentConfigSchema } from '../../../src/config/agent-config.ts';
+import { createEvents } from '../../../src/worker/events.ts';
 import type { Logger } from '../../../src/worker/agent-logger.ts';
 import { createServerNotices } from '../../../src/worker/server-notices.ts';
 import { startRstmdb } from '../../support/rstmdb-server.ts';
@@ -23,7 +24,7 @@ test.each([
       databases: { orders: database },
     });
     const logger = { warn: vi.fn() };
-    const notices = createServerNotices({ config } as ActivityDeps, logger as unknown as Logger);
+    const notices = createServerNotices({ config, events: createEvents(logger as unknown as Logger) } as ActivityDeps);
     await notices('orders');
     await notices('orders');
     expect(logger.warn).toHaveBeenCalledTimes(count);

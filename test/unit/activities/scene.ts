@@ -64,7 +64,7 @@ export async function makeScene(repository: Repository = createMemoryRepository(
     seenOwners: { recall: async () => Promise.resolve(undefined), remember: async () => Promise.resolve() },
     openRepository: async () => Promise.resolve(repository),
   };
-  const deps = { ...storeDeps, ...createStores(storeDeps), runningBackups } as unknown as ActivityDeps;
+  const deps = { ...storeDeps, ...createStores(storeDeps), runningBackups, events: { record: () => undefined } } as unknown as ActivityDeps;
   return { dataDir, repository, deps, writeSegment };
 }
 

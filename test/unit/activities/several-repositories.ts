@@ -1,5 +1,6 @@
 /** A database with several repositories in memory, as one installation sees them; each can go away. */
 import type { ActivityDeps } from '../../../src/activities/activity-deps.ts';
+import type { Events } from '../../../src/activities/events.ts';
 import { RstowError } from '../../../src/core/errors/rstow-error.ts';
 import type { Owner } from '../../../src/formats/repository/owner.ts';
 import type { SeenOwners } from '../../../src/io/agent-state/seen-owners.ts';
@@ -7,11 +8,17 @@ import type { Repository } from '../../../src/io/repository/port.ts';
 import { createStores } from '../../../src/store/store.ts';
 import { DATABASE } from './scene.ts';
 
+const SILENT: Events = { record: () => undefined };
+
 /** The deps of an installation that has just started; repositories whose names are in `away` can't be opened. */
 export function depsOf(
   installationId: string,
   repositories: Record<string, Repository>,
-  { away = new Set(), seenOwners = createMemoryOfOwners() }: { away?: ReadonlySet<string>; seenOwners?: SeenOwners } = {},
+  {
+    away = new Set(),
+    seenOwners = createMemoryOfOwners(),
+    events = SILENT,
+  }: { away?: ReadonlySet<string>; seenOwners?: SeenOwners; events?: Events } = {},
 ): ActivityDeps {
   const storeDeps = {
     agent: { name: `agent of ${installationId}`, installationId },
@@ -28,6 +35,7 @@ export function depsOf(
     ...storeDeps,
     ...createStores(storeDeps),
     temporal: { clusterId: 'cluster', namespace: 'default' },
+    events,
   } as unknown as ActivityDeps;
 }
 

@@ -1,4 +1,4 @@
-import type { Logger } from 'pino';
+import type { Events } from '../../../src/activities/events.ts';
 import { beforeEach, expect, it } from 'vitest';
 import { claimOwnership, currentOwner } from '../../../src/store/ownership.ts';
 import { createTimeline, readTimelines } from '../../../src/store/timelines.ts';
@@ -14,8 +14,8 @@ let second: Repository;
 let away: Set<string>;
 let logged: object[];
 
-const logger = { error: (facts: object) => logged.push(facts) } as unknown as Logger;
-const catchUpOf = (installationId: string): CatchUp => createCatchUp(depsOf(installationId, { first, second }, { away }), logger);
+const events: Events = { record: ({ kind: _kind, sentence: _sentence, ...facts }) => void logged.push(facts) };
+const catchUpOf = (installationId: string): CatchUp => createCatchUp(depsOf(installationId, { first, second }, { away, events }));
 const fork = async (repository: Repository, timeline: string, runId: string): Promise<unknown> =>
   createTimeline(repository, DATABASE, { ...firstTimeline, parent: { timeline, label: 'label', extents: [] }, why: 'restore', runId });
 const historiesIn = async (repository: Repository): Promise<string[]> =>
