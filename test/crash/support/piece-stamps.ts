@@ -17,7 +17,7 @@ export function changedPieces(stack: DatabaseStack, before: PieceStamps): string
   return [...before].filter(([path, stamp]) => now.get(path) !== stamp).map(([path]) => path);
 }
 
-/** Where the pieces of a timeline's segment leave a hole, or store a byte twice. */
+/** Where the pieces of a timeline's segment leave a hole, or store a byte twice; what was merged of others counts as those. */
 export function untiledPieces(stack: DatabaseStack): string[] {
   const pieces = pieceFiles(stack).flatMap((path) => parsePieceKey(path) ?? []);
   const bySegmentOfTimeline = [...new Set(pieces.map(({ timeline }) => timeline))].flatMap((timeline) => [
@@ -27,8 +27,19 @@ export function untiledPieces(stack: DatabaseStack): string[] {
 }
 
 function untiled(pieces: Piece[]): string[] {
-  const sorted = pieces.toSorted((one, other) => one.startBytes - other.startBytes);
+  const parts = pieces.filter((piece) => !isTiled(piece, pieces));
+  const sorted = parts.toSorted((one, other) => one.startBytes - other.startBytes);
   return sorted.filter((piece, index) => index > 0 && piece.startBytes !== sorted[index - 1]?.endBytes).map(({ key }) => key);
+}
+
+/** Whether smaller pieces, one after another, hold exactly these bytes. */
+function isTiled(piece: Piece, pieces: readonly Piece[]): boolean {
+  const isSmaller = ({ startBytes, endBytes }: Piece): boolean =>
+    startBytes >= piece.startBytes && endBytes <= piece.endBytes && endBytes - startBytes < piece.endBytes - piece.startBytes;
+  const smaller = pieces.filter(isSmaller);
+  const reaches = (fromBytes: number): boolean =>
+    fromBytes === piece.endBytes || smaller.some(({ startBytes, endBytes }) => startBytes === fromBytes && reaches(endBytes));
+  return reaches(piece.startBytes);
 }
 
 function stampOf(path: string): string {
