@@ -138,6 +138,18 @@ function isRstmdbReady(): boolean {
   return server !== undefined && answers('rstmdb-cli', ['--version']) === `rstmdb-cli ${rstmdbVersion}`;
 }
 
+/** Their loops are what a server's speed depends on. */
+const optimizedCrates = [
+  ...['rstmdb-core', 'rstmdb-wal', 'rstmdb-storage', 'rstmdb-protocol', 'rstmdb-server', 'rstmdb-client'],
+  ...['tokio', 'serde', 'serde_json', 'crc32c', 'bytes', 'memchr', 'hashbrown'],
+];
+
+/** What the server doesn't spend its time in is optimized less, which saves minutes: measured, it is as fast as cargo's own build. */
+function buildProfile(): string[] {
+  const settings = ['"*".opt-level=1', ...optimizedCrates.map((crate) => `${crate}.opt-level=3`)];
+  return settings.flatMap((setting) => ['--config', `profile.release.package.${setting}`]);
+}
+
 /** Cargo renames each program into place when it is whole. The kept target folder lets an interrupted build go on. */
 async function installRstmdb(): Promise<void> {
   const targetFolder = join(tools, 'cargo-target');
@@ -152,6 +164,7 @@ async function installRstmdb(): Promise<void> {
     tools,
     '--target-dir',
     targetFolder,
+    ...buildProfile(),
   ]);
   rmSync(targetFolder, { recursive: true, force: true });
 }
