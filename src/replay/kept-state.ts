@@ -108,7 +108,7 @@ export async function spill(state: KeptState): Promise<void> {
   );
   const first = Math.min(inFiles, level);
   if (first === state.runs.length) return;
-  const merged = await writeRun(checkpointFolder(state.file), mergedLines(state.runs.slice(first)));
+  const merged = await writeRun(checkpointFolder(state.file), state.runs.slice(first));
   state.runs.splice(first, Number.POSITIVE_INFINITY, merged);
 }
 

@@ -17,7 +17,7 @@ const run = z.strictObject({
 
 /** `digest/checkpoint.json`: how far a database's state digest is, and which files hold the instances. */
 export const digestCheckpointSchema = z.strictObject({
-  format: z.literal(2),
+  format: z.literal(3),
   /** Another history or another wal/ folder makes it worthless. */
   timeline: z.string(),
   walInode: z.string(),

@@ -34,7 +34,7 @@ export async function writeCheckpoint(
   file: CheckpointFile,
   state: Omit<DigestCheckpoint, 'format' | 'timeline' | 'walInode'>,
 ): Promise<void> {
-  const checkpoint: DigestCheckpoint = { format: 2, ...file.binding, ...state };
+  const checkpoint: DigestCheckpoint = { format: 3, ...file.binding, ...state };
   const content = JSON.stringify(digestCheckpointSchema.parse(checkpoint));
   await replaceStateFile(checkpointPath(file), `{"sha256":"${hashOf(content)}","content":${content}}\n`);
   await removeOtherRuns(checkpointFolder(file), state.runs);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { idOfLine, type KeptInstance, keptLine, readKeptLine } from '../../core/state/kept-instance.ts';
 import type { RunFile } from '../../formats/agent-state/digest-checkpoint.ts';
+import { createIdFilter, type IdFilter, idFilterOf } from './id-filter.ts';
 import { replaceStateFile } from './state-file.ts';
 
 /** Instances sorted by id, in a file or in memory: only so many are held at once as one block has. */
@@ -46,15 +47,16 @@ export function memoryRun(sorted: readonly KeptInstance[]): InstanceRun {
 /** `firstId`, where it begins in the file, its size, and the checksum of its bytes. */
 type Block = [firstId: string, startBytes: number, sizeBytes: number, crc32: number];
 
-/** Writes lines that are sorted by id. Fails: as the system does, and leaves nothing behind then. */
-export async function writeRun(folder: string, lines: AsyncIterable<string[]>): Promise<InstanceRun> {
+/** Writes these runs as one. Fails: UnsoundCheckpoint; as the system does, and leaves nothing behind then. */
+export async function writeRun(folder: string, runs: readonly InstanceRun[]): Promise<InstanceRun> {
+  const filter = createIdFilter(runs.reduce((sum, { instances }) => sum + instances, 0));
   const name = randomUUID();
   const run = { name, instances: 0, indexAtBytes: 0, indexBytes: 0, crc32: 0 };
-  await replaceStateFile(runPath(folder, name), runBytes(lines, run));
+  await replaceStateFile(runPath(folder, name), runBytes(mergedLines(runs), run, filter));
   return fileRun(folder, run);
 }
 
-async function* runBytes(lines: AsyncIterable<string[]>, run: RunFile): AsyncGenerator<Uint8Array> {
+async function* runBytes(lines: AsyncIterable<string[]>, run: RunFile, filter: IdFilter): AsyncGenerator<Uint8Array> {
   const index: Block[] = [];
   let text = '';
   let firstId = '';
@@ -71,7 +73,9 @@ async function* runBytes(lines: AsyncIterable<string[]>, run: RunFile): AsyncGen
   for await (const some of lines) {
     run.instances += some.length;
     for (const line of some) {
-      if (text === '') firstId = ownCopy(idOfLine(line));
+      const id = idOfLine(line);
+      filter.add(id);
+      if (text === '') firstId = ownCopy(id);
       text += `${line}\n`;
       if (text.length >= BLOCK_CHARACTERS) endBlock();
     }
@@ -81,7 +85,7 @@ async function* runBytes(lines: AsyncIterable<string[]>, run: RunFile): AsyncGen
     pendingBytes = 0;
   }
   if (text !== '') endBlock();
-  const indexed = Buffer.from(JSON.stringify(index));
+  const indexed = Buffer.from(JSON.stringify([index, Buffer.from(filter.bits).toString('base64')]));
   run.indexBytes = indexed.length;
   run.crc32 = crc32(indexed);
   yield Buffer.concat([...pending, indexed]);
@@ -117,6 +121,7 @@ async function findIn(path: string, file: RunFile, ids: readonly string[]): Prom
   let at = -1;
   let lines: string[] = [];
   for (const id of ids) {
+    if (!opened.filter.mayHave(id)) continue;
     const wanted = blockOf(opened.index, id);
     const block = opened.index[wanted];
     if (block === undefined) continue;
@@ -156,15 +161,17 @@ function firstBehind(length: number, isBehind: (index: number) => boolean): numb
 }
 
 /** One block is read at a time, into the same memory. */
-type OpenedRun = { handle: FileHandle; index: Block[]; buffer: Buffer } & AsyncDisposable;
+type OpenedRun = { handle: FileHandle; index: Block[]; filter: IdFilter; buffer: Buffer } & AsyncDisposable;
 
 async function openRun(path: string, file: RunFile): Promise<OpenedRun> {
   const handle = await unlessUnreadable(open(path, 'r'));
   try {
     const whole: Block = [path, file.indexAtBytes, file.indexBytes, file.crc32];
-    const index = JSON.parse(await readSound(handle, whole, Buffer.allocUnsafeSlow(file.indexBytes))) as Block[];
+    const text = await readSound(handle, whole, Buffer.allocUnsafeSlow(file.indexBytes));
+    const [index, bits] = JSON.parse(text) as [Block[], string];
+    const filter = idFilterOf(Buffer.from(bits, 'base64'));
     const buffer = Buffer.allocUnsafeSlow(Math.max(0, ...index.map(([, , sizeBytes]) => sizeBytes)));
-    return { handle, index, buffer, [Symbol.asyncDispose]: () => handle.close() };
+    return { handle, index, filter, buffer, [Symbol.asyncDispose]: () => handle.close() };
   } catch (error) {
     await handle.close();
     throw error;
