@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { processesWithEnvironment } from '../src/io/process/proc.ts';
-import { signalProcessGroup } from '../src/io/process/process-group.ts';
+import { signalProcessGroup } from '../src/io/process/run-command.ts';
 import { DEMO_MARK } from './guard.ts';
 
 const POLL_MS = 50;

@@ -1,7 +1,7 @@
 import { RstowError } from '../src/core/errors/rstow-error.ts';
 import { connectRstmdb } from '../src/io/rstmdb/connect-rstmdb.ts';
 import { applyEvent, createInstance } from '../src/io/rstmdb/instances.ts';
-import { type Machine, putMachine } from '../src/io/rstmdb/machines.ts';
+import { type Machine, putMachine } from '../src/io/rstmdb/server.ts';
 import type { RstmdbClient } from '../src/io/rstmdb/rstmdb-client.ts';
 
 /** So far; they grow until `stop`. */

@@ -1,7 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeWalOffset } from '../../src/core/wal/wal-offset.ts';
-import type { Extent } from '../../src/core/wal/wal-range.ts';
+import { type Extent, makeWalOffset } from '../../src/core/wal/wal-offset.ts';
 import { orderOperations } from './orders.ts';
 import { createServerState } from './server-state.ts';
 import { type SnapshotSource, writeSnapshots } from './snapshot-writer.ts';

@@ -1,4 +1,4 @@
-import { crc32c } from '../../src/io/checksum/crc32c.ts';
+import { crc32c } from '../../src/io/checksum/checksum.ts';
 
 export type MachineDefinition = { initial: string; states: string[]; transitions: { event: string; from: string; to: string }[] };
 

@@ -1,7 +1,6 @@
 import { appendFile, copyFile, cp, link, mkdir, open, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import { segmentFileName } from '../../src/core/wal/segment-id.ts';
-import type { Extent } from '../../src/core/wal/wal-range.ts';
+import { type Extent, segmentFileName } from '../../src/core/wal/wal-offset.ts';
 import type { DataSet } from './data-set.ts';
 
 /** Lays the log as it was before it grew into `dataDir`: finished segments as hard links, for nobody writes them. */

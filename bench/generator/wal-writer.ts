@@ -1,9 +1,8 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeRecord } from '../../src/core/wal/record.ts';
-import { makeSegmentId, type SegmentId, segmentFileName } from '../../src/core/wal/segment-id.ts';
-import type { Extent } from '../../src/core/wal/wal-range.ts';
-import { crc32c } from '../../src/io/checksum/crc32c.ts';
+import { type Extent, makeSegmentId, segmentFileName, type SegmentId } from '../../src/core/wal/wal-offset.ts';
+import { crc32c } from '../../src/io/checksum/checksum.ts';
 
 const BUFFER_SIZE_BYTES = 4 * 1024 * 1024;
 

@@ -1,5 +1,4 @@
-import type { Cost, Costs, Step } from '../measure/cost.ts';
-import { STEPS } from '../measure/cost.ts';
+import { type Cost, type Costs, type Step, STEPS } from '../measure/cost.ts';
 import { type Spread, spreadOf } from '../measure/statistics.ts';
 
 /** What all rounds of one contestant's step cost. */

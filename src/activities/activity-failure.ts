@@ -1,10 +1,8 @@
 import { ApplicationFailure } from '@temporalio/activity';
 import { AssertionError } from '../core/errors/assert.ts';
-import { boundedText } from '../core/errors/bounded-text.ts';
+import { boundedText, RstowError } from '../core/errors/rstow-error.ts';
 import { errorRow } from '../core/errors/error-table.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
-import { systemMessage } from '../io/files/errno.ts';
-import { systemFailure } from '../io/files/system-failure.ts';
+import { systemFailure, systemMessage } from '../io/files/errno.ts';
 
 /**
  * The one place where our errors become Temporal failures: code as `type`, details as `details`. What is

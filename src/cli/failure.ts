@@ -1,7 +1,6 @@
 import type { Command, CommanderError } from 'commander';
 import { type ErrorCode, errorRow } from '../core/errors/error-table.ts';
-import { hintOf } from '../core/errors/hint.ts';
-import { type ErrorDetails, RstowError } from '../core/errors/rstow-error.ts';
+import { type ErrorDetails, hintOf, RstowError } from '../core/errors/rstow-error.ts';
 
 /** What a person and a script need of a failure. */
 export type CliFailure = { code: ErrorCode; sentence: string; hint: string; exitCode: number };

@@ -1,4 +1,4 @@
-import type { ExtentsSummary } from '../core/backup/extents-summary.ts';
+import type { ExtentsSummary } from '../core/backup/segment-plan.ts';
 import { countedText, sizeText, timeText } from '../core/text/figures.ts';
 
 /** Figures as people read them, and ages, which need a clock. */

@@ -1,5 +1,4 @@
-import { wrapped } from '../core/text/wrap.ts';
-import { noteColumns, resultColumns } from './table.ts';
+import { noteColumns, resultColumns, wrapped } from './table.ts';
 
 /** What the CLI prints: results on stdout, everything about them on stderr; with `--json`, lines of JSON on stdout. */
 export type Output = {

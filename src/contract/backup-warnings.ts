@@ -1,6 +1,6 @@
 import { type Differing, lacksState, type ServerComparison } from '../core/state/server-comparison.ts';
 import { missingText } from '../core/wal/continuity.ts';
-import type { SegmentId } from '../core/wal/segment-id.ts';
+import type { SegmentId } from '../core/wal/wal-offset.ts';
 import type { Restorable } from './hot-backup.ts';
 import type { Warning } from './result.ts';
 

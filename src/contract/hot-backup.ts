@@ -1,4 +1,4 @@
-import type { ExtentsSummary } from '../core/backup/extents-summary.ts';
+import type { ExtentsSummary } from '../core/backup/segment-plan.ts';
 import { commonFields, inputParser, type Parsed } from './input-field.ts';
 import type { CommonResult } from './result.ts';
 

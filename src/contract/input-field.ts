@@ -1,7 +1,5 @@
-import { boundedText } from '../core/errors/bounded-text.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
-import { isJsonPath } from '../core/json/json-path.ts';
-import { isRounded } from '../core/json/same-value.ts';
+import { boundedText, RstowError } from '../core/errors/rstow-error.ts';
+import { isJsonPath, isRounded } from '../core/json/json-value.ts';
 import { NAME_PATTERN } from './names.ts';
 import { meantText } from '../core/text/nearest-name.ts';
 

@@ -1,6 +1,6 @@
 import type { FirstBackup } from './hot-backup.ts';
 import type { DataSummary } from './data-summary.ts';
-import type { ExtentsSummary } from '../core/backup/extents-summary.ts';
+import type { ExtentsSummary } from '../core/backup/segment-plan.ts';
 import {
   absolutePathField,
   booleanField,

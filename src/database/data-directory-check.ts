@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { positionBytesOf, segmentOf, type WalOffset } from '../core/wal/wal-offset.ts';
-import { findWholeRecords } from '../core/wal/whole-records.ts';
-import { crc32c } from '../io/checksum/crc32c.ts';
+import { findWholeRecords } from '../core/wal/record-scanner.ts';
+import { crc32c } from '../io/checksum/checksum.ts';
 import { readBytes } from '../io/data-directory/range-reader.ts';
 import { listSegments, type SegmentFile } from '../io/data-directory/segments.ts';
 import type { RstmdbClient } from '../io/rstmdb/rstmdb-client.ts';

@@ -2,10 +2,10 @@
 import { access } from 'node:fs/promises';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { sizeText } from '../core/text/figures.ts';
-import { unlessAbsent } from '../io/files/system-error.ts';
+import { unlessAbsent } from '../io/files/errno.ts';
 import { discoverServer } from '../io/rstmdb/discover-server.ts';
-import { availableMemoryBytes } from '../io/process/memory.ts';
-import { portHolders } from '../io/process/port-holders.ts';
+import { availableMemoryBytes } from '../io/process/machine.ts';
+import { portHolders } from '../io/process/open-files.ts';
 import { isPortFree } from '../io/service/free-port.ts';
 import type { ServerProgram } from '../io/service/service.ts';
 import type { Database } from './database.ts';

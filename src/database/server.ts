@@ -1,6 +1,6 @@
 import type { DatabaseConfig, ServerConfig, TimingConfig } from '../config/agent-config.ts';
 import { connectRstmdb } from '../io/rstmdb/connect-rstmdb.ts';
-import type { Connector } from '../io/rstmdb/instance-pages.ts';
+import type { Connector } from '../io/rstmdb/instances.ts';
 import type { RstmdbClient } from '../io/rstmdb/rstmdb-client.ts';
 import { createService, type ServiceConfig } from '../io/service/create-service.ts';
 import type { Service } from '../io/service/service.ts';

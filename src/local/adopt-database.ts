@@ -7,7 +7,7 @@ import { openDatabase } from '../database/database.ts';
 import { readTimelines, timelinesOf } from '../store/timelines.ts';
 import type { Owner } from '../formats/repository/owner.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { lineageOf } from '../core/repository/timeline-lineage.ts';
+import { lineageOf } from '../core/backup/history.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { connectTemporalNow, type TemporalConnection } from '../worker/temporal-connection.ts';
 import { isInstallationPolling } from '../worker/installation-polling.ts';

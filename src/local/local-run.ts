@@ -3,7 +3,7 @@ import type { RunPort, StepFacts } from '../activities/run-port.ts';
 import type { RestoreInput, RestoreResult } from '../contract/restore.ts';
 import type { WorkflowType } from '../contract/workflow-types.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { localRunMutexName, newLocalRunId } from '../io/agent-state/local-run-id.ts';
+import { localRunMutexName, newLocalRunId } from '../io/agent-state/run-files.ts';
 import { acquireHostMutex } from '../io/mutex/host-mutex.ts';
 import { withEndingSignal } from '../worker/ending-signals.ts';
 import type { Engine } from '../workflows/engine.ts';

@@ -7,7 +7,7 @@ import { instanceHash } from '../core/state/state-digest.ts';
 import { RecordWindow } from '../io/data-directory/range-reader.ts';
 import type { Instance } from '../io/rstmdb/instances.ts';
 import type { LiveStateConsumer } from '../io/rstmdb/live-state.ts';
-import type { Machine } from '../io/rstmdb/machines.ts';
+import type { Machine } from '../io/rstmdb/server.ts';
 import type { RunPort } from '../activities/run-port.ts';
 import { type LiveServer, readLiveState } from './live-reading.ts';
 import { type ReplaySource, replaySegments, sha256 } from './replay-segments.ts';

@@ -9,7 +9,7 @@ import {
   type ReplayMachine,
 } from '../core/state/replay-index.ts';
 import { createStateDigest, EMPTY_DIGEST, type StateHash } from '../core/state/state-digest.ts';
-import type { Extent, WalRange } from '../core/wal/wal-range.ts';
+import type { Extent, WalRange } from '../core/wal/wal-offset.ts';
 import { type CheckpointFile, checkpointFolder, readCheckpoint, writeCheckpoint } from '../io/agent-state/digest-checkpoint.ts';
 import { fileRun, type InstanceRun, memoryRun, mergedLines, soundInstance, writeRun } from '../io/agent-state/instance-runs.ts';
 import { RecordWindow } from '../io/data-directory/range-reader.ts';

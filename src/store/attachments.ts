@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { backupKey } from '../core/repository/object-keys.ts';
 import type { Attachment } from '../formats/repository/manifest.ts';
-import { createDigestStage } from '../io/checksum/digest-stage.ts';
+import { createDigestStage } from '../io/checksum/checksum.ts';
 import type { Coding } from '../io/coding/port.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { checkStored, storedDigest } from './stored-object.ts';

@@ -1,9 +1,7 @@
-import { summariseExtents } from '../core/backup/extents-summary.ts';
+import { promisedExtents, summariseExtents } from '../core/backup/segment-plan.ts';
 import { type BackupPosition, indexPrefix, positionOfKey, timelineIndexPrefix } from '../core/backup/backup-position.ts';
-import { isPartOf } from '../core/backup/history.ts';
-import { promisedExtents } from '../core/backup/segment-plan.ts';
+import { type Ancestor, isPartOf } from '../core/backup/history.ts';
 import { backupsPrefix, labelOfClaimKey, labelOfFolder, labelsPrefix } from '../core/repository/object-keys.ts';
-import type { Ancestor } from '../core/repository/timeline-lineage.ts';
 import { parseWalOffset } from '../core/wal/wal-offset.ts';
 import type { Manifest } from '../formats/repository/manifest.ts';
 import type { Repository } from '../io/repository/port.ts';

@@ -1,9 +1,8 @@
 import { indexPrefix, positionKey, positionOfKey } from '../core/backup/backup-position.ts';
-import { orderBackups, type PlacedBackup } from '../core/backup/history.ts';
+import { orderBackups, type PlacedBackup, lineageOf, type TimelineNode } from '../core/backup/history.ts';
 import { type Selectable, selectBackup } from '../core/backup/selection.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { backupKey, labelClaimKey, labelOfClaimKey, labelsPrefix, manifestKey } from '../core/repository/object-keys.ts';
-import { lineageOf, type TimelineNode } from '../core/repository/timeline-lineage.ts';
 import { labelClaimSchema } from '../formats/repository/label-claim.ts';
 import { type Manifest, manifestSchema } from '../formats/repository/manifest.ts';
 import type { Repository } from '../io/repository/port.ts';

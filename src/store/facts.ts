@@ -1,5 +1,5 @@
 import type { CheckFact } from '../core/backup/standing.ts';
-import { isVerdictOnBackup } from '../core/errors/object-damage.ts';
+import { isVerdictOnBackup } from '../core/errors/error-table.ts';
 import { type FactName, factKey, factNameOfKey, factsOfPrefix, factsPrefix, type TestName } from '../core/repository/object-keys.ts';
 import { type RecoveryTest, recoveryTestSchema } from '../formats/repository/recovery-test.ts';
 import { type Verification, verificationSchema } from '../formats/repository/verification.ts';

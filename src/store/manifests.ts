@@ -1,4 +1,4 @@
-import { isUnreadable } from '../core/errors/object-damage.ts';
+import { isUnreadable } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { manifestKey } from '../core/repository/object-keys.ts';
 import { type Manifest, manifestSchema } from '../formats/repository/manifest.ts';

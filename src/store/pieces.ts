@@ -1,7 +1,7 @@
-import { planSegment, type PlannedSegment } from '../core/backup/segment-plan.ts';
+import { type PlannedSegment, planSegment } from '../core/backup/segment-plan.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { parsePieceKey, type Piece, piecesBySegment, sidecarKey, timelinePrefix } from '../core/repository/piece.ts';
-import { belongsTo, lineageOf, type TimelineNode } from '../core/repository/timeline-lineage.ts';
+import { belongsTo, lineageOf, type TimelineNode } from '../core/backup/history.ts';
 import type { Manifest } from '../formats/repository/manifest.ts';
 import { type Sidecar, sidecarSchema } from '../formats/repository/sidecar.ts';
 import type { Coding } from '../io/coding/port.ts';

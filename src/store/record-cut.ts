@@ -1,6 +1,5 @@
 import { createRecordScanner, type RecordView, type ScanEnd } from '../core/wal/record-scanner.ts';
-import { crc32c } from '../io/checksum/crc32c.ts';
-import { createSha256 } from '../io/checksum/sha256.ts';
+import { crc32c, createSha256 } from '../io/checksum/checksum.ts';
 import { createByteQueue } from './byte-queue.ts';
 
 export type LastRecord = Pick<RecordView, 'startBytes' | 'crc32c' | 'sequence'>;

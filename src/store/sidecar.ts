@@ -1,9 +1,9 @@
 import { type Sidecar, sidecarSchema } from '../formats/repository/sidecar.ts';
 import type { Warning } from '../contract/result.ts';
-import { isObjectDamage } from '../core/errors/object-damage.ts';
+import { isObjectDamage } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { type Piece, sidecarKey } from '../core/repository/piece.ts';
-import { createDigestStage } from '../io/checksum/digest-stage.ts';
+import { createDigestStage } from '../io/checksum/checksum.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
 import { putAside } from './damage.ts';

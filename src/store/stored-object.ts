@@ -1,6 +1,5 @@
 import { RstowError } from '../core/errors/rstow-error.ts';
-import type { StreamDigest } from '../io/checksum/digest-stage.ts';
-import { createSha256 } from '../io/checksum/sha256.ts';
+import { createSha256, type StreamDigest } from '../io/checksum/checksum.ts';
 import type { Repository } from '../io/repository/port.ts';
 
 /** Fails: missing-object, truncated-object; damaged-object, where its bytes are not those that were stored. */

@@ -1,9 +1,8 @@
 import type { PlannedSegment } from '../core/backup/segment-plan.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { createRecordScanner } from '../core/wal/record-scanner.ts';
-import { segmentFileName } from '../core/wal/segment-id.ts';
-import { crc32c } from '../io/checksum/crc32c.ts';
-import { createSha256 } from '../io/checksum/sha256.ts';
+import { segmentFileName } from '../core/wal/wal-offset.ts';
+import { crc32c, createSha256 } from '../io/checksum/checksum.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { plainBytes } from './stored-piece.ts';
 

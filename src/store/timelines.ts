@@ -3,7 +3,7 @@ import { type Timeline, timelineSchema } from '../formats/repository/timeline.ts
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { timelineKey, timelinesPrefix } from '../core/repository/object-keys.ts';
 import { parsePieceKey, type Piece, timelinePrefix } from '../core/repository/piece.ts';
-import { belongsTo, lineageOf } from '../core/repository/timeline-lineage.ts';
+import { belongsTo, lineageOf } from '../core/backup/history.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
 

@@ -1,4 +1,4 @@
-import { isUnreadable } from '../core/errors/object-damage.ts';
+import { isUnreadable } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 
 /** Undefined where one object can't be used: to say so is a verification's, and here it must keep nobody from the others. */

@@ -4,16 +4,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EmbeddedTemporalConfig } from '../config/agent-config.ts';
 import type { EmbeddedTemporalState } from '../formats/agent-state/embedded-temporal.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { processesWithOpenFilesUnder } from '../io/process/open-files.ts';
-import { portHolders } from '../io/process/port-holders.ts';
+import { portHolders, processesWithOpenFilesUnder } from '../io/process/open-files.ts';
 import { portState } from '../io/service/port-state.ts';
 import { createProcessService } from '../io/service/process-service.ts';
 import type { Service } from '../io/service/service.ts';
 import type { Logger } from '../worker/agent-logger.ts';
 import { startRepeatingTask } from '../worker/repeating-task.ts';
 import { copyDatabase, databaseLoss, putAside, saysDamaged } from './database-file.ts';
-import { answeringCluster, compareVersions, devServerCommand, installedCliVersion } from './dev-server.ts';
-import { readTemporalState, setRetention, writeTemporalState } from './dev-server.ts';
+import {
+  answeringCluster,
+  compareVersions,
+  devServerCommand,
+  installedCliVersion,
+  readTemporalState,
+  setRetention,
+  writeTemporalState,
+} from './dev-server.ts';
 
 export type EmbeddedTemporalOptions = {
   /** Its own; made if it is missing. The caller holds the agent's mutex, so that nobody else opens it. */

@@ -1,7 +1,6 @@
 import { resolve } from 'node:path';
 import { errorRow } from '../core/errors/error-table.ts';
-import { hintOf } from '../core/errors/hint.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
+import { hintOf, RstowError } from '../core/errors/rstow-error.ts';
 import { runAgent } from './agent.ts';
 import { createAgentLogger } from './agent-logger.ts';
 import { withEndingSignal } from './ending-signals.ts';

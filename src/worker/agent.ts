@@ -1,6 +1,6 @@
 import type { ActivityDeps, AgentIdentity } from '../activities/activity-deps.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
-import { bindingNow } from '../io/agent-state/installation-binding.ts';
+import { bindingNow } from '../io/agent-state/installation.ts';
 import { agentDeps } from './agent-deps.ts';
 import { agentIdentity } from './agent-identity.ts';
 import { type Logger, installTemporalRuntime } from './agent-logger.ts';

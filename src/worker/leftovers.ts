@@ -4,17 +4,14 @@ import { forgetRun, type RunningBackups, runsHere } from '../activities/backup/r
 import { type Database, type HostConfig, openDatabase } from '../database/database.ts';
 import { endScratchServers } from '../database/scratch-server.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
-import { notedRuns, notedWorkflow, removeRunNote } from '../io/agent-state/run-notes.ts';
-import { removeScratch } from '../io/agent-state/scratch.ts';
+import { isLocalRunId, localRunMutexName, notedRuns, notedWorkflow, removeRunNote, removeScratch } from '../io/agent-state/run-files.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { listPins, runPinFolder, unpinSegments } from '../io/data-directory/pins.ts';
 import { rstowFolder } from '../io/data-directory/rstow-folder.ts';
 import { addKeptMs, keptFile } from '../io/data-directory/restores.ts';
 import { restorePaths } from '../io/data-directory/staging.ts';
 import { readStopNote } from '../io/data-directory/stop-note.ts';
-import { dataDirectoryMutexName } from '../io/mutex/data-directory-mutex-name.ts';
-import { acquireHostMutex } from '../io/mutex/host-mutex.ts';
-import { isLocalRunId, localRunMutexName } from '../io/agent-state/local-run-id.ts';
+import { acquireHostMutex, dataDirectoryMutexName } from '../io/mutex/host-mutex.ts';
 import type { AgentRunRegistry, RunState } from './run-registry.ts';
 
 /** By a run's own id. */

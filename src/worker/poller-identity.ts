@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { AgentIdentity } from '../activities/activity-deps.ts';
-import type { Binding } from '../io/agent-state/installation-binding.ts';
+import type { Binding } from '../io/agent-state/installation.ts';
 
 /**
  * How an agent calls itself to Temporal: for people first, then its installation, which boot of which machine it runs on,

@@ -3,10 +3,10 @@ import { link, open, readFile, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { ErrorCode } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { type ByteRange, findWholeRecords } from '../core/wal/whole-records.ts';
-import { crc32c } from '../io/checksum/crc32c.ts';
-import { giveTo } from '../io/files/give-to.ts';
-import { syncFolder } from '../io/files/sync-folder.ts';
+import { type ByteRange, findWholeRecords } from '../core/wal/record-scanner.ts';
+import { crc32c } from '../io/checksum/checksum.ts';
+import { giveTo } from '../io/files/ownership.ts';
+import { syncFolder } from '../io/files/durable.ts';
 import { errnoOf, isUnreadable, systemMessage } from '../io/files/errno.ts';
 
 export type SegmentRepair = { to: string; records: number; keptBytes: number; leftOut: ByteRange[] };

@@ -1,5 +1,5 @@
 import type { ActivityDeps } from '../activities/activity-deps.ts';
-import { isLocalRunId } from '../io/agent-state/local-run-id.ts';
+import { isLocalRunId } from '../io/agent-state/run-files.ts';
 import type { Store } from '../store/store.ts';
 import type { RunStates } from './leftovers.ts';
 

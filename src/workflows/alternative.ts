@@ -1,7 +1,7 @@
 import type { FindAlternativeInput } from '../activities/restore/find-alternative.ts';
 import type { Place } from '../activities/catalogue/locate.ts';
-import { alternativeSentence } from '../core/backup/alternative.ts';
-import { isObjectDamage } from '../core/errors/object-damage.ts';
+import { alternativeSentence } from '../core/backup/selection.ts';
+import { isObjectDamage } from '../core/errors/error-table.ts';
 import { RstowError, sentenceOf, withClause } from '../core/errors/rstow-error.ts';
 import type { Engine } from './engine.ts';
 

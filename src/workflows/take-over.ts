@@ -12,7 +12,7 @@ import {
 } from '../contract/disaster-recovery.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
 import { unsavedText } from '../contract/data-summary.ts';
-import { isObjectDamage } from '../core/errors/object-damage.ts';
+import { isObjectDamage } from '../core/errors/error-table.ts';
 import { RstowError, sentenceOf } from '../core/errors/rstow-error.ts';
 import { type Engine, isApprovalWanted } from './engine.ts';
 import { firstBackup } from './hot-backup.ts';

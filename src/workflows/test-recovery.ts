@@ -2,7 +2,7 @@ import type { Place } from '../activities/catalogue/locate.ts';
 import type { TestPoint } from '../activities/recovery-test/test-point.ts';
 import type { TestRecoveryInput, TestRecoveryResult } from '../contract/test-recovery.ts';
 import { outcomeOf } from '../contract/result.ts';
-import { isTestOutcome } from '../core/errors/object-damage.ts';
+import { isTestOutcome } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { type Failed, failedOf } from './alternative.ts';
 import type { Engine } from './engine.ts';

@@ -2,7 +2,7 @@ import type { Place } from '../activities/catalogue/locate.ts';
 import type { RecordVerificationInput } from '../activities/verify/record-verification.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
 import type { VerifyBackupInput, VerifyBackupResult } from '../contract/verify-backup.ts';
-import { isVerdictOnBackup } from '../core/errors/object-damage.ts';
+import { isVerdictOnBackup } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { failedOf, namingAlternative } from './alternative.ts';
 import type { Engine } from './engine.ts';

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, inject, it } from 'vitest';
 import { liveDigest } from '../../src/replay/live-digest.ts';
 import type { DisasterRecoveryResult } from '../../src/contract/disaster-recovery.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
-import { segmentFileName, makeSegmentId } from '../../src/core/wal/segment-id.ts';
+import { makeSegmentId, segmentFileName } from '../../src/core/wal/wal-offset.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import { endServer } from '../support/end-server.ts';
 import { type AcknowledgedWrite, startLoadWriters } from '../support/load-writers.ts';

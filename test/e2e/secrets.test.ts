@@ -18,7 +18,7 @@ import { makeTlsCertificates, type TlsCertificates } from '../support/tls-certif
 import { toolPath } from '../support/tools.ts';
 import { connectRstmdb } from '../../src/io/rstmdb/connect-rstmdb.ts';
 import { createInstance } from '../../src/io/rstmdb/instances.ts';
-import { putMachine } from '../../src/io/rstmdb/machines.ts';
+import { putMachine } from '../../src/io/rstmdb/server.ts';
 
 const SAMPLE_MS = 20;
 

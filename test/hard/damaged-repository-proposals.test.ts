@@ -6,12 +6,11 @@ import { storePiece } from '../../src/activities/backup/piece-store.ts';
 import type { DescribeDatabaseResult } from '../../src/contract/describe-database.ts';
 import type { ListBackupsResult } from '../../src/contract/list-backups.ts';
 import type { VerifyBackupResult } from '../../src/contract/verify-backup.ts';
-import { errorRow, type ErrorCode } from '../../src/core/errors/error-table.ts';
-import { hintOf } from '../../src/core/errors/hint.ts';
-import { RstowError } from '../../src/core/errors/rstow-error.ts';
+import { type ErrorCode, errorRow } from '../../src/core/errors/error-table.ts';
+import { hintOf, RstowError } from '../../src/core/errors/rstow-error.ts';
 import { backupKey, manifestKey, ownerKey, timelineKey } from '../../src/core/repository/object-keys.ts';
 import { pieceKey, sidecarKey } from '../../src/core/repository/piece.ts';
-import { segmentFileName } from '../../src/core/wal/segment-id.ts';
+import { segmentFileName } from '../../src/core/wal/wal-offset.ts';
 import { createRepositoryOpener } from '../../src/worker/repositories.ts';
 import {
   type BackupKeys,

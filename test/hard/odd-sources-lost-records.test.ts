@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { chooseTestPoint } from '../../src/activities/recovery-test/test-point.ts';
 import type { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { createInstance, deleteInstance } from '../../src/io/rstmdb/instances.ts';
-import { putMachine } from '../../src/io/rstmdb/machines.ts';
+import { putMachine } from '../../src/io/rstmdb/server.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import { backUp, directDeps, directRun, verifyByReplay } from '../support/direct-backup.ts';
 import { ORDER_MACHINE } from '../support/load-writers.ts';

@@ -8,7 +8,7 @@ import type { TestName } from '../../src/core/repository/object-keys.ts';
 import { storeIn } from '../support/store-in.ts';
 import type { RecoveryTest } from '../../src/formats/repository/recovery-test.ts';
 import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';
-import { errorRow, type ErrorCode } from '../../src/core/errors/error-table.ts';
+import { type ErrorCode, errorRow } from '../../src/core/errors/error-table.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { type BackupKeys, type Damage, type DamageScene, newestPiece, openDamageScene } from '../support/damage-scene.ts';
 import { DATABASE } from '../support/database-stack.ts';

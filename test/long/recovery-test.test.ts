@@ -6,9 +6,8 @@ import type { DescribeDatabaseResult } from '../../src/contract/describe-databas
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';
 import { promisedExtents } from '../../src/core/backup/segment-plan.ts';
-import { chooseLabel, choosePosition } from '../../src/core/backup/test-point.ts';
-import { segmentFileName } from '../../src/core/wal/segment-id.ts';
-import { makeWalOffset, parseWalOffset } from '../../src/core/wal/wal-offset.ts';
+import { chooseLabel, choosePosition } from '../../src/core/backup/selection.ts';
+import { makeWalOffset, parseWalOffset, segmentFileName } from '../../src/core/wal/wal-offset.ts';
 import { scanAll } from '../fixtures/wal/scan-all.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';

@@ -9,7 +9,7 @@ import type { RestoreResult } from '../../src/contract/restore.ts';
 import type { VerifyBackupResult } from '../../src/contract/verify-backup.ts';
 import { connectRstmdb } from '../../src/io/rstmdb/connect-rstmdb.ts';
 import { createInstance } from '../../src/io/rstmdb/instances.ts';
-import { putMachine } from '../../src/io/rstmdb/machines.ts';
+import { putMachine } from '../../src/io/rstmdb/server.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../support/database-stack.ts';
 import { ORDER_MACHINE, startLoadWriters } from '../support/load-writers.ts';

@@ -9,8 +9,7 @@ import { type LogSource, logSource, type OpenLogs } from '../../src/database/log
 import { listSegments, type SegmentFile } from '../../src/io/data-directory/segments.ts';
 import { connectRstmdb } from '../../src/io/rstmdb/connect-rstmdb.ts';
 import { applyEvent, createInstance } from '../../src/io/rstmdb/instances.ts';
-import { putMachine } from '../../src/io/rstmdb/machines.ts';
-import { compact } from '../../src/io/rstmdb/server.ts';
+import { compact, putMachine } from '../../src/io/rstmdb/server.ts';
 import { type AcknowledgedWrite, startLoadWriters } from '../support/load-writers.ts';
 import { type RstmdbServer, startRstmdb } from '../support/rstmdb-server.ts';
 

@@ -13,7 +13,7 @@ import type { Verified } from '../../src/activities/verify/verification.ts';
 import { verifyStoredBackup } from '../../src/activities/verify/verify-backup.ts';
 import type { WorkflowType } from '../../src/contract/workflow-types.ts';
 import type { Manifest } from '../../src/formats/repository/manifest.ts';
-import { segmentFileName } from '../../src/core/wal/segment-id.ts';
+import { segmentFileName } from '../../src/core/wal/wal-offset.ts';
 import { createSeenOwners } from '../../src/io/agent-state/seen-owners.ts';
 import { boundActivities } from '../../src/local/bound-activities.ts';
 import { localEngine } from '../../src/local/local-engine.ts';

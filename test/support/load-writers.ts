@@ -4,7 +4,7 @@ import type { WalOffset } from '../../src/core/wal/wal-offset.ts';
 import { serverCodeOf } from '../../src/io/rstmdb/connection-error.ts';
 import { connectRstmdb } from '../../src/io/rstmdb/connect-rstmdb.ts';
 import { applyEvent, createInstance } from '../../src/io/rstmdb/instances.ts';
-import { putMachine, type Machine } from '../../src/io/rstmdb/machines.ts';
+import { type Machine, putMachine } from '../../src/io/rstmdb/server.ts';
 import type { RstmdbClient } from '../../src/io/rstmdb/rstmdb-client.ts';
 import { RstowError } from '../../src/core/errors/rstow-error.ts';
 

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { crc32c } from '../../src/io/checksum/crc32c.ts';
+import { crc32c } from '../../src/io/checksum/checksum.ts';
 
 const WRITES_AT_ONCE = 200;
 

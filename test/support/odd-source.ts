@@ -7,7 +7,7 @@ import { liveDigest } from '../../src/replay/live-digest.ts';
 import type { Manifest } from '../../src/formats/repository/manifest.ts';
 import { connectRstmdb } from '../../src/io/rstmdb/connect-rstmdb.ts';
 import { applyEvent, createInstance } from '../../src/io/rstmdb/instances.ts';
-import { putMachine } from '../../src/io/rstmdb/machines.ts';
+import { putMachine } from '../../src/io/rstmdb/server.ts';
 import type { RstmdbClient } from '../../src/io/rstmdb/rstmdb-client.ts';
 import { type DatabaseStack, makeDatabaseStack, type StackOptions } from './database-stack.ts';
 import { backUp, type BackUpOptions, expectSameWal, restoreElsewhere, verifyByReplay } from './direct-backup.ts';

@@ -2,7 +2,7 @@
 import { appendFile, readFile, truncate } from 'node:fs/promises';
 import { createRecordScanner } from '../../src/core/wal/record-scanner.ts';
 import { encodeRecord, recordTypes } from '../../src/core/wal/record.ts';
-import { crc32c } from '../../src/io/checksum/crc32c.ts';
+import { crc32c } from '../../src/io/checksum/checksum.ts';
 
 /** Far above any number that a test's server gives out. */
 let sequence = 1_000_000;

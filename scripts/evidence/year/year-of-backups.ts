@@ -6,7 +6,7 @@ import { backupLabel } from '../../../src/core/backup/label.ts';
 import { positionKey } from '../../../src/core/backup/backup-position.ts';
 import { backupKey, factKey, manifestKey, ownerKey, timelineKey } from '../../../src/core/repository/object-keys.ts';
 import { planMerges } from '../../../src/core/repository/merge-plan.ts';
-import { makeSegmentId, type SegmentId } from '../../../src/core/wal/segment-id.ts';
+import { makeSegmentId, type SegmentId } from '../../../src/core/wal/wal-offset.ts';
 import { labelClaimSchema } from '../../../src/formats/repository/label-claim.ts';
 import { type Manifest, type ManifestRange, manifestSchema } from '../../../src/formats/repository/manifest.ts';
 import { ownerSchema } from '../../../src/formats/repository/owner.ts';

@@ -6,7 +6,7 @@ import type { Warning } from '../../contract/result.ts';
 import { hasSnapshots, packSnapshots } from '../../io/data-directory/snapshots.ts';
 import { errnoOf, systemMessage } from '../../io/files/errno.ts';
 import { withoutSecrets } from '../../io/rstmdb/config-secrets.ts';
-import { getMachine, listMachines } from '../../io/rstmdb/machines.ts';
+import { getMachine, listMachines } from '../../io/rstmdb/server.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { openDatabase } from '../../database/database.ts';

@@ -11,11 +11,9 @@ import {
   unshownMachines,
   type WrittenSince,
 } from '../../core/state/server-comparison.ts';
-import type { Extent } from '../../core/wal/wal-range.ts';
-import { getInstances } from '../../io/rstmdb/instance-pipeline.ts';
-import { type Connector, instancePages } from '../../io/rstmdb/instance-pages.ts';
-import { listInstances } from '../../io/rstmdb/instances.ts';
-import { listMachines } from '../../io/rstmdb/machines.ts';
+import type { Extent } from '../../core/wal/wal-offset.ts';
+import { type Connector, getInstances, instancePages, listInstances } from '../../io/rstmdb/instances.ts';
+import { listMachines } from '../../io/rstmdb/server.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
 import { allInstances, type KeptState } from '../../replay/kept-state.ts';
 import type { Server } from '../../database/server.ts';

@@ -4,7 +4,7 @@ import type { Restorable } from '../../contract/hot-backup.ts';
 import type { Warning } from '../../contract/result.ts';
 import type { ServerComparison } from '../../core/state/server-comparison.ts';
 import { continuityOf } from '../../core/wal/continuity.ts';
-import type { Extent } from '../../core/wal/wal-range.ts';
+import type { Extent } from '../../core/wal/wal-offset.ts';
 import type { CheckpointFile } from '../../io/agent-state/digest-checkpoint.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { openDatabase } from '../../database/database.ts';

@@ -1,10 +1,9 @@
 import type { Warning } from '../../contract/result.ts';
-import { isObjectDamage } from '../../core/errors/object-damage.ts';
+import { isObjectDamage } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { planMerges, sealedSegments } from '../../core/repository/merge-plan.ts';
 import type { Piece } from '../../core/repository/piece.ts';
-import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
-import type { Extent } from '../../core/wal/wal-range.ts';
+import { type Extent, segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
 import { readRange } from '../../io/data-directory/range-reader.ts';
 import { createRangeCheck } from '../../store/stored-segment.ts';
 import type { PieceSource } from './piece-reader.ts';

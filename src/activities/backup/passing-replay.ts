@@ -1,8 +1,7 @@
 import { checkpointFits } from '../../core/state/checkpoint.ts';
 import type { ReplayIndex } from '../../core/state/replay-index.ts';
 import type { RecordView } from '../../core/wal/record-scanner.ts';
-import type { SegmentId } from '../../core/wal/segment-id.ts';
-import type { Extent } from '../../core/wal/wal-range.ts';
+import type { Extent, SegmentId } from '../../core/wal/wal-offset.ts';
 import { indexAfter, type KeptState } from '../../replay/kept-state.ts';
 
 /** Of so many it keeps the places at once, about 40 MB. A backup of more reads the log once more, and settles them in parts. */

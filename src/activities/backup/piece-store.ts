@@ -1,12 +1,11 @@
 import type { Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Sidecar } from '../../formats/repository/sidecar.ts';
-import { isObjectDamage } from '../../core/errors/object-damage.ts';
+import { isObjectDamage } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { type Piece, pieceKey, sidecarKey } from '../../core/repository/piece.ts';
-import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
-import type { WalRange } from '../../core/wal/wal-range.ts';
-import { createDigestStage, type StreamDigest } from '../../io/checksum/digest-stage.ts';
+import { segmentFileName, type SegmentId, type WalRange } from '../../core/wal/wal-offset.ts';
+import { createDigestStage, type StreamDigest } from '../../io/checksum/checksum.ts';
 import type { Coding } from '../../io/coding/port.ts';
 import type { PieceContent } from '../../store/record-cut.ts';
 import type { PieceRun } from '../../store/pieces.ts';

@@ -1,6 +1,6 @@
 import type { Fence } from '../../formats/repository/fence.ts';
 import type { PinKind } from '../../contract/hot-backup.ts';
-import { noteRun } from '../../io/agent-state/run-notes.ts';
+import { noteRun } from '../../io/agent-state/run-files.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
 import { pinLog, logSource, type LogSource, releaseLog } from '../../database/log-source.ts';

@@ -1,5 +1,5 @@
 import { createRecordScanner, type RecordView, type ScanEnd } from '../../core/wal/record-scanner.ts';
-import { crc32c } from '../../io/checksum/crc32c.ts';
+import { crc32c } from '../../io/checksum/checksum.ts';
 import { readRange } from '../../io/data-directory/range-reader.ts';
 
 export type SegmentScan = {

@@ -2,10 +2,9 @@ import { stat } from 'node:fs/promises';
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { countedText } from '../../core/text/figures.ts';
-import { findNextRecord, type ScanEnd } from '../../core/wal/record-scanner.ts';
-import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
-import { findWholeRecords } from '../../core/wal/whole-records.ts';
-import { crc32c } from '../../io/checksum/crc32c.ts';
+import { findNextRecord, findWholeRecords, type ScanEnd } from '../../core/wal/record-scanner.ts';
+import { segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
+import { crc32c } from '../../io/checksum/checksum.ts';
 import { readBytes } from '../../io/data-directory/range-reader.ts';
 
 /** Behind a torn record of at most 16 MiB the next one begins within this; by default it is a whole segment. */

@@ -3,7 +3,7 @@ import type { Fence } from '../../formats/repository/fence.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { type Piece, piecesBySegment } from '../../core/repository/piece.ts';
 import { headerCrc32c, headerFault, headerSequence, RECORD_HEADER_SIZE_BYTES } from '../../core/wal/record.ts';
-import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
+import { segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
 import { readBytes } from '../../io/data-directory/range-reader.ts';
 import type { PieceShelf } from './piece-store.ts';
 import { scanSegment } from './segment-scan.ts';

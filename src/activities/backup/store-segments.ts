@@ -1,12 +1,10 @@
 import type { Fence } from '../../formats/repository/fence.ts';
 import { gapWarnings } from '../../contract/backup-warnings.ts';
 import type { Warning } from '../../contract/result.ts';
-import { planCover } from '../../core/repository/cover.ts';
+import { type Piece, piecesBySegment, planCover } from '../../core/repository/piece.ts';
 import { PIECE_SIZE_BYTES_MAX } from '../../core/repository/merge-plan.ts';
-import { type Piece, piecesBySegment } from '../../core/repository/piece.ts';
 import type { RecordView } from '../../core/wal/record-scanner.ts';
-import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
-import type { Extent } from '../../core/wal/wal-range.ts';
+import { type Extent, segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { type ByteProgress, byteProgress } from '../byte-progress.ts';
 import { openDatabase } from '../../database/database.ts';

@@ -1,8 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { readLogEntry } from '../../core/state/log-entry.ts';
 import { machineName, type WrittenSince } from '../../core/state/server-comparison.ts';
-import type { SegmentId } from '../../core/wal/segment-id.ts';
-import type { Extent } from '../../core/wal/wal-range.ts';
+import type { Extent, SegmentId } from '../../core/wal/wal-offset.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';
 import { scanSegment } from './segment-scan.ts';
 

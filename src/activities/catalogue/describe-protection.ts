@@ -1,7 +1,6 @@
 import { type DescribeDatabaseResult, UNTESTED_MAX } from '../../contract/describe-database.ts';
 import type { BackupRow } from '../../contract/list-backups.ts';
-import { summariseExtents } from '../../core/backup/extents-summary.ts';
-import { promisedExtents } from '../../core/backup/segment-plan.ts';
+import { promisedExtents, summariseExtents } from '../../core/backup/segment-plan.ts';
 import type { NewestBackup } from '../../core/protection/verdict.ts';
 import type { TestName } from '../../core/repository/object-keys.ts';
 import type { Store } from '../../store/store.ts';

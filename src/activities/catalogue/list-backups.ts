@@ -1,8 +1,7 @@
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { BackupRow, ListBackupsResult, UnreadableBackup } from '../../contract/list-backups.ts';
-import { summariseExtents } from '../../core/backup/extents-summary.ts';
+import { promisedExtents, summariseExtents } from '../../core/backup/segment-plan.ts';
 import { laterByClock } from '../../core/backup/history.ts';
-import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { type CheckFact, standingOf } from '../../core/backup/standing.ts';
 import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';

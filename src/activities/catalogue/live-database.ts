@@ -1,5 +1,5 @@
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { descendsFrom } from '../../core/repository/timeline-lineage.ts';
+import { descendsFrom } from '../../core/backup/history.ts';
 import { readTimelineFile } from '../../io/data-directory/timeline-file.ts';
 import type { Repository } from '../../io/repository/port.ts';
 import { walStats } from '../../io/rstmdb/server.ts';

@@ -1,9 +1,9 @@
 import type { TimelineFile } from '../../formats/data-directory/timeline-file.ts';
 import type { DataSummary } from '../../contract/data-summary.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
-import { isObjectDamage } from '../../core/errors/object-damage.ts';
+import { isObjectDamage } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import type { SegmentId } from '../../core/wal/segment-id.ts';
+import type { SegmentId } from '../../core/wal/wal-offset.ts';
 import type { SegmentFile } from '../../io/data-directory/segments.ts';
 import { readTimelineFile } from '../../io/data-directory/timeline-file.ts';
 import type { ActivityDeps } from '../activity-deps.ts';

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import type { DataSummary } from '../../contract/data-summary.ts';
-import { isObjectDamage } from '../../core/errors/object-damage.ts';
+import { isObjectDamage } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { createReplayIndex } from '../../core/state/replay-index.ts';
-import type { SegmentId } from '../../core/wal/segment-id.ts';
+import type { SegmentId } from '../../core/wal/wal-offset.ts';
 import { listSegments, type SegmentFile } from '../../io/data-directory/segments.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { checkpointFile, fittingState, withSoundState } from '../backup/replay-log.ts';

@@ -1,11 +1,8 @@
 import { join } from 'node:path';
-import { type ExtentsSummary, summariseExtents } from '../../core/backup/extents-summary.ts';
-import { type PlannedSegment, promisedExtents } from '../../core/backup/segment-plan.ts';
-import type { LogPosition } from '../../core/backup/test-point.ts';
-import { type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
-import type { Extent } from '../../core/wal/wal-range.ts';
-import { noteRun } from '../../io/agent-state/run-notes.ts';
-import { makeScratch } from '../../io/agent-state/scratch.ts';
+import { type ExtentsSummary, type PlannedSegment, promisedExtents, summariseExtents } from '../../core/backup/segment-plan.ts';
+import type { LogPosition } from '../../core/backup/selection.ts';
+import { type Extent, segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
+import { makeScratch, noteRun } from '../../io/agent-state/run-files.ts';
 import { cutLog } from '../../io/data-directory/segments.ts';
 import { readRange } from '../../io/data-directory/range-reader.ts';
 import type { ActivityDeps } from '../activity-deps.ts';

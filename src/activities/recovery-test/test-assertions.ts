@@ -1,9 +1,7 @@
 import type { Assertions, CountAssertion, InstanceAssertion } from '../../contract/test-recovery.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { valueAtPath } from '../../core/json/json-path.ts';
-import { sameValue } from '../../core/json/same-value.ts';
-import { type Connector, instancePages } from '../../io/rstmdb/instance-pages.ts';
-import { getInstance } from '../../io/rstmdb/instances.ts';
+import { sameValue, valueAtPath } from '../../core/json/json-value.ts';
+import { type Connector, getInstance, instancePages } from '../../io/rstmdb/instances.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
 
 /** Holds what the operator knows against the recovered server; gives how many held. Fails: assertion-failed, naming the first. */

@@ -1,8 +1,7 @@
 import { lastingWarnings } from '../../contract/backup-warnings.ts';
 import type { Warning } from '../../contract/result.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
-import { selectBackup } from '../../core/backup/selection.ts';
-import { chooseLabel, choosePosition, type LogPosition } from '../../core/backup/test-point.ts';
+import { chooseLabel, choosePosition, type LogPosition, selectBackup } from '../../core/backup/selection.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 
 export type ChooseTestPointInput = { database: string; repository?: string | undefined; backup: string; seed: number };

@@ -1,10 +1,9 @@
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { Timeline } from '../../formats/repository/timeline.ts';
 import { nothingRecoverable, type SkippedState } from '../../contract/disaster-recovery.ts';
-import { type ExtentsSummary, summariseExtents } from '../../core/backup/extents-summary.ts';
+import { type ExtentsSummary, promisedExtents, summariseExtents } from '../../core/backup/segment-plan.ts';
 import type { BackupPosition } from '../../core/backup/backup-position.ts';
 import { orderBackups, type Placed } from '../../core/backup/history.ts';
-import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { selectBackup } from '../../core/backup/selection.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ActivityDeps } from '../activity-deps.ts';

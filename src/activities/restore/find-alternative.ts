@@ -1,6 +1,5 @@
 import type { Manifest } from '../../formats/repository/manifest.ts';
-import type { Alternative } from '../../core/backup/alternative.ts';
-import { selectBackup, type Selectable } from '../../core/backup/selection.ts';
+import { type Alternative, type Selectable, selectBackup } from '../../core/backup/selection.ts';
 import { backupsPrefix, databaseKey, labelOfManifestKey, manifestKey } from '../../core/repository/object-keys.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { unlessUnreadable } from '../../store/unless-unreadable.ts';

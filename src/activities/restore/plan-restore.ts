@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { RestoreSummary } from '../../contract/restore.ts';
 import type { Warning } from '../../contract/result.ts';
-import { summariseExtents } from '../../core/backup/extents-summary.ts';
+import { summariseExtents } from '../../core/backup/segment-plan.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { planKey } from '../../core/repository/object-keys.ts';
 import { openDatabase, type Database } from '../../database/database.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { segmentFileName } from '../../core/wal/segment-id.ts';
+import { segmentFileName } from '../../core/wal/wal-offset.ts';
 import type { RestorePlan } from '../../formats/repository/restore-plan.ts';
 import type { ReplaySource } from '../../replay/replay-segments.ts';
 

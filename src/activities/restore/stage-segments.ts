@@ -1,5 +1,5 @@
 import type { PlannedSegment } from '../../core/backup/segment-plan.ts';
-import { segmentFileName } from '../../core/wal/segment-id.ts';
+import { segmentFileName } from '../../core/wal/wal-offset.ts';
 import { closeStaging, writeStagedSegment } from '../../io/data-directory/staging.ts';
 import type { Repository } from '../../io/repository/port.ts';
 import { type ByteProgress, byteProgress } from '../byte-progress.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Warning } from '../../contract/result.ts';
 import type { RestorePlan } from '../../formats/repository/restore-plan.ts';
-import { noteRun } from '../../io/agent-state/run-notes.ts';
+import { noteRun } from '../../io/agent-state/run-files.ts';
 import { fsyncTree } from '../../io/data-directory/file-tree.ts';
 import { makeDataDirectory } from '../../io/data-directory/restore-target.ts';
 import { clearRestore } from '../../io/data-directory/restores.ts';

@@ -1,10 +1,9 @@
 import type { Fence } from '../../formats/repository/fence.ts';
-import { planCover } from '../../core/repository/cover.ts';
-import { piecesBySegment } from '../../core/repository/piece.ts';
-import { isObjectDamage } from '../../core/errors/object-damage.ts';
+import { piecesBySegment, planCover } from '../../core/repository/piece.ts';
+import { isObjectDamage } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import type { Extent } from '../../core/wal/wal-range.ts';
-import { noteRun } from '../../io/agent-state/run-notes.ts';
+import type { Extent } from '../../core/wal/wal-offset.ts';
+import { noteRun } from '../../io/agent-state/run-files.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';
 import type { Warning } from '../../contract/result.ts';
 import type { ActivityDeps } from '../activity-deps.ts';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { RestorePlan } from '../../formats/repository/restore-plan.ts';
 import type { DataInPlace } from '../../contract/data-in-place.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { segmentFileName } from '../../core/wal/segment-id.ts';
+import { segmentFileName } from '../../core/wal/wal-offset.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';
 import { isStillStaged, planRollBack, planSwap, type SwapPlan, whichWalIsInPlace } from '../../io/data-directory/swap.ts';
 import type { ActivityDeps } from '../activity-deps.ts';

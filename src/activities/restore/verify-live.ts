@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RestorePlan } from '../../formats/repository/restore-plan.ts';
 import type { Warning } from '../../contract/result.ts';
-import { summariseExtents } from '../../core/backup/extents-summary.ts';
+import { summariseExtents } from '../../core/backup/segment-plan.ts';
 import { errorRow } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { walOffsetText } from '../../core/wal/wal-offset.ts';

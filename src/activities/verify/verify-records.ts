@@ -1,5 +1,5 @@
 import { createSequenceCounter } from '../../core/wal/continuity.ts';
-import { segmentFileName } from '../../core/wal/segment-id.ts';
+import { segmentFileName } from '../../core/wal/wal-offset.ts';
 import { type ByteProgress, byteProgress } from '../byte-progress.ts';
 import type { Verification, Verified } from './verification.ts';
 

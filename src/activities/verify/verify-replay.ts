@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { segmentFileName } from '../../core/wal/segment-id.ts';
-import { noteRun } from '../../io/agent-state/run-notes.ts';
-import { makeScratch, removeScratch } from '../../io/agent-state/scratch.ts';
+import { segmentFileName } from '../../core/wal/wal-offset.ts';
+import { makeScratch, noteRun, removeScratch } from '../../io/agent-state/run-files.ts';
 import { requireSpace } from '../../io/files/free-space.ts';
 import { stageSegments } from '../restore/stage-segments.ts';
 import { replaySegments } from '../../replay/replay-segments.ts';

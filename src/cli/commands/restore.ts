@@ -5,8 +5,16 @@ import { confirmReplacement } from '../confirm-replacement.ts';
 import type { RunOptions } from '../execute-run.ts';
 import { countedText, countText, durationText, holdsText, logText, whenText } from '../figures.ts';
 import { createLocalWatcher } from '../progress.ts';
-import { addKeyOption, addRunOptions, commonInput, CONFIG_OPTION_HELP, execute } from '../options.ts';
-import { type InputOptions, type KeyOptions, operatorKey } from '../options.ts';
+import {
+  addKeyOption,
+  addRunOptions,
+  commonInput,
+  CONFIG_OPTION_HELP,
+  execute,
+  type InputOptions,
+  type KeyOptions,
+  operatorKey,
+} from '../options.ts';
 import { createOutput } from '../output.ts';
 import { printResult } from '../result.ts';
 import { type Fact, factLines } from '../table.ts';

@@ -1,14 +1,13 @@
 import { RstowError } from '../errors/rstow-error.ts';
 import { type Piece, pieceKey } from '../repository/piece.ts';
-import { planSlices, type Slice } from '../repository/slices.ts';
-import type { SegmentId } from '../wal/segment-id.ts';
-import type { Extent } from '../wal/wal-range.ts';
+import { type Extent, makeWalOffset, type SegmentId, segmentIdText, type WalOffsetText, walOffsetText } from '../wal/wal-offset.ts';
+import { assert } from '../errors/assert.ts';
 
 /** A byte range as a manifest promises it. */
 export type PromisedRange = { timeline: string; startBytes: number; endBytes: number; sha256: string; records: number };
 
 /** A segment as a manifest promises it: its ranges follow one another from byte 0. */
-export type PromisedSegment = { segment: SegmentId; ranges: PromisedRange[] };
+type PromisedSegment = { segment: SegmentId; ranges: PromisedRange[] };
 
 /** How to put the segment together again, and what to check on the way. */
 export type PlannedSegment = {
@@ -65,4 +64,62 @@ function missing(database: string, { segment, ranges }: PromisedSegment, positio
   return new RstowError('missing-object', `${key} is missing, and no other piece covers byte ${positionBytes}`, {
     details: { key, positionBytes },
   });
+}
+
+/** A stored object, and the part of its plain bytes that is wanted. */
+type Slice = { piece: Piece; skipBytes: number; takeBytes: number };
+
+type SlicePlan = { kind: 'complete'; slices: Slice[] } | { kind: 'missing'; startBytes: number };
+
+/**
+ * Any valid way to read bytes `[startBytes, endBytes)` of one timeline's segment from stored pieces,
+ * which may overlap or have been merged since the backup was made.
+ */
+export function planSlices(stored: readonly Piece[], startBytes: number, endBytes: number): SlicePlan {
+  const slices: Slice[] = [];
+  let positionBytes = startBytes;
+  while (positionBytes < endBytes) {
+    const piece = reachingFarthest(stored, positionBytes);
+    if (piece === undefined) return { kind: 'missing', startBytes: positionBytes };
+    const untilBytes = Math.min(piece.endBytes, endBytes);
+    slices.push({ piece, skipBytes: positionBytes - piece.startBytes, takeBytes: untilBytes - positionBytes });
+    positionBytes = untilBytes;
+  }
+  return { kind: 'complete', slices };
+}
+
+function reachingFarthest(pieces: readonly Piece[], positionBytes: number): Piece | undefined {
+  let best: Piece | undefined;
+  for (const piece of pieces) {
+    const covers = piece.startBytes <= positionBytes && piece.endBytes > positionBytes;
+    if (covers && (best === undefined || piece.endBytes > best.endBytes)) best = piece;
+  }
+  return best;
+}
+
+/** What part of the log a backup holds, short enough for any payload. */
+export type ExtentsSummary = {
+  /** How many segments. */
+  segments: number;
+  /** File name stems (16 hex digits) of the first and the last segment. */
+  first: string;
+  last: string;
+  /** The log's end: the first offset that is not in the backup. */
+  end: WalOffsetText;
+  /** Plain bytes of all segments together. */
+  sizeBytes: number;
+};
+
+/** `extents` are sorted and not empty: a server makes its first segment before it answers. */
+export function summariseExtents(extents: readonly Extent[]): ExtentsSummary {
+  const first = extents[0];
+  const last = extents.at(-1);
+  assert(first !== undefined && last !== undefined, 'a log has at least one segment');
+  return {
+    segments: extents.length,
+    first: segmentIdText(first.segment),
+    last: segmentIdText(last.segment),
+    end: walOffsetText(makeWalOffset(last.segment, last.endBytes)),
+    sizeBytes: extents.reduce((sum, extent) => sum + extent.endBytes, 0),
+  };
 }

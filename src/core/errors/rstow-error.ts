@@ -1,8 +1,7 @@
-import { boundedText, SENTENCE_LENGTH_MAX } from './bounded-text.ts';
-import type { ErrorCode } from './error-table.ts';
-import { type ErrorDetails, hintOf } from './hint.ts';
+import { type ErrorCode, errorRow } from './error-table.ts';
 
-export type { ErrorDetails };
+/** JSON that may cross Temporal: facts for a person or a program, never a secret. */
+export type ErrorDetails = Record<string, string | number | boolean | null | string[]>;
 
 /**
  * The one error class. `message` is one sentence without the code; whoever prints it puts
@@ -56,4 +55,26 @@ function boundedDetails(details: ErrorDetails): ErrorDetails {
 function boundedDetail(value: ErrorDetails[string]): ErrorDetails[string] {
   if (typeof value === 'string') return boundedText(value, DETAIL_LENGTH_MAX);
   return Array.isArray(value) ? value.slice(0, ENTRIES_MAX).map((entry) => boundedText(entry, ENTRY_LENGTH_MAX)) : value;
+}
+
+/** What a hint calls a detail that the failure doesn't have. */
+const PLACEHOLDERS: Record<string, string> = { holder: 'workflow-id', label: 'label' };
+
+/**
+ * What a person does about a failure. The table's `{database}` is the failure's own detail of that name, so that the
+ * command can be typed as it stands; without one it is `<database>`.
+ */
+export function hintOf(code: ErrorCode, details: ErrorDetails = {}): string {
+  return errorRow(code).hint.replaceAll(/\{([a-zA-Z]+)\}/g, (_match, name: string) => {
+    const value = details[name];
+    return typeof value === 'string' || typeof value === 'number' ? String(value) : `<${PLACEHOLDERS[name] ?? name}>`;
+  });
+}
+
+/** Of one sentence, so that a failure with its causes stays far below what Temporal takes. */
+const SENTENCE_LENGTH_MAX = 4_000;
+
+/** The beginning of a text that may be of any length, marked where it was cut. */
+export function boundedText(text: string, lengthMax: number = SENTENCE_LENGTH_MAX): string {
+  return text.length <= lengthMax ? text : `${text.slice(0, lengthMax)}… (${text.length} characters)`;
 }

@@ -1,6 +1,5 @@
 import { mergedFrom } from '../levels.ts';
-import type { SegmentId } from '../wal/segment-id.ts';
-import type { Extent } from '../wal/wal-range.ts';
+import type { Extent, SegmentId } from '../wal/wal-offset.ts';
 
 /** So many pieces of a segment that still grows stand beside each other at most. */
 export const PIECES_BESIDE_MAX = 16;

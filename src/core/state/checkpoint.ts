@@ -1,4 +1,4 @@
-import type { Extent } from '../wal/wal-range.ts';
+import type { Extent } from '../wal/wal-offset.ts';
 
 /**
  * Whether replay may go on from a checkpoint: each of its segments is still as long as it was, only its last one may

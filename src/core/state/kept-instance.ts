@@ -1,5 +1,4 @@
-import { makeSegmentId } from '../wal/segment-id.ts';
-import type { WalRange } from '../wal/wal-range.ts';
+import { makeSegmentId, type WalRange } from '../wal/wal-offset.ts';
 import type { ReplayInstance } from './replay-index.ts';
 import { isStateHash, type StateHash } from './state-digest.ts';
 

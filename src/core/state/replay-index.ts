@@ -1,6 +1,5 @@
 import type { CanonicalJson } from '../json/canonical-json.ts';
-import type { SegmentId } from '../wal/segment-id.ts';
-import type { WalRange } from '../wal/wal-range.ts';
+import type { SegmentId, WalRange } from '../wal/wal-offset.ts';
 import { type LogEntry, readLogEntry } from './log-entry.ts';
 import { normaliseDefinition } from './machine-definition.ts';
 import type { StateHash } from './state-digest.ts';

@@ -1,5 +1,4 @@
-import { makeWalOffset, positionBytesOf, segmentOf, type WalOffset } from '../wal/wal-offset.ts';
-import type { Extent } from '../wal/wal-range.ts';
+import { type Extent, makeWalOffset, positionBytesOf, segmentOf, type WalOffset } from '../wal/wal-offset.ts';
 import type { KeptInstance } from './kept-instance.ts';
 import type { ReplayMachine } from './replay-index.ts';
 

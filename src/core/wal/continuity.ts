@@ -1,4 +1,4 @@
-import type { SegmentId } from './segment-id.ts';
+import type { SegmentId } from './wal-offset.ts';
 
 /** Segments `first` to `last`, both missing. */
 export type SegmentHole = { first: number; last: number };

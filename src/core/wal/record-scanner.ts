@@ -1,13 +1,17 @@
 import {
+  begin,
   type Crc32c,
-  type HeaderFault,
-  RECORD_HEADER_SIZE_BYTES,
+  createStraddlingRecord,
+  fill,
   headerCrc32c,
+  type HeaderFault,
   headerFault,
   headerSequence,
+  held,
+  RECORD_HEADER_SIZE_BYTES,
   recordSizeBytes,
+  type StraddlingRecord,
 } from './record.ts';
-import { type StraddlingRecord, begin, createStraddlingRecord, fill, held } from './straddling-record.ts';
 
 /** One whole record. `payload` is a view into a chunk or into the scanner's own buffer: valid only during the call. */
 export type RecordView = {
@@ -32,7 +36,7 @@ export type ScanEnd =
   | { kind: 'whole' | 'torn' | 'zeros'; positionBytes: number }
   | { kind: 'corrupt'; positionBytes: number; reason: HeaderFault | 'checksum' };
 
-export type RecordScanner = {
+type RecordScanner = {
   /** Takes the segment's next bytes, cut anywhere. After corrupt bytes it takes no more. */
   push(chunk: Uint8Array): void;
   finish(): ScanEnd;
@@ -174,4 +178,32 @@ function viewOf(bytes: Uint8Array): DataView {
 
 function isZero(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === 0);
+}
+
+export type ByteRange = { startBytes: number; endBytes: number };
+
+/** The kept and the left out ranges alternate and cover every byte. */
+type WholeRecords = { kept: ByteRange[]; leftOut: ByteRange[]; records: number };
+
+/** Every whole, valid record of a segment, those behind damage too, and the bytes that are none. */
+export function findWholeRecords(bytes: Uint8Array, crc32c: Crc32c): WholeRecords {
+  const found: WholeRecords = { kept: [], leftOut: [], records: 0 };
+  let positionBytes = 0;
+  while (positionBytes < bytes.length) {
+    const run = wholeRun(bytes, positionBytes, crc32c);
+    found.records += run.records;
+    if (run.endBytes > positionBytes) found.kept.push({ startBytes: positionBytes, endBytes: run.endBytes });
+    if (run.endBytes === bytes.length) break;
+    const nextBytes = findNextRecord(bytes, run.endBytes + 1, crc32c) ?? bytes.length;
+    found.leftOut.push({ startBytes: run.endBytes, endBytes: nextBytes });
+    positionBytes = nextBytes;
+  }
+  return found;
+}
+
+function wholeRun(bytes: Uint8Array, startBytes: number, crc32c: Crc32c): { endBytes: number; records: number } {
+  let records = 0;
+  const scanner = createRecordScanner({ crc32c, startBytes, onRecord: () => (records += 1) });
+  scanner.push(bytes.subarray(startBytes));
+  return { endBytes: scanner.finish().positionBytes, records };
 }

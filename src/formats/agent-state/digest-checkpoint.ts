@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { makeSegmentId, type SegmentId } from '../../core/wal/segment-id.ts';
+import { makeSegmentId, type SegmentId } from '../../core/wal/wal-offset.ts';
 
 const count = z.int().min(0);
 const hash = z.string().regex(/^[0-9a-f]{64}$/);

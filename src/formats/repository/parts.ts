@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseSegmentIdText, type SegmentId, segmentIdText } from '../../core/wal/segment-id.ts';
+import { parseSegmentIdText, type SegmentId, segmentIdText } from '../../core/wal/wal-offset.ts';
 
 /** Parts that the repository's JSON objects share. */
 export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits');

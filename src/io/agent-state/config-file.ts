@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { giveTo } from '../files/give-to.ts';
-import { syncFolder } from '../files/sync-folder.ts';
+import { giveTo } from '../files/ownership.ts';
+import { syncFolder } from '../files/durable.ts';
 
 export type ConfigFile = {
   path: string;

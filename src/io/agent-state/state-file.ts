@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { syncFolder } from '../files/sync-folder.ts';
+import { syncFolder } from '../files/durable.ts';
 
 const NOT_PERMITTED = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'];
 const TEMPORARY = /^\.[0-9a-f-]{36}\.tmp$/;

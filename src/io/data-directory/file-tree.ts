@@ -1,10 +1,9 @@
 import { constants, copyFile, link, lstat, mkdir, open, readdir, realpath, rm } from 'node:fs/promises';
 import { dirname, join, normalize, sep } from 'node:path';
 import { assert } from '../../core/errors/assert.ts';
-import { syncFolder } from '../files/sync-folder.ts';
+import { syncFolder } from '../files/durable.ts';
 import { rstowFolder } from './rstow-folder.ts';
-import { errnoOf } from '../files/errno.ts';
-import { forbidsLinks, unlessAbsent, writeFailure } from '../files/system-error.ts';
+import { errnoOf, forbidsLinks, unlessAbsent, writeFailure } from '../files/errno.ts';
 
 type Entry = { path: string; kind: 'file' | 'folder' };
 

@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { lstat, readFile, realpath, stat, mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { errnoOf } from '../files/errno.ts';
-import { unlessAbsent, orUndefined, writeFailure } from '../files/system-error.ts';
+import { errnoOf, orUndefined, unlessAbsent, writeFailure } from '../files/errno.ts';
 import { makeRstowFolder, rstowFolder } from './rstow-folder.ts';
 
 /** `dataDir` is free of symlinks; `path` is the entry that can't be renamed together with the rest. */

@@ -1,11 +1,10 @@
 import { link, readdir, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { syncFolder } from '../files/sync-folder.ts';
-import { makeFolder } from '../files/durable.ts';
+import { makeFolder, syncFolder } from '../files/durable.ts';
 import { pathPart, rstowFolder } from './rstow-folder.ts';
 import { listSegments, type SegmentFile } from './segments.ts';
-import { forbidsLinks, orUndefined, unlessAbsent } from '../files/system-error.ts';
+import { forbidsLinks, orUndefined, unlessAbsent } from '../files/errno.ts';
 
 export type PinId = { dataDir: string; timeline: string; runId: string };
 

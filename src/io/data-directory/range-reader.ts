@@ -1,7 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { RECORD_HEADER_SIZE_BYTES } from '../../core/wal/record.ts';
-import type { WalRange } from '../../core/wal/wal-range.ts';
+import type { WalRange } from '../../core/wal/wal-offset.ts';
 import { errnoOf, isUnreadable } from '../files/errno.ts';
 
 /** Four times what streams read at once: fewer calls, and still small beside the process. */

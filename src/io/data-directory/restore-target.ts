@@ -1,11 +1,9 @@
 import { lstat, mkdir, readdir, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { errnoOf } from '../files/errno.ts';
-import { giveTo } from '../files/give-to.ts';
-import type { Ownership } from '../files/ownership.ts';
+import { errnoOf, orUndefined, unlessAbsent } from '../files/errno.ts';
+import { giveTo, type Ownership } from '../files/ownership.ts';
 import { isBelow, liesIn, realPlace, withParents } from '../files/real-place.ts';
-import { orUndefined, unlessAbsent } from '../files/system-error.ts';
 
 export type TargetRules = {
   /** Folders below which a restore may make or fill one. */

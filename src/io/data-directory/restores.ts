@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { rmdir, open, lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readSmallFile } from '../files/durable.ts';
-import { orUndefined, unlessAbsent } from '../files/system-error.ts';
+import { orUndefined, unlessAbsent } from '../files/errno.ts';
 import { removeTree, walkTree } from './file-tree.ts';
 import { rstowFolder } from './rstow-folder.ts';
 import { restorePaths, type RestorePaths } from './staging.ts';

@@ -1,7 +1,7 @@
 import { open, readdir, stat, type FileHandle, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseSegmentFileName, type SegmentId, segmentFileName } from '../../core/wal/segment-id.ts';
-import { unlessAbsent } from '../files/system-error.ts';
+import { parseSegmentFileName, segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
+import { unlessAbsent } from '../files/errno.ts';
 
 /** A WAL segment's file as it was seen. `sizeBytes` only grows; `inode` tells it from a look-alike. */
 export type SegmentFile = { segment: SegmentId; fileName: string; path: string; sizeBytes: number; inode: string };

@@ -2,11 +2,9 @@ import { lstat, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StopNote } from '../../formats/data-directory/stop-note.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { syncFolder } from '../files/sync-folder.ts';
-import { makeFolder, readSmallFile, writeFileDurably } from '../files/durable.ts';
+import { makeFolder, readSmallFile, syncFolder, writeFileDurably } from '../files/durable.ts';
 import { makeRstowFolder } from './rstow-folder.ts';
-import { errnoOf } from '../files/errno.ts';
-import { orUndefined, unlessAbsent } from '../files/system-error.ts';
+import { errnoOf, orUndefined, unlessAbsent } from '../files/errno.ts';
 
 /**
  * The server makes wal/ and snapshots/ at its start, opens wal/, then snapshots/. A plain file called

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { create } from 'tar';
-import { unlessAbsent } from '../files/system-error.ts';
+import { unlessAbsent } from '../files/errno.ts';
 
 /** Whether the server has written any snapshot; they are for rescue only, for it never reads them at its start. */
 export async function hasSnapshots(dataDir: string): Promise<boolean> {

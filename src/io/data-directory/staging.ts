@@ -2,11 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { segmentFileName, type SegmentId } from '../../core/wal/segment-id.ts';
-import { makeFolder } from '../files/durable.ts';
-import { errnoOf } from '../files/errno.ts';
-import { syncFolder } from '../files/sync-folder.ts';
-import { unlessAbsent, writeFailure } from '../files/system-error.ts';
+import { segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
+import { makeFolder, syncFolder } from '../files/durable.ts';
+import { errnoOf, unlessAbsent, writeFailure } from '../files/errno.ts';
 import { restoreFolderName } from './rstow-folder.ts';
 
 /** Where a restore keeps what comes in, what it replaced, what it tries, and what was rolled back; absolute. */

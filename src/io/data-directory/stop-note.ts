@@ -2,10 +2,9 @@ import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type StopNote, stopNoteFault, stopNoteSchema } from '../../formats/data-directory/stop-note.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { syncFolder } from '../files/sync-folder.ts';
-import { readSmallFile, writeFileDurably } from '../files/durable.ts';
+import { readSmallFile, syncFolder, writeFileDurably } from '../files/durable.ts';
 import { makeRstowFolder, rstowFolder } from './rstow-folder.ts';
-import { unlessAbsent } from '../files/system-error.ts';
+import { unlessAbsent } from '../files/errno.ts';
 
 const FILE_NAME = 'stop.json';
 

@@ -3,14 +3,12 @@ import { dirname, join } from 'node:path';
 import type { StoppedNote, SwapNote } from '../../formats/data-directory/stop-note.ts';
 import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { syncFolder } from '../files/sync-folder.ts';
-import { makeFolder } from '../files/durable.ts';
+import { makeFolder, syncFolder } from '../files/durable.ts';
 import { restoreFolderName, rstowFolder } from './rstow-folder.ts';
 import { listSegments } from './segments.ts';
 import { removeIfEmpty } from './restores.ts';
 import { isServerBlocked, unblockServer } from './server-block.ts';
-import { errnoOf } from '../files/errno.ts';
-import { unlessAbsent } from '../files/system-error.ts';
+import { errnoOf, unlessAbsent } from '../files/errno.ts';
 
 /**
  * The disk steps of a restore in place. Each finds out from the disk what is done already, so that any of

@@ -1,3 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+
 /**
  * What file systems say and Node has no name for: it calls them all `Unknown system error`.
  * @see errno(3), the numbers of Linux
@@ -46,4 +50,62 @@ export function isUnreadable(error: unknown): boolean {
 
 function namelessOf(error: Error): { name: string; text: string } | undefined {
   return 'errno' in error && typeof error.errno === 'number' ? NAMELESS[-error.errno] : undefined;
+}
+
+const LINKS_UNSUPPORTED = ['EPERM', 'EXDEV', 'EROFS', 'EMLINK', 'ENOTSUP', 'EACCES'];
+
+/** The outcome of a system call, or undefined where the thing it names is absent. */
+export async function unlessAbsent<Outcome>(call: Promise<Outcome>): Promise<Outcome | undefined> {
+  return orUndefined(call, ['ENOENT', 'ENOTDIR']);
+}
+
+/** The outcome of a system call, or undefined where it failed in one of the named ways. */
+export async function orUndefined<Outcome>(call: Promise<Outcome>, errnos: readonly string[]): Promise<Outcome | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === undefined || !errnos.includes(errno)) throw error;
+    return undefined;
+  }
+}
+
+/** Whether a hard link failed because none can be made there: another disk, or one that knows or permits no links. */
+export function forbidsLinks(error: unknown): boolean {
+  return LINKS_UNSUPPORTED.includes(errnoOf(error) ?? '');
+}
+
+/** What a failed write is told as: a full disk by its own code, anything else as it came. */
+export function writeFailure(error: unknown, path: string): unknown {
+  const errno = errnoOf(error);
+  if (errno !== 'ENOSPC' && errno !== 'EDQUOT') return error;
+  return new RstowError('not-enough-space', `no space left to write ${path}`, { details: { path }, cause: error });
+}
+
+/** What a step met of the system that nobody nearer has named: trying it again for hours would not help. */
+export function systemFailure(error: unknown): RstowError | undefined {
+  if (!(error instanceof Error) || !('errno' in error) || !('syscall' in error)) return undefined;
+  const path = 'path' in error && typeof error.path === 'string' ? ` ${error.path}` : '';
+  // Node has no name for a used-up quota.
+  switch (error.errno) {
+    case -constants.errno.ENOSPC:
+      return new RstowError('not-enough-space', `no space is left to write${path}`, { cause: error });
+    case -constants.errno.EDQUOT:
+      return new RstowError('not-enough-space', `the disk quota is used up, so nothing can be written${path}`, { cause: error });
+    case -constants.errno.EMFILE:
+    case -constants.errno.ENFILE:
+      return new RstowError('open-files-exhausted', `no more files can be opened${path}: ${openFilesLimit()}`, { cause: error });
+    default:
+      return undefined;
+  }
+}
+
+/** @see proc(5). The file is opened while none is left to open: another one may have been closed since. */
+function openFilesLimit(): string {
+  try {
+    const limit = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+    return `the agent’s limit is ${limit ?? 'unknown'}`;
+  } catch {
+    return 'the agent’s limit is reached';
+  }
 }

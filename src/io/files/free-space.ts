@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { sizeText } from '../../core/text/figures.ts';
-import { unlessAbsent } from './system-error.ts';
+import { unlessAbsent } from './errno.ts';
 
 /** Bytes that may still be written at a path; where it doesn't exist yet, its nearest parent counts. */
 export async function freeBytes(path: string): Promise<number> {

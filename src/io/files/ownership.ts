@@ -1,7 +1,6 @@
-import { chmod, readdir, stat } from 'node:fs/promises';
+import { chmod, chown, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { giveTo } from './give-to.ts';
-import { unlessAbsent } from './system-error.ts';
+import { errnoOf, unlessAbsent } from './errno.ts';
 
 /** Numeric owner and modes of a wal/ and of the files in it. */
 export type Ownership = { uid: number; gid: number; folderMode: number; fileMode: number };
@@ -34,4 +33,19 @@ export async function applyOwnership(walDir: string, ownership: Ownership): Prom
   if (!(await giveTo(walDir, ownership))) isKept = false;
   await chmod(walDir, folderMode);
   return isKept;
+}
+
+/** What a rootless container answers for a user that it doesn't have, and a disk that knows no owners. */
+const UNSUPPORTED = ['EINVAL', 'EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'];
+
+/** Gives a path its owner when we are root. False where this process, though root, may not give it to that user. */
+export async function giveTo(path: string, { uid, gid }: { uid: number; gid: number }): Promise<boolean> {
+  if (process.getuid?.() !== 0) return true;
+  try {
+    await chown(path, uid, gid);
+    return true;
+  } catch (error) {
+    if (!UNSUPPORTED.includes(errnoOf(error) ?? '')) throw error;
+    return false;
+  }
 }

@@ -1,6 +1,6 @@
 import { lstat, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { unlessAbsent } from './system-error.ts';
+import { unlessAbsent } from './errno.ts';
 
 /** `real` is the path without links, as far as it exists; `existing` the deepest folder of it that does. */
 type RealPlace = { real: string; existing: string };

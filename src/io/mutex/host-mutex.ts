@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { type ProcessIdentity, processStartTicks } from '../process/proc.ts';
@@ -184,4 +184,16 @@ function kill(pid: number): boolean {
     if (['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
     throw error;
   }
+}
+
+/**
+ * The mutex of what changes a data directory, or of what archives it. By inode: two paths to one directory are one mutex.
+ * Fails: data-directory-missing.
+ */
+export async function dataDirectoryMutexName(dataDir: string, part: 'data' | 'archive' = 'data'): Promise<string> {
+  const { dev, ino } = await stat(dataDir, { bigint: true }).catch((cause: unknown) => {
+    if (!['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')) throw cause;
+    throw new RstowError('data-directory-missing', `there is no ${dataDir}`, { details: { dataDir }, cause });
+  });
+  return `${dev}:${ino}/${part}`;
 }

@@ -3,9 +3,8 @@ import type { Readable } from 'node:stream';
 import { execa } from 'execa';
 import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { signalProcessGroup } from './process-group.ts';
 
-export type CommandOptions = {
+type CommandOptions = {
   readonly cwd?: string;
   /** Added to our own environment. */
   readonly env?: Readonly<Record<string, string>>;
@@ -106,4 +105,24 @@ function stopReadingAfterExit({ nodeChildProcess, stdout, stderr }: Subprocess):
     }, DRAIN_MS);
     nodeChildProcess.once('close', () => clearTimeout(timer));
   });
+}
+
+/** Signals every process of a group. Twice: a group that is gone already is no failure. */
+export function signalProcessGroup(processGroup: number, signal: NodeJS.Signals): void {
+  assert(Number.isSafeInteger(processGroup) && processGroup > 1, 'a process group is above 1: -1 would mean every process');
+  try {
+    process.kill(-processGroup, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** Twice: a process that is gone already is no failure. */
+export function signalProcess(pid: number, signal: NodeJS.Signals): void {
+  assert(Number.isSafeInteger(pid) && pid > 1, 'a process that is signalled is above 1');
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }

@@ -6,8 +6,7 @@ import { Writable } from 'node:stream';
 import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { errnoOf } from '../files/errno.ts';
-import { kindOf, notOrdinary } from './folder-tree.ts';
-import type { FolderTree } from './folder-tree.ts';
+import { kindOf, notOrdinary, type FolderTree } from './folder-tree.ts';
 import { assertObjectKey, stagingFolderName } from './object-key.ts';
 import type { StagedObject } from './port.ts';
 

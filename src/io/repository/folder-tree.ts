@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { errnoOf } from '../files/errno.ts';
-import { createSharedSync, syncFolder } from '../files/sync-folder.ts';
+import { createSharedSync, syncFolder } from '../files/durable.ts';
 import { repositoryHeaderKey } from './object-key.ts';
 
 /** The folders under a root: which are there, which are ordinary, which are known to outlive a power cut. */

@@ -1,8 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { type HeaderRaise, newRepositoryHeader, parseRepositoryHeader, raisedHeader } from '../../formats/repository/header.ts';
-import type { RepositoryHeader } from '../../formats/repository/header.ts';
+import {
+  type HeaderRaise,
+  newRepositoryHeader,
+  parseRepositoryHeader,
+  raisedHeader,
+  type RepositoryHeader,
+} from '../../formats/repository/header.ts';
 import { headerGeneration, headerPrefix, raisedHeaderKey, repositoryHeaderKey } from './object-key.ts';
 import type { Repository } from './port.ts';
 

@@ -1,8 +1,7 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from '../process/run-command.ts';
-import { processesWithOpenFilesUnder } from '../process/open-files.ts';
-import { portHolders } from '../process/port-holders.ts';
+import { portHolders, processesWithOpenFilesUnder } from '../process/open-files.ts';
 import { processEntry, type ProcessEntry } from '../process/proc.ts';
 import { controlGroupOf, processLaunch, type ProcessLaunch } from '../process/process-launch.ts';
 

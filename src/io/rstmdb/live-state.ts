@@ -1,10 +1,7 @@
 import type { WalOffset } from '../../core/wal/wal-offset.ts';
-import { type Connector, instancePages } from './instance-pages.ts';
-import { getInstances } from './instance-pipeline.ts';
-import type { Instance } from './instances.ts';
-import { getMachine, listMachines, type Machine } from './machines.ts';
+import { type Connector, getInstances, type Instance, instancePages } from './instances.ts';
+import { getMachine, listMachines, type Machine, walStats, type WalStats } from './server.ts';
 import type { RstmdbClient } from './rstmdb-client.ts';
-import { walStats, type WalStats } from './server.ts';
 
 /** Takes the state in, in no order that means anything: a digest, or a list for a rescue. */
 export type LiveStateConsumer = {

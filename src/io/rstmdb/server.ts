@@ -1,8 +1,8 @@
 import type { WalOffset } from '../../core/wal/wal-offset.ts';
-import { countMember, objectText, offsetMember, rawMembers, textMember } from './answer.ts';
+import { countMember, objectText, offsetMember, rawMember, rawMembers, textMember, unexpectedMember } from './answer.ts';
 import type { RstmdbClient } from './rstmdb-client.ts';
 
-export type ServerInfo = { serverName: string; serverVersion: string };
+type ServerInfo = { serverName: string; serverVersion: string };
 
 export type WalStats = {
   /** The last sequence number given out: failed writes burn numbers, so it counts no records. */
@@ -41,4 +41,39 @@ export async function compact(client: RstmdbClient, options: { forceSnapshot: bo
   const params = objectText({ force_snapshot: String(options.forceSnapshot) });
   const members = rawMembers(await client.request('COMPACT', params, options.timeoutMs));
   return { snapshotsCreated: countMember(members, 'snapshots_created'), segmentsDeleted: countMember(members, 'segments_deleted') };
+}
+
+type MachineName = { machine: string; version: number };
+
+/** `definitionText` is raw JSON: what was put, or from the server its normalised form. */
+export type Machine = MachineName & { definitionText: string };
+
+/** Every version of every machine. */
+export async function listMachines(client: RstmdbClient): Promise<MachineName[]> {
+  const items: unknown = JSON.parse(rawMember(rawMembers(await client.request('LIST_MACHINES')), 'items'));
+  if (!Array.isArray(items)) throw unexpectedMember('items');
+  return items.flatMap(namesOf);
+}
+
+export async function getMachine(client: RstmdbClient, name: MachineName): Promise<Machine> {
+  const params = objectText({ machine: JSON.stringify(name.machine), version: String(name.version) });
+  const members = rawMembers(await client.request('GET_MACHINE', params));
+  return { ...name, definitionText: rawMember(members, 'definition') };
+}
+
+/** Twice: the same definition again changes nothing; another one fails with MACHINE_VERSION_EXISTS. */
+export async function putMachine(client: RstmdbClient, { machine, version, definitionText }: Machine): Promise<void> {
+  await client.request(
+    'PUT_MACHINE',
+    objectText({ machine: JSON.stringify(machine), version: String(version), definition: definitionText }),
+  );
+}
+
+function namesOf(item: { machine?: unknown; versions?: unknown }): MachineName[] {
+  const { machine, versions } = item;
+  if (typeof machine !== 'string' || !Array.isArray(versions)) throw unexpectedMember('items');
+  return versions.map((version: unknown) => {
+    if (typeof version !== 'number') throw unexpectedMember('versions');
+    return { machine, version };
+  });
 }

@@ -1,4 +1,4 @@
-import { walOffsetText, type WalOffset } from '../../core/wal/wal-offset.ts';
+import { type WalOffset, walOffsetText } from '../../core/wal/wal-offset.ts';
 import { countMember, objectText, offsetMember, rawElements, rawMember, rawMembers } from './answer.ts';
 import type { RstmdbClient } from './rstmdb-client.ts';
 

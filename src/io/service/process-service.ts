@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { processesWithOpenFilesUnder } from '../process/open-files.ts';
 import { isSameProcessAlive, processEntry, processesWithEnvironment, type ProcessEntry } from '../process/proc.ts';
-import { signalProcess, signalProcessGroup } from '../process/process-group.ts';
+import { signalProcess, signalProcessGroup } from '../process/run-command.ts';
 import { spawnDetached } from '../process/spawn-detached.ts';
 import { commandAsUser } from './command-as-user.ts';
 import { foreignServers } from './foreign-servers.ts';

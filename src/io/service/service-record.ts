@@ -1,7 +1,7 @@
 /** `service.json`: which process the server is, over restarts of the agent. */
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncFolder } from '../files/sync-folder.ts';
+import { syncFolder } from '../files/durable.ts';
 import { isSameProcessAlive, type ProcessIdentity } from '../process/proc.ts';
 
 type ServiceRecord = ProcessIdentity & {

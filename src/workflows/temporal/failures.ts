@@ -1,10 +1,8 @@
 import { defaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
 import { ActivityFailure, ApplicationFailure, ContinueAsNew, isCancellation, TemporalFailure, TimeoutFailure } from '@temporalio/workflow';
 import { AssertionError } from '../../core/errors/assert.ts';
-import { boundedText } from '../../core/errors/bounded-text.ts';
+import { boundedText, type ErrorDetails, hintOf, RstowError, sentenceOf } from '../../core/errors/rstow-error.ts';
 import { type ErrorCode, errorRow, isErrorCode } from '../../core/errors/error-table.ts';
-import { hintOf } from '../../core/errors/hint.ts';
-import { type ErrorDetails, RstowError, sentenceOf } from '../../core/errors/rstow-error.ts';
 
 /**
  * What a step failed with, as recipes know it: the step's own sentence; a step that nobody did, or that fell silent, is

@@ -1,6 +1,6 @@
 /** Whether stored pieces stayed as they were, and lie side by side. */
 import { lstatSync } from 'node:fs';
-import { parsePieceKey, piecesBySegment, type Piece } from '../../../src/core/repository/piece.ts';
+import { parsePieceKey, type Piece, piecesBySegment } from '../../../src/core/repository/piece.ts';
 import type { DatabaseStack } from '../../support/database-stack.ts';
 import { pieceFiles } from './kill-point.ts';
 

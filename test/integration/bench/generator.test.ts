@@ -11,7 +11,7 @@ import { createWalWriter } from '../../../bench/generator/wal-writer.ts';
 import type { WalOffset } from '../../../src/core/wal/wal-offset.ts';
 import { connectRstmdb } from '../../../src/io/rstmdb/connect-rstmdb.ts';
 import { applyEvent, createInstance, deleteInstance, getInstance } from '../../../src/io/rstmdb/instances.ts';
-import { putMachine } from '../../../src/io/rstmdb/machines.ts';
+import { putMachine } from '../../../src/io/rstmdb/server.ts';
 import type { RstmdbClient } from '../../../src/io/rstmdb/rstmdb-client.ts';
 import { startRstmdb } from '../../support/rstmdb-server.ts';
 

@@ -7,8 +7,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { dataDirectoryMutexName } from '../../../src/io/mutex/data-directory-mutex-name.ts';
-import { acquireHostMutex, askHolder, type HostMutex, killSocketOwners, listeningSocketInode } from '../../../src/io/mutex/host-mutex.ts';
+import {
+  acquireHostMutex,
+  askHolder,
+  dataDirectoryMutexName,
+  type HostMutex,
+  killSocketOwners,
+  listeningSocketInode,
+} from '../../../src/io/mutex/host-mutex.ts';
 import { socketInodeOwners } from '../../../src/io/process/open-files.ts';
 import { processStartTicks } from '../../../src/io/process/proc.ts';
 import { freezeProcess } from '../../support/freeze-process.ts';

@@ -2,8 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { segmentFileName } from '../../../src/core/wal/segment-id.ts';
-import { positionBytesOf, segmentOf } from '../../../src/core/wal/wal-offset.ts';
+import { positionBytesOf, segmentFileName, segmentOf } from '../../../src/core/wal/wal-offset.ts';
 import { startLoadWriters, type AcknowledgedWrite } from '../../support/load-writers.ts';
 import { startRstmdb } from '../../support/rstmdb-server.ts';
 

@@ -2,14 +2,19 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connectRstmdb } from '../../../src/io/rstmdb/connect-rstmdb.ts';
-import type { RstmdbTls } from '../../../src/io/rstmdb/connection-options.ts';
-import { getInstances } from '../../../src/io/rstmdb/instance-pipeline.ts';
-import { applyEvent, createInstance, deleteInstance, getInstance, listInstances, type Instance } from '../../../src/io/rstmdb/instances.ts';
+import { connectRstmdb, type RstmdbTls } from '../../../src/io/rstmdb/connect-rstmdb.ts';
+import {
+  applyEvent,
+  createInstance,
+  deleteInstance,
+  getInstance,
+  getInstances,
+  type Instance,
+  listInstances,
+} from '../../../src/io/rstmdb/instances.ts';
 import { fingerprintOf } from '../../../src/io/rstmdb/live-state.ts';
-import { getMachine, listMachines, putMachine, type Machine } from '../../../src/io/rstmdb/machines.ts';
+import { compact, getMachine, listMachines, type Machine, putMachine, serverInfo, walStats } from '../../../src/io/rstmdb/server.ts';
 import type { RstmdbClient } from '../../../src/io/rstmdb/rstmdb-client.ts';
-import { compact, serverInfo, walStats } from '../../../src/io/rstmdb/server.ts';
 import { walRead } from '../../../src/io/rstmdb/wal-records.ts';
 import { ORDER_MACHINE } from '../../support/load-writers.ts';
 import { freePort } from '../../support/free-port.ts';

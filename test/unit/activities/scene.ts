@@ -11,7 +11,7 @@ import { createStores } from '../../../src/store/store.ts';
 import { createTimeline } from '../../../src/store/timelines.ts';
 import { agentConfigSchema } from '../../../src/config/agent-config.ts';
 import type { Timeline } from '../../../src/formats/repository/timeline.ts';
-import { makeSegmentId, type SegmentId, segmentFileName } from '../../../src/core/wal/segment-id.ts';
+import { makeSegmentId, segmentFileName, type SegmentId } from '../../../src/core/wal/wal-offset.ts';
 import { createMemoryRepository } from '../../../src/io/repository/memory.ts';
 import type { Repository } from '../../../src/io/repository/port.ts';
 import { goldenSegment } from '../../fixtures/wal/golden.ts';

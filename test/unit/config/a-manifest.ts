@@ -1,5 +1,5 @@
 import type { Manifest } from '../../../src/formats/repository/manifest.ts';
-import { makeSegmentId } from '../../../src/core/wal/segment-id.ts';
+import { makeSegmentId } from '../../../src/core/wal/wal-offset.ts';
 
 /** A manifest as a backup would write it. */
 export const manifest: Manifest = {

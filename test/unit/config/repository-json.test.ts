@@ -6,7 +6,7 @@ import { segmentText, timelineId } from '../../../src/formats/repository/parts.t
 import { sidecarSchema } from '../../../src/formats/repository/sidecar.ts';
 import { storedExtentsSchema } from '../../../src/formats/repository/stored-extents.ts';
 import { timelineSchema } from '../../../src/formats/repository/timeline.ts';
-import { makeSegmentId, SEGMENT_ID_MAX } from '../../../src/core/wal/segment-id.ts';
+import { makeSegmentId, SEGMENT_ID_MAX } from '../../../src/core/wal/wal-offset.ts';
 import { manifest } from './a-manifest.ts';
 
 const segment = makeSegmentId(7)!;

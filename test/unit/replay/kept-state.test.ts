@@ -4,11 +4,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
 import { encodeRecord, recordTypes } from '../../../src/core/wal/record.ts';
-import { makeSegmentId, type SegmentId } from '../../../src/core/wal/segment-id.ts';
-import type { Extent } from '../../../src/core/wal/wal-range.ts';
+import { type Extent, makeSegmentId, type SegmentId } from '../../../src/core/wal/wal-offset.ts';
 import type { CheckpointFile } from '../../../src/io/agent-state/digest-checkpoint.ts';
 import { UnsoundCheckpoint } from '../../../src/io/agent-state/instance-runs.ts';
-import { crc32c } from '../../../src/io/checksum/crc32c.ts';
+import { crc32c } from '../../../src/io/checksum/checksum.ts';
 import {
   allInstances,
   emptyState,

@@ -6,7 +6,7 @@ import { checkAssertions } from '../../../../src/activities/recovery-test/test-a
 import type { Assertions, CountAssertion, InstanceAssertion } from '../../../../src/contract/test-recovery.ts';
 import { connectRstmdb } from '../../../../src/io/rstmdb/connect-rstmdb.ts';
 import { applyEvent, createInstance } from '../../../../src/io/rstmdb/instances.ts';
-import { putMachine } from '../../../../src/io/rstmdb/machines.ts';
+import { putMachine } from '../../../../src/io/rstmdb/server.ts';
 import type { RstmdbClient } from '../../../../src/io/rstmdb/rstmdb-client.ts';
 import { ORDER_MACHINE } from '../../../support/load-writers.ts';
 import { type RstmdbServer, startRstmdb } from '../../../support/rstmdb-server.ts';

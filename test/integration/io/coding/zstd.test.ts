@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { describe, expect, it } from 'vitest';
 import { pieceKey } from '../../../../src/core/repository/piece.ts';
-import { makeSegmentId } from '../../../../src/core/wal/segment-id.ts';
+import { makeSegmentId } from '../../../../src/core/wal/wal-offset.ts';
 import { zstdCoding } from '../../../../src/io/coding/zstd.ts';
 
 const mebibyte = 1024 * 1024;

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, realpath, rename, rm, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeSegmentId, type SegmentId } from '../../../../src/core/wal/segment-id.ts';
+import { makeSegmentId, type SegmentId } from '../../../../src/core/wal/wal-offset.ts';
 import { freeBytes } from '../../../../src/io/files/free-space.ts';
 import { checkDataDirectory, renameFault } from '../../../../src/io/data-directory/layout.ts';
 import { pinSegments } from '../../../../src/io/data-directory/pins.ts';

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { blockServer } from '../../../../src/io/data-directory/server-block.ts';
 import { finishSwap, planRollBack, swapWal } from '../../../../src/io/data-directory/swap.ts';
 import { connectRstmdb } from '../../../../src/io/rstmdb/connect-rstmdb.ts';
-import { listMachines } from '../../../../src/io/rstmdb/machines.ts';
+import { listMachines } from '../../../../src/io/rstmdb/server.ts';
 import { freePort } from '../../../support/free-port.ts';
 import { toolPath } from '../../../support/tools.ts';
 import { makeTemplates, noteOf, setScene } from './swap-scene.ts';

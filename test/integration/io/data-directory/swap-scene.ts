@@ -5,8 +5,7 @@ import { restorePaths } from '../../../../src/io/data-directory/staging.ts';
 import { planSwap, type SwapPlan } from '../../../../src/io/data-directory/swap.ts';
 import { connectRstmdb } from '../../../../src/io/rstmdb/connect-rstmdb.ts';
 import { createInstance } from '../../../../src/io/rstmdb/instances.ts';
-import { listMachines, putMachine } from '../../../../src/io/rstmdb/machines.ts';
-import { compact } from '../../../../src/io/rstmdb/server.ts';
+import { compact, listMachines, putMachine } from '../../../../src/io/rstmdb/server.ts';
 import { startRstmdb } from '../../../support/rstmdb-server.ts';
 
 /** Data directories that a real server wrote: one with machine `old` and a snapshot, one with machine `new`. */

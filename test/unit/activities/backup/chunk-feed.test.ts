@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createChunkFeed } from '../../../../src/activities/backup/chunk-feed.ts';
 import { growingFile, readPiece } from '../../../../src/activities/backup/piece-reader.ts';
 import { encodeRecord, recordTypes } from '../../../../src/core/wal/record.ts';
-import { crc32c } from '../../../../src/io/checksum/crc32c.ts';
+import { crc32c } from '../../../../src/io/checksum/checksum.ts';
 
 let folder: string;
 

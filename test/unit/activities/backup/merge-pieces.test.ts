@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { manifestSegments } from '../../../../src/activities/backup/write-manifest.ts';
 import { pinWal, unpinWal } from '../../../../src/activities/backup/pinned-segments.ts';
 import { storeSegments, type StoredSegments } from '../../../../src/activities/backup/store-segments.ts';
-import { makeSegmentId } from '../../../../src/core/wal/segment-id.ts';
+import { makeSegmentId } from '../../../../src/core/wal/wal-offset.ts';
 import type { ManifestRange } from '../../../../src/formats/repository/manifest.ts';
 import type { Repository } from '../../../../src/io/repository/port.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';

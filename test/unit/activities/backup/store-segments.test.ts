@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { pinWal, unpinWal } from '../../../../src/activities/backup/pinned-segments.ts';
 import { storeSegments, type StoredSegments } from '../../../../src/activities/backup/store-segments.ts';
-import { makeSegmentId } from '../../../../src/core/wal/segment-id.ts';
+import { makeSegmentId } from '../../../../src/core/wal/wal-offset.ts';
 import { createMemoryRepository } from '../../../../src/io/repository/memory.ts';
 import type { Repository } from '../../../../src/io/repository/port.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';

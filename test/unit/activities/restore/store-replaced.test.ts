@@ -4,7 +4,7 @@ import { pinWal, unpinWal } from '../../../../src/activities/backup/pinned-segme
 import { storeSegments } from '../../../../src/activities/backup/store-segments.ts';
 import { storeInPlace } from '../../../../src/activities/restore/store-replaced.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';
-import { makeSegmentId } from '../../../../src/core/wal/segment-id.ts';
+import { makeSegmentId } from '../../../../src/core/wal/wal-offset.ts';
 import { DATABASE, makeScene, runOf } from '../scene.ts';
 
 it('stores what a restore replaces although the agent’s state directory can take no checkpoint, and says so', async () => {

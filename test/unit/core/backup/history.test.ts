@@ -1,10 +1,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { type BackupPosition, positionKey, positionOfKey } from '../../../../src/core/backup/backup-position.ts';
-import { laterByClock, orderBackups } from '../../../../src/core/backup/history.ts';
-import type { TimelineNode } from '../../../../src/core/repository/timeline-lineage.ts';
-import { makeSegmentId } from '../../../../src/core/wal/segment-id.ts';
-import { makeWalOffset } from '../../../../src/core/wal/wal-offset.ts';
+import { laterByClock, orderBackups, type TimelineNode } from '../../../../src/core/backup/history.ts';
+import { makeSegmentId, makeWalOffset } from '../../../../src/core/wal/wal-offset.ts';
 
 const SEGMENT = makeSegmentId(1)!;
 const HOUR_MS = 3_600_000;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { summariseExtents } from '../../../../src/core/backup/extents-summary.ts';
+import { summariseExtents } from '../../../../src/core/backup/segment-plan.ts';
 import { backupLabel } from '../../../../src/core/backup/label.ts';
 import { segmentOf } from '../repository/some-pieces.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { chooseLabel, choosePosition } from '../../../../src/core/backup/test-point.ts';
-import type { SegmentId } from '../../../../src/core/wal/segment-id.ts';
+import { chooseLabel, choosePosition } from '../../../../src/core/backup/selection.ts';
+import type { SegmentId } from '../../../../src/core/wal/wal-offset.ts';
 
 const SEEDS = Array.from({ length: 2000 }, (_, seed) => seed);
 const anySeed = fc.integer({ min: 0, max: 2 ** 32 - 1 });

@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
-import { type ErrorCode, errorTable } from '../../../../src/core/errors/error-table.ts';
-import { isObjectDamage } from '../../../../src/core/errors/object-damage.ts';
+import { type ErrorCode, errorTable, isObjectDamage } from '../../../../src/core/errors/error-table.ts';
 
 it('takes an object that is gone, cut short or changed for damage, and no other failure', () => {
   const codes = Object.keys(errorTable) as ErrorCode[];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { planCover } from '../../../../src/core/repository/cover.ts';
+import { planCover } from '../../../../src/core/repository/piece.ts';
 import { pieceOf, somePieces } from './some-pieces.ts';
 
 const END = 40;

@@ -1,10 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { planCover } from '../../../../src/core/repository/cover.ts';
+import { type Piece, planCover } from '../../../../src/core/repository/piece.ts';
 import { PIECE_SIZE_BYTES_MAX, PIECES_BESIDE_MAX, planMerges, sealedSegments } from '../../../../src/core/repository/merge-plan.ts';
-import type { Piece } from '../../../../src/core/repository/piece.ts';
-import { planSlices } from '../../../../src/core/repository/slices.ts';
-import type { SegmentId } from '../../../../src/core/wal/segment-id.ts';
+import { planSlices } from '../../../../src/core/backup/segment-plan.ts';
+import type { SegmentId } from '../../../../src/core/wal/wal-offset.ts';
 import { pieceOf, segmentOf } from './some-pieces.ts';
 
 const MIB = 1024 * 1024;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { parsePieceKey, pieceKey, piecesBySegment, sidecarKey } from '../../../../src/core/repository/piece.ts';
-import { SEGMENT_ID_MAX } from '../../../../src/core/wal/segment-id.ts';
+import { SEGMENT_ID_MAX } from '../../../../src/core/wal/wal-offset.ts';
 import { isObjectKey } from '../../../../src/io/repository/object-key.ts';
 import { pieceOf, segmentOf } from './some-pieces.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { planSlices } from '../../../../src/core/repository/slices.ts';
+import { planSlices } from '../../../../src/core/backup/segment-plan.ts';
 import { pieceOf, somePieces } from './some-pieces.ts';
 
 const END = 40;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { type Piece, pieceKey } from '../../../../src/core/repository/piece.ts';
-import { makeSegmentId, type SegmentId } from '../../../../src/core/wal/segment-id.ts';
+import { makeSegmentId, type SegmentId } from '../../../../src/core/wal/wal-offset.ts';
 
 export const SEGMENT = segmentOf(1);
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { belongsTo, descendsFrom, lineageOf } from '../../../../src/core/repository/timeline-lineage.ts';
+import { belongsTo, descendsFrom, lineageOf } from '../../../../src/core/backup/history.ts';
 import type { Piece } from '../../../../src/core/repository/piece.ts';
 import { pieceOf, SEGMENT, segmentOf } from './some-pieces.ts';
 

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { checkpointFits } from '../../../../src/core/state/checkpoint.ts';
-import type { SegmentId } from '../../../../src/core/wal/segment-id.ts';
-import type { Extent } from '../../../../src/core/wal/wal-range.ts';
+import type { Extent, SegmentId } from '../../../../src/core/wal/wal-offset.ts';
 
 test('fits where only its last segment has grown and newer ones have come', () => {
   const checkpoint = extentsOf([1, 100], [2, 50]);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { idOfLine, type KeptInstance, keptLine, readKeptLine } from '../../../../src/core/state/kept-instance.ts';
-import type { SegmentId } from '../../../../src/core/wal/segment-id.ts';
+import type { SegmentId } from '../../../../src/core/wal/wal-offset.ts';
 
 const HASH = 'ab'.repeat(32);
 const name = fc.oneof(fc.string(), fc.constantFrom('', '",', 'with "quotes",', 'ü', '\\', '\n\u2028'));

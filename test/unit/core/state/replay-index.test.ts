@@ -4,7 +4,7 @@ import { canonicalJson, topLevelMembers } from '../../../../src/core/json/canoni
 import { readKeptLine, settledInstance } from '../../../../src/core/state/kept-instance.ts';
 import { createReplayIndex } from '../../../../src/core/state/replay-index.ts';
 import { createStateDigest, instanceHash, machineHash } from '../../../../src/core/state/state-digest.ts';
-import type { SegmentId } from '../../../../src/core/wal/segment-id.ts';
+import type { SegmentId } from '../../../../src/core/wal/wal-offset.ts';
 import { goldenLive, goldenSegment } from '../../../fixtures/wal/golden.ts';
 import { type PayloadLog, replayLog, sha256 } from '../../../fixtures/wal/replay.ts';
 import { scanAll } from '../../../fixtures/wal/scan-all.ts';

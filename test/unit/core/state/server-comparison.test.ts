@@ -7,8 +7,7 @@ import {
   type ShownInstance,
   type WrittenSince,
 } from '../../../../src/core/state/server-comparison.ts';
-import type { SegmentId } from '../../../../src/core/wal/segment-id.ts';
-import { makeWalOffset, type WalOffset } from '../../../../src/core/wal/wal-offset.ts';
+import { makeWalOffset, type SegmentId, type WalOffset } from '../../../../src/core/wal/wal-offset.ts';
 
 const nothing: WrittenSince = { created: new Set(), deleted: new Set(), machines: new Set(), ends: new Map() };
 const at = (segment: number, positionBytes: number): WalOffset => makeWalOffset(segment as SegmentId, positionBytes);

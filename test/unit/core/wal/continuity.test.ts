@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { continuityOf, missingText, createSequenceCounter } from '../../../../src/core/wal/continuity.ts';
-import type { SegmentId } from '../../../../src/core/wal/segment-id.ts';
+import type { SegmentId } from '../../../../src/core/wal/wal-offset.ts';
 
 const continuityOfIds = (...ids: number[]) => continuityOf(ids as SegmentId[]);
 

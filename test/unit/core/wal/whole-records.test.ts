@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { encodeRecord, recordTypes } from '../../../../src/core/wal/record.ts';
-import { findWholeRecords } from '../../../../src/core/wal/whole-records.ts';
-import { crc32c } from '../../../../src/io/checksum/crc32c.ts';
+import { findWholeRecords } from '../../../../src/core/wal/record-scanner.ts';
+import { crc32c } from '../../../../src/io/checksum/checksum.ts';
 
 /** A part of a segment: a whole record, or bytes among which none can begin. */
 const record = fc

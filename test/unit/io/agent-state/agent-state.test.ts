@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Owner } from '../../../../src/formats/repository/owner.ts';
 import { installationId } from '../../../../src/io/agent-state/installation.ts';
 import { createSeenOwners } from '../../../../src/io/agent-state/seen-owners.ts';
-import { makeScratch, removeScratch } from '../../../../src/io/agent-state/scratch.ts';
+import { makeScratch, removeScratch } from '../../../../src/io/agent-state/run-files.ts';
 
 async function stateFolder(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'rstow-agent-state-'));

@@ -2,8 +2,14 @@ import { cp, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { installationId, renewInstallation, requireInstallation, whyCloned } from '../../../../src/io/agent-state/installation.ts';
-import { type Binding, whatDiffers } from '../../../../src/io/agent-state/installation-binding.ts';
+import {
+  type Binding,
+  installationId,
+  renewInstallation,
+  requireInstallation,
+  whatDiffers,
+  whyCloned,
+} from '../../../../src/io/agent-state/installation.ts';
 import { renewHost } from '../../../../src/local/renew-host.ts';
 
 const HERE: Binding = { format: 1, machineId: 'a', productId: 'p', bootId: 'b', device: '1', inode: '2' };

@@ -3,9 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { describe, expect, it } from 'vitest';
 import { AssertionError } from '../../../../src/core/errors/assert.ts';
-import { crc32c } from '../../../../src/io/checksum/crc32c.ts';
-import { createDigestStage } from '../../../../src/io/checksum/digest-stage.ts';
-import { createSha256, sha256Hex, textSha256Hex } from '../../../../src/io/checksum/sha256.ts';
+import { crc32c, createDigestStage, createSha256, sha256Hex, textSha256Hex } from '../../../../src/io/checksum/checksum.ts';
 
 const abc = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { makeSegmentId, type SegmentId } from '../../../../src/core/wal/segment-id.ts';
+import { makeSegmentId, type SegmentId } from '../../../../src/core/wal/wal-offset.ts';
 import { freeBytes } from '../../../../src/io/files/free-space.ts';
 import { closeStaging, restorePaths, type StagedSegment, writeStagedSegment } from '../../../../src/io/data-directory/staging.ts';
 import { scratchFolder } from './scratch-folder.ts';

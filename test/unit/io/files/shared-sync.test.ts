@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createSharedSync } from '../../../../src/io/files/sync-folder.ts';
+import { createSharedSync } from '../../../../src/io/files/durable.ts';
 
 /** Syncs that end when the test says so. */
 function heldSyncs(): { sync: (folder: string) => Promise<boolean>; begun: PromiseWithResolvers<boolean>[] } {

@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { expect, test } from 'vitest';
-import { syncFolder } from '../../../../src/io/files/sync-folder.ts';
+import { syncFolder } from '../../../../src/io/files/durable.ts';
 
 test.runIf(process.platform === 'linux')('a file system that can’t sync folders is said, and no failure', async () => {
   // There the call gives EINVAL, as it does on CIFS.

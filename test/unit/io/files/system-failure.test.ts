@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { expect, test } from 'vitest';
-import { systemFailure } from '../../../../src/io/files/system-failure.ts';
+import { systemFailure } from '../../../../src/io/files/errno.ts';
 
 const failed = (errno: number): Error => Object.assign(new Error('write'), { errno: -errno, syscall: 'write', path: '/disk/file' });
 

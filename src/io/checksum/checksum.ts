@@ -1,7 +1,10 @@
 import { createHash, hash as hashOnce } from 'node:crypto';
+import { Transform } from 'node:stream';
+import { crc32c as nativeCrc32c } from '@node-rs/crc32';
+import { assert } from '../../core/errors/assert.ts';
 
 /** A SHA-256 in the making; `digestHex` ends it. */
-export type Sha256 = {
+type Sha256 = {
   update(bytes: Uint8Array): void;
   digestHex(): string;
 };
@@ -40,3 +43,40 @@ function* slicesOf(text: string): Generator<string> {
     start = isHalf ? end + 1 : end;
   }
 }
+
+export type StreamDigest = { sha256: string; sizeBytes: number };
+
+/** A stage of a pipeline that lets everything through unchanged and knows, once it has ended, what that was. */
+type DigestStage = {
+  readonly stream: Transform;
+
+  /** Only after the pipeline has ended well. */
+  result(): StreamDigest;
+};
+
+export function createDigestStage(): DigestStage {
+  const hash = createSha256();
+  let sizeBytes = 0;
+  let result: StreamDigest | undefined;
+  const stream = new Transform({
+    transform(chunk: Buffer, _encoding, callback) {
+      hash.update(chunk);
+      sizeBytes += chunk.length;
+      callback(null, chunk);
+    },
+    flush(callback) {
+      result = { sha256: hash.digestHex(), sizeBytes };
+      callback();
+    },
+  });
+  return {
+    stream,
+    result() {
+      assert(result !== undefined, 'a digest is asked for after the end of its stream');
+      return result;
+    },
+  };
+}
+
+/** CRC-32C (Castagnoli), the checksum of each WAL record; unsigned 32 bits. Native: the room src/core gets it as an argument. */
+export const crc32c: (bytes: Uint8Array) => number = (bytes) => nativeCrc32c(bytes);

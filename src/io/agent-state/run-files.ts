@@ -1,10 +1,14 @@
-import { readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
 import { assert } from '../../core/errors/assert.ts';
 import { createStateFile, readStateFile } from './state-file.ts';
 
 const RUN_ID = /^[A-Za-z0-9-]{1,64}$/;
 const FOLDER = 'runs';
+
+/** Ids of runs that Temporal knows nothing of begin so. */
+const LOCAL_PREFIX = 'local-';
 
 /**
  * Keeps which workflow a run belongs to, before anything of the run's own comes to lie on the disk: with both, Temporal
@@ -17,7 +21,7 @@ export async function noteRun(stateDir: string, { workflowId, runId }: { workflo
   await createStateFile(pathOf(stateDir, runId), workflowId).catch(() => undefined);
 }
 
-/** The workflow of a run; undefined where nothing was noted. */
+/** The workflow of a run; undefined if nothing was noted. */
 export async function notedWorkflow(stateDir: string, runId: string): Promise<string | undefined> {
   const workflowId = RUN_ID.test(runId) ? await readStateFile(pathOf(stateDir, runId)) : undefined;
   return workflowId === '' ? undefined : workflowId;
@@ -41,3 +45,27 @@ function pathOf(stateDir: string, runId: string): string {
   assert(RUN_ID.test(runId), 'a run id is one harmless part of a path');
   return join(stateDir, FOLDER, runId);
 }
+
+/** Makes the run's own folder for what it only reads. Twice: the same folder, with what is in it. */
+export async function makeScratch(stateDir: string, runId: string): Promise<string> {
+  const path = scratchPath(stateDir, runId);
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  return path;
+}
+
+/** Twice: no-op. */
+export async function removeScratch(stateDir: string, runId: string): Promise<void> {
+  await rm(scratchPath(stateDir, runId), { recursive: true, force: true });
+}
+
+function scratchPath(stateDir: string, runId: string): string {
+  assert(RUN_ID.test(runId), 'a run id is one harmless part of a path');
+  return join(stateDir, 'scratch', runId);
+}
+
+export const newLocalRunId = (): string => `${LOCAL_PREFIX}${randomUUID()}`;
+
+export const isLocalRunId = (runId: string): boolean => runId.startsWith(LOCAL_PREFIX);
+
+/** Held while the run is at work, so that nobody clears its files; the kernel frees it whatever ends the process. */
+export const localRunMutexName = (runId: string): string => `run/${runId}`;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { sameValue } from '../../../../src/core/json/same-value.ts';
+import { sameValue } from '../../../../src/core/json/json-value.ts';
 
 test.each([
   ['9007199254740993', '9007199254740993'],
