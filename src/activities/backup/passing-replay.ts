@@ -4,8 +4,8 @@ import type { RecordView } from '../../core/wal/record-scanner.ts';
 import type { Extent, SegmentId } from '../../core/wal/wal-offset.ts';
 import { indexAfter, type KeptState } from '../../replay/kept-state.ts';
 
-/** Of so many it keeps the places at once, about 40 MB. A backup of more reads the log once more, and settles them in parts. */
-const INSTANCES_MAX = 100_000;
+/** Of so many it keeps the places at once, about 25 MB. A backup of more reads the log once more, and settles them in parts. */
+const INSTANCES_MAX = 60_000;
 
 /** Records that have passed, and the state that they follow. They are not settled on it yet. */
 export type PassedRecords = { state: KeptState; index: ReplayIndex; records: number };

@@ -17,7 +17,7 @@ import { type AbsentSegments, stageAbsent } from './absent-segments.ts';
 import type { PassedRecords } from './passing-replay.ts';
 
 /** Of so many the changes are in memory at once. */
-const INSTANCES_AT_ONCE_MAX = 50_000;
+const INSTANCES_AT_ONCE_MAX = 25_000;
 
 /** Where the agent keeps how far a database's digest is, for the wal/ folder that is there now. */
 export async function checkpointFile(deps: ActivityDeps, database: string, timeline: string): Promise<CheckpointFile> {
