@@ -98,8 +98,8 @@ async function answers({ temporal, contractGoneMs }: ContractWatch, { workflowId
 
 async function endRuns({ temporal, contractGoneMs, logger }: ContractWatch, contract: number, runs: OpenRun[]): Promise<void> {
   const { workflow } = new Client({ connection: temporal.connection, namespace: temporal.namespace });
-  const minutes = Math.max(1, Math.round(contractGoneMs / 60_000));
-  const sentence = `no agent of contract ${contract}, with which this run began, has answered for ${minutes} min; the agents have contract ${CONTRACT_NUMBER} now`;
+  const seconds = Math.round(contractGoneMs / 1000);
+  const sentence = `no agent of contract ${contract}, with which this run began, has answered for ${seconds} s; the agents have contract ${CONTRACT_NUMBER} now`;
   for (const { workflowId, runId } of runs) {
     logger.warn({ code: 'agent-version-unsupported', workflowId, runId, contract }, `ending a run: ${sentence}`);
     try {
