@@ -1,14 +1,11 @@
 import type { ActivityDeps } from '../activities/activity-deps.ts';
 import { checkDataDirectoryIsServers } from '../database/data-directory-check.ts';
 import { timelineOfData } from '../activities/backup/data-timeline.ts';
-import { databaseSettings, repositoryName } from '../config/database-settings.ts';
-import { claimEverywhere, findOwner } from '../store/ownership.ts';
+import type { Store } from '../store/store.ts';
 import { openDatabase } from '../database/database.ts';
-import { readTimelines, timelinesOf } from '../store/timelines.ts';
 import type { Owner } from '../formats/repository/owner.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { lineageOf } from '../core/backup/history.ts';
-import type { Repository } from '../io/repository/port.ts';
 import { connectTemporalNow, type TemporalConnection } from '../worker/temporal-connection.ts';
 import { isInstallationPolling } from '../worker/installation-polling.ts';
 import { localDeps } from './local-deps.ts';
@@ -30,19 +27,18 @@ export type Adoption = { outcome: 'done' | 'not-needed'; database: string; previ
  */
 export async function adoptDatabase({ configFile, database, force }: AdoptOptions): Promise<Adoption> {
   const deps = await localDeps(configFile);
-  const settings = databaseSettings(deps.config, database);
   const temporal = await connectTemporalNow(deps.config.temporal);
   try {
     // What the directory continues is asked of the primary.
-    const repository = await deps.openRepository(repositoryName(settings, undefined));
-    const { owner: previous } = await findOwner(deps, database);
+    const store = await deps.openStore(database);
+    const { owner: previous } = await store.owner.find();
     if (previous === undefined) throw unowned(database);
     const claim = { agent: deps.agent, temporal: { clusterId: temporal.clusterId, namespace: temporal.namespace } };
     if (isSame(previous, claim)) return { outcome: 'not-needed', database, previous, owner: previous };
-    const timeline = await provenTimeline({ deps, database, repository, previous: force ? undefined : previous });
+    const timeline = await provenTimeline({ deps, store, previous: force ? undefined : previous });
     if (!force) await requireSilent(previous, deps, temporal);
     const owner = ownerOf(claim, { generation: previous.generation + 1, timeline });
-    await claimEverywhere(deps, database, owner);
+    await store.owner.claim(owner);
     return { outcome: 'done', database, previous, owner };
   } finally {
     await temporal.connection.close();
@@ -63,26 +59,25 @@ function ownerOf({ agent, temporal }: Claim, { generation, timeline }: { generat
 
 type Place = {
   deps: ActivityDeps;
-  database: string;
-  repository: Repository;
+  store: Store;
   /** Undefined: whatever history it went on with. */ previous: Owner | undefined;
 };
 
 /** The directory is the running server's own, and continues what is stored. */
-async function provenTimeline({ deps, database, repository, previous }: Place): Promise<string> {
-  const opened = openDatabase(deps, database);
+async function provenTimeline({ deps, store, previous }: Place): Promise<string> {
+  const opened = openDatabase(deps, store.database);
   const { server, walDir } = opened;
   await server.ask((client) => checkDataDirectoryIsServers(server, client));
-  const timeline = await timelineOfData({ timelines: timelinesOf({ repository, database }) }, opened);
-  if (previous !== undefined) await requireHistoryInUse(repository, previous, { database, timeline, walDir });
+  const timeline = await timelineOfData(store, opened);
+  if (previous !== undefined) await requireHistoryInUse(store, previous, { timeline, walDir });
   return timeline;
 }
 
-type Data = { database: string; timeline: string; walDir: string };
+type Data = { timeline: string; walDir: string };
 
 /** A host that comes back after its database was recovered elsewhere holds a history that has ended. Fails: timeline-diverged. */
-async function requireHistoryInUse(repository: Repository, previous: Owner, { database, timeline, walDir }: Data): Promise<void> {
-  const lineage = lineageOf(await readTimelines(repository, database), timeline) ?? [];
+async function requireHistoryInUse({ database, timelines }: Store, previous: Owner, { timeline, walDir }: Data): Promise<void> {
+  const lineage = lineageOf(await timelines.all(), timeline) ?? [];
   if (lineage.some((ancestor) => ancestor.timeline === previous.timeline)) return;
   const sentence = `${walDir} holds timeline ${timeline}, and database "${database}" goes on with timeline ${previous.timeline}`;
   throw new RstowError('timeline-diverged', `${sentence}; --force takes the database over anyway`, {

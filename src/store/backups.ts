@@ -7,12 +7,12 @@ import { labelClaimSchema } from '../formats/repository/label-claim.ts';
 import { type Manifest, manifestSchema } from '../formats/repository/manifest.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed, sealedBytes } from '../io/repository/sealed-object.ts';
-import { newestFirst, positionOf, readPositions } from './backup-index.ts';
-import { findOwner, type Ownership } from './ownership.ts';
+import { newestFirst, positionOf, type Positions, readPositions } from './backup-index.ts';
+import type { Ownership } from './ownership.ts';
 import { firstRestorable, type ManifestState, manifestState, readableManifest, readManifest, requireRestorableOr } from './manifests.ts';
 import { inEachRepository, type StoreDeps } from './each-repository.ts';
 import { unlessUnreadable } from './unless-unreadable.ts';
-import { readTimelines, type Timelines, timelinesOf } from './timelines.ts';
+import { readTimelines, type Timelines } from './timelines.ts';
 
 export type StoredBackups = {
   /** The newest first: of the history in use, then those of abandoned ones. @see orderBackups */
@@ -30,6 +30,8 @@ export type LabelHolder = { runId: string; manifest: Manifest | undefined };
 export type Backups = {
   /** Listed once for the life of the store; reads no manifest but those of runs that were killed. */
   history(): Promise<StoredBackups>;
+  /** Where each stands, in no order. @see readPositions */
+  positions(): Promise<Positions>;
   /** All that can be named, the newest first. */
   selectable(): Promise<Selectable>;
   /** The manifest of `latest`, a label, or a label's unique beginning. Fails: backup-not-found, damaged-object, format-unsupported. */
@@ -81,6 +83,7 @@ export function backupsOf(scope: BackupScope): Backups {
   const newest = async (): Promise<string | null> => firstRestorable((await history()).backups, readable);
   return {
     history,
+    positions: () => readPositions(repository, database),
     selectable: async () => selectable(await history()),
     find: async (wanted) =>
       (wanted === 'latest' ? await latest(scope) : undefined) ?? findNamed(scope, selectable(await history()), wanted),
@@ -212,27 +215,3 @@ export function backupScope(deps: StoreDeps, { repository, database, owner, time
   };
   return { repository, database, timelineInUse, timelines: () => timelines.all(), allTimelines };
 }
-
-// Until every verb opens a Store.
-
-export { positionOf, readPositions } from './backup-index.ts';
-export { readableManifest, readManifest } from './manifests.ts';
-export { selectable };
-
-export const readBackupHistory = (deps: StoreDeps, repository: Repository, database: string): Promise<StoredBackups> =>
-  backupsOf(scopeBy(deps, { repository, database })).history();
-
-export const findBackup = (deps: StoreDeps, of: { repository: Repository; database: string }, wanted: string): Promise<Manifest> =>
-  backupsOf(scopeBy(deps, of)).find(wanted);
-
-export const newestOfTimeline = (
-  repository: Repository,
-  database: string,
-  wanted: { timeline: string; exceptRunId: string },
-): Promise<Manifest | undefined> => findNewest({ repository, database, timelines: () => readTimelines(repository, database) }, wanted);
-
-export const claimLabel = (repository: Repository, database: string, claim: { label: string; runId: string }): Promise<boolean> =>
-  takeLabel({ repository, database }, claim);
-
-export const scopeBy = (deps: StoreDeps, of: { repository: Repository; database: string }): BackupScope =>
-  backupScope(deps, { ...of, owner: { find: () => findOwner(deps, of.database) }, timelines: timelinesOf(of) });

@@ -1,7 +1,7 @@
 import type { Warning } from '../contract/result.ts';
 import { type Owner, ownerSchema } from '../formats/repository/owner.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { ownerKey, ownerPrefix } from '../core/repository/object-keys.ts';
+import { ownerKey, ownerPrefix, timelinesPrefix } from '../core/repository/object-keys.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
 import { type Answers, inEachRepository, repositoriesOf, requireOneAnswer, type StoreDeps } from './each-repository.ts';
@@ -34,6 +34,30 @@ export type Ownership = {
   follow(timeline: string): Promise<Warning | undefined>;
 };
 
+/** The claims that lie in one repository. */
+export type Claims = {
+  /** The highest generation, as this one repository tells. */
+  newest(): Promise<Owner | undefined>;
+  /** Puts the claim. False if another installation has that generation here. Twice: the same answer. */
+  put(claim: Owner): Promise<boolean>;
+  /** All that is here of owners and histories, by name: what has not changed needs no comparing. */
+  names(): Promise<string[]>;
+};
+
+export function claimsOf({ repository, database }: { repository: Repository; database: string }): Claims {
+  return {
+    newest: () => currentOwner(repository, database),
+    put: (claim) => claimOwnership(repository, database, claim),
+    names: async () => {
+      const names: string[] = [];
+      for (const prefix of [ownerPrefix(database), timelinesPrefix(database)]) {
+        for await (const key of repository.keys(prefix)) names.push(key);
+      }
+      return names;
+    },
+  };
+}
+
 /** The claims that this process has read, by repository and key. They never change. */
 export type KnownClaims = Map<string, Owner>;
 
@@ -57,7 +81,7 @@ export function ownershipOf(deps: StoreDeps, database: string, known: KnownClaim
   };
 }
 
-export async function findOwner(deps: StoreDeps, database: string, known: KnownClaims = new Map()): Promise<FoundOwner> {
+async function findOwner(deps: StoreDeps, database: string, known: KnownClaims): Promise<FoundOwner> {
   const claims = await inEachRepository(deps, database, (repository) => newestClaimKey(repository, database));
   requireOneAnswer(claims);
   const found = await newestClaim(claims, known);
@@ -108,7 +132,7 @@ async function requiredOwner(deps: StoreDeps, database: string, find: () => Prom
   });
 }
 
-export async function formerOwners(deps: StoreDeps, database: string, present: Owner | undefined): Promise<Owner[]> {
+async function formerOwners(deps: StoreDeps, database: string, present: Owner | undefined): Promise<Owner[]> {
   const { answers } = await inEachRepository(deps, database, (repository) => readClaims(repository, database));
   const claims = answers.flatMap(({ found }) => found).sort((left, right) => right.generation - left.generation);
   const byInstallation = new Map<string, Owner>();
@@ -157,10 +181,3 @@ export async function currentOwner(repository: Repository, database: string): Pr
   const newest = await newestClaimKey(repository, database);
   return newest === undefined ? undefined : readSealed(repository, newest, ownerSchema);
 }
-
-// Until every verb opens a Store.
-
-export const requireOwner = (deps: StoreDeps, database: string): Promise<Owner> => ownershipOf(deps, database, new Map()).require();
-
-export const claimEverywhere = (deps: StoreDeps, database: string, claim: Owner): Promise<void> =>
-  ownershipOf(deps, database, new Map()).claim(claim);

@@ -118,8 +118,3 @@ async function listPieces(repository: Repository, database: string, timeline: st
   }
   return pieces;
 }
-
-// Until every verb opens a Store.
-
-export const planSegments = (repository: Repository, manifest: Manifest, exceptKey?: string): Promise<PlannedSegment[]> =>
-  planFrom(manifest, { listTimeline: (timeline) => listPieces(repository, manifest.database, timeline), exceptKey });

@@ -7,9 +7,10 @@ import { type Backups, backupScope, backupsOf } from './backups.ts';
 import { type Damage, damageOf } from './damage.ts';
 import { inEachRepository, repositoriesOf, requireOneAnswer, type StoreDeps } from './each-repository.ts';
 import { type Facts, factsOf } from './facts.ts';
-import { type KnownClaims, type Ownership, ownershipOf } from './ownership.ts';
+import { type Claims, claimsOf, type KnownClaims, type Ownership, ownershipOf } from './ownership.ts';
 import { type Pieces, piecesOf } from './pieces.ts';
 import { type Plans, plansOf } from './plans.ts';
+import { type Signatures, signaturesOf } from './signatures.ts';
 import { type Timelines, timelinesOf } from './timelines.ts';
 
 /** What one repository holds of one database. Opened once per activity; what it has listed it remembers for its life. */
@@ -22,6 +23,8 @@ export type Store = {
   readonly repository: Repository;
   readonly coding: Coding;
   readonly owner: Ownership;
+  readonly claims: Claims;
+  readonly signatures: Signatures;
   readonly timelines: Timelines;
   readonly backups: Backups;
   readonly pieces: Pieces;
@@ -114,6 +117,8 @@ function storeOf(deps: StoreDeps, { database, name, repository, known }: Place):
     repository,
     coding,
     owner,
+    claims: claimsOf({ repository, database }),
+    signatures: signaturesOf({ repository, database }),
     timelines,
     backups: backupsOf(backupScope(deps, { repository, database, owner, timelines })),
     pieces: piecesOf({ repository, database, coding, timelines: () => timelines.all() }),

@@ -1,11 +1,8 @@
 import type { ActivityDeps } from '../activities/activity-deps.ts';
-import { inEachRepository } from '../store/each-repository.ts';
-import { claimOwnership, currentOwner, findOwner } from '../store/ownership.ts';
-import { lackingTimelines, putTimeline, readTimelines } from '../store/timelines.ts';
+import type { Store } from '../store/store.ts';
+import { lackingTimelines } from '../store/timelines.ts';
 import type { Owner } from '../formats/repository/owner.ts';
 import type { Timeline } from '../formats/repository/timeline.ts';
-import { ownerPrefix, timelinesPrefix } from '../core/repository/object-keys.ts';
-import type { Repository } from '../io/repository/port.ts';
 
 /** Gives the database's repositories what those that were away have missed. */
 export type CatchUp = (database: string) => Promise<void>;
@@ -25,10 +22,11 @@ export function createCatchUp(deps: ActivityDeps): CatchUp {
   };
   return async (database) => {
     if ((deps.config.databases[database]?.repositories.length ?? 0) < 2) return;
-    const listed = await inEachRepository(deps, database, (repository) => keysOf(repository, database));
-    const state = JSON.stringify(listed.answers.map(({ name, found }) => [name, found]));
+    const catalogue = deps.catalogueOf(database);
+    const listed = await catalogue.each(({ claims }) => claims.names());
+    const state = JSON.stringify(listed.answers.map(({ store, found }) => [store.name, found]));
     if (listed.answers.length < 2 || settled.get(database) === state) return;
-    const { owner } = await findOwner(deps, database);
+    const { owner } = await catalogue.owner.find();
     if (owner?.installationId !== deps.agent.installationId) return;
     if (await putWhatLacks(deps, database, { owner, tell })) settled.set(database, state);
   };
@@ -39,27 +37,21 @@ type Tell = (sentence: string, facts: { code: string; database: string; reposito
 const CLAIM_TAKEN = 'the repository holds another installation’s claim of the owner’s generation, which is left as it is';
 const HISTORY_DIFFERS = 'the repository holds another history under the timeline’s id, or one begun from it, which is left as it is';
 
-async function keysOf(repository: Repository, database: string): Promise<string[]> {
-  const keys: string[] = [];
-  for (const prefix of [ownerPrefix(database), timelinesPrefix(database)]) {
-    for await (const key of repository.keys(prefix)) keys.push(key);
-  }
-  return keys;
-}
-
 type Timelines = Map<string, Timeline>;
 type Source = { name: string; found: Timelines };
-type Target = { name: string; repository: Repository; database: string; timelines: Timelines; tell: Tell };
+type Target = { store: Store; timelines: Timelines; tell: Tell };
 
 /** Whether all that can be given was. */
 async function putWhatLacks(deps: ActivityDeps, database: string, of: { owner: Owner; tell: Tell }): Promise<boolean> {
   const { owner, tell } = of;
-  const read = await inEachRepository(deps, database, (repository) => readTimelines(repository, database));
-  const put = await inEachRepository(deps, database, async (repository, name) => {
-    const timelines = read.answers.find((answer) => answer.name === name)?.found;
+  const catalogue = deps.catalogueOf(database);
+  const read = await catalogue.each(({ timelines }) => timelines.all());
+  const put = await catalogue.each(async (store) => {
+    const { name } = store;
+    const timelines = read.answers.find((answer) => answer.store.name === name)?.found;
     if (timelines === undefined) return;
-    for (const source of read.answers) await putTimelines({ name, repository, database, timelines, tell }, source);
-    if (!(await holdsClaim(repository, database, owner))) {
+    for (const source of read.answers) await putTimelines({ store, timelines, tell }, { name: source.store.name, found: source.found });
+    if (!(await holdsClaim(store, owner))) {
       tell(CLAIM_TAKEN, { code: 'owner-outdated', database, repository: name, generation: owner.generation });
     }
   });
@@ -71,22 +63,26 @@ async function putWhatLacks(deps: ActivityDeps, database: string, of: { owner: O
 }
 
 /** Looks first: most have it. */
-async function holdsClaim(repository: Repository, database: string, owner: Owner): Promise<boolean> {
-  const there = await currentOwner(repository, database);
-  return (
-    (there?.generation === owner.generation && there.installationId === owner.installationId) || claimOwnership(repository, database, owner)
-  );
+async function holdsClaim({ claims }: Store, owner: Owner): Promise<boolean> {
+  const there = await claims.newest();
+  return (there?.generation === owner.generation && there.installationId === owner.installationId) || claims.put(owner);
 }
 
 /** One after another: none may come before its parent. */
-async function putTimelines({ name, repository, database, timelines, tell }: Target, source: Source): Promise<void> {
+async function putTimelines({ store, timelines, tell }: Target, source: Source): Promise<void> {
   const { lacking, diverged } = lackingTimelines(source.found, timelines);
   for (const timeline of lacking) {
     // Somebody made another one a moment ago: nothing may be begun from it; the next pass compares anew.
-    if (!(await putTimeline(repository, database, timeline))) return;
+    if (!(await store.timelines.put(timeline))) return;
     timelines.set(timeline.timeline, timeline);
   }
   for (const timeline of diverged) {
-    tell(HISTORY_DIFFERS, { code: 'timeline-diverged', database, repository: name, timeline, otherThanIn: source.name });
+    tell(HISTORY_DIFFERS, {
+      code: 'timeline-diverged',
+      database: store.database,
+      repository: store.name,
+      timeline,
+      otherThanIn: source.name,
+    });
   }
 }

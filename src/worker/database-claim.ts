@@ -1,13 +1,10 @@
 import type { ActivityDeps } from '../activities/activity-deps.ts';
 import { checkDataDirectoryIsServers } from '../database/data-directory-check.ts';
-import { databaseSettings, repositoryName } from '../config/database-settings.ts';
-import { claimOwnership, findOwner } from '../store/ownership.ts';
+import type { Store } from '../store/store.ts';
 import { openDatabase } from '../database/database.ts';
-import { createTimeline } from '../store/timelines.ts';
 import type { Owner } from '../formats/repository/owner.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { listSegments } from '../io/data-directory/segments.ts';
-import type { Repository } from '../io/repository/port.ts';
 
 /** `unknown`: no saying now, so whatever was known before goes on. */
 export type DatabaseOwnership = { kind: 'mine' } | { kind: 'foreign'; why: string } | { kind: 'unknown'; why: string };
@@ -20,10 +17,10 @@ const FIRST_GENERATION = 1;
  */
 export async function databaseOwnership(deps: ActivityDeps, database: string): Promise<DatabaseOwnership> {
   try {
-    const { owner, isPrimaryReadable } = await findOwner(deps, database);
+    const { owner, isPrimaryReadable } = await deps.catalogueOf(database).owner.find();
     if (owner !== undefined) return ownershipOf(owner, deps);
     if (!isPrimaryReadable) return { kind: 'unknown', why: 'its primary repository is not reachable' };
-    return await claim(deps, database, await deps.openRepository(repositoryName(databaseSettings(deps.config, database), undefined)));
+    return await claim(deps, await deps.openStore(database));
   } catch (error) {
     if (!(error instanceof RstowError)) throw error;
     return { kind: 'unknown', why: `${error.code}: ${error.message}` };
@@ -36,7 +33,7 @@ function ownershipOf(owner: Owner, { agent }: ActivityDeps): DatabaseOwnership {
 }
 
 /** The timeline comes first: an owner whose history has no name would be an owner of nothing. */
-async function claim(deps: ActivityDeps, database: string, repository: Repository): Promise<DatabaseOwnership> {
+async function claim(deps: ActivityDeps, { database, claims, timelines }: Store): Promise<DatabaseOwnership> {
   const { dataDir, walDir, server } = openDatabase(deps, database);
   const segments = await listSegments(walDir);
   if (segments === undefined || segments.length === 0) {
@@ -44,7 +41,7 @@ async function claim(deps: ActivityDeps, database: string, repository: Repositor
   }
   await server.ask((client) => checkDataDirectoryIsServers(server, client));
   const createdAtMs = Date.now();
-  const { timeline } = await createTimeline(repository, database, {
+  const { timeline } = await timelines.create({
     generation: FIRST_GENERATION,
     parent: null,
     why: 'first',
@@ -61,6 +58,6 @@ async function claim(deps: ActivityDeps, database: string, repository: Repositor
     timeline,
     claimedAtMs: createdAtMs,
   };
-  if (await claimOwnership(repository, database, owner)) return { kind: 'mine' };
+  if (await claims.put(owner)) return { kind: 'mine' };
   return { kind: 'foreign', why: 'another agent claimed it at the same moment' };
 }

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { readManifest } from '../../src/store/backups.ts';
+import { readManifest } from '../../src/store/manifests.ts';
 import type { DescribeDatabaseResult } from '../../src/contract/describe-database.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';

@@ -7,7 +7,7 @@ import type { Activities } from '../../src/activities/activities.ts';
 import type { ActivityBody } from '../../src/activities/activity.ts';
 import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
 import { createRunningBackups } from '../../src/activities/backup/running-backups.ts';
-import { readManifest } from '../../src/store/backups.ts';
+import { readManifest } from '../../src/store/manifests.ts';
 import type { RunPort } from '../../src/activities/run-port.ts';
 import type { Verified } from '../../src/activities/verify/verification.ts';
 import { verifyStoredBackup } from '../../src/activities/verify/verify-backup.ts';

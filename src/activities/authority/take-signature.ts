@@ -39,7 +39,7 @@ export async function takeSignature(deps: ActivityDeps, signed: Signed): Promise
   if (!isSignedBy(deps.config.operators?.[operator] ?? '', statement, signature)) {
     throw refused(`what "${operator}" signed is something else: another run, another plan or another input`);
   }
-  const use = (await findUse(deps, database, signature.nonce)) ?? (await useNow(deps, signed, operator));
+  const use = (await findUse(deps.catalogueOf(database), signature.nonce)) ?? (await useNow(deps, signed, operator));
   if (use.firstRunId !== chain.firstRunId)
     throw refused(`"${operator}" signed it for run ${use.workflowId} (${use.firstRunId}), and it is good for one run only`);
   await addGrant(deps.config.agent.stateDir, chain.firstRunId, {
@@ -57,7 +57,7 @@ async function useNow(deps: ActivityDeps, { database, chain, statement, signatur
   const usedAtMs = Date.now();
   requireFresh(signedAtMs, usedAtMs);
   const { workflowId, firstRunId } = chain;
-  return rememberUse(deps, database, {
+  return rememberUse(deps.catalogueOf(database), {
     format: 1,
     nonce,
     operator,

@@ -1,26 +1,17 @@
-import { type UsedSignature, usedSignatureSchema } from '../../formats/repository/used-signature.ts';
-import { usedSignatureKey } from '../../core/repository/object-keys.ts';
-import { putSealed, readSealed } from '../../io/repository/sealed-object.ts';
-import type { ActivityDeps } from '../activity-deps.ts';
-import { inEachRepository, requireOneAnswer } from '../../store/each-repository.ts';
+import type { UsedSignature } from '../../formats/repository/used-signature.ts';
+import type { Catalogue } from '../../store/store.ts';
 
-/** Who has used the signature, as far as a repository of the database knows. Fails: repository-unavailable, where none answers. */
-export async function findUse(deps: ActivityDeps, database: string, nonce: string): Promise<UsedSignature | undefined> {
-  const key = usedSignatureKey(database, nonce);
-  const all = await inEachRepository(deps, database, (repository) => readSealed(repository, key, usedSignatureSchema));
-  requireOneAnswer(all);
-  return all.answers.find(({ found }) => found !== undefined)?.found;
+/** Who has used the signature, as far as a repository of the database knows. Fails: repository-unavailable, if none answers. */
+export async function findUse(catalogue: Catalogue, nonce: string): Promise<UsedSignature | undefined> {
+  const { answers } = await catalogue.eachOfSome(({ signatures }) => signatures.find(nonce));
+  return answers.find(({ found }) => found !== undefined)?.found;
 }
 
 /**
- * Remembers the use in each repository that answers; gives the use that stands: another one, where somebody was faster.
- * Fails: repository-unavailable, where none answers. Twice: the first one stands.
+ * Remembers the use in each repository that answers; gives the use that stands: another one, if somebody was faster.
+ * Fails: repository-unavailable, if none answers. Twice: the first one stands.
  */
-export async function rememberUse(deps: ActivityDeps, database: string, use: UsedSignature): Promise<UsedSignature> {
-  const key = usedSignatureKey(database, use.nonce);
-  const all = await inEachRepository(deps, database, (repository) =>
-    putSealed(repository, key, { schema: usedSignatureSchema, value: use }),
-  );
-  requireOneAnswer(all);
-  return (await findUse(deps, database, use.nonce)) ?? use;
+export async function rememberUse(catalogue: Catalogue, use: UsedSignature): Promise<UsedSignature> {
+  await catalogue.eachOfSome(({ signatures }) => signatures.put(use));
+  return (await findUse(catalogue, use.nonce)) ?? use;
 }

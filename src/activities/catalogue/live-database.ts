@@ -1,14 +1,11 @@
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { descendsFrom } from '../../core/backup/history.ts';
 import { readTimelineFile } from '../../io/data-directory/timeline-file.ts';
-import type { Repository } from '../../io/repository/port.ts';
 import { walStats } from '../../io/rstmdb/server.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
-import { readBackupHistory } from '../../store/backups.ts';
-import { inEachRepository, requireOneAnswer } from '../../store/each-repository.ts';
-import { readTimelines } from '../../store/timelines.ts';
+import type { Store } from '../../store/store.ts';
 
 export type LiveDatabase = { isUp: boolean; /** Whether nothing that is backed up is missing in it. */ isAsNew: boolean };
 
@@ -23,10 +20,7 @@ export const inspectLiveDatabase =
     try {
       const { latestOffset } = await server.ask(walStats, { signal: run.signal });
       const timeline = (await readTimelineFile(walDir))?.timeline;
-      const verdicts = await inEachRepository(deps, database, (repository) =>
-        holdsNewest(deps, { repository, database, live: { timeline, latestOffset } }),
-      );
-      requireOneAnswer(verdicts);
+      const verdicts = await deps.catalogueOf(database).eachOfSome((store) => holdsNewest(store, { timeline, latestOffset }));
       return { isUp: true, isAsNew: verdicts.answers.every(({ found }) => found) };
     } catch (error) {
       if (error instanceof RstowError && error.code === 'server-unreachable') return { isUp: false, isAsNew: false };
@@ -36,15 +30,13 @@ export const inspectLiveDatabase =
 
 export type LiveState = { timeline: string | undefined; latestOffset: bigint | undefined };
 
-type Asked = { repository: Repository; database: string; live: LiveState };
-
 /** Whether a log of that history and end holds all that the newest backup of the history in use holds. */
-export async function holdsNewest(deps: ActivityDeps, { repository, database, live }: Asked): Promise<boolean> {
-  const newest = (await readBackupHistory(deps, repository, database)).backups.find(({ isInUse }) => isInUse);
+export async function holdsNewest({ backups, timelines }: Store, live: LiveState): Promise<boolean> {
+  const newest = (await backups.history()).backups.find(({ isInUse }) => isInUse);
   if (newest === undefined) return true;
   if (live.timeline === undefined) return false;
   if (live.timeline !== newest.timeline) {
-    return descendsFrom(await readTimelines(repository, database), live.timeline, newest.timeline);
+    return descendsFrom(await timelines.all(), live.timeline, newest.timeline);
   }
   return (live.latestOffset ?? 0n) >= newest.end;
 }

@@ -7,9 +7,7 @@ import { orderBackups, type Placed } from '../../core/backup/history.ts';
 import { selectBackup } from '../../core/backup/selection.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { readPositions } from '../../store/backups.ts';
-import { requireRestorable } from '../../store/restorable.ts';
-import { readTimelines } from '../../store/timelines.ts';
+import { requireRestorable } from '../../store/manifests.ts';
 
 /** A state that, by what is listed, can be recovered; reading it may still say otherwise. */
 export type Candidate = { label: string; repository: string; extents: ExtentsSummary; records: number; createdAtMs: number };
@@ -77,11 +75,11 @@ async function listStates(
   const timelines = new Map<string, Timeline>();
   for (const name of of.names) {
     try {
-      const repository = await deps.openRepository(name);
-      const found = await readPositions(repository, database);
+      const { backups, timelines: histories } = await deps.openStore(database, name);
+      const found = await backups.positions();
       placed.push(...found.positions.map((position) => ({ ...position, repository: name })));
       unplaced.push(...found.unplaced.map((label) => ({ label, repository: name })));
-      for (const [id, timeline] of await readTimelines(repository, database)) if (!timelines.has(id)) timelines.set(id, timeline);
+      for (const [id, timeline] of await histories.all()) if (!timelines.has(id)) timelines.set(id, timeline);
     } catch (error) {
       of.skipped.push({ label: '*', repository: name, ...reasonOf(error) });
     }

@@ -14,7 +14,6 @@ import { type Database, openDatabase } from '../../database/database.ts';
 import { finishStopNote } from '../../database/finish-stop-note.ts';
 import type { RunPort } from '../run-port.ts';
 import { startServer, stopServer } from '../../database/server-start.ts';
-import { inEachRepository } from '../../store/each-repository.ts';
 
 /** `no`: why the data in place are not what a recovery would go on with, or why no server started on them. */
 export type Restart =
@@ -61,9 +60,7 @@ async function continuesNewest(deps: ActivityDeps, { name, walDir }: Database, {
   const last = (await listSegments(walDir))?.at(-1);
   if (last === undefined || timeline === null) return false;
   const latestOffset = makeWalOffset(last.segment, last.sizeBytes);
-  const verdicts = await inEachRepository(deps, name, (repository) =>
-    holdsNewest(deps, { repository, database: name, live: { timeline, latestOffset } }),
-  );
+  const verdicts = await deps.catalogueOf(name).each((store) => holdsNewest(store, { timeline, latestOffset }));
   return verdicts.answers.length > 0 && verdicts.answers.every(({ found }) => found);
 }
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { claimEverywhere, claimOwnership, currentOwner, findOwner, formerOwners, requireOwner } from '../../../src/store/ownership.ts';
+import { claimOwnership, currentOwner } from '../../../src/store/ownership.ts';
 import { readOwnerGeneration, takeOwnership } from '../../../src/activities/recovery/take-ownership.ts';
 import { ownerKey } from '../../../src/core/repository/object-keys.ts';
 import { createMemoryRepository } from '../../../src/io/repository/memory.ts';
@@ -28,17 +28,23 @@ describe('in one repository', () => {
   it('takes the highest generation for the owner, beyond nine', async () => {
     const only = createMemoryRepository();
     for (const generation of [1, 2, 9, 10, 11]) await claimOwnership(only, DATABASE, claimOf(`installation-${generation}`, generation));
-    expect((await findOwner(depsOf('any', { only }), DATABASE)).owner?.generation).toBe(11);
+    expect((await depsOf('any', { only }).catalogueOf(DATABASE).owner.find()).owner?.generation).toBe(11);
   });
 
   it('refuses an installation that has been replaced, though its name is the same', async () => {
     const only = createMemoryRepository();
     const old = depsOf('old', { only });
-    await expect(requireOwner(old, DATABASE)).rejects.toMatchObject({ code: 'owner-outdated', details: { installationId: null } });
+    await expect(old.catalogueOf(DATABASE).owner.require()).rejects.toMatchObject({
+      code: 'owner-outdated',
+      details: { installationId: null },
+    });
     await claimOwnership(only, DATABASE, claimOf('old', 1));
-    expect(await requireOwner(old, DATABASE)).toMatchObject({ generation: 1 });
+    expect(await old.catalogueOf(DATABASE).owner.require()).toMatchObject({ generation: 1 });
     await claimOwnership(only, DATABASE, claimOf('new', 2));
-    await expect(requireOwner(old, DATABASE)).rejects.toMatchObject({ code: 'owner-outdated', details: { installationId: 'new' } });
+    await expect(old.catalogueOf(DATABASE).owner.require()).rejects.toMatchObject({
+      code: 'owner-outdated',
+      details: { installationId: 'new' },
+    });
   });
 });
 
@@ -60,8 +66,8 @@ describe('in several repositories', () => {
 
   it.each(['first', 'second'] as const)('counts the highest generation, wherever it is: in the %s', async (name) => {
     await claimOwnership(repositories[name], DATABASE, claimOf('new', 2));
-    expect(await requireOwner(depsFor('new'), DATABASE)).toMatchObject({ generation: 2 });
-    await expect(requireOwner(depsFor('old'), DATABASE)).rejects.toMatchObject({ code: 'owner-outdated' });
+    expect(await depsFor('new').catalogueOf(DATABASE).owner.require()).toMatchObject({ generation: 2 });
+    await expect(depsFor('old').catalogueOf(DATABASE).owner.require()).rejects.toMatchObject({ code: 'owner-outdated' });
     expect(await readOwnerGeneration(depsFor('third'))({ database: DATABASE })).toBe(2);
   });
 
@@ -92,13 +98,15 @@ describe('in several repositories', () => {
   it('takes nothing over where no repository answers', async () => {
     away.add('first').add('second');
     await expect(takeOver('new')).rejects.toMatchObject({ code: 'repository-unavailable' });
-    await expect(claimEverywhere(depsFor('new'), DATABASE, claimOf('new', 2))).rejects.toMatchObject({ code: 'repository-unavailable' });
+    await expect(depsFor('new').catalogueOf(DATABASE).owner.claim(claimOf('new', 2))).rejects.toMatchObject({
+      code: 'repository-unavailable',
+    });
   });
 
   it('says unknown, and fails a step, while no repository can be read', async () => {
     away.add('first').add('second');
     expect(await databaseOwnership(depsFor('old'), DATABASE)).toMatchObject({ kind: 'unknown' });
-    await expect(requireOwner(depsFor('old'), DATABASE)).rejects.toMatchObject({ code: 'repository-unavailable' });
+    await expect(depsFor('old').catalogueOf(DATABASE).owner.require()).rejects.toMatchObject({ code: 'repository-unavailable' });
   });
 
   it('brings no former owner back by a stale copy while the others are away', async () => {
@@ -114,7 +122,7 @@ describe('in several repositories', () => {
       { kind: 'foreign' },
       { kind: 'mine' },
     ]);
-    await expect(requireOwner(old, DATABASE)).rejects.toMatchObject({ code: 'owner-outdated' });
+    await expect(old.catalogueOf(DATABASE).owner.require()).rejects.toMatchObject({ code: 'owner-outdated' });
   });
 
   it('brings none back over a restart of the agent', async () => {
@@ -144,16 +152,18 @@ describe('in several repositories', () => {
   it('reads a damaged claim where it is sound, and never goes back to an older one', async () => {
     for (const name of ['first', 'second'] as const) await claimOwnership(repositories[name], DATABASE, claimOf('new', 2));
     await replaceObject(repositories.first, ownerKey(DATABASE, 2), Buffer.from('rot'));
-    expect((await findOwner(depsFor('any'), DATABASE)).owner).toMatchObject({ installationId: 'new' });
+    expect((await depsFor('any').catalogueOf(DATABASE).owner.find()).owner).toMatchObject({ installationId: 'new' });
     await replaceObject(repositories.second, ownerKey(DATABASE, 2), Buffer.from('rot'));
-    await expect(findOwner(depsFor('any'), DATABASE)).rejects.toMatchObject({ code: 'damaged-object' });
+    await expect(depsFor('any').catalogueOf(DATABASE).owner.find()).rejects.toMatchObject({ code: 'damaged-object' });
   });
 
   it('names the former owners of all repositories, the latest first', async () => {
     await claimOwnership(repositories.first, DATABASE, claimOf('second owner', 2));
     await claimOwnership(repositories.second, DATABASE, claimOf('old', 3));
     await claimOwnership(repositories.second, DATABASE, claimOf('present', 4));
-    const former = await formerOwners(depsFor('any'), DATABASE, (await findOwner(depsFor('any'), DATABASE)).owner);
+    const former = await depsFor('any')
+      .catalogueOf(DATABASE)
+      .owner.former((await depsFor('any').catalogueOf(DATABASE).owner.find()).owner);
     expect(former.map(({ installationId }) => installationId)).toEqual(['old', 'second owner']);
   });
 });

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { claimOwnership, claimEverywhere } from '../../../src/store/ownership.ts';
+import { claimOwnership } from '../../../src/store/ownership.ts';
 import { createTimeline } from '../../../src/store/timelines.ts';
 import type { ActivityDeps } from '../../../src/activities/activity-deps.ts';
 import { createMemoryRepository } from '../../../src/io/repository/memory.ts';
@@ -40,7 +40,7 @@ async function watchedAgent(ownerPollMs: number): Promise<Watched> {
 test('serves a database soon after it was claimed here, though the repository is listed seldom', async () => {
   const { served, deps } = await watchedAgent(12_000);
   expect(served).toEqual([false]);
-  await claimEverywhere(deps, DATABASE, claimOf('one', 2));
+  await deps.catalogueOf(DATABASE).owner.claim(claimOf('one', 2));
   await vi.waitFor(() => expect(served.at(-1)).toBe(true), { timeout: 8_000, interval: 100 });
 }, 30_000);
 

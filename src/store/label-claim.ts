@@ -1,2 +1,0 @@
-// Until every verb opens a Store.
-export { claimLabel } from './backups.ts';

@@ -1,2 +1,0 @@
-// Until every verb opens a Store.
-export { planSegments } from './pieces.ts';
