@@ -81,7 +81,20 @@ module.exports = {
     }),
     ...['local', 'up'].flatMap((name) =>
       room(name, {
-        rooms: ['workflows', 'worker', 'activities', 'replay', 'store', 'database', 'io', 'formats', 'config', 'core', 'contract'],
+        rooms: [
+          'workflows',
+          'worker',
+          'client',
+          'activities',
+          'replay',
+          'store',
+          'database',
+          'io',
+          'formats',
+          'config',
+          'core',
+          'contract',
+        ],
         npm: ['@temporalio/client', 'yaml'],
         allowsNode: true,
         comment: 'Above the agent: without Temporal, or with one of its own.',

@@ -5,7 +5,7 @@ import { RstowError } from '../src/core/errors/rstow-error.ts';
 import { processesWithOpenFilesUnder } from '../src/io/process/open-files.ts';
 import { signalProcessGroup } from '../src/io/process/run-command.ts';
 import { connectRstmdb } from '../src/io/rstmdb/connect-rstmdb.ts';
-import { type ProcessServiceConfig, createProcessService } from '../src/io/service/process-service.ts';
+import { createProcessService, type ProcessServiceConfig } from '../src/io/service/process-service.ts';
 import { freePorts } from './child-program.ts';
 
 /** A real rstmdb, managed by the same service as the agent's config will name: a restore stops and starts it. */

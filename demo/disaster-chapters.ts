@@ -2,7 +2,7 @@ import { chmod, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { databaseSettings } from '../src/config/database-settings.ts';
+import { databaseSettings } from '../src/config/agent-config.ts';
 import { liveDigest } from '../src/replay/live-digest.ts';
 import type { RestoreResult } from '../src/contract/restore.ts';
 import { RstowError } from '../src/core/errors/rstow-error.ts';

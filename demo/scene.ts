@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
-import { channelArgsOf } from '../src/contract/loopback.ts';
+import { channelArgsOf } from '../src/client/temporal.ts';
 import { stringify } from 'yaml';
 import type { AgentConfig } from '../src/config/agent-config.ts';
 import { answeringCluster, devServerCommand } from '../src/up/dev-server.ts';

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Document, isMap, visit } from 'yaml';
-import { configJsonSchema, type JsonSchema } from '../src/config/config-keys.ts';
+import { configJsonSchema, type JsonSchema } from '../src/config/config-faults.ts';
 
 export const CONFIG_REFERENCE_FILE = fileURLToPath(new URL('../docs/configuration.md', import.meta.url));
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Activities } from '../../src/activities/activities.ts';
 import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
 import type { WorkflowType } from '../../src/contract/workflow-types.ts';
-import { boundActivities } from '../../src/local/bound-activities.ts';
+import { boundActivities } from '../../src/local/local-run.ts';
 import { localEngine } from '../../src/local/local-engine.ts';
 import type { Engine } from '../../src/workflows/engine.ts';
 import { hotBackup } from '../../src/workflows/hot-backup.ts';

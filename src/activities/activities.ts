@@ -1,8 +1,7 @@
 import type { ActivityDeps } from './activity-deps.ts';
-import { type ActivityBody, activity } from './activity.ts';
+import { activity, type ActivityBody } from './activity.ts';
 import { createAttempts } from './attempts.ts';
-import { checkApproval, checkStart } from './authority/authority.ts';
-import { noteHistory } from './authority/note-history.ts';
+import { checkApproval, checkStart, noteHistory } from './authority/authority.ts';
 import { storeAttachments } from './backup/attachments.ts';
 import { closeHealed } from './backup/healing.ts';
 import { digestState } from './backup/digest-state.ts';
@@ -10,22 +9,19 @@ import { pinWal, unpinWal } from './backup/pinned-segments.ts';
 import { checkBackup, prepareBackup } from './backup/prepare-backup.ts';
 import { storeSegments } from './backup/store-segments.ts';
 import { writeManifest } from './backup/write-manifest.ts';
-import { describeProtection } from './catalogue/describe-protection.ts';
-import { inspectHost } from './catalogue/inspect-host.ts';
+import { describeProtection, inspectHost } from './catalogue/describe-protection.ts';
 import { readBackups } from './catalogue/list-backups.ts';
 import { inspectLiveDatabase } from './catalogue/live-database.ts';
 import { knowDatabase, locate, locateAgent, locateAnywhere } from './catalogue/locate.ts';
 import { endBackup, endRunOfLostOwner, findLockHolder } from './catalogue/lock-holder.ts';
 import { surveyData } from './data/survey-data.ts';
-import { recordTest } from './recovery-test/record-test.ts';
+import { chooseTestPoint, recordTest } from './recovery-test/test-point.ts';
 import { stageTest } from './recovery-test/stage-test.ts';
-import { chooseTestPoint } from './recovery-test/test-point.ts';
 import { clearTest, testServer } from './recovery-test/test-server.ts';
 import { prepareHost } from './recovery/prepare-host.ts';
 import { findCandidates } from './recovery/recovery-candidates.ts';
 import { restartServer } from './recovery/restart-server.ts';
-import { findStaleServer } from './recovery/stale-server.ts';
-import { readOwnerGeneration, takeOwnership } from './recovery/take-ownership.ts';
+import { findStaleServer, readOwnerGeneration, takeOwnership } from './recovery/ownership.ts';
 import { findAlternative } from './restore/find-alternative.ts';
 import { clearStaging, placeElsewhere, stageWal } from './restore/stage-wal.ts';
 import { planRestore } from './restore/plan-restore.ts';
@@ -33,8 +29,7 @@ import { rehearse } from './restore/rehearse.ts';
 import { storeReplaced } from './restore/store-replaced.ts';
 import { nameSwap, rollBack, swapIn } from './restore/swap-in.ts';
 import { verifyLive } from './restore/verify-live.ts';
-import { recordVerification } from './verify/record-verification.ts';
-import { chooseBackup, verifyStoredBackup } from './verify/verify-backup.ts';
+import { chooseBackup, recordVerification, verifyStoredBackup } from './verify/verify-backup.ts';
 
 /** The verbs, by the names under which histories know them for ever. */
 export const verbs = {

@@ -1,11 +1,12 @@
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { SeenOwners } from '../io/agent-state/seen-owners.ts';
 import type { Repository } from '../io/repository/port.ts';
-import type { BackupWatch } from './backup-watch.ts';
 import type { Events } from './events.ts';
 import type { RunningBackups } from './backup/running-backups.ts';
 import type { Stores } from '../store/store.ts';
-import type { RunRegistry } from './run-registry.ts';
+import type { RunRegistry } from './run-port.ts';
+import type { EndedBackup } from '../contract/describe-database.ts';
+import type { ScheduleFacts } from '../core/protection/verdict.ts';
 
 /** Which agent this is: a rebuilt host has the same name and another installation. */
 export type AgentIdentity = { name: string; installationId: string };
@@ -31,4 +32,11 @@ export type ActivityDeps = {
   catalogueOf: Stores['catalogueOf'];
   /** Fails: unknown-repository, repository-unavailable, repository-unsupported, format-unsupported. */
   openRepository(name: string): Promise<Repository>;
+};
+
+/** What Temporal knows of how a database is backed up; the agent gives it a client. Fails: temporal-unreachable. */
+export type BackupWatch = {
+  /** Undefined where nothing starts backups of it under the id that rstow gives. @see backupScheduleId */
+  schedule(database: string): Promise<ScheduleFacts | undefined>;
+  lastEnded(database: string): Promise<EndedBackup | undefined>;
 };

@@ -1,10 +1,12 @@
+import { ApplicationFailure } from '@temporalio/activity';
 import { ROLLED_BACK_CODES } from '../contract/restore.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
+import { boundedText, RstowError } from '../core/errors/rstow-error.ts';
 import type { ActivityDeps } from './activity-deps.ts';
-import { activityFailure } from './activity-failure.ts';
 import type { Attempts } from './attempts.ts';
-import { withinDeadline } from './body-deadline.ts';
 import { currentRun, currentStep, type Origin, type RunPort } from './run-port.ts';
+import { AssertionError } from '../core/errors/assert.ts';
+import { errorRow } from '../core/errors/error-table.ts';
+import { systemFailure, systemMessage } from '../io/files/errno.ts';
 
 /** The body of an activity: it knows its run as a port, and fails with RstowErrors. */
 export type ActivityBody<Input, Output> = (input: Input, run: RunPort) => Promise<Output>;
@@ -44,4 +46,72 @@ export function activity<Input, Output>(
 /** A cancelled swap still has to say that no server came up: the recipe rolls back on it. */
 function saysWhereTheServerIs(error: unknown): boolean {
   return error instanceof RstowError && ROLLED_BACK_CODES.includes(error.code);
+}
+
+/**
+ * The one place where our errors become Temporal failures: code as `type`, details as `details`. What is
+ * unknown is retried within the proxy's bound; an assertion is a bug, and trying again can't help.
+ */
+export function activityFailure(error: unknown): ApplicationFailure {
+  if (error instanceof ApplicationFailure) return error;
+  if (error instanceof RstowError) return failureOf(error);
+  if (error instanceof AssertionError) return failureOf(new RstowError('bug', error.message, { cause: error }));
+  return failureOf(systemFailure(error) ?? new RstowError('failed', sentenceOf(error), { cause: error }));
+}
+
+function failureOf(error: RstowError): ApplicationFailure {
+  return ApplicationFailure.create({
+    message: `${error.code}: ${error.message}`,
+    type: error.code,
+    nonRetryable: !errorRow(error.code).retryable,
+    details: [error.details],
+    ...(error.cause instanceof Error ? { cause: boundedCause(error.cause, CAUSES_MAX) } : {}),
+  });
+}
+
+function sentenceOf(error: unknown): string {
+  return error instanceof Error ? systemMessage(error) : String(error);
+}
+
+const CAUSES_MAX = 3;
+const STACK_LENGTH_MAX = 2_000;
+
+/** A foreign error may hold anything, such as a whole output: Temporal refuses a failure of some megabytes. */
+function boundedCause(error: Error, depthMax: number): Error {
+  const cause = error.cause instanceof Error && depthMax > 1 ? { cause: boundedCause(error.cause, depthMax - 1) } : {};
+  const bounded = new Error(boundedText(error.message), cause);
+  bounded.name = error.name;
+  bounded.stack = boundedText(error.stack ?? '', STACK_LENGTH_MAX);
+  return bounded;
+}
+
+/** A body that was told to stop has so long for it: a server may need its time to end. */
+const STOP_MS = 120_000;
+
+type BodyDeadline = {
+  /** Undefined: it must come to its end, whatever it takes, also when it is told to stop. */
+  limitMs: number | undefined;
+  /** Tells the body to stop. */
+  signal: AbortSignal;
+};
+
+/**
+ * Waits for a body until its time is over, or until it should have stopped. One that hangs in a call of the system can't
+ * be ended; it is left to itself, so that its slot is free for others. Fails: failed; the signal's reason; as the body.
+ */
+export async function withinDeadline<T>(body: Promise<T>, { limitMs, signal }: BodyDeadline): Promise<T> {
+  if (limitMs === undefined) return body;
+  const { promise: over, reject } = Promise.withResolvers<never>();
+  const late = (): void => reject(new RstowError('failed', `the step was not done in ${Math.round(limitMs / 1000)} s, and was left`));
+  const timers = [setTimeout(late, limitMs)];
+  const onStop = (): void => void timers.push(setTimeout(() => reject(signal.reason), STOP_MS));
+  if (signal.aborted) onStop();
+  else signal.addEventListener('abort', onStop, { once: true });
+  body.catch(() => undefined);
+  try {
+    return await Promise.race([body, over]);
+  } finally {
+    signal.removeEventListener('abort', onStop);
+    for (const timer of timers) clearTimeout(timer);
+  }
 }

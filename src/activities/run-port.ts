@@ -1,6 +1,5 @@
 import { cancellationSignal, Context, heartbeat } from '@temporalio/activity';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import type { RunChain, RunRegistry } from './run-registry.ts';
 
 /**
  * What a step says of itself while it works. `doing` is for people; `doneBytes` and `totalBytes` let whoever watches say how
@@ -26,7 +25,7 @@ export type RunPort = {
   chain(): Promise<RunChain | undefined>;
 };
 
-export type AttemptPort = RunPort & {
+type AttemptPort = RunPort & {
   /** How long this attempt may take; undefined: until it is done. */
   limitMs: number | undefined;
   /** The attempt is over: whatever still works for it is told so. */
@@ -87,3 +86,25 @@ export function currentStep(origin: Origin | undefined): StepOfRun {
   const run = origin !== undefined && RUN_ID.test(origin.runId) ? origin.runId : execution;
   return { run, execution, step: `${activityType}/${activityId}` };
 }
+
+/** One run of a workflow: its id alone may by now mean a later run. */
+export type OneRun = { workflowId: string; runId: string };
+
+/** Who holds a database's lock, and the lock's own run. */
+export type LockHolder = OneRun & { type: string; sinceMs: number; open: boolean; lockRunId: string };
+
+/** A run and all that continue it, by retry, reset or continue-as-new. */
+export type RunChain = { workflowId: string; firstRunId: string; workflowType: string };
+
+/** What rstow asks Temporal about runs; the agent gives it a client. */
+export type RunRegistry = {
+  /** Fails: cancelled where the run is closed, temporal-unreachable. */
+  checkOpen(workflowId: string, runId: string): Promise<void>;
+  isOpen(workflowId: string, runId: string): Promise<boolean>;
+  /** Fails: cancelled where there is no such run, temporal-unreachable. */
+  chainOf(workflowId: string, runId: string): Promise<RunChain>;
+  /** Undefined where nobody holds the lock. */
+  lockHolder(lockId: string): Promise<LockHolder | undefined>;
+  /** Twice: no-op, as for a run that has ended. */
+  terminate(run: OneRun, reason: string): Promise<void>;
+};

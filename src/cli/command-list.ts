@@ -1,10 +1,9 @@
 import type { CliCommand } from './command.ts';
 import { adoptCommand } from './commands/adopt.ts';
 import { agentCommand } from './commands/agent.ts';
-import { approveCommand } from './commands/approve.ts';
+import { approveCommand, denyCommand } from './commands/approve.ts';
 import { backupCommand } from './commands/backup.ts';
 import { cancelCommand } from './commands/cancel.ts';
-import { denyCommand } from './commands/deny.ts';
 import { infoCommand } from './commands/info.ts';
 import { keygenCommand } from './commands/keygen.ts';
 import { listCommand } from './commands/list.ts';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
-import { RSTOW_VERSION } from '../contract/version.ts';
+import { RSTOW_VERSION } from '../contract/names.ts';
 import type { Cli, HostSettings } from './command.ts';
 import { COMMAND_GROUPS } from './command-list.ts';
 import { type CliFailure, cliFailure, failureLines, usageFailure, withUsage } from './failure.ts';

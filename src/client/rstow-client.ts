@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import { WORKFLOW_QUEUE } from '../contract/names.ts';
 import type { Workflows, WorkflowType } from '../contract/workflow-types.ts';
 import { withRstowErrors } from './failure.ts';
-import { forgetPastQueries } from './past-queries.ts';
+import { forgetPastQueries } from './run-state.ts';
 import { type RunHandle, runHandle, type StartedRun } from './run-handle.ts';
 import { findRun, listRuns, type RunFilter, type RunName, type RunSummary } from './runs.ts';
 import { type StartOptions, startRun } from './start-run.ts';
@@ -10,7 +10,7 @@ import { type ConnectOptions, connectTemporal } from './temporal.ts';
 
 export type { ConnectOptions, RunFilter, RunHandle, RunName, RunSummary, StartedRun, StartOptions };
 export type { RunState, RunStep } from './run-state.ts';
-export type { Signer } from '../contract/signature.ts';
+export type { Signer } from '../contract/messages.ts';
 export { rstowErrorOf } from './failure.ts';
 export { shortName } from './runs.ts';
 

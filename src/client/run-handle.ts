@@ -1,6 +1,5 @@
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import { ABORT_SIGNAL, APPROVE_UPDATE, DENY_UPDATE, parseApproval, parseDenial } from '../contract/messages.ts';
-import type { Signer } from '../contract/signature.ts';
+import { ABORT_SIGNAL, APPROVE_UPDATE, DENY_UPDATE, parseApproval, parseDenial, type Signer } from '../contract/messages.ts';
 import type { Workflows, WorkflowType } from '../contract/workflow-types.ts';
 import { withRstowErrors } from './failure.ts';
 import { type RunState, runState, waitsForAgent } from './run-state.ts';

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
-import { REQUEST_RECOVERY_SIGNAL } from '../contract/messages.ts';
+import { REQUEST_RECOVERY_SIGNAL, SIGNATURE_MEMO, type Signer } from '../contract/messages.ts';
 import { recoveryWorkflowId, runWorkflowId, WORKFLOW_QUEUE } from '../contract/names.ts';
-import { SIGNATURE_MEMO, type Signer } from '../contract/signature.ts';
 import { INPUT_PARSERS, type Workflows, type WorkflowType } from '../contract/workflow-types.ts';
 import { runHandle, type StartedRun } from './run-handle.ts';
 

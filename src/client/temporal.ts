@@ -1,7 +1,6 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection, type ConnectionOptions, isGrpcServiceError } from '@temporalio/client';
-import { channelArgsOf } from '../contract/loopback.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 
 /** Where Temporal answers, and how to prove who asks. */
@@ -109,4 +108,14 @@ function isRefused(address: string): Promise<boolean> {
     socket.once('timeout', () => settle(false));
     socket.on('error', ({ code }: NodeJS.ErrnoException) => settle(code === 'ECONNREFUSED'));
   });
+}
+
+const LOOPBACK = /^(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?$/i;
+
+/**
+ * What a gRPC client needs to reach the address: nothing on the loopback interface is behind a proxy, whatever
+ * https_proxy says and no_proxy forgets.
+ */
+export function channelArgsOf(address: string): Record<string, number> {
+  return LOOPBACK.test(address) ? { 'grpc.enable_http_proxy': 0 } : {};
 }

@@ -6,6 +6,7 @@ import { repositorySection } from './repository.ts';
 import { temporalSection } from './temporal.ts';
 import { timingSection } from './timing.ts';
 import { name } from './values.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
 
 /** The one YAML file of an agent, a file here for each of its sections. Secrets are paths of files. */
 export const agentConfigSchema = z.strictObject({
@@ -24,3 +25,19 @@ export type ServerConfig = DatabaseConfig['server'];
 export type RecoveryWebhookConfig = NonNullable<AgentConfig['agent']['recoveryWebhook']>;
 export type EmbeddedTemporalConfig = NonNullable<AgentConfig['temporal']['embedded']>;
 export type TimingConfig = AgentConfig['timing'];
+
+/** Fails: unknown-database. */
+export function databaseSettings(config: AgentConfig, database: string): DatabaseConfig {
+  const settings = config.databases[database];
+  if (settings !== undefined) return settings;
+  const known = Object.keys(config.databases).join(', ');
+  throw new RstowError('unknown-database', `this agent's config has no database "${database}"; it has: ${known}`);
+}
+
+/** The named repository where the database uses it, else the primary. Fails: unknown-repository. */
+export function repositoryName(settings: DatabaseConfig, wanted: string | undefined): string {
+  if (wanted === undefined) return settings.repositories[0] as string;
+  if (settings.repositories.includes(wanted)) return wanted;
+  const known = settings.repositories.join(', ');
+  throw new RstowError('unknown-repository', `the database has no repository "${wanted}"; it has: ${known}`);
+}

@@ -1,8 +1,6 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { meantText } from '../core/text/nearest-name.ts';
 import { type AgentConfig, agentConfigSchema } from './agent-config.ts';
-import { configChoices, configExample, configKeys } from './config-keys.ts';
-import { crossFaults } from './cross-faults.ts';
 
 /** What is wrong at one place, as it follows the place's name: `is missing`. */
 export type ConfigFault = { path: ConfigPath; what: string };
@@ -70,4 +68,131 @@ function valueAt(value: unknown, path: ConfigPath): unknown {
     (inner, key) => (typeof inner === 'object' ? (inner as Record<PropertyKey, unknown> | null)?.[key] : undefined),
     value,
   );
+}
+
+type CrossFault = { path: PropertyKey[]; what: string };
+
+/**
+ * What is wrong between sections. It reads the file as it stands: whatever else is wrong with it, these faults are told in
+ * the same pass, and what isn't of its kind is left to the schema.
+ */
+function crossFaults(config: unknown): CrossFault[] {
+  const repositories = entriesOf(memberOf(config, 'repositories'));
+  const databases = entriesOf(memberOf(config, 'databases'));
+  return [...repositoryFaults(repositories, databases), ...placeFaults(repositories, databases)];
+}
+
+type Entries = [string, unknown][];
+
+/** A database's repositories are names of this same file. */
+function repositoryFaults(repositories: Entries, databases: Entries): CrossFault[] {
+  const known = repositories.map(([name]) => name);
+  return databases.flatMap(([database, section]) => {
+    const names = memberOf(section, 'repositories');
+    const listed: unknown[] = Array.isArray(names) ? names : [];
+    return [...listed.entries()].flatMap(([index, name]) => {
+      if (typeof name !== 'string' || known.includes(name)) return [];
+      const what = `names the repository "${name}", which "repositories" does not have${meantText(name, known)}`;
+      return [{ path: ['databases', database, 'repositories', index], what }];
+    });
+  });
+}
+
+/** A repository in a data directory is replaced with it, and a data directory in a repository is no object of it. */
+function placeFaults(repositories: Entries, databases: Entries): CrossFault[] {
+  const dataDirs = databases.map(([, section]) => memberOf(section, 'dataDir')).filter(isAbsolute);
+  return repositories.flatMap(([name, section]) => {
+    const path = memberOf(section, 'path');
+    if (!isAbsolute(path)) return [];
+    const dataDir = dataDirs.find((other) => isWithin(path, other) || isWithin(other, path));
+    if (dataDir === undefined) return [];
+    return [{ path: ['repositories', name, 'path'], what: `must lie outside of the data directory ${dataDir}, and not around it` }];
+  });
+}
+
+function memberOf(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+}
+
+function entriesOf(value: unknown): Entries {
+  return typeof value === 'object' && value !== null ? Object.entries(value) : [];
+}
+
+function isAbsolute(value: unknown): value is string {
+  return typeof value === 'string' && value.startsWith('/');
+}
+
+function isWithin(path: string, folder: string): boolean {
+  const outer = partsOf(folder);
+  const inner = partsOf(path);
+  return outer.every((part, index) => part === inner[index]);
+}
+
+/** Of an absolute path, with `.` and `..` resolved. */
+function partsOf(path: string): string[] {
+  return path.split('/').reduce<string[]>((parts, part) => {
+    if (part === '..') return parts.slice(0, -1);
+    return part === '' || part === '.' ? parts : [...parts, part];
+  }, []);
+}
+
+/** What the schema of the config says of one place, as far as anybody reads it. */
+export type JsonSchema = {
+  type?: string;
+  description?: string;
+  /** What a value is or counts, such as `ms`. */
+  unit?: string;
+  default?: unknown;
+  minimum?: number;
+  maximum?: number;
+  maxItems?: number;
+  enum?: string[];
+  required?: string[];
+  /** A whole section, for the reference page. */
+  sample?: object;
+  properties?: Record<string, JsonSchema>;
+  additionalProperties?: JsonSchema | boolean;
+  items?: JsonSchema;
+  anyOf?: JsonSchema[];
+  oneOf?: JsonSchema[];
+  const?: unknown;
+  examples?: unknown[];
+};
+
+/** The keys that the config file may have below `path`, for telling a person which one was meant. */
+export function configKeys(path: readonly PropertyKey[]): string[] {
+  return [...new Set(schemasAt(path).flatMap((schema) => Object.keys(schema.properties ?? {})))];
+}
+
+/** The values that the key at `path` may have where it chooses one of several shapes, such as `kind`. */
+export function configChoices(path: readonly PropertyKey[]): string[] {
+  return schemasAt(path).flatMap((schema) => (typeof schema.const === 'string' ? [schema.const] : []));
+}
+
+/** What the key at `path` may say, as YAML, if the schema has an example. */
+function configExample(path: readonly PropertyKey[]): string | undefined {
+  const [example] = schemasAt(path).flatMap(({ examples = [] }) => examples);
+  return example === undefined ? undefined : typeof example === 'string' ? example : JSON.stringify(example);
+}
+
+/** Several if a choice of shapes lies on the way. */
+function schemasAt(path: readonly PropertyKey[]): JsonSchema[] {
+  return path.reduce<JsonSchema[]>((schemas, key) => schemas.flatMap((schema) => memberSchemas(schema, key)), shapesOf(configJsonSchema()));
+}
+
+/** The schema of the whole file. */
+export function configJsonSchema(): JsonSchema {
+  return z.toJSONSchema(agentConfigSchema, { io: 'input' }) as JsonSchema;
+}
+
+function memberSchemas(schema: JsonSchema, key: PropertyKey): JsonSchema[] {
+  const { additionalProperties } = schema;
+  const others = typeof additionalProperties === 'object' ? additionalProperties : undefined;
+  const member = typeof key === 'number' ? schema.items : (schema.properties?.[String(key)] ?? others);
+  return member === undefined ? [] : shapesOf(member);
+}
+
+function shapesOf(schema: JsonSchema): JsonSchema[] {
+  const shapes = schema.anyOf ?? schema.oneOf;
+  return shapes === undefined ? [schema] : shapes.flatMap(shapesOf);
 }

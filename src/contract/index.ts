@@ -11,5 +11,5 @@ export * from './restore.ts';
 export * from './result.ts';
 export * from './test-recovery.ts';
 export * from './verify-backup.ts';
-export { CONTRACT_NUMBER, RSTOW_VERSION } from './version.ts';
+export { CONTRACT_NUMBER, RSTOW_VERSION } from './names.ts';
 export * from './workflow-types.ts';

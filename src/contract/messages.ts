@@ -1,6 +1,6 @@
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { objectField, optional, type Parsed, textField } from './input-field.ts';
-import { signatureField } from './signature.ts';
+import { type Field, integerField, objectField, optional, type Parsed, textField } from './input-field.ts';
+import type { Signature, Statement } from '../core/authority/statement.ts';
 
 /** Messages to a running workflow, by the names that other services use. */
 
@@ -17,6 +17,22 @@ export const GIVE_WAY_SIGNAL = 'giveWay';
 
 /** Who needs the lock. */
 export type GiveWay = { workflowId: string; type: string };
+
+/** A run's memo: the signature of its start. */
+export const SIGNATURE_MEMO = 'rstowSignature';
+
+/** An operator's private key, as its holder has it. */
+export type Signer = { sign(statement: Statement, nowMs: number): Signature };
+
+export const signatureField: Field<Signature> = objectField({
+  keyId: textField(64),
+  signedAtMs: integerField(0, Number.MAX_SAFE_INTEGER),
+  nonce: textField(36),
+  value: textField(128),
+});
+
+/** Fails: invalid-input. */
+export const parseSignature = (value: unknown): Signature => signatureField(value, 'signature');
 
 const approvalFields = {
   /** The hash that the run shows: an approval is of one plan only. */

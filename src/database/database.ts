@@ -1,6 +1,5 @@
 import { join } from 'node:path';
-import type { AgentConfig, DatabaseConfig, TimingConfig } from '../config/agent-config.ts';
-import { databaseSettings } from '../config/database-settings.ts';
+import { type AgentConfig, type DatabaseConfig, databaseSettings, type TimingConfig } from '../config/agent-config.ts';
 import { openServer, type Server } from './server.ts';
 
 /**

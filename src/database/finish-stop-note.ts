@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { StopNote } from '../formats/data-directory/stop-note.ts';
+import type { StopNote } from '../formats/data-directory.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { putStopNoteAside, readStopNote, removeStopNote } from '../io/data-directory/stop-note.ts';
 import { finishStop, finishSwap, letServerStart } from '../io/data-directory/swap.ts';

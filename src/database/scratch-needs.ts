@@ -6,7 +6,7 @@ import { unlessAbsent } from '../io/files/errno.ts';
 import { discoverServer } from '../io/rstmdb/discover-server.ts';
 import { availableMemoryBytes } from '../io/process/machine.ts';
 import { portHolders } from '../io/process/open-files.ts';
-import { isPortFree } from '../io/service/free-port.ts';
+import { isPortFree } from '../io/service/ports.ts';
 import type { ServerProgram } from '../io/service/service.ts';
 import type { Database } from './database.ts';
 

@@ -1,6 +1,6 @@
 import { assert } from '../core/errors/assert.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import type { StoppedNote, StopNote, SwapNote } from '../formats/data-directory/stop-note.ts';
+import type { StopNote, StoppedNote, SwapNote } from '../formats/data-directory.ts';
 import { blockServer } from '../io/data-directory/server-block.ts';
 import { readStopNote, removeStopNote, writeStopNote } from '../io/data-directory/stop-note.ts';
 import { acquireHostMutex, dataDirectoryMutexName } from '../io/mutex/host-mutex.ts';

@@ -4,9 +4,8 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { durationText } from '../core/text/figures.ts';
 import { processesWithOpenFilesUnder } from '../io/process/open-files.ts';
 import { ping } from '../io/rstmdb/server.ts';
-import { endHolders } from '../io/service/end-holders.ts';
-import { parseServerAddress, portState } from '../io/service/port-state.ts';
-import { proveStopped } from '../io/service/prove-stopped.ts';
+import { endHolders, proveStopped } from '../io/service/prove-stopped.ts';
+import { parseServerAddress, portState } from '../io/service/ports.ts';
 import type { Server } from './server.ts';
 
 const STOP_PROOF_MS = 10_000;

@@ -1,13 +1,13 @@
 import type { ActivityDeps } from '../activities/activity-deps.ts';
 import { checkDataDirectoryIsServers } from '../database/data-directory-check.ts';
-import { timelineOfData } from '../activities/backup/data-timeline.ts';
+import { timelineOfData } from '../activities/backup/source-continuity.ts';
 import type { Store } from '../store/store.ts';
 import { openDatabase } from '../database/database.ts';
-import type { Owner } from '../formats/repository/owner.ts';
+import type { Owner } from '../formats/repository/history.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { lineageOf } from '../core/backup/history.ts';
-import { connectTemporalNow, type TemporalConnection } from '../worker/temporal-connection.ts';
-import { isInstallationPolling } from '../worker/installation-polling.ts';
+import { connectTemporalNow, type TemporalConnection } from '../worker/temporal/connection.ts';
+import { isInstallationPolling } from '../worker/watch/installation.ts';
 import { localDeps } from './local-deps.ts';
 
 export type AdoptOptions = {

@@ -1,8 +1,7 @@
 import { resolve } from 'node:path';
-import type { ActivityDeps } from '../activities/activity-deps.ts';
+import type { ActivityDeps, BackupWatch } from '../activities/activity-deps.ts';
 import { createRunningBackups } from '../activities/backup/running-backups.ts';
-import type { BackupWatch } from '../activities/backup-watch.ts';
-import type { RunRegistry } from '../activities/run-registry.ts';
+import type { RunRegistry } from '../activities/run-port.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { requireInstallation } from '../io/agent-state/installation.ts';
 import { createSeenOwners } from '../io/agent-state/seen-owners.ts';

@@ -1,5 +1,5 @@
 import { type CanonicalJson, canonicalJson } from '../core/json/canonical-json.ts';
-import { readPresentState } from '../core/state/instance-record.ts';
+import { readPresentState } from '../core/state/kept-instance.ts';
 import { normaliseDefinition } from '../core/state/machine-definition.ts';
 import type { ReplayIndex } from '../core/state/replay-index.ts';
 import { sameState } from '../core/state/state-comparison.ts';

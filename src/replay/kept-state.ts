@@ -1,6 +1,5 @@
-import { mergedFrom } from '../core/levels.ts';
-import { settleInstance, settleMachines } from '../core/state/digest-update.ts';
-import { type KeptInstance, settledInstance } from '../core/state/kept-instance.ts';
+import { mergedFrom } from '../core/repository/merge-plan.ts';
+import { type KeptInstance, settledInstance, settleInstance, settleMachines } from '../core/state/kept-instance.ts';
 import {
   createReplayIndex,
   type ReplayCounts,

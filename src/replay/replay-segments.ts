@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { settleInstance, settleMachines } from '../core/state/digest-update.ts';
+import { settleInstance, settleMachines } from '../core/state/kept-instance.ts';
 import { createReplayIndex, type ReplayIndex, type ReplayInstance } from '../core/state/replay-index.ts';
 import { createStateDigest, type Sha256, type StateDigest, type StateHash } from '../core/state/state-digest.ts';
 import { createRecordScanner } from '../core/wal/record-scanner.ts';
@@ -118,5 +118,13 @@ export function damagedLog(source: ReplaySource, at: Pick<WalRange, 'segment' | 
   const positionBytes = at?.startBytes ?? 0;
   return new RstowError(source.damageCode, `${file} has no record at byte ${positionBytes} that a server can replay`, {
     details: { file, positionBytes },
+  });
+}
+
+/** Fails: digest-different. */
+export function requireDigest(found: string, promised: string, label: string): void {
+  if (found === promised) return;
+  throw new RstowError('digest-different', `replaying backup ${label} gives the state ${found}, not ${promised}`, {
+    details: { found, promised, label },
   });
 }

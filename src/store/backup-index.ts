@@ -1,5 +1,5 @@
 import { promisedExtents, summariseExtents } from '../core/backup/segment-plan.ts';
-import { type BackupPosition, indexPrefix, positionOfKey, timelineIndexPrefix } from '../core/backup/backup-position.ts';
+import { type BackupPosition, indexPrefix, positionOfKey, timelineIndexPrefix } from '../core/backup/label.ts';
 import { type Ancestor, isPartOf } from '../core/backup/history.ts';
 import { backupsPrefix, labelOfClaimKey, labelOfFolder, labelsPrefix } from '../core/repository/object-keys.ts';
 import { parseWalOffset } from '../core/wal/wal-offset.ts';

@@ -1,9 +1,9 @@
-import { indexPrefix, positionKey, positionOfKey } from '../core/backup/backup-position.ts';
+import { indexPrefix, positionKey, positionOfKey } from '../core/backup/label.ts';
 import { orderBackups, type PlacedBackup, lineageOf, type TimelineNode } from '../core/backup/history.ts';
 import { type Selectable, selectBackup } from '../core/backup/selection.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { backupKey, labelClaimKey, labelOfClaimKey, labelsPrefix, manifestKey } from '../core/repository/object-keys.ts';
-import { labelClaimSchema } from '../formats/repository/label-claim.ts';
+import { labelClaimSchema } from '../formats/repository/history.ts';
 import { type Manifest, manifestSchema } from '../formats/repository/manifest.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed, sealedBytes } from '../io/repository/sealed-object.ts';

@@ -1,5 +1,5 @@
 import { damageKey, damagePrefix, trashKey } from '../core/repository/object-keys.ts';
-import { type DamageFact, damageSchema } from '../formats/repository/damage.ts';
+import { type DamageFact, damageSchema } from '../formats/repository/piece.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
 import { unlessUnreadable } from './unless-unreadable.ts';

@@ -1,5 +1,5 @@
 import { RstowError } from '../core/errors/rstow-error.ts';
-import type { Owner } from '../formats/repository/owner.ts';
+import type { Owner } from '../formats/repository/history.ts';
 import type { Repository } from '../io/repository/port.ts';
 
 /** What the store is put together from, for all databases of one agent. */

@@ -1,8 +1,7 @@
 import type { CheckFact } from '../core/backup/standing.ts';
 import { isVerdictOnBackup } from '../core/errors/error-table.ts';
 import { type FactName, factKey, factNameOfKey, factsOfPrefix, factsPrefix, type TestName } from '../core/repository/object-keys.ts';
-import { type RecoveryTest, recoveryTestSchema } from '../formats/repository/recovery-test.ts';
-import { type Verification, verificationSchema } from '../formats/repository/verification.ts';
+import { type RecoveryTest, recoveryTestSchema, type Verification, verificationSchema } from '../formats/repository/facts.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
 import type { Damage } from './damage.ts';

@@ -1,5 +1,5 @@
 import type { Warning } from '../contract/result.ts';
-import { type Owner, ownerSchema } from '../formats/repository/owner.ts';
+import { type Owner, ownerSchema } from '../formats/repository/history.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { ownerKey, ownerPrefix, timelinesPrefix } from '../core/repository/object-keys.ts';
 import type { Repository } from '../io/repository/port.ts';

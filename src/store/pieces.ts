@@ -3,7 +3,7 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { parsePieceKey, type Piece, piecesBySegment, sidecarKey, timelinePrefix } from '../core/repository/piece.ts';
 import { belongsTo, lineageOf, type TimelineNode } from '../core/backup/history.ts';
 import type { Manifest } from '../formats/repository/manifest.ts';
-import { type Sidecar, sidecarSchema } from '../formats/repository/sidecar.ts';
+import { type Sidecar, sidecarSchema } from '../formats/repository/piece.ts';
 import type { Coding } from '../io/coding/port.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed } from '../io/repository/sealed-object.ts';

@@ -1,8 +1,14 @@
 import { planKey, plansPrefix, runOfPlanKey } from '../core/repository/object-keys.ts';
-import { type Fence, fenceSchema } from '../formats/repository/fence.ts';
-import { type Healing, healingSchema } from '../formats/repository/healing.ts';
-import { type RestorePlan, restorePlanSchema } from '../formats/repository/restore-plan.ts';
-import { type StoredExtents, storedExtentsSchema } from '../formats/repository/stored-extents.ts';
+import {
+  type Fence,
+  fenceSchema,
+  type Healing,
+  healingSchema,
+  type RestorePlan,
+  restorePlanSchema,
+  type StoredExtents,
+  storedExtentsSchema,
+} from '../formats/repository/plans.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readOwn, readSealed, type SealedSchema } from '../io/repository/sealed-object.ts';
 

@@ -1,4 +1,4 @@
-import { type Sidecar, sidecarSchema } from '../formats/repository/sidecar.ts';
+import { type Sidecar, sidecarSchema } from '../formats/repository/piece.ts';
 import type { Warning } from '../contract/result.ts';
 import { isObjectDamage } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';

@@ -1,5 +1,5 @@
 import { usedSignatureKey } from '../core/repository/object-keys.ts';
-import { type UsedSignature, usedSignatureSchema } from '../formats/repository/used-signature.ts';
+import { type UsedSignature, usedSignatureSchema } from '../formats/repository/facts.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Timeline, timelineSchema } from '../formats/repository/timeline.ts';
+import { type Timeline, timelineSchema } from '../formats/repository/history.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { timelineKey, timelinesPrefix } from '../core/repository/object-keys.ts';
 import { parsePieceKey, type Piece, timelinePrefix } from '../core/repository/piece.ts';

@@ -1,9 +1,9 @@
 /** Temporal's development server: its program, what it answers, and what rstow notes of it beside its file. */
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
-import { channelArgsOf } from '../contract/loopback.ts';
+import { channelArgsOf } from '../client/temporal.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { type EmbeddedTemporalState, embeddedTemporalStateSchema } from '../formats/agent-state/embedded-temporal.ts';
+import { type EmbeddedTemporalState, embeddedTemporalStateSchema } from '../formats/agent-state.ts';
 import { readStateFile, replaceStateFile } from '../io/agent-state/state-file.ts';
 import { runCommand } from '../io/process/run-command.ts';
 

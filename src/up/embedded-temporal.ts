@@ -2,14 +2,14 @@ import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EmbeddedTemporalConfig } from '../config/agent-config.ts';
-import type { EmbeddedTemporalState } from '../formats/agent-state/embedded-temporal.ts';
+import type { EmbeddedTemporalState } from '../formats/agent-state.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { portHolders, processesWithOpenFilesUnder } from '../io/process/open-files.ts';
-import { portState } from '../io/service/port-state.ts';
+import { portState } from '../io/service/ports.ts';
 import { createProcessService } from '../io/service/process-service.ts';
 import type { Service } from '../io/service/service.ts';
-import type { Logger } from '../worker/agent-logger.ts';
-import { startRepeatingTask } from '../worker/repeating-task.ts';
+import type { Logger } from '../worker/telemetry/agent-logger.ts';
+import { startRepeatingTask } from '../worker/watch/repeating-task.ts';
 import { copyDatabase, databaseLoss, putAside, saysDamaged } from './database-file.ts';
 import {
   answeringCluster,

@@ -5,7 +5,7 @@ import type { AgentConfig, DatabaseConfig, TimingConfig } from '../config/agent-
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { readStopNote } from '../io/data-directory/stop-note.ts';
 import { createCallGate } from '../io/repository/wrap/call-gate.ts';
-import { requireSeparate } from '../worker/separate-places.ts';
+import { requireSeparate } from '../worker/repositories.ts';
 
 /** What no waiting mends. */
 const FINAL: readonly string[] = ['data-directory-missing', 'data-directory-foreign', 'permission-denied', 'invalid-config'];

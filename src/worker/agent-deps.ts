@@ -4,13 +4,13 @@ import type { AgentConfig } from '../config/agent-config.ts';
 import { requireInstallation } from '../io/agent-state/installation.ts';
 import { createSeenOwners } from '../io/agent-state/seen-owners.ts';
 import { createStores } from '../store/store.ts';
-import type { Logger } from './agent-logger.ts';
-import { createBackupWatch } from './backup-watch.ts';
+import type { Logger } from './telemetry/agent-logger.ts';
+import { createBackupWatch } from './temporal/backup-watch.ts';
 import { createEvents } from './events.ts';
 import { createRepositoryOpener } from './repositories.ts';
-import type { AgentRunRegistry } from './run-registry.ts';
-import { ensureSearchAttributes } from './search-attributes.ts';
-import type { TemporalConnection } from './temporal-connection.ts';
+import type { AgentRunRegistry } from './temporal/run-registry.ts';
+import { ensureSearchAttributes } from './watch/cluster.ts';
+import type { TemporalConnection } from './temporal/connection.ts';
 
 export type AgentParts = {
   config: AgentConfig;

@@ -2,8 +2,7 @@ import { resolve } from 'node:path';
 import { errorRow } from '../core/errors/error-table.ts';
 import { hintOf, RstowError } from '../core/errors/rstow-error.ts';
 import { runAgent } from './agent.ts';
-import { createAgentLogger } from './agent-logger.ts';
-import { withEndingSignal } from './ending-signals.ts';
+import { createAgentLogger } from './telemetry/agent-logger.ts';
 import { loadConfig } from './load-config.ts';
 
 export type AgentProgram = {
@@ -32,5 +31,20 @@ export async function agentProgram({ configFile = DEFAULT_CONFIG_FILE, workflowB
     if (!(error instanceof RstowError)) throw error;
     process.stderr.write(`error: ${error.code}: ${error.message}\nhint: ${hintOf(error.code, error.details)}\n`);
     return errorRow(error.code).exitCode;
+  }
+}
+
+/** SIGHUP too: it comes when a terminal is closed, and nothing here is read anew on it. */
+const ENDING = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+
+/** Does the work to its end; SIGTERM, SIGINT and SIGHUP abort its signal. */
+export async function withEndingSignal<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const stopping = new AbortController();
+  const stop = (): void => stopping.abort();
+  for (const signalName of ENDING) process.once(signalName, stop);
+  try {
+    return await work(stopping.signal);
+  } finally {
+    for (const signalName of ENDING) process.off(signalName, stop);
   }
 }

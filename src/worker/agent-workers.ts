@@ -4,17 +4,19 @@ import type { ActivityDeps } from '../activities/activity-deps.ts';
 import {
   agentQueue,
   ANY_QUEUE,
+  buildIdOf,
+  CONTRACT_NUMBER,
   databaseQueue,
+  DEPLOYMENT_NAME,
   SLOT_KINDS,
   type SlotKind,
   slotQueue,
   standbyQueue,
   WORKFLOW_QUEUE,
 } from '../contract/names.ts';
-import { buildIdOf, CONTRACT_NUMBER, DEPLOYMENT_NAME } from '../contract/version.ts';
 import type { Polling } from './current-contract.ts';
-import { moveRun } from './move-run.ts';
-import type { TemporalConnection } from './temporal-connection.ts';
+import { moveRun } from './temporal/move-run.ts';
+import type { TemporalConnection } from './temporal/connection.ts';
 import { WORKFLOWS_PATH } from './workflow-bundle.ts';
 
 export type AgentWorkers = {

@@ -2,25 +2,21 @@ import type { ActivityDeps, AgentIdentity } from '../activities/activity-deps.ts
 import type { AgentConfig } from '../config/agent-config.ts';
 import { bindingNow } from '../io/agent-state/installation.ts';
 import { agentDeps } from './agent-deps.ts';
-import { agentIdentity } from './agent-identity.ts';
-import { type Logger, installTemporalRuntime } from './agent-logger.ts';
-import { acquireAgentMutex } from './agent-mutex.ts';
+import { acquireAgentMutex, agentIdentity } from './agent-identity.ts';
+import { installTemporalRuntime, type Logger } from './telemetry/agent-logger.ts';
 import { startAgentWorkers } from './agent-workers.ts';
-import { startClusterWatch } from './cluster-watch.ts';
-import { startContractWatch } from './contract-watch.ts';
-import { watchCredentials } from './credential-watch.ts';
+import { startClusterWatch } from './watch/cluster.ts';
+import { startContractWatch } from './watch/contract.ts';
+import { watchCredentials } from './watch/credentials.ts';
 import { offerContract, type Polling, untilRouted } from './current-contract.ts';
-import { startHousekeeping } from './housekeeping.ts';
-import { type InstallationWatch, requireAlone, startInstallationWatch } from './installation-watch.ts';
-import { startOwnershipWatch } from './ownership-watch.ts';
-import { recoveryRequester } from './recovery-request.ts';
+import { startHousekeeping } from './watch/housekeeping.ts';
+import { type InstallationWatch, pollerIdentity, pollersOf, requireAlone, startInstallationWatch } from './watch/installation.ts';
+import { startOwnershipWatch } from './watch/ownership.ts';
+import { openRecoveryWebhook, recoveryRequester } from './http/recovery-webhook.ts';
 import { type OperatorKey, readOperatorKey } from './operator-key.ts';
-import { openRecoveryWebhook } from './recovery-webhook.ts';
-import { createRunRegistry } from './run-registry.ts';
-import { pollersOf } from './installation-pollers.ts';
-import { pollerIdentity } from './poller-identity.ts';
-import { startStopNoteWatch } from './stop-note-watch.ts';
-import { connectTemporal, type TemporalConnection } from './temporal-connection.ts';
+import { createRunRegistry } from './temporal/run-registry.ts';
+import { startStopNoteWatch } from './watch/stop-notes.ts';
+import { connectTemporal, type TemporalConnection } from './temporal/connection.ts';
 import { builtWorkflowBundle } from './workflow-bundle.ts';
 
 export type AgentOptions = {

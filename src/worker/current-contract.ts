@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isGrpcServiceError } from '@temporalio/client';
-import { WORKFLOW_QUEUE } from '../contract/names.ts';
-import { buildIdOf, CONTRACT_NUMBER, contractOf, DEPLOYMENT_NAME } from '../contract/version.ts';
-import type { Logger } from './agent-logger.ts';
-import type { TemporalConnection } from './temporal-connection.ts';
+import { buildIdOf, CONTRACT_NUMBER, contractOf, DEPLOYMENT_NAME, WORKFLOW_QUEUE } from '../contract/names.ts';
+import type { Logger } from './telemetry/agent-logger.ts';
+import type { TemporalConnection } from './temporal/connection.ts';
 
 /** How the agent's workers poll: `versioned` get runs of their own contract only, `unversioned` all that there are. */
 export type Polling = 'versioned' | 'unversioned';

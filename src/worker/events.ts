@@ -1,5 +1,5 @@
 import type { EventFact, EventKind, Events } from '../activities/events.ts';
-import type { Logger } from './agent-logger.ts';
+import type { Logger } from './telemetry/agent-logger.ts';
 
 type Level = 'debug' | 'info' | 'warn' | 'error';
 

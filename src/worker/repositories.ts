@@ -4,7 +4,8 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { readStateFile, replaceStateFile } from '../io/agent-state/state-file.ts';
 import { backendOf, createOpener } from '../io/repository/open.ts';
 import type { Repository } from '../io/repository/port.ts';
-import { requireSeparate } from './separate-places.ts';
+import { liesIn } from '../io/files/free-space.ts';
+import { errnoOf } from '../io/files/errno.ts';
 
 type RepositoryOpener = (name: string) => Promise<Repository>;
 
@@ -49,4 +50,30 @@ function foreign({ path }: RepositoryConfig, key: string): string {
 
 function unknown(name: string, known: string[]): RstowError {
   return new RstowError('unknown-repository', `this agent's config has no repository "${name}"; it has: ${known.join(', ')}`);
+}
+
+/**
+ * Refuses a repository in a data directory, with which it would be replaced, and one around it. The config's text was
+ * compared when it was read; here links and mounts are followed, which can hang with the repository's disk.
+ * Fails: invalid-config.
+ */
+export async function requireSeparate(path: string, databases: AgentConfig['databases']): Promise<void> {
+  for (const { dataDir } of Object.values(databases)) {
+    // wal/ may be a link to another disk.
+    for (const folder of [dataDir, join(dataDir, 'wal')]) {
+      if (!(await isEntangled(path, folder))) continue;
+      const sentence = `the repository ${path} lies in or around ${folder}: it must lie outside of the data directory, and not around it`;
+      throw new RstowError('invalid-config', sentence, { details: { path, folder } });
+    }
+  }
+}
+
+/** What can't be looked at is named by whoever opens it. */
+async function isEntangled(path: string, folder: string): Promise<boolean> {
+  try {
+    return (await liesIn(path, folder)) || (await liesIn(folder, path));
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return false;
+  }
 }

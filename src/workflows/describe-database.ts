@@ -1,5 +1,4 @@
-import type { DescribedDatabase } from '../activities/catalogue/describe-protection.ts';
-import type { InspectedHost } from '../activities/catalogue/inspect-host.ts';
+import type { DescribedDatabase, InspectedHost } from '../activities/catalogue/describe-protection.ts';
 import {
   type DescribeDatabaseInput,
   type DescribeDatabaseResult,

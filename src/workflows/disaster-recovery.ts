@@ -1,6 +1,6 @@
 import type { Place } from '../activities/catalogue/locate.ts';
 import type { LiveDatabase } from '../activities/catalogue/live-database.ts';
-import type { LockHolder } from '../activities/run-registry.ts';
+import type { LockHolder } from '../activities/run-port.ts';
 import type { DisasterRecoveryInput, DisasterRecoveryResult } from '../contract/disaster-recovery.ts';
 import { type Warning, withWarning } from '../contract/result.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';

@@ -5,7 +5,7 @@ import type { Rehearsed } from '../activities/restore/rehearse.ts';
 import type { StagedWal } from '../activities/restore/stage-wal.ts';
 import type { TailWanted } from '../activities/restore/store-tail.ts';
 import type { SwapInput, SwappedIn } from '../activities/restore/swap-in.ts';
-import { type DataInPlace, notRolledBackClause, restoredInPlaceClause, rolledBackClause } from '../contract/data-in-place.ts';
+import { type DataInPlace, notRolledBackClause, restoredInPlaceClause, rolledBackClause } from '../contract/data-summary.ts';
 import { ROLLED_BACK_CODES } from '../contract/restore.ts';
 import type { Warning } from '../contract/result.ts';
 import { type ErrorDetails, RstowError, sentenceOf, withClause } from '../core/errors/rstow-error.ts';

@@ -1,5 +1,5 @@
 import type { Place } from '../activities/catalogue/locate.ts';
-import type { RecordVerificationInput } from '../activities/verify/record-verification.ts';
+import type { RecordVerificationInput } from '../activities/verify/verify-backup.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
 import type { VerifyBackupInput, VerifyBackupResult } from '../contract/verify-backup.ts';
 import { isVerdictOnBackup } from '../core/errors/error-table.ts';

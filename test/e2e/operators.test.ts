@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { lockWorkflowId, PROGRESS_QUERY, recoveryWorkflowId, slotQueue, WORKFLOW_QUEUE } from '../../src/contract/names.ts';
 import type { Progress } from '../../src/contract/result.ts';
 import type { RestoreResult } from '../../src/contract/restore.ts';
-import { SIGNATURE_MEMO } from '../../src/contract/signature.ts';
+import { SIGNATURE_MEMO } from '../../src/contract/messages.ts';
 import { newPrivateKeyText, operatorKeyOf } from '../../src/io/signing/operator-key.ts';
 import { type RstowProcess, spawnRstow } from '../integration/cli/rstow-process.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../support/database-stack.ts';

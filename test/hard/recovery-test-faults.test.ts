@@ -6,7 +6,7 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
 import type { TestName } from '../../src/core/repository/object-keys.ts';
 import { storeIn } from '../support/store-in.ts';
-import type { RecoveryTest } from '../../src/formats/repository/recovery-test.ts';
+import type { RecoveryTest } from '../../src/formats/repository/facts.ts';
 import type { TestRecoveryResult } from '../../src/contract/test-recovery.ts';
 import { type ErrorCode, errorRow } from '../../src/core/errors/error-table.ts';
 import type { AgentProcess } from '../support/agent-process.ts';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { liveDigest } from '../../src/replay/live-digest.ts';
 import type { DisasterRecoveryResult } from '../../src/contract/disaster-recovery.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
-import { endHolders } from '../../src/io/service/end-holders.ts';
+import { endHolders } from '../../src/io/service/prove-stopped.ts';
 import { type AgentProcess, startAgent } from '../support/agent-process.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import { startLoadWriters } from '../support/load-writers.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { WorkflowHandle } from '@temporalio/client';
-import type { Owner } from '../../src/formats/repository/owner.ts';
+import type { Owner } from '../../src/formats/repository/history.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { databaseQueue, SLOT_KINDS, slotQueue } from '../../src/contract/names.ts';
 import { type AgentProcess, startAgent } from '../support/agent-process.ts';

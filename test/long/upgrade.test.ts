@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { CONTRACT_NUMBER } from '../../src/contract/version.ts';
+import { CONTRACT_NUMBER } from '../../src/contract/names.ts';
 import { brokenPromises, contractOfTree, type Tree, treeOfContract, upgrade } from '../support/upgrade.ts';
 import { fileURLToPath } from 'node:url';
 

@@ -4,7 +4,7 @@ import proto from '@temporalio/proto';
 import { DefaultLogger, makeTelemetryFilterString, Runtime, Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { CONTRACT_NUMBER, RSTOW_VERSION } from '../../src/contract/version.ts';
+import { CONTRACT_NUMBER, RSTOW_VERSION } from '../../src/contract/names.ts';
 import { workflowBundleCode } from '../support/workflow-bundle.ts';
 
 const { History } = proto.temporal.api.history.v1;

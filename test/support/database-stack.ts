@@ -9,7 +9,7 @@ import { startServer } from '../../src/database/server-start.ts';
 import { type AgentConfig, agentConfigSchema, type DatabaseConfig } from '../../src/config/agent-config.ts';
 import { openFolderRepository } from '../../src/io/repository/folder.ts';
 import type { Repository } from '../../src/io/repository/port.ts';
-import { endHolders } from '../../src/io/service/end-holders.ts';
+import { endHolders } from '../../src/io/service/prove-stopped.ts';
 import type { Service } from '../../src/io/service/service.ts';
 import { freePort } from './free-port.ts';
 import { toolPath } from './tools.ts';

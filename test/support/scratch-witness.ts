@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { processesWithOpenFilesUnder } from '../../src/io/process/open-files.ts';
 import { livingProcesses, unlessGone } from '../../src/io/process/proc.ts';
-import { portState } from '../../src/io/service/port-state.ts';
+import { portState } from '../../src/io/service/ports.ts';
 
 /** No folder, no process that has one or was started on one; and, where the port is known, nobody on it. */
 export async function expectNoScratchLeft(stateDir: string, { agentPid, port }: { agentPid: number; port?: number }): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Repository } from '../../src/io/repository/port.ts';
-import type { Owner } from '../../src/formats/repository/owner.ts';
+import type { Owner } from '../../src/formats/repository/history.ts';
 import { createStores, type Store } from '../../src/store/store.ts';
 
 /** What an agent sees of a database in one repository. */

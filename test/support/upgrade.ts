@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { WorkflowHandle } from '@temporalio/client';
 import { stringify } from 'yaml';
-import { buildIdOf } from '../../src/contract/version.ts';
+import { buildIdOf } from '../../src/contract/names.ts';
 import { startAgent, type AgentProcess } from './agent-process.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from './database-stack.ts';
 import { connectTestClient, type TestClient } from './run-workflow.ts';
@@ -23,14 +23,14 @@ export async function treeOfContract(contract: number): Promise<Tree & { remove:
   const root = await mkdtemp(join(tmpdir(), 'rstow-tree-'));
   await cp(join(ROOT, 'src'), join(root, 'src'), { recursive: true });
   for (const name of ['node_modules', 'package.json']) await symlink(join(ROOT, name), join(root, name));
-  const file = join(root, 'src/contract/version.ts');
+  const file = join(root, 'src/contract/names.ts');
   const source = await readFile(file, 'utf8');
   await writeFile(file, source.replace(/CONTRACT_NUMBER = \d+/, `CONTRACT_NUMBER = ${contract}`));
   return { root, contract, remove: () => rm(root, { recursive: true, force: true }) };
 }
 
 export async function contractOfTree(root: string): Promise<Tree> {
-  const source = await readFile(join(root, 'src/contract/version.ts'), 'utf8');
+  const source = await readFile(join(root, 'src/contract/names.ts'), 'utf8');
   return { root, contract: Number(/CONTRACT_NUMBER = (\d+)/.exec(source)?.[1]) };
 }
 

@@ -1,6 +1,6 @@
 /** Agents of another contract than the run's own: none of them is sent a step. */
 import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
-import { CONTRACT_NUMBER } from '../../src/contract/version.ts';
+import { CONTRACT_NUMBER } from '../../src/contract/names.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf } from './failures.ts';
 

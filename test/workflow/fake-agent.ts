@@ -5,13 +5,15 @@ import { ApplicationFailure, Client, type WorkflowHandleWithFirstExecutionRunId 
 import { DefaultLogger, makeTelemetryFilterString, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { Activities } from '../../src/activities/activities.ts';
 import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
-import { activityFailure } from '../../src/activities/activity-failure.ts';
+import { activityFailure } from '../../src/activities/activity.ts';
 import { findLockHolder } from '../../src/activities/catalogue/lock-holder.ts';
 import type { Place } from '../../src/activities/catalogue/locate.ts';
 import {
   agentQueue,
   ANY_QUEUE,
+  CONTRACT_NUMBER,
   databaseQueue,
+  RSTOW_VERSION,
   runWorkflowId,
   SEARCH_ATTRIBUTES,
   SLOT_KINDS,
@@ -19,8 +21,7 @@ import {
   standbyQueue,
   WORKFLOW_QUEUE,
 } from '../../src/contract/names.ts';
-import { CONTRACT_NUMBER, RSTOW_VERSION } from '../../src/contract/version.ts';
-import { createRunRegistry } from '../../src/worker/run-registry.ts';
+import { createRunRegistry } from '../../src/worker/temporal/run-registry.ts';
 import { makeNamespace } from '../support/temporal-namespace.ts';
 import { plausibleVerbs, type PlausibleVerbs } from './plausible-verbs.ts';
 

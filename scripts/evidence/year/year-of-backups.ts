@@ -2,16 +2,13 @@
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { backupLabel } from '../../../src/core/backup/label.ts';
-import { positionKey } from '../../../src/core/backup/backup-position.ts';
+import { backupLabel, positionKey } from '../../../src/core/backup/label.ts';
 import { backupKey, factKey, manifestKey, ownerKey, timelineKey } from '../../../src/core/repository/object-keys.ts';
 import { planMerges } from '../../../src/core/repository/merge-plan.ts';
 import { makeSegmentId, type SegmentId } from '../../../src/core/wal/wal-offset.ts';
-import { labelClaimSchema } from '../../../src/formats/repository/label-claim.ts';
+import { labelClaimSchema, ownerSchema, timelineSchema } from '../../../src/formats/repository/history.ts';
 import { type Manifest, type ManifestRange, manifestSchema } from '../../../src/formats/repository/manifest.ts';
-import { ownerSchema } from '../../../src/formats/repository/owner.ts';
-import { timelineSchema } from '../../../src/formats/repository/timeline.ts';
-import { verificationSchema } from '../../../src/formats/repository/verification.ts';
+import { verificationSchema } from '../../../src/formats/repository/facts.ts';
 import { sealObject, type SealedSchema } from '../../../src/io/repository/sealed-object.ts';
 import { positionOf } from '../../../src/store/backup-index.ts';
 

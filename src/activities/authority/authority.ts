@@ -1,14 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { AgentConfig } from '../../config/agent-config.ts';
-import { type Approval, hasSignedAlready } from '../../contract/messages.ts';
-import { parseSignature } from '../../contract/signature.ts';
+import { type AgentConfig, databaseSettings } from '../../config/agent-config.ts';
+import { type Approval, hasSignedAlready, parseSignature } from '../../contract/messages.ts';
 import { requestText } from '../../core/authority/statement.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { readGrants } from '../../io/agent-state/grants.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../../config/database-settings.ts';
-import type { RunPort } from '../run-port.ts';
-import type { RunChain } from '../run-registry.ts';
+import type { RunChain, RunPort } from '../run-port.ts';
 import { operatorOfKey, takeSignature } from './take-signature.ts';
 
 /** Who has put a name to what a run is about to do. */
@@ -22,7 +19,7 @@ export type Standing = {
   refusal: string | null;
 };
 
-export type CheckStartInput = {
+type CheckStartInput = {
   database: string;
   /** The run's own, as its parser gives it: that is what was signed. */
   input: object;
@@ -54,7 +51,7 @@ export const checkStart =
     return standingOf(deps, chain, { database, input, planHash, refusal });
   };
 
-export type CheckApprovalInput = Omit<CheckStartInput, 'signature'> & { approval: Approval };
+type CheckApprovalInput = Omit<CheckStartInput, 'signature'> & { approval: Approval };
 
 /** Takes a signed approval. Fails: signature-refused, approval-denied, temporal-unreachable, repository-unavailable. Twice: the same. */
 export const checkApproval =
@@ -140,3 +137,17 @@ async function refusalOf(take: () => Promise<void>): Promise<string | null> {
     throw error;
   }
 }
+
+type NoteHistoryInput = { database: string; timeline: string };
+
+/**
+ * Says in the owner's claim which timeline the database goes on with, once a restore has swapped it in. Fails:
+ * owner-outdated, signature-refused, repository-unavailable. Twice: no-op.
+ */
+export const noteHistory =
+  (deps: ActivityDeps) =>
+  async ({ database, timeline }: NoteHistoryInput, run: RunPort): Promise<void> => {
+    await requireAuthority(deps, run, { database, isPreparing: true });
+    await run.checkOpen();
+    await deps.catalogueOf(database).owner.follow(timeline);
+  };

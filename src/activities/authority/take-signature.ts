@@ -1,13 +1,13 @@
-import type { UsedSignature } from '../../formats/repository/used-signature.ts';
+import type { UsedSignature } from '../../formats/repository/facts.ts';
 import { type Signature, SIGNATURE_VALID_MS, type Statement } from '../../core/authority/statement.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import type { Catalogue } from '../../store/store.ts';
 import { addGrant } from '../../io/agent-state/grants.ts';
 import { isSignedBy, keyIdOf } from '../../io/signing/operator-key.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import type { RunChain } from '../run-registry.ts';
-import { findUse, rememberUse } from './used-signatures.ts';
+import type { RunChain } from '../run-port.ts';
 
-export type Signed = {
+type Signed = {
   database: string;
   chain: RunChain;
   statement: Statement;
@@ -79,4 +79,19 @@ function requireFresh(signedAtMs: number, nowMs: number): void {
 
 function refused(why: string): RstowError {
   return new RstowError('signature-refused', `the signature does not count: ${why}`);
+}
+
+/** Who has used the signature, as far as a repository of the database knows. Fails: repository-unavailable, if none answers. */
+async function findUse(catalogue: Catalogue, nonce: string): Promise<UsedSignature | undefined> {
+  const { answers } = await catalogue.eachOfSome(({ signatures }) => signatures.find(nonce));
+  return answers.find(({ found }) => found !== undefined)?.found;
+}
+
+/**
+ * Remembers the use in each repository that answers; gives the use that stands: another one, if somebody was faster.
+ * Fails: repository-unavailable, if none answers. Twice: the first one stands.
+ */
+async function rememberUse(catalogue: Catalogue, use: UsedSignature): Promise<UsedSignature> {
+  await catalogue.eachOfSome(({ signatures }) => signatures.put(use));
+  return (await findUse(catalogue, use.nonce)) ?? use;
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Fence } from '../../formats/repository/fence.ts';
+import type { Fence } from '../../formats/repository/plans.ts';
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { PlannedSegment } from '../../core/backup/segment-plan.ts';
 import { type Piece, piecesBySegment, planCover } from '../../core/repository/piece.ts';
@@ -7,7 +7,7 @@ import { type Extent, segmentFileName, type SegmentId } from '../../core/wal/wal
 import { makeScratch, noteRun } from '../../io/agent-state/run-files.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireSpace } from '../../io/files/free-space.ts';
-import { stageSegments } from '../restore/stage-segments.ts';
+import { stageSegments } from '../restore/stage-wal.ts';
 import type { RunPort } from '../run-port.ts';
 import type { Store } from '../../store/store.ts';
 

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Attachment } from '../../formats/repository/manifest.ts';
 import type { Warning } from '../../contract/result.ts';
-import { hasSnapshots, packSnapshots } from '../../io/data-directory/snapshots.ts';
+import { hasSnapshots, packSnapshots } from '../../io/data-directory/segments.ts';
 import { errnoOf, systemMessage } from '../../io/files/errno.ts';
 import { withoutSecrets } from '../../io/rstmdb/config-secrets.ts';
 import { getMachine, listMachines } from '../../io/rstmdb/server.ts';

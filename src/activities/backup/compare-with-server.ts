@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import {
@@ -11,12 +12,15 @@ import {
   unshownMachines,
   type WrittenSince,
 } from '../../core/state/server-comparison.ts';
-import type { Extent } from '../../core/wal/wal-offset.ts';
+import type { Extent, SegmentId } from '../../core/wal/wal-offset.ts';
 import { type Connector, getInstances, instancePages, listInstances } from '../../io/rstmdb/instances.ts';
 import { listMachines } from '../../io/rstmdb/server.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
 import { allInstances, type KeptState } from '../../replay/kept-state.ts';
 import type { Server } from '../../database/server.ts';
+import { readLogEntry } from '../../core/state/log-entry.ts';
+import { listSegments } from '../../io/data-directory/segments.ts';
+import { scanSegment } from './segment-scan.ts';
 
 /** Each page costs the server a copy of all instances, so that listing many of them is work that grows as their square. */
 const LISTED_INSTANCES_MAX = 250_000;
@@ -24,7 +28,7 @@ const LISTED_INSTANCES_MAX = 250_000;
 /** So many that the log alone holds are asked for one by one: a page that shifted under writes may have left them out. */
 const ASKED_INSTANCES_MAX = 10_000;
 
-export type ComparedLog = {
+type ComparedLog = {
   state: KeptState;
   extents: readonly Extent[];
   /** Read when it is asked: what the server shows may have been written since the backup's end. */
@@ -33,7 +37,7 @@ export type ComparedLog = {
   mustList: boolean;
 };
 
-export type Compared = { comparison: ServerComparison | null; warnings: Warning[] };
+type Compared = { comparison: ServerComparison | null; warnings: Warning[] };
 
 /**
  * Holds what a log gives against what its server shows: damage that leaves the log readable, such as a segment that
@@ -102,4 +106,42 @@ async function unknownTo(connect: Connector, ids: Iterable<string>): Promise<str
   } finally {
     await client.close();
   }
+}
+
+type LogBehind = {
+  walDir: string;
+  extents: readonly Extent[];
+  /** Of the segments that are pinned: compaction may have taken their names away by now. */
+  pinned: ReadonlyMap<SegmentId, string>;
+  signal: AbortSignal;
+};
+
+type Written = { created: Set<string>; deleted: Set<string>; machines: Set<string>; ends: Map<number, number> };
+
+/** What was written behind a backup's end so far: a server may show it already. Fails: data-directory-replaced. */
+export async function writtenSince({ walDir, extents, pinned, signal }: LogBehind): Promise<WrittenSince> {
+  const written: Written = { created: new Set(), deleted: new Set(), machines: new Set(), ends: new Map() };
+  const ends = new Map(extents.map(({ segment, endBytes }) => [segment, endBytes]));
+  const lastSegment = Math.max(0, ...ends.keys());
+  const listed = ((await listSegments(walDir)) ?? []).map(({ segment, path }) => [segment, path] as const);
+  for (const [segment, path] of new Map([...listed, ...pinned])) {
+    // A segment that no backup ever saw, between others, is a hole and nothing new.
+    const startBytes = ends.get(segment) ?? (segment > lastSegment ? 0 : undefined);
+    if (startBytes !== undefined) written.ends.set(segment, await readBehind(written, { path, startBytes, signal }));
+  }
+  return written;
+}
+
+async function readBehind(written: Written, at: { path: string; startBytes: number; signal: AbortSignal }): Promise<number> {
+  const { path, startBytes, signal } = at;
+  const { size } = await stat(path);
+  const { end } = await scanSegment({ path, startBytes, sizeBytes: size, signal, onRecord: ({ payload }) => take(written, payload) });
+  return end.positionBytes;
+}
+
+function take({ created, deleted, machines }: Written, payload: Uint8Array): void {
+  const entry = readLogEntry(payload);
+  if (entry?.kind === 'put_machine') machines.add(machineName(entry));
+  else if (entry?.kind === 'create_instance') created.add(entry.id);
+  else if (entry?.kind === 'delete_instance') deleted.add(entry.id);
 }

@@ -1,4 +1,4 @@
-import type { Fence } from '../../formats/repository/fence.ts';
+import type { Fence } from '../../formats/repository/plans.ts';
 import { comparisonWarnings, restorableOf } from '../../contract/backup-warnings.ts';
 import type { Restorable } from '../../contract/hot-backup.ts';
 import type { Warning } from '../../contract/result.ts';
@@ -11,11 +11,10 @@ import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
 import type { Store } from '../../store/store.ts';
 import type { KeptState } from '../../replay/kept-state.ts';
-import { compareWithServer } from './compare-with-server.ts';
+import { compareWithServer, writtenSince } from './compare-with-server.ts';
 import { takeReplay } from './running-backups.ts';
 import { pinnedLog } from './pinned-segments.ts';
 import { checkpointFile, replayLog, type ReplayedLog, withSoundState } from './replay-log.ts';
-import { writtenSince } from './written-since.ts';
 
 export type DigestStateInput = { database: string; repository: string; fenceKey: string; extentsKey: string };
 export type DigestedState = {

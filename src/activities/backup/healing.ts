@@ -1,13 +1,11 @@
-import type { Fence } from '../../formats/repository/fence.ts';
-import type { Healing } from '../../formats/repository/healing.ts';
+import type { Fence, Healing } from '../../formats/repository/plans.ts';
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { Warning } from '../../contract/result.ts';
 import { parsePieceKey, type Piece, sidecarKey } from '../../core/repository/piece.ts';
 import { promisedHashes } from '../../store/promised-hashes.ts';
-import type { PieceShelf } from './piece-store.ts';
+import { namedKeys, type PieceShelf, storedAgain } from './piece-store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { namedKeys, storedAgain } from './stored-again.ts';
 
 export type HealingWork = {
   fence: Fence;

@@ -1,6 +1,6 @@
 import type { Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Sidecar } from '../../formats/repository/sidecar.ts';
+import type { Sidecar } from '../../formats/repository/piece.ts';
 import { isObjectDamage } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { type Piece, pieceKey, sidecarKey } from '../../core/repository/piece.ts';
@@ -10,9 +10,8 @@ import type { Coding } from '../../io/coding/port.ts';
 import type { PieceContent } from '../../store/record-cut.ts';
 import type { PieceRun } from '../../store/pieces.ts';
 import type { Store } from '../../store/store.ts';
-import { storedAgain } from './stored-again.ts';
-import { createChunkFeed } from './chunk-feed.ts';
-import { type FileSource, growingFile, type PieceSource, readPiece } from './piece-reader.ts';
+import { createChunkFeed, type FileSource, growingFile, type PieceSource, readPiece } from './piece-reader.ts';
+import type { Warning } from '../../contract/result.ts';
 
 /** Where pieces of one history go. */
 export type PieceShelf = PieceRun & {
@@ -114,4 +113,17 @@ function noWholeRecords(segment: SegmentId, { endBytes }: PieceContent): RstowEr
 
 function otherBytes(key: string): RstowError {
   return new RstowError('timeline-diverged', `${key} holds other bytes than the data directory`, { details: { key } });
+}
+
+const NAMED_MAX = 3;
+
+/** The objects are sound again, but a disk that damages one may damage others. */
+export function storedAgain(keys: readonly string[]): Warning {
+  const objects = keys.length === 1 ? 'damaged or missing object was' : 'damaged or missing objects were';
+  const message = `${keys.length} ${objects} stored again from the server’s log (${namedKeys(keys)}): see whether the repository’s disk is failing`;
+  return { code: 'stored-again', message };
+}
+
+export function namedKeys(keys: readonly string[]): string {
+  return `${keys.slice(0, NAMED_MAX).join(', ')}${keys.length > NAMED_MAX ? ', …' : ''}`;
 }

@@ -1,4 +1,4 @@
-import type { Fence } from '../../formats/repository/fence.ts';
+import type { Fence } from '../../formats/repository/plans.ts';
 import type { PinKind } from '../../contract/hot-backup.ts';
 import { noteRun } from '../../io/agent-state/run-files.ts';
 import type { ActivityDeps } from '../activity-deps.ts';

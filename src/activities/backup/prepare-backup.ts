@@ -9,7 +9,7 @@ import { type Database, openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
 import type { Store } from '../../store/store.ts';
 import { checkDataDirectoryIsServers } from '../../database/data-directory-check.ts';
-import { timelineOfData } from './data-timeline.ts';
+import { timelineOfData } from './source-continuity.ts';
 
 export type PrepareBackupInput = {
   database: string;

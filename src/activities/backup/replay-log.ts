@@ -10,11 +10,11 @@ import { removeScratch } from '../../io/agent-state/run-files.ts';
 import { errnoOf, systemMessage } from '../../io/files/errno.ts';
 import { emptyState, indexAfter, keepState, type KeptState, openState, settleOn, spill } from '../../replay/kept-state.ts';
 import { readRecords, type ReplaySource } from '../../replay/replay-segments.ts';
-import { databaseSettings } from '../../config/database-settings.ts';
+import { databaseSettings } from '../../config/agent-config.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
 import { type AbsentSegments, stageAbsent } from './absent-segments.ts';
-import type { PassedRecords } from './passing-replay.ts';
+import type { PassedRecords } from './running-backups.ts';
 
 /** Of so many the changes are in memory at once. */
 const INSTANCES_AT_ONCE_MAX = 25_000;

@@ -1,4 +1,4 @@
-import type { Fence } from '../../formats/repository/fence.ts';
+import type { Fence } from '../../formats/repository/plans.ts';
 import { gapWarnings } from '../../contract/backup-warnings.ts';
 import type { Warning } from '../../contract/result.ts';
 import { type Piece, piecesBySegment, planCover } from '../../core/repository/piece.ts';
@@ -15,13 +15,12 @@ import { promisedHashes } from '../../store/promised-hashes.ts';
 import { emptyState, openState } from '../../replay/kept-state.ts';
 import { absentExtents } from './absent-segments.ts';
 import { healingWarnings, putDamagedAside } from './healing.ts';
-import { createPassingReplay, createRecordKeeper, type PassingReplay } from './passing-replay.ts';
-import { keepReplay } from './running-backups.ts';
+import { createPassingReplay, createRecordKeeper, keepReplay, type PassingReplay } from './running-backups.ts';
 import { mergePieces, type SegmentChain } from './merge-pieces.ts';
 import { pieceAt, type PieceShelf, storePiece } from './piece-store.ts';
 import { pinnedLog } from './pinned-segments.ts';
 import { checkpointFile } from './replay-log.ts';
-import { judgeTail } from './segment-tail.ts';
+import { judgeTail } from './segment-scan.ts';
 import { checkContinues } from './source-continuity.ts';
 
 /** As many calls as the agent has with one repository at once: more would only wait for each other. */

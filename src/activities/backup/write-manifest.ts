@@ -9,7 +9,7 @@ import { type Piece, pieceKey, piecesBySegment, planCover } from '../../core/rep
 import { type Extent, segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
 import { readOwnership } from '../../io/files/ownership.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings } from '../../config/database-settings.ts';
+import { databaseSettings } from '../../config/agent-config.ts';
 import type { RunPort } from '../run-port.ts';
 import type { Store } from '../../store/store.ts';
 import type { DigestedState } from './digest-state.ts';

@@ -1,11 +1,17 @@
-import { type DescribeDatabaseResult, UNTESTED_MAX } from '../../contract/describe-database.ts';
+import { type DescribeDatabaseResult, type ReplacedFolder, UNTESTED_MAX } from '../../contract/describe-database.ts';
 import type { BackupRow } from '../../contract/list-backups.ts';
 import { promisedExtents, summariseExtents } from '../../core/backup/segment-plan.ts';
-import type { NewestBackup } from '../../core/protection/verdict.ts';
+import type { NewestBackup, ServerFacts } from '../../core/protection/verdict.ts';
 import type { TestName } from '../../core/repository/object-keys.ts';
 import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { type ListBackupsQuery, type ListedBackups, listNewest } from './list-backups.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { listReplaced } from '../../io/data-directory/restores.ts';
+import { readServerSettings } from '../../database/server-settings.ts';
+import { checkDataDirectoryIsServers } from '../../database/data-directory-check.ts';
+import { openDatabase } from '../../database/database.ts';
+import type { RunPort } from '../run-port.ts';
 
 export type DescribedDatabase = Omit<
   DescribeDatabaseResult,
@@ -119,4 +125,37 @@ async function isTested(store: Store, label: string, tests: readonly TestName[])
   const { end } = summariseExtents(promisedExtents(manifest.segments));
   for (const name of parts) if ((await store.facts.test(name))?.end === end) return true;
   return false;
+}
+
+export type InspectedHost = { server: ServerFacts; replaced: ReplacedFolder[] };
+
+/** Somebody waits for the answer, and a server that is up gives it in milliseconds. */
+const SERVER_ANSWER_MS = 5_000;
+
+/**
+ * What the owner's host knows of the database: whether its server answers from the data directory, what the server's
+ * own settings would lose, and what restores have kept. A server that is down is an answer. Fails: unknown-database.
+ * Twice: asked anew.
+ */
+export const inspectHost =
+  (deps: ActivityDeps) =>
+  async ({ database }: { database: string }, { signal }: Pick<RunPort, 'signal'>): Promise<InspectedHost> => {
+    const opened = openDatabase(deps, database);
+    const { server, settings } = opened;
+    const { compaction } = await readServerSettings(opened);
+    const replaced = await listReplaced(opened.dataDir);
+    try {
+      await server.ask((client) => checkDataDirectoryIsServers(server, client), { signal, answerMs: SERVER_ANSWER_MS });
+      return { server: { compaction }, replaced: keptOf(replaced, settings.safetyCopyMs) };
+    } catch (error) {
+      if (!(error instanceof RstowError)) throw error;
+      const failure = { code: error.code, sentence: error.message };
+      return { server: { failure, compaction }, replaced: keptOf(replaced, settings.safetyCopyMs) };
+    }
+  };
+
+type Replaced = Awaited<ReturnType<typeof listReplaced>>;
+
+function keptOf(replaced: Replaced, safetyCopyMs: number): ReplacedFolder[] {
+  return replaced.map(({ path, sizeBytes, keptMs }) => ({ path, sizeBytes, keptUntilMs: Date.now() + Math.max(0, safetyCopyMs - keptMs) }));
 }

@@ -1,6 +1,6 @@
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { descendsFrom } from '../../core/backup/history.ts';
-import { readTimelineFile } from '../../io/data-directory/timeline-file.ts';
+import { readTimelineFile } from '../../io/data-directory/rstow-folder.ts';
 import { walStats } from '../../io/rstmdb/server.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { openDatabase } from '../../database/database.ts';

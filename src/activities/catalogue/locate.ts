@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CONTRACT_NUMBER, RSTOW_VERSION } from '../../contract/version.ts';
+import { CONTRACT_NUMBER, RSTOW_VERSION } from '../../contract/names.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { databaseSettings, repositoryName } from '../../config/database-settings.ts';
+import { databaseSettings, repositoryName } from '../../config/agent-config.ts';
 
 /** Where a run's steps go: one installation of one agent, so that two hosts never mix. */
 export type Place = {

@@ -1,6 +1,6 @@
 import { lockWorkflowId } from '../../contract/names.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import type { LockHolder, OneRun } from '../run-registry.ts';
+import type { LockHolder, OneRun } from '../run-port.ts';
 
 /**
  * Who holds the database's lock. A lock whose holder's run has closed is an orphan (a reset to a run's first

@@ -1,14 +1,13 @@
-import type { TimelineFile } from '../../formats/data-directory/timeline-file.ts';
+import type { TimelineFile } from '../../formats/data-directory.ts';
 import type { DataSummary } from '../../contract/data-summary.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { isObjectDamage } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { SegmentId } from '../../core/wal/wal-offset.ts';
 import type { SegmentFile } from '../../io/data-directory/segments.ts';
-import { readTimelineFile } from '../../io/data-directory/timeline-file.ts';
+import { readTimelineFile } from '../../io/data-directory/rstow-folder.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { isHistoryOf } from '../backup/data-timeline.ts';
-import { checkContinues } from '../backup/source-continuity.ts';
+import { checkContinues, isHistoryOf } from '../backup/source-continuity.ts';
 import type { Database } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
 import { requireOneAnswer } from '../../store/each-repository.ts';

@@ -8,12 +8,11 @@ import { readRange } from '../../io/data-directory/range-reader.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
 import { requireSpace } from '../../io/files/free-space.ts';
-import { stageSegments } from '../restore/stage-segments.ts';
+import { stageSegments } from '../restore/stage-wal.ts';
 import type { RunPort } from '../run-port.ts';
 import { memoryShortage, missingServerProgram, requireScratchPort } from '../../database/scratch-needs.ts';
-import { replaySegments } from '../../replay/replay-segments.ts';
+import { replaySegments, requireDigest } from '../../replay/replay-segments.ts';
 import { createRecordCut } from '../../store/record-cut.ts';
-import { requireDigest } from '../verify/verify-replay.ts';
 
 export type StageTestInput = { database: string; repository: string; label: string; position?: LogPosition | undefined };
 export type StagedTest = {

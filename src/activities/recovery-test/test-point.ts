@@ -3,8 +3,10 @@ import type { Warning } from '../../contract/result.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { chooseLabel, choosePosition, type LogPosition, selectBackup } from '../../core/backup/selection.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
+import type { RecoveryTest } from '../../formats/repository/facts.ts';
+import type { RunPort } from '../run-port.ts';
 
-export type ChooseTestPointInput = { database: string; repository?: string | undefined; backup: string; seed: number };
+type ChooseTestPointInput = { database: string; repository?: string | undefined; backup: string; seed: number };
 export type TestPoint = {
   label: string;
   repository: string;
@@ -29,4 +31,23 @@ export const chooseTestPoint =
     await store.backups.requireRestorable(manifest);
     const position = isRandom ? choosePosition(promisedExtents(manifest.segments), seed) : undefined;
     return { label, repository: store.name, position, warnings: lastingWarnings(manifest.warnings) };
+  };
+
+type RecordTestInput = { database: string; repository: string; fact: Omit<RecoveryTest, 'format' | 'runId'> };
+
+/** Remembers a recovery test, whether it held or not. Twice: the first fact stands. */
+export const recordTest =
+  (deps: ActivityDeps) =>
+  async ({ database, repository, fact }: RecordTestInput, { runId }: Pick<RunPort, 'runId'>): Promise<void> => {
+    const store = await deps.openStore(database, repository);
+    await store.facts.recordTest({ runId, ...fact });
+    const { label, held } = fact;
+    deps.events.record({
+      kind: 'recovery-tested',
+      database,
+      repository,
+      label,
+      held,
+      sentence: `a recovery to backup ${label} was tested`,
+    });
   };

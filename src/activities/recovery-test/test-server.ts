@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import type { Assertions } from '../../contract/test-recovery.ts';
+import type { Assertions, CountAssertion, InstanceAssertion } from '../../contract/test-recovery.ts';
 import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { parseWalOffset, positionBytesOf, segmentFileName, segmentOf } from '../../core/wal/wal-offset.ts';
 import { removeScratch } from '../../io/agent-state/run-files.ts';
 import { cutLog, listSegments } from '../../io/data-directory/segments.ts';
-import { createInstance, getInstance } from '../../io/rstmdb/instances.ts';
+import { type Connector, createInstance, getInstance, instancePages } from '../../io/rstmdb/instances.ts';
 import { putMachine } from '../../io/rstmdb/server.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
@@ -19,10 +19,10 @@ import { readLiveDigest } from '../../replay/live-digest.ts';
 import type { LiveServer } from '../../replay/live-reading.ts';
 import type { ReplaySource } from '../../replay/replay-segments.ts';
 import { type StagedTest, testDataDir } from './stage-test.ts';
-import { checkAssertions } from './test-assertions.ts';
+import { sameValue, valueAtPath } from '../../core/json/json-value.ts';
 
-export type TestServerInput = { database: string; staged: StagedTest; assertions?: Assertions };
-export type TestedServer = { assertionsHeld: number; startMs: number; compareMs: number; writeMs: number; restartsMs: number };
+type TestServerInput = { database: string; staged: StagedTest; assertions?: Assertions };
+type TestedServer = { assertionsHeld: number; startMs: number; compareMs: number; writeMs: number; restartsMs: number };
 
 const RESTARTS = 2;
 const MACHINE = { machine: 'rstow-recovery-test', version: 1 };
@@ -130,4 +130,57 @@ function createStopwatch(): { lapMs(): number } {
       return lapMs;
     },
   };
+}
+
+/** Holds what the operator knows against the recovered server; gives how many held. Fails: assertion-failed, naming the first. */
+export async function checkAssertions(connect: Connector, assertions: Assertions): Promise<number> {
+  const { counts = [], instances = [] } = assertions ?? {};
+  const found = counts.length === 0 ? new Map<string, number>() : await countByState(connect);
+  for (const assertion of counts) checkCount(assertion, found);
+  const client = await connect();
+  try {
+    for (const assertion of instances) await checkInstance(client, assertion);
+  } finally {
+    await client.close();
+  }
+  return counts.length + instances.length;
+}
+
+async function countByState(connect: Connector): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  const add = (key: string): void => void counts.set(key, (counts.get(key) ?? 0) + 1);
+  for await (const { instances } of instancePages(connect)) {
+    for (const { machine, state } of instances) {
+      add(machine);
+      add(stateKey(machine, state));
+    }
+  }
+  return counts;
+}
+
+function checkCount({ machine, state, min, max }: CountAssertion, counts: ReadonlyMap<string, number>): void {
+  const found = counts.get(state === undefined ? machine : stateKey(machine, state)) ?? 0;
+  if (found >= (min ?? 0) && found <= (max ?? Number.POSITIVE_INFINITY)) return;
+  const which = state === undefined ? `machine "${machine}"` : `machine "${machine}" in state "${state}"`;
+  throw failed(`there are ${found} instances of ${which}, not ${min ?? 0} to ${max ?? 'any number'}`);
+}
+
+async function checkInstance(client: RstmdbClient, assertion: InstanceAssertion): Promise<void> {
+  const { id, state, path, equals } = assertion;
+  const instance = await getInstance(client, id);
+  if (instance === undefined) throw failed(`there is no instance "${id}"`);
+  if (state !== undefined && instance.state !== state) throw failed(`instance "${id}" is in state "${instance.state}", not "${state}"`);
+  if (path === undefined) return;
+  const value = valueAtPath(instance.ctxText, path);
+  if (value !== undefined && (equals === undefined || sameValue(value, equals))) return;
+  const [found, wanted] = [value?.slice(0, 100) ?? 'nothing', equals === undefined ? 'a value' : JSON.stringify(equals)];
+  throw failed(`instance "${id}" has ${found} at ${path}, not ${wanted}`);
+}
+
+function stateKey(machine: string, state: string): string {
+  return JSON.stringify([machine, state]);
+}
+
+function failed(sentence: string): RstowError {
+  return new RstowError('assertion-failed', sentence);
 }

@@ -1,8 +1,8 @@
 import type { Manifest } from '../../formats/repository/manifest.ts';
-import type { Timeline } from '../../formats/repository/timeline.ts';
+import type { Timeline } from '../../formats/repository/history.ts';
 import { nothingRecoverable, type SkippedState } from '../../contract/disaster-recovery.ts';
 import { type ExtentsSummary, promisedExtents, summariseExtents } from '../../core/backup/segment-plan.ts';
-import type { BackupPosition } from '../../core/backup/backup-position.ts';
+import type { BackupPosition } from '../../core/backup/label.ts';
 import { orderBackups, type Placed } from '../../core/backup/history.ts';
 import { selectBackup } from '../../core/backup/selection.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';

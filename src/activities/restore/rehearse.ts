@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import type { RestorePlan } from '../../formats/repository/restore-plan.ts';
+import type { RestorePlan } from '../../formats/repository/plans.ts';
 import type { RehearsalOutcome } from '../../contract/restore.ts';
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { repeatTree, removeTree } from '../../io/data-directory/file-tree.ts';
+import { removeTree, repeatTree, treeStamp } from '../../io/data-directory/file-tree.ts';
 import { restorePaths } from '../../io/data-directory/staging.ts';
-import { treeStamp } from '../../io/files/tree-stamp.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
@@ -15,7 +14,7 @@ import { bootScratchServer, endScratchServer, endScratchServers, type ScratchPla
 import type { Server } from '../../database/server.ts';
 import { showsSameState } from '../../replay/float-drift.ts';
 import { readLiveDigest } from '../../replay/live-digest.ts';
-import { unfinishedComparison, plannedFiles } from './planned-state.ts';
+import { plannedFiles, unfinishedComparison } from './verify-live.ts';
 import { readPlan } from './plan-restore.ts';
 
 export type RehearseInput = { database: string; repository: string; planKey: string };

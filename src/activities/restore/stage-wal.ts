@@ -1,25 +1,29 @@
 import { join } from 'node:path';
 import type { Warning } from '../../contract/result.ts';
-import type { RestorePlan } from '../../formats/repository/restore-plan.ts';
+import type { RestorePlan } from '../../formats/repository/plans.ts';
 import { noteRun } from '../../io/agent-state/run-files.ts';
 import { fsyncTree } from '../../io/data-directory/file-tree.ts';
 import { makeDataDirectory } from '../../io/data-directory/restore-target.ts';
 import { clearRestore } from '../../io/data-directory/restores.ts';
-import { restorePaths, placeStagedWal } from '../../io/data-directory/staging.ts';
-import { writeTimelineFile } from '../../io/data-directory/timeline-file.ts';
+import { closeStaging, placeStagedWal, restorePaths, writeStagedSegment } from '../../io/data-directory/staging.ts';
+import { writeTimelineFile } from '../../io/data-directory/rstow-folder.ts';
 import { applyOwnership, type Ownership, readOwnership } from '../../io/files/ownership.ts';
-import { replaySegments } from '../../replay/replay-segments.ts';
+import { replaySegments, requireDigest } from '../../replay/replay-segments.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
 import type { RunPort } from '../run-port.ts';
-import { requireDigest } from '../verify/verify-replay.ts';
 import { planHashOf, readPlan } from './plan-restore.ts';
-import { plannedFiles } from './planned-state.ts';
+import { plannedFiles } from './verify-live.ts';
 import { requireTarget } from './restore-target.ts';
-import { stageSegments } from './stage-segments.ts';
 import type { Store } from '../../store/store.ts';
+import type { PlannedSegment } from '../../core/backup/segment-plan.ts';
+import { segmentFileName } from '../../core/wal/wal-offset.ts';
+import type { Repository } from '../../io/repository/port.ts';
+import { type ByteProgress, byteProgress } from '../byte-progress.ts';
+import { allEnded, batchesOf } from '../../store/small-batches.ts';
+import { storedSegment } from '../../store/stored-segment.ts';
 
-export type StageWalInput = {
+type StageWalInput = {
   database: string;
   repository: string;
   planKey: string;
@@ -93,7 +97,7 @@ async function markTimeline({ store, plan, walDir, input, run }: Marking): Promi
   return timeline;
 }
 
-export type FinishRestoreInput = { repository: string; planKey: string };
+type FinishRestoreInput = { repository: string; planKey: string };
 
 /** Gives the staged wal/ its name in the other directory; no server knows it yet. Twice: no-op. */
 export const placeElsewhere =
@@ -112,3 +116,42 @@ export const clearStaging =
   async ({ dataDir }: { dataDir: string }, run: RunPort): Promise<void> => {
     await clearRestore(dataDir, run.runId);
   };
+
+/** So many small segments are written side by side. */
+const BATCH_SEGMENTS_MAX = 16;
+
+type Staging = { repository: Repository; planned: readonly PlannedSegment[]; walDir: string; run: RunPort };
+
+/**
+ * Fetches whole segments into a folder, each checked while it streams in; all are durable at the end.
+ * Fails: missing-object, truncated-object, damaged-object, not-enough-space, repository-unavailable. Twice: what is
+ * there is kept.
+ */
+export async function stageSegments(staging: Staging): Promise<void> {
+  const { walDir, run, planned } = staging;
+  const progress = byteProgress(
+    run,
+    planned.reduce((sum, { endBytes }) => sum + endBytes, 0),
+  );
+  for (const batch of batchesOf(planned, { sizeBytesOf: ({ endBytes }) => endBytes, countMax: BATCH_SEGMENTS_MAX })) {
+    progress.doing(segmentFileName(batch[0].segment));
+    await stageBatch(staging, batch, progress);
+  }
+  await closeStaging(walDir);
+}
+
+async function stageBatch({ repository, walDir, run }: Staging, batch: readonly PlannedSegment[], progress: ByteProgress): Promise<void> {
+  const { signal } = run;
+  const writing = batch.map((planned) => {
+    const content = (): AsyncIterable<Uint8Array> => counted(storedSegment({ repository, planned, signal }), progress);
+    return writeStagedSegment({ walDir, segment: planned.segment, sizeBytes: planned.endBytes, content, signal });
+  });
+  await allEnded(writing);
+}
+
+async function* counted(chunks: AsyncIterable<Uint8Array>, progress: ByteProgress): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    progress.add(chunk.length);
+    yield chunk;
+  }
+}

@@ -1,4 +1,4 @@
-import type { Fence } from '../../formats/repository/fence.ts';
+import type { Fence } from '../../formats/repository/plans.ts';
 import { piecesBySegment, planCover } from '../../core/repository/piece.ts';
 import { isObjectDamage } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
@@ -8,11 +8,10 @@ import { listSegments } from '../../io/data-directory/segments.ts';
 import type { Warning } from '../../contract/result.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { absentExtents } from '../backup/absent-segments.ts';
-import { timelineOfData } from '../backup/data-timeline.ts';
+import { checkContinues, timelineOfData } from '../backup/source-continuity.ts';
 import type { DigestedState } from '../backup/digest-state.ts';
 import type { PieceShelf } from '../backup/piece-store.ts';
 import { checkpointFile, replayLog, withSoundState } from '../backup/replay-log.ts';
-import { checkContinues } from '../backup/source-continuity.ts';
 import { lackingBytes, storeSegment } from '../backup/store-segments.ts';
 import { byteProgress } from '../byte-progress.ts';
 import type { RunPort } from '../run-port.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { RestorePlan } from '../../formats/repository/restore-plan.ts';
-import type { DataInPlace } from '../../contract/data-in-place.ts';
+import type { RestorePlan } from '../../formats/repository/plans.ts';
+import type { DataInPlace } from '../../contract/data-summary.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { segmentFileName } from '../../core/wal/wal-offset.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';

@@ -1,20 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { RestorePlan } from '../../formats/repository/restore-plan.ts';
+import { join } from 'node:path';
+import type { RestorePlan } from '../../formats/repository/plans.ts';
 import type { Warning } from '../../contract/result.ts';
 import { summariseExtents } from '../../core/backup/segment-plan.ts';
 import { errorRow } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { walOffsetText } from '../../core/wal/wal-offset.ts';
+import { segmentFileName, walOffsetText } from '../../core/wal/wal-offset.ts';
 import { ping } from '../../io/rstmdb/server.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
 import { showsSameState } from '../../replay/float-drift.ts';
 import { readLiveDigest } from '../../replay/live-digest.ts';
-import { unfinishedComparison, plannedFiles } from './planned-state.ts';
 import { readPlan } from './plan-restore.ts';
+import type { ReplaySource } from '../../replay/replay-segments.ts';
 
-export type VerifyLiveInput = { database: string; repository: string; planKey: string };
+type VerifyLiveInput = { database: string; repository: string; planKey: string };
 
 const POLL_MS = 1_000;
 
@@ -72,3 +73,22 @@ const writtenMeanwhile: Warning = {
   message:
     'clients wrote before the restored state could be compared with the running server; the replay and the rehearsal had compared it already',
 };
+
+/** The log that a plan restores, as it lies in a wal/ folder: to be replayed. */
+export function plannedFiles({ segments }: RestorePlan, walDir: string): ReplaySource {
+  return { extents: segments, pathOf: (segment) => join(walDir, segmentFileName(segment)), damageCode: 'damaged-object' };
+}
+
+/**
+ * Compares what a server shows with a backup. One that stops answering on the way has shown nothing wrong: the state was
+ * compared when the log was replayed, so it is a warning. Fails: as the comparison, but for comparison-unfinished.
+ */
+export async function unfinishedComparison(compare: () => Promise<Warning | undefined>): Promise<Warning | undefined> {
+  try {
+    return await compare();
+  } catch (error) {
+    if (!(error instanceof RstowError) || error.code !== 'comparison-unfinished') throw error;
+    const message = `the state could not be compared to its end over the wire: ${error.message}. The replay of the log had compared it.`;
+    return { code: error.code, message };
+  }
+}

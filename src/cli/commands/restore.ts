@@ -1,7 +1,7 @@
+import { createInterface } from 'node:readline/promises';
 import { parseRestoreInput, type RestoreInput, type RestoreResult } from '../../contract/restore.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { Cli, CliCommand, RunKind } from '../command.ts';
-import { confirmReplacement } from '../confirm-replacement.ts';
 import type { RunOptions } from '../execute-run.ts';
 import { countedText, countText, durationText, holdsText, logText, whenText } from '../figures.ts';
 import { createLocalWatcher } from '../progress.ts';
@@ -152,4 +152,38 @@ function endFacts({ rehearsal, replacedAt, replacedKeptUntilMs, downtimeMs, firs
     ['first backup', firstBackup?.label],
     ['took', durationMs === undefined ? undefined : durationText(durationMs)],
   ];
+}
+
+type Replacement = { database: string; isJson: boolean; /** Prints what will be replaced. */ showPlan: () => Promise<unknown> };
+
+/**
+ * Returns once a person at this terminal has seen the plan and typed the database's name.
+ * Fails: invalid-input (there is no terminal to ask on), cancelled.
+ */
+async function confirmReplacement({ database, isJson, showPlan }: Replacement): Promise<void> {
+  if (isJson || !process.stdin.isTTY || !process.stderr.isTTY) {
+    throw new RstowError(
+      'invalid-input',
+      'a restore in place replaces the data of the database, so without a terminal to ask on it needs --yes',
+    );
+  }
+  await showPlan();
+  const typed = await ask(`To replace its data, type the name of the database, ${database}: `);
+  if (typed?.trim() === database) return;
+  throw new RstowError('cancelled', 'the name of the database was not typed, so nothing was touched');
+}
+
+/** Undefined after Ctrl-C or Ctrl-D. */
+async function ask(question: string): Promise<string | undefined> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const closed = new AbortController();
+  lines.once('close', () => closed.abort());
+  try {
+    return await lines.question(question, { signal: closed.signal });
+  } catch (error) {
+    if (closed.signal.aborted) return undefined;
+    throw error;
+  } finally {
+    lines.close();
+  }
 }

@@ -1,4 +1,4 @@
-import type { BackupPosition } from './backup-position.ts';
+import type { BackupPosition } from './label.ts';
 import { type Extent, makeWalOffset, type SegmentId } from '../wal/wal-offset.ts';
 import type { Piece } from '../repository/piece.ts';
 

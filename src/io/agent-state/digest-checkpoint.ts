@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DigestCheckpoint, digestCheckpointSchema, type RunFile } from '../../formats/agent-state/digest-checkpoint.ts';
+import { type DigestCheckpoint, digestCheckpointSchema, type RunFile } from '../../formats/agent-state.ts';
 import { runPath } from './instance-runs.ts';
 import { readStateFile, replaceStateFile } from './state-file.ts';
 

@@ -1,6 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Grant, grantSchema } from '../../formats/agent-state/grant.ts';
+import { type Grant, grantSchema } from '../../formats/agent-state.ts';
 import { assert } from '../../core/errors/assert.ts';
 import { createStateFile, readStateFile } from './state-file.ts';
 

@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { idOfLine, type KeptInstance, keptLine, readKeptLine } from '../../core/state/kept-instance.ts';
-import type { RunFile } from '../../formats/agent-state/digest-checkpoint.ts';
+import type { RunFile } from '../../formats/agent-state.ts';
 import { createIdFilter, type IdFilter, idFilterOf } from './id-filter.ts';
 import { replaceStateFile } from './state-file.ts';
 

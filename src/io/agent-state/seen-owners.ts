@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Owner, ownerSchema } from '../../formats/repository/owner.ts';
+import { type Owner, ownerSchema } from '../../formats/repository/history.ts';
 import { readStateFile, replaceStateFile } from './state-file.ts';
 
 /** The owner of each database as this installation read it last, kept over its restarts. */

@@ -1,4 +1,4 @@
-import { constants, copyFile, link, lstat, mkdir, open, readdir, realpath, rm } from 'node:fs/promises';
+import { constants, copyFile, link, lstat, mkdir, open, readdir, realpath, rm, stat } from 'node:fs/promises';
 import { dirname, join, normalize, sep } from 'node:path';
 import { assert } from '../../core/errors/assert.ts';
 import { syncFolder } from '../files/durable.ts';
@@ -92,4 +92,14 @@ async function copyNew(source: string, target: string): Promise<void> {
 
 function assertBelow(folder: string, path: string): void {
   assert(normalize(path) === path && path.startsWith(folder + sep) && !path.endsWith(sep), `${path} lies below ${folder}`);
+}
+
+/** Names, sizes and modification times of a folder's files: equal stamps mean that nobody wrote in between. */
+export async function treeStamp(folder: string): Promise<string> {
+  const lines: string[] = [];
+  for (const name of (await readdir(folder)).sort()) {
+    const { size, mtimeNs } = await stat(join(folder, name), { bigint: true });
+    lines.push(`${name} ${size} ${mtimeNs}`);
+  }
+  return lines.join('\n');
 }

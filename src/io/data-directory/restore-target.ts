@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { errnoOf, orUndefined, unlessAbsent } from '../files/errno.ts';
 import { giveTo, type Ownership } from '../files/ownership.ts';
-import { isBelow, liesIn, realPlace, withParents } from '../files/real-place.ts';
+import { isBelow, liesIn, realPlace, withParents } from '../files/free-space.ts';
 
 export type TargetRules = {
   /** Folders below which a restore may make or fill one. */

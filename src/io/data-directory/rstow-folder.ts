@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { assert } from '../../core/errors/assert.ts';
-import { makeFolder } from '../files/durable.ts';
+import { makeFolder, readSmallFile, writeFileDurably } from '../files/durable.ts';
+import { type TimelineFile, timelineFileSchema } from '../../formats/data-directory.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
 
 /** What rstow keeps inside a data directory; on its file system, so that links and renames work. */
 const FOLDER_NAME = '.rstow';
@@ -26,4 +28,25 @@ export function restoreFolderName(runId: string): string {
 export function pathPart(text: string): string {
   assert(PART.test(text), `'${text}' is one part of a path`);
   return text;
+}
+
+const FILE_NAME = 'rstow-timeline.json';
+
+/** Which history a wal/ holds; undefined where nobody said so yet. Fails: timeline-diverged where it can't be read. */
+export async function readTimelineFile(walDir: string): Promise<TimelineFile | undefined> {
+  const path = join(walDir, FILE_NAME);
+  const text = await readSmallFile(path);
+  if (text === undefined) return undefined;
+  try {
+    return timelineFileSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new RstowError('timeline-diverged', `${path} does not say which timeline this is`, { details: { path }, cause });
+  }
+}
+
+/** Marks a wal/ as holding this history; the server ignores the file. Durable when it returns. Twice: same file. */
+export async function writeTimelineFile(walDir: string, file: TimelineFile): Promise<void> {
+  const path = join(walDir, FILE_NAME);
+  // Readable like the segments: a server's own account may want to read its folder.
+  await writeFileDurably(path, `${JSON.stringify(timelineFileSchema.parse(file))}\n`, { mode: 0o644, temporaryPath: `${path}.tmp` });
 }

@@ -1,5 +1,7 @@
-import { open, readdir, stat, type FileHandle, rm, truncate } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type FileHandle, open, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { create } from 'tar';
 import { parseSegmentFileName, segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
 import { unlessAbsent } from '../files/errno.ts';
 
@@ -7,7 +9,7 @@ import { unlessAbsent } from '../files/errno.ts';
 export type SegmentFile = { segment: SegmentId; fileName: string; path: string; sizeBytes: number; inode: string };
 
 /** A segment that stays readable though its name is deleted. */
-export type OpenSegment = SegmentFile & { handle: FileHandle };
+type OpenSegment = SegmentFile & { handle: FileHandle };
 
 export type OpenSegments = AsyncDisposable & { segments: readonly OpenSegment[] };
 
@@ -84,4 +86,19 @@ export async function cutSegment(path: string, endBytes: number): Promise<void> 
   } finally {
     await handle.close();
   }
+}
+
+/** Whether the server has written any snapshot; they are for rescue only, for it never reads them at its start. */
+export async function hasSnapshots(dataDir: string): Promise<boolean> {
+  const names = await unlessAbsent(readdir(join(dataDir, 'snapshots')));
+  return names?.some((name) => name.endsWith('.snap')) ?? false;
+}
+
+/**
+ * The snapshots as a tar stream. `index.json` is left out: the server rewrites it in place, and it is torn more often
+ * than not while the server compacts.
+ */
+export function packSnapshots(dataDir: string): Readable {
+  const filter = (path: string): boolean => basename(path) !== 'index.json';
+  return Readable.from(create({ cwd: dataDir, filter, portable: true }, ['snapshots']));
 }

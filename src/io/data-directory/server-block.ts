@@ -1,6 +1,6 @@
 import { lstat, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { StopNote } from '../../formats/data-directory/stop-note.ts';
+import type { StopNote } from '../../formats/data-directory.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { makeFolder, readSmallFile, syncFolder, writeFileDurably } from '../files/durable.ts';
 import { makeRstowFolder } from './rstow-folder.ts';

@@ -1,6 +1,6 @@
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type StopNote, stopNoteFault, stopNoteSchema } from '../../formats/data-directory/stop-note.ts';
+import { type StopNote, stopNoteFault, stopNoteSchema } from '../../formats/data-directory.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { readSmallFile, syncFolder, writeFileDurably } from '../files/durable.ts';
 import { makeRstowFolder, rstowFolder } from './rstow-folder.ts';

@@ -1,6 +1,6 @@
 import { lstat, readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { StoppedNote, SwapNote } from '../../formats/data-directory/stop-note.ts';
+import type { StoppedNote, SwapNote } from '../../formats/data-directory.ts';
 import { assert } from '../../core/errors/assert.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { makeFolder, syncFolder } from '../files/durable.ts';

@@ -5,11 +5,11 @@ import { openRepository } from './header.ts';
 import type { Repository, RepositoryProperties } from './port.ts';
 import { type CallGate, createCallGate } from './wrap/call-gate.ts';
 import { limited } from './wrap/limit.ts';
-import { ownObjects } from './wrap/own-objects.ts';
 import { retried } from './wrap/retry.ts';
+import { isForeignKey } from '../../core/repository/object-keys.ts';
 
 /** A kind of repository, before it is opened. */
-export type Backend = {
+type Backend = {
   /** As the repository's own. */
   description: string;
   properties: RepositoryProperties;
@@ -96,4 +96,31 @@ function unconditional(description: string): RstowError {
 function replaced({ description }: Repository, knownId: string, id: string): RstowError {
   const sentence = `${description} holds repository ${id}, but this agent has used ${knownId} there; the wrong disk may be mounted`;
   return new RstowError('repository-unavailable', sentence, { details: { knownId, id } });
+}
+
+/** So many are enough to see whose they are. */
+const NAMED_MAX = 5;
+
+/** The same repository without what others have put among its objects; `onForeign` is called once for each, for 5 at most. */
+export function ownObjects(repository: Repository, onForeign: (key: string) => void): Repository {
+  const named = new Set<string>();
+  const name = (key: string): void => {
+    if (named.has(key) || named.size === NAMED_MAX) return;
+    named.add(key);
+    onForeign(key);
+  };
+  return {
+    ...repository,
+    list: (prefix, options) => own(repository.list(prefix, options), ({ key }) => key, name),
+    keys: (prefix, options) => own(repository.keys(prefix, options), (key) => key, name),
+  };
+}
+
+/** A folder that stands for what lies in it is no object of others. */
+async function* own<Item>(items: AsyncIterable<Item>, keyOf: (item: Item) => string, name: (key: string) => void): AsyncGenerator<Item> {
+  for await (const item of items) {
+    const key = keyOf(item);
+    if (!key.endsWith('/') && isForeignKey(key)) name(key);
+    else yield item;
+  }
 }

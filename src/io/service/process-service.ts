@@ -1,16 +1,15 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, realpath } from 'node:fs/promises';
+import { basename, isAbsolute, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { processesWithOpenFilesUnder } from '../process/open-files.ts';
-import { isSameProcessAlive, processEntry, processesWithEnvironment, type ProcessEntry } from '../process/proc.ts';
-import { signalProcess, signalProcessGroup } from '../process/run-command.ts';
+import { isSameProcessAlive, processEntry, type ProcessEntry, processesWithEnvironment, unlessGone } from '../process/proc.ts';
+import { runCommand, signalProcess, signalProcessGroup } from '../process/run-command.ts';
 import { spawnDetached } from '../process/spawn-detached.ts';
-import { commandAsUser } from './command-as-user.ts';
-import { foreignServers } from './foreign-servers.ts';
-import { logFileTail } from './output-tail.ts';
+import { logFileTail } from './service-log.ts';
 import type { Service } from './service.ts';
 import { recordedProcess, removeServiceRecord, writeServiceRecord } from './service-record.ts';
+import { programOf } from '../process/process-launch.ts';
 
 export type ProcessServiceConfig = {
   readonly command: readonly string[];
@@ -146,4 +145,40 @@ function signalAll(processes: readonly ProcessEntry[], signal: NodeJS.Signals): 
 /** What a service with this state directory appends to. */
 export function serviceLogFile(stateDir: string): string {
   return join(stateDir, 'service.log');
+}
+
+const TIMEOUT_MS = 10_000;
+
+/**
+ * The command line that runs a command as another user (a name, or `uid:gid`), with all of that user's groups. Only
+ * root can do so; whoever is that user already needs nothing. Fails: service-start-failed, for a user that there isn't.
+ */
+async function commandAsUser(command: readonly string[], user: string | undefined): Promise<readonly string[]> {
+  if (user === undefined || process.getuid?.() !== 0) return command;
+  const [uid, gid] = user.split(':');
+  if (gid !== undefined) return ['setpriv', `--reuid=${uid ?? ''}`, `--regid=${gid}`, '--clear-groups', '--', ...command];
+  return ['setpriv', `--reuid=${user}`, `--regid=${await groupOf(user)}`, '--init-groups', '--', ...command];
+}
+
+async function groupOf(user: string): Promise<string> {
+  const { exitCode, stdout } = await runCommand(['id', '-g', user], { timeoutMs: TIMEOUT_MS });
+  if (exitCode !== 0) throw new RstowError('service-start-failed', `this host has no user "${user}"`, { details: { user } });
+  return stdout.trim();
+}
+
+type Server = { readonly command: readonly string[]; readonly dataDir: string };
+
+/** Processes that run the command's own program and write the log of the directory. */
+async function foreignServers({ command, dataDir }: Server): Promise<ProcessEntry[]> {
+  const writers = await processesWithOpenFilesUnder(join(dataDir, 'wal'), { ignorePid: process.pid, writersOnly: true });
+  const runsIt = await Promise.all(writers.map(({ pid }) => isProgram(pid, command[0] ?? '')));
+  return writers.filter((_writer, index) => runsIt[index]);
+}
+
+/** A bare name is found on a PATH that may be another one than the server's: the name has to do. */
+async function isProgram(pid: number, file: string): Promise<boolean> {
+  const program = await programOf(pid);
+  if (program === undefined) return false;
+  if (!isAbsolute(file)) return basename(program) === basename(file);
+  return program === ((await unlessGone(realpath(file))) ?? file);
 }

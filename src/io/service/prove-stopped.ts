@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as delay, setTimeout as sleep } from 'node:timers/promises';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { processesWithOpenFilesUnder } from '../process/open-files.ts';
-import { portState, type ServerAddress } from './port-state.ts';
+import { portState, type ServerAddress } from './ports.ts';
 import type { Service } from './service.ts';
 
-export type StopProof = {
+type StopProof = {
   /** One that rstow doesn't manage is not asked: the port and the files have to do. */
   readonly service: Service;
   readonly dataDir: string;
@@ -15,7 +15,7 @@ export type StopProof = {
 
 type Remains = { readonly sentences: string[]; readonly processes: string[] };
 
-const POLL_MS = 100;
+const PROOF_POLL_MS = 100;
 const CONNECT_TIMEOUT_MS = 1_000;
 
 /**
@@ -34,7 +34,7 @@ export async function proveStopped(proof: StopProof): Promise<void> {
         details: { host: proof.address.host, port: proof.address.port, dataDir: proof.dataDir, processes },
       });
     }
-    await sleep(POLL_MS);
+    await sleep(PROOF_POLL_MS);
   }
 }
 
@@ -50,4 +50,42 @@ async function whatRemains({ service, dataDir, address }: StopProof): Promise<Re
   const processes = holders.map(({ pid, command }) => `${pid} (${command})`);
   if (processes.length > 0) sentences.push(`${wal} is held open for writing by ${processes.join(', ')}`);
   return { sentences, processes };
+}
+
+const END_POLL_MS = 50;
+const KILL_TIMEOUT_MS = 10_000;
+
+type StopPatience = { /** From SIGINT, on which a server syncs its log, to SIGKILL. 0: SIGKILL at once. */ graceMs: number };
+
+/**
+ * Ends every process that has files under the folder open for writing: nothing locks a data directory, so
+ * these are its servers, whoever started them. Fails: service-stop-failed. Twice: no-op.
+ */
+export async function endHolders(folder: string, { graceMs }: StopPatience): Promise<void> {
+  if (graceMs > 0 && (await signalUntilGone(folder, 'SIGINT', graceMs))) return;
+  if (await signalUntilGone(folder, 'SIGKILL', KILL_TIMEOUT_MS)) return;
+  throw new RstowError('service-stop-failed', `processes that hold ${folder} open survive SIGKILL`, { details: { folder } });
+}
+
+async function signalUntilGone(folder: string, signal: NodeJS.Signals, timeoutMs: number): Promise<boolean> {
+  const signalled = new Set<number>();
+  for (let waitedMs = 0; waitedMs <= timeoutMs; waitedMs += END_POLL_MS) {
+    const holders = await processesWithOpenFilesUnder(folder, { ignorePid: process.pid, writersOnly: true });
+    if (holders.length === 0) return true;
+    for (const { pid } of holders.filter((holder) => !signalled.has(holder.pid))) {
+      signalled.add(pid);
+      send(pid, signal);
+    }
+    await delay(END_POLL_MS);
+  }
+  return false;
+}
+
+/** It may have ended meanwhile. */
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }

@@ -2,14 +2,14 @@ import { CancellationScope, condition, defineUpdate, isCancellation, setHandler,
 import type { Standing } from '../../activities/authority/authority.ts';
 import {
   type Approval,
-  APPROVE_UPDATE,
   approvalRefusal,
+  APPROVE_UPDATE,
   type Denial,
   DENY_UPDATE,
   parseApproval,
   parseDenial,
+  SIGNATURE_MEMO,
 } from '../../contract/messages.ts';
-import { SIGNATURE_MEMO } from '../../contract/signature.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { durationText } from '../../core/text/figures.ts';
 import { type Asked, isApprovalWanted, type Planned } from '../engine.ts';

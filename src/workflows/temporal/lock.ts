@@ -14,7 +14,7 @@ import {
 import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { Place } from '../../activities/catalogue/locate.ts';
 import { lockWorkflowId, RELEASE_SIGNAL } from '../../contract/names.ts';
-import type { LockHolder } from '../../activities/run-registry.ts';
+import type { LockHolder } from '../../activities/run-port.ts';
 import { GIVE_WAY_SIGNAL, type GiveWay } from '../../contract/messages.ts';
 import { type CommonResult, withWarning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';

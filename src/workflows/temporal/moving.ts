@@ -1,6 +1,6 @@
 /** A run whose host has agents of another contract goes on there: it begins again, and is handed over before it does anything. */
 import { makeContinueAsNewFunc, proxyLocalActivities, workflowInfo } from '@temporalio/workflow';
-import { CONTRACT_NUMBER, type MoveRun } from '../../contract/version.ts';
+import { CONTRACT_NUMBER, type MoveRun } from '../../contract/names.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 
 /** Memo: the contract that the run is to go on with. A run moves once. */

@@ -1,7 +1,7 @@
 import { CancellationScope, sleep } from '@temporalio/workflow';
 import type { KnownDatabase, Place } from '../../activities/catalogue/locate.ts';
 import { meantText } from '../../core/text/nearest-name.ts';
-import { CONTRACT_NUMBER } from '../../contract/version.ts';
+import { CONTRACT_NUMBER } from '../../contract/names.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { knowsDatabase, probeAgent, probeAnyone, probeDatabase, probeStandby } from './activity-proxies.ts';
 import { isSilent } from './failures.ts';

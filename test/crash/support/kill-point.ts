@@ -1,7 +1,7 @@
 /** Instants of a run at which its agent is killed, told from the disk and from what Temporal says is being done. */
 import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { StopNote } from '../../../src/formats/data-directory/stop-note.ts';
+import type { StopNote } from '../../../src/formats/data-directory.ts';
 import { planKey } from '../../../src/core/repository/object-keys.ts';
 import { DATABASE, type DatabaseStack } from '../../support/database-stack.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { currentOwner } from '../../../src/store/ownership.ts';
 import { readTimelines } from '../../../src/store/timelines.ts';
 import type { HotBackupResult } from '../../../src/contract/hot-backup.ts';
-import { endHolders } from '../../../src/io/service/end-holders.ts';
+import { endHolders } from '../../../src/io/service/prove-stopped.ts';
 import { DATABASE, type DatabaseStack } from '../../support/database-stack.ts';
 import type { AcknowledgedWrite } from '../../support/load-writers.ts';
 import { makeStandbyHost } from '../../support/standby-host.ts';

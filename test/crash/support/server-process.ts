@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openServer } from '../../../src/database/server.ts';
 import { startServer } from '../../../src/database/server-start.ts';
 import { RstowError } from '../../../src/core/errors/rstow-error.ts';
-import { endHolders } from '../../../src/io/service/end-holders.ts';
+import { endHolders } from '../../../src/io/service/prove-stopped.ts';
 import { ping } from '../../../src/io/rstmdb/server.ts';
 import type { DatabaseStack } from '../../support/database-stack.ts';
 import { toolPath } from '../../support/tools.ts';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';
 import { backUp, directDeps, restoreInPlace, verifyByReplay } from '../../support/direct-backup.ts';
 import { startLoadWriters } from '../../support/load-writers.ts';
-import { createCatchUp } from '../../../src/worker/catch-up.ts';
+import { createCatchUp } from '../../../src/worker/watch/catch-up.ts';
 
 let stack: DatabaseStack;
 

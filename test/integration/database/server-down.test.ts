@@ -8,7 +8,7 @@ import { type Database, openDatabase } from '../../../src/database/database.ts';
 import { finishStopNote } from '../../../src/database/finish-stop-note.ts';
 import { type ServerDown, withServerDown } from '../../../src/database/server-down.ts';
 import { startServer, stopServer } from '../../../src/database/server-start.ts';
-import type { StoppedNote } from '../../../src/formats/data-directory/stop-note.ts';
+import type { StoppedNote } from '../../../src/formats/data-directory.ts';
 import { blockServer } from '../../../src/io/data-directory/server-block.ts';
 import { readStopNote, writeStopNote } from '../../../src/io/data-directory/stop-note.ts';
 import { planStop } from '../../../src/io/data-directory/swap.ts';

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { parse, stringify } from 'yaml';
 import { currentOwner } from '../../../src/store/ownership.ts';
 import { readTimelines } from '../../../src/store/timelines.ts';
-import { agentQueue, databaseQueue, slotQueue, SLOT_KINDS } from '../../../src/contract/names.ts';
+import { agentQueue, databaseQueue, SLOT_KINDS, slotQueue } from '../../../src/contract/names.ts';
 import type { AgentProcess } from '../../support/agent-process.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';
 import { waitUntil } from '../../support/wait-until.ts';

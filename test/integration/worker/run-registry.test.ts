@@ -1,7 +1,7 @@
 import { NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { lockWorkflowId } from '../../../src/contract/names.ts';
-import { type AgentRunRegistry, createRunRegistry } from '../../../src/worker/run-registry.ts';
+import { type AgentRunRegistry, createRunRegistry } from '../../../src/worker/temporal/run-registry.ts';
 import { connectTestClient, type TestClient } from '../../support/run-workflow.ts';
 import { makeNamespace } from '../../support/temporal-namespace.ts';
 import { startTemporalServer } from '../../support/temporal-server.ts';

@@ -5,8 +5,8 @@ import { expect, test, vi } from 'vitest';
 import type { ActivityDeps } from '../../../src/activities/activity-deps.ts';
 import { agentConfigSchema } from '../../../src/config/agent-config.ts';
 import { createEvents } from '../../../src/worker/events.ts';
-import type { Logger } from '../../../src/worker/agent-logger.ts';
-import { createServerNotices } from '../../../src/worker/server-notices.ts';
+import type { Logger } from '../../../src/worker/telemetry/agent-logger.ts';
+import { createServerNotices } from '../../../src/worker/watch/ownership.ts';
 import { startRstmdb } from '../../support/rstmdb-server.ts';
 
 test.each([

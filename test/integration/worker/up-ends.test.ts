@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { processesWithOpenFilesUnder } from '../../../src/io/process/open-files.ts';
-import { endHolders } from '../../../src/io/service/end-holders.ts';
+import { endHolders } from '../../../src/io/service/prove-stopped.ts';
 import { freePort } from '../../support/free-port.ts';
 import { type RstmdbServer, startRstmdb } from '../../support/rstmdb-server.ts';
 import { runProgram } from '../../support/run-program.ts';

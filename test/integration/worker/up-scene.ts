@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { expect, inject } from 'vitest';
 import { stringify } from 'yaml';
-import { endHolders } from '../../../src/io/service/end-holders.ts';
+import { endHolders } from '../../../src/io/service/prove-stopped.ts';
 import { type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';
 import { freePort } from '../../support/free-port.ts';
 import { waitUntil } from '../../support/wait-until.ts';

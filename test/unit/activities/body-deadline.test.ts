@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { withinDeadline } from '../../../src/activities/body-deadline.ts';
+import { withinDeadline } from '../../../src/activities/activity.ts';
 
 const never = (): Promise<never> => new Promise<never>(() => undefined);
 

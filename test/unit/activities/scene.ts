@@ -10,7 +10,7 @@ import type { RunPort } from '../../../src/activities/run-port.ts';
 import { createStores } from '../../../src/store/store.ts';
 import { createTimeline } from '../../../src/store/timelines.ts';
 import { agentConfigSchema } from '../../../src/config/agent-config.ts';
-import type { Timeline } from '../../../src/formats/repository/timeline.ts';
+import type { Timeline } from '../../../src/formats/repository/history.ts';
 import { makeSegmentId, segmentFileName, type SegmentId } from '../../../src/core/wal/wal-offset.ts';
 import { createMemoryRepository } from '../../../src/io/repository/memory.ts';
 import type { Repository } from '../../../src/io/repository/port.ts';

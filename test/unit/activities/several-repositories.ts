@@ -2,7 +2,7 @@
 import type { ActivityDeps } from '../../../src/activities/activity-deps.ts';
 import type { Events } from '../../../src/activities/events.ts';
 import { RstowError } from '../../../src/core/errors/rstow-error.ts';
-import type { Owner } from '../../../src/formats/repository/owner.ts';
+import type { Owner } from '../../../src/formats/repository/history.ts';
 import type { SeenOwners } from '../../../src/io/agent-state/seen-owners.ts';
 import type { Repository } from '../../../src/io/repository/port.ts';
 import { createStores } from '../../../src/store/store.ts';

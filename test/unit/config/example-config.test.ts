@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { configChoices, configKeys } from '../../../src/config/config-keys.ts';
+import { configChoices, configKeys } from '../../../src/config/config-faults.ts';
 import { parseConfig } from '../../../src/worker/load-config.ts';
 
 const exampleFile = fileURLToPath(new URL('../../../examples/rstow.yaml', import.meta.url));

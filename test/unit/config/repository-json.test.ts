@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { manifestSchema } from '../../../src/formats/repository/manifest.ts';
 import { segmentText, timelineId } from '../../../src/formats/repository/parts.ts';
-import { sidecarSchema } from '../../../src/formats/repository/sidecar.ts';
-import { storedExtentsSchema } from '../../../src/formats/repository/stored-extents.ts';
-import { timelineSchema } from '../../../src/formats/repository/timeline.ts';
+import { sidecarSchema } from '../../../src/formats/repository/piece.ts';
+import { storedExtentsSchema } from '../../../src/formats/repository/plans.ts';
+import { timelineSchema } from '../../../src/formats/repository/history.ts';
 import { makeSegmentId, SEGMENT_ID_MAX } from '../../../src/core/wal/wal-offset.ts';
 import { manifest } from './a-manifest.ts';
 

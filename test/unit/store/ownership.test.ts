@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { claimOwnership, currentOwner } from '../../../src/store/ownership.ts';
-import { readOwnerGeneration, takeOwnership } from '../../../src/activities/recovery/take-ownership.ts';
+import { readOwnerGeneration, takeOwnership } from '../../../src/activities/recovery/ownership.ts';
 import { ownerKey } from '../../../src/core/repository/object-keys.ts';
 import { createMemoryRepository } from '../../../src/io/repository/memory.ts';
 import type { Repository } from '../../../src/io/repository/port.ts';
-import { databaseOwnership } from '../../../src/worker/database-claim.ts';
+import { databaseOwnership } from '../../../src/worker/watch/database-claim.ts';
 import { DATABASE, keysOf, replaceObject, runOf } from '../activities/scene.ts';
 import { claimOf, createMemoryOfOwners, depsOf } from '../activities/several-repositories.ts';
 

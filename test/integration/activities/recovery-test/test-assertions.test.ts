@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { checkAssertions } from '../../../../src/activities/recovery-test/test-assertions.ts';
+import { checkAssertions } from '../../../../src/activities/recovery-test/test-server.ts';
 import type { Assertions, CountAssertion, InstanceAssertion } from '../../../../src/contract/test-recovery.ts';
 import { connectRstmdb } from '../../../../src/io/rstmdb/connect-rstmdb.ts';
 import { applyEvent, createInstance } from '../../../../src/io/rstmdb/instances.ts';

@@ -26,7 +26,7 @@ const { writeStopNote, removeStopNote } = await import('../../../../src/io/data-
 const { blockServer } = await import('../../../../src/io/data-directory/server-block.ts');
 const { finishOnDisk } = await import('../../../../src/database/finish-stop-note.ts');
 const { swapWal } = await import('../../../../src/io/data-directory/swap.ts');
-const { stopNoteSchema } = await import('../../../../src/formats/data-directory/stop-note.ts');
+const { stopNoteSchema } = await import('../../../../src/formats/data-directory.ts');
 
 const note = stopNoteSchema.parse(JSON.parse(noteText));
 await writeStopNote(dataDir, note);

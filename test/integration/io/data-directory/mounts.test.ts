@@ -4,10 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeSegmentId, type SegmentId } from '../../../../src/core/wal/wal-offset.ts';
-import { freeBytes } from '../../../../src/io/files/free-space.ts';
+import { freeBytes, liesIn } from '../../../../src/io/files/free-space.ts';
 import { checkDataDirectory, renameFault } from '../../../../src/io/data-directory/layout.ts';
 import { pinSegments } from '../../../../src/io/data-directory/pins.ts';
-import { liesIn } from '../../../../src/io/files/real-place.ts';
 import { restorePaths, writeStagedSegment } from '../../../../src/io/data-directory/staging.ts';
 
 const isRoot = process.getuid?.() === 0;

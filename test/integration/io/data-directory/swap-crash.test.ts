@@ -4,7 +4,7 @@ import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { StopNote } from '../../../../src/formats/data-directory/stop-note.ts';
+import type { StopNote } from '../../../../src/formats/data-directory.ts';
 import { finishOnDisk } from '../../../../src/database/finish-stop-note.ts';
 import { blockServer, isServerBlocked } from '../../../../src/io/data-directory/server-block.ts';
 import { readStopNote, removeStopNote } from '../../../../src/io/data-directory/stop-note.ts';

@@ -1,6 +1,6 @@
 import { cp, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SwapNote } from '../../../../src/formats/data-directory/stop-note.ts';
+import type { SwapNote } from '../../../../src/formats/data-directory.ts';
 import { restorePaths } from '../../../../src/io/data-directory/staging.ts';
 import { planSwap, type SwapPlan } from '../../../../src/io/data-directory/swap.ts';
 import { connectRstmdb } from '../../../../src/io/rstmdb/connect-rstmdb.ts';

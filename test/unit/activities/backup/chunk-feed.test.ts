@@ -5,8 +5,7 @@ import { Transform, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pipeline } from 'node:stream/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createChunkFeed } from '../../../../src/activities/backup/chunk-feed.ts';
-import { growingFile, readPiece } from '../../../../src/activities/backup/piece-reader.ts';
+import { createChunkFeed, growingFile, readPiece } from '../../../../src/activities/backup/piece-reader.ts';
 import { encodeRecord, recordTypes } from '../../../../src/core/wal/record.ts';
 import { crc32c } from '../../../../src/io/checksum/checksum.ts';
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { timelineOfData } from '../../../../src/activities/backup/data-timeline.ts';
+import { timelineOfData } from '../../../../src/activities/backup/source-continuity.ts';
 import { openDatabase } from '../../../../src/database/database.ts';
 import { createTimeline, timelinesOf } from '../../../../src/store/timelines.ts';
-import { readTimelineFile, writeTimelineFile } from '../../../../src/io/data-directory/timeline-file.ts';
+import { readTimelineFile, writeTimelineFile } from '../../../../src/io/data-directory/rstow-folder.ts';
 import { DATABASE, firstTimeline, makeScene, type Scene } from '../scene.ts';
 
 const timelineOf = async ({ repository, deps }: Scene): Promise<string> =>

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { type PieceShelf, storePiece } from '../../../../src/activities/backup/piece-store.ts';
 import type { PieceContent } from '../../../../src/store/record-cut.ts';
 import { ensureSidecar } from '../../../../src/store/sidecar.ts';
-import type { Sidecar } from '../../../../src/formats/repository/sidecar.ts';
+import type { Sidecar } from '../../../../src/formats/repository/piece.ts';
 import { parsePieceKey, type Piece, timelinePrefix } from '../../../../src/core/repository/piece.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';
 import { BOUNDARIES, DATABASE, keysOf, makeScene, type Scene, SEGMENT, storedBytes } from '../scene.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgeTail } from '../../../../src/activities/backup/segment-tail.ts';
+import { judgeTail } from '../../../../src/activities/backup/segment-scan.ts';
 import type { ScanEnd } from '../../../../src/core/wal/record-scanner.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';
 import { scanAll } from '../../../fixtures/wal/scan-all.ts';

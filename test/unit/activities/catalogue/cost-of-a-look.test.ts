@@ -1,11 +1,11 @@
 import { beforeAll, expect, test } from 'vitest';
 import { describeProtection } from '../../../../src/activities/catalogue/describe-protection.ts';
 import { readBackups } from '../../../../src/activities/catalogue/list-backups.ts';
-import { recordTest } from '../../../../src/activities/recovery-test/record-test.ts';
+import { recordTest } from '../../../../src/activities/recovery-test/test-point.ts';
 import { putManifest } from '../../../../src/store/backups.ts';
 import { claimOwnership } from '../../../../src/store/ownership.ts';
 import { createTimeline } from '../../../../src/store/timelines.ts';
-import { recordVerification } from '../../../../src/activities/verify/record-verification.ts';
+import { recordVerification } from '../../../../src/activities/verify/verify-backup.ts';
 import type { ActivityDeps } from '../../../../src/activities/activity-deps.ts';
 import { createMemoryRepository } from '../../../../src/io/repository/memory.ts';
 import type { Repository } from '../../../../src/io/repository/port.ts';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { ActivityDeps } from '../../../../src/activities/activity-deps.ts';
 import { endRunOfLostOwner } from '../../../../src/activities/catalogue/lock-holder.ts';
-import type { LockHolder, OneRun } from '../../../../src/activities/run-registry.ts';
+import type { LockHolder, OneRun } from '../../../../src/activities/run-port.ts';
 
 const RUN: OneRun = { workflowId: 'rstow/orders/hotBackup/1', runId: 'run-1' };
 const HOLDER: LockHolder = { ...RUN, type: 'hotBackup', sinceMs: 0, open: true, lockRunId: 'lock-1' };

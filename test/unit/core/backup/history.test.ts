@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { type BackupPosition, positionKey, positionOfKey } from '../../../../src/core/backup/backup-position.ts';
+import { type BackupPosition, positionKey, positionOfKey } from '../../../../src/core/backup/label.ts';
 import { laterByClock, orderBackups, type TimelineNode } from '../../../../src/core/backup/history.ts';
 import { makeSegmentId, makeWalOffset } from '../../../../src/core/wal/wal-offset.ts';
 

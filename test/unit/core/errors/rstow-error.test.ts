@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { activityFailure } from '../../../../src/activities/activity-failure.ts';
+import { activityFailure } from '../../../../src/activities/activity.ts';
 import { parseHotBackupInput } from '../../../../src/contract/hot-backup.ts';
 import { RstowError } from '../../../../src/core/errors/rstow-error.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readPresentState } from '../../../../src/core/state/instance-record.ts';
+import { readPresentState } from '../../../../src/core/state/kept-instance.ts';
 
 const read = (text: string) => readPresentState(new TextEncoder().encode(text));
 

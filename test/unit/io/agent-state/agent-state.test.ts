@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Owner } from '../../../../src/formats/repository/owner.ts';
+import type { Owner } from '../../../../src/formats/repository/history.ts';
 import { installationId } from '../../../../src/io/agent-state/installation.ts';
 import { createSeenOwners } from '../../../../src/io/agent-state/seen-owners.ts';
 import { makeScratch, removeScratch } from '../../../../src/io/agent-state/run-files.ts';

@@ -1,7 +1,7 @@
 import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { fsyncTree, repeatTree, removeTree } from '../../../../src/io/data-directory/file-tree.ts';
+import { fsyncTree, removeTree, repeatTree } from '../../../../src/io/data-directory/file-tree.ts';
 import { scratchFolder } from './scratch-folder.ts';
 
 async function tree(): Promise<string> {

@@ -1,4 +1,4 @@
-import { ownObjects } from '../../../../src/io/repository/wrap/own-objects.ts';
+import { ownObjects } from '../../../../src/io/repository/open.ts';
 import { createMemoryRepository } from '../../../../src/io/repository/memory.ts';
 import { testRepository } from '../../../suites/repository-suite.ts';
 

@@ -1,4 +1,4 @@
-import { positionKey } from '../../../../src/core/backup/backup-position.ts';
+import { positionKey } from '../../../../src/core/backup/label.ts';
 import { storeIn } from '../../../support/store-in.ts';
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';

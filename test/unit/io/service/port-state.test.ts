@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
-import { parseServerAddress, portState } from '../../../../src/io/service/port-state.ts';
+import { parseServerAddress, portState } from '../../../../src/io/service/ports.ts';
 import { freePort } from '../../../support/free-port.ts';
 
 test('an address is read with a name, an IPv4 and a bracketed IPv6 host', () => {

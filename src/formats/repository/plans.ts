@@ -1,0 +1,70 @@
+import { z } from 'zod';
+import { count, extent, segmentText, sha256Hex, sizeBytes, timelineId } from './parts.ts';
+
+/** A stored object, and the part of its plain bytes that a segment takes. */
+const slice = z.object({ key: z.string(), skipBytes: sizeBytes, takeBytes: sizeBytes });
+
+/** What a restore will do, decided before anything is touched: an object, hashed for approval. */
+export const restorePlanSchema = z.object({
+  format: z.literal(1),
+  database: z.string(),
+  repository: z.string(),
+  label: z.string(),
+  fromTimeline: timelineId,
+  segments: z.array(
+    z.object({
+      segment: segmentText,
+      endBytes: sizeBytes,
+      slices: z.array(slice),
+      /** Checked while the bytes stream in, in the manifest's ranges. */
+      ranges: z.array(z.object({ endBytes: sizeBytes, sha256: sha256Hex, records: count })),
+    }),
+  ),
+  records: count,
+  machines: count,
+  instances: count,
+  stateDigest: sha256Hex,
+  /** Numeric owner and modes for a wal/ whose own are lost. */
+  ownership: z.object({ uid: count, gid: count, folderMode: count, fileMode: count }),
+  /** Absolute; the database's own data directory, or another one. */
+  dataDir: z.string(),
+  inPlace: z.boolean(),
+  /** What lies in the directory that is restored in place: it is part of what is approved. Absent elsewhere. */
+  replaces: z.object({ data: z.object({ timeline: timelineId.nullable(), end: extent }).nullable() }).optional(),
+});
+
+export type RestorePlan = z.infer<typeof restorePlanSchema>;
+
+/** How far each segment reached when all were pinned: every record acknowledged before lies within. */
+export const fenceSchema = z.object({
+  format: z.literal(1),
+  timeline: timelineId,
+  pin: z.enum(['links', 'descriptors']),
+  segments: z.array(extent),
+});
+
+export type Fence = z.infer<typeof fenceSchema>;
+
+/** What a backup has stored: each segment up to the first record boundary at or past its fence. */
+export const storedExtentsSchema = z.object({
+  format: z.literal(1),
+  segments: z.array(extent),
+  warnings: z.array(z.object({ code: z.string(), message: z.string() })),
+});
+
+export type StoredExtents = z.infer<typeof storedExtentsSchema>;
+
+const keys = z.array(z.string());
+
+/** Which stored pieces a backup stores again, decided once: a retry must not put aside what it has stored meanwhile. */
+export const healingSchema = z.object({
+  format: z.literal(1),
+  /** Damaged ones, to be put aside first. */
+  damaged: keys,
+  /** Promised by the backup before, and not there. */
+  missing: keys,
+  /** Damaged ones whose bytes the data directory no longer has. */
+  lost: keys,
+});
+
+export type Healing = z.infer<typeof healingSchema>;

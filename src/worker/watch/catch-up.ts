@@ -1,0 +1,87 @@
+import type { ActivityDeps } from '../../activities/activity-deps.ts';
+import type { Store } from '../../store/store.ts';
+import { lackingTimelines } from '../../store/timelines.ts';
+import type { Owner, Timeline } from '../../formats/repository/history.ts';
+
+/** Gives the database's repositories what those that were away have missed. */
+export type CatchUp = (database: string) => Promise<void>;
+
+/**
+ * The owner's part in keeping several repositories of one database in step: its own claim, so that each of them fences
+ * the former owners, and every history, so that a backup can go into any of them. Pieces and manifests are not copied,
+ * and nothing is overwritten: what differs is logged, once. Twice: nothing more to do.
+ */
+export function createCatchUp(deps: ActivityDeps): CatchUp {
+  const settled = new Map<string, string>();
+  const told = new Set<string>();
+  const tell: Tell = (sentence, facts) => {
+    const line = JSON.stringify([sentence, facts]);
+    if (!told.has(line)) deps.events.record({ kind: 'repositories-apart', ...facts, sentence });
+    told.add(line);
+  };
+  return async (database) => {
+    if ((deps.config.databases[database]?.repositories.length ?? 0) < 2) return;
+    const catalogue = deps.catalogueOf(database);
+    const listed = await catalogue.each(({ claims }) => claims.names());
+    const state = JSON.stringify(listed.answers.map(({ store, found }) => [store.name, found]));
+    if (listed.answers.length < 2 || settled.get(database) === state) return;
+    const { owner } = await catalogue.owner.find();
+    if (owner?.installationId !== deps.agent.installationId) return;
+    if (await putWhatLacks(deps, database, { owner, tell })) settled.set(database, state);
+  };
+}
+
+type Tell = (sentence: string, facts: { code: string; database: string; repository: string; [fact: string]: unknown }) => void;
+
+const CLAIM_TAKEN = 'the repository holds another installation’s claim of the owner’s generation, which is left as it is';
+const HISTORY_DIFFERS = 'the repository holds another history under the timeline’s id, or one begun from it, which is left as it is';
+
+type Timelines = Map<string, Timeline>;
+type Source = { name: string; found: Timelines };
+type Target = { store: Store; timelines: Timelines; tell: Tell };
+
+/** Whether all that can be given was. */
+async function putWhatLacks(deps: ActivityDeps, database: string, of: { owner: Owner; tell: Tell }): Promise<boolean> {
+  const { owner, tell } = of;
+  const catalogue = deps.catalogueOf(database);
+  const read = await catalogue.each(({ timelines }) => timelines.all());
+  const put = await catalogue.each(async (store) => {
+    const { name } = store;
+    const timelines = read.answers.find((answer) => answer.store.name === name)?.found;
+    if (timelines === undefined) return;
+    for (const source of read.answers) await putTimelines({ store, timelines, tell }, { name: source.store.name, found: source.found });
+    if (!(await holdsClaim(store, owner))) {
+      tell(CLAIM_TAKEN, { code: 'owner-outdated', database, repository: name, generation: owner.generation });
+    }
+  });
+  for (const { name, error } of put.failures) {
+    if (error.code !== 'repository-unavailable')
+      tell(`the repository can’t be kept in step: ${error.message}`, { code: error.code, database, repository: name });
+  }
+  return read.failures.length + put.failures.length === 0;
+}
+
+/** Looks first: most have it. */
+async function holdsClaim({ claims }: Store, owner: Owner): Promise<boolean> {
+  const there = await claims.newest();
+  return (there?.generation === owner.generation && there.installationId === owner.installationId) || claims.put(owner);
+}
+
+/** One after another: none may come before its parent. */
+async function putTimelines({ store, timelines, tell }: Target, source: Source): Promise<void> {
+  const { lacking, diverged } = lackingTimelines(source.found, timelines);
+  for (const timeline of lacking) {
+    // Somebody made another one a moment ago: nothing may be begun from it; the next pass compares anew.
+    if (!(await store.timelines.put(timeline))) return;
+    timelines.set(timeline.timeline, timeline);
+  }
+  for (const timeline of diverged) {
+    tell(HISTORY_DIFFERS, {
+      code: 'timeline-diverged',
+      database: store.database,
+      repository: store.name,
+      timeline,
+      otherThanIn: source.name,
+    });
+  }
+}

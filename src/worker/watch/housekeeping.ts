@@ -1,0 +1,86 @@
+import { join } from 'node:path';
+import type { AgentConfig } from '../../config/agent-config.ts';
+import { type Database, openDatabase } from '../../database/database.ts';
+import type { ActivityDeps } from '../../activities/activity-deps.ts';
+import { serviceLogFile } from '../../io/service/process-service.ts';
+import { boundLog } from '../../io/service/service-log.ts';
+import type { Logger } from '../telemetry/agent-logger.ts';
+import { clearGrants } from '../../io/agent-state/grants.ts';
+import { clearPins, clearRestores, clearRunNotes, clearScratch, forgetEndedRuns, type RunStates, runStates } from './leftovers.ts';
+import { type ClearRepositories, clearRepositories } from './repository-leftovers.ts';
+import { type RepeatingTask, startTaskForEach } from './repeating-task.ts';
+import type { AgentRunRegistry } from '../temporal/run-registry.ts';
+
+const INTERVAL_MS = 60_000;
+const REPOSITORY_INTERVAL_MS = 1_800_000;
+/** Longer than any run waits for an approval. */
+const GRANTS_KEPT_MS = 400 * 86_400_000;
+
+export type Housekeeping = {
+  config: AgentConfig;
+  configFile: string;
+  deps: Pick<ActivityDeps, 'agent' | 'catalogueOf' | 'runningBackups'>;
+  runs: AgentRunRegistry;
+  logger: Logger;
+  signal: AbortSignal;
+};
+
+type Chore = { what: string; run: () => Promise<void> };
+
+/**
+ * Clears what runs left that were killed before they could, and bounds logs: a chore that fails or hangs keeps no other from
+ * being done.
+ */
+export function startHousekeeping({ config, configFile, deps, runs: registry, logger, signal }: Housekeeping): RepeatingTask {
+  const { runningBackups } = deps;
+  const runs = runStates(config, registry);
+  const databases = Object.keys(config.databases).map((name) => openDatabase({ config, configFile }, name));
+  const chores: Chore[] = [
+    { what: 'clearing old grants', run: () => clearGrants(config.agent.stateDir, new Date(Date.now() - GRANTS_KEPT_MS)) },
+    { what: 'forgetting backups that have ended', run: () => forgetEndedRuns(runningBackups, runs) },
+    { what: 'clearing the notes of ended runs', run: () => clearRunNotes(config, runningBackups, runs) },
+    { what: 'clearing scratch folders', run: () => clearScratch({ config, configFile }, runs) },
+    ...databases.flatMap((database) => choresOf(database, runs)),
+    ...databases.map(({ name }) => ({
+      what: `clearing what runs left in the repositories of ${name}`,
+      run: repositoryChore({ deps, runs }, name),
+    })),
+    ...logFiles(config, databases).map((file) => ({ what: `bounding ${file}`, run: () => boundLog(file) })),
+  ];
+  return startTaskForEach(chores, ({ run }) => run(), { what: ({ what }) => what, intervalMs: INTERVAL_MS, logger, signal });
+}
+
+function choresOf(database: Database, runs: RunStates): Chore[] {
+  const { dataDir } = database;
+  const passedMs = createStopwatch();
+  return [
+    { what: `clearing pins in ${dataDir}`, run: () => clearPins(dataDir, runs) },
+    { what: `clearing restores in ${dataDir}`, run: () => clearRestores(database, runs, passedMs()) },
+  ];
+}
+
+/** Each half an hour: what is cleared has lain there for longer. */
+function repositoryChore(clearing: ClearRepositories, database: string): () => Promise<void> {
+  let clearedAtMs = Number.NEGATIVE_INFINITY;
+  return async () => {
+    if (performance.now() - clearedAtMs < REPOSITORY_INTERVAL_MS) return;
+    await clearRepositories(clearing, database);
+    clearedAtMs = performance.now();
+  };
+}
+
+/** Gives the milliseconds since it was asked last, whatever the clock says. */
+function createStopwatch(): () => number {
+  let lastMs = performance.now();
+  return () => {
+    const sinceMs = lastMs;
+    lastMs = performance.now();
+    return lastMs - sinceMs;
+  };
+}
+
+/** Of the programs that this agent starts: their output has nobody else who would turn it over. */
+function logFiles({ agent }: AgentConfig, databases: readonly Database[]): string[] {
+  const files = databases.map(({ server }) => server.service.logFile).filter((file) => file !== undefined);
+  return [...files, serviceLogFile(join(agent.stateDir, 'temporal'))];
+}

@@ -1,0 +1,133 @@
+import { readdir, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { forgetRun, type RunningBackups, runsHere } from '../../activities/backup/running-backups.ts';
+import { type Database, type HostConfig, openDatabase } from '../../database/database.ts';
+import { endScratchServers } from '../../database/scratch-server.ts';
+import type { AgentConfig } from '../../config/agent-config.ts';
+import { isLocalRunId, localRunMutexName, notedRuns, notedWorkflow, removeRunNote, removeScratch } from '../../io/agent-state/run-files.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { listPins, runPinFolder, unpinSegments } from '../../io/data-directory/pins.ts';
+import { rstowFolder } from '../../io/data-directory/rstow-folder.ts';
+import { addKeptMs, keptFile } from '../../io/data-directory/restores.ts';
+import { restorePaths } from '../../io/data-directory/staging.ts';
+import { readStopNote } from '../../io/data-directory/stop-note.ts';
+import { acquireHostMutex, dataDirectoryMutexName } from '../../io/mutex/host-mutex.ts';
+import type { AgentRunRegistry, RunState } from '../temporal/run-registry.ts';
+
+/** By a run's own id. */
+export type RunStates = { runState(runId: string): Promise<RunState> };
+
+/** A run of which nothing was noted and that Temporal's list lacks may have begun a moment ago; after this time it has ended. */
+const FORGOTTEN_AFTER_MS = 3_600_000;
+
+/** Asks for a run by its workflow's id as well where that was noted: Temporal's list of runs may be behind, or broken. */
+export function runStates({ agent }: AgentConfig, registry: Pick<AgentRunRegistry, 'runState'>): RunStates {
+  return { runState: async (runId) => registry.runState(runId, await notedWorkflow(agent.stateDir, runId)) };
+}
+
+/** Lets go of what backups that were terminated keep in memory, and of the descriptors that stood for their pins. Twice: no-op. */
+export async function forgetEndedRuns(backups: RunningBackups, runs: RunStates): Promise<void> {
+  for (const runId of runsHere(backups)) {
+    if ((await runs.runState(runId)) === 'closed') await forgetRun(backups, runId);
+  }
+}
+
+/** Drops the notes of closed runs, but for those that are still kept in memory. Twice: no-op. */
+export async function clearRunNotes({ agent }: AgentConfig, backups: RunningBackups, runs: RunStates): Promise<void> {
+  const kept = runsHere(backups);
+  for (const runId of await notedRuns(agent.stateDir)) {
+    if (!kept.includes(runId) && (await runs.runState(runId)) === 'closed') await removeRunNote(agent.stateDir, runId);
+  }
+}
+
+/** Unpins what closed runs left: their segments would never be freed. Twice: no-op. */
+export async function clearPins(dataDir: string, runs: RunStates): Promise<void> {
+  for (const pin of await listPins(dataDir)) {
+    if (await hasEnded(runs, pin.runId, runPinFolder(pin))) await unpinSegments(pin);
+  }
+}
+
+/** Removes what closed runs only looked at, and the servers of recovery tests that outlived their agent. Twice: no-op. */
+export async function clearScratch(host: HostConfig, runs: RunStates): Promise<void> {
+  const { agent, databases } = host.config;
+  const folder = join(agent.stateDir, 'scratch');
+  for (const runId of await namesIn(folder)) {
+    const dataDir = join(folder, runId);
+    if (!(await hasEnded(runs, runId, dataDir))) continue;
+    // Which database it was is not told there.
+    for (const name of Object.keys(databases)) await endScratchServers({ database: openDatabase(host, name), dataDir, runId });
+    await removeScratch(agent.stateDir, runId);
+  }
+}
+
+/**
+ * Removes what closed restores staged, and the data that they replaced once the safety time is over, of which
+ * `passedMs` have gone by since the last call. A restore at work is left alone: it holds the data mutex, or its note
+ * lies there. Twice: no-op.
+ */
+export async function clearRestores(database: Database, runs: RunStates, passedMs: number): Promise<void> {
+  const { dataDir } = database;
+  const folder = join(rstowFolder(dataDir), 'restores');
+  const runIds = await namesIn(folder);
+  if (runIds.length === 0) return;
+  const mutex = await acquireHostMutex(await dataDirectoryMutexName(dataDir), { what: 'clearing old restores', waitTimeoutMs: 0 });
+  try {
+    if ((await readStopNote(dataDir)) !== undefined) return;
+    for (const runId of runIds) {
+      if (await hasEnded(runs, runId, join(folder, runId))) await clearRestore(database, runId, passedMs);
+    }
+  } finally {
+    await mutex.release();
+  }
+}
+
+async function clearRestore(database: Database, runId: string, passedMs: number): Promise<void> {
+  const { dataDir, settings } = database;
+  const { root, wal, replaced, rehearsal, rejected } = restorePaths(dataDir, runId);
+  // The rehearsal's server may have outlived its agent.
+  await endScratchServers({ database, dataDir: rehearsal, runId });
+  for (const staged of [wal, rehearsal]) await rm(staged, { recursive: true, force: true });
+  const left = await namesIn(root);
+  const isKept = [replaced, rejected].some((kept) => left.includes(basename(kept)));
+  // No clock is asked: one that jumps ahead by days would delete what somebody may still need.
+  if (isKept && (await addKeptMs(root, passedMs)) < settings.safetyCopyMs) return;
+  for (const kept of [replaced, rejected, keptFile(root)]) await rm(kept, { recursive: true, force: true });
+  if ((await namesIn(root)).length === 0) await rm(root, { recursive: true, force: true });
+}
+
+async function hasEnded(runs: RunStates, runId: string, folder: string): Promise<boolean> {
+  if (isLocalRunId(runId)) return !(await isLocalRunAtWork(runId));
+  const state = await runs.runState(runId);
+  if (state !== 'unknown') return state === 'closed';
+  return ((await ageMs(folder)) ?? 0) > FORGOTTEN_AFTER_MS;
+}
+
+/** Temporal knows nothing of such a run: its own process holds its mutex. */
+async function isLocalRunAtWork(runId: string): Promise<boolean> {
+  try {
+    const mutex = await acquireHostMutex(localRunMutexName(runId), { what: 'looking for a run', waitTimeoutMs: 0 });
+    await mutex.release();
+    return false;
+  } catch (error) {
+    if (error instanceof RstowError && error.code === 'busy') return true;
+    throw error;
+  }
+}
+
+async function ageMs(path: string): Promise<number | undefined> {
+  const stats = await unlessAbsent(stat(path));
+  return stats === undefined ? undefined : Date.now() - stats.mtimeMs;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return (await unlessAbsent(readdir(folder))) ?? [];
+}
+
+async function unlessAbsent<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,120 @@
+import type { ActivityDeps } from '../../activities/activity-deps.ts';
+import { findStaleServer } from '../../activities/recovery/ownership.ts';
+import { staleSentence } from '../../contract/describe-database.ts';
+import type { AgentWorkers } from '../agent-workers.ts';
+import type { Events } from '../../activities/events.ts';
+import type { Logger } from '../telemetry/agent-logger.ts';
+import { createCatchUp } from './catch-up.ts';
+import { type DatabaseOwnership, databaseOwnership } from './database-claim.ts';
+import { type RepeatingTask, startTaskForEach } from './repeating-task.ts';
+import { openDatabase } from '../../database/database.ts';
+import { compactionSentence } from '../../core/protection/compaction.ts';
+import { readServerSettings } from '../../database/server-settings.ts';
+
+type OwnershipWatch = { deps: ActivityDeps; workers: AgentWorkers; logger: Logger; signal: AbortSignal };
+
+/** A stale server is told again and again: nobody reads a log from its beginning. */
+const STALE_LOG_MS = 600_000;
+
+/** An owner that this agent's own steps have met meanwhile is noticed so much sooner: a recovery here has just made it one. */
+const TICKS = 6;
+
+/** Serves exactly the databases that this installation owns, as their repositories say; a change is logged once. */
+export function startOwnershipWatch({ deps, workers, logger, signal }: OwnershipWatch): RepeatingTask {
+  const tell = createTeller(deps.events);
+  const staleToldAtMs = new Map<string, number>();
+  const tellStale = async (database: string): Promise<void> => {
+    if (performance.now() - (staleToldAtMs.get(database) ?? -STALE_LOG_MS) < STALE_LOG_MS) return;
+    const stale = await findStaleServer(deps)({ database }, { signal });
+    if (stale === null) return;
+    staleToldAtMs.set(database, performance.now());
+    deps.events.record({ kind: 'server-stale', database, code: 'owner-outdated', ...stale, sentence: staleSentence(database, stale) });
+  };
+  const catchUp = createCatchUp(deps);
+  const noticeServer = createServerNotices(deps);
+  const settled = createSettled(deps);
+  const pass = async (database: string): Promise<void> => {
+    if (await settled.isStill(database)) return;
+    const ownership = await ownershipNow(deps, database);
+    tell(database, ownership);
+    if (signal.aborted) return;
+    // A repository that is away changes nothing: the last known owner goes on.
+    if (ownership.kind !== 'unknown') await workers.serveDatabase(database, ownership.kind === 'mine');
+    settled.note(database, ownership);
+    if (ownership.kind === 'mine') {
+      await catchUp(database).catch((error: unknown) => logger.warn({ database, err: error }, 'keeping the repositories in step failed'));
+      await noticeServer(database);
+    }
+    if (ownership.kind === 'foreign') await tellStale(database);
+  };
+  const what = (database: string): string => `looking up the owner of ${database}`;
+  return startTaskForEach(Object.keys(deps.config.databases), pass, {
+    what,
+    intervalMs: deps.config.timing.ownerPollMs / TICKS,
+    logger,
+    signal,
+  });
+}
+
+/** Each change is logged once. */
+function createTeller(events: Events): (database: string, ownership: DatabaseOwnership) => void {
+  const told = new Map<string, string>();
+  return (database, ownership) => {
+    const why = ownership.kind === 'mine' ? 'this installation owns it' : ownership.why;
+    if (told.get(database) === why) return;
+    told.set(database, why);
+    events.record({ kind: 'ownership-changed', database, ownership: ownership.kind, sentence: why });
+  };
+}
+
+type Settled = { isStill: (database: string) => Promise<boolean>; note: (database: string, ownership: DatabaseOwnership) => void };
+
+/** Repositories are not listed again for a while, as long as the owner is the one that this agent knows. */
+function createSettled({ config, seenOwners }: ActivityDeps): Settled {
+  const known = new Map<string, { generation: number; atMs: number }>();
+  const restMs = config.timing.ownerPollMs * (1 - 1 / TICKS);
+  // As it was before the repositories were asked: what a step learns meanwhile must not pass for what they said.
+  const asked = new Map<string, number | undefined>();
+  return {
+    isStill: async (database) => {
+      const generation = (await seenOwners.recall(database))?.generation;
+      asked.set(database, generation);
+      const last = known.get(database);
+      return last !== undefined && performance.now() - last.atMs < restMs && last.generation === generation;
+    },
+    note: (database, { kind }) => {
+      const generation = asked.get(database);
+      if (kind === 'unknown' || generation === undefined) known.delete(database);
+      else known.set(database, { generation, atMs: performance.now() });
+    },
+  };
+}
+
+/** What is wrong with one database must not keep the others from being served. */
+async function ownershipNow(deps: ActivityDeps, database: string): Promise<DatabaseOwnership> {
+  try {
+    return await databaseOwnership(deps, database);
+  } catch (error) {
+    return { kind: 'unknown', why: String(error) };
+  }
+}
+
+/** Says in the log what a server's own settings will lose, before it happens. */
+type ServerNotices = (database: string) => Promise<void>;
+
+/** Looking for a server reads all of /proc. */
+const LOOK_INTERVAL_MS = 60_000;
+
+/** Each change is said once. Twice within a minute: no-op. */
+export function createServerNotices(deps: ActivityDeps): ServerNotices {
+  const lookedAtMs = new Map<string, number>();
+  const said = new Map<string, string>();
+  return async (database) => {
+    if (performance.now() - (lookedAtMs.get(database) ?? -LOOK_INTERVAL_MS) < LOOK_INTERVAL_MS) return;
+    lookedAtMs.set(database, performance.now());
+    const { compaction } = await readServerSettings(openDatabase(deps, database));
+    const sentence = compaction.isOn ? compactionSentence(database, compaction) : '';
+    if (sentence !== '' && sentence !== said.get(database)) deps.events.record({ kind: 'server-compacts', database, compaction, sentence });
+    said.set(database, sentence);
+  };
+}

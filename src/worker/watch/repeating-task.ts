@@ -1,0 +1,72 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from '../telemetry/agent-logger.ts';
+
+export type RepeatingTask = {
+  /** Fulfils when the first pass is over, also when it failed; one that hangs is not waited for longer than 20 s. */
+  firstPass: Promise<void>;
+  /** Fulfils when the signal has ended it; a pass that hangs then is not waited for longer than 5 s. */
+  ended: Promise<void>;
+};
+
+export type RepeatingTaskOptions = {
+  /** For the log line of a pass that failed. */
+  what: string;
+  intervalMs: number;
+  logger: Logger;
+  signal: AbortSignal;
+};
+
+const FIRST_PASS_MS = 20_000;
+const LAST_PASS_MS = 5_000;
+
+/** Does something now and again after each interval, one pass at a time; a pass that fails is logged and made good by the next. */
+export function startRepeatingTask(pass: () => Promise<void>, options: RepeatingTaskOptions): RepeatingTask {
+  const first = guardedPass(pass, options);
+  const ended = repeat(first, pass, options);
+  return { firstPass: noLongerThan(FIRST_PASS_MS, first), ended: endedWith(options.signal, ended) };
+}
+
+/** One pass of a task for each thing: what is wrong with one, or hangs, keeps nobody else from its turn. */
+export function startTaskForEach<Thing>(
+  things: readonly Thing[],
+  pass: (thing: Thing) => Promise<void>,
+  options: Omit<RepeatingTaskOptions, 'what'> & { what: (thing: Thing) => string },
+): RepeatingTask {
+  const tasks = things.map((thing) => startRepeatingTask(() => pass(thing), { ...options, what: options.what(thing) }));
+  return {
+    firstPass: Promise.all(tasks.map(({ firstPass }) => firstPass)).then(() => undefined),
+    ended: Promise.all(tasks.map(({ ended }) => ended)).then(() => undefined),
+  };
+}
+
+async function repeat(firstPass: Promise<void>, pass: () => Promise<void>, options: RepeatingTaskOptions): Promise<void> {
+  const { intervalMs, signal } = options;
+  await firstPass;
+  while (!signal.aborted) {
+    await sleep(intervalMs, undefined, { signal }).catch(() => undefined);
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- it may be aborted while we slept
+    if (!signal.aborted) await guardedPass(pass, options);
+  }
+}
+
+async function guardedPass(pass: () => Promise<void>, { what, logger }: RepeatingTaskOptions): Promise<void> {
+  try {
+    await pass();
+  } catch (error) {
+    logger.warn({ err: error }, `${what} failed, and will be tried again`);
+  }
+}
+
+async function endedWith(signal: AbortSignal, ended: Promise<void>): Promise<void> {
+  const { promise: told, resolve } = Promise.withResolvers<undefined>();
+  signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  if (!signal.aborted) await Promise.race([told, ended]);
+  await noLongerThan(LAST_PASS_MS, ended);
+}
+
+async function noLongerThan(limitMs: number, work: Promise<void>): Promise<void> {
+  const waiting = new AbortController();
+  const over = sleep(limitMs, undefined, { signal: waiting.signal }).catch(() => undefined);
+  await Promise.race([work, over]);
+  waiting.abort();
+}

@@ -1,0 +1,21 @@
+import { pino } from 'pino';
+import { expect, test } from 'vitest';
+import { LOGGER_OPTIONS, personLine, sdkLogger } from '../../../../src/worker/telemetry/agent-logger.ts';
+
+function logged(write: (logger: pino.Logger) => void): string {
+  const lines: string[] = [];
+  write(pino(LOGGER_OPTIONS, { write: (line: string) => void lines.push(line) }));
+  return lines.join('');
+}
+
+test('logs why a workflow failed, and no token of the protocol', () => {
+  const meta = { error: new Error('the disk is full'), taskToken: 'AAAA', workflowId: 'rstow/orders/hotBackup/1' };
+  const line = logged((logger) => void sdkLogger(logger).warn('Workflow failed', meta));
+  expect(JSON.parse(line) as object).toMatchObject({ msg: 'Workflow failed', error: { message: 'the disk is full' } });
+  expect(line).not.toContain('AAAA');
+});
+
+test('writes for a person when, how bad, what, why and which', () => {
+  const line = logged((logger) => logger.warn({ err: new Error('not mounted'), database: 'orders' }, 'looking up the owner failed'));
+  expect(personLine(line)).toMatch(/^[0-9:]{8} warning {2}looking up the owner failed: not mounted \(database orders\)\n$/);
+});
