@@ -50,7 +50,7 @@ module.exports = {
       comment: 'Every JSON that is kept, and its version rule; whoever stores it is elsewhere.',
     }),
     ...room('store', {
-      rooms: ['io', 'formats', 'config', 'core', 'contract'],
+      rooms: ['io/repository', 'io/coding', 'io/checksum', 'formats', 'core', 'contract'],
       npm: [],
       allowsNode: true,
       comment: 'The typed repository.',

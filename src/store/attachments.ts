@@ -6,7 +6,10 @@ import { createDigestStage } from '../io/checksum/checksum.ts';
 import type { Coding } from '../io/coding/port.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { checkStored, storedDigest } from './stored-object.ts';
-import { plainBytes } from './stored-piece.ts';
+import { plainBytes } from './stored-object.ts';
+
+/** Of a server's config file: more would be no config file, and must not fill the memory or the disk of a host. */
+export const CONFIG_FILE_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Small things that a backup keeps beside the log, under its label. */
 export type Attachments = {

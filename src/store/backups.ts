@@ -11,7 +11,7 @@ import { newestFirst, positionOf, type Positions, readPositions } from './backup
 import type { Ownership } from './ownership.ts';
 import { firstRestorable, type ManifestState, manifestState, readableManifest, readManifest, requireRestorableOr } from './manifests.ts';
 import { inEachRepository, type StoreDeps } from './each-repository.ts';
-import { unlessUnreadable } from './unless-unreadable.ts';
+import { unlessUnreadable } from './manifests.ts';
 import { readTimelines, type Timelines } from './timelines.ts';
 
 export type StoredBackups = {

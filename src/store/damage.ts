@@ -2,7 +2,7 @@ import { damageKey, damagePrefix, trashKey } from '../core/repository/object-key
 import { type DamageFact, damageSchema } from '../formats/repository/piece.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
-import { unlessUnreadable } from './unless-unreadable.ts';
+import { unlessUnreadable } from './manifests.ts';
 
 /** Objects that a check found damaged, until a backup has stored them again. */
 export type Damage = {

@@ -5,7 +5,7 @@ import { type RecoveryTest, recoveryTestSchema, type Verification, verificationS
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
 import type { Damage } from './damage.ts';
-import { unlessUnreadable } from './unless-unreadable.ts';
+import { unlessUnreadable } from './manifests.ts';
 
 /** What checks and recovery tests have found, remembered for ever. Their names say whether they held. */
 export type Facts = {

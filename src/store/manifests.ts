@@ -70,3 +70,13 @@ function notRestorable({ label, warnings }: Manifest, instead: string): RstowErr
   const reason = warnings.find(({ code }) => REASONS.includes(code))?.message ?? 'its log is not whole';
   return new RstowError('wal-gap', `backup ${label} can’t be restored: ${reason}${instead}`, { details: { label } });
 }
+
+/** Undefined where one object can't be used: to say so is a verification's, and here it must keep nobody from the others. */
+export async function unlessUnreadable<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof RstowError && isUnreadable(error.code)) return undefined;
+    throw error;
+  }
+}

@@ -1,6 +1,6 @@
 import { type PlannedSegment, planSegment } from '../core/backup/segment-plan.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { parsePieceKey, type Piece, piecesBySegment, sidecarKey, timelinePrefix } from '../core/repository/piece.ts';
+import { parsePieceKey, type Piece, pieceKey, piecesBySegment, sidecarKey, timelinePrefix } from '../core/repository/piece.ts';
 import { belongsTo, lineageOf, type TimelineNode } from '../core/backup/history.ts';
 import type { Manifest } from '../formats/repository/manifest.ts';
 import { type Sidecar, sidecarSchema } from '../formats/repository/piece.ts';
@@ -10,7 +10,7 @@ import { putSealed } from '../io/repository/sealed-object.ts';
 import type { Warning } from '../contract/result.ts';
 import { ensureSidecar, isSoundAtAGlance, readWholePiece, type SidecarShelf } from './sidecar.ts';
 import { checkStored } from './stored-object.ts';
-import { plainBytes } from './stored-piece.ts';
+import { plainBytes } from './stored-object.ts';
 import { type SegmentRead, storedSegment } from './stored-segment.ts';
 
 /** For which run, and who is told of what was found on the way. */
@@ -41,7 +41,7 @@ export type Pieces = {
   /** The plain bytes of a stored object. @see plainBytes */
   bytes(stored: { key: string; signal: AbortSignal; plainBytesMax?: number }): AsyncGenerator<Uint8Array>;
   /** The checked bytes of one planned segment. @see storedSegment */
-  segment(read: Omit<SegmentRead, 'repository'>): AsyncGenerator<Uint8Array>;
+  segment(read: Omit<SegmentRead, 'repository' | 'coding'>): AsyncGenerator<Uint8Array>;
   /** Reads a stored object and compares its size and hash; gives the size. Fails: missing-object, truncated-object, damaged-object. */
   check(promised: { key: string; sizeBytes: number; sha256: string }, signal: AbortSignal): Promise<number>;
 };
@@ -60,7 +60,7 @@ export function piecesOf({ repository, database, coding, timelines }: PieceScope
     listed.set(timeline, known);
     return known;
   };
-  const shelfOf = (run: PieceRun): SidecarShelf => ({ repository, database, runId: run.runId, warn: run.warn });
+  const shelfOf = (run: PieceRun): SidecarShelf => ({ repository, coding, database, runId: run.runId, warn: run.warn });
   return {
     of: async (timeline) => piecesOfHistory(await timelines(), { database, timeline, listTimeline }),
     relist: () => {
@@ -74,7 +74,7 @@ export function piecesOf({ repository, database, coding, timelines }: PieceScope
     readWhole: (piece, run) => readWholePiece(shelfOf(run), piece),
     isSoundAtAGlance: (piece, run) => isSoundAtAGlance(shelfOf(run), piece),
     bytes: (stored) => plainBytes({ ...stored, repository, coding }),
-    segment: (read) => storedSegment({ ...read, repository }),
+    segment: (read) => storedSegment({ ...read, repository, coding }),
     check: (promised, signal) => checkStored(repository, promised, signal),
   };
 }
@@ -117,4 +117,12 @@ async function listPieces(repository: Repository, database: string, timeline: st
     if (piece !== undefined) pieces.push(piece);
   }
   return pieces;
+}
+
+/** The hash of the plain bytes that a backup promises under each key; none where there is no backup. */
+export function promisedHashes(manifest: Manifest | undefined): Map<string, string> {
+  if (manifest === undefined) return new Map();
+  const { database, segments } = manifest;
+  const ranges = segments.flatMap(({ segment, ranges: own }) => own.map((range) => ({ segment, ...range })));
+  return new Map(ranges.map((range) => [pieceKey(database, range.timeline, range), range.sha256]));
 }

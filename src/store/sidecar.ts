@@ -4,15 +4,17 @@ import { isObjectDamage } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { type Piece, sidecarKey } from '../core/repository/piece.ts';
 import { createDigestStage } from '../io/checksum/checksum.ts';
+import type { Coding } from '../io/coding/port.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
 import { putAside } from './damage.ts';
 import { createRecordCut } from './record-cut.ts';
-import { plainBytes } from './stored-piece.ts';
+import { plainBytes } from './stored-object.ts';
 
 /** What reading a sidecar needs: the run is named where it has to be made anew. */
 export type SidecarShelf = {
   repository: Repository;
+  coding: Coding;
   database: string;
   runId: string;
   /** Takes what a person should know of: a damaged sidecar was replaced. */
@@ -53,12 +55,13 @@ export async function isSoundAtAGlance(shelf: SidecarShelf, piece: Piece): Promi
 
 /** What a piece holds, by reading all of it. Fails: missing-object, truncated-object, damaged-object. */
 export async function readWholePiece(shelf: SidecarShelf, piece: Piece): Promise<Sidecar> {
-  const { repository, runId } = shelf;
+  const { repository, coding, runId } = shelf;
   const stored = createDigestStage();
   const cut = createRecordCut({ startBytes: piece.startBytes, targetBytes: piece.endBytes });
   const { signal } = new AbortController();
   const plainBytesMax = piece.endBytes - piece.startBytes;
-  for await (const chunk of plainBytes({ repository, key: piece.key, signal, plainBytesMax, storedStage: stored.stream })) cut.push(chunk);
+  for await (const chunk of plainBytes({ repository, coding, key: piece.key, signal, plainBytesMax, storedStage: stored.stream }))
+    cut.push(chunk);
   const { endBytes, records, sha256, lastRecord, end } = cut.content();
   if (endBytes !== piece.endBytes) {
     const fault = end.kind === 'corrupt' ? 'damaged-object' : 'truncated-object';

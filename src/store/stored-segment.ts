@@ -3,11 +3,13 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { createRecordScanner } from '../core/wal/record-scanner.ts';
 import { segmentFileName } from '../core/wal/wal-offset.ts';
 import { crc32c, createSha256 } from '../io/checksum/checksum.ts';
+import type { Coding } from '../io/coding/port.ts';
 import type { Repository } from '../io/repository/port.ts';
-import { plainBytes } from './stored-piece.ts';
+import { plainBytes } from './stored-object.ts';
 
 export type SegmentRead = {
   repository: Repository;
+  coding: Coding;
   planned: PlannedSegment;
   signal: AbortSignal;
   onRecord?: (record: { sequence: number }) => void;
@@ -54,9 +56,9 @@ type PlannedSlice = PlannedSegment['slices'][number];
 async function* sliceBytes(read: SegmentRead, slice: PlannedSlice): AsyncGenerator<Uint8Array> {
   const { key, skipBytes, takeBytes } = slice;
   const endBytes = skipBytes + takeBytes;
-  const { repository, signal } = read;
+  const { repository, coding, signal } = read;
   let positionBytes = 0;
-  for await (const chunk of plainBytes({ repository, key, signal, expectedSizeBytes: endBytes })) {
+  for await (const chunk of plainBytes({ repository, coding, key, signal, expectedSizeBytes: endBytes })) {
     const from = Math.max(0, skipBytes - positionBytes);
     const until = Math.min(chunk.length, endBytes - positionBytes);
     if (until > from) yield chunk.subarray(from, until);

@@ -49,7 +49,7 @@ export async function stageAbsent(deps: ActivityDeps, absent: AbsentSegments, ru
     walDir,
     wanted.reduce((sum, { endBytes }) => sum + endBytes, 0),
   );
-  await stageSegments({ repository: store.repository, planned, walDir, run });
+  await stageSegments({ store, planned, walDir, run });
   return new Map(wanted.map(({ segment }) => [segment, join(walDir, segmentFileName(segment))]));
 }
 

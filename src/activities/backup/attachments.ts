@@ -11,7 +11,7 @@ import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
-import { CONFIG_FILE_BYTES_MAX } from '../../store/config-file-size.ts';
+import { CONFIG_FILE_BYTES_MAX } from '../../store/attachments.ts';
 
 export type StoreAttachmentsInput = {
   database: string;

@@ -2,7 +2,7 @@ import type { Fence, Healing } from '../../formats/repository/plans.ts';
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { Warning } from '../../contract/result.ts';
 import { parsePieceKey, type Piece, sidecarKey } from '../../core/repository/piece.ts';
-import { promisedHashes } from '../../store/promised-hashes.ts';
+import { promisedHashes } from '../../store/pieces.ts';
 import { namedKeys, type PieceShelf, storedAgain } from './piece-store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';

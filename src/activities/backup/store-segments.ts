@@ -11,7 +11,7 @@ import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
 import type { PieceContent } from '../../store/record-cut.ts';
 import { allEnded, batchesOf } from '../../store/small-batches.ts';
-import { promisedHashes } from '../../store/promised-hashes.ts';
+import { promisedHashes } from '../../store/pieces.ts';
 import { emptyState, openState } from '../../replay/kept-state.ts';
 import { absentExtents } from './absent-segments.ts';
 import { healingWarnings, putDamagedAside } from './healing.ts';

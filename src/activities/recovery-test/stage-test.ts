@@ -45,7 +45,7 @@ export const stageTest =
     const walDir = join(await testDataDir(deps, run.runId), 'wal');
     await requireRoom(openDatabase(deps, input.database), planned);
     const beganAtMs = performance.now();
-    await stageSegments({ repository: store.repository, planned, walDir, run });
+    await stageSegments({ store, planned, walDir, run });
     const fetchedAtMs = performance.now();
     const extents = await cutAt(walDir, planned, input.position);
     const pathOf = (segment: SegmentId): string => join(walDir, segmentFileName(segment));

@@ -11,7 +11,7 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
 import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
-import { CONFIG_FILE_BYTES_MAX } from '../../store/config-file-size.ts';
+import { CONFIG_FILE_BYTES_MAX } from '../../store/attachments.ts';
 
 export type PreparedHost = { placed: string[]; warnings: Warning[] };
 export type PrepareHostInput = { database: string; repository: string; label: string; planHash: string };

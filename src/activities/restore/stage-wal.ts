@@ -18,10 +18,8 @@ import { requireTarget } from './restore-target.ts';
 import type { Store } from '../../store/store.ts';
 import type { PlannedSegment } from '../../core/backup/segment-plan.ts';
 import { segmentFileName } from '../../core/wal/wal-offset.ts';
-import type { Repository } from '../../io/repository/port.ts';
 import { type ByteProgress, byteProgress } from '../byte-progress.ts';
 import { allEnded, batchesOf } from '../../store/small-batches.ts';
-import { storedSegment } from '../../store/stored-segment.ts';
 
 type StageWalInput = {
   database: string;
@@ -52,7 +50,7 @@ export const stageWal =
     // Once more, now that it exists: nobody may have been faster.
     if (!plan.inPlace) await requireTarget(deps.config, dataDir);
     const { wal: walDir } = restorePaths(dataDir, run.runId);
-    await stageSegments({ repository: store.repository, planned, walDir, run });
+    await stageSegments({ store, planned, walDir, run });
     const replayed = await replaySegments(plannedFiles(plan, walDir), run);
     requireDigest(replayed.stateDigest, plan.stateDigest, plan.label);
     const timeline = await markTimeline({ store, plan, walDir, input, run });
@@ -120,7 +118,7 @@ export const clearStaging =
 /** So many small segments are written side by side. */
 const BATCH_SEGMENTS_MAX = 16;
 
-type Staging = { repository: Repository; planned: readonly PlannedSegment[]; walDir: string; run: RunPort };
+type Staging = { store: Pick<Store, 'pieces'>; planned: readonly PlannedSegment[]; walDir: string; run: RunPort };
 
 /**
  * Fetches whole segments into a folder, each checked while it streams in; all are durable at the end.
@@ -140,10 +138,10 @@ export async function stageSegments(staging: Staging): Promise<void> {
   await closeStaging(walDir);
 }
 
-async function stageBatch({ repository, walDir, run }: Staging, batch: readonly PlannedSegment[], progress: ByteProgress): Promise<void> {
+async function stageBatch({ store, walDir, run }: Staging, batch: readonly PlannedSegment[], progress: ByteProgress): Promise<void> {
   const { signal } = run;
   const writing = batch.map((planned) => {
-    const content = (): AsyncIterable<Uint8Array> => counted(storedSegment({ repository, planned, signal }), progress);
+    const content = (): AsyncIterable<Uint8Array> => counted(store.pieces.segment({ planned, signal }), progress);
     return writeStagedSegment({ walDir, segment: planned.segment, sizeBytes: planned.endBytes, content, signal });
   });
   await allEnded(writing);

@@ -8,7 +8,7 @@ import type { Store } from '../../store/store.ts';
 import { lastingWarnings } from '../../contract/backup-warnings.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { parsePieceKey } from '../../core/repository/piece.ts';
-import { promisedHashes } from '../../store/promised-hashes.ts';
+import { promisedHashes } from '../../store/pieces.ts';
 import { backupKey } from '../../core/repository/object-keys.ts';
 import { createSequenceCounter } from '../../core/wal/continuity.ts';
 import { segmentFileName } from '../../core/wal/wal-offset.ts';
@@ -175,7 +175,7 @@ async function verifyReplay(verification: Verification): Promise<Partial<Verifie
       walDir,
       planned.reduce((sum, segment) => sum + segment.endBytes, 0),
     );
-    await stageSegments({ repository: store.repository, planned, walDir, run });
+    await stageSegments({ store, planned, walDir, run });
     const extents = planned.map(({ segment, endBytes }) => ({ segment, endBytes }));
     const pathOf = (segment: (typeof extents)[number]['segment']): string => join(walDir, segmentFileName(segment));
     const replayed = await replaySegments({ extents, pathOf, damageCode: 'damaged-object' }, run);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { zstdCoding } from '../../../src/io/coding/zstd.ts';
 import { storedSegment } from '../../../src/store/stored-segment.ts';
 import type { PlannedSegment } from '../../../src/core/backup/segment-plan.ts';
 import { createMemoryRepository } from '../../../src/io/repository/memory.ts';
@@ -39,7 +40,8 @@ async function stored(): Promise<Repository> {
 
 async function read(repository: Repository, plan = planned): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of storedSegment({ repository, planned: plan, signal: new AbortController().signal })) chunks.push(chunk);
+  for await (const chunk of storedSegment({ repository, coding: zstdCoding, planned: plan, signal: new AbortController().signal }))
+    chunks.push(chunk);
   return Buffer.concat(chunks);
 }
 

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type PreparedHost, prepareHost } from '../../../../src/activities/recovery/prepare-host.ts';
-import { CONFIG_FILE_BYTES_MAX } from '../../../../src/store/config-file-size.ts';
+import { CONFIG_FILE_BYTES_MAX } from '../../../../src/store/attachments.ts';
 import type { Manifest } from '../../../../src/formats/repository/manifest.ts';
 import { backupKey } from '../../../../src/core/repository/object-keys.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../../support/database-stack.ts';

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { pinWal, unpinWal } from '../../../../src/activities/backup/pinned-segments.ts';
 import { storeSegments, type StoredSegments } from '../../../../src/activities/backup/store-segments.ts';
 import { recordDamage } from '../../../../src/store/damage.ts';
-import { ensureSidecar } from '../../../../src/store/sidecar.ts';
+import { storeIn } from '../../../support/store-in.ts';
 import { parsePieceKey, sidecarKey } from '../../../../src/core/repository/piece.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';
 import { DATABASE, keysOf, makeScene, replaceObject, runOf, type Scene, storedBytes } from '../scene.ts';
@@ -67,7 +67,7 @@ it('a damaged sidecar is made anew from its piece, with a warning', async () => 
   await replaceObject(scene.repository, sidecar, flipped(sound));
   const { healed, warnings } = await store(scene, 'second');
   expect([healed, warnings.map(({ code }) => code)]).toEqual([0, ['sidecar-remade']]);
-  const remade = await ensureSidecar({ repository: scene.repository, database: DATABASE, runId: 'later' }, piece);
+  const remade = await (await storeIn(scene.repository)).pieces.sidecar(piece, { runId: 'later' });
   expect(remade).toEqual({ ...(JSON.parse(sound.toString()) as { content: object }).content, runId: 'second' });
 });
 

@@ -2,7 +2,7 @@ import { zstdCompressSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { type PieceShelf, storePiece } from '../../../../src/activities/backup/piece-store.ts';
 import type { PieceContent } from '../../../../src/store/record-cut.ts';
-import { ensureSidecar } from '../../../../src/store/sidecar.ts';
+import { storeIn } from '../../../support/store-in.ts';
 import type { Sidecar } from '../../../../src/formats/repository/piece.ts';
 import { parsePieceKey, type Piece, timelinePrefix } from '../../../../src/core/repository/piece.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';
@@ -94,7 +94,7 @@ it('calls a piece damaged as soon as it unpacks to more than its name says, and 
   const blanks = 256 * 1024 * 1024;
   await repository.put(key, zstdCompressSync(Buffer.alloc(blanks, 0x20)));
   const before = process.memoryUsage().rss;
-  await expect(ensureSidecar({ repository, database: DATABASE, runId: 'run' }, parsePieceKey(key)!)).rejects.toMatchObject({
+  await expect((await storeIn(repository)).pieces.sidecar(parsePieceKey(key)!, { runId: 'run' })).rejects.toMatchObject({
     code: 'damaged-object',
     message: expect.stringContaining('unpacks to more than the 4096 bytes') as string,
   });
