@@ -63,6 +63,8 @@ export type Backups = {
   put(manifest: Manifest): Promise<Manifest>;
 };
 
+const LABEL = /^(?!latest$)[A-Za-z0-9][A-Za-z0-9_-]*$/;
+
 /** One database in one repository, and what is known of its history in all of them. */
 export type BackupScope = {
   repository: Repository;
@@ -112,23 +114,32 @@ function selectable({ backups, unplaced }: StoredBackups): Selectable {
 }
 
 /** Without listing all backups; undefined if the index doesn't tell. Fails: damaged-object, format-unsupported. */
-async function latest({ repository, database, timelineInUse, allTimelines }: BackupScope): Promise<Manifest | undefined> {
+async function latest(scope: BackupScope): Promise<Manifest | undefined> {
+  const { repository, database, timelineInUse, allTimelines } = scope;
   const inUse = await timelineInUse();
   const lineage = inUse === undefined ? undefined : lineageOf(await allTimelines(inUse), inUse);
   for await (const { label } of newestFirst(repository, database, lineage ?? [])) {
-    const state = await manifestState(repository, database, label);
-    if (state.kind === 'read') return state.manifest;
-    if (state.kind === 'unreadable') throw state.error;
+    const manifest = await manifestIfThere(scope, label);
+    if (manifest !== undefined) return manifest;
   }
   return undefined;
 }
 
-/** A whole label is read though the index lacks it. */
-async function findNamed({ repository, database }: BackupScope, backups: Selectable, wanted: string): Promise<Manifest> {
-  const isLabel = /^[A-Za-z0-9][A-Za-z0-9_-]*$/.test(wanted) && wanted !== 'latest';
-  const exact = isLabel ? await manifestState(repository, database, wanted) : undefined;
-  if (exact?.kind === 'read') return exact.manifest;
-  return readManifest(repository, database, selectBackup(backups, wanted));
+/** A whole label is read though the index lacks it; one that the index names, and that is gone, is passed over. */
+async function findNamed(scope: BackupScope, backups: Selectable, wanted: string): Promise<Manifest> {
+  const whole = LABEL.test(wanted) ? await manifestIfThere(scope, wanted) : undefined;
+  if (whole !== undefined) return whole;
+  const others = backups.filter(({ label }) => label !== wanted);
+  const chosen = selectBackup(others, wanted);
+  const remaining = others.filter(({ label }) => label !== chosen);
+  return (await manifestIfThere(scope, chosen)) ?? findNamed(scope, remaining, wanted);
+}
+
+/** Undefined if it is gone. Fails: damaged-object, format-unsupported. */
+async function manifestIfThere({ repository, database }: BackupScope, label: string): Promise<Manifest | undefined> {
+  const state = await manifestState(repository, database, label);
+  if (state.kind === 'unreadable') throw state.error;
+  return state.kind === 'read' ? state.manifest : undefined;
 }
 
 async function findNewest(

@@ -11,8 +11,7 @@ export type FoundOwner = { /** Undefined: nobody has claimed it yet. */ owner: O
 /** Who may write a database's history: the highest generation in any of its repositories. */
 export type Ownership = {
   /**
-   * One call of each repository, once its newest claim is known: claims never change, so only the listing tells of more.
-   * While one of them can't be read, what this installation has read before counts too: a stale copy brings no former
+   * One listing of each repository, and one read of the newest claim: it has to be there, and whole, each time. While one of them can't be read, what this installation has read before counts too: a stale copy brings no former
    * owner back. Fails: repository-unavailable, if none can be read; damaged-object, if that claim can't be read anywhere.
    */
   find(): Promise<FoundOwner>;
@@ -58,11 +57,8 @@ export function claimsOf({ repository, database }: { repository: Repository; dat
   };
 }
 
-/** The claims that this process has read, by repository and key. They never change. */
-export type KnownClaims = Map<string, Owner>;
-
-export function ownershipOf(deps: StoreDeps, database: string, known: KnownClaims): Ownership {
-  const find = (): Promise<FoundOwner> => findOwner(deps, database, known);
+export function ownershipOf(deps: StoreDeps, database: string): Ownership {
+  const find = (): Promise<FoundOwner> => findOwner(deps, database);
   const require = async (): Promise<Owner> => requiredOwner(deps, database, find);
   const claim = (wanted: Owner): Promise<void> => claimIn(deps, { database, find }, wanted);
   return {
@@ -81,10 +77,10 @@ export function ownershipOf(deps: StoreDeps, database: string, known: KnownClaim
   };
 }
 
-async function findOwner(deps: StoreDeps, database: string, known: KnownClaims): Promise<FoundOwner> {
+async function findOwner(deps: StoreDeps, database: string): Promise<FoundOwner> {
   const claims = await inEachRepository(deps, database, (repository) => newestClaimKey(repository, database));
   requireOneAnswer(claims);
-  const found = await newestClaim(claims, known);
+  const found = await newestClaim(claims);
   const owner = claims.failures.length === 0 ? found : newerOf(found, await deps.seenOwners.recall(database));
   if (owner !== undefined) await deps.seenOwners.remember(database, owner);
   const primary = repositoriesOf(deps, database)[0];
@@ -95,19 +91,16 @@ const newerOf = (found: Owner | undefined, seen: Owner | undefined): Owner | und
   (seen?.generation ?? 0) > (found?.generation ?? 0) ? seen : found;
 
 /** A generation that is known to have been given away is never passed over for an older one: one sound copy of it is enough. */
-async function newestClaim({ answers }: Answers<string | undefined>, known: KnownClaims): Promise<Owner | undefined> {
+async function newestClaim({ answers }: Answers<string | undefined>): Promise<Owner | undefined> {
   const newest = answers.reduce<string | undefined>(
     (best, { found }) => (found !== undefined && found > (best ?? '') ? found : best),
     undefined,
   );
   if (newest === undefined) return undefined;
   const failures: unknown[] = [];
-  for (const { name, repository } of answers.filter(({ found }) => found === newest)) {
+  for (const { repository } of answers.filter(({ found }) => found === newest)) {
     try {
-      const id = `${name}:${newest}`;
-      const owner = known.get(id) ?? (await readSealed(repository, newest, ownerSchema));
-      if (owner !== undefined) known.set(id, owner);
-      return owner;
+      return await readSealed(repository, newest, ownerSchema);
     } catch (error) {
       failures.push(error);
     }

@@ -7,7 +7,7 @@ import { type Backups, backupScope, backupsOf } from './backups.ts';
 import { type Damage, damageOf } from './damage.ts';
 import { inEachRepository, repositoriesOf, requireOneAnswer, type StoreDeps } from './each-repository.ts';
 import { type Facts, factsOf } from './facts.ts';
-import { type Claims, claimsOf, type KnownClaims, type Ownership, ownershipOf } from './ownership.ts';
+import { type Claims, claimsOf, type Ownership, ownershipOf } from './ownership.ts';
 import { type Pieces, piecesOf } from './pieces.ts';
 import { type Plans, plansOf } from './plans.ts';
 import { type Signatures, signaturesOf } from './signatures.ts';
@@ -65,12 +65,11 @@ export type Stores = {
 };
 
 export function createStores(deps: StoreDeps): Stores {
-  const known: KnownClaims = new Map();
   return {
-    catalogueOf: (database) => catalogueOf(deps, database, known),
+    catalogueOf: (database) => catalogueOf(deps, database),
     openStore: async (database, wanted) => {
       const name = repositoryNamed(repositoriesOf(deps, database), wanted);
-      return storeOf(deps, { database, name, known, repository: await deps.openRepository(name) });
+      return storeOf(deps, { database, name, repository: await deps.openRepository(name) });
     },
   };
 }
@@ -81,11 +80,11 @@ function repositoryNamed(names: readonly string[], wanted: string | undefined): 
   throw new RstowError('unknown-repository', `the database has no repository "${wanted}"; it has: ${names.join(', ')}`);
 }
 
-function catalogueOf(deps: StoreDeps, database: string, known: KnownClaims): Catalogue {
+function catalogueOf(deps: StoreDeps, database: string): Catalogue {
   const each: Catalogue['each'] = async (ask) => {
     const stores = new Map<string, Store>();
     const { answers, failures } = await inEachRepository(deps, database, (repository, name) => {
-      const store = storeOf(deps, { database, name, known, repository });
+      const store = storeOf(deps, { database, name, repository });
       stores.set(name, store);
       return ask(store);
     });
@@ -93,7 +92,7 @@ function catalogueOf(deps: StoreDeps, database: string, known: KnownClaims): Cat
   };
   return {
     names: repositoriesOf(deps, database),
-    owner: ownershipOf(deps, database, known),
+    owner: ownershipOf(deps, database),
     each,
     eachOfSome: async (ask) => {
       const gathered = await each(ask);
@@ -103,11 +102,11 @@ function catalogueOf(deps: StoreDeps, database: string, known: KnownClaims): Cat
   };
 }
 
-type Place = { database: string; name: string; repository: Repository; known: KnownClaims };
+type Place = { database: string; name: string; repository: Repository };
 
-function storeOf(deps: StoreDeps, { database, name, repository, known }: Place): Store {
+function storeOf(deps: StoreDeps, { database, name, repository }: Place): Store {
   const coding = zstdCoding;
-  const owner = ownershipOf(deps, database, known);
+  const owner = ownershipOf(deps, database);
   const timelines = timelinesOf({ repository, database });
   const damage = damageOf({ repository, database });
   return {
