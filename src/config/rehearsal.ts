@@ -34,14 +34,14 @@ export const rehearsalSection = z
       .enum(['required', 'when-it-fits', 'off'])
       .default('required')
       .describe(
-        'Whether a restore boots a real server on the fetched files before they replace the old ones: always, where the memory suffices, or never.',
+        'Whether a restore boots a real server on the fetched files before they replace the old ones: always, if the memory suffices, or never.',
       ),
     command: command.optional().describe('What the second server is started by; the process service’s command if absent.'),
     container: container.optional(),
     env: environment
       .optional()
       .describe('Its environment, beside the agent’s own; the process service’s if absent. A container has only these.'),
-    cwd: absolutePath.optional().describe('Where a command is started; where the process service’s is if absent.'),
+    cwd: absolutePath.optional().describe('The folder in which a command is started; that of the process service if absent.'),
     port: port.optional().describe('The loopback port that it listens on; any that is free if absent.'),
     startTimeoutMs: durationMs.default(600_000).describe('How long it may take to replay the log.'),
   })

@@ -6,7 +6,7 @@ const tls = z
     caFile: absolutePath
       .optional()
       .describe('The authority that the server’s certificate is checked against; those that Node.js knows if absent.'),
-    certFile: absolutePath.optional().describe('The agent’s own certificate, where the server asks for one.'),
+    certFile: absolutePath.optional().describe('The agent’s own certificate, if the server asks for one.'),
     keyFile: absolutePath.optional().describe('The key of that certificate.'),
     serverName: z.string().min(1).optional().describe('The name that the server’s certificate must have; the address’s host if absent.'),
   })

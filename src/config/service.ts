@@ -6,7 +6,7 @@ const processService = z
     kind: z.literal('process').describe('The agent starts the server as a process, and ends it by SIGINT.'),
     command: command.describe('What the server is started by.'),
     env: environment.default({}).describe('Its environment, beside the agent’s own.'),
-    cwd: absolutePath.optional().describe('Where it is started; where the agent is if absent.'),
+    cwd: absolutePath.optional().describe('The folder in which it is started; that of the agent if absent.'),
     user: z
       .string()
       .regex(/^([a-z_][a-z0-9_.-]*|[0-9]+:[0-9]+)$/, 'must be a user’s name, or look like uid:gid')

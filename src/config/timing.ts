@@ -15,7 +15,7 @@ export const timingSection = z
       .describe('How long a step that isn’t a transfer may take, with an agent that dies and comes back meanwhile.'),
     patienceMs: durationMs
       .default(10_000)
-      .describe('How long a step that fails is tried again before a person is told. A run of a schedule goes on trying.'),
+      .describe('How long a step that fails is tried again before the run fails. A run of a schedule waits instead.'),
     probeMs: durationMs.default(4_000).describe('How long an agent may take to answer before it counts as down.'),
     cleanupGiveUpMs: durationMs
       .default(600_000)
@@ -32,7 +32,7 @@ export const timingSection = z
     serverRequestMs: durationMs.default(30_000).describe('How long the server may take to answer a request.'),
     repositoryAnswerMs: durationMs
       .default(15_000)
-      .describe('Silence of a repository after which it hangs: of one call, and four times as long where a disk has to write.'),
+      .describe('Silence of a repository after which it hangs: of one call, and four times as long if a disk has to write.'),
   })
   .describe('How long things may take. The defaults suit production.')
   .meta({ sample: { heartbeatMs: 60_000, repositoryAnswerMs: 30_000 } });

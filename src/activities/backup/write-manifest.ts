@@ -32,8 +32,8 @@ export type WriteManifestInput = {
 export type WrittenManifest = Omit<BackupSummary, 'durationMs'> & { warnings: Warning[] };
 
 /**
- * Writes the manifest, last: it makes the backup exist. What it promises is told from the stored bytes, listed once
- * more. Fails: store-incomplete, owner-outdated, label-taken, repository-unavailable. Twice: the first manifest stands.
+ * Writes the manifest, last: it makes the backup exist. What it promises is computed from the stored pieces, listed
+ * once more. Fails: store-incomplete, owner-outdated, label-taken, repository-unavailable. Twice: the first manifest stands.
  */
 export const writeManifest =
   (deps: ActivityDeps) =>
