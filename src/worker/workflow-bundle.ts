@@ -34,12 +34,24 @@ export type BundleProblems = { warn: (message: string) => void };
 export async function bundleWorkflows(problems?: BundleProblems): Promise<string> {
   const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
   const logger = new DefaultLogger('WARN', problems === undefined ? undefined : ({ message }) => problems.warn(message));
-  const { code } = await bundleWorkflowCode({ workflowsPath: WORKFLOWS_PATH, logger });
-  return code;
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: WORKFLOWS_PATH,
+    logger,
+    // Stack traces keep their files and lines. The sources themselves would be kept in memory, twice.
+    webpackConfigHook: (config) => ({ ...config, devtool: 'inline-nosources-source-map' }),
+  });
+  return inLatin(code);
+}
+
+/** One character beyond Latin-1 doubles what the whole text takes in memory. They are in strings and comments only. */
+function inLatin(code: string): string {
+  return code.replaceAll(/[\u0100-\uffff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function sourcesHash(): string {
-  const hash = createHash('sha256').update(readFileSync(join(ROOT, 'node_modules/@temporalio/worker/package.json')));
+  const hash = createHash('sha256');
+  for (const file of ['node_modules/@temporalio/worker/package.json', 'src/worker/workflow-bundle.ts'])
+    hash.update(readFileSync(join(ROOT, file)));
   for (const folder of SOURCES) {
     const files = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
     for (const file of files.sort()) hash.update(`${folder}/${file}\n`).update(readFileSync(join(ROOT, folder, file)));

@@ -30,6 +30,11 @@ async function replay({ release, name }: { release: string; name: string }, bund
   await Worker.runReplayHistory({ workflowBundle: { code: bundleCode } }, History.fromObject(json));
 }
 
+it('runs a bundle that takes little memory: one byte a character, without the sources', () => {
+  expect(code).not.toMatch(/[\u0100-\uffff]/);
+  expect(Buffer.byteLength(code, 'latin1')).toBeLessThan(1_500_000);
+});
+
 it('has histories of this release', () => {
   expect(releases).toContain(RSTOW_VERSION);
 });
