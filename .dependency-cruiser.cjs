@@ -62,7 +62,7 @@ module.exports = {
       comment: 'The typed database on this host.',
     }),
     ...room('replay', {
-      rooms: ['activities', 'store', 'database', 'io', 'formats', 'config', 'core', 'contract'],
+      rooms: ['store', 'database', 'io', 'formats', 'config', 'core', 'contract'],
       npm: [],
       allowsNode: true,
       comment: 'What a log comes to, from wherever it is read.',

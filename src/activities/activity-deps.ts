@@ -1,7 +1,6 @@
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { SeenOwners } from '../io/agent-state/seen-owners.ts';
 import type { Repository } from '../io/repository/port.ts';
-import type { Events } from './events.ts';
 import type { RunningBackups } from './backup/running-backups.ts';
 import type { Stores } from '../store/store.ts';
 import type { RunRegistry } from './run-port.ts';
@@ -40,3 +39,27 @@ export type BackupWatch = {
   schedule(database: string): Promise<ScheduleFacts | undefined>;
   lastEnded(database: string): Promise<EndedBackup | undefined>;
 };
+
+/** What happened, in one word: whoever subscribes decides by it. */
+export type EventKind =
+  | 'ownership-changed'
+  | 'server-stale'
+  | 'server-compacts'
+  | 'repositories-apart'
+  | 'repository-notice'
+  | 'backup-verified'
+  | 'recovery-tested';
+
+/** One fact about a database or a repository. `sentence` is for people; everything else can be counted and asked for. */
+export type EventFact = {
+  kind: EventKind;
+  sentence: string;
+  database?: string | undefined;
+  repository?: string | undefined;
+  /** Of the table of errors, if it is a fault. */
+  code?: string | undefined;
+  [more: string]: unknown;
+};
+
+/** The one door from verbs and watchers to the log, and to whatever counts or alerts. Never fails, never waits. */
+export type Events = { record(fact: EventFact): void };

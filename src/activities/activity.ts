@@ -1,10 +1,9 @@
 import { ApplicationFailure } from '@temporalio/activity';
 import { ROLLED_BACK_CODES } from '../contract/restore.ts';
-import { boundedText, RstowError } from '../core/errors/rstow-error.ts';
+import { AssertionError, boundedText, RstowError } from '../core/errors/rstow-error.ts';
 import type { ActivityDeps } from './activity-deps.ts';
 import type { Attempts } from './attempts.ts';
 import { currentRun, currentStep, type Origin, type RunPort } from './run-port.ts';
-import { AssertionError } from '../core/errors/assert.ts';
 import { errorRow } from '../core/errors/error-table.ts';
 import { systemFailure, systemMessage } from '../io/files/errno.ts';
 

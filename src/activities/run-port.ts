@@ -1,24 +1,17 @@
 import { cancellationSignal, Context, heartbeat } from '@temporalio/activity';
+import type { Caller, StepFacts } from '../replay/progress.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-
-/**
- * What a step says of itself while it works. `doing` is for people; `doneBytes` and `totalBytes` let whoever watches say how
- * much is left; anything else is a fact of its own.
- */
-export type StepFacts = { doing?: string; doneBytes?: number; totalBytes?: number; [fact: string]: string | number | undefined };
 
 /**
  * What an activity needs of the run that it works for. It is a port so that the same code runs
  * without Temporal.
  */
-export type RunPort = {
+export type RunPort = Caller & {
   readonly workflowId: string;
   /** Names all that the run leaves: the id that it began with, which a reset doesn't change. */
   readonly runId: string;
   /** Aborted when the run is cancelled, terminated, another attempt has taken over, the step's time is over, or this agent shuts down. */
   readonly signal: AbortSignal;
-  /** Facts for the operator, seen in the UI while the activity runs; never the only record of anything. Cheap: call it often. */
-  report(facts: StepFacts): void;
   /** Before an irreversible step. Fails: cancelled (the run is closed, or goes on without this attempt), temporal-unreachable. */
   checkOpen(): Promise<void>;
   /** As Temporal says, not as the run says of itself; undefined for a run of this very process, which Temporal doesn't know. Fails: cancelled, temporal-unreachable. */

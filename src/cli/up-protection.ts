@@ -8,7 +8,7 @@ import { gapFacts, scheduleText, verifiedText } from './commands/info.ts';
 import { verifyLines } from './commands/verify.ts';
 import { countedText, countText, timeText } from './figures.ts';
 import { requester } from './options.ts';
-import { factLines } from './table.ts';
+import { factLines } from './output.ts';
 
 export type FirstBackup = { rstow: RstowClient; database: string; signal: AbortSignal; print: (lines: readonly string[]) => void };
 

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PinKind } from '../contract/hot-backup.ts';
-import { unreachable } from '../core/errors/assert.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
+import { RstowError, unreachable } from '../core/errors/rstow-error.ts';
 import { segmentFileName, type SegmentId } from '../core/wal/wal-offset.ts';
 import { type PinId, pinSegments, runPinFolder, unpinSegments } from '../io/data-directory/pins.ts';
 import { openSegments, type OpenSegments, type SegmentFile } from '../io/data-directory/segments.ts';

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import type { DatabaseConfig } from '../config/agent-config.ts';
-import { assert } from '../core/errors/assert.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
+import { assert, RstowError } from '../core/errors/rstow-error.ts';
 import { portHolders, processesWithOpenFilesUnder } from '../io/process/open-files.ts';
 import { removeContainers } from '../io/service/container-service.ts';
 import { endHolders } from '../io/service/prove-stopped.ts';

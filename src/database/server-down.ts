@@ -1,14 +1,12 @@
-import { assert } from '../core/errors/assert.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
+import { assert, RstowError } from '../core/errors/rstow-error.ts';
 import type { StopNote, StoppedNote, SwapNote } from '../formats/data-directory.ts';
 import { blockServer } from '../io/data-directory/server-block.ts';
 import { readStopNote, removeStopNote, writeStopNote } from '../io/data-directory/stop-note.ts';
 import { acquireHostMutex, dataDirectoryMutexName } from '../io/mutex/host-mutex.ts';
 import { processStartTicks } from '../io/process/proc.ts';
 import type { Database } from './database.ts';
-import { finishOnDisk } from './finish-stop-note.ts';
+import { finishOnDisk, spawnWatchdog } from './finish-stop-note.ts';
 import { startServer, stopServer } from './server-start.ts';
-import { spawnWatchdog } from './stop-note-watchdog.ts';
 
 type Held = 'format' | 'runId' | 'database' | 'phase' | 'deadlineMs' | 'holder' | 'createdAtMs';
 

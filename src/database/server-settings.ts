@@ -3,7 +3,7 @@ import { isAbsolute, join } from 'node:path';
 import { parse } from 'yaml';
 import { serverConfigSchema } from '../config/other-programs.ts';
 import type { Compaction } from '../core/protection/compaction.ts';
-import { processStartedAtMs, readEnvironment, unlessGone, type ProcessIdentity } from '../io/process/proc.ts';
+import { type ProcessIdentity, processStartedAtMs, readEnvironment, unlessGone } from '../io/process/proc.ts';
 import { findServerProcess, type ServerPlace } from '../io/rstmdb/discover-server.ts';
 import type { Service } from '../io/service/service.ts';
 

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { assert } from '../core/errors/assert.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
+import { assert, RstowError } from '../core/errors/rstow-error.ts';
 import { writeStopNote } from '../io/data-directory/stop-note.ts';
 import { foreignWal, type SwapPlan, swapWal, whichWalIsInPlace } from '../io/data-directory/swap.ts';
 import type { Database } from './database.ts';

@@ -1,8 +1,9 @@
 import type { ActivityDeps } from '../activities/activity-deps.ts';
-import type { RunPort, StepFacts } from '../activities/run-port.ts';
+import type { RunPort } from '../activities/run-port.ts';
+import type { StepFacts } from '../replay/progress.ts';
 import type { RestoreInput, RestoreResult } from '../contract/restore.ts';
 import type { WorkflowType } from '../contract/workflow-types.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
+import { AssertionError, RstowError } from '../core/errors/rstow-error.ts';
 import { localRunMutexName, newLocalRunId } from '../io/agent-state/run-files.ts';
 import { acquireHostMutex } from '../io/mutex/host-mutex.ts';
 import { withEndingSignal } from '../worker/agent-program.ts';
@@ -12,7 +13,6 @@ import { localDeps } from './local-deps.ts';
 import { localEngine } from './local-engine.ts';
 import { type Activities, verbs } from '../activities/activities.ts';
 import type { ActivityBody } from '../activities/activity.ts';
-import { AssertionError } from '../core/errors/assert.ts';
 
 /** What tells a person where a run without Temporal is. */
 export type LocalWatcher = {

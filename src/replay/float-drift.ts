@@ -2,14 +2,14 @@ import { type CanonicalJson, canonicalJson } from '../core/json/canonical-json.t
 import { readPresentState } from '../core/state/kept-instance.ts';
 import { normaliseDefinition } from '../core/state/machine-definition.ts';
 import type { ReplayIndex } from '../core/state/replay-index.ts';
-import { sameState } from '../core/state/state-comparison.ts';
+import { sameState } from '../core/state/server-comparison.ts';
 import { instanceHash } from '../core/state/state-digest.ts';
 import { RecordWindow } from '../io/data-directory/range-reader.ts';
 import type { Instance } from '../io/rstmdb/instances.ts';
 import type { LiveStateConsumer } from '../io/rstmdb/live-state.ts';
 import type { Machine } from '../io/rstmdb/server.ts';
-import type { RunPort } from '../activities/run-port.ts';
-import { type LiveServer, readLiveState } from './live-reading.ts';
+import type { Caller } from './progress.ts';
+import { type LiveServer, readLiveState } from './live-digest.ts';
 import { type ReplaySource, replaySegments, sha256 } from './replay-segments.ts';
 
 /**
@@ -17,7 +17,7 @@ import { type ReplaySource, replaySegments, sha256 } from './replay-segments.ts'
  * start may move a double by a few units of its last place. For states whose digests differ; everything is read anew.
  * Fails: comparison-unfinished, server-refused, damaged-object.
  */
-export async function showsSameState(server: LiveServer, source: ReplaySource, run: RunPort): Promise<boolean> {
+export async function showsSameState(server: LiveServer, source: ReplaySource, run: Caller): Promise<boolean> {
   const { index } = await replaySegments(source, run);
   const { reading, consumer } = await readLiveState(server, run, () => createComparing(index));
   const { machines, instances } = index.counts();

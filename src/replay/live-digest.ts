@@ -1,14 +1,17 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { DatabaseConfig, TimingConfig } from '../config/agent-config.ts';
 import { canonicalJson } from '../core/json/canonical-json.ts';
 import { normaliseDefinition } from '../core/state/machine-definition.ts';
 import { createStateDigest, instanceHash, machineHash } from '../core/state/state-digest.ts';
 import type { WalOffset } from '../core/wal/wal-offset.ts';
-import { serverConnector } from '../database/server.ts';
-import type { LiveStateConsumer } from '../io/rstmdb/live-state.ts';
-import { type Asker, type LiveServer, readLiveState } from './live-reading.ts';
+import { type Server, serverConnector } from '../database/server.ts';
+import { fingerprintOf, type LiveStateConsumer, type LiveStateReading } from '../io/rstmdb/live-state.ts';
+import type { Caller } from './progress.ts';
 import { sha256 } from './replay-segments.ts';
+import { errorRow } from '../core/errors/error-table.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
 
-export type LiveDigest = {
+type LiveDigest = {
   stateDigest: string;
   machines: number;
   instances: number;
@@ -18,8 +21,8 @@ export type LiveDigest = {
 };
 
 /** The digest of the state that a running server shows. Fails: comparison-unfinished, server-refused. */
-export async function readLiveDigest(server: LiveServer, asker: Asker): Promise<LiveDigest> {
-  const { reading, consumer } = await readLiveState(server, asker, createDigesting);
+export async function readLiveDigest(server: LiveServer, caller: Caller): Promise<LiveDigest> {
+  const { reading, consumer } = await readLiveState(server, caller, createDigesting);
   const { machineCount: machines, instanceCount: instances, latestOffset, quiescent } = reading;
   return { stateDigest: consumer.digestHex(), machines, instances, latestOffset, quiescent };
 }
@@ -45,4 +48,60 @@ function createDigesting(): LiveStateConsumer & { digestHex(): string } {
     },
     digestHex: () => digest.hex(),
   };
+}
+
+/** A running server to be asked for its whole state. */
+export type LiveServer = Pick<Server, 'address' | 'connector'>;
+
+const TRIES_MAX = 3;
+const PAUSE_MS = 1_000;
+const REPORT_EVERY_INSTANCES = 1_000;
+
+type Progress = { read: number; listed: number };
+
+/**
+ * Reads a running server's whole state into what `begin` makes; each try begins with a new one. However large the state
+ * is, this goes on while the server answers, and ends where it falls silent again and again.
+ * Fails: comparison-unfinished, saying how far it came; server-refused; server-version-unsupported.
+ */
+export async function readLiveState<Consumer extends LiveStateConsumer>(
+  { address, connector }: LiveServer,
+  caller: Caller,
+  begin: () => Consumer,
+): Promise<{ reading: LiveStateReading; consumer: Consumer }> {
+  const connect = connector({ signal: caller.signal });
+  for (let tries = 1; ; tries += 1) {
+    const consumer = begin();
+    const progress: Progress = { read: 0, listed: 0 };
+    try {
+      return { reading: await fingerprintOf(connect, counting(consumer, { progress, caller, address })), consumer };
+    } catch (error) {
+      if (!(error instanceof RstowError) || !errorRow(error.code).retryable) throw error;
+      if (tries === TRIES_MAX) throw unfinished(error, progress);
+      await delay(PAUSE_MS, undefined, { signal: caller.signal });
+    }
+  }
+}
+
+type Counting = { progress: Progress; caller: Caller; address: string };
+
+function counting(consumer: LiveStateConsumer, { progress, caller, address }: Counting): LiveStateConsumer {
+  const report = (): void => caller.report({ comparing: address, instancesDone: progress.read, instancesTotal: progress.listed });
+  return {
+    addMachine: (machine) => consumer.addMachine(machine),
+    addInstance: (instance) => {
+      consumer.addInstance(instance);
+      progress.read += 1;
+      if (progress.read % REPORT_EVERY_INSTANCES === 0) report();
+    },
+    listed: (instances) => {
+      progress.listed = instances;
+      report();
+    },
+  };
+}
+
+function unfinished(cause: RstowError, { read, listed }: Progress): RstowError {
+  const sentence = `the server showed ${read} of ${listed} instances, and then stopped answering (${TRIES_MAX} tries): ${cause.message}`;
+  return new RstowError('comparison-unfinished', sentence, { details: { instancesRead: read, instancesListed: listed }, cause });
 }

@@ -7,8 +7,7 @@ import { createRecordScanner } from '../core/wal/record-scanner.ts';
 import { type Extent, segmentFileName, type SegmentId, type WalRange } from '../core/wal/wal-offset.ts';
 import { crc32c, textSha256Hex } from '../io/checksum/checksum.ts';
 import { readRange, RecordWindow } from '../io/data-directory/range-reader.ts';
-import { byteProgress } from '../activities/byte-progress.ts';
-import type { RunPort } from '../activities/run-port.ts';
+import { byteProgress, type Caller } from './progress.ts';
 
 /** Segment files to replay, in log order, each up to its extent. */
 export type ReplaySource = {
@@ -25,7 +24,7 @@ export const sha256: Sha256 = textSha256Hex;
 const READ_BUFFER_SIZE_BYTES = 256 * 1024;
 
 /** Replays a log as a server does when it starts, and gives the digest of the state at its end. */
-export async function replaySegments(source: ReplaySource, run: RunPort): Promise<Replayed> {
+export async function replaySegments(source: ReplaySource, run: Caller): Promise<Replayed> {
   const index = createReplayIndex();
   const records = await readRecords({ source, from: [], run }, () => index);
   const digest = createStateDigest();
@@ -38,7 +37,7 @@ export type LogReading = {
   source: ReplaySource;
   /** How much of the log is known already. */
   from: readonly Extent[];
-  run: RunPort;
+  run: Caller;
 };
 
 /**

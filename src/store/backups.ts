@@ -9,9 +9,16 @@ import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed, sealedBytes } from '../io/repository/sealed-object.ts';
 import { newestFirst, positionOf, type Positions, readPositions } from './backup-index.ts';
 import type { Ownership } from './ownership.ts';
-import { firstRestorable, type ManifestState, manifestState, readableManifest, readManifest, requireRestorableOr } from './manifests.ts';
+import {
+  firstRestorable,
+  type ManifestState,
+  manifestState,
+  readableManifest,
+  readManifest,
+  requireRestorableOr,
+  unlessUnreadable,
+} from './manifests.ts';
 import { inEachRepository, type StoreDeps } from './each-repository.ts';
-import { unlessUnreadable } from './manifests.ts';
 import { readTimelines, type Timelines } from './timelines.ts';
 
 export type StoredBackups = {

@@ -9,8 +9,7 @@ import type { Repository } from '../io/repository/port.ts';
 import { putSealed } from '../io/repository/sealed-object.ts';
 import type { Warning } from '../contract/result.ts';
 import { ensureSidecar, isSoundAtAGlance, readWholePiece, type SidecarShelf } from './sidecar.ts';
-import { checkStored } from './stored-object.ts';
-import { plainBytes } from './stored-object.ts';
+import { checkStored, plainBytes } from './stored-object.ts';
 import { type SegmentRead, storedSegment } from './stored-segment.ts';
 
 /** For which run, and who is told of what was found on the way. */

@@ -1,7 +1,7 @@
 import { isAbsolute, join } from 'node:path';
 import { runCommand } from '../io/process/run-command.ts';
 import type { FoundServer } from '../io/rstmdb/discover-server.ts';
-import type { ProcessLaunch } from '../io/process/process-launch.ts';
+import type { ProcessLaunch } from '../io/process/proc.ts';
 
 /** What the config file says of a server that was found running. */
 export type FoundService = {

@@ -4,7 +4,7 @@ import type { AgentConfig } from '../config/agent-config.ts';
 import { OWN_OPERATOR } from '../config/authority.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { createStateFile } from '../io/agent-state/state-file.ts';
-import { readSecretFile } from '../io/rstmdb/secret-file.ts';
+import { readSecretFile } from '../io/rstmdb/secrets.ts';
 import { newPrivateKeyText, type OperatorKey, operatorKeyOf } from '../io/signing/operator-key.ts';
 import { loadConfig } from './load-config.ts';
 

@@ -3,8 +3,7 @@ import type { PlannedRestore, PlanRestoreInput } from '../activities/restore/pla
 import { type DataSummary, replacesText } from '../contract/data-summary.ts';
 import { historyUnnoted, type RestoreInput, type RestoreResult } from '../contract/restore.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
-import { assert } from '../core/errors/assert.ts';
-import { RstowError, sentenceOf } from '../core/errors/rstow-error.ts';
+import { assert, RstowError, sentenceOf } from '../core/errors/rstow-error.ts';
 import { namingAlternative } from './alternative.ts';
 import type { Engine } from './engine.ts';
 import { firstBackup } from './hot-backup.ts';

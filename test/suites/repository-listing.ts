@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { AssertionError } from '../../src/core/errors/assert.ts';
+import { AssertionError } from '../../src/core/errors/rstow-error.ts';
 import type { Repository } from '../../src/io/repository/port.ts';
 import { collect, fill, keysOf, type OpenedForTest, text } from './repository-under-test.ts';
 

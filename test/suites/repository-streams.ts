@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
-import { AssertionError } from '../../src/core/errors/assert.ts';
+import { AssertionError } from '../../src/core/errors/rstow-error.ts';
 import type { Repository } from '../../src/io/repository/port.ts';
 import { mebibyte } from './repository-under-test.ts';
 

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AssertionError } from '../../src/core/errors/assert.ts';
+import { AssertionError } from '../../src/core/errors/rstow-error.ts';
 import type { Repository } from '../../src/io/repository/port.ts';
 import { testListing, testPaging } from './repository-listing.ts';
 import { testBigObject, testRanges } from './repository-streams.ts';

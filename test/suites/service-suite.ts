@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { processesWithEnvironment, type ProcessEntry } from '../../src/io/process/proc.ts';
+import { type ProcessEntry, processesWithEnvironment } from '../../src/io/process/proc.ts';
 import { portState } from '../../src/io/service/ports.ts';
 import { proveStopped } from '../../src/io/service/prove-stopped.ts';
 import type { Service } from '../../src/io/service/service.ts';

@@ -5,7 +5,7 @@ import type { Attachment } from '../../formats/repository/manifest.ts';
 import type { Warning } from '../../contract/result.ts';
 import { hasSnapshots, packSnapshots } from '../../io/data-directory/segments.ts';
 import { errnoOf, systemMessage } from '../../io/files/errno.ts';
-import { withoutSecrets } from '../../io/rstmdb/config-secrets.ts';
+import { withoutSecrets } from '../../io/rstmdb/secrets.ts';
 import { getMachine, listMachines } from '../../io/rstmdb/server.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
 import type { ActivityDeps } from '../activity-deps.ts';

@@ -12,8 +12,8 @@ import type { RunPort } from '../run-port.ts';
 import type { Store } from '../../store/store.ts';
 import type { KeptState } from '../../replay/kept-state.ts';
 import { compareWithServer, writtenSince } from './compare-with-server.ts';
-import { takeReplay } from './running-backups.ts';
 import { pinnedLog } from './pinned-segments.ts';
+import { takeReplay } from './running-backups.ts';
 import { checkpointFile, replayLog, type ReplayedLog, withSoundState } from './replay-log.ts';
 
 export type DigestStateInput = { database: string; repository: string; fenceKey: string; extentsKey: string };

@@ -1,6 +1,6 @@
 import type { Warning } from '../../contract/result.ts';
 import { backupLabel } from '../../core/backup/label.ts';
-import { assert } from '../../core/errors/assert.ts';
+import { assert } from '../../core/errors/rstow-error.ts';
 import { compactionSentence } from '../../core/protection/compaction.ts';
 import { ping, serverInfo } from '../../io/rstmdb/server.ts';
 import { readServerSettings } from '../../database/server-settings.ts';

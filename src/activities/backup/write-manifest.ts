@@ -3,8 +3,7 @@ import { type Attachment, type Manifest, type ManifestRange, type ManifestSegmen
 import type { BackupSummary, PinKind } from '../../contract/hot-backup.ts';
 import type { Warning } from '../../contract/result.ts';
 import { summariseExtents } from '../../core/backup/segment-plan.ts';
-import { assert } from '../../core/errors/assert.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
+import { assert, RstowError } from '../../core/errors/rstow-error.ts';
 import { type Piece, pieceKey, piecesBySegment, planCover } from '../../core/repository/piece.ts';
 import { type Extent, segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
 import { readOwnership } from '../../io/files/ownership.ts';

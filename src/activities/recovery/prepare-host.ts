@@ -6,7 +6,7 @@ import { backupKey } from '../../core/repository/object-keys.ts';
 import { placeConfigFile } from '../../io/agent-state/config-file.ts';
 import { errnoOf } from '../../io/files/errno.ts';
 import { runCommand } from '../../io/process/run-command.ts';
-import { lacksSecrets, withFreshSecrets } from '../../io/rstmdb/config-secrets.ts';
+import { lacksSecrets, withFreshSecrets } from '../../io/rstmdb/secrets.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
 import { openDatabase } from '../../database/database.ts';

@@ -5,8 +5,14 @@ import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { Database } from '../../database/database.ts';
 import { missingServerProgram } from '../../database/scratch-needs.ts';
 import { requireReadableSecrets } from '../../database/server-start.ts';
-import { checkDataDirectory, renameFault } from '../../io/data-directory/layout.ts';
-import { isEmptyFolder, isOnDisk, type TargetRules, requireTargetAllowed } from '../../io/data-directory/restore-target.ts';
+import {
+  checkDataDirectory,
+  isEmptyFolder,
+  isOnDisk,
+  renameFault,
+  requireTargetAllowed,
+  type TargetRules,
+} from '../../io/data-directory/restore-target.ts';
 import { processesWithOpenFilesUnder } from '../../io/process/open-files.ts';
 
 export type Refusals = (check: () => Promise<void>) => Promise<void>;

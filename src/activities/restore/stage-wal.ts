@@ -18,7 +18,7 @@ import { requireTarget } from './restore-target.ts';
 import type { Store } from '../../store/store.ts';
 import type { PlannedSegment } from '../../core/backup/segment-plan.ts';
 import { segmentFileName } from '../../core/wal/wal-offset.ts';
-import { type ByteProgress, byteProgress } from '../byte-progress.ts';
+import { type ByteProgress, byteProgress } from '../../replay/progress.ts';
 import { allEnded, batchesOf } from '../../store/small-batches.ts';
 
 type StageWalInput = {

@@ -13,7 +13,7 @@ import type { DigestedState } from '../backup/digest-state.ts';
 import type { PieceShelf } from '../backup/piece-store.ts';
 import { checkpointFile, replayLog, withSoundState } from '../backup/replay-log.ts';
 import { lackingBytes, storeSegment } from '../backup/store-segments.ts';
-import { byteProgress } from '../byte-progress.ts';
+import { byteProgress } from '../../replay/progress.ts';
 import type { RunPort } from '../run-port.ts';
 import { openDatabase } from '../../database/database.ts';
 import { type PinnedLog, pinLog } from '../../database/log-source.ts';

@@ -12,7 +12,7 @@ import { promisedHashes } from '../../store/pieces.ts';
 import { backupKey } from '../../core/repository/object-keys.ts';
 import { createSequenceCounter } from '../../core/wal/continuity.ts';
 import { segmentFileName } from '../../core/wal/wal-offset.ts';
-import { type ByteProgress, byteProgress } from '../byte-progress.ts';
+import { type ByteProgress, byteProgress } from '../../replay/progress.ts';
 import type { Verification as VerificationFact } from '../../formats/repository/facts.ts';
 import { makeScratch, noteRun, removeScratch } from '../../io/agent-state/run-files.ts';
 import { requireSpace } from '../../io/files/free-space.ts';

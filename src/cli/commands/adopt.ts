@@ -1,10 +1,9 @@
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { NAME_PATTERN } from '../../contract/names.ts';
 import type { Adoption } from '../../local/adopt-database.ts';
-import { createOutput } from '../output.ts';
+import { createOutput, factLines } from '../output.ts';
 import type { CliCommand } from '../command.ts';
 import { addJsonOption, CONFIG_OPTION_HELP } from '../options.ts';
-import { factLines } from '../table.ts';
 
 type AdoptFlags = { config?: string; force?: boolean; json?: boolean };
 

@@ -3,7 +3,7 @@ import type { CliCommand, RunKind } from '../command.ts';
 import type { RunOptions } from '../execute-run.ts';
 import { countedText, durationText, holdsText, logText, sizeText } from '../figures.ts';
 import { addRunOptions, commonInput, execute, type InputOptions } from '../options.ts';
-import { factLines } from '../table.ts';
+import { factLines } from '../output.ts';
 
 const HOT_BACKUP: RunKind<'hotBackup'> = { type: 'hotBackup', isQuery: false, resultLines: backupLines };
 

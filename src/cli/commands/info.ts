@@ -6,7 +6,7 @@ import type { CliCommand, RunKind } from '../command.ts';
 import type { RunOptions } from '../execute-run.ts';
 import { ageText, countedText, countText, durationText, sizeText, whenText } from '../figures.ts';
 import { addRunOptions, commonInput, execute, type InputOptions } from '../options.ts';
-import { type Fact, factLines } from '../table.ts';
+import { type Fact, factLines } from '../output.ts';
 
 const DESCRIBE_DATABASE: RunKind<'describeDatabase'> = { type: 'describeDatabase', isQuery: true, resultLines: infoLines };
 

@@ -3,7 +3,7 @@ import type { CliCommand, RunKind } from '../command.ts';
 import type { RunOptions } from '../execute-run.ts';
 import { ageText, countedText, countText, sizeText } from '../figures.ts';
 import { addRunOptions, commonInput, execute, type InputOptions, wholeNumber } from '../options.ts';
-import { tableLines } from '../table.ts';
+import { tableLines } from '../output.ts';
 
 const LIST_BACKUPS: RunKind<'listBackups'> = { type: 'listBackups', isQuery: true, resultLines: listLines };
 

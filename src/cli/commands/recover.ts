@@ -3,7 +3,7 @@ import type { CliCommand, RunKind } from '../command.ts';
 import type { RunOptions } from '../execute-run.ts';
 import { countedText, countText, durationText, logText, timeText, whenText } from '../figures.ts';
 import { addKeyOption, addRunOptions, commonInput, execute, type InputOptions, type KeyOptions, operatorKey } from '../options.ts';
-import { type Fact, factLines } from '../table.ts';
+import { type Fact, factLines } from '../output.ts';
 
 const DISASTER_RECOVERY: RunKind<'disasterRecovery'> = {
   type: 'disasterRecovery',

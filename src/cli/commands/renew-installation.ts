@@ -1,7 +1,6 @@
 import type { CliCommand } from '../command.ts';
 import { addJsonOption, CONFIG_OPTION_HELP } from '../options.ts';
-import { createOutput } from '../output.ts';
-import { factLines } from '../table.ts';
+import { createOutput, factLines } from '../output.ts';
 
 type RenewFlags = { config?: string; force?: boolean; json?: boolean };
 

@@ -2,8 +2,7 @@ import type { SegmentRepair } from '../../worker/repair-segment.ts';
 import type { CliCommand } from '../command.ts';
 import { countText, sizeText } from '../figures.ts';
 import { addJsonOption } from '../options.ts';
-import { createOutput } from '../output.ts';
-import { factLines } from '../table.ts';
+import { createOutput, factLines } from '../output.ts';
 
 /** Something of the segment could not be kept. */
 const LEFT_OUT = 3;

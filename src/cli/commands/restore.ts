@@ -15,9 +15,8 @@ import {
   type KeyOptions,
   operatorKey,
 } from '../options.ts';
-import { createOutput } from '../output.ts';
+import { createOutput, type Fact, factLines } from '../output.ts';
 import { printResult } from '../result.ts';
-import { type Fact, factLines } from '../table.ts';
 
 const RESTORE: RunKind<'restore'> = { type: 'restore', isQuery: false, resultLines: restoreLines };
 

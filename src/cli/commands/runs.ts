@@ -1,8 +1,7 @@
 import type { CliCommand } from '../command.ts';
 import { ageText, durationText } from '../figures.ts';
 import { addJsonOption, addTemporalOptions, wholeNumber } from '../options.ts';
-import { createOutput } from '../output.ts';
-import { tableLines } from '../table.ts';
+import { createOutput, tableLines } from '../output.ts';
 import type { TemporalOptions } from '../temporal-client.ts';
 
 type RunsOptions = TemporalOptions & { limit: number; json?: boolean };

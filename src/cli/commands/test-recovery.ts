@@ -5,7 +5,7 @@ import type { CliCommand, RunKind } from '../command.ts';
 import type { RunOptions } from '../execute-run.ts';
 import { countText, durationText, holdsText, logText } from '../figures.ts';
 import { addRunOptions, commonInput, execute, type InputOptions, wholeNumber } from '../options.ts';
-import { factLines } from '../table.ts';
+import { factLines } from '../output.ts';
 
 const TEST_RECOVERY: RunKind<'testRecovery'> = { type: 'testRecovery', isQuery: false, resultLines: testLines };
 

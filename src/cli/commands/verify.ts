@@ -5,7 +5,7 @@ import type { CliCommand, RunKind } from '../command.ts';
 import type { RunOptions } from '../execute-run.ts';
 import { countedText, durationText, sizeText } from '../figures.ts';
 import { addRunOptions, commonInput, execute, type InputOptions } from '../options.ts';
-import { factLines } from '../table.ts';
+import { factLines } from '../output.ts';
 
 const VERIFY_BACKUP: RunKind<'verifyBackup'> = { type: 'verifyBackup', isQuery: false, resultLines: verifyLines };
 

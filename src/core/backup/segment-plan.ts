@@ -1,7 +1,6 @@
-import { RstowError } from '../errors/rstow-error.ts';
+import { assert, RstowError } from '../errors/rstow-error.ts';
 import { type Piece, pieceKey } from '../repository/piece.ts';
 import { type Extent, makeWalOffset, type SegmentId, segmentIdText, type WalOffsetText, walOffsetText } from '../wal/wal-offset.ts';
-import { assert } from '../errors/assert.ts';
 
 /** A byte range as a manifest promises it. */
 export type PromisedRange = { timeline: string; startBytes: number; endBytes: number; sha256: string; records: number };

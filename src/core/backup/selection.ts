@@ -1,6 +1,5 @@
-import { RstowError } from '../errors/rstow-error.ts';
+import { assert, RstowError } from '../errors/rstow-error.ts';
 import type { PlacedBackup } from './history.ts';
-import { assert } from '../errors/assert.ts';
 import type { Extent, SegmentId } from '../wal/wal-offset.ts';
 
 const NAMED_MAX = 5;

@@ -1,7 +1,7 @@
 import { makeSegmentId, type WalRange } from '../wal/wal-offset.ts';
 import type { ReplayIndex, ReplayInstance } from './replay-index.ts';
 import { instanceHash, isStateHash, machineHash, type Sha256, type StateDigest, type StateHash } from './state-digest.ts';
-import { assert } from '../errors/assert.ts';
+import { assert } from '../errors/rstow-error.ts';
 import { type CanonicalJson, canonicalMembers } from '../json/canonical-json.ts';
 
 /** An instance of a state that is kept between backups. Of a deleted one only its id counts: such a one can be created again. */

@@ -1,11 +1,12 @@
 import { type Extent, makeWalOffset, positionBytesOf, segmentOf, type WalOffset } from '../wal/wal-offset.ts';
 import type { KeptInstance } from './kept-instance.ts';
 import type { ReplayMachine } from './replay-index.ts';
+import type { CanonicalJson } from '../json/canonical-json.ts';
 
 /** An instance as a server lists it: the offset is where its last record begins. */
 export type ShownInstance = { id: string; lastWalOffset: WalOffset };
 
-export type ShownMachine = { machine: string; version: number };
+type ShownMachine = { machine: string; version: number };
 
 /** How many differ in one way, and the first of their names. */
 export type Differing = { count: number; first: string[] };
@@ -62,7 +63,7 @@ export function lacksState({ lacking, outdated }: Pick<ServerComparison, 'lackin
   return lacking.count > 0 || outdated.count > 0;
 }
 
-export type InstanceComparison = {
+type InstanceComparison = {
   /** Takes what the server lists, in any order; an instance may come twice, for pages shift under writes. */
   offer(shown: ShownInstance): void;
   /** Takes each instance that the log gives, in any order, when all is offered. */
@@ -124,4 +125,26 @@ export function unshownMachines(replayed: readonly ReplayMachine[], shown: reado
 /** Whether so many instances can be what this log gives, with some of the later writes or all of them. */
 export function fitsCount(shown: number, replayed: number, { created, deleted }: WrittenSince): boolean {
   return shown >= replayed - deleted.size && shown <= replayed + created.size;
+}
+
+/** rstmdb's JSON parser isn't exact: each restart may move a double by a few units of its last place. */
+const DRIFT_RELATIVE_MAX = 1e-14;
+
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9][0-9.eE+-]*|[^"0-9-]+/g;
+const FLOAT = /^-?[0-9]+(?=[.eE])[0-9.eE+-]*$/;
+
+/** Whether two states are the same but for the drift of their floats. Whole numbers, however big, must be equal. */
+export function sameState(a: CanonicalJson, b: CanonicalJson): boolean {
+  if (a === b) return true;
+  const tokensA = a.match(TOKEN) ?? [];
+  const tokensB = b.match(TOKEN) ?? [];
+  return tokensA.length === tokensB.length && tokensA.every((token, index) => sameToken(token, tokensB[index] ?? ''));
+}
+
+function sameToken(a: string, b: string): boolean {
+  if (a === b) return true;
+  if (!FLOAT.test(a) || !FLOAT.test(b)) return false;
+  const valueA = Number(a);
+  const valueB = Number(b);
+  return Math.abs(valueA - valueB) <= DRIFT_RELATIVE_MAX * Math.max(Math.abs(valueA), Math.abs(valueB));
 }

@@ -1,4 +1,4 @@
-import { assert } from '../errors/assert.ts';
+import { assert } from '../errors/rstow-error.ts';
 import type { CanonicalJson } from '../json/canonical-json.ts';
 
 /** 64 lower-case hex digits. */

@@ -1,4 +1,4 @@
-import { assert } from '../errors/assert.ts';
+import { assert } from '../errors/rstow-error.ts';
 
 /** CRC-32C (Castagnoli) of the bytes, as an unsigned number. An argument, because the native one is an npm module. */
 export type Crc32c = (bytes: Uint8Array) => number;

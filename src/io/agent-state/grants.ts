@@ -1,7 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Grant, grantSchema } from '../../formats/agent-state.ts';
-import { assert } from '../../core/errors/assert.ts';
+import { assert } from '../../core/errors/rstow-error.ts';
 import { createStateFile, readStateFile } from './state-file.ts';
 
 const ID = /^[0-9a-f-]{36}$/;

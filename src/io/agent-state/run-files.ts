@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
-import { assert } from '../../core/errors/assert.ts';
+import { assert } from '../../core/errors/rstow-error.ts';
 import { createStateFile, readStateFile } from './state-file.ts';
 
 const RUN_ID = /^[A-Za-z0-9-]{1,64}$/;

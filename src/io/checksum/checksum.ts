@@ -1,7 +1,7 @@
 import { createHash, hash as hashOnce } from 'node:crypto';
 import { Transform } from 'node:stream';
 import { crc32c as nativeCrc32c } from '@node-rs/crc32';
-import { assert } from '../../core/errors/assert.ts';
+import { assert } from '../../core/errors/rstow-error.ts';
 
 /** A SHA-256 in the making; `digestHex` ends it. */
 type Sha256 = {

@@ -1,6 +1,6 @@
 import { constants, copyFile, link, lstat, mkdir, open, readdir, realpath, rm, stat } from 'node:fs/promises';
 import { dirname, join, normalize, sep } from 'node:path';
-import { assert } from '../../core/errors/assert.ts';
+import { assert } from '../../core/errors/rstow-error.ts';
 import { syncFolder } from '../files/durable.ts';
 import { rstowFolder } from './rstow-folder.ts';
 import { errnoOf, forbidsLinks, unlessAbsent, writeFailure } from '../files/errno.ts';

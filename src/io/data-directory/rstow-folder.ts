@@ -1,8 +1,7 @@
 import { join } from 'node:path';
-import { assert } from '../../core/errors/assert.ts';
+import { assert, RstowError } from '../../core/errors/rstow-error.ts';
 import { makeFolder, readSmallFile, writeFileDurably } from '../files/durable.ts';
 import { type TimelineFile, timelineFileSchema } from '../../formats/data-directory.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
 
 /** What rstow keeps inside a data directory; on its file system, so that links and renames work. */
 const FOLDER_NAME = '.rstow';

@@ -1,8 +1,7 @@
 import { lstat, readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { StoppedNote, SwapNote } from '../../formats/data-directory.ts';
-import { assert } from '../../core/errors/assert.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
+import { assert, RstowError } from '../../core/errors/rstow-error.ts';
 import { makeFolder, syncFolder } from '../files/durable.ts';
 import { restoreFolderName, rstowFolder } from './rstow-folder.ts';
 import { listSegments } from './segments.ts';

@@ -2,8 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readFile, stat } from 'node:fs/promises';
-import { assert } from '../../core/errors/assert.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
+import { assert, RstowError } from '../../core/errors/rstow-error.ts';
 import { type ProcessIdentity, processStartTicks } from '../process/proc.ts';
 import { socketInodeOwners } from '../process/open-files.ts';
 

@@ -1,8 +1,7 @@
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { execa } from 'execa';
-import { assert } from '../../core/errors/assert.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
+import { assert, RstowError } from '../../core/errors/rstow-error.ts';
 
 type CommandOptions = {
   readonly cwd?: string;

@@ -4,8 +4,7 @@ import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { assert } from '../../core/errors/assert.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
+import { assert, RstowError } from '../../core/errors/rstow-error.ts';
 import { parseProcessEntry, type ProcessIdentity } from './proc.ts';
 
 export type DetachedCommand = {

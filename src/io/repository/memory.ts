@@ -1,6 +1,5 @@
 import { addAbortSignal, Readable, Writable } from 'node:stream';
-import { assert } from '../../core/errors/assert.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
+import { assert, RstowError } from '../../core/errors/rstow-error.ts';
 import { assertKeyPrefix, assertObjectKey, assertRange } from './object-key.ts';
 import type { KeysOptions, ListedObject, ReadOptions, Repository, RepositoryProperties, StagedObject } from './port.ts';
 

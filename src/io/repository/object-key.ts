@@ -1,4 +1,4 @@
-import { assert } from '../../core/errors/assert.ts';
+import { assert } from '../../core/errors/rstow-error.ts';
 import type { ByteRange } from './port.ts';
 
 /** The first header of every repository; its presence tells a repository from an empty mount point. */

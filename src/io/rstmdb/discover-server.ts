@@ -2,8 +2,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from '../process/run-command.ts';
 import { portHolders, processesWithOpenFilesUnder } from '../process/open-files.ts';
-import { processEntry, type ProcessEntry } from '../process/proc.ts';
-import { controlGroupOf, processLaunch, type ProcessLaunch } from '../process/process-launch.ts';
+import { controlGroupOf, processEntry, type ProcessEntry, processLaunch, type ProcessLaunch } from '../process/proc.ts';
 
 /** Where a database server is meant to be: `address` is `host:port`. */
 export type ServerPlace = { readonly dataDir: string; readonly address: string };

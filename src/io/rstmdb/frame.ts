@@ -3,7 +3,7 @@
  * @see rstmdb-protocol 0.3.0 src/frame.rs
  */
 import { crc32c } from '@node-rs/crc32';
-import { assert } from '../../core/errors/assert.ts';
+import { assert } from '../../core/errors/rstow-error.ts';
 
 /** The server closes the connection, with no answer, on a longer one. */
 export const PAYLOAD_SIZE_BYTES_MAX = 16 * 1024 * 1024;

@@ -1,4 +1,4 @@
-import { assert } from '../../core/errors/assert.ts';
+import { assert } from '../../core/errors/rstow-error.ts';
 import { parseWalOffset, type WalOffset } from '../../core/wal/wal-offset.ts';
 import { countMember, objectText, offsetMember, rawMember, rawMembers, textMember, unexpectedMember } from './answer.ts';
 import { isCutOff, serverCodeOf } from './connection-error.ts';

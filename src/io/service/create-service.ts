@@ -1,6 +1,5 @@
 import type { DatabaseConfig } from '../../config/agent-config.ts';
-import { unreachable } from '../../core/errors/assert.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
+import { RstowError, unreachable } from '../../core/errors/rstow-error.ts';
 import { createCommandsService } from './commands-service.ts';
 import { type ContainerServiceConfig, createContainerService } from './container-service.ts';
 import { createProcessService } from './process-service.ts';

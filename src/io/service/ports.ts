@@ -1,6 +1,6 @@
 import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
-import { assert } from '../../core/errors/assert.ts';
+import { assert } from '../../core/errors/rstow-error.ts';
 
 export type ServerAddress = { readonly host: string; readonly port: number };
 

@@ -6,8 +6,17 @@ import { serviceLogFile } from '../../io/service/process-service.ts';
 import { boundLog } from '../../io/service/service-log.ts';
 import type { Logger } from '../telemetry/agent-logger.ts';
 import { clearGrants } from '../../io/agent-state/grants.ts';
-import { clearPins, clearRestores, clearRunNotes, clearScratch, forgetEndedRuns, type RunStates, runStates } from './leftovers.ts';
-import { type ClearRepositories, clearRepositories } from './repository-leftovers.ts';
+import {
+  clearPins,
+  type ClearRepositories,
+  clearRepositories,
+  clearRestores,
+  clearRunNotes,
+  clearScratch,
+  forgetEndedRuns,
+  type RunStates,
+  runStates,
+} from './leftovers.ts';
 import { type RepeatingTask, startTaskForEach } from './repeating-task.ts';
 import type { AgentRunRegistry } from '../temporal/run-registry.ts';
 

@@ -1,8 +1,7 @@
-import type { ActivityDeps } from '../../activities/activity-deps.ts';
+import type { ActivityDeps, Events } from '../../activities/activity-deps.ts';
 import { findStaleServer } from '../../activities/recovery/ownership.ts';
 import { staleSentence } from '../../contract/describe-database.ts';
 import type { AgentWorkers } from '../agent-workers.ts';
-import type { Events } from '../../activities/events.ts';
 import type { Logger } from '../telemetry/agent-logger.ts';
 import { createCatchUp } from './catch-up.ts';
 import { type DatabaseOwnership, databaseOwnership } from './database-claim.ts';

@@ -1,7 +1,6 @@
 import { defaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
 import { ActivityFailure, ApplicationFailure, ContinueAsNew, isCancellation, TemporalFailure, TimeoutFailure } from '@temporalio/workflow';
-import { AssertionError } from '../../core/errors/assert.ts';
-import { boundedText, type ErrorDetails, hintOf, RstowError, sentenceOf } from '../../core/errors/rstow-error.ts';
+import { AssertionError, boundedText, type ErrorDetails, hintOf, RstowError, sentenceOf } from '../../core/errors/rstow-error.ts';
 import { type ErrorCode, errorRow, isErrorCode } from '../../core/errors/error-table.ts';
 
 /**

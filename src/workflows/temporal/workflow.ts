@@ -1,13 +1,20 @@
-import { ApplicationFailure, defineQuery, setHandler, workflowInfo } from '@temporalio/workflow';
-import { PROGRESS_QUERY, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
+import {
+  ApplicationFailure,
+  defineQuery,
+  makeContinueAsNewFunc,
+  proxyLocalActivities,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { CONTRACT_NUMBER, type MoveRun, PROGRESS_QUERY, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
 import { nearestName } from '../../core/text/nearest-name.ts';
 import type { CommonResult, Progress } from '../../contract/result.ts';
 import { WORKFLOW_TYPES } from '../../contract/workflow-types.ts';
 import type { Engine } from '../engine.ts';
 import { temporalEngine } from './engine.ts';
 import { runFailure } from './failures.ts';
-import { handOverIfWanted, moveIfRefused } from './moving.ts';
 import { type Run, startRun } from './run.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
 
 const progressQuery = defineQuery<Progress>(PROGRESS_QUERY);
 
@@ -47,4 +54,35 @@ export async function unknownWorkflow(): Promise<never> {
       workflowType,
     }),
   );
+}
+
+/** A run whose host has agents of another contract goes on there: it begins again, and is handed over before it does anything. */
+
+/** Memo: the contract that the run is to go on with. A run moves once. */
+const CONTRACT_MEMO = 'rstowContract';
+
+const { moveRun } = proxyLocalActivities<{ moveRun: MoveRun }>({ startToCloseTimeout: '10s', retry: { maximumAttempts: 3 } });
+
+/** The first thing that a run does. Fails: agent-version-unsupported. */
+async function handOverIfWanted(): Promise<void> {
+  const { memo, workflowId, runId } = workflowInfo();
+  const contract = memo?.[CONTRACT_MEMO];
+  if (typeof contract !== 'number' || contract === CONTRACT_NUMBER) return;
+  const sentence = `the run could not be given to agents of contract ${contract}; this one has contract ${CONTRACT_NUMBER}`;
+  try {
+    await moveRun({ workflowId, runId, contract });
+  } catch (cause) {
+    throw new RstowError('agent-version-unsupported', sentence, { details: { contract }, cause });
+  }
+  // Temporal drops what this task comes to.
+  throw new RstowError('agent-version-unsupported', sentence, { details: { contract } });
+}
+
+/** Begins again for the contract of the agent that was met, if that is why the run fails; else returns. */
+async function moveIfRefused(error: unknown, args: readonly unknown[]): Promise<void> {
+  if (!(error instanceof RstowError) || error.code !== 'agent-version-unsupported') return;
+  const { memo } = workflowInfo();
+  const contract = error.details['contract'];
+  if (typeof contract !== 'number' || memo?.[CONTRACT_MEMO] !== undefined) return;
+  await makeContinueAsNewFunc<(...args: unknown[]) => Promise<unknown>>({ memo: { ...memo, [CONTRACT_MEMO]: contract } })(...args);
 }

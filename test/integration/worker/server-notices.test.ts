@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import type { ActivityDeps } from '../../../src/activities/activity-deps.ts';
 import { agentConfigSchema } from '../../../src/config/agent-config.ts';
-import { createEvents } from '../../../src/worker/events.ts';
+import { createEvents } from '../../../src/worker/agent-deps.ts';
 import type { Logger } from '../../../src/worker/telemetry/agent-logger.ts';
 import { createServerNotices } from '../../../src/worker/watch/ownership.ts';
 import { startRstmdb } from '../../support/rstmdb-server.ts';

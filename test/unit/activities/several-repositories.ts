@@ -1,6 +1,5 @@
 /** A database with several repositories in memory, as one installation sees them; each can go away. */
-import type { ActivityDeps } from '../../../src/activities/activity-deps.ts';
-import type { Events } from '../../../src/activities/events.ts';
+import type { ActivityDeps, Events } from '../../../src/activities/activity-deps.ts';
 import { RstowError } from '../../../src/core/errors/rstow-error.ts';
 import type { Owner } from '../../../src/formats/repository/history.ts';
 import type { SeenOwners } from '../../../src/io/agent-state/seen-owners.ts';

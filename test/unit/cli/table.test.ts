@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { factLines, tableLines, wrapped } from '../../../src/cli/table.ts';
+import { factLines, tableLines, wrapped } from '../../../src/cli/output.ts';
 
 const COLUMNS = 80;
 const REASON = 'repository-unavailable: the folder is not mounted, and nothing has been heard from its host since yesterday evening';

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
-import { readLiveState } from '../../../src/replay/live-reading.ts';
+import { readLiveState } from '../../../src/replay/live-digest.ts';
 import { openServer } from '../../../src/database/server.ts';
 import { agentConfigSchema } from '../../../src/config/agent-config.ts';
 import { type FakeRcpServer, type FakeRequest, sendResult, startFakeRcpServer } from '../../support/fake-rcp-server.ts';
@@ -22,13 +22,13 @@ async function readFrom(isSilent: (request: FakeRequest) => boolean): Promise<{ 
   });
   const { timing } = agentConfigSchema.parse({ repositories: {}, databases: {}, timing: { serverRequestMs: 200 } });
   const reports: unknown[] = [];
-  const asker = { signal: new AbortController().signal, report: (facts: unknown): void => void reports.push(facts) };
+  const caller = { signal: new AbortController().signal, report: (facts: unknown): void => void reports.push(facts) };
   const { address } = server;
   const live = openServer(
     { server: { address, configFiles: [] }, service: { kind: 'none' }, dataDir: '/nonexistent', startTimeoutMs: 0 },
     timing,
   );
-  const { consumer } = await readLiveState(live, asker, () => {
+  const { consumer } = await readLiveState(live, caller, () => {
     const read: string[] = [];
     return { read, addMachine: () => undefined, addInstance: ({ id }: { id: string }) => void read.push(id) };
   });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { EventFact } from '../../../src/activities/events.ts';
-import { createEvents } from '../../../src/worker/events.ts';
+import type { EventFact } from '../../../src/activities/activity-deps.ts';
+import { createEvents } from '../../../src/worker/agent-deps.ts';
 
 test('a fact is one line of the log, at the level of its kind, and reaches each subscriber whole', () => {
   const lines: unknown[] = [];

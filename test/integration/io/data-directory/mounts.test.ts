@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeSegmentId, type SegmentId } from '../../../../src/core/wal/wal-offset.ts';
 import { freeBytes, liesIn } from '../../../../src/io/files/free-space.ts';
-import { checkDataDirectory, renameFault } from '../../../../src/io/data-directory/layout.ts';
+import { checkDataDirectory, renameFault } from '../../../../src/io/data-directory/restore-target.ts';
 import { pinSegments } from '../../../../src/io/data-directory/pins.ts';
 import { restorePaths, writeStagedSegment } from '../../../../src/io/data-directory/staging.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { canonicalJson } from '../../../../src/core/json/canonical-json.ts';
-import { sameState } from '../../../../src/core/state/state-comparison.ts';
+import { sameState } from '../../../../src/core/state/server-comparison.ts';
 
 const same = (a: string, b: string) => sameState(canonicalJson(a), canonicalJson(b));
 

@@ -1,7 +1,7 @@
 import { crc32c } from '@node-rs/crc32';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { AssertionError } from '../../../../src/core/errors/assert.ts';
+import { AssertionError } from '../../../../src/core/errors/rstow-error.ts';
 import { encodeRecord, RECORD_PAYLOAD_SIZE_BYTES_MAX, recordTypeName, recordTypes } from '../../../../src/core/wal/record.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';
 import { scanAll } from '../../../fixtures/wal/scan-all.ts';

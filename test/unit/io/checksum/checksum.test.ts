@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { describe, expect, it } from 'vitest';
-import { AssertionError } from '../../../../src/core/errors/assert.ts';
+import { AssertionError } from '../../../../src/core/errors/rstow-error.ts';
 import { crc32c, createDigestStage, createSha256, sha256Hex, textSha256Hex } from '../../../../src/io/checksum/checksum.ts';
 
 const abc = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';

@@ -1,7 +1,7 @@
 import { mkdir, realpath, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { checkDataDirectory } from '../../../../src/io/data-directory/layout.ts';
+import { checkDataDirectory } from '../../../../src/io/data-directory/restore-target.ts';
 import { scratchFolder } from './scratch-folder.ts';
 
 it('calls a data directory with its own wal/ ordinary, and names it without symlinks', async () => {

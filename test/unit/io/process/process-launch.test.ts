@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { controlGroupIn } from '../../../../src/io/process/process-launch.ts';
+import { controlGroupIn } from '../../../../src/io/process/proc.ts';
 
 const UNIT = '/system.slice/rstmdb.service';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { lacksSecrets, withFreshSecrets, withoutSecrets } from '../../../../src/io/rstmdb/config-secrets.ts';
+import { lacksSecrets, withFreshSecrets, withoutSecrets } from '../../../../src/io/rstmdb/secrets.ts';
 
 const stored = (text: string): string => withoutSecrets(Buffer.from(text)).toString();
 

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readSecretFile } from '../../../../src/io/rstmdb/secret-file.ts';
+import { readSecretFile } from '../../../../src/io/rstmdb/secrets.ts';
 
 describe('readSecretFile', () => {
   let folder: string;

@@ -1,4 +1,4 @@
-import type { Events } from '../../../../src/activities/events.ts';
+import type { Events } from '../../../../src/activities/activity-deps.ts';
 import { beforeEach, expect, it } from 'vitest';
 import { claimOwnership, currentOwner } from '../../../../src/store/ownership.ts';
 import { createTimeline, readTimelines } from '../../../../src/store/timelines.ts';

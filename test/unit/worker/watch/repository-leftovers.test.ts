@@ -5,7 +5,7 @@ import { createMemoryRepository } from '../../../../src/io/repository/memory.ts'
 import type { Repository } from '../../../../src/io/repository/port.ts';
 import { positionOf } from '../../../../src/store/backup-index.ts';
 import type { Store } from '../../../../src/store/store.ts';
-import { clearRepositories } from '../../../../src/worker/watch/repository-leftovers.ts';
+import { clearRepositories } from '../../../../src/worker/watch/leftovers.ts';
 import type { RunState } from '../../../../src/worker/temporal/run-registry.ts';
 import { DATABASE, keysOf } from '../../activities/scene.ts';
 import { claimOf, depsOf } from '../../activities/several-repositories.ts';

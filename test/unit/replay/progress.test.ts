@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { byteProgress } from '../../../src/activities/byte-progress.ts';
-import type { StepFacts } from '../../../src/activities/run-port.ts';
+import { byteProgress, type StepFacts } from '../../../src/replay/progress.ts';
 
 test('shows how much is done of how much, and never more than all', () => {
   let shown: StepFacts = {};
