@@ -69,7 +69,7 @@ export const checkApproval =
     const statement = { purpose: 'approve' as const, workflowId, firstRunId, hash };
     // Whoever approves a request makes it as good as started by them.
     const about = hash === before.requestHash ? undefined : hash;
-    await takeSignature(deps, { database, chain, statement, signature, ...(about === undefined ? {} : { planHash: about }) });
+    await takeSignature(deps, { database, chain, statement, signature, planHash: about });
     return standingOf(deps, chain, { database, input, planHash, refusal: null });
   };
 

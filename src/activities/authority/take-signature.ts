@@ -13,7 +13,7 @@ type Signed = {
   statement: Statement;
   signature: Signature;
   /** The one plan that it is for; the whole run where absent. */
-  planHash?: string;
+  planHash?: string | undefined;
 };
 
 const NONCE = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

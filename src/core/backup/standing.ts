@@ -14,12 +14,12 @@ export type CheckFact = {
 
 export type BackupStanding = {
   /** The deepest check that held, and when (Unix ms). */
-  verified?: { level: CheckLevel; atMs: number };
+  verified?: { level: CheckLevel; atMs: number } | undefined;
   /** The newest failure that no later check of at least its depth has lifted, and no repair of the object. */
-  failed?: { code: string; sentence: string; atMs: number };
+  failed?: { code: string; sentence: string; atMs: number } | undefined;
 };
 
-/** How a backup stands by its checks, in any order. A failure is not lifted by a check that looks at less. */
+/** How a backup stands by its checks, in any order. A failure is not lifted by a check of less depth. */
 export function standingOf(facts: readonly CheckFact[]): BackupStanding {
   const held = facts.filter(({ failure, repairedKeys }) => failure === undefined && repairedKeys === undefined).sort(byDepth);
   const isLifted = (failed: CheckFact): boolean =>
@@ -30,8 +30,8 @@ export function standingOf(facts: readonly CheckFact[]): BackupStanding {
     .at(-1);
   const deepest = held.at(-1);
   return {
-    ...(deepest === undefined ? {} : { verified: { level: deepest.level, atMs: deepest.atMs } }),
-    ...(failed?.failure === undefined ? {} : { failed: failedOf(failed.failure, failed.atMs) }),
+    verified: deepest === undefined ? undefined : { level: deepest.level, atMs: deepest.atMs },
+    failed: failed?.failure === undefined ? undefined : failedOf(failed.failure, failed.atMs),
   };
 }
 

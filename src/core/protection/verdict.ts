@@ -11,13 +11,18 @@ export type ServerFacts = {
 export type ScheduleFacts = {
   id: string;
   /** Undefined if it follows a calendar. */
-  everyMs?: number;
-  nextAtMs?: number;
+  everyMs?: number | undefined;
+  nextAtMs?: number | undefined;
   isPaused: boolean;
 };
 
 /** A backup of the history in use. Times are Unix ms. */
-export type NewestBackup = { label: string; createdAtMs: number; restorable: string; failed?: { code: string; sentence: string } };
+export type NewestBackup = {
+  label: string;
+  createdAtMs: number;
+  restorable: string;
+  failed?: { code: string; sentence: string } | undefined;
+};
 
 export type ProtectionFacts = {
   database: string;

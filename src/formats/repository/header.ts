@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 
 /** The newest repository format that this version reads and writes. */
-export const supportedFormat = 1;
+export const SUPPORTED_FORMAT = 1;
 
 /** What a repository may use beyond its format, each by a name that readers must know. */
 const KNOWN_FEATURES: readonly string[] = [];
@@ -25,7 +25,7 @@ const headerSchema = z.looseObject({
 export type RepositoryHeader = z.infer<typeof headerSchema>;
 
 export function newRepositoryHeader(id: string): RepositoryHeader {
-  return { format: supportedFormat, minReader: supportedFormat, minWriter: supportedFormat, features: [], id };
+  return { format: SUPPORTED_FORMAT, minReader: SUPPORTED_FORMAT, minWriter: SUPPORTED_FORMAT, features: [], id };
 }
 
 /** What a newer way of storing takes from who reads or writes here; each of it only grows. */
@@ -55,9 +55,9 @@ export function parseRepositoryHeader(text: string, { access, place, features = 
   const json = parseJson(text, place);
   const versions = parsed(versionsSchema, json, place);
   const needed = access === 'read' ? versions.minReader : Math.max(versions.minReader, versions.minWriter);
-  if (needed > supportedFormat) {
-    const sentence = `to ${access} ${place} takes format ${needed}; this rstow knows formats up to ${supportedFormat}`;
-    throw new RstowError('format-unsupported', sentence, { details: { needed, supported: supportedFormat } });
+  if (needed > SUPPORTED_FORMAT) {
+    const sentence = `to ${access} ${place} takes format ${needed}; this rstow knows formats up to ${SUPPORTED_FORMAT}`;
+    throw new RstowError('format-unsupported', sentence, { details: { needed, supported: SUPPORTED_FORMAT } });
   }
   const header = parsed(headerSchema, json, place);
   const unknown = header.features.find((feature) => !KNOWN_FEATURES.includes(feature) && !features.includes(feature));

@@ -4,23 +4,23 @@ import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { Coding } from './port.ts';
 
 /** Fewer turns of the event loop a megabyte than with zlib's own 16 KiB. */
-const chunkSizeBytes = 512 * 1024;
+const CHUNK_SIZE_BYTES = 512 * 1024;
 
 /** Up to here a compressor is made in a tenth of the time without far matches, and finds as much. */
-const smallSizeBytes = 256 * 1024;
-const smallChunkSizeBytes = 16 * 1024;
+const SMALL_SIZE_BYTES = 256 * 1024;
+const SMALL_CHUNK_SIZE_BYTES = 16 * 1024;
 
 /**
  * 32 MiB: half a WAL segment. An order's records lie far apart and repeat each other: measured, twice the ratio of the
  * usual window. Below 27, so that a plain `zstd -d` reads it.
  */
-const windowLog = 25;
+const WINDOW_LOG = 25;
 
 /** Of a far match. Shorter ones cost a sixth more CPU to look for than this, and save a fiftieth. */
-const farMatchBytesMin = 128;
+const FAR_MATCH_BYTES_MIN = 128;
 
 /** What `zstd -d` accepts without an option; a larger window could take any amount of memory. */
-const windowLogMax = 27;
+const WINDOW_LOG_MAX = 27;
 
 /** One zstd frame an object, which a plain `zstd -d` reads. */
 export const zstdCoding: Coding = {
@@ -35,8 +35,8 @@ export const zstdCoding: Coding = {
  * larger than `expectedSizeBytes` is compressed as well, though with a window that may be too short for it.
  */
 function createCompressor(expectedSizeBytes = Number.POSITIVE_INFINITY): ZstdCompress {
-  const isSmall = expectedSizeBytes <= smallSizeBytes;
-  const farMatches = { [constants.ZSTD_c_enableLongDistanceMatching]: 1, [constants.ZSTD_c_ldmMinMatch]: farMatchBytesMin };
+  const isSmall = expectedSizeBytes <= SMALL_SIZE_BYTES;
+  const farMatches = { [constants.ZSTD_c_enableLongDistanceMatching]: 1, [constants.ZSTD_c_ldmMinMatch]: FAR_MATCH_BYTES_MIN };
   return createZstdCompress({
     chunkSize: chunkSizeFor(expectedSizeBytes),
     params: {
@@ -50,18 +50,18 @@ function createCompressor(expectedSizeBytes = Number.POSITIVE_INFINITY): ZstdCom
 
 /** The buffer is made anew for each piece as well: thousands of small ones would keep the collector busy with theirs. */
 function chunkSizeFor(sizeBytes: number): number {
-  return sizeBytes <= smallSizeBytes ? smallChunkSizeBytes : chunkSizeBytes;
+  return sizeBytes <= SMALL_SIZE_BYTES ? SMALL_CHUNK_SIZE_BYTES : CHUNK_SIZE_BYTES;
 }
 
 /** A window that holds it all, and no longer than need be: its memory is made anew for each piece. */
 function windowLogFor(sizeBytes: number): number {
-  const needed = Math.ceil(Math.log2(Math.max(smallSizeBytes, sizeBytes)));
-  return Math.min(windowLog, needed);
+  const needed = Math.ceil(Math.log2(Math.max(SMALL_SIZE_BYTES, sizeBytes)));
+  return Math.min(WINDOW_LOG, needed);
 }
 
 /** Reads one frame, which is what an object is. Node ignores bytes that follow it, so callers compare size and hash. */
 function createDecompressor(expectedSizeBytes = Number.POSITIVE_INFINITY): ZstdDecompress {
-  return createZstdDecompress({ chunkSize: chunkSizeFor(expectedSizeBytes), params: { [constants.ZSTD_d_windowLogMax]: windowLogMax } });
+  return createZstdDecompress({ chunkSize: chunkSizeFor(expectedSizeBytes), params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX } });
 }
 
 function decompressionError(error: unknown, key: string): unknown {

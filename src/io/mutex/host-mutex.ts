@@ -23,10 +23,10 @@ type HostMutexOptions = {
   readonly signal?: AbortSignal;
 };
 
-const pollMs = 100;
+const POLL_MS = 100;
 
 /** A holder that hung up is ending, with all its memory, on a busy host; who would not wait for a holder still waits for that. */
-const gonePatienceMs = 20_000;
+const GONE_PATIENCE_MS = 20_000;
 
 /** Linux takes 107 bytes for an abstract name; the prefix is seven of them. */
 const namePattern = /^[A-Za-z0-9:/._-]{1,90}$/;
@@ -50,9 +50,9 @@ export async function acquireHostMutex(name: string, options: HostMutexOptions):
     const answer = await askHolder(socketName, answerTimeoutMs);
     if (answer.kind === 'silent' && inode !== undefined && (await killSocketOwners(inode))) continue;
     goneSinceMs = answer.kind === 'gone' ? (goneSinceMs ?? performance.now()) : undefined;
-    const untilMs = Math.max(deadlineMs, goneSinceMs === undefined ? 0 : goneSinceMs + gonePatienceMs);
+    const untilMs = Math.max(deadlineMs, goneSinceMs === undefined ? 0 : goneSinceMs + GONE_PATIENCE_MS);
     if (performance.now() >= untilMs) throw busy(name, answer);
-    await sleep(pollMs);
+    await sleep(POLL_MS);
   }
 }
 
@@ -105,24 +105,24 @@ type MutexHolder = ProcessIdentity & { readonly since: string; readonly what: st
 /** `silent`: somebody listens and says nothing. `gone`: nobody listens any more, or it hung up on us. */
 type HolderAnswer = { kind: 'holder'; holder: MutexHolder } | { kind: 'foreign' } | { kind: 'silent' } | { kind: 'gone' };
 
-const answerBytesMax = 4_096;
+const ANSWER_BYTES_MAX = 4_096;
 
 /**
  * Many short waits, not a long one: if it was WE who stood still (stopped, starved, the whole machine asleep),
  * only one of them is over when we wake, and an answer that came meanwhile is read before the others are.
  */
-const answerSlices = 10;
+const ANSWER_SLICES = 10;
 
 /** Asks who listens on an abstract socket. */
 export function askHolder(socketName: string, answerTimeoutMs: number): Promise<HolderAnswer> {
   return new Promise((resolve) => {
     const socket = connect(socketName).setEncoding('utf8');
     let text = '';
-    let slicesLeft = answerSlices;
+    let slicesLeft = ANSWER_SLICES;
     const timer = setInterval(() => {
       slicesLeft -= 1;
       if (slicesLeft === 0) settle({ kind: 'silent' });
-    }, answerTimeoutMs / answerSlices);
+    }, answerTimeoutMs / ANSWER_SLICES);
     const settle = (answer: HolderAnswer): void => {
       clearInterval(timer);
       socket.destroy();
@@ -130,7 +130,7 @@ export function askHolder(socketName: string, answerTimeoutMs: number): Promise<
     };
     socket.on('data', (chunk: string) => {
       text += chunk;
-      if (text.includes('\n') || text.length > answerBytesMax) settle(parseAnswer(text));
+      if (text.includes('\n') || text.length > ANSWER_BYTES_MAX) settle(parseAnswer(text));
     });
     socket.on('end', () => settle({ kind: 'gone' }));
     socket.on('error', ({ code }: NodeJS.ErrnoException) => {
@@ -154,7 +154,7 @@ function parseAnswer(text: string): HolderAnswer {
 /** Which process listens on an abstract socket, by what the kernel says, for a holder that says nothing. */
 
 /** The flag of a socket that accepts connections, as opposed to one end of a connection. @see linux/net.h __SO_ACCEPTCON */
-const listeningFlag = 0x10000;
+const LISTENING_FLAG = 0x10000;
 
 /** Undefined when nobody listens. In the kernel's list NUL is written as `@`. */
 export async function listeningSocketInode(socketName: string): Promise<number | undefined> {
@@ -162,7 +162,7 @@ export async function listeningSocketInode(socketName: string): Promise<number |
   const lines = (await readFile('/proc/net/unix', 'utf8')).split('\n');
   for (const line of lines) {
     const [, , , flags, , , inode, name] = line.split(/\s+/);
-    if (name === path && (Number.parseInt(flags ?? '', 16) & listeningFlag) !== 0) return Number(inode);
+    if (name === path && (Number.parseInt(flags ?? '', 16) & LISTENING_FLAG) !== 0) return Number(inode);
   }
   return undefined;
 }

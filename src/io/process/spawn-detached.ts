@@ -59,7 +59,7 @@ function spawnChild({ command, env, cwd }: DetachedCommand, stdio: StdioOptions)
   const [file, ...parameters] = command;
   assert(file !== undefined, 'a command names what to run');
   const child = spawn(file, parameters, {
-    ...(cwd === undefined ? {} : { cwd }),
+    cwd,
     // eslint-disable-next-line no-restricted-syntax -- handed on, not read: a server needs PATH, HOME and the like
     env: { ...process.env, ...env },
     stdio,

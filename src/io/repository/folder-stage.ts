@@ -6,7 +6,7 @@ import { Writable } from 'node:stream';
 import { assert, RstowError } from '../../core/errors/rstow-error.ts';
 import { errnoOf } from '../files/errno.ts';
 import { kindOf, notOrdinary, type FolderTree } from './folder-tree.ts';
-import { assertObjectKey, stagingFolderName } from './object-key.ts';
+import { assertObjectKey, STAGING_FOLDER_NAME } from './object-key.ts';
 import type { StagedObject } from './port.ts';
 
 /** Lets the source go on while a block is written. */
@@ -102,7 +102,7 @@ async function close(sink: Writable): Promise<void> {
  * Fails: repository-unsupported. Twice: no-op.
  */
 async function prepareStaging(root: string): Promise<void> {
-  const staging = join(root, stagingFolderName);
+  const staging = join(root, STAGING_FOLDER_NAME);
   await makeStagingFolder(staging);
   await probeLinks(staging);
   await sweepLeftovers(staging);
@@ -110,7 +110,7 @@ async function prepareStaging(root: string): Promise<void> {
 
 /** An empty file of its own. The folder may be missing: the disk could not be written when it was opened. */
 async function openStagingFile(root: string): Promise<{ path: string; handle: FileHandle }> {
-  const path = join(root, stagingFolderName, randomUUID());
+  const path = join(root, STAGING_FOLDER_NAME, randomUUID());
   try {
     return { path, handle: await open(path, 'wx', 0o640) };
   } catch (error) {

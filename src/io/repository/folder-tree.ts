@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { errnoOf } from '../files/errno.ts';
 import { createSharedSync, syncFolder } from '../files/durable.ts';
-import { repositoryHeaderKey } from './object-key.ts';
+import { REPOSITORY_HEADER_KEY } from './object-key.ts';
 
 /** The folders under a root: which are there, which are ordinary, which are known to outlive a power cut. */
 export type FolderTree = {
@@ -48,7 +48,7 @@ export async function openFolderTree(root: string, { prepare, onUnsynced }: Prep
         return;
       }
       const headerNow = await headerOf(root);
-      if (headerNow === undefined) throw rootChanged(root, `holds no ${repositoryHeaderKey}; is its disk still mounted?`);
+      if (headerNow === undefined) throw rootChanged(root, `holds no ${REPOSITORY_HEADER_KEY}; is its disk still mounted?`);
       if (header !== undefined && idOf(headerNow) !== idOf(header))
         throw rootChanged(root, 'holds another repository; the wrong disk may be mounted');
       await prepare(root);
@@ -158,7 +158,7 @@ function rootMissing(root: string, fault: string, cause: unknown): RstowError {
 }
 
 async function headerOf(root: string): Promise<string | undefined> {
-  const handle = await openObject(root, repositoryHeaderKey);
+  const handle = await openObject(root, REPOSITORY_HEADER_KEY);
   try {
     return await handle?.readFile('utf8');
   } finally {

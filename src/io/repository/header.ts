@@ -8,7 +8,7 @@ import {
   raisedHeader,
   type RepositoryHeader,
 } from '../../formats/repository/header.ts';
-import { headerGeneration, headerPrefix, raisedHeaderKey, repositoryHeaderKey } from './object-key.ts';
+import { headerGeneration, HEADER_PREFIX, raisedHeaderKey, REPOSITORY_HEADER_KEY } from './object-key.ts';
 import type { Repository } from './port.ts';
 
 const HEADER_SIZE_BYTES_MAX = 64 * 1024;
@@ -48,7 +48,7 @@ export async function raiseHeader(repository: Repository, raise: HeaderRaise): P
 /** Reads first, so that a repository that cannot be written still opens. Of two makers the first wins and both read its header. */
 async function makeHeaderIfAbsent(repository: Repository): Promise<void> {
   if ((await newestKey(repository)) !== undefined) return;
-  await repository.put(repositoryHeaderKey, headerBytes(newRepositoryHeader(randomUUID())));
+  await repository.put(REPOSITORY_HEADER_KEY, headerBytes(newRepositoryHeader(randomUUID())));
 }
 
 type HeaderName = { key: string; generation: number };
@@ -56,7 +56,7 @@ type FoundHeader = { text: string; generation: number };
 
 async function newestHeader(repository: Repository): Promise<FoundHeader> {
   const newest = await newestKey(repository);
-  if (newest === undefined) throw headerMissing(repository, repositoryHeaderKey);
+  if (newest === undefined) throw headerMissing(repository, REPOSITORY_HEADER_KEY);
   return readHeader(repository, newest);
 }
 
@@ -73,7 +73,7 @@ function headerMissing({ description }: Repository, key: string): RstowError {
 
 async function newestKey(repository: Repository): Promise<HeaderName | undefined> {
   let newest: HeaderName | undefined;
-  for await (const key of repository.keys(headerPrefix, { folded: true })) {
+  for await (const key of repository.keys(HEADER_PREFIX, { folded: true })) {
     const generation = headerGeneration(key);
     if (generation !== undefined && generation > (newest?.generation ?? 0)) newest = { key, generation };
   }

@@ -2,25 +2,25 @@ import { assert } from '../../core/errors/rstow-error.ts';
 import type { ByteRange } from './port.ts';
 
 /** The first header of every repository; its presence tells a repository from an empty mount point. */
-export const repositoryHeaderKey = 'rstow-repository.json';
+export const REPOSITORY_HEADER_KEY = 'rstow-repository.json';
 
 /** How the keys of all headers begin. */
-export const headerPrefix = 'rstow-repository';
+export const HEADER_PREFIX = 'rstow-repository';
 
 /** Each header that was raised is an object of its own, counted from 2. */
 export function raisedHeaderKey(generation: number): string {
-  return `${headerPrefix}-${String(generation).padStart(8, '0')}.json`;
+  return `${HEADER_PREFIX}-${String(generation).padStart(8, '0')}.json`;
 }
 
 /** The generation of a header's key, or undefined for any other key. */
 export function headerGeneration(key: string): number | undefined {
-  if (key === repositoryHeaderKey) return 1;
+  if (key === REPOSITORY_HEADER_KEY) return 1;
   const [, digits] = /^rstow-repository-([0-9]{8})\.json$/.exec(key) ?? [];
   return digits === undefined ? undefined : Number(digits);
 }
 
 /** Holds unfinished puts at the root of a folder repository; never part of a key. */
-export const stagingFolderName = '.tmp';
+export const STAGING_FOLDER_NAME = '.tmp';
 
 const KEY_LENGTH_MAX = 512;
 
@@ -31,12 +31,12 @@ const PART = /^[A-Za-z0-9._-]{1,255}$/;
 export function isObjectKey(text: string): boolean {
   if (text.length > KEY_LENGTH_MAX) return false;
   const parts = text.split('/');
-  return parts[0] !== stagingFolderName && parts.every(isPart);
+  return parts[0] !== STAGING_FOLDER_NAME && parts.every(isPart);
 }
 
 /** Whether a name that lies in the folder of a key, which ends with `/` or is empty, makes another key. */
 export function isKeyIn(folder: string, name: string): boolean {
-  return isPart(name) && folder.length + name.length <= KEY_LENGTH_MAX && (folder !== '' || name !== stagingFolderName);
+  return isPart(name) && folder.length + name.length <= KEY_LENGTH_MAX && (folder !== '' || name !== STAGING_FOLDER_NAME);
 }
 
 function isPart(text: string): boolean {

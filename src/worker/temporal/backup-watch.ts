@@ -27,8 +27,8 @@ async function scheduleFacts({ schedule }: Client, database: string): Promise<Sc
     return {
       id,
       isPaused: state.paused,
-      ...(interval === undefined ? {} : { everyMs: interval.every }),
-      ...(next === undefined ? {} : { nextAtMs: next.getTime() }),
+      everyMs: interval?.every,
+      nextAtMs: next?.getTime(),
     };
   } catch (error) {
     if (error instanceof ScheduleNotFoundError) return undefined;
