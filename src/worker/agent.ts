@@ -111,7 +111,7 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
   const watched = { deps, temporal, logger, signal: ended };
   const watch = await installationWatch(watched);
   await requireAlone(watch);
-  const polling = await offerContract(temporal, logger);
+  const polling = await offerContract(temporal, { logger, signal });
   const workflowBundlePath = options.workflowBundlePath ?? builtWorkflowBundle();
   if (workflowBundlePath === undefined) {
     logger.info('the workflows have changed since the set-up: bundling them, for this agent only (`npm run bundle` does it for all)');
@@ -125,7 +125,7 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
     ...(polling === 'versioned' ? [startContractWatch({ ...watched, contractGoneMs: config.timing.contractGoneMs })] : []),
   ];
   try {
-    if (polling === 'versioned') await Promise.race([untilRouted(temporal, ended), workers.failed]);
+    if (polling === 'versioned') await Promise.race([untilRouted(temporal, watched), workers.failed]);
     await Promise.race([ownership.firstPass, workers.failed, twins.failed]);
     logger.info({ agent: identity.name, installationId: identity.installationId }, 'ready');
     if (!signal.aborted) options.onReady(identity);
@@ -139,10 +139,10 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
 
 /** What a Temporal that has lost everything must be told again. */
 async function renew(
-  { onNewCluster, logger }: AgentOptions,
+  { onNewCluster, logger, signal }: AgentOptions,
   { temporal, polling }: { temporal: TemporalConnection; polling: Polling },
 ): Promise<void> {
-  if (polling === 'versioned') await offerContract(temporal, logger);
+  if (polling === 'versioned') await offerContract(temporal, { logger, signal });
   await onNewCluster?.();
 }
 

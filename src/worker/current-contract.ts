@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isGrpcServiceError } from '@temporalio/client';
 import { buildIdOf, CONTRACT_NUMBER, contractOf, DEPLOYMENT_NAME, WORKFLOW_QUEUE } from '../contract/names.ts';
 import type { Logger } from './telemetry/agent-logger.ts';
-import type { TemporalConnection } from './temporal/connection.ts';
+import type { ConnectOptions, TemporalConnection } from './temporal/connection.ts';
 
 /** How the agent's workers poll: `versioned` get runs of their own contract only, `unversioned` all that there are. */
 export type Polling = 'versioned' | 'unversioned';
@@ -24,6 +24,7 @@ const REFUSED: number[] = [3, 7, 12];
 
 const ATTEMPTS_MAX = 5;
 const REQUEST_MS = 10_000;
+const AGAIN_MS = 1_000;
 const ROUTED_MS = 10_000;
 const ROUTED_POLL_MS = 100;
 
@@ -32,9 +33,22 @@ const WORKFLOWS = 1;
 
 /**
  * Makes this agent's contract the one that new runs get, if it is higher than what they get now: a run goes on with the
- * contract that it began with. Called before the workers start, which poll as it says. Twice: no-op.
+ * contract that it began with. Called before the workers start, which poll as it says. It waits for a Temporal that is
+ * away. Fails: the signal's reason. Twice: no-op.
  */
-export async function offerContract(temporal: TemporalConnection, logger: Logger): Promise<Polling> {
+export async function offerContract(temporal: TemporalConnection, { logger, signal }: ConnectOptions): Promise<Polling> {
+  for (;;) {
+    try {
+      return await offerOnce(temporal, logger);
+    } catch (error) {
+      signal.throwIfAborted();
+      logger.warn({ err: error }, 'Temporal does not say which contract new runs get: asking again');
+      await sleep(AGAIN_MS, undefined, { signal });
+    }
+  }
+}
+
+async function offerOnce(temporal: TemporalConnection, logger: Logger): Promise<Polling> {
   let contracts: Contracts;
   try {
     contracts = await raiseContract(temporal);
@@ -108,11 +122,18 @@ export async function setCurrent({ connection, namespace }: TemporalConnection, 
   );
 }
 
-/** Temporal's queues learn of a new current contract one moment later: a run that starts before would be of the old one. */
-export async function untilRouted(temporal: TemporalConnection, signal: AbortSignal): Promise<void> {
-  const { current } = await contractsOf(temporal);
-  const untilMs = performance.now() + ROUTED_MS;
-  while (!signal.aborted && performance.now() < untilMs && (await routedContract(temporal)) !== current) await sleep(ROUTED_POLL_MS);
+/**
+ * Temporal's queues learn of a new current contract a moment later: a run that starts before would be of the old one. A
+ * Temporal that goes away just then isn't waited for.
+ */
+export async function untilRouted(temporal: TemporalConnection, { logger, signal }: ConnectOptions): Promise<void> {
+  try {
+    const { current } = await contractsOf(temporal);
+    const untilMs = performance.now() + ROUTED_MS;
+    while (!signal.aborted && performance.now() < untilMs && (await routedContract(temporal)) !== current) await sleep(ROUTED_POLL_MS);
+  } catch (error) {
+    logger.warn({ err: error }, 'Temporal does not say whether new runs get this agent’s contract yet');
+  }
 }
 
 async function routedContract({ connection, namespace }: TemporalConnection): Promise<number | undefined> {

@@ -1,5 +1,5 @@
 /** What an upgrade does to open runs: agents of two trees of rstow, each with its own contract, at one Temporal. */
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,7 +30,11 @@ export async function treeOfContract(contract: number): Promise<Tree & { remove:
 }
 
 export async function contractOfTree(root: string): Promise<Tree> {
-  const source = await readFile(join(root, 'src/contract/names.ts'), 'utf8');
+  // An older tree has it in a file of another name.
+  const files = await Promise.all(
+    (await readdir(join(root, 'src/contract'))).map((name) => readFile(join(root, 'src/contract', name), 'utf8')),
+  );
+  const source = files.join('\n');
   return { root, contract: Number(/CONTRACT_NUMBER = (\d+)/.exec(source)?.[1]) };
 }
 

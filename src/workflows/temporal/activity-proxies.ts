@@ -24,8 +24,9 @@ const PROBE_MS = 60_000;
 /** Of a question to a host that may be gone. */
 const BRIEFLY_MS = 4_000;
 
-/** So many agents, half a second apart, may say that they can't, before the last one's reason is told. */
-const ANYONE_ATTEMPTS_MAX = 6;
+/** So often some agent, which may be the same one, may say that it can't, before its reason is told: in three seconds. */
+const ANYONE_ATTEMPTS_MAX = 20;
+const ANYONE_INTERVAL_MS = 150;
 
 const CODES = Object.keys(errorTable);
 
@@ -61,7 +62,8 @@ export const probeDatabase = (database: string, waitMs = 0): Probes =>
   probe(databaseQueue(database), { waitMs: Math.max(PROBE_MS, waitMs) });
 export const probeStandby = (database: string): Probes => probe(standbyQueue(database));
 export const probeAgent = (agent: string): Probes => probe(agentQueue(agent));
-export const probeAnyone = (): Probes => probe(ANY_QUEUE, { waitMs: BRIEFLY_MS, retry: { maximumAttempts: ANYONE_ATTEMPTS_MAX } });
+export const probeAnyone = (): Probes =>
+  probe(ANY_QUEUE, { waitMs: BRIEFLY_MS, retry: { maximumAttempts: ANYONE_ATTEMPTS_MAX, initialInterval: ANYONE_INTERVAL_MS } });
 export const knowsDatabase = (): Probes => probe(ANY_QUEUE, { waitMs: BRIEFLY_MS });
 
 /** Asks an installation that may be gone. */
