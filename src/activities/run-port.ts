@@ -8,7 +8,7 @@ import { RstowError } from '../core/errors/rstow-error.ts';
  */
 export type RunPort = Caller & {
   readonly workflowId: string;
-  /** Names all that the run leaves: the id that it began with, which a reset doesn't change. */
+  /** Names all that the run leaves. @see Place */
   readonly runId: string;
   /** Aborted when the run is cancelled, terminated, another attempt has taken over, the step's time is over, or this agent shuts down. */
   readonly signal: AbortSignal;
@@ -31,7 +31,7 @@ const UNLIMITED_MS = 3 * 86_400_000;
 /** Whoever watches sees a step's figures so fresh. */
 const TICK_MS = 1_000;
 
-/** How a step's run began, as the run says: the second argument of every activity. */
+/** Under which id the run leaves things, as its place says: the second argument of a step. */
 export type Origin = { runId: string };
 
 /** One step of one execution of a run: a reset makes another execution of it. */

@@ -108,6 +108,7 @@ async function refuseToMove(): Promise<never> {
 
 function placeOf(): Place {
   return {
+    runId: '11111111-2222-4333-8444-555555555555',
     agent: AGENT,
     installationId: INSTALLATION_ID,
     version: RSTOW_VERSION,

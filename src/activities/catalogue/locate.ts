@@ -2,10 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CONTRACT_NUMBER, RSTOW_VERSION } from '../../contract/names.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
+import type { RunPort } from '../run-port.ts';
 import { databaseSettings, repositoryName } from '../../config/agent-config.ts';
 
 /** Where a run's steps go: one installation of one agent, so that two hosts never mix. */
 export type Place = {
+  /**
+   * The execution that asked. It names whatever the run leaves here: a reset behind this answer goes on with that, one
+   * before it begins anew.
+   */
+  runId: string;
   agent: string;
   /** Its slots' queues are polled by this installation alone. */
   installationId: string;
@@ -47,9 +53,9 @@ const NAMES_MAX = 200;
 /** The agent that answers: the owner, or one that stands by. Fails: unknown-database. */
 export const locate =
   (deps: ActivityDeps) =>
-  async ({ database }: { database: string }): Promise<Place> => {
+  async ({ database }: { database: string }, { runId }: RunPort): Promise<Place> => {
     databaseSettings(deps.config, database);
-    return Promise.resolve(placeOf(deps));
+    return Promise.resolve(placeOf(deps, runId));
   };
 
 /** So long an agent takes to answer to its name: whoever asks twice at once meets the other installation of that name. */
@@ -58,10 +64,10 @@ const NAMED_MS = 300;
 /** The agent of that name, one question at a time. Fails: unknown-database. */
 export const locateAgent =
   (deps: ActivityDeps) =>
-  async ({ database }: { database: string }): Promise<Place> => {
+  async ({ database }: { database: string }, { runId }: RunPort): Promise<Place> => {
     databaseSettings(deps.config, database);
     await sleep(NAMED_MS);
-    return placeOf(deps);
+    return placeOf(deps, runId);
   };
 
 /** A repository that is open already is not asked; one that isn't may answer so soon. */
@@ -73,11 +79,11 @@ const OPEN_MS = 2_000;
  */
 export const locateAnywhere =
   (deps: ActivityDeps) =>
-  async ({ database, repository }: { database: string; repository?: string | undefined }): Promise<Place> => {
+  async ({ database, repository }: { database: string; repository?: string | undefined }, { runId }: RunPort): Promise<Place> => {
     const settings = deps.config.databases[database];
     if (settings === undefined) throw new RstowError('failed', `agent "${deps.agent.name}" does not list database "${database}"`);
     await openSoon(deps, repositoryName(settings, repository));
-    return placeOf(deps);
+    return placeOf(deps, runId);
   };
 
 /** Whoever waits here keeps a probe from others: a repository that hangs is told apart by not answering. */
@@ -94,10 +100,11 @@ async function openSoon(deps: ActivityDeps, name: string): Promise<void> {
   }
 }
 
-function placeOf(deps: ActivityDeps): Place {
+function placeOf(deps: ActivityDeps, runId: string): Place {
   const { heartbeatMs, retryInitialMs, retryMaxMs, transferGiveUpMs, stepGiveUpMs, probeMs, patienceMs, cleanupGiveUpMs } =
     deps.config.timing;
   return {
+    runId,
     agent: deps.agent.name,
     installationId: deps.agent.installationId,
     version: RSTOW_VERSION,

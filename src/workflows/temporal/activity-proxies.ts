@@ -30,14 +30,14 @@ const ANYONE_INTERVAL_MS = 150;
 
 const CODES = Object.keys(errorTable);
 
-/**
- * Each verb, scheduled with these options and a summary that the UI shows beside it. What a run leaves lies under the id
- * that it began with: a run that is reset finds it again. Fails: with RstowErrors, and as a cancellation. */
-function scheduled(options: ActivityOptions): Activities {
+/** Each verb, scheduled with these options and a summary that the UI shows beside it. Fails: with RstowErrors, and as a cancellation. */
+function scheduled(options: ActivityOptions, origin?: Origin): Activities {
   const verbOf = (_target: object, name: string | symbol) => async (input: unknown) => {
     try {
-      const origin: Origin = { runId: workflowInfo().originalExecutionRunId };
-      return await scheduleActivity(String(name), [input, origin], { ...options, summary: STEP_SUMMARIES[name as keyof Activities] });
+      return await scheduleActivity(String(name), origin === undefined ? [input] : [input, origin], {
+        ...options,
+        summary: STEP_SUMMARIES[name as keyof Activities],
+      });
     } catch (error) {
       throw errorOfStep(error);
     }
@@ -80,13 +80,9 @@ type PinnedOptions = Omit<ActivityOptions, 'retry'> & { slots?: SlotKind; finalC
 
 function pinned(place: Place, { finalCodes = [], slots = 'steps', ...options }: PinnedOptions): Activities {
   const { heartbeatMs, retryInitialMs, retryMaxMs } = place.timing;
-  return scheduled({
-    taskQueue: slotQueue(place.installationId, slots),
-    heartbeatTimeout: heartbeatMs,
-    retry: { initialInterval: retryInitialMs, maximumInterval: retryMaxMs, nonRetryableErrorTypes: finalCodes },
-    cancellationType,
-    ...options,
-  });
+  const retry = { initialInterval: retryInitialMs, maximumInterval: retryMaxMs, nonRetryableErrorTypes: finalCodes };
+  const taskQueue = slotQueue(place.installationId, slots);
+  return scheduled({ taskQueue, heartbeatTimeout: heartbeatMs, retry, cancellationType, ...options }, { runId: place.runId });
 }
 
 /**
