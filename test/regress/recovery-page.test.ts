@@ -74,11 +74,10 @@ test('the next backup goes on from a log that the recovery page put in place', a
   await writeSome('third');
   const next = await backUp(stack);
   expect(next.timeline).toBe(manifest.timeline);
-  const segment = manifest.segments[0]?.segment ?? -1;
-  const log = await readFile(join(stack.walDir, segmentFileName(segment)));
-  const ranges = [manifest, next].flatMap(({ segments }) => segments.find((other) => other.segment === segment)?.ranges ?? []);
-  expect(ranges.length).toBeGreaterThan(1);
-  for (const { startBytes, endBytes, sha256 } of ranges) expect(hashOf(log.subarray(startBytes, endBytes))).toBe(sha256);
+  for (const { segment, ranges } of [manifest, next].flatMap(({ segments }) => segments)) {
+    const log = await readFile(join(stack.walDir, segmentFileName(segment)));
+    for (const { startBytes, endBytes, sha256 } of ranges) expect(hashOf(log.subarray(startBytes, endBytes))).toBe(sha256);
+  }
   expect(next.instances).toBeGreaterThan(manifest.instances);
 });
 
