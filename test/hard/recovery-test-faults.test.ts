@@ -164,7 +164,7 @@ async function runTest(tester: Tester | undefined, input: Record<string, unknown
 
 async function repositoryBesidesFacts(): Promise<[string, string][]> {
   const hashes = await folderHashes(on.scene.stack.repositoryDir);
-  return [...hashes].filter(([path]) => !path.includes('/facts') && !path.startsWith('.tmp'));
+  return [...hashes].filter(([path]) => !path.includes('/facts') && !path.includes('/damage') && !path.startsWith('.tmp'));
 }
 
 /** What the run adds to the repository is one fact, and the database is as it was. */
