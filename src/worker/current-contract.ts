@@ -123,12 +123,13 @@ export async function setCurrent({ connection, namespace }: TemporalConnection, 
 }
 
 /**
- * Temporal's queues learn of a new current contract a moment later: a run that starts before would be of the old one. A
- * Temporal that goes away just then isn't waited for.
+ * Temporal's queues learn of a new current contract a moment later: a run that starts before would be of the old one. An
+ * older agent may have taken the offer back meanwhile, for nobody had polled yet: so it is made once more. A Temporal that
+ * goes away just then isn't waited for.
  */
 export async function untilRouted(temporal: TemporalConnection, { logger, signal }: ConnectOptions): Promise<void> {
   try {
-    const { current } = await contractsOf(temporal);
+    const { current } = await raiseContract(temporal).catch(() => contractsOf(temporal));
     const untilMs = performance.now() + ROUTED_MS;
     while (!signal.aborted && performance.now() < untilMs && (await routedContract(temporal)) !== current) await sleep(ROUTED_POLL_MS);
   } catch (error) {

@@ -34,6 +34,7 @@ export function startContractWatch(watch: ContractWatch): RepeatingTask {
   const { temporal, contractGoneMs, logger, signal } = watch;
   const intervalMs = Math.min(INTERVAL_MS, contractGoneMs);
   const silentSinceMs = new Map<number, number>();
+  const unpolledSinceMs = new Map<number, number>();
   const pass = async (): Promise<void> => {
     const contracts = await contractsOf(temporal);
     for (const contract of contracts.known) {
@@ -43,16 +44,21 @@ export function startContractWatch(watch: ContractWatch): RepeatingTask {
       if (first === undefined || (await answers(watch, first))) silentSinceMs.delete(contract);
       else if (isPast(silentSinceMs, contract, contractGoneMs)) await endRuns(watch, contract, runs);
     }
-    await correctCurrent(watch, contracts);
+    await correctCurrent(watch, contracts, unpolledSinceMs);
   };
   return startRepeatingTask(pass, { what: 'looking for runs of other contracts', intervalMs, logger, signal });
 }
 
-/** New runs get the highest contract of which an agent polls: after a step back to an older rstow, that one's. */
-async function correctCurrent({ temporal, logger }: ContractWatch, contracts: Contracts): Promise<void> {
+/** New runs get the highest contract of which an agent polls: some time after a step back to an older rstow, that one's. */
+async function correctCurrent(watch: ContractWatch, contracts: Contracts, unpolledSinceMs: Map<number, number>): Promise<void> {
+  const { temporal, contractGoneMs, logger } = watch;
   const { current = 0 } = contracts;
   if (current === CONTRACT_NUMBER) return;
-  if (current > CONTRACT_NUMBER && (await polledContracts(temporal)).includes(current)) return;
+  if (current > CONTRACT_NUMBER) {
+    if ((await polledContracts(temporal)).includes(current)) return void unpolledSinceMs.delete(current);
+    // A newer agent makes its offer a moment before it polls.
+    if (!isPast(unpolledSinceMs, current, contractGoneMs)) return;
+  }
   try {
     await setCurrent(temporal, contracts);
     logger.info({ current, contract: CONTRACT_NUMBER }, 'new runs get this agent’s contract from now on');

@@ -117,6 +117,6 @@ test('ends a run whose contract no agent knows any more, and leaves one alone wh
 
 test('takes new runs over where no agent of a higher contract is left', async () => {
   await setCurrent(OTHER);
-  await scene.start(stack.configFile);
+  await scene.start(await impatientConfig());
   await waitUntil('new runs get the agent’s contract', async () => (await currentBuildId()) === buildIdOf(CONTRACT_NUMBER));
 });
