@@ -47,6 +47,6 @@ it('a command while Temporal is down says so, and ends', async () => {
   await server.kill();
   const { exitCode, stdout, stderr } = await on.rstow('backup', DATABASE);
   await server.start();
-  expect(stderr).toMatch(/^error: temporal-unreachable: .*127\.0\.0\.1:[0-9]+.*\nhint: /);
+  expect(stderr).toMatch(/^waiting for Temporal at 127\.0\.0\.1:[0-9]+\nerror: temporal-unreachable: .*127\.0\.0\.1:[0-9]+.*\nhint: /);
   expect({ exitCode, stdout }).toEqual({ exitCode: 17, stdout: '' });
 });
