@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { startTemporalServer } from '../../test/support/temporal-server.ts';
 import { brokenPromises, contractOfTree, treeOfContract, upgrade } from '../../test/support/upgrade.ts';
 
-const FIRST_WITH_VERSIONS = '4749e26';
+const FIRST_WITH_VERSIONS = '6e3a30c';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 const [commit = FIRST_WITH_VERSIONS] = process.argv.slice(2);
