@@ -1,8 +1,8 @@
 /** Many services ask for a recovery at once, in the words of docs/integrations.md. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
@@ -88,9 +88,7 @@ it('makes one recovery of twenty requests at once and of those that come while i
   const runId = handles[0]!.signaledRunId;
   expect(new Set(handles.map(({ signaledRunId }) => signaledRunId))).toEqual(new Set([runId]));
   const planHash = await waitsForApproval(runId);
-  const code = join(await mkdtemp(join(stack.folder, 'service-')), 'request.ts');
-  await symlink(join(ROOT, 'node_modules'), join(code, '..', 'node_modules'));
-  await writeFile(join(code, '..', 'package.json'), '{"type": "module"}');
+  const code = join(await placeWithClient(), 'request.ts');
   await writeFile(code, codeOf('From TypeScript'));
   const fromTypeScript = promisify(execFile)(process.execPath, ['--disable-warning=ExperimentalWarning', code]);
   const path = `${join(toolPath('temporal'), '..')}:${process.env['PATH'] ?? ''}`;
@@ -99,13 +97,29 @@ it('makes one recovery of twenty requests at once and of those that come while i
   await handles[0]!.executeUpdate('approve', { args: [{ planHash, by: 'somebody else' }] });
   const result = (await handles[0]!.result()) as DisasterRecoveryResult;
   expect(result).toMatchObject({ outcome: 'done', generation: 2, timeline: '0002', laterRequests: 21, stateDigest: backup.stateDigest });
-  expect((await fromTypeScript).stdout).toContain("outcome: 'done'");
+  expect((await fromTypeScript).stdout).toMatch(/^done \{/);
   expect((await fromShell).stdout).toContain('COMPLETED');
   expect(await timelines()).toEqual(['0001', '0002']);
   expect(await generation()).toBe(2);
   const live = await liveDigest(stack.settings, stack.config.timing, new AbortController().signal);
   expect(live.stateDigest).toBe(backup.stateDigest);
 });
+
+/** A folder of a service that has rstow's client installed: these very sources. */
+async function placeWithClient(): Promise<string> {
+  const folder = await mkdtemp(join(stack.folder, 'service-'));
+  const installed = join(folder, 'node_modules/rstow');
+  await mkdir(installed, { recursive: true });
+  await writeFile(join(folder, 'package.json'), '{"type": "module"}');
+  await writeFile(join(installed, 'package.json'), '{"type": "module", "exports": {"./*": "./*.js"}}');
+  for (const [name, source] of [
+    ['client', 'src/client/rstow-client.ts'],
+    ['contract', 'src/contract/index.ts'],
+  ] as const) {
+    await writeFile(join(installed, `${name}.js`), `export * from '${pathToFileURL(join(ROOT, source)).href}';\n`);
+  }
+  return folder;
+}
 
 /** The signals in the run's history. */
 async function requests(runId: string): Promise<number> {
