@@ -66,7 +66,8 @@ async function anyPlace(database: string, repository: string | undefined): Promi
   try {
     return await probeAnyone().locateAnywhere({ database, repository });
   } catch (error) {
-    if (isSilent(error)) throw unreachable('no agent answers');
+    // Time may be over while agents answer, each that it can't: then the last one's reason is the answer.
+    if (error instanceof RstowError && error.code === 'agent-unreachable') throw unreachable('no agent answers');
     await known(database);
     throw error;
   }
