@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +14,7 @@ import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../../suppor
 import { backUp, directDeps } from '../../../support/direct-backup.ts';
 import { startLoadWriters } from '../../../support/load-writers.ts';
 import { toolPath } from '../../../support/tools.ts';
+import { waitUntil } from '../../../support/wait-until.ts';
 
 const FAKE_SERVER = fileURLToPath(new URL('../../../support/fake-rcp-server.ts', import.meta.url));
 
@@ -84,9 +86,10 @@ it('boots the program of the server that runs, where the config names none; wher
 
 it('is not misled by an earlier attempt that goes on beside it: each has a place and a server of its own', async () => {
   const slow = join(stack.folder, 'slow');
-  await writeFile(slow, `#!/bin/sh\nsleep 1\nexec ${toolPath('rstmdb')}\n`, { mode: 0o755 });
+  await writeFile(slow, `#!/bin/sh\n: > ${slow}.begun\nsleep 1\nexec ${toolPath('rstmdb')}\n`, { mode: 0o755 });
   const { rehearseOnce, clear } = await stage({ command: [slow] });
   const overtaken = rehearseOnce().catch((error: unknown) => error);
+  await waitUntil('the earlier attempt boots its server', () => Promise.resolve(existsSync(`${slow}.begun`)));
   const second = await rehearseOnce();
   expect(second).toEqual({ rehearsal: 'passed', warnings: [] });
   await overtaken;
