@@ -74,7 +74,8 @@ export function createStores(deps: StoreDeps): Stores {
   };
 }
 
-function repositoryNamed(names: readonly string[], wanted: string | undefined): string {
+/** The wanted one of a database's repositories, or its primary. Fails: unknown-repository. */
+export function repositoryNamed(names: readonly string[], wanted: string | undefined): string {
   if (wanted === undefined) return names[0] as string;
   if (names.includes(wanted)) return wanted;
   throw new RstowError('unknown-repository', `the database has no repository "${wanted}"; it has: ${names.join(', ')}`);

@@ -3,7 +3,8 @@ import { CONTRACT_NUMBER, RSTOW_VERSION } from '../../contract/names.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { databaseSettings, repositoryName } from '../../config/agent-config.ts';
+import { repositoryNamed } from '../../store/store.ts';
+import { databaseSettings } from '../../config/agent-config.ts';
 
 /** Where a run's steps go: one installation of one agent, so that two hosts never mix. */
 export type Place = {
@@ -82,7 +83,7 @@ export const locateAnywhere =
   async ({ database, repository }: { database: string; repository?: string | undefined }, { runId }: RunPort): Promise<Place> => {
     const settings = deps.config.databases[database];
     if (settings === undefined) throw new RstowError('failed', `agent "${deps.agent.name}" does not list database "${database}"`);
-    await openSoon(deps, repositoryName(settings, repository));
+    await openSoon(deps, repositoryNamed(settings.repositories, repository));
     return placeOf(deps, runId);
   };
 
