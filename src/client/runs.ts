@@ -1,6 +1,7 @@
 import { type Client, type WorkflowExecutionDescription, type WorkflowExecutionInfo, WorkflowNotFoundError } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
-import { NAME_PATTERN, SEARCH_ATTRIBUTES } from '../contract/names.ts';
+import { NAME_PATTERN } from '../contract/input-field.ts';
+import { SEARCH_ATTRIBUTES } from '../contract/names.ts';
 import { QUERY_TYPES, WORKFLOW_TYPES } from '../contract/workflow-types.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 

@@ -1,10 +1,11 @@
 import { z } from 'zod';
+import { NAME_PATTERN } from '../contract/input-field.ts';
 
 /**
  * The values that keys hold. `.describe` says what a key is for; `unit` and `examples` are read by the reference page and by
  * whoever names a fault.
  */
-export const name = z.string().regex(/^[a-z0-9-]{1,63}$/, 'must be 1 to 63 of a-z, 0-9 and -');
+export const name = z.string().regex(NAME_PATTERN, 'must be 1 to 63 of a-z, 0-9 and -');
 
 export const absolutePath = z.string().startsWith('/', 'must be an absolute path').meta({ unit: 'an absolute path' });
 

@@ -1,6 +1,5 @@
 import { boundedText, RstowError } from '../core/errors/rstow-error.ts';
 import { isJsonPath, isRounded } from '../core/json/json-value.ts';
-import { NAME_PATTERN } from './names.ts';
 import { meantText } from '../core/text/nearest-name.ts';
 
 /** Reads one JSON value; `path` is the field as a person writes it, such as `to.dataDir`. */
@@ -18,6 +17,9 @@ type OptionalKeys<F extends Fields> = Exclude<keyof F, RequiredKeys<F>>;
 export type Parsed<F extends Fields> = { [K in RequiredKeys<F>]: ReturnType<F[K]> } & {
   [K in OptionalKeys<F>]?: ReturnType<F[K]> | undefined;
 };
+
+/** Databases, agents and repositories. */
+export const NAME_PATTERN = /^[a-z0-9-]{1,63}$/;
 
 const PATH_LENGTH_MAX = 4096;
 const JSON_DEPTH_MAX = 100;

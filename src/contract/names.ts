@@ -1,8 +1,5 @@
 /** Names that other services may rely on: queues, ids, search attributes, messages. */
 
-/** Databases, agents and repositories. */
-export const NAME_PATTERN = /^[a-z0-9-]{1,63}$/;
-
 /** Workflows of every type run here, on any agent. */
 export const WORKFLOW_QUEUE = 'rstow';
 

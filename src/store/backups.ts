@@ -1,32 +1,30 @@
 import { indexPrefix, positionKey, positionOfKey } from '../core/backup/label.ts';
-import { orderBackups, type PlacedBackup, lineageOf, type TimelineNode } from '../core/backup/history.ts';
-import { type Selectable, selectBackup } from '../core/backup/selection.ts';
+import { lineageOf, type TimelineNode } from '../core/backup/history.ts';
+import type { Selectable } from '../core/backup/selection.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { backupKey, labelClaimKey, labelOfClaimKey, labelsPrefix, manifestKey } from '../core/repository/object-keys.ts';
 import { labelClaimSchema } from '../formats/repository/history.ts';
 import { type Manifest, manifestSchema } from '../formats/repository/manifest.ts';
 import type { Repository } from '../io/repository/port.ts';
-import { putSealed, readSealed, sealedBytes } from '../io/repository/sealed-object.ts';
-import { newestFirst, positionOf, type Positions, readPositions } from './backup-index.ts';
-import type { Ownership } from './ownership.ts';
+import { putSealed, readSealed, sealedBytes, unlessUnreadable } from '../io/repository/sealed-object.ts';
 import {
-  firstRestorable,
+  type BackupScope,
+  findLatest,
+  findNamed,
+  findNewest,
   type ManifestState,
   manifestState,
+  positionOf,
+  type Positions,
   readableManifest,
+  readHistory,
   readManifest,
-  requireRestorableOr,
-  unlessUnreadable,
+  readPositions,
+  type StoredBackups,
 } from './manifests.ts';
-import { inEachRepository, type StoreDeps } from './each-repository.ts';
+import type { Ownership } from './ownership.ts';
+import { inEachRepository, type StoreDeps } from './database-repositories.ts';
 import { readTimelines, type Timelines } from './timelines.ts';
-
-export type StoredBackups = {
-  /** The newest first: of the history in use, then those of abandoned ones. @see orderBackups */
-  backups: PlacedBackup[];
-  /** Labels whose manifest can't be read and whose place nothing else tells. */
-  unplaced: string[];
-};
 
 export type LabelClaim = { label: string; runId: string; claimedAtMs: number };
 
@@ -70,20 +68,6 @@ export type Backups = {
   put(manifest: Manifest): Promise<Manifest>;
 };
 
-const LABEL = /^(?!latest$)[A-Za-z0-9][A-Za-z0-9_-]*$/;
-
-/** One database in one repository, and what is known of its history in all of them. */
-export type BackupScope = {
-  repository: Repository;
-  database: string;
-  /** The timeline that the owner's claim names; undefined if nobody owns the database. */
-  timelineInUse: () => Promise<string | undefined>;
-  /** As this repository tells them. */
-  timelines: () => Promise<ReadonlyMap<string, TimelineNode>>;
-  /** As any repository does, if this one doesn't know the one in use. */
-  allTimelines: (inUse: string | undefined) => Promise<ReadonlyMap<string, TimelineNode>>;
-};
-
 export function backupsOf(scope: BackupScope): Backups {
   const { repository, database } = scope;
   let listed: Promise<StoredBackups> | undefined;
@@ -95,7 +79,7 @@ export function backupsOf(scope: BackupScope): Backups {
     positions: () => readPositions(repository, database),
     selectable: async () => selectable(await history()),
     find: async (wanted) =>
-      (wanted === 'latest' ? await latest(scope) : undefined) ?? findNamed(scope, selectable(await history()), wanted),
+      (wanted === 'latest' ? await findLatest(scope) : undefined) ?? findNamed(scope, selectable(await history()), wanted),
     read: (label) => readManifest(repository, database, label),
     readable,
     state: (label) => manifestState(repository, database, label),
@@ -110,55 +94,43 @@ export function backupsOf(scope: BackupScope): Backups {
   };
 }
 
-async function readHistory({ repository, database, timelineInUse, allTimelines }: BackupScope): Promise<StoredBackups> {
-  const { positions, unplaced } = await readPositions(repository, database);
-  const inUse = await timelineInUse();
-  return { backups: orderBackups(positions, await allTimelines(inUse), inUse), unplaced };
-}
-
 function selectable({ backups, unplaced }: StoredBackups): Selectable {
   return [...backups, ...unplaced.map((label) => ({ label, isInUse: false }))];
 }
 
-/** Without listing all backups; undefined if the index doesn't tell. Fails: damaged-object, format-unsupported. */
-async function latest(scope: BackupScope): Promise<Manifest | undefined> {
-  const { repository, database, timelineInUse, allTimelines } = scope;
-  const inUse = await timelineInUse();
-  const lineage = inUse === undefined ? undefined : lineageOf(await allTimelines(inUse), inUse);
-  for await (const { label } of newestFirst(repository, database, lineage ?? [])) {
-    const manifest = await manifestIfThere(scope, label);
-    if (manifest !== undefined) return manifest;
+/** What a backup's own warnings say of why it can't be restored. */
+const REASONS = ['wal-gap', 'state-lacking'];
+
+/** Fails: wal-gap, if a server could not start from this backup with everything in it. */
+export function requireRestorable(manifest: Manifest): void {
+  if (manifest.restorable === 'no') throw notRestorable(manifest, '');
+}
+
+/** The same, and names the backup that can be restored instead. */
+export async function requireRestorableOr(manifest: Manifest, findNewest: () => Promise<string | null>): Promise<void> {
+  if (manifest.restorable !== 'no') return;
+  const newest = await findNewest();
+  throw notRestorable(
+    manifest,
+    newest === null ? '; no backup here can be restored' : `; the newest backup that can be restored is ${newest}`,
+  );
+}
+
+/** The label of the newest backup that a restore takes; null if there is none. Reads manifests until one is found. */
+export async function firstRestorable(
+  backups: readonly { label: string }[],
+  read: (label: string) => Promise<Manifest | undefined>,
+): Promise<string | null> {
+  for (const { label } of backups) {
+    const manifest = await read(label);
+    if (manifest !== undefined && manifest.restorable !== 'no') return label;
   }
-  return undefined;
+  return null;
 }
 
-/** A whole label is read though the index lacks it; one that the index names, and that is gone, is passed over. */
-async function findNamed(scope: BackupScope, backups: Selectable, wanted: string): Promise<Manifest> {
-  const whole = LABEL.test(wanted) ? await manifestIfThere(scope, wanted) : undefined;
-  if (whole !== undefined) return whole;
-  const others = backups.filter(({ label }) => label !== wanted);
-  const chosen = selectBackup(others, wanted);
-  const remaining = others.filter(({ label }) => label !== chosen);
-  return (await manifestIfThere(scope, chosen)) ?? findNamed(scope, remaining, wanted);
-}
-
-/** Undefined if it is gone. Fails: damaged-object, format-unsupported. */
-async function manifestIfThere({ repository, database }: BackupScope, label: string): Promise<Manifest | undefined> {
-  const state = await manifestState(repository, database, label);
-  if (state.kind === 'unreadable') throw state.error;
-  return state.kind === 'read' ? state.manifest : undefined;
-}
-
-async function findNewest(
-  { repository, database, timelines }: Pick<BackupScope, 'repository' | 'database' | 'timelines'>,
-  wanted: { timeline: string; exceptRunId: string },
-): Promise<Manifest | undefined> {
-  const lineage = lineageOf(await timelines(), wanted.timeline) ?? [];
-  for await (const { label } of newestFirst(repository, database, lineage)) {
-    const manifest = await readableManifest(repository, database, label);
-    if (manifest !== undefined && manifest.runId !== wanted.exceptRunId) return manifest;
-  }
-  return undefined;
+function notRestorable({ label, warnings }: Manifest, instead: string): RstowError {
+  const reason = warnings.find(({ code }) => REASONS.includes(code))?.message ?? 'its log is not whole';
+  return new RstowError('wal-gap', `backup ${label} can’t be restored: ${reason}${instead}`, { details: { label } });
 }
 
 /** The claim is gone once the manifest is there: then that says whose the label is. */
@@ -219,10 +191,10 @@ export async function putManifest(repository: Repository, manifest: Manifest): P
   return there ?? manifest;
 }
 
-type Told = { repository: Repository; database: string; owner: Pick<Ownership, 'find'>; timelines: Pick<Timelines, 'all'> };
+type OneRepository = { repository: Repository; database: string; owner: Pick<Ownership, 'find'>; timelines: Pick<Timelines, 'all'> };
 
-/** What the backups of one repository need to know of the database's history, wherever it is told. */
-export function backupScope(deps: StoreDeps, { repository, database, owner, timelines }: Told): BackupScope {
+/** What the backups of one repository need to know of the database's history, wherever that is written. */
+export function backupScope(deps: StoreDeps, { repository, database, owner, timelines }: OneRepository): BackupScope {
   const timelineInUse = async (): Promise<string | undefined> => (await owner.find()).owner?.timeline;
   const allTimelines = async (inUse: string | undefined): Promise<ReadonlyMap<string, TimelineNode>> => {
     const own = await timelines.all();

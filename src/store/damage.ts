@@ -1,8 +1,7 @@
 import { damageKey, damagePrefix, trashKey } from '../core/repository/object-keys.ts';
 import { type DamageFact, damageSchema } from '../formats/repository/piece.ts';
 import type { Repository } from '../io/repository/port.ts';
-import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
-import { unlessUnreadable } from './manifests.ts';
+import { putSealed, readSealed, unlessUnreadable } from '../io/repository/sealed-object.ts';
 
 /** Objects that a check found damaged, until a backup has stored them again. */
 export type Damage = {

@@ -3,9 +3,8 @@ import { isVerdictOnBackup } from '../core/errors/error-table.ts';
 import { type FactName, factKey, factNameOfKey, factsOfPrefix, factsPrefix, type TestName } from '../core/repository/object-keys.ts';
 import { type RecoveryTest, recoveryTestSchema, type Verification, verificationSchema } from '../formats/repository/facts.ts';
 import type { Repository } from '../io/repository/port.ts';
-import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
+import { putSealed, readSealed, unlessUnreadable } from '../io/repository/sealed-object.ts';
 import type { Damage } from './damage.ts';
-import { unlessUnreadable } from './manifests.ts';
 
 /** What checks and recovery tests have found, remembered for ever. Their names say whether they held. */
 export type Facts = {

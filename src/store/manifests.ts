@@ -1,9 +1,55 @@
+import { type Ancestor, isPartOf, lineageOf, orderBackups, type PlacedBackup, type TimelineNode } from '../core/backup/history.ts';
+import { type BackupPosition, indexPrefix, positionOfKey, timelineIndexPrefix } from '../core/backup/label.ts';
+import { promisedExtents, summariseExtents } from '../core/backup/segment-plan.ts';
+import { type Selectable, selectBackup } from '../core/backup/selection.ts';
 import { isUnreadable } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { manifestKey } from '../core/repository/object-keys.ts';
+import { backupsPrefix, labelOfClaimKey, labelOfFolder, labelsPrefix, manifestKey } from '../core/repository/object-keys.ts';
+import { parseWalOffset } from '../core/wal/wal-offset.ts';
 import { type Manifest, manifestSchema } from '../formats/repository/manifest.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { readSealed } from '../io/repository/sealed-object.ts';
+
+/** One database in one repository, and what is known of its history in all of them. */
+export type BackupScope = {
+  repository: Repository;
+  database: string;
+  /** The timeline that the owner's claim names; undefined if nobody owns the database. */
+  timelineInUse: () => Promise<string | undefined>;
+  /** As this repository tells them. */
+  timelines: () => Promise<ReadonlyMap<string, TimelineNode>>;
+  /** As any repository does, if this one doesn't know the one in use. */
+  allTimelines: (inUse: string | undefined) => Promise<ReadonlyMap<string, TimelineNode>>;
+};
+
+export type StoredBackups = {
+  /** The newest first: of the history in use, then those of abandoned ones. @see orderBackups */
+  backups: PlacedBackup[];
+  /** Labels whose manifest can't be read and whose place nothing else tells. */
+  unplaced: string[];
+};
+
+const LABEL = /^(?!latest$)[A-Za-z0-9][A-Za-z0-9_-]*$/;
+
+/**
+ * The manifest of a label, or of a label's unique beginning. A whole label is read though the index lacks it; one that the
+ * index names, and that is gone, is passed over.
+ */
+export async function findNamed(scope: BackupScope, backups: Selectable, wanted: string): Promise<Manifest> {
+  const whole = LABEL.test(wanted) ? await manifestIfThere(scope, wanted) : undefined;
+  if (whole !== undefined) return whole;
+  const others = backups.filter(({ label }) => label !== wanted);
+  const chosen = selectBackup(others, wanted);
+  const remaining = others.filter(({ label }) => label !== chosen);
+  return (await manifestIfThere(scope, chosen)) ?? findNamed(scope, remaining, wanted);
+}
+
+/** Undefined if it is gone. Fails: damaged-object, format-unsupported. */
+async function manifestIfThere({ repository, database }: BackupScope, label: string): Promise<Manifest | undefined> {
+  const state = await manifestState(repository, database, label);
+  if (state.kind === 'unreadable') throw state.error;
+  return state.kind === 'read' ? state.manifest : undefined;
+}
 
 /** Fails: backup-not-found, format-unsupported, damaged-object (it is not whole, or says that it is another backup's). */
 export async function readManifest(repository: Repository, database: string, label: string): Promise<Manifest> {
@@ -36,47 +82,112 @@ export async function readableManifest(repository: Repository, database: string,
   return state.kind === 'read' ? state.manifest : undefined;
 }
 
-/** What a backup's own warnings say of why it can't be restored. */
-const REASONS = ['wal-gap', 'state-lacking'];
-
-/** Fails: wal-gap, if a server could not start from this backup with everything in it. */
-export function requireRestorable(manifest: Manifest): void {
-  if (manifest.restorable === 'no') throw notRestorable(manifest, '');
-}
-
-/** The same, and names the backup that can be restored instead. */
-export async function requireRestorableOr(manifest: Manifest, findNewest: () => Promise<string | null>): Promise<void> {
-  if (manifest.restorable !== 'no') return;
-  const newest = await findNewest();
-  throw notRestorable(
-    manifest,
-    newest === null ? '; no backup here can be restored' : `; the newest backup that can be restored is ${newest}`,
-  );
-}
-
-/** The label of the newest backup that a restore takes; null if there is none. Reads manifests until one is found. */
-export async function firstRestorable(
-  backups: readonly { label: string }[],
-  read: (label: string) => Promise<Manifest | undefined>,
-): Promise<string | null> {
-  for (const { label } of backups) {
-    const manifest = await read(label);
-    if (manifest !== undefined && manifest.restorable !== 'no') return label;
+/** Without listing all backups; undefined if the index doesn't tell. Fails: damaged-object, format-unsupported. */
+export async function findLatest(scope: BackupScope): Promise<Manifest | undefined> {
+  const { repository, database, timelineInUse, allTimelines } = scope;
+  const inUse = await timelineInUse();
+  const lineage = inUse === undefined ? undefined : lineageOf(await allTimelines(inUse), inUse);
+  for await (const { label } of newestFirst(repository, database, lineage ?? [])) {
+    const manifest = await manifestIfThere(scope, label);
+    if (manifest !== undefined) return manifest;
   }
-  return null;
+  return undefined;
 }
 
-function notRestorable({ label, warnings }: Manifest, instead: string): RstowError {
-  const reason = warnings.find(({ code }) => REASONS.includes(code))?.message ?? 'its log is not whole';
-  return new RstowError('wal-gap', `backup ${label} can’t be restored: ${reason}${instead}`, { details: { label } });
-}
-
-/** Undefined where one object can't be used: to say so is a verification's, and here it must keep nobody from the others. */
-export async function unlessUnreadable<T>(reading: Promise<T>): Promise<T | undefined> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (error instanceof RstowError && isUnreadable(error.code)) return undefined;
-    throw error;
+export async function findNewest(
+  { repository, database, timelines }: Pick<BackupScope, 'repository' | 'database' | 'timelines'>,
+  wanted: { timeline: string; exceptRunId: string },
+): Promise<Manifest | undefined> {
+  const lineage = lineageOf(await timelines(), wanted.timeline) ?? [];
+  for await (const { label } of newestFirst(repository, database, lineage)) {
+    const manifest = await readableManifest(repository, database, label);
+    if (manifest !== undefined && manifest.runId !== wanted.exceptRunId) return manifest;
   }
+  return undefined;
+}
+
+export async function readHistory({ repository, database, timelineInUse, allTimelines }: BackupScope): Promise<StoredBackups> {
+  const { positions, unplaced } = await readPositions(repository, database);
+  const inUse = await timelineInUse();
+  return { backups: orderBackups(positions, await allTimelines(inUse), inUse), unplaced };
+}
+
+export type Positions = {
+  positions: BackupPosition[];
+  /** Labels whose manifest can't be read and whose place nothing else tells. */
+  unplaced: string[];
+};
+
+/**
+ * Where each backup stands. The index names them all in one flat listing. Its names are written before the manifests, which
+ * make backups exist: whether there is one is asked of the labels that a run holds, or held when it was killed, and of
+ * folders that the index doesn't know.
+ */
+export async function readPositions(repository: Repository, database: string): Promise<Positions> {
+  const named = new Map<string, BackupPosition[]>();
+  for await (const key of repository.keys(indexPrefix(database))) {
+    const position = positionOfKey(key);
+    if (position !== undefined) named.set(position.label, [...(named.get(position.label) ?? []), position]);
+  }
+  const claimed = new Set<string | undefined>();
+  for await (const key of repository.keys(labelsPrefix(database))) claimed.add(labelOfClaimKey(key));
+  const found: Positions = { positions: [], unplaced: [] };
+  for (const [label, [only, ...others]] of named) {
+    // Several: a step that was tried again has left one of an earlier attempt.
+    const isCertain = only !== undefined && others.length === 0 && !claimed.has(label);
+    if (isCertain) found.positions.push(only);
+    else await placeByManifest({ repository, database, found }, label, others.length === 0 ? only : undefined);
+  }
+  for await (const folder of repository.keys(backupsPrefix(database), { folded: true })) {
+    const label = labelOfFolder(folder);
+    if (label !== undefined && !named.has(label)) await placeByManifest({ repository, database, found }, label, undefined);
+  }
+  return found;
+}
+
+type Placing = { repository: Repository; database: string; found: Positions };
+
+async function placeByManifest({ repository, database, found }: Placing, label: string, named: BackupPosition | undefined): Promise<void> {
+  const state = await manifestState(repository, database, label);
+  if (state.kind === 'absent') return;
+  const position = state.kind === 'read' ? positionOf(state.manifest) : named;
+  if (position === undefined) found.unplaced.push(label);
+  else found.positions.push(position);
+}
+
+export function positionOf({ label, timeline, segments, writtenAtMs }: Manifest): BackupPosition {
+  const { end, sizeBytes } = summariseExtents(promisedExtents(segments));
+  return { label, timeline, end: parseWalOffset(end) as BackupPosition['end'], sizeBytes, writtenAtMs };
+}
+
+/**
+ * The backups of a history, the newest first, of which the first are found by the first page of a listing. A name whose
+ * manifest was never written may be among them. Nothing, if the repository has no index.
+ */
+export async function* newestFirst(
+  repository: Repository,
+  database: string,
+  lineage: readonly Ancestor[],
+): AsyncGenerator<BackupPosition, void> {
+  for (const ancestor of lineage) {
+    let tied: BackupPosition[] = [];
+    for await (const key of repository.keys(timelineIndexPrefix(database, ancestor.timeline))) {
+      const position = positionOfKey(key);
+      if (position === undefined || !isPartOf(position, ancestor)) continue;
+      if (tied[0] !== undefined && !isTied(tied[0], position)) {
+        yield* latestLabelFirst(tied);
+        tied = [];
+      }
+      tied.push(position);
+    }
+    yield* latestLabelFirst(tied);
+  }
+}
+
+function isTied(one: BackupPosition, other: BackupPosition): boolean {
+  return one.end === other.end && one.sizeBytes === other.sizeBytes && one.writtenAtMs === other.writtenAtMs;
+}
+
+function latestLabelFirst(tied: readonly BackupPosition[]): BackupPosition[] {
+  return [...tied].sort((one, other) => (one.label < other.label ? 1 : -1));
 }

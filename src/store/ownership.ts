@@ -4,7 +4,7 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { ownerKey, ownerPrefix, timelinesPrefix } from '../core/repository/object-keys.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
-import { type Answers, inEachRepository, repositoriesOf, requireOneAnswer, type StoreDeps } from './each-repository.ts';
+import { type Answers, inEachRepository, repositoriesOf, requireOneAnswer, type StoreDeps } from './database-repositories.ts';
 
 export type FoundOwner = { /** Undefined: nobody has claimed it yet. */ owner: Owner | undefined; isPrimaryReadable: boolean };
 

@@ -5,7 +5,7 @@ import type { Repository } from '../io/repository/port.ts';
 import { type Attachments, attachmentsOf } from './attachments.ts';
 import { type Backups, backupScope, backupsOf } from './backups.ts';
 import { type Damage, damageOf } from './damage.ts';
-import { inEachRepository, repositoriesOf, requireOneAnswer, type StoreDeps } from './each-repository.ts';
+import { inEachRepository, openRepositoryOf, repositoriesOf, requireOneAnswer, type StoreDeps } from './database-repositories.ts';
 import { type Facts, factsOf } from './facts.ts';
 import { type Claims, claimsOf, type Ownership, ownershipOf } from './ownership.ts';
 import { type Pieces, piecesOf } from './pieces.ts';
@@ -68,17 +68,10 @@ export function createStores(deps: StoreDeps): Stores {
   return {
     catalogueOf: (database) => catalogueOf(deps, database),
     openStore: async (database, wanted) => {
-      const name = repositoryNamed(repositoriesOf(deps, database), wanted);
-      return storeOf(deps, { database, name, repository: await deps.openRepository(name) });
+      const opened = await openRepositoryOf(deps, database, wanted);
+      return storeOf(deps, { database, ...opened });
     },
   };
-}
-
-/** The wanted one of a database's repositories, or its primary. Fails: unknown-repository. */
-export function repositoryNamed(names: readonly string[], wanted: string | undefined): string {
-  if (wanted === undefined) return names[0] as string;
-  if (names.includes(wanted)) return wanted;
-  throw new RstowError('unknown-repository', `the database has no repository "${wanted}"; it has: ${names.join(', ')}`);
 }
 
 function catalogueOf(deps: StoreDeps, database: string): Catalogue {

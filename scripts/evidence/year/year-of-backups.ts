@@ -10,7 +10,7 @@ import { labelClaimSchema, ownerSchema, timelineSchema } from '../../../src/form
 import { type Manifest, type ManifestRange, manifestSchema } from '../../../src/formats/repository/manifest.ts';
 import { verificationSchema } from '../../../src/formats/repository/facts.ts';
 import { sealObject, type SealedSchema } from '../../../src/io/repository/sealed-object.ts';
-import { positionOf } from '../../../src/store/backup-index.ts';
+import { positionOf } from '../../../src/store/manifests.ts';
 
 export const BACKUPS_A_YEAR = 35_040;
 export const INTERVAL_MS = 15 * 60_000;

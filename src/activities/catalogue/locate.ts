@@ -3,7 +3,7 @@ import { CONTRACT_NUMBER, RSTOW_VERSION } from '../../contract/names.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { repositoryNamed } from '../../store/store.ts';
+import { repositoryNamed } from '../../store/database-repositories.ts';
 import { databaseSettings } from '../../config/agent-config.ts';
 
 /** Where a run's steps go: one installation of one agent, so that two hosts never mix. */

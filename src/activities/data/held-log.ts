@@ -10,7 +10,7 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { checkContinues, isHistoryOf } from '../backup/source-continuity.ts';
 import type { Database } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
-import { requireOneAnswer } from '../../store/each-repository.ts';
+import { requireOneAnswer } from '../../store/database-repositories.ts';
 import { FIRST_TIMELINE } from '../../store/timelines.ts';
 import type { Store } from '../../store/store.ts';
 

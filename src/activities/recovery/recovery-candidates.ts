@@ -7,7 +7,7 @@ import { orderBackups, type Placed } from '../../core/backup/history.ts';
 import { selectBackup } from '../../core/backup/selection.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { requireRestorable } from '../../store/manifests.ts';
+import { requireRestorable } from '../../store/backups.ts';
 
 /** A state that, by what is listed, can be recovered; reading it may still say otherwise. */
 export type Candidate = { label: string; repository: string; extents: ExtentsSummary; records: number; createdAtMs: number };

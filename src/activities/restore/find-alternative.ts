@@ -2,7 +2,7 @@ import type { Manifest } from '../../formats/repository/manifest.ts';
 import { type Alternative, type Selectable, selectBackup } from '../../core/backup/selection.ts';
 import { backupsPrefix, databaseKey, labelOfManifestKey, manifestKey } from '../../core/repository/object-keys.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { unlessUnreadable } from '../../store/manifests.ts';
+import { unlessUnreadable } from '../../io/repository/sealed-object.ts';
 import type { Store } from '../../store/store.ts';
 
 export type FindAlternativeInput = {

@@ -1,5 +1,5 @@
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { NAME_PATTERN } from '../../contract/names.ts';
+import { NAME_PATTERN } from '../../contract/input-field.ts';
 import type { Adoption } from '../../local/adopt-database.ts';
 import { createOutput, factLines } from '../output.ts';
 import type { CliCommand } from '../command.ts';

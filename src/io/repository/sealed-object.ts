@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { isUnreadable } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { Repository } from './port.ts';
 
@@ -55,6 +56,16 @@ export async function readSealed<Schema extends z.ZodType>(
 ): Promise<z.output<Schema> | undefined> {
   const bytes = await repository.read(key, { sizeBytesMax: SEALED_SIZE_BYTES_MAX });
   return bytes === undefined ? undefined : openSealed(key, bytes, schema);
+}
+
+/** Undefined where one object can't be used: to say so is a verification's, and here it must keep nobody from the others. */
+export async function unlessUnreadable<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof RstowError && isUnreadable(error.code)) return undefined;
+    throw error;
+  }
 }
 
 function openSealed<Schema extends z.ZodType>(key: string, bytes: Uint8Array, schema: Schema): z.output<Schema> {

@@ -10,7 +10,7 @@ import type { Activities } from '../../activities/activities.ts';
 import type { Origin } from '../../activities/run-port.ts';
 import type { Place } from '../../activities/catalogue/locate.ts';
 import { errorTable } from '../../core/errors/error-table.ts';
-import { agentQueue, ANY_QUEUE, databaseQueue, type SlotKind, slotQueue, standbyQueue } from '../../contract/names.ts';
+import { type SlotKind, slotQueue } from '../../contract/names.ts';
 import type { WorkflowType } from '../../contract/workflow-types.ts';
 import { errorOfStep, passingReason } from './failures.ts';
 import { STEP_SUMMARIES } from './step-summaries.ts';
@@ -18,15 +18,8 @@ import { STEP_SUMMARIES } from './step-summaries.ts';
 /** What must have stopped before its compensation begins is waited for. */
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 
-/** A probe that nobody takes up ends by itself; whoever asks waits for a time of its own. */
-const PROBE_MS = 60_000;
-
 /** Of a question to a host that may be gone. */
 const BRIEFLY_MS = 4_000;
-
-/** So often some agent, which may be the same one, may say that it can't, before its reason is told: in three seconds. */
-const ANYONE_ATTEMPTS_MAX = 20;
-const ANYONE_INTERVAL_MS = 150;
 
 const CODES = Object.keys(errorTable);
 
@@ -47,8 +40,8 @@ function scheduled(options: ActivityOptions, origin?: Origin): Activities {
 
 type Probes = Pick<Activities, 'locateDatabase' | 'locateAgent' | 'locateAnywhere' | 'locateStandby' | 'knowDatabase'>;
 
-/** Asks who is there. Nobody polls: the one place where a schedule-to-start timeout is right. */
-function probe(taskQueue: string, { waitMs = PROBE_MS, retry }: { waitMs?: number; retry?: RetryPolicy } = {}): Probes {
+/** Asks who is there, for `waitMs`. Nobody polls: the one place where a schedule-to-start timeout is right. */
+export function probe(taskQueue: string, waitMs: number, retry: RetryPolicy = {}): Probes {
   return scheduled({
     taskQueue,
     scheduleToStartTimeout: waitMs,
@@ -57,14 +50,6 @@ function probe(taskQueue: string, { waitMs = PROBE_MS, retry }: { waitMs?: numbe
     retry: { initialInterval: '500ms', backoffCoefficient: 1, ...retry },
   });
 }
-
-export const probeDatabase = (database: string, waitMs = 0): Probes =>
-  probe(databaseQueue(database), { waitMs: Math.max(PROBE_MS, waitMs) });
-export const probeStandby = (database: string): Probes => probe(standbyQueue(database));
-export const probeAgent = (agent: string): Probes => probe(agentQueue(agent));
-export const probeAnyone = (): Probes =>
-  probe(ANY_QUEUE, { waitMs: BRIEFLY_MS, retry: { maximumAttempts: ANYONE_ATTEMPTS_MAX, initialInterval: ANYONE_INTERVAL_MS } });
-export const knowsDatabase = (): Probes => probe(ANY_QUEUE, { waitMs: BRIEFLY_MS });
 
 /** Asks an installation that may be gone. */
 export const inspection = (installationId: string): Activities =>

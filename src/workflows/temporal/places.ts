@@ -1,11 +1,20 @@
 import { CancellationScope, sleep } from '@temporalio/workflow';
 import type { KnownDatabase, Place } from '../../activities/catalogue/locate.ts';
 import { meantText } from '../../core/text/nearest-name.ts';
-import { CONTRACT_NUMBER } from '../../contract/names.ts';
+import { agentQueue, ANY_QUEUE, CONTRACT_NUMBER, databaseQueue, standbyQueue } from '../../contract/names.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { knowsDatabase, probeAgent, probeAnyone, probeDatabase, probeStandby } from './activity-proxies.ts';
+import { probe } from './activity-proxies.ts';
 import { isSilent } from './failures.ts';
 import type { Hosts } from '../engine.ts';
+
+/** A question that nobody takes up ends by itself; whoever asks waits for a time of its own. */
+const UNTAKEN_MS = 60_000;
+
+/** The same, of a question that every agent takes up. */
+const ANYONE_MS = 4_000;
+
+/** So often some agent, which may be the same one, may say that it can't, before its reason is reported: in three seconds. */
+const ANYONE_RETRY = { maximumAttempts: 20, initialInterval: 150 };
 
 /** How long an agent may take to answer, until one of them says what its config has for that. */
 const PROBE_MS = 4_000;
@@ -28,7 +37,7 @@ const OWN_CONTRACT_TRIES_MAX = 12;
  */
 export async function placeOfDatabase(database: string, { waitMs = 0 }: { waitMs?: number } = {}): Promise<Place> {
   const owner = await unlessLate(async () => {
-    const asked = probeDatabase(database, waitMs).locateDatabase({ database });
+    const asked = probe(databaseQueue(database), Math.max(UNTAKEN_MS, waitMs)).locateDatabase({ database });
     const soon = await within(SLOW_MS, asked);
     if (soon !== undefined) return soon;
     const { probeMs } = await known(database);
@@ -44,7 +53,7 @@ export async function placeOfDatabase(database: string, { waitMs = 0 }: { waitMs
  */
 export async function placeOfAgent(agent: string, database: string): Promise<Place> {
   // An agent answers one question at a time, so that two questions reach both.
-  const ask = (): Promise<Place | undefined> => within(PROBE_MS, probeAgent(agent).locateAgent({ database }));
+  const ask = (): Promise<Place | undefined> => within(PROBE_MS, probe(agentQueue(agent), UNTAKEN_MS).locateAgent({ database }));
   const [found, other] = (await unlessLate(() => Promise.all([ask(), ask()])))?.filter((place) => place !== undefined) ?? [];
   if (found !== undefined && other !== undefined && other.installationId !== found.installationId) throw ambiguous(agent, [found, other]);
   if (found !== undefined) return ofThisContract(found);
@@ -64,7 +73,7 @@ export async function placeAnywhere(database: string, repository: string | undef
 
 async function anyPlace(database: string, repository: string | undefined): Promise<Place> {
   try {
-    return await probeAnyone().locateAnywhere({ database, repository });
+    return await probe(ANY_QUEUE, ANYONE_MS, ANYONE_RETRY).locateAnywhere({ database, repository });
   } catch (error) {
     // Time may be over while agents answer, each that it can't: then the last one's reason is the answer.
     if (error instanceof RstowError && error.code === 'agent-unreachable') throw unreachable('no agent answers');
@@ -80,8 +89,8 @@ async function anyPlace(database: string, repository: string | undefined): Promi
 export async function hostsIfThere(database: string): Promise<Hosts> {
   const hosts: Hosts = { owner: undefined, standby: undefined };
   await unlessLate(async () => {
-    const owner = probeDatabase(database).locateDatabase({ database });
-    const standby = probeStandby(database).locateStandby({ database });
+    const owner = probe(databaseQueue(database), UNTAKEN_MS).locateDatabase({ database });
+    const standby = probe(standbyQueue(database), UNTAKEN_MS).locateStandby({ database });
     owner.catch(() => undefined);
     const startedAtMs = Date.now();
     hosts.standby = await within(PROBE_MS, standby);
@@ -98,7 +107,7 @@ export async function hostsIfThere(database: string): Promise<Hosts> {
  * Fails: agent-version-unsupported.
  */
 export async function ownerIfStillThere(database: string): Promise<Place | undefined> {
-  const owner = await unlessLate(() => within(SLOW_MS, probeDatabase(database).locateDatabase({ database })));
+  const owner = await unlessLate(() => within(SLOW_MS, probe(databaseQueue(database), UNTAKEN_MS).locateDatabase({ database })));
   return owner === undefined ? undefined : ofThisContract(owner);
 }
 
@@ -138,7 +147,7 @@ async function within<T>(limitMs: number, asked: Promise<T>): Promise<T | undefi
 
 /** What the agents that answer know of the name. Fails: unknown-database, naming the nearest. */
 async function known(database: string): Promise<KnownDatabase> {
-  const asked = Array.from({ length: ASKED_MAX }, () => within(PROBE_MS, knowsDatabase().knowDatabase({ database })));
+  const asked = Array.from({ length: ASKED_MAX }, () => within(PROBE_MS, probe(ANY_QUEUE, ANYONE_MS).knowDatabase({ database })));
   const answers = (await Promise.all(asked)).filter((answer) => answer !== undefined);
   const listing = answers.find(({ isListed }) => isListed) ?? (answers.length === 0 ? nobody : undefined);
   if (listing !== undefined) return listing;

@@ -8,7 +8,7 @@ import { clearStaging, stageWal } from '../../../src/activities/restore/stage-wa
 import { planRestore } from '../../../src/activities/restore/plan-restore.ts';
 import { nameSwap, rollBack, swapIn, type SwapInput } from '../../../src/activities/restore/swap-in.ts';
 import type { RunPort } from '../../../src/activities/run-port.ts';
-import { readPositions } from '../../../src/store/backup-index.ts';
+import { readPositions } from '../../../src/store/manifests.ts';
 import { claimOwnership } from '../../../src/store/ownership.ts';
 import type { Manifest } from '../../../src/formats/repository/manifest.ts';
 import { ownerKey } from '../../../src/core/repository/object-keys.ts';

@@ -3,7 +3,7 @@ import type { ActivityDeps } from '../../../../src/activities/activity-deps.ts';
 import { positionKey } from '../../../../src/core/backup/label.ts';
 import { createMemoryRepository } from '../../../../src/io/repository/memory.ts';
 import type { Repository } from '../../../../src/io/repository/port.ts';
-import { positionOf } from '../../../../src/store/backup-index.ts';
+import { positionOf } from '../../../../src/store/manifests.ts';
 import type { Store } from '../../../../src/store/store.ts';
 import { clearRepositories } from '../../../../src/worker/watch/leftovers.ts';
 import type { RunState } from '../../../../src/worker/temporal/run-registry.ts';

@@ -22,6 +22,23 @@ export function repositoriesOf({ config }: Pick<StoreDeps, 'config'>, database: 
   throw new RstowError('unknown-database', `this agent's config has no database "${database}"; it has: ${known}`);
 }
 
+/** The one that is named, or the primary. Fails: unknown-database, unknown-repository, repository-unavailable. */
+export async function openRepositoryOf(
+  deps: Pick<StoreDeps, 'config' | 'openRepository'>,
+  database: string,
+  wanted: string | undefined,
+): Promise<{ name: string; repository: Repository }> {
+  const name = repositoryNamed(repositoriesOf(deps, database), wanted);
+  return { name, repository: await deps.openRepository(name) };
+}
+
+/** The wanted one of a database's repositories, or its primary. Fails: unknown-repository. */
+export function repositoryNamed(names: readonly string[], wanted: string | undefined): string {
+  if (wanted === undefined) return names[0] as string;
+  if (names.includes(wanted)) return wanted;
+  throw new RstowError('unknown-repository', `the database has no repository "${wanted}"; it has: ${names.join(', ')}`);
+}
+
 type Answer<Found> = { name: string; repository: Repository; found: Found };
 type Failure = { name: string; error: RstowError };
 /** Both in the order of the config. */
