@@ -29,7 +29,7 @@ export type DescribeDatabaseResult = CommonResult & {
   latest: BackupRow | null;
   freeBytes: number | null;
   /** The newest recovery test that held. With `seed` it went up to a random point, the offset `end`. */
-  tested: { label: string; atMs: number; rtoMs: number; seed?: number; end?: string } | null;
+  tested: { label: string; atMs: number; rtoMs: number; seed?: number | undefined; end?: string | undefined } | null;
   /** The newest recovery test, where it failed. */
   testFailed: { label: string; atMs: number; code: string; sentence: string } | null;
   /** Those of the newest `UNTESTED_MAX` backups that no test has recovered to their end. */

@@ -35,7 +35,7 @@ const REASONS_MAX = 20;
 export function nothingRecoverable(database: string, skipped: readonly SkippedState[]): RstowError {
   const reasons = skipped.slice(0, REASONS_MAX).map(({ label, repository, reason }) => `${label} in ${repository}: ${reason}`);
   const unnamed = skipped.length - reasons.length;
-  const named = [...reasons, ...(unnamed > 0 ? [`and ${unnamed} older ones`] : [])];
+  const named = unnamed > 0 ? [...reasons, `and ${unnamed} older ones`] : reasons;
   const why = named.length === 0 ? 'there is none' : named.join('; ');
   return new RstowError('backup-not-found', `no backup of "${database}" can be recovered: ${why}`, { details: { reasons } });
 }
@@ -65,7 +65,8 @@ function discardCommand({ database, agent, target, repository, force }: Disaster
   const flags = Object.entries({ agent, target, repository }).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name} ${value}`],
   );
-  return ['rstow recover', database, ...flags, ...(force === true ? ['--force'] : []), '--discard-newer'].join(' ');
+  if (force === true) flags.push('--force');
+  return ['rstow recover', database, ...flags, '--discard-newer'].join(' ');
 }
 
 /** What is missing after the recovery, as far as anybody can know. */

@@ -1,5 +1,5 @@
 import type { BackupSummary } from './hot-backup.ts';
-import type { BackupStanding } from '../core/backup/standing.ts';
+import type { CheckSummary } from '../core/backup/checks.ts';
 import { commonFields, inputParser, integerField, optional, type Parsed } from './input-field.ts';
 import type { CommonResult } from './result.ts';
 
@@ -20,7 +20,7 @@ export type BackupRow = Pick<
   createdAtMs: number;
   /** Bytes that it added to the repository. */
   bytesStored: number;
-} & BackupStanding;
+} & CheckSummary;
 
 /** What a list of backups warns of: a clock was wrong. */
 export function clockSentence(labels: readonly string[]): string {

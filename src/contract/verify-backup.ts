@@ -1,4 +1,4 @@
-import { CHECK_LEVELS, type CheckLevel } from '../core/backup/standing.ts';
+import { CHECK_LEVELS, type CheckLevel } from '../core/backup/checks.ts';
 import { choiceField, commonFields, inputParser, optional, type Parsed, textField } from './input-field.ts';
 import type { CommonResult } from './result.ts';
 

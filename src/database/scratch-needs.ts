@@ -72,6 +72,6 @@ async function runningProgram(place: Database['server']): Promise<ServerProgram 
   if (found.kind !== 'process' && found.kind !== 'systemd') return undefined;
   const { command, cwd, environment } = found.launch;
   if ((await unlessAbsent(access(command[0] ?? '').then(() => true))) !== true) return undefined;
-  const told = [...environment].filter(([name]) => name.startsWith('RSTMDB_'));
-  return { command, env: Object.fromEntries(told), cwd };
+  const own = [...environment].filter(([name]) => name.startsWith('RSTMDB_'));
+  return { command, env: Object.fromEntries(own), cwd };
 }

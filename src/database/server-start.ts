@@ -61,13 +61,13 @@ export async function requireReadableSecrets(server: Server): Promise<void> {
   }
 }
 
-async function untilAnswered(server: Server, look: () => Promise<void>): Promise<void> {
+async function untilAnswered(server: Server, check: () => Promise<void>): Promise<void> {
   const { startTimeoutMs } = server;
   const beganAtMs = performance.now();
   const deadlineMs = beganAtMs + startTimeoutMs;
   while (!(await answers(server))) {
     if (performance.now() >= deadlineMs) throw await ended(server, `did not answer within ${durationText(startTimeoutMs)}`);
-    await look();
+    await check();
     await delay(Math.min(POLL_MS_MAX, Math.max(POLL_MS_MIN, (performance.now() - beganAtMs) / POLL_SHARE)));
   }
 }

@@ -1,4 +1,4 @@
-import type { CheckFact } from '../core/backup/standing.ts';
+import type { CheckFact } from '../core/backup/checks.ts';
 import { isVerdictOnBackup } from '../core/errors/error-table.ts';
 import { type FactName, factKey, factNameOfKey, factsOfPrefix, factsPrefix, type TestName } from '../core/repository/object-keys.ts';
 import { type RecoveryTest, recoveryTestSchema, type Verification, verificationSchema } from '../formats/repository/facts.ts';

@@ -8,7 +8,7 @@ import type { Coding } from '../io/coding/port.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed } from '../io/repository/sealed-object.ts';
 import type { Warning } from '../contract/result.ts';
-import { ensureSidecar, isSoundAtAGlance, readWholePiece, type SidecarShelf } from './sidecar.ts';
+import { ensureSidecar, isSoundAtAGlance, readWholePiece, type SidecarScope } from './sidecar.ts';
 import { checkStored, plainBytes } from './stored-object.ts';
 import { type SegmentRead, storedSegment } from './stored-segment.ts';
 
@@ -59,7 +59,7 @@ export function piecesOf({ repository, database, coding, timelines }: PieceScope
     listed.set(timeline, known);
     return known;
   };
-  const shelfOf = (run: PieceRun): SidecarShelf => ({ repository, coding, database, runId: run.runId, warn: run.warn });
+  const scopeOf = (run: PieceRun): SidecarScope => ({ repository, coding, database, runId: run.runId, warn: run.warn });
   return {
     of: async (timeline) => piecesOfHistory(await timelines(), { database, timeline, listTimeline }),
     relist: () => {
@@ -69,9 +69,9 @@ export function piecesOf({ repository, database, coding, timelines }: PieceScope
     putSidecar: async (piece, sidecar) => {
       await putSealed(repository, sidecarKey(database, piece), { schema: sidecarSchema, value: sidecar });
     },
-    sidecar: (piece, run) => ensureSidecar(shelfOf(run), piece),
-    readWhole: (piece, run) => readWholePiece(shelfOf(run), piece),
-    isSoundAtAGlance: (piece, run) => isSoundAtAGlance(shelfOf(run), piece),
+    sidecar: (piece, run) => ensureSidecar(scopeOf(run), piece),
+    readWhole: (piece, run) => readWholePiece(scopeOf(run), piece),
+    isSoundAtAGlance: (piece, run) => isSoundAtAGlance(scopeOf(run), piece),
     bytes: (stored) => plainBytes({ ...stored, repository, coding }),
     segment: (read) => storedSegment({ ...read, repository, coding }),
     check: (promised, signal) => checkStored(repository, promised, signal),

@@ -12,7 +12,7 @@ import { createRecordCut } from './record-cut.ts';
 import { plainBytes } from './stored-object.ts';
 
 /** What reading a sidecar needs: the run is named where it has to be made anew. */
-export type SidecarShelf = {
+export type SidecarScope = {
   repository: Repository;
   coding: Coding;
   database: string;
@@ -25,27 +25,27 @@ export type SidecarShelf = {
  * What is known of a stored piece; where its sidecar is missing or damaged, it is made anew by reading the piece.
  * Fails: missing-object, truncated-object, damaged-object, all of the piece. Twice: the same.
  */
-export async function ensureSidecar(shelf: SidecarShelf, piece: Piece): Promise<Sidecar> {
-  const key = sidecarKey(shelf.database, piece);
-  const there = await readUnlessDamaged(shelf, key);
+export async function ensureSidecar(scope: SidecarScope, piece: Piece): Promise<Sidecar> {
+  const key = sidecarKey(scope.database, piece);
+  const there = await readUnlessDamaged(scope, key);
   if (there !== undefined && there !== 'damaged') return there;
-  const remade = await readWholePiece(shelf, piece);
+  const remade = await readWholePiece(scope, piece);
   if (there === 'damaged') {
-    await putAside(shelf.repository, key, shelf.runId);
-    shelf.warn?.({
+    await putAside(scope.repository, key, scope.runId);
+    scope.warn?.({
       code: 'sidecar-remade',
       message: `${key} was damaged, and was made anew from its piece: see whether the repository’s disk is failing`,
     });
   }
-  await putSealed(shelf.repository, key, { schema: sidecarSchema, value: remade });
+  await putSealed(scope.repository, key, { schema: sidecarSchema, value: remade });
   return remade;
 }
 
 /** Whether the piece is listed with the size that its sidecar says; one whose sidecar is lost is read. */
-export async function isSoundAtAGlance(shelf: SidecarShelf, piece: Piece): Promise<boolean> {
+export async function isSoundAtAGlance(scope: SidecarScope, piece: Piece): Promise<boolean> {
   try {
-    const { storedBytes } = await ensureSidecar(shelf, piece);
-    for await (const { key, sizeBytes } of shelf.repository.list(piece.key)) if (key === piece.key) return sizeBytes === storedBytes;
+    const { storedBytes } = await ensureSidecar(scope, piece);
+    for await (const { key, sizeBytes } of scope.repository.list(piece.key)) if (key === piece.key) return sizeBytes === storedBytes;
     return false;
   } catch (error) {
     if (error instanceof RstowError && isObjectDamage(error.code)) return false;
@@ -54,8 +54,8 @@ export async function isSoundAtAGlance(shelf: SidecarShelf, piece: Piece): Promi
 }
 
 /** What a piece holds, by reading all of it. Fails: missing-object, truncated-object, damaged-object. */
-export async function readWholePiece(shelf: SidecarShelf, piece: Piece): Promise<Sidecar> {
-  const { repository, coding, runId } = shelf;
+export async function readWholePiece(scope: SidecarScope, piece: Piece): Promise<Sidecar> {
+  const { repository, coding, runId } = scope;
   const stored = createDigestStage();
   const cut = createRecordCut({ startBytes: piece.startBytes, targetBytes: piece.endBytes });
   const { signal } = new AbortController();
@@ -73,7 +73,7 @@ export async function readWholePiece(shelf: SidecarShelf, piece: Piece): Promise
   return { format: 1, runId, sha256, records, storedBytes: sizeBytes, storedSha256, lastRecord };
 }
 
-async function readUnlessDamaged({ repository }: SidecarShelf, key: string): Promise<Sidecar | 'damaged' | undefined> {
+async function readUnlessDamaged({ repository }: SidecarScope, key: string): Promise<Sidecar | 'damaged' | undefined> {
   try {
     return await readSealed(repository, key, sidecarSchema);
   } catch (error) {

@@ -22,12 +22,14 @@ export type StoredPiece = {
  * The plain bytes of a stored piece. Fails: missing-object, truncated-object, damaged-object (its stored
  * form is broken), repository-unavailable.
  */
-export async function* plainBytes(stored: StoredPiece): AsyncGenerator<Uint8Array> {
-  const { repository, coding, key, signal, plainBytesMax = Number.POSITIVE_INFINITY, expectedSizeBytes = plainBytesMax } = stored;
+export async function* plainBytes(piece: StoredPiece): AsyncGenerator<Uint8Array> {
+  const { repository, coding, key, signal, storedStage } = piece;
+  const { plainBytesMax = Number.POSITIVE_INFINITY, expectedSizeBytes = plainBytesMax } = piece;
   const source = await repository.openRead(key, { signal });
   if (source === undefined) throw new RstowError('missing-object', `${key} is missing`, { details: { key } });
   const plain = new PassThrough();
-  const stages = [source, ...(stored.storedStage ? [stored.storedStage] : []), ...coding.decode(expectedSizeBytes), plain];
+  const stored = storedStage === undefined ? [source] : [source, storedStage];
+  const stages = [...stored, ...coding.decode(expectedSizeBytes), plain];
   const finished = pipeline(stages, { signal });
   // Awaited below; a reader that stops early leaves it rejected, which must not end the process.
   finished.catch(() => undefined);

@@ -186,7 +186,7 @@ async function portTaken(port: number): Promise<RstowError> {
   const [holder] = await portHolders(port);
   const who = holder === undefined ? 'another program' : `process ${holder.pid} (${holder.command})`;
   const sentence = `${who} listens on 127.0.0.1:${port}, where rstow’s Temporal was to (temporal.embedded in rstow’s config file)`;
-  return new RstowError('port-taken', sentence, { details: { port, ...(holder === undefined ? {} : { pid: holder.pid }) } });
+  return new RstowError('port-taken', sentence, { details: { port, pid: holder?.pid ?? null } });
 }
 
 /** Waits while the process lives; learns the cluster's id at the first start. */

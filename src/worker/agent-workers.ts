@@ -104,12 +104,14 @@ function commonOptions({ temporal, deps, identity }: AgentWorkersOptions): Omit<
 
 /** Runs are pinned to the contract that they began with. The other queues need no versions: those that carry steps have the contract in their names. */
 function workflowOptions({ temporal, workflowBundlePath: codePath, polling }: AgentWorkersOptions): Partial<WorkerOptions> {
+  const code = codePath === undefined ? { workflowsPath: WORKFLOWS_PATH } : { workflowBundle: { codePath } };
+  const version = { deploymentName: DEPLOYMENT_NAME, buildId: buildIdOf(CONTRACT_NUMBER) };
   return {
-    ...(codePath === undefined ? { workflowsPath: WORKFLOWS_PATH } : { workflowBundle: { codePath } }),
-    workerDeploymentOptions: {
-      version: { deploymentName: DEPLOYMENT_NAME, buildId: buildIdOf(CONTRACT_NUMBER) },
-      ...(polling === 'versioned' ? { useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' } : { useWorkerVersioning: false }),
-    },
+    ...code,
+    workerDeploymentOptions:
+      polling === 'versioned'
+        ? { version, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' }
+        : { version, useWorkerVersioning: false },
     // Of the workflows' own tasks: nobody else's activity is taken from this queue.
     activities: { moveRun: moveRun(temporal) },
     enableNonLocalActivities: false,

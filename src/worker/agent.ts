@@ -122,8 +122,8 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
   const others = [
     startHousekeeping({ ...watched, config, configFile, runs, deps }),
     startClusterWatch({ ...watched, onNewCluster: () => renew(options, { temporal, polling }) }),
-    ...(polling === 'versioned' ? [startContractWatch({ ...watched, contractGoneMs: config.timing.contractGoneMs })] : []),
   ];
+  if (polling === 'versioned') others.push(startContractWatch({ ...watched, contractGoneMs: config.timing.contractGoneMs }));
   try {
     if (polling === 'versioned') await Promise.race([untilRouted(temporal, watched), workers.failed]);
     await Promise.race([ownership.firstPass, workers.failed, twins.failed]);

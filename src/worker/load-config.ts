@@ -52,20 +52,20 @@ function requireYaml({ file, document }: ConfigSource): void {
  */
 function configError(source: ConfigSource, faults: readonly ConfigFault[]): RstowError {
   const { file } = source;
-  const told = faults
+  const located = faults
     .map(({ path, what }) => ({ line: lineOf(source, path), field: fieldOf(path), what }))
     .sort((left, right) => (left.line ?? 0) - (right.line ?? 0));
-  const [first] = told;
-  const details = { file, field: first?.field ?? '', line: first?.line ?? null, faults: told.length };
-  if (first !== undefined && told.length === 1) {
+  const [first] = located;
+  const details = { file, field: first?.field ?? '', line: first?.line ?? null, faults: located.length };
+  if (first !== undefined && located.length === 1) {
     const where = first.line === undefined ? file : `${file}, line ${first.line}`;
     return new RstowError('invalid-config', `${where}: ${first.field} ${first.what}`, { details });
   }
-  const named = told
+  const named = located
     .slice(0, FAULTS_NAMED_MAX)
     .map(({ line, field, what }) => `  ${line === undefined ? '' : `line ${line}: `}${field} ${what}`);
-  const more = told.length > named.length ? [`  and ${told.length - named.length} more`] : [];
-  return new RstowError('invalid-config', `${file} has ${told.length} faults:\n${[...named, ...more].join('\n')}`, { details });
+  const more = located.length > named.length ? [`  and ${located.length - named.length} more`] : [];
+  return new RstowError('invalid-config', `${file} has ${located.length} faults:\n${[...named, ...more].join('\n')}`, { details });
 }
 
 function fieldOf(path: ConfigPath): string {

@@ -53,11 +53,11 @@ function repairFailure(error: unknown, file: string, to: string): unknown {
     const sentence = `the disk can't read ${file}; copy what it still gives with ddrescue, and repair the copy`;
     return new RstowError('source-damaged', sentence, { details: { file, to, errno }, cause: error });
   }
-  const [code, sentence] = told(errno, { file, to, message: systemMessage(error as Error) });
+  const [code, sentence] = codeAndSentence(errno, { file, to, message: systemMessage(error as Error) });
   return new RstowError(code, sentence, { details: { file, to, errno }, cause: error });
 }
 
-function told(errno: string, of: { file: string; to: string; message: string }): [ErrorCode, string] {
+function codeAndSentence(errno: string, of: { file: string; to: string; message: string }): [ErrorCode, string] {
   switch (errno) {
     case 'EEXIST':
       return ['target-not-empty', `${of.to} exists already and is not overwritten`];

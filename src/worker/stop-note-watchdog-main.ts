@@ -16,14 +16,14 @@ const POLL_MS = 250;
 const FAILURE_PAUSE_MS = 2_000;
 
 /** Where the restore listens for the one line. */
-const TOLD_DESCRIPTOR = 3;
+const REPORT_DESCRIPTOR = 3;
 
 const [configFile = '', name = '', dataDir = ''] = process.argv.slice(2);
 const database = await openNamed().catch((error: unknown) => {
-  tell(error instanceof RstowError ? `${error.code}: ${error.message}` : `failed: ${String(error)}`);
+  report(error instanceof RstowError ? `${error.code}: ${error.message}` : `failed: ${String(error)}`);
   throw error;
 });
-tell(WATCHDOG_READY);
+report(WATCHDOG_READY);
 
 for (;;) {
   try {
@@ -49,11 +49,11 @@ async function openNamed(): Promise<Database> {
 }
 
 /** The restore may have died by now: then nobody listens, and the watch goes on. */
-function tell(line: string): void {
+function report(line: string): void {
   try {
-    writeSync(TOLD_DESCRIPTOR, `${line.replaceAll('\n', ' ')}\n`);
-    closeSync(TOLD_DESCRIPTOR);
+    writeSync(REPORT_DESCRIPTOR, `${line.replaceAll('\n', ' ')}\n`);
+    closeSync(REPORT_DESCRIPTOR);
   } catch (error) {
-    process.stderr.write(`${new Date().toISOString()} nobody was told "${line}": ${String(error)}\n`);
+    process.stderr.write(`${new Date().toISOString()} nobody heard "${line}": ${String(error)}\n`);
   }
 }

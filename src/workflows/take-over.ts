@@ -177,14 +177,14 @@ function lossOf(engine: Engine, { recovered, candidates: { newest }, givenUp }: 
 }
 
 function warningsOf(skipped: readonly SkippedState[], lost: Loss, taken: Taken): Warning[] {
-  const told = skipped.map(({ label, repository, reason }) => ({ code: 'state-skipped', message: `${label} in ${repository}: ${reason}` }));
+  const passedOver = skipped.map(({ label, repository, reason }) => ({ code: 'state-skipped', message: `${label} in ${repository}: ${reason}` }));
   const discarded = lost.discarded.map(({ agent, data }) => ({
     code: 'records-lost',
     message: `${unsavedText(data)} are not in the recovered state: they lay in ${data.dataDir} of agent "${agent}"${keptText(taken)}`,
   }));
-  if (lost.knownRecords === 0) return [...told, ...discarded];
+  if (lost.knownRecords === 0) return [...passedOver, ...discarded];
   const newer = `${lost.knownRecords} records that a newer backup promises are not in the recovered state`;
-  return [...told, { code: 'records-lost', message: newer }, ...discarded];
+  return [...passedOver, { code: 'records-lost', message: newer }, ...discarded];
 }
 
 function keptText({ replacedAt, savedAs }: Taken): string {

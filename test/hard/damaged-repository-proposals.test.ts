@@ -123,10 +123,10 @@ it('skips backups that are damaged themselves when it proposes an older one', as
 it('proposes the other pieces that hold the same bytes, and restores from them once the damaged one is away', async () => {
   const { segment } = pieceOf(newestPiece(on.keys));
   const targetBytes = pieceOf(newestPiece(on.keys)).endBytes;
-  const shelf = { store: await directDeps(on.scene.stack).openStore(DATABASE), timeline: '0001', runId: 'merge' };
+  const target = { store: await directDeps(on.scene.stack).openStore(DATABASE), timeline: '0001', runId: 'merge' };
   const path = join(on.scene.stack.walDir, segmentFileName(segment));
   const source = { path, startBytes: 0, targetBytes, tornTailMs: 0, signal: new AbortController().signal };
-  await storePiece(shelf, segment, source);
+  await storePiece(target, segment, source);
   const merged = pieceKey(DATABASE, '0001', { segment, startBytes: 0, endBytes: targetBytes });
   await on.files.flipBit(merged);
   for (const run of [on.verify, on.restore]) {

@@ -1,7 +1,7 @@
 /** Runs that replace data, at an agent whose config names operators. */
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
-import type { Standing } from '../../src/activities/authority/authority.ts';
+import type { Agreement } from '../../src/activities/authority/authority.ts';
 import { APPROVE_UPDATE, DENY_UPDATE } from '../../src/contract/messages.ts';
 import { PROGRESS_QUERY } from '../../src/contract/names.ts';
 import type { Progress } from '../../src/contract/result.ts';
@@ -12,7 +12,7 @@ import { failureOf } from './failures.ts';
 import { PLANNED, REQUEST_HASH } from './plausible-verbs.ts';
 
 const { planHash } = PLANNED;
-const UNSIGNED: Standing = { operatorsNeeded: 1, operators: [], requestHash: REQUEST_HASH, refusal: null };
+const UNSIGNED: Agreement = { operatorsNeeded: 1, operators: [], requestHash: REQUEST_HASH, refusal: null };
 
 let agent: FakeAgent;
 

@@ -9,7 +9,7 @@ import type { RunChain, RunPort } from '../run-port.ts';
 import { operatorOfKey, takeSignature } from './take-signature.ts';
 
 /** Who has put a name to what a run is about to do. */
-export type Standing = {
+export type Agreement = {
   /** So many different operators have to: two where the approval policy wants another person's agreement. */
   operatorsNeeded: number;
   operators: string[];
@@ -36,7 +36,7 @@ type CheckStartInput = {
  */
 export const checkStart =
   (deps: ActivityDeps) =>
-  async ({ database, input, signature, planHash }: CheckStartInput, run: RunPort): Promise<Standing | null> => {
+  async ({ database, input, signature, planHash }: CheckStartInput, run: RunPort): Promise<Agreement | null> => {
     const chain = await run.chain();
     if (deps.config.operators === undefined || chain === undefined) return null;
     const { workflowId, workflowType } = chain;
@@ -48,7 +48,7 @@ export const checkStart =
         signature: parseSignature(signature),
       });
     const refusal = signature === null ? null : await refusalOf(take);
-    return standingOf(deps, chain, { database, input, planHash, refusal });
+    return agreementOf(deps, chain, { database, input, planHash, refusal });
   };
 
 type CheckApprovalInput = Omit<CheckStartInput, 'signature'> & { approval: Approval };
@@ -56,13 +56,13 @@ type CheckApprovalInput = Omit<CheckStartInput, 'signature'> & { approval: Appro
 /** Takes a signed approval. Fails: signature-refused, approval-denied, temporal-unreachable, repository-unavailable. Twice: the same. */
 export const checkApproval =
   (deps: ActivityDeps) =>
-  async ({ database, input, planHash, approval }: CheckApprovalInput, run: RunPort): Promise<Standing> => {
+  async ({ database, input, planHash, approval }: CheckApprovalInput, run: RunPort): Promise<Agreement> => {
     const { signature, planHash: hash } = approval;
     const chain = await run.chain();
     if (signature === undefined || chain === undefined) {
       throw new RstowError('signature-refused', 'the approval is not signed, and this agent takes signed ones only');
     }
-    const before = await standingOf(deps, chain, { database, input, planHash, refusal: null });
+    const before = await agreementOf(deps, chain, { database, input, planHash, refusal: null });
     const operator = operatorOfKey(deps, signature.keyId);
     if (before.operators.includes(operator)) throw hasSignedAlready(operator);
     const { workflowId, firstRunId } = chain;
@@ -70,7 +70,7 @@ export const checkApproval =
     // Whoever approves a request makes it as good as started by them.
     const about = hash === before.requestHash ? undefined : hash;
     await takeSignature(deps, { database, chain, statement, signature, planHash: about });
-    return standingOf(deps, chain, { database, input, planHash, refusal: null });
+    return agreementOf(deps, chain, { database, input, planHash, refusal: null });
   };
 
 /**
@@ -102,7 +102,7 @@ type Replacing = {
 
 type Asked = Omit<CheckStartInput, 'signature'> & { refusal: string | null };
 
-async function standingOf(deps: ActivityDeps, chain: RunChain, { database, input, planHash, refusal }: Asked): Promise<Standing> {
+async function agreementOf(deps: ActivityDeps, chain: RunChain, { database, input, planHash, refusal }: Asked): Promise<Agreement> {
   const { workflowType, workflowId, firstRunId } = chain;
   const request = requestText({ workflowType, workflowId, firstRunId, input });
   return {

@@ -3,7 +3,7 @@ import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { Warning } from '../../contract/result.ts';
 import { parsePieceKey, type Piece, sidecarKey } from '../../core/repository/piece.ts';
 import { promisedHashes } from '../../store/pieces.ts';
-import { namedKeys, type PieceShelf, storedAgain } from './piece-store.ts';
+import { namedKeys, type PieceTarget, storedAgain } from './piece-store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
 
@@ -18,9 +18,9 @@ export type HealingWork = {
  * Puts aside what is known to be damaged, or is seen to be, so that its bytes are stored again from the data directory.
  * Gives the pieces that are left, and what was decided. Twice: the first decision stands.
  */
-export async function putDamagedAside(shelf: PieceShelf, work: HealingWork): Promise<{ sound: Piece[]; healing: Healing }> {
-  const { store, runId } = shelf;
-  const { plan: healing } = await store.plans.healing.keep(runId, await decide(shelf, work));
+export async function putDamagedAside(target: PieceTarget, work: HealingWork): Promise<{ sound: Piece[]; healing: Healing }> {
+  const { store, runId } = target;
+  const { plan: healing } = await store.plans.healing.keep(runId, await decide(target, work));
   const [damaged, lost] = [new Set(healing.damaged), new Set(healing.lost)];
   for (const piece of work.stored) {
     if (!damaged.has(piece.key)) continue;
@@ -61,12 +61,12 @@ export const closeHealed =
     for (const damage of closed) await store.damage.close({ damage, runId });
   };
 
-async function decide(shelf: PieceShelf, { fence, stored, before }: HealingWork): Promise<Healing> {
-  const { store } = shelf;
+async function decide(target: PieceTarget, { fence, stored, before }: HealingWork): Promise<Healing> {
+  const { store } = target;
   const presentBytes = new Map<number, number>(fence.segments.map(({ segment, endBytes }) => [segment, endBytes]));
   const known = new Set((await store.damage.known()).map(({ key }) => key));
   const newest = newestPiece(stored);
-  if (newest !== undefined && !(await store.pieces.isSoundAtAGlance(newest, shelf))) known.add(newest.key);
+  if (newest !== undefined && !(await store.pieces.isSoundAtAGlance(newest, target))) known.add(newest.key);
   const bad = stored.filter((piece) => known.has(piece.key));
   const isPresent = (piece: Piece): boolean => (presentBytes.get(piece.segment) ?? 0) >= piece.endBytes;
   const listed = new Set(stored.map(({ key }) => key));

@@ -7,7 +7,7 @@ import { type Extent, segmentFileName, type SegmentId } from '../../core/wal/wal
 import { readRange } from '../../io/data-directory/range-reader.ts';
 import { createRangeCheck } from '../../store/stored-segment.ts';
 import type { PieceSource } from './piece-reader.ts';
-import { type PieceShelf, storeBytes } from './piece-store.ts';
+import { type PieceTarget, storeBytes } from './piece-store.ts';
 
 /** A segment as it is stored: its pieces follow one another from byte 0 to its end. */
 export type SegmentChain = Extent & { pieces: readonly Piece[] };
@@ -29,20 +29,20 @@ export type MergeWork = {
  * for the manifests that name them. Damage that is found on the way is a warning: the log itself is stored by now.
  * Fails: repository-unavailable, not-enough-space. Twice: nothing is left to merge.
  */
-export async function mergePieces(shelf: PieceShelf, work: MergeWork): Promise<Warning[]> {
+export async function mergePieces(target: PieceTarget, work: MergeWork): Promise<Warning[]> {
   const sealed = sealedSegments(work.storedBefore, work.chains);
   const warnings: Warning[] = [];
   for (const { segment, pieces } of work.chains) {
-    for (const group of planMerges(pieces, sealed.has(segment))) warnings.push(...(await mergeGroup(shelf, work, group)));
+    for (const group of planMerges(pieces, sealed.has(segment))) warnings.push(...(await mergeGroup(target, work, group)));
   }
   return warnings;
 }
 
-async function mergeGroup(shelf: PieceShelf, work: MergeWork, group: readonly Piece[]): Promise<Warning[]> {
-  const merge = { shelf, group, signal: work.signal };
+async function mergeGroup(target: PieceTarget, work: MergeWork, group: readonly Piece[]): Promise<Warning[]> {
+  const merge = { target, group, signal: work.signal };
   const warnings: Warning[] = [];
   try {
-    const ranges = await knownRanges(shelf, group);
+    const ranges = await knownRanges(target, group);
     const path = work.pathOf((group[0] as Piece).segment);
     const fault = path === undefined ? undefined : await unlessDamaged(mergeFrom(merge, ranges, fileBytes(merge, path)));
     if (fault !== undefined) warnings.push(fileDiffers(group, fault));
@@ -54,26 +54,26 @@ async function mergeGroup(shelf: PieceShelf, work: MergeWork, group: readonly Pi
       code: 'damaged-object',
       message: `a piece of the log is damaged, and was not merged with its neighbours: ${error.message}`,
     });
-    await noteDamage(shelf, error, work.labelBefore);
+    await noteDamage(target, error, work.labelBefore);
   }
   return warnings;
 }
 
-type Merge = { shelf: PieceShelf; group: readonly Piece[]; signal: AbortSignal };
+type Merge = { target: PieceTarget; group: readonly Piece[]; signal: AbortSignal };
 type KnownRange = { endBytes: number; sha256: string };
 type MergeBytes = (nextBuffer: () => Promise<Uint8Array>) => AsyncIterable<{ chunk: Uint8Array; key: string }>;
 
 /** What each piece holds, by the newest manifest or by its sidecar. */
-async function knownRanges(shelf: PieceShelf, group: readonly Piece[]): Promise<KnownRange[]> {
+async function knownRanges(target: PieceTarget, group: readonly Piece[]): Promise<KnownRange[]> {
   const ranges: KnownRange[] = [];
   for (const piece of group) {
-    const sha256 = shelf.promised?.get(piece.key) ?? (await shelf.store.pieces.sidecar(piece, shelf)).sha256;
+    const sha256 = target.promised?.get(piece.key) ?? (await target.store.pieces.sidecar(piece, target)).sha256;
     ranges.push({ endBytes: piece.endBytes, sha256 });
   }
   return ranges;
 }
 
-async function mergeFrom({ shelf, group, signal }: Merge, ranges: readonly KnownRange[], bytes: MergeBytes): Promise<void> {
+async function mergeFrom({ target, group, signal }: Merge, ranges: readonly KnownRange[], bytes: MergeBytes): Promise<void> {
   const [first, last] = [group[0], group.at(-1)] as [Piece, Piece];
   const check = createRangeCheck(ranges, first.startBytes);
   const source: PieceSource = {
@@ -88,7 +88,7 @@ async function mergeFrom({ shelf, group, signal }: Merge, ranges: readonly Known
       }
     },
   };
-  await storeBytes(shelf, first.segment, source);
+  await storeBytes(target, first.segment, source);
 }
 
 function fileBytes({ group, signal }: Merge, path: string): MergeBytes {
@@ -99,11 +99,11 @@ function fileBytes({ group, signal }: Merge, path: string): MergeBytes {
   };
 }
 
-function storedBytes({ shelf, group, signal }: Merge): MergeBytes {
+function storedBytes({ target, group, signal }: Merge): MergeBytes {
   return async function* (nextBuffer) {
     for (const { key, startBytes, endBytes } of group) {
       let missingBytes = endBytes - startBytes;
-      for await (const chunk of shelf.store.pieces.bytes({ key, signal, plainBytesMax: missingBytes })) {
+      for await (const chunk of target.store.pieces.bytes({ key, signal, plainBytesMax: missingBytes })) {
         missingBytes -= chunk.length;
         await nextBuffer();
         yield { chunk, key };
@@ -135,7 +135,7 @@ function fileDiffers(group: readonly Piece[], { message }: RstowError): Warning 
 }
 
 /** So that the next backup stores it again, if the data directory still has the bytes. */
-async function noteDamage({ store, runId }: PieceShelf, { details }: RstowError, label: string | undefined): Promise<void> {
+async function noteDamage({ store, runId }: PieceTarget, { details }: RstowError, label: string | undefined): Promise<void> {
   const key = details['key'];
   if (typeof key !== 'string' || label === undefined) return;
   await store.damage.record({ key, label, runId, atMs: Date.now() });

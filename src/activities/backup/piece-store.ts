@@ -14,7 +14,7 @@ import { createChunkFeed, type FileSource, growingFile, type PieceSource, readPi
 import type { Warning } from '../../contract/result.ts';
 
 /** Where pieces of one history go. */
-export type PieceShelf = PieceRun & {
+export type PieceTarget = PieceRun & {
   store: Store;
   timeline: string;
   /** The hashes of the plain bytes that backups promise under these keys: others must never be stored there. */
@@ -27,31 +27,31 @@ export type PieceShelf = PieceRun & {
  * A damaged object of that name is put aside. Fails: timeline-diverged, repository-unavailable, not-enough-space.
  * Twice: same key, same bytes, skipped.
  */
-export function storePiece(shelf: PieceShelf, segment: SegmentId, source: FileSource): Promise<PieceContent> {
-  return storeBytes(shelf, segment, growingFile(source));
+export function storePiece(target: PieceTarget, segment: SegmentId, source: FileSource): Promise<PieceContent> {
+  return storeBytes(target, segment, growingFile(source));
 }
 
 /** The piece of these bytes, wherever they lie. */
-export function pieceAt(shelf: Pick<PieceShelf, 'store' | 'timeline'>, { segment, startBytes, endBytes }: WalRange): Piece {
-  const key = pieceKey(shelf.store.database, shelf.timeline, { segment, startBytes, endBytes });
-  return { segment, startBytes, endBytes, timeline: shelf.timeline, key };
+export function pieceAt(target: Pick<PieceTarget, 'store' | 'timeline'>, { segment, startBytes, endBytes }: WalRange): Piece {
+  const key = pieceKey(target.store.database, target.timeline, { segment, startBytes, endBytes });
+  return { segment, startBytes, endBytes, timeline: target.timeline, key };
 }
 
 /** The same, of any bytes. Fails: damaged-object, if they have to be whole records up to the target and are not. */
-export async function storeBytes(shelf: PieceShelf, segment: SegmentId, source: PieceSource): Promise<PieceContent> {
-  const staged = await shelf.store.repository.stage();
+export async function storeBytes(target: PieceTarget, segment: SegmentId, source: PieceSource): Promise<PieceContent> {
+  const staged = await target.store.repository.stage();
   try {
     const stored = createDigestStage();
-    const content = await encodePiece(shelf.store.coding, source, [stored.stream, staged.sink]);
+    const content = await encodePiece(target.store.coding, source, [stored.stream, staged.sink]);
     if (source.isExact === true && content.endBytes !== source.targetBytes) throw noWholeRecords(segment, content);
     if (content.records === 0) return content;
-    const piece = pieceAt(shelf, { segment, startBytes: source.startBytes, endBytes: content.endBytes });
+    const piece = pieceAt(target, { segment, startBytes: source.startBytes, endBytes: content.endBytes });
     const { key } = piece;
-    if ((shelf.promised?.get(key) ?? content.sha256) !== content.sha256) throw otherBytes(key);
+    if ((target.promised?.get(key) ?? content.sha256) !== content.sha256) throw otherBytes(key);
     const isFresh = (await staged.commit(key)) === 'stored';
-    if (isFresh) await shelf.store.pieces.putSidecar(piece, sidecarOf(shelf.runId, content, stored.result()));
+    if (isFresh) await target.store.pieces.putSidecar(piece, sidecarOf(target.runId, content, stored.result()));
     // The staged bytes are gone with the name that was taken: they are read once more.
-    else if (!(await holdsSame(shelf, piece, content.sha256))) return await storeBytes(shelf, segment, source);
+    else if (!(await holdsSame(target, piece, content.sha256))) return await storeBytes(target, segment, source);
     return content;
   } finally {
     await staged.discard();
@@ -88,21 +88,21 @@ function sidecarOf(runId: string, content: PieceContent, stored: StreamDigest): 
  * The piece was there already: somebody died before its sidecar, or stored it at the same time. Then what is there
  * must be the same plain bytes. False where it was damaged, and has been put aside. Fails: timeline-diverged.
  */
-async function holdsSame(shelf: PieceShelf, piece: Piece, sha256: string): Promise<boolean> {
-  const { store, runId } = shelf;
+async function holdsSame(target: PieceTarget, piece: Piece, sha256: string): Promise<boolean> {
+  const { store, runId } = target;
   const sidecar = sidecarKey(store.database, piece);
   try {
-    if ((await store.pieces.sidecar(piece, shelf)).sha256 === sha256) return true;
-    const there = await store.pieces.readWhole(piece, shelf);
+    if ((await store.pieces.sidecar(piece, target)).sha256 === sha256) return true;
+    const there = await store.pieces.readWhole(piece, target);
     if (there.sha256 !== sha256) throw otherBytes(piece.key);
     // The piece is sound, and what its sidecar says is another's.
     await store.damage.putAside(sidecar, runId);
-    await shelf.store.pieces.putSidecar(piece, there);
+    await target.store.pieces.putSidecar(piece, there);
     return true;
   } catch (error) {
     if (!(error instanceof RstowError) || !isObjectDamage(error.code)) throw error;
     for (const key of [piece.key, sidecar]) await store.damage.putAside(key, runId);
-    shelf.warn?.(storedAgain([piece.key]));
+    target.warn?.(storedAgain([piece.key]));
     return false;
   }
 }

@@ -5,7 +5,7 @@ import { type Piece, piecesBySegment } from '../../core/repository/piece.ts';
 import { headerCrc32c, headerFault, headerSequence, RECORD_HEADER_SIZE_BYTES } from '../../core/wal/record.ts';
 import { segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
 import { readBytes } from '../../io/data-directory/range-reader.ts';
-import type { PieceShelf } from './piece-store.ts';
+import type { PieceTarget } from './piece-store.ts';
 import { damageBehind, scanSegment } from './segment-scan.ts';
 import type { Database } from '../../database/database.ts';
 import type { Timeline } from '../../formats/repository/history.ts';
@@ -25,7 +25,7 @@ type SourceHistory = {
  * stood. A directory that was put back by other hands fails here, before its bytes could mix with the history's.
  * Fails: timeline-diverged; source-damaged, where it only looks so.
  */
-export async function checkContinues(shelf: PieceShelf, history: SourceHistory): Promise<void> {
+export async function checkContinues(target: PieceTarget, history: SourceHistory): Promise<void> {
   const bySegment = piecesBySegment(history.stored);
   let newest: Piece | undefined;
   for (const { segment, endBytes } of history.fence.segments) {
@@ -38,14 +38,14 @@ export async function checkContinues(shelf: PieceShelf, history: SourceHistory):
     }
     newest = last;
   }
-  if (newest !== undefined) await checkLastRecord(shelf, newest, history.pathOf(newest.segment));
+  if (newest !== undefined) await checkLastRecord(target, newest, history.pathOf(newest.segment));
   const lastStored = Math.max(0, ...bySegment.keys());
   const lastPresent = history.fence.segments.at(-1)?.segment ?? 0;
   if (lastStored > lastPresent) throw diverged(lastStored as SegmentId, 'is stored, but the server has only older segments');
 }
 
-async function checkLastRecord(shelf: PieceShelf, piece: Piece, path: string): Promise<void> {
-  const { lastRecord } = await shelf.store.pieces.sidecar(piece, shelf);
+async function checkLastRecord(target: PieceTarget, piece: Piece, path: string): Promise<void> {
+  const { lastRecord } = await target.store.pieces.sidecar(piece, target);
   const { startBytes } = lastRecord;
   const header = await readBytes({ source: { kind: 'path', path }, startBytes, endBytes: startBytes + RECORD_HEADER_SIZE_BYTES });
   const view = new DataView(header.buffer, header.byteOffset, header.byteLength);

@@ -18,7 +18,7 @@ import { healingWarnings, putDamagedAside } from './healing.ts';
 import { pinnedLog } from './pinned-segments.ts';
 import { createPassingReplay, createRecordKeeper, keepReplay, type PassingReplay } from './running-backups.ts';
 import { mergePieces, type SegmentChain } from './merge-pieces.ts';
-import { pieceAt, type PieceShelf, storePiece } from './piece-store.ts';
+import { pieceAt, type PieceTarget, storePiece } from './piece-store.ts';
 import { checkpointFile } from './replay-log.ts';
 import { judgeTail } from './segment-scan.ts';
 import { checkContinues } from './source-continuity.ts';
@@ -48,13 +48,13 @@ export const storeSegments =
     const before = await store.backups.newestOfTimeline({ timeline, exceptRunId: run.runId });
     const warnings: Warning[] = [];
     const warn = (warning: Warning): void => void warnings.push(warning);
-    const shelf: PieceShelf = { store, timeline, runId: run.runId, promised: promisedHashes(before), warn };
-    const { sound, healing } = await putDamagedAside(shelf, { fence, before, stored: await store.pieces.of(timeline) });
+    const target: PieceTarget = { store, timeline, runId: run.runId, promised: promisedHashes(before), warn };
+    const { sound, healing } = await putDamagedAside(target, { fence, before, stored: await store.pieces.of(timeline) });
     const { pathOf } = pinnedLog(deps, openDatabase(deps, database), { fence, runId: run.runId });
-    await checkContinues(shelf, { fence, stored: sound, pathOf });
+    await checkContinues(target, { fence, stored: sound, pathOf });
     const known = piecesBySegment(sound);
     const chains = absentExtents(sound, fence, before).map((extent) => chainOf(extent, known.get(extent.segment) ?? []));
-    for (const { warnings: found, ...chain } of await storePresent(deps, { shelf, fence, known, pathOf, run })) {
+    for (const { warnings: found, ...chain } of await storePresent(deps, { target, fence, known, pathOf, run })) {
       chains.push(chain);
       warnings.push(...found);
     }
@@ -62,7 +62,7 @@ export const storeSegments =
     const inPlace = new Set(fence.segments.map(({ segment }) => segment));
     const pathInPlace = (segment: SegmentId): string | undefined => (inPlace.has(segment) ? pathOf(segment) : undefined);
     const merging = { chains, storedBefore: extentsOf(known), pathOf: pathInPlace, labelBefore: before?.label, signal: run.signal };
-    warnings.push(...(await mergePieces(shelf, merging)), ...healingWarnings(healing));
+    warnings.push(...(await mergePieces(target, merging)), ...healingWarnings(healing));
     warnings.push(...gapWarnings(chains.map(({ segment }) => segment)));
     const segments = chains.map(({ segment, endBytes }) => ({ segment, endBytes }));
     const { key: extentsKey } = await store.plans.extents.keep(run.runId, { format: 1, segments, warnings });
@@ -70,7 +70,7 @@ export const storeSegments =
   };
 
 type Present = {
-  shelf: PieceShelf;
+  target: PieceTarget;
   fence: Fence;
   known: ReadonlyMap<SegmentId, readonly Piece[]>;
   pathOf: SegmentSource['pathOf'];
@@ -78,8 +78,8 @@ type Present = {
 };
 
 /** Stores what is lacking of each segment in the data directory, while a replay sees its records pass. */
-async function storePresent(deps: ActivityDeps, { shelf, fence, known, pathOf, run }: Present): Promise<StoredSegment[]> {
-  const file = await checkpointFile(deps, shelf.store.database, shelf.timeline);
+async function storePresent(deps: ActivityDeps, { target, fence, known, pathOf, run }: Present): Promise<StoredSegment[]> {
+  const file = await checkpointFile(deps, target.store.database, target.timeline);
   const replay = createPassingReplay((await openState(file)) ?? emptyState(file));
   const source = { pathOf, tornTailMs: deps.config.timing.tornTailMs, replay };
   const progress = byteProgress(run, lackingBytes(fence.segments, known));
@@ -87,7 +87,7 @@ async function storePresent(deps: ActivityDeps, { shelf, fence, known, pathOf, r
   const stored: StoredSegment[] = [];
   for (const batch of batchesOf(fence.segments, { sizeBytesOf, countMax: SIDE_BY_SIDE_MAX })) {
     const works = batch.map((extent) => ({ extent, known: known.get(extent.segment) ?? [], source, run, progress }));
-    stored.push(...(await storeBatch(shelf, works)));
+    stored.push(...(await storeBatch(target, works)));
   }
   keepReplay(deps.runningBackups, { file, runId: run.runId, replay });
   return stored;
@@ -115,13 +115,13 @@ type SegmentWork = { extent: Extent; known: readonly Piece[]; source: SegmentSou
 type StoredSegment = SegmentChain & { warnings: Warning[] };
 
 /** Stores small segments side by side. Their records are replayed in the order of the log, when all are stored. */
-async function storeBatch(shelf: PieceShelf, works: readonly SegmentWork[]): Promise<StoredSegment[]> {
-  if (works.length === 1) return allEnded(works.map((work) => storeSegment(shelf, work)));
+async function storeBatch(target: PieceTarget, works: readonly SegmentWork[]): Promise<StoredSegment[]> {
+  if (works.length === 1) return allEnded(works.map((work) => storeSegment(target, work)));
   const kept = works.map((work) => {
     const keeper = createRecordKeeper(work.source.replay);
     return { keeper, work: { ...work, source: { ...work.source, replay: keeper } } };
   });
-  const stored = await allEnded(kept.map(({ work }) => storeSegment(shelf, work)));
+  const stored = await allEnded(kept.map(({ work }) => storeSegment(target, work)));
   for (const { keeper } of kept) keeper.flush();
   return stored;
 }
@@ -133,14 +133,14 @@ export function lackingBytes(extents: readonly Extent[], stored: ReadonlyMap<Seg
 }
 
 /** Fills the holes of one segment. Its end is the last stored record's, which may lie past the fence, or before a torn tail. */
-export async function storeSegment(shelf: PieceShelf, work: SegmentWork): Promise<StoredSegment> {
+export async function storeSegment(target: PieceTarget, work: SegmentWork): Promise<StoredSegment> {
   const { extent, known, source, run, progress } = work;
   const { segment } = extent;
   const cover = planCover(known, extent.endBytes);
   const pieces = [...known];
   let endBytes = cover.pieces.at(-1)?.endBytes ?? 0;
   for (const hole of cover.missing) {
-    const stored = await storeHole(shelf, segment, { ...hole, source, run, progress });
+    const stored = await storeHole(target, segment, { ...hole, source, run, progress });
     pieces.push(...stored.pieces);
     endBytes = Math.max(endBytes, stored.endBytes);
     if (stored.end.kind === 'whole') continue;
@@ -154,7 +154,7 @@ export async function storeSegment(shelf: PieceShelf, work: SegmentWork): Promis
 type Hole = { startBytes: number; endBytes: number; source: SegmentSource; run: RunPort; progress: ByteProgress };
 
 /** Stores one hole as pieces of at most about 64 MiB, each at once durable. */
-async function storeHole(shelf: PieceShelf, segment: SegmentId, hole: Hole): Promise<PieceContent & { pieces: Piece[] }> {
+async function storeHole(target: PieceTarget, segment: SegmentId, hole: Hole): Promise<PieceContent & { pieces: Piece[] }> {
   const { source, run, progress } = hole;
   progress.doing(segmentFileName(segment));
   const from = {
@@ -170,8 +170,8 @@ async function storeHole(shelf: PieceShelf, segment: SegmentId, hole: Hole): Pro
   let startBytes = hole.startBytes;
   for (;;) {
     const targetBytes = Math.min(hole.endBytes, startBytes + PIECE_SIZE_BYTES_MAX);
-    const content = await storePiece(shelf, segment, { ...from, startBytes, targetBytes });
-    if (content.records > 0) pieces.push(pieceAt(shelf, { segment, startBytes, endBytes: content.endBytes }));
+    const content = await storePiece(target, segment, { ...from, startBytes, targetBytes });
+    if (content.records > 0) pieces.push(pieceAt(target, { segment, startBytes, endBytes: content.endBytes }));
     if (content.end.kind !== 'whole' || content.endBytes >= hole.endBytes) return { ...content, pieces };
     startBytes = content.endBytes;
   }

@@ -101,7 +101,8 @@ async function newestHeld(store: Store, names: readonly TestName[]): Promise<Des
   const test = name === undefined ? undefined : await store.facts.test(name);
   if (test === undefined) return null;
   const { label, atMs, rtoMs = 0, seed, end } = test;
-  return { label, atMs, rtoMs, ...(seed === undefined || end === undefined ? {} : { seed, end }) };
+  const isPart = seed !== undefined && end !== undefined;
+  return { label, atMs, rtoMs, seed: isPart ? seed : undefined, end: isPart ? end : undefined };
 }
 
 /** The newest first. */

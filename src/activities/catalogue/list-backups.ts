@@ -2,7 +2,7 @@ import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { BackupRow, ListBackupsResult, UnreadableBackup } from '../../contract/list-backups.ts';
 import { promisedExtents, summariseExtents } from '../../core/backup/segment-plan.ts';
 import { laterByClock } from '../../core/backup/history.ts';
-import { type CheckFact, standingOf } from '../../core/backup/standing.ts';
+import { type CheckFact, summariseChecks } from '../../core/backup/checks.ts';
 import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 
@@ -66,5 +66,5 @@ function rowOf(manifest: Manifest, isInUse: boolean, facts: readonly CheckFact[]
   const { label, timeline, records, machines, instances, stateDigest, restorable, createdAtMs, bytesStored } = manifest;
   const extents = summariseExtents(promisedExtents(manifest.segments));
   const held = { timeline, extents, records, machines, instances, stateDigest, restorable };
-  return { label, isInUse, createdAtMs, bytesStored, ...held, ...standingOf(facts) };
+  return { label, isInUse, createdAtMs, bytesStored, ...held, ...summariseChecks(facts) };
 }

@@ -69,9 +69,9 @@ async function heldIn(store: Store, asked: Asked & { file: TimelineFile }): Prom
   try {
     const segments = files.map(({ segment, sizeBytes }) => ({ segment, endBytes: sizeBytes }));
     const pathOf = (segment: SegmentId): string => files.find((candidate) => candidate.segment === segment)?.path ?? '';
-    const shelf = { store, timeline, runId: run.runId };
+    const target = { store, timeline, runId: run.runId };
     const stored = await store.pieces.of(timeline);
-    await checkContinues(shelf, { fence: { format: 1, timeline, pin: 'links', segments }, stored, pathOf });
+    await checkContinues(target, { fence: { format: 1, timeline, pin: 'links', segments }, stored, pathOf });
   } catch (error) {
     if (!(error instanceof RstowError) || !LOG_FAULTS.includes(error.code)) throw error;
     return nothingHeld(timeline, error);

@@ -102,7 +102,8 @@ function fromTarget({ placed, unplaced, timelines, inUse }: States, target: stri
   const history = chosen.isInUse ? ordered : orderBackups(placed, timelines, chosen.timeline);
   const states = history.filter(({ isInUse }) => isInUse);
   const at = states.findIndex((state) => state.label === label);
-  return { newer: states.slice(0, at), wanted: [...states.slice(at), ...(target === 'latest' ? unplaced : [])] };
+  const wanted = states.slice(at);
+  return { newer: states.slice(0, at), wanted: target === 'latest' ? [...wanted, ...unplaced] : wanted };
 }
 
 /** What is newer than the target isn't tried, but tells how much is given up. */

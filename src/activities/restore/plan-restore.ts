@@ -52,12 +52,12 @@ export const planRestore =
     const isOwners = input.toDataDir === undefined && input.takeover === undefined;
     if (isOwners) await store.owner.require();
     const warnings: Warning[] = [];
-    const each: Refusals = input.dryRun === true ? (check) => check().catch(told(warnings)) : (check) => check();
-    const plan = (await standingPlan(store, key, database)) ?? (await newPlan(deps, { input, store, database, key, each }));
+    const each: Refusals = input.dryRun === true ? (check) => check().catch(asWarning(warnings)) : (check) => check();
+    const plan = (await earlierPlan(store, key, database)) ?? (await newPlan(deps, { input, store, database, key, each }));
     return { ...summaryOf(plan, key), warnings, approval };
   };
 
-function told(warnings: Warning[]): (error: unknown) => void {
+function asWarning(warnings: Warning[]): (error: unknown) => void {
   return (error) => {
     if (!(error instanceof RstowError)) throw error;
     warnings.push({ code: error.code, message: `the restore would be refused: ${error.message}` });
@@ -65,7 +65,7 @@ function told(warnings: Warning[]): (error: unknown) => void {
 }
 
 /** The plan of that key; undefined where there is none yet. Fails: data-directory-replaced. */
-async function standingPlan({ repository }: Store, key: string, { dataDir, walDir }: Database): Promise<RestorePlan | undefined> {
+async function earlierPlan({ repository }: Store, key: string, { dataDir, walDir }: Database): Promise<RestorePlan | undefined> {
   const plan = await readSealed(repository, key, restorePlanSchema);
   if (plan?.replaces === undefined) return plan;
   if (plan.dataDir !== dataDir) {

@@ -57,7 +57,9 @@ export const stageWal =
     const ownership = (await readOwnership(join(dataDir, 'wal'))) ?? plan.ownership;
     const isOwnerKept = await applyOwnership(walDir, ownership);
     const isDurable = await fsyncTree(walDir);
-    const warnings = [...(isOwnerKept ? [] : [ownerLost(ownership)]), ...(isDurable ? [] : [foldersUnsynced(dataDir)])];
+    const warnings: Warning[] = [];
+    if (!isOwnerKept) warnings.push(ownerLost(ownership));
+    if (!isDurable) warnings.push(foldersUnsynced(dataDir));
     return { timeline, records: replayed.records, warnings };
   };
 

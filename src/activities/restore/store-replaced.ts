@@ -10,7 +10,7 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { absentExtents } from '../backup/absent-segments.ts';
 import { checkContinues, timelineOfData } from '../backup/source-continuity.ts';
 import type { DigestedState } from '../backup/digest-state.ts';
-import type { PieceShelf } from '../backup/piece-store.ts';
+import type { PieceTarget } from '../backup/piece-store.ts';
 import { checkpointFile, replayLog, withSoundState } from '../backup/replay-log.ts';
 import { lackingBytes, storeSegment } from '../backup/store-segments.ts';
 import { byteProgress } from '../../replay/progress.ts';
@@ -87,11 +87,11 @@ async function storeLog(store: Store, { input, log, run }: Storing): Promise<{ e
   const { tornTailMs } = input;
   const { timeline } = log;
   const { pathOf } = log.source;
-  const shelf: PieceShelf = { store, timeline, runId: run.runId };
+  const target: PieceTarget = { store, timeline, runId: run.runId };
   const stored = await store.pieces.of(timeline);
   const fence = fenceOf(log);
   const { segments } = fence;
-  await checkContinues(shelf, { fence, stored, pathOf });
+  await checkContinues(target, { fence, stored, pathOf });
   const known = piecesBySegment(stored);
   const source = { pathOf, tornTailMs, replay: { take: () => undefined, upTo: () => undefined } };
   const before = await store.backups.newestOfTimeline({ timeline, exceptRunId: run.runId });
@@ -101,7 +101,7 @@ async function storeLog(store: Store, { input, log, run }: Storing): Promise<{ e
   for (const extent of segments) {
     const { segment } = extent;
     try {
-      const result = await storeSegment(shelf, { extent, known: known.get(segment) ?? [], source, run, progress });
+      const result = await storeSegment(target, { extent, known: known.get(segment) ?? [], source, run, progress });
       extents.push({ segment, endBytes: result.endBytes });
       warnings.push(...result.warnings);
     } catch (error) {

@@ -62,7 +62,7 @@ export const swapIn =
     const store = (limitMs: number): Promise<KeptTail> =>
       tail === undefined ? Promise.resolve({}) : storeTail(deps, { ...tail, database, limitMs }, run);
     const swap = { ...work, plan: input.swap, beforeSwap: store };
-    const { result: kept, downtimeMs } = await tellingDataInPlace(dataDir, input.swap, () => swapWithServerDown(swap));
+    const { result: kept, downtimeMs } = await reportingDataInPlace(dataDir, input.swap, () => swapWithServerDown(swap));
     if (input.swap.oldWal === null) return { ...kept, downtimeMs };
     return {
       ...(await keptTail(deps, input, { kept, run })),
@@ -90,7 +90,7 @@ export const rollBack =
       await checkAllowed();
     };
     const back = { ...work, plan: planRollBack(input.swap), askFirst, checkAllowed };
-    const { downtimeMs } = await tellingDataInPlace(dataDir, input.swap, () => swapWithServerDown(back));
+    const { downtimeMs } = await reportingDataInPlace(dataDir, input.swap, () => swapWithServerDown(back));
     const inPlace = await dataInPlace(dataDir, input.swap);
     return { downtimeMs, inPlace };
   };
@@ -110,7 +110,7 @@ function workOf(deps: ActivityDeps, { database }: SwapInput, run: RunPort): Omit
   return { database: openDatabase(deps, database), run, askFirst: ask, checkAllowed: ask };
 }
 
-async function tellingDataInPlace<T>(dataDir: string, swap: SwapPlan, step: () => Promise<T>): Promise<T> {
+async function reportingDataInPlace<T>(dataDir: string, swap: SwapPlan, step: () => Promise<T>): Promise<T> {
   try {
     return await step();
   } catch (error) {

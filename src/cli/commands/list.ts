@@ -28,12 +28,14 @@ export function listLines({ backups, total, unreadable, database, repository }: 
   const abandoned = backups.filter(({ isInUse }) => !isInUse);
   const inUse = backups.filter(({ isInUse }) => isInUse);
   const hidden = total - backups.length - unreadable.length;
-  return [
-    ...(inUse.length === 0 ? [] : ['In use, the newest first:', ...tableLines(HEAD, inUse.map(cells))]),
-    ...(abandoned.length === 0 ? [] : ['Abandoned by a restore or a recovery:', ...tableLines(HEAD, abandoned.map(cells))]),
-    ...unreadable.map(({ label, code }) => `${label}  ${unreadableText(code)}`),
-    ...(hidden > 0 ? [`and ${countedText(hidden, 'older backup')}`] : []),
-  ];
+  const lines = [...titledTable('In use, the newest first:', inUse), ...titledTable('Abandoned by a restore or a recovery:', abandoned)];
+  for (const { label, code } of unreadable) lines.push(`${label}  ${unreadableText(code)}`);
+  if (hidden > 0) lines.push(`and ${countedText(hidden, 'older backup')}`);
+  return lines;
+}
+
+function titledTable(title: string, rows: readonly BackupRow[]): string[] {
+  return rows.length === 0 ? [] : [title, ...tableLines(HEAD, rows.map(cells))];
 }
 
 function unreadableText(code: string): string {

@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import { parseVerifyBackupInput, type VerifyBackupResult } from '../../contract/verify-backup.ts';
-import { CHECK_LEVELS } from '../../core/backup/standing.ts';
+import { CHECK_LEVELS } from '../../core/backup/checks.ts';
 import type { CliCommand, RunKind } from '../command.ts';
 import type { RunOptions } from '../execute-run.ts';
 import { countedText, durationText, sizeText } from '../figures.ts';

@@ -1,4 +1,4 @@
-import type { CheckLevel } from '../backup/standing.ts';
+import type { CheckLevel } from '../backup/checks.ts';
 
 /** Where things lie in a repository; docs/repository-format.md is the reader's version. */
 

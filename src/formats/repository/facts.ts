@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CHECK_LEVELS } from '../../core/backup/standing.ts';
+import { CHECK_LEVELS } from '../../core/backup/checks.ts';
 import { count } from './parts.ts';
 
 /** A remembered verification: a fact of its day, never changed. */

@@ -36,13 +36,14 @@ export const zstdCoding: Coding = {
  */
 function createCompressor(expectedSizeBytes = Number.POSITIVE_INFINITY): ZstdCompress {
   const isSmall = expectedSizeBytes <= SMALL_SIZE_BYTES;
-  const farMatches = { [constants.ZSTD_c_enableLongDistanceMatching]: 1, [constants.ZSTD_c_ldmMinMatch]: FAR_MATCH_BYTES_MIN };
   return createZstdCompress({
     chunkSize: chunkSizeFor(expectedSizeBytes),
     params: {
       [constants.ZSTD_c_compressionLevel]: 1,
       [constants.ZSTD_c_windowLog]: windowLogFor(expectedSizeBytes),
-      ...(isSmall ? {} : farMatches),
+      // 0 leaves each to the level.
+      [constants.ZSTD_c_enableLongDistanceMatching]: isSmall ? 0 : 1,
+      [constants.ZSTD_c_ldmMinMatch]: isSmall ? 0 : FAR_MATCH_BYTES_MIN,
       [constants.ZSTD_c_checksumFlag]: 1,
     },
   });

@@ -34,7 +34,7 @@ export async function runCommand(command: readonly string[], options: CommandOpt
   const subprocess = spawn(command, options);
   const stdout = keepTail(subprocess.stdout);
   const stderr = keepTail(subprocess.stderr);
-  const wasEnded = endGroupWhenTold(subprocess, options);
+  const wasEnded = endGroupIfWanted(subprocess, options);
   stopReadingAfterExit(subprocess);
   const result = await subprocess;
   if (wasEnded()) {
@@ -54,7 +54,7 @@ function spawn(command: readonly string[], options: CommandOptions) {
   const [file, ...parameters] = command;
   assert(file !== undefined, 'a command names what to run');
   return execa(file, parameters, {
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    cwd: options.cwd ?? process.cwd(),
     env: options.env ?? {},
     input: options.input ?? '',
     stdout: 'pipe',
@@ -75,7 +75,7 @@ function keepTail(stream: Readable): () => string {
 }
 
 /** Returns whether the command was ended by us; nothing of its group outlives that. */
-function endGroupWhenTold({ pid, nodeChildProcess }: Subprocess, { timeoutMs, signal }: CommandOptions): () => boolean {
+function endGroupIfWanted({ pid, nodeChildProcess }: Subprocess, { timeoutMs, signal }: CommandOptions): () => boolean {
   if (pid === undefined) return () => false;
   let isEnding = false;
   let killTimer: NodeJS.Timeout | undefined;

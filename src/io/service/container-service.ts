@@ -67,10 +67,11 @@ async function startContainer(config: ContainerServiceConfig): Promise<void> {
 /** A server that runs as a container's first process ignores SIGTERM, unless it has a handler: rstmdb has one for SIGINT. */
 function runArguments(config: ContainerServiceConfig): string[] {
   const { name, user, dataDir, containerDataDir, port, containerPort, memoryBytes } = config;
+  const memory = memoryBytes === undefined ? [] : ['--memory', `${memoryBytes}b`];
   return [
     ...['run', '--detach', '--name', name, '--user', user, '--stop-signal', 'SIGINT'],
     ...['--volume', `${dataDir}:${containerDataDir}`, '--publish', `127.0.0.1:${port}:${containerPort}`],
-    ...(memoryBytes === undefined ? [] : ['--memory', `${memoryBytes}b`]),
+    ...memory,
     ...Object.keys(config.env).flatMap((variable) => ['--env', variable]),
     ...config.options,
     config.image,

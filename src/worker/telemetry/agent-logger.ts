@@ -65,9 +65,9 @@ export function personLine(json: string): string {
   const level = LEVELS[entry.level ?? 30] ?? '';
   const reason = [entry['err'], entry['error']].map(messageOf).find((message) => message !== undefined);
   const facts = Object.entries(entry).filter(([name, value]) => !SAID.includes(name) && value !== null && value !== '');
-  const told = facts.map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ');
+  const shown = facts.map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ');
   const sentence = reason === undefined ? (entry.msg ?? '') : `${entry.msg ?? ''}: ${reason}`;
-  return `${time} ${level.padEnd(7)}  ${sentence}${told === '' ? '' : ` (${told})`}\n`;
+  return `${time} ${level.padEnd(7)}  ${sentence}${shown === '' ? '' : ` (${shown})`}\n`;
 }
 
 function messageOf(error: unknown): string | undefined {

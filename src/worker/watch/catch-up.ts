@@ -13,11 +13,11 @@ export type CatchUp = (database: string) => Promise<void>;
  */
 export function createCatchUp(deps: ActivityDeps): CatchUp {
   const settled = new Map<string, string>();
-  const told = new Set<string>();
-  const tell: Tell = (sentence, facts) => {
+  const reported = new Set<string>();
+  const report: Report = (sentence, facts) => {
     const line = JSON.stringify([sentence, facts]);
-    if (!told.has(line)) deps.events.record({ kind: 'repositories-apart', ...facts, sentence });
-    told.add(line);
+    if (!reported.has(line)) deps.events.record({ kind: 'repositories-apart', ...facts, sentence });
+    reported.add(line);
   };
   return async (database) => {
     if ((deps.config.databases[database]?.repositories.length ?? 0) < 2) return;
@@ -27,36 +27,36 @@ export function createCatchUp(deps: ActivityDeps): CatchUp {
     if (listed.answers.length < 2 || settled.get(database) === state) return;
     const { owner } = await catalogue.owner.find();
     if (owner?.installationId !== deps.agent.installationId) return;
-    if (await putWhatLacks(deps, database, { owner, tell })) settled.set(database, state);
+    if (await putWhatLacks(deps, database, { owner, report })) settled.set(database, state);
   };
 }
 
-type Tell = (sentence: string, facts: { code: string; database: string; repository: string; [fact: string]: unknown }) => void;
+type Report = (sentence: string, facts: { code: string; database: string; repository: string; [fact: string]: unknown }) => void;
 
 const CLAIM_TAKEN = 'the repository holds another installation’s claim of the owner’s generation, which is left as it is';
 const HISTORY_DIFFERS = 'the repository holds another history under the timeline’s id, or one begun from it, which is left as it is';
 
 type Timelines = Map<string, Timeline>;
 type Source = { name: string; found: Timelines };
-type Target = { store: Store; timelines: Timelines; tell: Tell };
+type Target = { store: Store; timelines: Timelines; report: Report };
 
 /** Whether all that can be given was. */
-async function putWhatLacks(deps: ActivityDeps, database: string, of: { owner: Owner; tell: Tell }): Promise<boolean> {
-  const { owner, tell } = of;
+async function putWhatLacks(deps: ActivityDeps, database: string, of: { owner: Owner; report: Report }): Promise<boolean> {
+  const { owner, report } = of;
   const catalogue = deps.catalogueOf(database);
   const read = await catalogue.each(({ timelines }) => timelines.all());
   const put = await catalogue.each(async (store) => {
     const { name } = store;
     const timelines = read.answers.find((answer) => answer.store.name === name)?.found;
     if (timelines === undefined) return;
-    for (const source of read.answers) await putTimelines({ store, timelines, tell }, { name: source.store.name, found: source.found });
+    for (const source of read.answers) await putTimelines({ store, timelines, report }, { name: source.store.name, found: source.found });
     if (!(await holdsClaim(store, owner))) {
-      tell(CLAIM_TAKEN, { code: 'owner-outdated', database, repository: name, generation: owner.generation });
+      report(CLAIM_TAKEN, { code: 'owner-outdated', database, repository: name, generation: owner.generation });
     }
   });
   for (const { name, error } of put.failures) {
     if (error.code !== 'repository-unavailable')
-      tell(`the repository can’t be kept in step: ${error.message}`, { code: error.code, database, repository: name });
+      report(`the repository can’t be kept in step: ${error.message}`, { code: error.code, database, repository: name });
   }
   return read.failures.length + put.failures.length === 0;
 }
@@ -68,7 +68,7 @@ async function holdsClaim({ claims }: Store, owner: Owner): Promise<boolean> {
 }
 
 /** One after another: none may come before its parent. */
-async function putTimelines({ store, timelines, tell }: Target, source: Source): Promise<void> {
+async function putTimelines({ store, timelines, report }: Target, source: Source): Promise<void> {
   const { lacking, diverged } = lackingTimelines(source.found, timelines);
   for (const timeline of lacking) {
     // Somebody made another one a moment ago: nothing may be begun from it; the next pass compares anew.
@@ -76,7 +76,7 @@ async function putTimelines({ store, timelines, tell }: Target, source: Source):
     timelines.set(timeline.timeline, timeline);
   }
   for (const timeline of diverged) {
-    tell(HISTORY_DIFFERS, {
+    report(HISTORY_DIFFERS, {
       code: 'timeline-diverged',
       database: store.database,
       repository: store.name,

@@ -20,7 +20,7 @@ export function watchCredentials(config: AgentConfig['temporal'], logger: Logger
   const renewal = new AbortController();
   const stopping = new AbortController();
   const before = config.embedded === undefined ? credentials() : undefined;
-  const look = async (): Promise<void> => {
+  const check = async (): Promise<void> => {
     const now = before === undefined ? undefined : credentials();
     // Files that are being replaced can't be read for a moment.
     if (now === undefined || now === before || renewal.signal.aborted) return Promise.resolve();
@@ -28,7 +28,7 @@ export function watchCredentials(config: AgentConfig['temporal'], logger: Logger
     renewal.abort();
   };
   const options = { what: 'watching the credentials', intervalMs: INTERVAL_MS, logger, signal: stopping.signal };
-  const watch = startRepeatingTask(look, options);
+  const watch = startRepeatingTask(check, options);
   return {
     renewed: renewal.signal,
     stop: async () => {

@@ -12,7 +12,7 @@ import { readServerSettings } from '../../database/server-settings.ts';
 
 type OwnershipWatch = { deps: ActivityDeps; workers: AgentWorkers; logger: Logger; signal: AbortSignal };
 
-/** A stale server is told again and again: nobody reads a log from its beginning. */
+/** A stale server is reported again and again: nobody reads a log from its beginning. */
 const STALE_LOG_MS = 600_000;
 
 /** An owner that this agent's own steps have met meanwhile is noticed so much sooner: a recovery here has just made it one. */
@@ -20,13 +20,13 @@ const TICKS = 6;
 
 /** Serves exactly the databases that this installation owns, as their repositories say; a change is logged once. */
 export function startOwnershipWatch({ deps, workers, logger, signal }: OwnershipWatch): RepeatingTask {
-  const tell = createTeller(deps.events);
-  const staleToldAtMs = new Map<string, number>();
-  const tellStale = async (database: string): Promise<void> => {
-    if (performance.now() - (staleToldAtMs.get(database) ?? -STALE_LOG_MS) < STALE_LOG_MS) return;
+  const report = createReporter(deps.events);
+  const staleReportedAtMs = new Map<string, number>();
+  const reportStale = async (database: string): Promise<void> => {
+    if (performance.now() - (staleReportedAtMs.get(database) ?? -STALE_LOG_MS) < STALE_LOG_MS) return;
     const stale = await findStaleServer(deps)({ database }, { signal });
     if (stale === null) return;
-    staleToldAtMs.set(database, performance.now());
+    staleReportedAtMs.set(database, performance.now());
     deps.events.record({ kind: 'server-stale', database, code: 'owner-outdated', ...stale, sentence: staleSentence(database, stale) });
   };
   const catchUp = createCatchUp(deps);
@@ -35,7 +35,7 @@ export function startOwnershipWatch({ deps, workers, logger, signal }: Ownership
   const pass = async (database: string): Promise<void> => {
     if (await settled.isStill(database)) return;
     const ownership = await ownershipNow(deps, database);
-    tell(database, ownership);
+    report(database, ownership);
     if (signal.aborted) return;
     // A repository that is away changes nothing: the last known owner goes on.
     if (ownership.kind !== 'unknown') await workers.serveDatabase(database, ownership.kind === 'mine');
@@ -44,7 +44,7 @@ export function startOwnershipWatch({ deps, workers, logger, signal }: Ownership
       await catchUp(database).catch((error: unknown) => logger.warn({ database, err: error }, 'keeping the repositories in step failed'));
       await noticeServer(database);
     }
-    if (ownership.kind === 'foreign') await tellStale(database);
+    if (ownership.kind === 'foreign') await reportStale(database);
   };
   const what = (database: string): string => `looking up the owner of ${database}`;
   return startTaskForEach(Object.keys(deps.config.databases), pass, {
@@ -56,12 +56,12 @@ export function startOwnershipWatch({ deps, workers, logger, signal }: Ownership
 }
 
 /** Each change is logged once. */
-function createTeller(events: Events): (database: string, ownership: DatabaseOwnership) => void {
-  const told = new Map<string, string>();
+function createReporter(events: Events): (database: string, ownership: DatabaseOwnership) => void {
+  const reported = new Map<string, string>();
   return (database, ownership) => {
     const why = ownership.kind === 'mine' ? 'this installation owns it' : ownership.why;
-    if (told.get(database) === why) return;
-    told.set(database, why);
+    if (reported.get(database) === why) return;
+    reported.set(database, why);
     events.record({ kind: 'ownership-changed', database, ownership: ownership.kind, sentence: why });
   };
 }
@@ -102,15 +102,15 @@ async function ownershipNow(deps: ActivityDeps, database: string): Promise<Datab
 type ServerNotices = (database: string) => Promise<void>;
 
 /** Looking for a server reads all of /proc. */
-const LOOK_INTERVAL_MS = 60_000;
+const CHECK_INTERVAL_MS = 60_000;
 
 /** Each change is said once. Twice within a minute: no-op. */
 export function createServerNotices(deps: ActivityDeps): ServerNotices {
-  const lookedAtMs = new Map<string, number>();
+  const checkedAtMs = new Map<string, number>();
   const said = new Map<string, string>();
   return async (database) => {
-    if (performance.now() - (lookedAtMs.get(database) ?? -LOOK_INTERVAL_MS) < LOOK_INTERVAL_MS) return;
-    lookedAtMs.set(database, performance.now());
+    if (performance.now() - (checkedAtMs.get(database) ?? -CHECK_INTERVAL_MS) < CHECK_INTERVAL_MS) return;
+    checkedAtMs.set(database, performance.now());
     const { compaction } = await readServerSettings(openDatabase(deps, database));
     const sentence = compaction.isOn ? compactionSentence(database, compaction) : '';
     if (sentence !== '' && sentence !== said.get(database)) deps.events.record({ kind: 'server-compacts', database, compaction, sentence });

@@ -58,9 +58,9 @@ async function guardedPass(pass: () => Promise<void>, { what, logger }: Repeatin
 }
 
 async function endedWith(signal: AbortSignal, ended: Promise<void>): Promise<void> {
-  const { promise: told, resolve } = Promise.withResolvers<undefined>();
+  const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
   signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  if (!signal.aborted) await Promise.race([told, ended]);
+  if (!signal.aborted) await Promise.race([aborted, ended]);
   await noLongerThan(LAST_PASS_MS, ended);
 }
 

@@ -1,5 +1,5 @@
 import { CancellationScope, condition, defineUpdate, isCancellation, setHandler, workflowInfo } from '@temporalio/workflow';
-import type { Standing } from '../../activities/authority/authority.ts';
+import type { Agreement } from '../../activities/authority/authority.ts';
 import {
   type Approval,
   approvalRefusal,
@@ -31,7 +31,7 @@ type Wanted = Asked & {
   consequence?: string | undefined;
   expiresMs: number;
   /** Null where the agent's config names no operators: then the name that an approval gives is taken for the person. */
-  standing: Standing | null;
+  agreement: Agreement | null;
 };
 
 /**
@@ -40,10 +40,10 @@ type Wanted = Asked & {
  * Fails: approval-denied, approval-expired, and as the work does.
  */
 export async function onceRequested<T>(run: Run, asked: Asked, work: () => Promise<T>): Promise<T> {
-  const standing = await standingOf(asked, null);
-  if (standing === null || standing.operators.length > 0) return work();
-  const enough = { ...standing, operatorsNeeded: 1 };
-  return unlessDenied({ ...asked, run, hash: standing.requestHash, what: 'request', expiresMs: EXPIRES_MS, standing: enough }, work);
+  const agreement = await agreementOf(asked, null);
+  if (agreement === null || agreement.operators.length > 0) return work();
+  const enough = { ...agreement, operatorsNeeded: 1 };
+  return unlessDenied({ ...asked, run, hash: agreement.requestHash, what: 'request', expiresMs: EXPIRES_MS, agreement: enough }, work);
 }
 
 /**
@@ -52,15 +52,15 @@ export async function onceRequested<T>(run: Run, asked: Asked, work: () => Promi
  */
 export async function onceAgreed<T>(run: Run, planned: Planned, work: (wasAsked: boolean) => Promise<T>): Promise<T> {
   const { approval, planHash } = planned.plan;
-  const standing = await standingOf(planned, planHash);
+  const agreement = await agreementOf(planned, planHash);
   const isPolicy = isApprovalWanted(planned.plan, run.type);
-  const isEnough = standing === null ? !isPolicy : standing.operators.length >= standing.operatorsNeeded;
+  const isEnough = agreement === null ? !isPolicy : agreement.operators.length >= agreement.operatorsNeeded;
   if (isEnough) return work(false);
   const expiresMs = isPolicy && approval !== undefined ? approval.expiresMs : EXPIRES_MS;
-  return unlessDenied({ ...planned, run, hash: planHash, what: 'plan', expiresMs, standing }, () => work(true));
+  return unlessDenied({ ...planned, run, hash: planHash, what: 'plan', expiresMs, agreement }, () => work(true));
 }
 
-function standingOf({ place, input }: Asked, planHash: string | null): Promise<Standing | null> {
+function agreementOf({ place, input }: Asked, planHash: string | null): Promise<Agreement | null> {
   const signature = workflowInfo().memo?.[SIGNATURE_MEMO] ?? null;
   return step(place).checkStart({ database: input.database, input, signature, planHash });
 }
@@ -70,7 +70,7 @@ type Decision = { operators: readonly string[]; isApproved: boolean; denial?: Rs
 /** Asks, waits for as long as the policy says and through any restart, then works. Fails: approval-denied, approval-expired. */
 async function unlessDenied<T>(wanted: Wanted, work: () => Promise<T>): Promise<T> {
   const { run, hash, what, expiresMs } = wanted;
-  const decision: Decision = { operators: wanted.standing?.operators ?? [], isApproved: false };
+  const decision: Decision = { operators: wanted.agreement?.operators ?? [], isApproved: false };
   const scope = new CancellationScope();
   takeApprovals(wanted, decision);
   takeDenials(run, decision, scope);
@@ -88,15 +88,15 @@ async function unlessDenied<T>(wanted: Wanted, work: () => Promise<T>): Promise<
 }
 
 function takeApprovals(wanted: Wanted, decision: Decision): void {
-  const { hash, standing, input, what } = wanted;
-  const requestedBy = standing === null && input.requestedBy !== undefined ? { requestedBy: input.requestedBy } : {};
+  const { hash, agreement, input, what } = wanted;
+  const requestedBy = agreement === null && input.requestedBy !== undefined ? { requestedBy: input.requestedBy } : {};
   setHandler(
     approveUpdate,
     async (given) => {
       const approval = parseApproval(given);
-      if (standing !== null) await countOperator({ wanted, decision, standing, approval });
+      if (agreement !== null) await countOperator({ wanted, decision, agreement, approval });
       if (decision.denial !== undefined) throw runFailure(decision.denial);
-      decision.isApproved = standing === null || decision.operators.length >= standing.operatorsNeeded;
+      decision.isApproved = agreement === null || decision.operators.length >= agreement.operatorsNeeded;
       return approval;
     },
     {
@@ -107,7 +107,7 @@ function takeApprovals(wanted: Wanted, decision: Decision): void {
 }
 
 /** Whose signature it is can't be found out here: an agent does it, and keeps it. */
-async function countOperator(of: { wanted: Wanted; decision: Decision; standing: Standing; approval: Approval }): Promise<void> {
+async function countOperator(of: { wanted: Wanted; decision: Decision; agreement: Agreement; approval: Approval }): Promise<void> {
   const { place, input, hash, what } = of.wanted;
   const planHash = what === 'plan' ? hash : null;
   try {
@@ -148,10 +148,10 @@ function approvalWanted(wanted: Wanted): string {
   return `${approverWanted(wanted)}${wanted.consequence === undefined ? '' : `; ${wanted.consequence}`}`;
 }
 
-function approverWanted({ run, hash, standing, what }: Wanted): string {
+function approverWanted({ run, hash, agreement, what }: Wanted): string {
   const command = `\`rstow approve ${run.workflowId} --plan ${hash}\``;
-  if (standing === null) return `another person’s ${command}, or the update approve {"planHash": "${hash}", "by": "…"}`;
-  const { operators, refusal } = standing;
+  if (agreement === null) return `another person’s ${command}, or the update approve {"planHash": "${hash}", "by": "…"}`;
+  const { operators, refusal } = agreement;
   const who = operators.length === 0 ? 'an operator’s' : `another operator’s than ${operators.join(', ')}’s`;
   return `${who} signed ${command} of this ${what}${refusal === null ? '' : `; the run’s start was not accepted as signed: ${refusal}`}`;
 }

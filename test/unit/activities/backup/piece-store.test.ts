@@ -1,6 +1,6 @@
 import { zstdCompressSync } from 'node:zlib';
 import { expect, it } from 'vitest';
-import { type PieceShelf, storePiece } from '../../../../src/activities/backup/piece-store.ts';
+import { type PieceTarget, storePiece } from '../../../../src/activities/backup/piece-store.ts';
 import type { PieceContent } from '../../../../src/store/record-cut.ts';
 import { storeIn } from '../../../support/store-in.ts';
 import type { Sidecar } from '../../../../src/formats/repository/piece.ts';
@@ -11,7 +11,7 @@ import { BOUNDARIES, DATABASE, keysOf, makeScene, type Scene, SEGMENT, storedByt
 const segment = goldenSegment();
 const TARGET = BOUNDARIES[10]!;
 
-const shelfOf = async ({ deps }: Scene, runId = 'run'): Promise<PieceShelf> => ({
+const targetOf = async ({ deps }: Scene, runId = 'run'): Promise<PieceTarget> => ({
   store: await deps.openStore(DATABASE),
   timeline: '0001',
   runId,
@@ -20,10 +20,10 @@ const shelfOf = async ({ deps }: Scene, runId = 'run'): Promise<PieceShelf> => (
 async function store(scene: Scene, bytes: Uint8Array, targetBytes = TARGET): Promise<PieceContent> {
   const path = await scene.writeSegment(bytes);
   const { signal } = new AbortController();
-  return storePiece(await shelfOf(scene), SEGMENT, { path, startBytes: 0, targetBytes, tornTailMs: 100, signal });
+  return storePiece(await targetOf(scene), SEGMENT, { path, startBytes: 0, targetBytes, tornTailMs: 100, signal });
 }
 
-const sidecarOf = (shelf: PieceShelf, piece: Piece): Promise<Sidecar> => shelf.store.pieces.sidecar(piece, shelf);
+const sidecarOf = (target: PieceTarget, piece: Piece): Promise<Sidecar> => target.store.pieces.sidecar(piece, target);
 
 const walKeys = ({ repository }: Scene): Promise<string[]> => keysOf(repository, timelinePrefix(DATABASE, '0001'));
 
@@ -48,9 +48,9 @@ it('makes a missing sidecar anew by reading the piece, with the same facts', asy
   await store(scene, segment);
   const [sidecar, pieceKey] = await walKeys(scene);
   const piece = parsePieceKey(pieceKey!)!;
-  const written = await sidecarOf(await shelfOf(scene), piece);
+  const written = await sidecarOf(await targetOf(scene), piece);
   await scene.repository.deleteMany([sidecar!]);
-  expect(await sidecarOf(await shelfOf(scene, 'later'), piece)).toEqual({ ...written, runId: 'later' });
+  expect(await sidecarOf(await targetOf(scene, 'later'), piece)).toEqual({ ...written, runId: 'later' });
   await scene.repository.deleteMany([sidecar!]);
   await store(scene, segment);
   expect(await walKeys(scene)).toEqual([sidecar, pieceKey]);
@@ -83,7 +83,7 @@ it('stores nothing when it is cancelled', async () => {
   const path = await scene.writeSegment(segment);
   const signal = AbortSignal.abort(new Error('cancelled'));
   await expect(
-    storePiece(await shelfOf(scene), SEGMENT, { path, startBytes: 0, targetBytes: TARGET, tornTailMs: 100, signal }),
+    storePiece(await targetOf(scene), SEGMENT, { path, startBytes: 0, targetBytes: TARGET, tornTailMs: 100, signal }),
   ).rejects.toThrow();
   expect(await walKeys(scene)).toEqual([]);
 });

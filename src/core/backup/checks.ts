@@ -12,15 +12,15 @@ export type CheckFact = {
   repairedKeys?: readonly string[] | undefined;
 };
 
-export type BackupStanding = {
+export type CheckSummary = {
   /** The deepest check that held, and when (Unix ms). */
   verified?: { level: CheckLevel; atMs: number } | undefined;
   /** The newest failure that no later check of at least its depth has lifted, and no repair of the object. */
   failed?: { code: string; sentence: string; atMs: number } | undefined;
 };
 
-/** How a backup stands by its checks, in any order. A failure is not lifted by a check of less depth. */
-export function standingOf(facts: readonly CheckFact[]): BackupStanding {
+/** What the checks of a backup come to, in any order. A failure is not lifted by a check of less depth. */
+export function summariseChecks(facts: readonly CheckFact[]): CheckSummary {
   const held = facts.filter(({ failure, repairedKeys }) => failure === undefined && repairedKeys === undefined).sort(byDepth);
   const isLifted = (failed: CheckFact): boolean =>
     held.some((fact) => fact.atMs > failed.atMs && depthOf(fact) >= depthOf(failed)) || isRepaired(failed, facts);
@@ -35,7 +35,7 @@ export function standingOf(facts: readonly CheckFact[]): BackupStanding {
   };
 }
 
-function failedOf({ code, sentence }: NonNullable<CheckFact['failure']>, atMs: number): NonNullable<BackupStanding['failed']> {
+function failedOf({ code, sentence }: NonNullable<CheckFact['failure']>, atMs: number): NonNullable<CheckSummary['failed']> {
   return { code, sentence, atMs };
 }
 
