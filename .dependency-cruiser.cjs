@@ -170,7 +170,7 @@ module.exports = {
       from: { path: '^src/cli/' },
       to: {
         path: '^src/',
-        pathNot: '^src/((cli|client|contract|core|local|up|worker|workflows)/|io/process/(thread-pool|end-process)[.]ts)',
+        pathNot: '^src/((cli|client|contract|core|local|up|worker|workflows)/|io/process/hanging-calls[.]ts)',
       },
     },
     {

@@ -111,7 +111,7 @@ export default defineConfig([
   },
   { files: ['src/cli/**/*.ts'], rules: { 'no-console': 'off' } },
   {
-    files: ['src/cli/main.ts', 'src/worker/*-main.ts', 'src/io/process/thread-pool.ts'],
+    files: ['src/cli/main.ts', 'src/worker/*-main.ts', 'src/io/process/hanging-calls.ts'],
     rules: { ...restrictSyntax(unitNames, ownErrors, namedExports) },
   },
   {

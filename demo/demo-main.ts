@@ -1,10 +1,9 @@
 /** `npm start`: loses a database and brings it back, on servers of its own. */
-import '../src/io/process/thread-pool.ts';
+import { endThoughCallsHang } from '../src/io/process/hanging-calls.ts';
 import { parseArgs } from 'node:util';
 import { endQuietlyWithoutReader } from '../src/cli/closed-output.ts';
 import { isErrorCode } from '../src/core/errors/error-table.ts';
 import { hintOf, RstowError } from '../src/core/errors/rstow-error.ts';
-import { endThoughCallsHang } from '../src/io/process/end-process.ts';
 import { backUp } from './backup-chapters.ts';
 import { countWhatIsLost, damagePiece, loseEverything, restoreThroughKills } from './disaster-chapters.ts';
 import { runFailureOf } from './run.ts';

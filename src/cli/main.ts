@@ -1,7 +1,6 @@
-import '../io/process/thread-pool.ts';
+import { endThoughCallsHang } from '../io/process/hanging-calls.ts';
 import { existsSync } from 'node:fs';
 import { configFileCandidates, defaultStateDir, type HostFacts } from '../contract/default-places.ts';
-import { endThoughCallsHang } from '../io/process/end-process.ts';
 import { endQuietlyWithoutReader } from './closed-output.ts';
 import { runCli } from './program.ts';
 

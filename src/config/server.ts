@@ -34,3 +34,6 @@ export const serverSection = z
   })
   .describe('The running server.')
   .meta({ sample: { address: '127.0.0.1:7401', tokenFile: '/etc/rstow/orders.token', configFiles: ['/etc/rstmdb/config.yaml'] } });
+
+/** What rstow reads of an rstmdb server's own config file. @see rstmdb-server 0.3.0 src/config.rs */
+export const serverConfigSchema = z.object({ compaction: z.object({ enabled: z.boolean().optional() }).nullish() });

@@ -1,7 +1,6 @@
 /** `node agent-main.ts --config FILE`: an agent and nothing else; `rstow agent` runs the same program. */
-import '../io/process/thread-pool.ts';
+import { endThoughCallsHang } from '../io/process/hanging-calls.ts';
 import { parseArgs } from 'node:util';
-import { endThoughCallsHang } from '../io/process/end-process.ts';
 import { agentProgram } from './agent-program.ts';
 
 const { values } = parseArgs({ options: { config: { type: 'string' } } });

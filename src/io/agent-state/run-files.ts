@@ -5,7 +5,7 @@ import { assert } from '../../core/errors/rstow-error.ts';
 import { createStateFile, readStateFile } from './state-file.ts';
 
 const RUN_ID = /^[A-Za-z0-9-]{1,64}$/;
-const FOLDER = 'runs';
+const NOTES_FOLDER = 'runs';
 
 /** Ids of runs that Temporal knows nothing of begin so. */
 const LOCAL_PREFIX = 'local-';
@@ -18,18 +18,18 @@ const LOCAL_PREFIX = 'local-';
 export async function noteRun(stateDir: string, { workflowId, runId }: { workflowId: string; runId: string }): Promise<void> {
   // A run without Temporal is called by its own id.
   if (workflowId === runId) return;
-  await createStateFile(pathOf(stateDir, runId), workflowId).catch(() => undefined);
+  await createStateFile(notePath(stateDir, runId), workflowId).catch(() => undefined);
 }
 
 /** The workflow of a run; undefined if nothing was noted. */
 export async function notedWorkflow(stateDir: string, runId: string): Promise<string | undefined> {
-  const workflowId = RUN_ID.test(runId) ? await readStateFile(pathOf(stateDir, runId)) : undefined;
+  const workflowId = RUN_ID.test(runId) ? await readStateFile(notePath(stateDir, runId)) : undefined;
   return workflowId === '' ? undefined : workflowId;
 }
 
 export async function notedRuns(stateDir: string): Promise<string[]> {
   try {
-    return (await readdir(join(stateDir, FOLDER))).filter((name) => RUN_ID.test(name));
+    return (await readdir(join(stateDir, NOTES_FOLDER))).filter((name) => RUN_ID.test(name));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
@@ -38,12 +38,12 @@ export async function notedRuns(stateDir: string): Promise<string[]> {
 
 /** Twice: no-op. */
 export async function removeRunNote(stateDir: string, runId: string): Promise<void> {
-  await rm(pathOf(stateDir, runId), { force: true });
+  await rm(notePath(stateDir, runId), { force: true });
 }
 
-function pathOf(stateDir: string, runId: string): string {
+function notePath(stateDir: string, runId: string): string {
   assert(RUN_ID.test(runId), 'a run id is one harmless part of a path');
-  return join(stateDir, FOLDER, runId);
+  return join(stateDir, NOTES_FOLDER, runId);
 }
 
 /** Makes the run's own folder for what it only reads. Twice: the same folder, with what is in it. */

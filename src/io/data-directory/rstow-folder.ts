@@ -29,11 +29,11 @@ export function pathPart(text: string): string {
   return text;
 }
 
-const FILE_NAME = 'rstow-timeline.json';
+const TIMELINE_FILE_NAME = 'rstow-timeline.json';
 
 /** Which history a wal/ holds; undefined where nobody said so yet. Fails: timeline-diverged where it can't be read. */
 export async function readTimelineFile(walDir: string): Promise<TimelineFile | undefined> {
-  const path = join(walDir, FILE_NAME);
+  const path = join(walDir, TIMELINE_FILE_NAME);
   const text = await readSmallFile(path);
   if (text === undefined) return undefined;
   try {
@@ -45,7 +45,7 @@ export async function readTimelineFile(walDir: string): Promise<TimelineFile | u
 
 /** Marks a wal/ as holding this history; the server ignores the file. Durable when it returns. Twice: same file. */
 export async function writeTimelineFile(walDir: string, file: TimelineFile): Promise<void> {
-  const path = join(walDir, FILE_NAME);
+  const path = join(walDir, TIMELINE_FILE_NAME);
   // Readable like the segments: a server's own account may want to read its folder.
   await writeFileDurably(path, `${JSON.stringify(timelineFileSchema.parse(file))}\n`, { mode: 0o644, temporaryPath: `${path}.tmp` });
 }

@@ -6,11 +6,11 @@ import { readSmallFile, syncFolder, writeFileDurably } from '../files/durable.ts
 import { makeRstowFolder, rstowFolder } from './rstow-folder.ts';
 import { unlessAbsent } from '../files/errno.ts';
 
-const FILE_NAME = 'stop.json';
+const STOP_NOTE_NAME = 'stop.json';
 
 /** The note of a run that has stopped the server, or undefined. Fails: format-unsupported where it can't be read. */
 export async function readStopNote(dataDir: string): Promise<StopNote | undefined> {
-  const path = join(rstowFolder(dataDir), FILE_NAME);
+  const path = join(rstowFolder(dataDir), STOP_NOTE_NAME);
   const text = await readSmallFile(path);
   if (text === undefined) return undefined;
   const value = jsonOf(text);
@@ -30,7 +30,7 @@ function jsonOf(text: string): unknown {
 
 /** Writes or replaces the note; durable when it returns. Twice: same note. */
 export async function writeStopNote(dataDir: string, note: StopNote): Promise<void> {
-  const path = join(await makeRstowFolder(dataDir), FILE_NAME);
+  const path = join(await makeRstowFolder(dataDir), STOP_NOTE_NAME);
   await writeFileDurably(path, `${JSON.stringify(stopNoteSchema.parse(note))}\n`, { mode: 0o600, temporaryPath: `${path}.tmp` });
 }
 
@@ -38,13 +38,13 @@ export async function writeStopNote(dataDir: string, note: StopNote): Promise<vo
 export async function putStopNoteAside(dataDir: string): Promise<string | undefined> {
   const folder = rstowFolder(dataDir);
   const path = join(folder, `stop-unreadable-${Date.now()}.json`);
-  const moved = await unlessAbsent(rename(join(folder, FILE_NAME), path).then(() => path));
+  const moved = await unlessAbsent(rename(join(folder, STOP_NOTE_NAME), path).then(() => path));
   await unlessAbsent(syncFolder(folder));
   return moved;
 }
 
 /** Twice: no-op. */
 export async function removeStopNote(dataDir: string): Promise<void> {
-  await rm(join(rstowFolder(dataDir), FILE_NAME), { force: true });
+  await rm(join(rstowFolder(dataDir), STOP_NOTE_NAME), { force: true });
   await unlessAbsent(syncFolder(rstowFolder(dataDir)));
 }

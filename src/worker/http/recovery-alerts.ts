@@ -1,4 +1,4 @@
-import { type AlertmanagerWebhook, alertmanagerWebhookSchema } from '../../config/other-programs.ts';
+import { type AlertmanagerWebhook, alertmanagerWebhookSchema } from '../../config/agent.ts';
 import { type DisasterRecoveryInput, parseDisasterRecoveryInput } from '../../contract/disaster-recovery.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 

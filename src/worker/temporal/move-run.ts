@@ -3,7 +3,7 @@ import type { TemporalConnection } from './connection.ts';
 
 /** temporal.api.enums.v1.VersioningOverride's PINNED_OVERRIDE_BEHAVIOR_PINNED */
 const PINNED = 1;
-const REQUEST_MS = 5_000;
+const MOVE_MS = 5_000;
 
 /**
  * Gives a run that has done nothing yet to agents of another contract. Called by its very first task, which Temporal then
@@ -19,5 +19,5 @@ export const moveRun =
       workflowExecutionOptions: { versioningOverride: { pinned: { behavior: PINNED, version } } },
       updateMask: { paths: ['versioning_override'] },
     };
-    await connection.withDeadline(Date.now() + REQUEST_MS, () => connection.workflowService.updateWorkflowExecutionOptions(request));
+    await connection.withDeadline(Date.now() + MOVE_MS, () => connection.workflowService.updateWorkflowExecutionOptions(request));
   };

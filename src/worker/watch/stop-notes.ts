@@ -3,8 +3,6 @@ import { finishStopNote } from '../../database/finish-stop-note.ts';
 import type { Logger } from '../telemetry/agent-logger.ts';
 import { type RepeatingTask, startTaskForEach } from './repeating-task.ts';
 
-const INTERVAL_MS = 60_000;
-
 /**
  * Finishes, without Temporal, the stop notes of runs that are gone, so that a database comes up though nobody else does. Each
  * database by itself: one whose server can't start keeps no other waiting.

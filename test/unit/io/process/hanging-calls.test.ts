@@ -2,11 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
-const THREAD_POOL = fileURLToPath(new URL('../../../../src/io/process/thread-pool.ts', import.meta.url));
+const HANGING_CALLS = fileURLToPath(new URL('../../../../src/io/process/hanging-calls.ts', import.meta.url));
 
 /** What a program that begins with that module hands on to those that it starts. */
 function handedOn(env: Record<string, string>): Record<string, string> {
-  const args = ['--disable-warning=ExperimentalWarning', '--import', THREAD_POOL, '-p', 'JSON.stringify(process.env)'];
+  const args = ['--disable-warning=ExperimentalWarning', '--import', HANGING_CALLS, '-p', 'JSON.stringify(process.env)'];
   const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', env: { PATH: process.env['PATH'], ...env } });
   return JSON.parse(stdout) as Record<string, string>;
 }
