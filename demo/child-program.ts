@@ -4,8 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RstowError } from '../src/core/errors/rstow-error.ts';
 import { isSameProcessAlive, type ProcessIdentity } from '../src/io/process/proc.ts';
-import { signalProcessGroup } from '../src/io/process/run-command.ts';
-import { type DetachedCommand, spawnDetached } from '../src/io/process/spawn-detached.ts';
+import { type DetachedCommand, signalProcessGroup, spawnDetached } from '../src/io/process/run-command.ts';
 
 export type ChildProgram = {
   pid(): number;

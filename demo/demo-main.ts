@@ -1,7 +1,7 @@
 /** `npm start`: loses a database and brings it back, on servers of its own. */
 import { endThoughCallsHang } from '../src/io/process/hanging-calls.ts';
 import { parseArgs } from 'node:util';
-import { endQuietlyWithoutReader } from '../src/cli/closed-output.ts';
+import { endQuietlyWithoutReader } from '../src/cli/output.ts';
 import { isErrorCode } from '../src/core/errors/error-table.ts';
 import { hintOf, RstowError } from '../src/core/errors/rstow-error.ts';
 import { backUp } from './backup-chapters.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Workflows, WorkflowType } from '../contract/workflow-types.ts';
-import type { ResultLines } from './result.ts';
+import type { ResultLines } from './output.ts';
 
 /** One command of `rstow`: a file in commands/ and a line in command-list.ts. */
 export type CliCommand = {

@@ -1,11 +1,11 @@
-import type { ConnectedClient, Signer } from '../client/rstow-client.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ConnectedClient, RunHandle, Signer } from '../client/rstow-client.ts';
 import type { Workflows, WorkflowType } from '../contract/workflow-types.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import type { RunKind } from './command.ts';
-import { createOutput, type Output } from './output.ts';
-import { printResult } from './result.ts';
+import { createOutput, type Output, printResult } from './output.ts';
 import { type TemporalClient, type TemporalOptions, withTemporal } from './temporal-client.ts';
-import { noteDetached, noteHistory, watchRun } from './watch-run.ts';
+import { createProgressShower } from './progress.ts';
 
 export type RunOptions = TemporalOptions & { json?: boolean; wait?: boolean };
 
@@ -58,3 +58,81 @@ async function requireAgents({ rstow, namespace, address }: TemporalClient, isQu
   if (isQuery) throw new RstowError('agent-unreachable', sentence, { details: { address, namespace } });
   output.note(`${sentence}; the run starts once one is`);
 }
+
+export type WatchEnd<T extends WorkflowType> = { kind: 'ended'; result: Workflows[T]['result'] } | { kind: 'detached' };
+
+const POLL_MS = 1000;
+
+/** A run that nobody has begun by then is taken back, if it is the watcher's own. */
+const TAKE_UP_MS = 15_000;
+
+export type Watching = {
+  output: Output;
+  /** Whether this command has started the run, and nobody else can be waiting for it. */
+  isOwn: boolean;
+};
+
+/**
+ * Waits for the run's end and shows where it is; Ctrl-C ends the watching, at once, and not the run.
+ * Fails: with the run's own failure; agent-unreachable, if no agent has begun a run of the watcher's own.
+ */
+export async function watchRun<T extends WorkflowType>(run: RunHandle<T>, { output, isOwn }: Watching): Promise<WatchEnd<T>> {
+  const watching = new AbortController();
+  const { promise: detached, resolve: detach, reject: fail } = Promise.withResolvers<WatchEnd<T>>();
+  const onInterrupt = (): void => detach({ kind: 'detached' });
+  process.once('SIGINT', onInterrupt);
+  const showing = showProgress(run, output, watching.signal);
+  const begun = isOwn ? takeBackUnlessBegun(run, watching.signal).catch(fail) : undefined;
+  try {
+    const ended = run.result(watching.signal).then((result): WatchEnd<T> => ({ kind: 'ended', result }));
+    return await Promise.race([ended, detached]);
+  } finally {
+    process.off('SIGINT', onInterrupt);
+    watching.abort();
+    await Promise.all([showing, begun]);
+    output.endProgress();
+  }
+}
+
+/** A question that fails shows nothing: the result's own wait says what is wrong. */
+async function showProgress(run: RunHandle, output: Output, signal: AbortSignal): Promise<void> {
+  const show = createProgressShower(run.workflowId, output);
+  for (;;) {
+    await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return;
+    const state = await run.state().catch(() => undefined);
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- it may be aborted while we asked
+    if (state !== undefined && !signal.aborted) show(state);
+  }
+}
+
+/** Nothing was done in a run that no worker has ever taken up: ending it loses nothing. Fails: agent-unreachable. */
+async function takeBackUnlessBegun(run: RunHandle, signal: AbortSignal): Promise<void> {
+  await sleep(TAKE_UP_MS, undefined, { signal }).catch(() => undefined);
+  if (signal.aborted || !(await run.withdraw('no agent took the run up').catch(() => false))) return;
+  const sentence = `no agent took the run up for ${TAKE_UP_MS / 1000} s, and it was ended before it began: no agent is up`;
+  throw new RstowError('agent-unreachable', sentence, { details: { workflowId: run.workflowId } });
+}
+
+/** Exit code of a command that stopped watching and left the run alone. */
+const DETACHED = 130;
+
+/** Returns the exit code. */
+export function noteDetached(output: Output, workflowId: string): number {
+  output.note(`Ctrl-C only stopped watching; the run continues. To watch it again:`);
+  output.note(`  rstow watch ${workflowId}`);
+  return DETACHED;
+}
+
+/** Where a person finds the run's history: in the UI if its address is known, else by a command. */
+export function noteHistory(output: Output, { ui, address, namespace }: TemporalClient, run: { workflowId: string; runId: string }): void {
+  const { workflowId, runId } = run;
+  if (ui === undefined)
+    return output.link('history', `temporal workflow describe -w ${workflowId} --address ${address} --namespace ${namespace}`);
+  const [space, workflow] = [namespace, workflowId].map(encodeURIComponent);
+  const link = `${ui.replace(/\/+$/, '')}/namespaces/${space}/workflows/${workflow}`;
+  output.link('history', ONE_RUN.test(workflowId) ? link : `${link}/${runId}/history`);
+}
+
+/** An id that only one run has: the link to it needs no run id. */
+const ONE_RUN = /\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

@@ -1,7 +1,7 @@
 import { endThoughCallsHang } from '../io/process/hanging-calls.ts';
 import { existsSync } from 'node:fs';
 import { configFileCandidates, defaultStateDir, type HostFacts } from '../contract/default-places.ts';
-import { endQuietlyWithoutReader } from './closed-output.ts';
+import { endQuietlyWithoutReader } from './output.ts';
 import { runCli } from './program.ts';
 
 const host: HostFacts = { isRoot: process.getuid?.() === 0, home: process.env['HOME'], stateHome: process.env['XDG_STATE_HOME'] };

@@ -1,3 +1,7 @@
+import type { Writable } from 'node:stream';
+import type { CommonResult } from '../contract/result.ts';
+import type { ProtectionGap } from '../core/protection/verdict.ts';
+
 /** What the CLI prints: results on stdout, everything about them on stderr; with `--json`, lines of JSON on stdout. */
 export type Output = {
   readonly isJson: boolean;
@@ -140,4 +144,47 @@ export function wrapped(text: string, columns: number, indent = ''): string[] {
     } else line += isBegun ? ` ${word}` : word;
   }
   return [...lines, line];
+}
+
+/** A result as lines for people. */
+export type ResultLines<Result> = (result: Result) => string[];
+
+const WITH_WARNINGS = 3;
+
+/** Returns the exit code. */
+export function printResult<Result extends CommonResult>(output: Output, resultLines: ResultLines<Result>, result: Result): number {
+  const lines = resultLines(result);
+  output.result(lines, result);
+  for (const warning of result.warnings) {
+    const line = `${warning.code}: ${warning.message}`;
+    if (!lines.includes(line) && !isGap(result, warning)) output.note(`warning: ${line}`);
+  }
+  return result.outcome === 'warnings' || result.outcome === 'skipped' ? WITH_WARNINGS : 0;
+}
+
+/** The verdict of `info` begins with its gaps; said again at the end they would hide the other warnings. */
+function isGap(
+  result: CommonResult & { protection?: { gaps: readonly ProtectionGap[] } },
+  { message }: CommonResult['warnings'][number],
+): boolean {
+  return result.protection?.gaps.some(({ sentence, remedy }) => message === `${sentence}: ${remedy}`) ?? false;
+}
+
+/** Of a program whose reader has had enough, as a shell reports it: 128 and the number of SIGPIPE. */
+const NO_READER = 141;
+
+/**
+ * Ends the process silently when nobody reads its output any more, such as after `| head -1`. One that cleans up on
+ * SIGTERM, such as `rstow up`, gets that signal.
+ */
+export function endQuietlyWithoutReader(...streams: Writable[]): void {
+  let isSignalled = false;
+  for (const stream of streams) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+      if (process.listenerCount('SIGTERM') === 0 && !isSignalled) process.exit(NO_READER);
+      if (!isSignalled) process.kill(process.pid, 'SIGTERM');
+      isSignalled = true;
+    });
+  }
 }

@@ -1,17 +1,15 @@
 import type { Client } from '@temporalio/client';
 import { WORKFLOW_QUEUE } from '../contract/names.ts';
 import type { Workflows, WorkflowType } from '../contract/workflow-types.ts';
-import { withRstowErrors } from './failure.ts';
+import { type ConnectOptions, connectTemporal, withRstowErrors } from './temporal.ts';
 import { forgetPastQueries } from './run-state.ts';
-import { type RunHandle, runHandle, type StartedRun } from './run-handle.ts';
+import { type RunHandle, runHandle, type StartedRun, type StartOptions, startRun } from './run-handle.ts';
 import { findRun, listRuns, type RunFilter, type RunName, type RunSummary } from './runs.ts';
-import { type StartOptions, startRun } from './start-run.ts';
-import { type ConnectOptions, connectTemporal } from './temporal.ts';
 
 export type { ConnectOptions, RunFilter, RunHandle, RunName, RunSummary, StartedRun, StartOptions };
 export type { RunState, RunStep } from './run-state.ts';
 export type { Signer } from '../contract/messages.ts';
-export { rstowErrorOf } from './failure.ts';
+export { rstowErrorOf } from './temporal.ts';
 export { shortName } from './runs.ts';
 
 /** Starts runs of rstow's workflows and follows them. Each call fails with an `RstowError`, which has a `code`, `details` and a `hint`. */

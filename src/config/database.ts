@@ -1,9 +1,98 @@
 import { z } from 'zod';
+import { absolutePath, address, command, durationMs, environment, name } from './values.ts';
 import { approvalSection } from './authority.ts';
 import { rehearsalSection } from './rehearsal.ts';
-import { serverSection } from './server.ts';
-import { serviceSection } from './service.ts';
-import { absolutePath, command, durationMs, name } from './values.ts';
+
+const tls = z
+  .strictObject({
+    caFile: absolutePath
+      .optional()
+      .describe('The authority that the server’s certificate is checked against; those that Node.js knows if absent.'),
+    certFile: absolutePath.optional().describe('The agent’s own certificate, if the server asks for one.'),
+    keyFile: absolutePath.optional().describe('The key of that certificate.'),
+    serverName: z.string().min(1).optional().describe('The name that the server’s certificate must have; the address’s host if absent.'),
+  })
+  .describe('Speaks TLS to the server. Without this section the agent speaks plain TCP.')
+  .meta({
+    sample: {
+      caFile: '/etc/rstow/ca.pem',
+      certFile: '/etc/rstow/client.pem',
+      keyFile: '/etc/rstow/client.key',
+      serverName: 'db1.example.org',
+    },
+  });
+
+const serverSection = z
+  .strictObject({
+    address: address.describe('Where the server answers.'),
+    tokenFile: absolutePath.optional().describe('Holds the token that the server asks for.'),
+    tls: tls.optional(),
+    configFiles: z
+      .array(absolutePath)
+      .max(20)
+      .default([])
+      .meta({ unit: 'absolute paths' })
+      .describe('The server’s config files, which each backup keeps without their secrets, for the day on which the host is lost.'),
+  })
+  .describe('The running server.')
+  .meta({ sample: { address: '127.0.0.1:7401', tokenFile: '/etc/rstow/orders.token', configFiles: ['/etc/rstmdb/config.yaml'] } });
+
+/** What rstow reads of an rstmdb server's own config file. @see rstmdb-server 0.3.0 src/config.rs */
+export const serverConfigSchema = z.object({ compaction: z.object({ enabled: z.boolean().optional() }).nullish() });
+
+const processService = z
+  .strictObject({
+    kind: z.literal('process').describe('The agent starts the server as a process, and ends it by SIGINT.'),
+    command: command.describe('What the server is started by.'),
+    env: environment.default({}).describe('Its environment, beside the agent’s own.'),
+    cwd: absolutePath.optional().describe('The folder in which it is started; that of the agent if absent.'),
+    user: z
+      .string()
+      .regex(/^([a-z_][a-z0-9_.-]*|[0-9]+:[0-9]+)$/, 'must be a user’s name, or look like uid:gid')
+      .optional()
+      .meta({ unit: 'a name or `uid:gid`' })
+      .describe('As whom an agent of root’s starts it; the agent’s own user if absent.'),
+    stateDir: absolutePath.describe('Where the agent notes the process, and where its log is: `service.log`.'),
+    stopTimeoutMs: durationMs.default(30_000).describe('How long the server may take after SIGINT until it gets SIGKILL.'),
+  })
+  .meta({
+    sample: {
+      kind: 'process',
+      command: ['rstmdb'],
+      env: { RSTMDB_CONFIG: '/etc/rstmdb/config.yaml' },
+      stateDir: '/var/lib/rstow/orders',
+    },
+  });
+
+const commandsService = z
+  .strictObject({
+    kind: z.literal('commands').describe('Commands start and stop the server, such as those of systemd.'),
+    start: command.describe('Starts it, and ends once it is started.'),
+    stop: command.describe('Stops it, and ends once it is stopped.'),
+    status: command.describe('Exits 0 while the server runs.'),
+    env: environment.default({}).describe('Their environment, beside the agent’s own.'),
+    timeoutMs: durationMs.default(60_000).describe('How long each may take.'),
+  })
+  .meta({
+    sample: {
+      kind: 'commands',
+      start: ['systemctl', 'start', 'rstmdb'],
+      stop: ['systemctl', 'stop', 'rstmdb'],
+      status: ['systemctl', 'is-active', '--quiet', 'rstmdb'],
+    },
+  });
+
+const noService = z
+  .strictObject({
+    kind: z
+      .literal('none')
+      .describe('The agent can’t stop the server. Backups work, and so do restores into another directory; a restore in place is refused.'),
+  })
+  .meta({ sample: { kind: 'none' } });
+
+const serviceSection = z
+  .discriminatedUnion('kind', [processService, commandsService, noService])
+  .describe('How the server is stopped and started, for a restore in place and a recovery.');
 
 export const databaseSection = z
   .strictObject({

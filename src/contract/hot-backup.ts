@@ -1,6 +1,9 @@
 import type { ExtentsSummary } from '../core/backup/segment-plan.ts';
 import { commonFields, inputParser, type Parsed } from './input-field.ts';
-import type { CommonResult } from './result.ts';
+import type { CommonResult, Warning } from './result.ts';
+import { type Differing, lacksState, type ServerComparison } from '../core/state/server-comparison.ts';
+import { missingText } from '../core/wal/continuity.ts';
+import type { SegmentId } from '../core/wal/wal-offset.ts';
 
 const fields = { ...commonFields };
 
@@ -47,3 +50,45 @@ export function noBackupYet(database: string): string {
 
 /** `skipped` (a scheduled run met a busy database) has no summary. */
 export type HotBackupResult = CommonResult & Partial<BackupSummary>;
+
+const LASTING = ['wal-gap', 'state-lacking', 'state-unshown', 'not-compared'];
+
+/** Whether a server can start from a log with everything in it that its own server showed. */
+export function restorableOf(log: Restorable, compared: ServerComparison | null): Restorable {
+  return compared !== null && lacksState(compared) ? 'no' : log;
+}
+
+/** What a backup warns of whose log has holes. */
+export function gapWarnings(segments: readonly SegmentId[]): Warning[] {
+  const missing = missingText(segments);
+  if (missing === undefined) return [];
+  return [
+    {
+      code: 'wal-gap',
+      message: `the log lacks ${missing}, deleted before a backup had stored them: no server can start from this backup with everything in it`,
+    },
+  ];
+}
+
+/** What bears on everybody who relies on the backup later: a verification and a recovery test repeat it. */
+export function lastingWarnings(warnings: readonly Warning[]): Warning[] {
+  return warnings.filter(({ code }) => LASTING.includes(code));
+}
+
+/** What is to be said of a backup whose log says something other than its server did. */
+export function comparisonWarnings(compared: ServerComparison): Warning[] {
+  const { shown, lacking, outdated, unshown } = compared;
+  const of = `of the ${shown} instances that the server showed`;
+  const warnings: (Warning | undefined)[] = [
+    differing(lacking, 'state-lacking', (named) => `the log of this backup lacks ${named}, ${of}: a restore would lose them`),
+    differing(outdated, 'state-lacking', (named) => `the log of this backup lacks the last change of ${named}, ${of}`),
+    differing(unshown, 'state-unshown', (named) => `the log holds ${named} that the server did not show: a restore brings them back`),
+  ];
+  return warnings.filter((warning) => warning !== undefined);
+}
+
+function differing(found: Differing, code: string, sentence: (named: string) => string): Warning | undefined {
+  if (found.count === 0) return undefined;
+  const names = found.first.length === 0 ? '' : ` (${found.first.join(', ')}${found.count > found.first.length ? ', …' : ''})`;
+  return { code, message: sentence(`${found.count}${names}`) };
+}

@@ -7,7 +7,7 @@ import { readBytes } from '../io/data-directory/range-reader.ts';
 import { listSegments, type SegmentFile } from '../io/data-directory/segments.ts';
 import type { RstmdbClient } from '../io/rstmdb/rstmdb-client.ts';
 import { walStats } from '../io/rstmdb/server.ts';
-import type { Server } from './server.ts';
+import type { Server } from './database.ts';
 
 /**
  * Whether the configured directory is that of the server that answers: the log's end, as the server tells it before

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { StopNote } from '../formats/data-directory.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { putStopNoteAside, readStopNote, removeStopNote } from '../io/data-directory/stop-note.ts';
+import { putStopNoteAside, readStopNote, removeStopNote } from '../io/data-directory/rstow-folder.ts';
 import { finishStop, finishSwap, letServerStart } from '../io/data-directory/swap.ts';
 import { acquireHostMutex, dataDirectoryMutexName } from '../io/mutex/host-mutex.ts';
 import { isSameProcessAlive } from '../io/process/proc.ts';
 import type { Database } from './database.ts';
 import { awaitServer, launchServer } from './server-start.ts';
 import { isErrorCode } from '../core/errors/error-table.ts';
-import { spawnTelling } from '../io/process/spawn-detached.ts';
+import { spawnTelling } from '../io/process/run-command.ts';
 
 /** Which wal/ the server is started on: of a server that was only stopped, it is the old one. */
 export type DataStartedOn = 'old' | 'new';

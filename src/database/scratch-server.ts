@@ -6,9 +6,8 @@ import { removeContainers } from '../io/service/container-service.ts';
 import { endHolders } from '../io/service/prove-stopped.ts';
 import { freePort } from '../io/service/ports.ts';
 import type { ServiceConfig } from '../io/service/create-service.ts';
-import type { Database } from './database.ts';
+import { type Database, openServer, type Server } from './database.ts';
 import { findServerProgram, portShortage, serverProgramMissing } from './scratch-needs.ts';
-import { openServer, type Server } from './server.ts';
 import { startServer } from './server-start.ts';
 
 /** The database whose server program it is, other data, and the run that asks. */

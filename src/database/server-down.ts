@@ -1,7 +1,7 @@
 import { assert, RstowError } from '../core/errors/rstow-error.ts';
 import type { StopNote, StoppedNote, SwapNote } from '../formats/data-directory.ts';
 import { blockServer } from '../io/data-directory/server-block.ts';
-import { readStopNote, removeStopNote, writeStopNote } from '../io/data-directory/stop-note.ts';
+import { readStopNote, removeStopNote, writeStopNote } from '../io/data-directory/rstow-folder.ts';
 import { acquireHostMutex, dataDirectoryMutexName } from '../io/mutex/host-mutex.ts';
 import { processStartTicks } from '../io/process/proc.ts';
 import type { Database } from './database.ts';

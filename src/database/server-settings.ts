@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { parse } from 'yaml';
-import { serverConfigSchema } from '../config/server.ts';
+import { serverConfigSchema } from '../config/database.ts';
 import type { Compaction } from '../core/protection/compaction.ts';
 import { type ProcessIdentity, processStartedAtMs, readEnvironment, unlessGone } from '../io/process/proc.ts';
 import { findServerProcess, type ServerPlace } from '../io/rstmdb/discover-server.ts';

@@ -6,7 +6,7 @@ import { processesWithOpenFilesUnder } from '../io/process/open-files.ts';
 import { ping } from '../io/rstmdb/server.ts';
 import { endHolders, proveStopped } from '../io/service/prove-stopped.ts';
 import { parseServerAddress, portState } from '../io/service/ports.ts';
-import type { Server } from './server.ts';
+import type { Server } from './database.ts';
 
 const STOP_PROOF_MS = 10_000;
 /** A look reads all of /proc: it comes the more seldom, the longer the server takes, and costs no more than a twentieth of that. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { assert, RstowError } from '../core/errors/rstow-error.ts';
-import { writeStopNote } from '../io/data-directory/stop-note.ts';
+import { writeStopNote } from '../io/data-directory/rstow-folder.ts';
 import { foreignWal, type SwapPlan, swapWal, whichWalIsInPlace } from '../io/data-directory/swap.ts';
 import type { Database } from './database.ts';
 import { type BroughtUp, type Down, type DownRun, withServerDown } from './server-down.ts';

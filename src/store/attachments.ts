@@ -5,7 +5,7 @@ import type { Attachment } from '../formats/repository/manifest.ts';
 import { createDigestStage } from '../io/checksum/checksum.ts';
 import type { Coding } from '../io/coding/port.ts';
 import type { Repository } from '../io/repository/port.ts';
-import { checkStored, storedDigest, plainBytes } from './stored-object.ts';
+import { checkStored, plainBytes, storedDigest } from './stored-object.ts';
 
 /** Of a server's config file: more would be no config file, and must not fill the memory or the disk of a host. */
 export const CONFIG_FILE_BYTES_MAX = 16 * 1024 * 1024;

@@ -1,16 +1,14 @@
-import { RstowError } from '../core/errors/rstow-error.ts';
+import type { RstowError } from '../core/errors/rstow-error.ts';
 import type { Coding } from '../io/coding/port.ts';
 import { zstdCoding } from '../io/coding/zstd.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { type Attachments, attachmentsOf } from './attachments.ts';
 import { type Backups, backupScope, backupsOf } from './backups.ts';
-import { type Damage, damageOf } from './damage.ts';
+import { type Damage, damageOf, type Facts, factsOf, type Signatures, signaturesOf } from './facts.ts';
 import { inEachRepository, openRepositoryOf, repositoriesOf, requireOneAnswer, type StoreDeps } from './database-repositories.ts';
-import { type Facts, factsOf } from './facts.ts';
 import { type Claims, claimsOf, type Ownership, ownershipOf } from './ownership.ts';
 import { type Pieces, piecesOf } from './pieces.ts';
 import { type Plans, plansOf } from './plans.ts';
-import { type Signatures, signaturesOf } from './signatures.ts';
 import { type Timelines, timelinesOf } from './timelines.ts';
 
 /** What one repository holds of one database. Opened once per activity; what it has listed it remembers for its life. */

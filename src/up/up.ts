@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { type Client, ScheduleAlreadyRunning, ScheduleNotFoundError, type ScheduleOptions, ScheduleOverlapPolicy } from '@temporalio/client';
 import type { AgentIdentity } from '../activities/activity-deps.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
@@ -9,9 +10,9 @@ import { DEFAULT_CONFIG_FILE, withEndingSignal } from '../worker/agent-program.t
 import { withOwnOperator } from '../worker/operator-key.ts';
 import { loadConfig } from '../worker/load-config.ts';
 import { type EmbeddedTemporal, openEmbeddedTemporal } from './embedded-temporal.ts';
-import { type FlagConfig, flagConfigFile } from './flag-config.ts';
+import { type FlagConfig, flagConfigFile, requireUsablePlaces } from './flag-config.ts';
 import type { FoundService } from './found-service.ts';
-import { requireUsablePlaces } from './usable-places.ts';
+import { backupScheduleId, GIVE_UP_MEMO, runWorkflowId, WORKFLOW_QUEUE } from '../contract/names.ts';
 
 export type UpOptions = {
   /** A config file, or what one is made of; default: /etc/rstow/rstow.yaml. */
@@ -93,4 +94,53 @@ const NOTIFY_MS = 10_000;
 /** Tells the systemd that started us that the unit is ready. Twice: no-op. Fails: failed, if there is no systemd-notify. */
 async function notifySystemd(): Promise<void> {
   await runCommand(['systemd-notify', '--ready'], { timeoutMs: NOTIFY_MS });
+}
+
+export type BackupSchedule = {
+  database: string;
+  /** Undefined: there is to be none. */
+  everyMs: number | undefined;
+};
+
+/** After an outage one missed run is made good; the others would find nothing more. */
+const CATCH_UP = '10m';
+
+/**
+ * Keeps the schedule that backs a database up: makes it, follows a changed interval, removes it. A pause that an operator
+ * has set stays. Twice: no-op.
+ */
+export async function keepBackupSchedule(client: Client, { database, everyMs }: BackupSchedule): Promise<void> {
+  const handle = client.schedule.getHandle(backupScheduleId(database));
+  if (everyMs === undefined) {
+    await handle.delete().catch(unlessMissing);
+    return;
+  }
+  const wanted = scheduleOf(database, everyMs);
+  try {
+    await client.schedule.create(wanted);
+  } catch (error) {
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    await handle.update(({ state }) => ({ spec: wanted.spec, action: wanted.action, policies: wanted.policies, state }));
+  }
+}
+
+function scheduleOf(database: string, everyMs: number) {
+  return {
+    scheduleId: backupScheduleId(database),
+    spec: { intervals: [{ every: everyMs }] },
+    action: {
+      type: 'startWorkflow',
+      workflowType: 'hotBackup',
+      workflowId: runWorkflowId(database, 'hotBackup', 'scheduled'),
+      taskQueue: WORKFLOW_QUEUE,
+      args: [{ database, requestedBy: 'schedule', reason: 'rstow up' }],
+      memo: { [GIVE_UP_MEMO]: everyMs },
+      staticSummary: `hotBackup of ${database}, by schedule`,
+    },
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCH_UP },
+  } satisfies ScheduleOptions;
+}
+
+function unlessMissing(error: unknown): void {
+  if (!(error instanceof ScheduleNotFoundError)) throw error;
 }

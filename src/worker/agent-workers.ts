@@ -15,7 +15,7 @@ import {
   WORKFLOW_QUEUE,
 } from '../contract/names.ts';
 import type { Polling } from './current-contract.ts';
-import { moveRun } from './temporal/move-run.ts';
+import { moveRun } from './temporal/run-registry.ts';
 import type { TemporalConnection } from './temporal/connection.ts';
 import { WORKFLOWS_PATH } from './workflow-bundle.ts';
 

@@ -9,13 +9,12 @@ import { startClusterWatch } from './watch/cluster.ts';
 import { startContractWatch } from './watch/contract.ts';
 import { watchCredentials } from './watch/credentials.ts';
 import { offerContract, type Polling, untilRouted } from './current-contract.ts';
-import { startHousekeeping } from './watch/housekeeping.ts';
+import { startHousekeeping, startStopNoteWatch } from './watch/housekeeping.ts';
 import { type InstallationWatch, pollerIdentity, pollersOf, requireAlone, startInstallationWatch } from './watch/installation.ts';
 import { startOwnershipWatch } from './watch/ownership.ts';
 import { openRecoveryWebhook, recoveryRequester } from './http/recovery-webhook.ts';
 import { type OperatorKey, readOperatorKey } from './operator-key.ts';
 import { createRunRegistry } from './temporal/run-registry.ts';
-import { startStopNoteWatch } from './watch/stop-notes.ts';
 import { connectTemporal, type TemporalConnection } from './temporal/connection.ts';
 import { builtWorkflowBundle } from './workflow-bundle.ts';
 

@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import { type Database, openDatabase } from '../database/database.ts';
 import { finishStopNote, WATCHDOG_READY } from '../database/finish-stop-note.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { readStopNote } from '../io/data-directory/stop-note.ts';
+import { readStopNote } from '../io/data-directory/rstow-folder.ts';
 import { loadConfig } from './load-config.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { Place } from '../activities/catalogue/locate.ts';
-import type { LiveDatabase } from '../activities/catalogue/live-database.ts';
+import type { LiveDatabase } from '../activities/recovery/restart-server.ts';
 import type { LockHolder } from '../activities/run-port.ts';
 import type { DisasterRecoveryInput, DisasterRecoveryResult } from '../contract/disaster-recovery.ts';
 import { type Warning, withWarning } from '../contract/result.ts';

@@ -13,8 +13,7 @@ import { listBackups as listBackupsRecipe } from './list-backups.ts';
 import { restore as restoreRecipe } from './restore.ts';
 import { testRecovery as testRecoveryRecipe } from './test-recovery.ts';
 import { verifyBackup as verifyBackupRecipe } from './verify-backup.ts';
-import { withRecoverySignals } from './temporal/recovery-signals.ts';
-import { workflow } from './temporal/workflow.ts';
+import { withRecoverySignals, workflow } from './temporal/workflow.ts';
 
 export { lockDatabase } from './temporal/lock.ts';
 export { unknownWorkflow as default } from './temporal/workflow.ts';

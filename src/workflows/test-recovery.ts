@@ -1,5 +1,5 @@
 import type { Place } from '../activities/catalogue/locate.ts';
-import type { TestPoint } from '../activities/recovery-test/test-point.ts';
+import type { TestPoint } from '../activities/recovery-test/test-steps.ts';
 import type { TestRecoveryInput, TestRecoveryResult } from '../contract/test-recovery.ts';
 import { outcomeOf } from '../contract/result.ts';
 import { isTestOutcome } from '../core/errors/error-table.ts';

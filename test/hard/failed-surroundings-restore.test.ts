@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
 import { liveDigest } from '../../src/replay/live-digest.ts';
-import { readStopNote } from '../../src/io/data-directory/stop-note.ts';
+import { readStopNote } from '../../src/io/data-directory/rstow-folder.ts';
 import { processesWithOpenFilesUnder } from '../../src/io/process/open-files.ts';
 import type { ErrorCode } from '../../src/core/errors/error-table.ts';
 import { DATABASE } from '../support/database-stack.ts';

@@ -1,7 +1,7 @@
 import { rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { chooseTestPoint } from '../../src/activities/recovery-test/test-point.ts';
+import { chooseTestPoint } from '../../src/activities/recovery-test/test-steps.ts';
 import type { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { createInstance, deleteInstance } from '../../src/io/rstmdb/instances.ts';
 import { putMachine } from '../../src/io/rstmdb/server.ts';

@@ -1,7 +1,7 @@
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { pinWal, unpinWal } from '../../src/activities/backup/pinned-segments.ts';
+import { pinWal, unpinWal } from '../../src/activities/backup/prepare-backup.ts';
 import { storeSegments } from '../../src/activities/backup/store-segments.ts';
 import { createTimeline } from '../../src/store/timelines.ts';
 import { backUp, directDeps, directRun } from '../support/direct-backup.ts';

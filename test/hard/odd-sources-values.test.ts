@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { openServer } from '../../src/database/server.ts';
-import { showsSameState } from '../../src/replay/float-drift.ts';
+import { openServer } from '../../src/database/database.ts';
+import { showsSameState } from '../../src/replay/live-digest.ts';
 import type { ReplaySource } from '../../src/replay/replay-segments.ts';
 import type { Manifest } from '../../src/formats/repository/manifest.ts';
 import { segmentFileName } from '../../src/core/wal/wal-offset.ts';

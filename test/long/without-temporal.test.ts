@@ -8,7 +8,7 @@ import { currentOwner } from '../../src/store/ownership.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import type { RestoreResult } from '../../src/contract/restore.ts';
 import type { VerifyBackupResult } from '../../src/contract/verify-backup.ts';
-import { readStopNote } from '../../src/io/data-directory/stop-note.ts';
+import { readStopNote } from '../../src/io/data-directory/rstow-folder.ts';
 import { type AgentProcess, startAgent } from '../support/agent-process.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../support/database-stack.ts';
 import { expectNothingLeft } from '../support/database-witness.ts';

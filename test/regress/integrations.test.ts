@@ -8,7 +8,7 @@ import { parse } from 'yaml';
 import { parseDisasterRecoveryInput } from '../../src/contract/disaster-recovery.ts';
 import { recoveryWorkflowId, WORKFLOW_QUEUE } from '../../src/contract/names.ts';
 import { REQUEST_RECOVERY_SIGNAL } from '../../src/contract/messages.ts';
-import { requestsOf } from '../../src/worker/http/recovery-alerts.ts';
+import { requestsOf } from '../../src/worker/http/recovery-webhook.ts';
 
 const page = read('docs/integrations.md');
 const alertmanager = read('examples/alertmanager.yaml');

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { stringify } from 'yaml';
-import { openServer } from '../../src/database/server.ts';
+import { openServer } from '../../src/database/database.ts';
 import { startServer } from '../../src/database/server-start.ts';
 import { type AgentConfig, agentConfigSchema, type DatabaseConfig } from '../../src/config/agent-config.ts';
 import { openFolderRepository } from '../../src/io/repository/folder.ts';

@@ -16,7 +16,7 @@ import { segmentFileName } from '../../src/core/wal/wal-offset.ts';
 import { createSeenOwners } from '../../src/io/agent-state/seen-owners.ts';
 import { boundActivities } from '../../src/local/local-run.ts';
 import { localEngine } from '../../src/local/local-engine.ts';
-import { databaseOwnership } from '../../src/worker/watch/database-claim.ts';
+import { databaseOwnership } from '../../src/worker/watch/ownership.ts';
 import { createStores } from '../../src/store/store.ts';
 import { createRepositoryOpener } from '../../src/worker/repositories.ts';
 import type { Engine } from '../../src/workflows/engine.ts';

@@ -1,7 +1,7 @@
 /** A server that speaks RCP's frames and says what a test wants: for what no real rstmdb can be brought to say. */
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { encodeFrame, FrameBuffer } from '../../src/io/rstmdb/frame.ts';
+import { encodeFrame, FrameBuffer } from '../../src/io/rstmdb/protocol.ts';
 
 export type FakeRequest = { id: string; op: string; params: Record<string, unknown> };
 

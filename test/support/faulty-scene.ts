@@ -3,7 +3,7 @@ import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { openServer } from '../../src/database/server.ts';
+import { openServer } from '../../src/database/database.ts';
 import { startServer } from '../../src/database/server-start.ts';
 import type { DatabaseConfig } from '../../src/config/agent-config.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';

@@ -1,5 +1,5 @@
 import { type WalOffset, walOffsetText } from '../../src/core/wal/wal-offset.ts';
-import { countMember, objectText, offsetMember, rawElements, rawMember, rawMembers } from '../../src/io/rstmdb/answer.ts';
+import { countMember, objectText, offsetMember, rawElements, rawMember, rawMembers } from '../../src/io/rstmdb/protocol.ts';
 import type { RstmdbClient } from '../../src/io/rstmdb/rstmdb-client.ts';
 
 /** `entryText` is the server's re-serialisation: its keys are sorted and floats may drift, so it is no copy of the bytes. */

@@ -3,7 +3,7 @@ import { type AgentConfig, databaseSettings } from '../../config/agent-config.ts
 import { type Approval, hasSignedAlready, parseSignature } from '../../contract/messages.ts';
 import { requestText } from '../../core/authority/statement.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { readGrants } from '../../io/agent-state/grants.ts';
+import { readGrants } from '../../io/agent-state/run-files.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunChain, RunPort } from '../run-port.ts';
 import { operatorOfKey, takeSignature } from './take-signature.ts';

@@ -2,7 +2,7 @@ import type { UsedSignature } from '../../formats/repository/facts.ts';
 import { type Signature, SIGNATURE_VALID_MS, type Statement } from '../../core/authority/statement.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { Catalogue } from '../../store/store.ts';
-import { addGrant } from '../../io/agent-state/grants.ts';
+import { addGrant } from '../../io/agent-state/run-files.ts';
 import { isSignedBy, keyIdOf } from '../../io/signing/operator-key.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunChain } from '../run-port.ts';

@@ -17,7 +17,7 @@ import { type Connector, getInstances, instancePages, listInstances } from '../.
 import { listMachines } from '../../io/rstmdb/server.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
 import { allInstances, type KeptState } from '../../replay/kept-state.ts';
-import type { Server } from '../../database/server.ts';
+import type { Server } from '../../database/database.ts';
 import { readLogEntry } from '../../core/state/log-entry.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';
 import { scanSegment } from './segment-scan.ts';

@@ -1,6 +1,5 @@
 import type { Fence } from '../../formats/repository/plans.ts';
-import { comparisonWarnings, restorableOf } from '../../contract/backup-warnings.ts';
-import type { Restorable } from '../../contract/hot-backup.ts';
+import { comparisonWarnings, type Restorable, restorableOf } from '../../contract/hot-backup.ts';
 import type { Warning } from '../../contract/result.ts';
 import type { ServerComparison } from '../../core/state/server-comparison.ts';
 import { continuityOf } from '../../core/wal/continuity.ts';
@@ -12,9 +11,9 @@ import type { RunPort } from '../run-port.ts';
 import type { Store } from '../../store/store.ts';
 import type { KeptState } from '../../replay/kept-state.ts';
 import { compareWithServer, writtenSince } from './compare-with-server.ts';
-import { pinnedLog } from './pinned-segments.ts';
+import { pinnedLog } from './prepare-backup.ts';
 import { takeReplay } from './running-backups.ts';
-import { checkpointFile, replayLog, type ReplayedLog, withSoundState } from './replay-log.ts';
+import { checkpointFile, type ReplayedLog, replayLog, withSoundState } from './replay-log.ts';
 
 export type DigestStateInput = { database: string; repository: string; fenceKey: string; extentsKey: string };
 export type DigestedState = {

@@ -5,7 +5,7 @@ import { planMerges, sealedSegments } from '../../core/repository/merge-plan.ts'
 import type { Piece } from '../../core/repository/piece.ts';
 import { type Extent, segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
 import { readRange } from '../../io/data-directory/range-reader.ts';
-import { createRangeCheck } from '../../store/stored-segment.ts';
+import { createRangeCheck } from '../../store/stored-object.ts';
 import type { PieceSource } from './piece-reader.ts';
 import { type PieceTarget, storeBytes } from './piece-store.ts';
 

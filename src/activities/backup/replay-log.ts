@@ -2,19 +2,25 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { checkpointFits } from '../../core/state/checkpoint.ts';
-import type { Extent, SegmentId } from '../../core/wal/wal-offset.ts';
+import { checkpointFits } from '../../core/state/replay-index.ts';
+import { type Extent, segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
 import { type CheckpointFile, dropCheckpoint } from '../../io/agent-state/digest-checkpoint.ts';
 import { UnsoundCheckpoint } from '../../io/agent-state/instance-runs.ts';
-import { removeScratch } from '../../io/agent-state/run-files.ts';
+import { makeScratch, noteRun, removeScratch } from '../../io/agent-state/run-files.ts';
 import { errnoOf, systemMessage } from '../../io/files/errno.ts';
 import { emptyState, indexAfter, keepState, type KeptState, openState, settleOn, spill } from '../../replay/kept-state.ts';
 import { readRecords, type ReplaySource } from '../../replay/replay-segments.ts';
 import { databaseSettings } from '../../config/agent-config.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { type AbsentSegments, stageAbsent } from './absent-segments.ts';
 import type { PassedRecords } from './running-backups.ts';
+import type { Fence } from '../../formats/repository/plans.ts';
+import type { Manifest } from '../../formats/repository/manifest.ts';
+import type { PlannedSegment } from '../../core/backup/segment-plan.ts';
+import { type Piece, piecesBySegment, planCover } from '../../core/repository/piece.ts';
+import { requireSpace } from '../../io/files/free-space.ts';
+import { stageSegments } from '../restore/stage-wal.ts';
+import type { Store } from '../../store/store.ts';
 
 /** Of so many the changes are in memory at once. */
 const INSTANCES_AT_ONCE_MAX = 25_000;
@@ -43,7 +49,7 @@ export async function withSoundState<Result>(file: CheckpointFile, work: () => P
   }
 }
 
-export type StoredLog = AbsentSegments & {
+type StoredLog = AbsentSegments & {
   /** Of the segments that the fence has. */
   pathOf: (segment: SegmentId) => string;
   checkpoint: CheckpointFile;
@@ -107,4 +113,60 @@ async function unkept(keeping: Promise<void>): Promise<Error | undefined> {
     if (errnoOf(error) === undefined && !isUnsupported) throw error;
     return error as Error;
   }
+}
+
+/**
+ * Segments that are stored and no longer in the data directory, as compaction leaves it: they are part of the log. One
+ * that is stored with a hole is none of them; an empty one has no piece, and only the backup before knows it. Sorted.
+ */
+export function absentExtents(stored: readonly Piece[], fence: Fence, before: Manifest | undefined): Extent[] {
+  const present = new Set(fence.segments.map(({ segment }) => segment));
+  const extents = (before?.segments ?? [])
+    .filter(({ segment, ranges }) => ranges.length === 0 && !present.has(segment))
+    .map(({ segment }) => ({ segment, endBytes: 0 }));
+  const empty = new Set(extents.map(({ segment }) => segment));
+  for (const [segment, pieces] of piecesBySegment(stored)) {
+    if (present.has(segment) || empty.has(segment)) continue;
+    const endBytes = Math.max(...pieces.map((piece) => piece.endBytes));
+    if (planCover(pieces, endBytes).missing.length === 0) extents.push({ segment, endBytes });
+  }
+  return extents.sort((left, right) => left.segment - right.segment);
+}
+
+type AbsentSegments = { store: Store; fence: Fence; extents: readonly Extent[] };
+
+/**
+ * Fetches what the data directory lacks of the log into the run's scratch folder, for a replay from the beginning.
+ * Fails: not-enough-space, missing-object, truncated-object, damaged-object. Twice: whole segments are kept.
+ */
+async function stageAbsent(deps: ActivityDeps, absent: AbsentSegments, run: RunPort): Promise<Map<SegmentId, string>> {
+  const { store, fence, extents } = absent;
+  const present = new Set(fence.segments.map(({ segment }) => segment));
+  const wanted = extents.filter(({ segment }) => !present.has(segment));
+  if (wanted.length === 0) return new Map();
+  const stored = piecesBySegment(await store.pieces.of(fence.timeline));
+  const planned: PlannedSegment[] = [];
+  for (const extent of wanted) planned.push(await planWhole({ store, run }, extent, stored.get(extent.segment) ?? []));
+  await noteRun(deps.config.agent.stateDir, run);
+  const walDir = join(await makeScratch(deps.config.agent.stateDir, run.runId), 'wal');
+  await requireSpace(
+    walDir,
+    wanted.reduce((sum, { endBytes }) => sum + endBytes, 0),
+  );
+  await stageSegments({ store, planned, walDir, run });
+  return new Map(wanted.map(({ segment }) => [segment, join(walDir, segmentFileName(segment))]));
+}
+
+type Reading = { store: Store; run: RunPort };
+
+/** By the sidecars: a manifest that promises these ranges may not be there. */
+async function planWhole({ store, run }: Reading, extent: Extent, stored: readonly Piece[]): Promise<PlannedSegment> {
+  const { pieces } = planCover(stored, extent.endBytes);
+  const ranges: PlannedSegment['ranges'] = [];
+  for (const piece of pieces) {
+    const { sha256, records } = await store.pieces.sidecar(piece, run);
+    ranges.push({ endBytes: piece.endBytes, sha256, records });
+  }
+  const slices = pieces.map(({ key, startBytes, endBytes }) => ({ key, skipBytes: 0, takeBytes: endBytes - startBytes }));
+  return { ...extent, slices, ranges };
 }

@@ -1,7 +1,6 @@
 import type { CheckpointFile } from '../../io/agent-state/digest-checkpoint.ts';
 import { closeOpenLog, type OpenLogs } from '../../database/log-source.ts';
-import { checkpointFits } from '../../core/state/checkpoint.ts';
-import type { ReplayIndex } from '../../core/state/replay-index.ts';
+import { checkpointFits, type ReplayIndex } from '../../core/state/replay-index.ts';
 import type { RecordView } from '../../core/wal/record-scanner.ts';
 import type { Extent, SegmentId } from '../../core/wal/wal-offset.ts';
 import { indexAfter, type KeptState } from '../../replay/kept-state.ts';

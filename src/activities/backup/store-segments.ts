@@ -1,5 +1,5 @@
 import type { Fence } from '../../formats/repository/plans.ts';
-import { gapWarnings } from '../../contract/backup-warnings.ts';
+import { gapWarnings } from '../../contract/hot-backup.ts';
 import type { Warning } from '../../contract/result.ts';
 import { type Piece, piecesBySegment, planCover } from '../../core/repository/piece.ts';
 import { PIECE_SIZE_BYTES_MAX } from '../../core/repository/merge-plan.ts';
@@ -13,13 +13,12 @@ import type { PieceContent } from '../../store/record-cut.ts';
 import { allEnded, batchesOf } from '../../store/small-batches.ts';
 import { promisedHashes } from '../../store/pieces.ts';
 import { emptyState, openState } from '../../replay/kept-state.ts';
-import { absentExtents } from './absent-segments.ts';
+import { absentExtents, checkpointFile } from './replay-log.ts';
 import { healingWarnings, putDamagedAside } from './healing.ts';
-import { pinnedLog } from './pinned-segments.ts';
+import { pinnedLog } from './prepare-backup.ts';
 import { createPassingReplay, createRecordKeeper, keepReplay, type PassingReplay } from './running-backups.ts';
 import { mergePieces, type SegmentChain } from './merge-pieces.ts';
 import { pieceAt, type PieceTarget, storePiece } from './piece-store.ts';
-import { checkpointFile } from './replay-log.ts';
 import { judgeTail } from './segment-scan.ts';
 import { checkContinues } from './source-continuity.ts';
 

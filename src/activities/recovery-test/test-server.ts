@@ -13,10 +13,9 @@ import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
 import { memoryShortage } from '../../database/scratch-needs.ts';
 import { bootScratchServer, endScratchServer, endScratchServers, type ScratchPlace } from '../../database/scratch-server.ts';
-import { showsSameState } from '../../replay/float-drift.ts';
-import { type LiveServer, readLiveDigest } from '../../replay/live-digest.ts';
+import { type LiveServer, readLiveDigest, showsSameState } from '../../replay/live-digest.ts';
 import type { ReplaySource } from '../../replay/replay-segments.ts';
-import { type StagedTest, testDataDir } from './stage-test.ts';
+import { type StagedTest, testDataDir } from './test-steps.ts';
 import { sameValue, valueAtPath } from '../../core/json/json-value.ts';
 
 type TestServerInput = { database: string; staged: StagedTest; assertions?: Assertions };

@@ -7,15 +7,18 @@ import { acquireHostMutex, dataDirectoryMutexName } from '../../io/mutex/host-mu
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
 import { damageBehind, scanSegment } from '../backup/segment-scan.ts';
-import { holdsNewest } from '../catalogue/live-database.ts';
 import { surveyData } from '../data/survey-data.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
 import { finishStopNote } from '../../database/finish-stop-note.ts';
 import type { RunPort } from '../run-port.ts';
 import { startServer, stopServer } from '../../database/server-start.ts';
+import { descendsFrom } from '../../core/backup/history.ts';
+import { readTimelineFile } from '../../io/data-directory/rstow-folder.ts';
+import { walStats } from '../../io/rstmdb/server.ts';
+import type { Store } from '../../store/store.ts';
 
 /** `no`: why the data in place are not what a recovery would go on with, or why no server started on them. */
-export type Restart =
+type Restart =
   { kind: 'restarted'; found: DataSummary; warnings: Warning[] } | { kind: 'no'; found: DataSummary | null; why: string };
 
 /**
@@ -94,4 +97,38 @@ async function cutTails(walDir: string, signal: AbortSignal): Promise<Warning[]>
     warnings.push({ code: 'torn-tail', message: `${what} were cut before the start: no client was told that it was written` });
   }
   return warnings;
+}
+
+export type LiveDatabase = { isUp: boolean; /** Whether nothing that is backed up is missing in it. */ isAsNew: boolean };
+
+/**
+ * Whether the owner's server is up, and at least as new as its newest backup: of its history, or of one that somebody
+ * has left on purpose by a restore. Twice: asked anew.
+ */
+export const inspectLiveDatabase =
+  (deps: ActivityDeps) =>
+  async ({ database }: { database: string }, run: RunPort): Promise<LiveDatabase> => {
+    const { server, walDir } = openDatabase(deps, database);
+    try {
+      const { latestOffset } = await server.ask(walStats, { signal: run.signal });
+      const timeline = (await readTimelineFile(walDir))?.timeline;
+      const verdicts = await deps.catalogueOf(database).eachOfSome((store) => holdsNewest(store, { timeline, latestOffset }));
+      return { isUp: true, isAsNew: verdicts.answers.every(({ found }) => found) };
+    } catch (error) {
+      if (error instanceof RstowError && error.code === 'server-unreachable') return { isUp: false, isAsNew: false };
+      throw error;
+    }
+  };
+
+type LiveState = { timeline: string | undefined; latestOffset: bigint | undefined };
+
+/** Whether a log of that history and end holds all that the newest backup of the history in use holds. */
+async function holdsNewest({ backups, timelines }: Store, live: LiveState): Promise<boolean> {
+  const newest = (await backups.history()).backups.find(({ isInUse }) => isInUse);
+  if (newest === undefined) return true;
+  if (live.timeline === undefined) return false;
+  if (live.timeline !== newest.timeline) {
+    return descendsFrom(await timelines.all(), live.timeline, newest.timeline);
+  }
+  return (live.latestOffset ?? 0n) >= newest.end;
 }

@@ -4,7 +4,7 @@ import type { Warning } from '../../contract/result.ts';
 import { summariseExtents } from '../../core/backup/segment-plan.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { planKey } from '../../core/repository/object-keys.ts';
-import { openDatabase, type Database } from '../../database/database.ts';
+import { type Database, openDatabase } from '../../database/database.ts';
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import { type RestorePlan, restorePlanSchema } from '../../formats/repository/plans.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';

@@ -5,15 +5,13 @@ import type { RehearsalOutcome } from '../../contract/restore.ts';
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { removeTree, repeatTree, treeStamp } from '../../io/data-directory/file-tree.ts';
-import { restorePaths } from '../../io/data-directory/staging.ts';
+import { restorePaths } from '../../io/data-directory/restores.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { openDatabase } from '../../database/database.ts';
+import { openDatabase, type Server } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
 import { memoryShortage, missingServerProgram } from '../../database/scratch-needs.ts';
 import { bootScratchServer, endScratchServer, endScratchServers, type ScratchPlace } from '../../database/scratch-server.ts';
-import type { Server } from '../../database/server.ts';
-import { showsSameState } from '../../replay/float-drift.ts';
-import { readLiveDigest } from '../../replay/live-digest.ts';
+import { readLiveDigest, showsSameState } from '../../replay/live-digest.ts';
 import { plannedFiles, unfinishedComparison } from './verify-live.ts';
 import { readPlan } from './plan-restore.ts';
 

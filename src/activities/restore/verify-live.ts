@@ -10,8 +10,7 @@ import { ping } from '../../io/rstmdb/server.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
-import { showsSameState } from '../../replay/float-drift.ts';
-import { readLiveDigest } from '../../replay/live-digest.ts';
+import { readLiveDigest, showsSameState } from '../../replay/live-digest.ts';
 import { readPlan } from './plan-restore.ts';
 import type { ReplaySource } from '../../replay/replay-segments.ts';
 

@@ -5,7 +5,7 @@ import type { RunPort } from '../run-port.ts';
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { Warning } from '../../contract/result.ts';
 import type { Store } from '../../store/store.ts';
-import { lastingWarnings } from '../../contract/backup-warnings.ts';
+import { lastingWarnings } from '../../contract/hot-backup.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { parsePieceKey } from '../../core/repository/piece.ts';
 import { promisedHashes } from '../../store/pieces.ts';

@@ -10,7 +10,7 @@ export const renewInstallationCommand: CliCommand = {
   define: (command, { settings }) => {
     command.option('--config <file>', CONFIG_OPTION_HELP).option('--force', 'also if nothing shows that it is a copy');
     addJsonOption(command).action(async ({ config = settings.configFile, force, json }: RenewFlags) => {
-      const { renewHost } = await import('../../local/renew-host.ts');
+      const { renewHost } = await import('../../local/adopt-database.ts');
       const renewed = await renewHost(config, force);
       const lines = factLines([
         ['installation before', renewed.previous ?? 'none'],

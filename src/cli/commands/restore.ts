@@ -15,8 +15,7 @@ import {
   type KeyOptions,
   operatorKey,
 } from '../options.ts';
-import { createOutput, type Fact, factLines } from '../output.ts';
-import { printResult } from '../result.ts';
+import { createOutput, type Fact, factLines, printResult } from '../output.ts';
 
 const RESTORE: RunKind<'restore'> = { type: 'restore', isQuery: false, resultLines: restoreLines };
 

@@ -110,7 +110,7 @@ async function protectAll(ready: UpReady, { everyMs, output, signal }: Protectin
 
 /** A host that stands by has nothing to back up before it takes the database over. */
 async function keepSchedules({ temporal }: RstowClient, { config }: UpReady, everyMs: number | undefined): Promise<void> {
-  const { keepBackupSchedule } = await import('../../up/backup-schedules.ts');
+  const { keepBackupSchedule } = await import('../../up/up.ts');
   for (const [database, { standby }] of Object.entries(config.databases)) {
     if (!standby) await keepBackupSchedule(temporal, { database, everyMs });
   }

@@ -1,7 +1,6 @@
 import type { Cli, CliCommand } from '../command.ts';
 import { addJsonOption, addRunArgument, addTemporalOptions } from '../options.ts';
-import { createOutput } from '../output.ts';
-import { printResult, type ResultLines } from '../result.ts';
+import { createOutput, printResult, type ResultLines } from '../output.ts';
 import type { TemporalOptions } from '../temporal-client.ts';
 
 type WatchOptions = TemporalOptions & { json?: boolean };
@@ -19,7 +18,7 @@ export const watchCommand: CliCommand = {
 /** Returns the exit code. Fails: as the run does; invalid-input. */
 async function watch(given: string, options: WatchOptions, { resultLines }: Cli): Promise<number> {
   const { withTemporal } = await import('../temporal-client.ts');
-  const { noteDetached, noteHistory, watchRun } = await import('../watch-run.ts');
+  const { noteDetached, noteHistory, watchRun } = await import('../execute-run.ts');
   return withTemporal(options, async (temporal) => {
     const output = createOutput(options.json === true);
     const run = await temporal.rstow.findRun(given);

@@ -1,7 +1,6 @@
 import type { CanonicalJson } from '../json/canonical-json.ts';
-import type { SegmentId, WalRange } from '../wal/wal-offset.ts';
-import { type LogEntry, readLogEntry } from './log-entry.ts';
-import { normaliseDefinition } from './machine-definition.ts';
+import type { Extent, SegmentId, WalRange } from '../wal/wal-offset.ts';
+import { type LogEntry, normaliseDefinition, readLogEntry } from './log-entry.ts';
 import type { StateHash } from './state-digest.ts';
 
 /** A version of a machine. `definition` is undefined if it stands in the log before the checkpoint. */
@@ -43,7 +42,7 @@ export type ReplayIndex = {
 };
 
 /** What a replay goes on from: its machines; which instances it has is asked when the replay is settled. */
-export type EarlierState = { machines: readonly ReplayMachine[]; hasInstances: boolean };
+type EarlierState = { machines: readonly ReplayMachine[]; hasInstances: boolean };
 
 type Replay = {
   /** Whether an instance may stand in an earlier state. */
@@ -162,4 +161,20 @@ function deleteInstance(replay: Replay, id: string): void {
 
 function machineKey(name: string, version: number): string {
   return `${version}:${name}`;
+}
+
+/**
+ * Whether replay may go on from a checkpoint: each of its segments is still as long as it was, only its last one may
+ * have grown, and new ones come after it. After a rotation race the server may append to an older segment, and
+ * what stands there would have to be replayed before what the checkpoint has already seen.
+ */
+export function checkpointFits(checkpoint: readonly Extent[], now: readonly Extent[]): boolean {
+  const lengths = new Map<number, number>(now.map(({ segment, endBytes }) => [segment, endBytes]));
+  const last = Math.max(0, ...checkpoint.map(({ segment }) => segment));
+  const kept = checkpoint.every(({ segment, endBytes }) => {
+    const nowBytes = lengths.get(segment);
+    return nowBytes !== undefined && (segment === last ? nowBytes >= endBytes : nowBytes === endBytes);
+  });
+  const known = new Set<number>(checkpoint.map(({ segment }) => segment));
+  return kept && now.every(({ segment }) => known.has(segment) || segment > last);
 }

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
+import { rename, rm } from 'node:fs/promises';
 import { assert, RstowError } from '../../core/errors/rstow-error.ts';
-import { makeFolder, readSmallFile, writeFileDurably } from '../files/durable.ts';
-import { type TimelineFile, timelineFileSchema } from '../../formats/data-directory.ts';
+import { makeFolder, readSmallFile, syncFolder, writeFileDurably } from '../files/durable.ts';
+import { type StopNote, stopNoteFault, stopNoteSchema, type TimelineFile, timelineFileSchema } from '../../formats/data-directory.ts';
+import { unlessAbsent } from '../files/errno.ts';
 
 /** What rstow keeps inside a data directory; on its file system, so that links and renames work. */
 const FOLDER_NAME = '.rstow';
@@ -48,4 +50,47 @@ export async function writeTimelineFile(walDir: string, file: TimelineFile): Pro
   const path = join(walDir, TIMELINE_FILE_NAME);
   // Readable like the segments: a server's own account may want to read its folder.
   await writeFileDurably(path, `${JSON.stringify(timelineFileSchema.parse(file))}\n`, { mode: 0o644, temporaryPath: `${path}.tmp` });
+}
+
+const STOP_NOTE_NAME = 'stop.json';
+
+/** The note of a run that has stopped the server, or undefined. Fails: format-unsupported where it can't be read. */
+export async function readStopNote(dataDir: string): Promise<StopNote | undefined> {
+  const path = join(rstowFolder(dataDir), STOP_NOTE_NAME);
+  const text = await readSmallFile(path);
+  if (text === undefined) return undefined;
+  const value = jsonOf(text);
+  const { data: note, error: cause } = stopNoteSchema.safeParse(value);
+  if (note !== undefined) return note;
+  throw new RstowError('format-unsupported', `${path} ${stopNoteFault(value)}`, { details: { path }, cause });
+}
+
+/** Undefined where it is none: that is no note either. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes or replaces the note; durable when it returns. Twice: same note. */
+export async function writeStopNote(dataDir: string, note: StopNote): Promise<void> {
+  const path = join(await makeRstowFolder(dataDir), STOP_NOTE_NAME);
+  await writeFileDurably(path, `${JSON.stringify(stopNoteSchema.parse(note))}\n`, { mode: 0o600, temporaryPath: `${path}.tmp` });
+}
+
+/** Puts a note aside that nobody here can read, for a person to look at. Returns where. Twice: no-op, undefined. */
+export async function putStopNoteAside(dataDir: string): Promise<string | undefined> {
+  const folder = rstowFolder(dataDir);
+  const path = join(folder, `stop-unreadable-${Date.now()}.json`);
+  const moved = await unlessAbsent(rename(join(folder, STOP_NOTE_NAME), path).then(() => path));
+  await unlessAbsent(syncFolder(folder));
+  return moved;
+}
+
+/** Twice: no-op. */
+export async function removeStopNote(dataDir: string): Promise<void> {
+  await rm(join(rstowFolder(dataDir), STOP_NOTE_NAME), { force: true });
+  await unlessAbsent(syncFolder(rstowFolder(dataDir)));
 }

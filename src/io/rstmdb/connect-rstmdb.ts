@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
-import { objectText } from './answer.ts';
+import { objectText } from './protocol.ts';
 import { RstmdbClient, TLS_PACE } from './rstmdb-client.ts';
 import { readSecretFile } from './secrets.ts';
 import { ping } from './server.ts';

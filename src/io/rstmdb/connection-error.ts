@@ -1,6 +1,5 @@
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import type { ServerError } from './answer.ts';
-import type { FrameDamage } from './frame.ts';
+import type { FrameDamage, ServerError } from './protocol.ts';
 
 /** Codes of Node and OpenSSL that say the other side is there but trust is missing: trying again can't help. */
 const TRUST_CODES = /^ERR_(SSL|TLS)_|CERT|SIGNATURE|HOSTNAME_MISMATCH/;

@@ -1,6 +1,6 @@
 import { assert } from '../../core/errors/rstow-error.ts';
 import { parseWalOffset, type WalOffset } from '../../core/wal/wal-offset.ts';
-import { countMember, objectText, offsetMember, rawMember, rawMembers, textMember, unexpectedMember } from './answer.ts';
+import { countMember, objectText, offsetMember, rawMember, rawMembers, textMember, unexpectedMember } from './protocol.ts';
 import { isCutOff, serverCodeOf } from './connection-error.ts';
 import type { RstmdbClient } from './rstmdb-client.ts';
 

@@ -1,8 +1,7 @@
 import type { Socket } from 'node:net';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { readAnswer, type Answer } from './answer.ts';
+import { type Answer, encodeFrame, FrameBuffer, PAYLOAD_SIZE_BYTES_MAX, readAnswer } from './protocol.ts';
 import { closedError, damagedAnswerError, serverError, socketError, timeoutError } from './connection-error.ts';
-import { encodeFrame, FrameBuffer, PAYLOAD_SIZE_BYTES_MAX } from './frame.ts';
 
 type Waiting = {
   op: string;

@@ -1,5 +1,5 @@
 import type { WalOffset } from '../../core/wal/wal-offset.ts';
-import { countMember, objectText, offsetMember, rawMember, rawMembers, textMember, unexpectedMember } from './answer.ts';
+import { countMember, objectText, offsetMember, rawMember, rawMembers, textMember, unexpectedMember } from './protocol.ts';
 import type { RstmdbClient } from './rstmdb-client.ts';
 
 type ServerInfo = { serverName: string; serverVersion: string };

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ErrorCode } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { runCommand } from '../process/run-command.ts';
-import { outputTail } from './service-log.ts';
+import { outputTail } from './process-files.ts';
 import { type Service, STOP_GRACE_MS } from './service.ts';
 
 /** One argv each, run without a shell. The start command sends the server's output elsewhere: nobody reads it here. */

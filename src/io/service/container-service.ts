@@ -1,7 +1,7 @@
 /** A server in a container of its own, by the command line that docker and podman share. */
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { type CommandResult, runCommand } from '../process/run-command.ts';
-import { outputTail } from './service-log.ts';
+import { outputTail } from './process-files.ts';
 import type { Service } from './service.ts';
 
 export type ContainerServiceConfig = {

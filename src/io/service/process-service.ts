@@ -4,11 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { processesWithOpenFilesUnder } from '../process/open-files.ts';
 import { isSameProcessAlive, processEntry, type ProcessEntry, processesWithEnvironment, programOf, unlessGone } from '../process/proc.ts';
-import { runCommand, signalProcess, signalProcessGroup } from '../process/run-command.ts';
-import { spawnDetached } from '../process/spawn-detached.ts';
-import { logFileTail } from './service-log.ts';
+import { runCommand, signalProcess, signalProcessGroup, spawnDetached } from '../process/run-command.ts';
+import { logFileTail, recordedProcess, removeServiceRecord, writeServiceRecord } from './process-files.ts';
 import type { Service } from './service.ts';
-import { recordedProcess, removeServiceRecord, writeServiceRecord } from './service-record.ts';
 
 export type ProcessServiceConfig = {
   readonly command: readonly string[];

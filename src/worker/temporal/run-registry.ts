@@ -1,13 +1,8 @@
-import {
-  Client,
-  isGrpcServiceError,
-  type WorkflowExecutionDescription,
-  type WorkflowExecutionStatusName,
-  WorkflowNotFoundError,
-} from '@temporalio/client';
+import { Client, isGrpcServiceError, type WorkflowExecutionDescription, type WorkflowExecutionStatusName, WorkflowNotFoundError } from '@temporalio/client';
 import type { LockHolder, OneRun, RunChain, RunRegistry } from '../../activities/run-port.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { TemporalConnection } from './connection.ts';
+import { buildIdOf, DEPLOYMENT_NAME, type MoveRun } from '../../contract/names.ts';
 
 /** How long one question to Temporal may take, with all that the connection itself tries again. */
 const REQUEST_MS = 10_000;
@@ -116,3 +111,24 @@ function closedRun(workflowId: string, runId: string, status: string | undefined
     details: { workflowId, runId, status: status ?? null },
   });
 }
+
+/** temporal.api.enums.v1.VersioningOverride's PINNED_OVERRIDE_BEHAVIOR_PINNED */
+const PINNED = 1;
+const MOVE_MS = 5_000;
+
+/**
+ * Gives a run that has done nothing yet to agents of another contract. Called by its very first task, which Temporal then
+ * drops: the other contract's agents begin with an empty history. Twice: no-op.
+ */
+export const moveRun =
+  ({ connection, namespace }: TemporalConnection): MoveRun =>
+  async ({ workflowId, runId, contract }) => {
+    const version = { deploymentName: DEPLOYMENT_NAME, buildId: buildIdOf(contract) };
+    const request: object = {
+      namespace,
+      workflowExecution: { workflowId, runId },
+      workflowExecutionOptions: { versioningOverride: { pinned: { behavior: PINNED, version } } },
+      updateMask: { paths: ['versioning_override'] },
+    };
+    await connection.withDeadline(Date.now() + MOVE_MS, () => connection.workflowService.updateWorkflowExecutionOptions(request));
+  };

@@ -1,31 +1,22 @@
 import { join } from 'node:path';
 import type { AgentConfig } from '../../config/agent-config.ts';
-import { type Database, openDatabase } from '../../database/database.ts';
+import { type Database, type HostConfig, openDatabase } from '../../database/database.ts';
 import type { ActivityDeps } from '../../activities/activity-deps.ts';
 import { serviceLogFile } from '../../io/service/process-service.ts';
-import { boundLog } from '../../io/service/service-log.ts';
+import { boundLog } from '../../io/service/process-files.ts';
 import type { Logger } from '../telemetry/agent-logger.ts';
-import { clearGrants } from '../../io/agent-state/grants.ts';
-import {
-  clearPins,
-  type ClearRepositories,
-  clearRepositories,
-  clearRestores,
-  clearRunNotes,
-  clearScratch,
-  forgetEndedRuns,
-  type RunStates,
-  runStates,
-} from './leftovers.ts';
+import { clearGrants } from '../../io/agent-state/run-files.ts';
+import { clearPins, type ClearRepositories, clearRepositories, clearRestores, clearRunNotes, clearScratch, forgetEndedRuns, type RunStates, runStates } from './leftovers.ts';
 import { type RepeatingTask, startTaskForEach } from './repeating-task.ts';
 import type { AgentRunRegistry } from '../temporal/run-registry.ts';
+import { finishStopNote } from '../../database/finish-stop-note.ts';
 
 const INTERVAL_MS = 60_000;
 const REPOSITORY_INTERVAL_MS = 1_800_000;
 /** Longer than any run waits for an approval. */
 const GRANTS_KEPT_MS = 400 * 86_400_000;
 
-export type Housekeeping = {
+type Housekeeping = {
   config: AgentConfig;
   configFile: string;
   deps: Pick<ActivityDeps, 'agent' | 'catalogueOf' | 'runningBackups'>;
@@ -92,4 +83,27 @@ function createStopwatch(): () => number {
 function logFiles({ agent }: AgentConfig, databases: readonly Database[]): string[] {
   const files = databases.map(({ server }) => server.service.logFile).filter((file) => file !== undefined);
   return [...files, serviceLogFile(join(agent.stateDir, 'temporal'))];
+}
+
+/**
+ * Finishes, without Temporal, the stop notes of runs that are gone, so that a database comes up though nobody else does. Each
+ * database by itself: one whose server can't start keeps no other waiting.
+ */
+export function startStopNoteWatch(host: HostConfig, options: { logger: Logger; signal: AbortSignal }): RepeatingTask {
+  const { logger } = options;
+  const pass = async (database: string): Promise<void> => {
+    const finish = await finishStopNote(openDatabase(host, database));
+    if (typeof finish !== 'object') return;
+    if (finish.inPlace !== 'unknown') {
+      logger.warn({ database, inPlace: finish.inPlace }, 'finished the stop note of a run that is gone');
+      return;
+    }
+    const { noteKeptAt, why } = finish;
+    logger.warn(
+      { database, code: 'format-unsupported', noteKeptAt },
+      `${why}; the server was started on the wal/ in place, and the note is kept`,
+    );
+  };
+  const what = (database: string): string => `finishing the stop note of ${database}`;
+  return startTaskForEach(Object.keys(host.config.databases), pass, { what, intervalMs: INTERVAL_MS, ...options });
 }

@@ -1,11 +1,4 @@
-import {
-  ApplicationFailure,
-  defineQuery,
-  makeContinueAsNewFunc,
-  proxyLocalActivities,
-  setHandler,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, defineQuery, defineSignal, isCancellation, makeContinueAsNewFunc, proxyLocalActivities, setHandler, workflowInfo } from '@temporalio/workflow';
 import { CONTRACT_NUMBER, type MoveRun, PROGRESS_QUERY, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
 import { nearestName } from '../../core/text/nearest-name.ts';
 import type { CommonResult, Progress } from '../../contract/result.ts';
@@ -15,6 +8,8 @@ import { temporalEngine } from './engine.ts';
 import { runFailure } from './failures.ts';
 import { type Run, startRun } from './run.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import type { DisasterRecoveryInput, DisasterRecoveryResult } from '../../contract/disaster-recovery.ts';
+import { ABORT_SIGNAL, REQUEST_RECOVERY_SIGNAL } from '../../contract/messages.ts';
 
 const progressQuery = defineQuery<Progress>(PROGRESS_QUERY);
 
@@ -85,4 +80,47 @@ async function moveIfRefused(error: unknown, args: readonly unknown[]): Promise<
   const contract = error.details['contract'];
   if (typeof contract !== 'number' || memo?.[CONTRACT_MEMO] !== undefined) return;
   await makeContinueAsNewFunc<(...args: unknown[]) => Promise<unknown>>({ memo: { ...memo, [CONTRACT_MEMO]: contract } })(...args);
+}
+
+const requestRecovery = defineSignal<[unknown]>(REQUEST_RECOVERY_SIGNAL);
+const abort = defineSignal(ABORT_SIGNAL);
+
+type Recipe = (input: DisasterRecoveryInput, engine: Engine) => Promise<DisasterRecoveryResult>;
+type OfRun = (input: DisasterRecoveryInput, engine: Engine, run: Run) => Promise<DisasterRecoveryResult>;
+
+/**
+ * The recipe of a recovery, with its signals. Other services ask for it by signal-with-start under one id: the first
+ * request counts, later ones are counted.
+ */
+export function withRecoverySignals(recipe: Recipe): OfRun {
+  return async (input, engine, run) => {
+    const requests = countRequests();
+    const result = await unlessAborted(run, () => recipe(input, engine));
+    return result.outcome === 'not-needed' ? result : { ...result, laterRequests: requests.later() };
+  };
+}
+
+/** The first signal came with the start, and is the request itself; a start without one counts the next as such. */
+function countRequests(): { later(): number } {
+  let signals = 0;
+  setHandler(requestRecovery, () => {
+    signals += 1;
+  });
+  return { later: () => Math.max(0, signals - 1) };
+}
+
+/** The signal is heeded as a cancellation is: until the old data are moved. Fails: cancelled. */
+async function unlessAborted<T>(run: Run, work: () => Promise<T>): Promise<T> {
+  const scope = new CancellationScope();
+  const signals = { isAborted: false };
+  setHandler(abort, () => {
+    signals.isAborted = true;
+    scope.cancel();
+  });
+  try {
+    return await scope.run(work);
+  } catch (error) {
+    if (!signals.isAborted || !isCancellation(error)) throw error;
+    throw new RstowError('cancelled', `the recovery was aborted at: ${run.progress.phase}`);
+  }
 }

@@ -1,5 +1,5 @@
 /** What a disaster recovery promises, held against what the test knows of the lost host. */
-import { openServer } from '../../../src/database/server.ts';
+import { openServer } from '../../../src/database/database.ts';
 import { currentOwner } from '../../../src/store/ownership.ts';
 import { readTimelines } from '../../../src/store/timelines.ts';
 import { LIST_PAGE_INSTANCES_MAX, listInstances } from '../../../src/io/rstmdb/instances.ts';

@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openServer } from '../../../src/database/server.ts';
+import { openServer } from '../../../src/database/database.ts';
 import { startServer } from '../../../src/database/server-start.ts';
 import { RstowError } from '../../../src/core/errors/rstow-error.ts';
 import { endHolders } from '../../../src/io/service/prove-stopped.ts';

@@ -1,7 +1,7 @@
 /** What `latest` means on a real server's backups: labels and clocks that contradict the log, and a restore that leaves backups behind. */
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { readBackups } from '../../../src/activities/catalogue/list-backups.ts';
-import { inspectLiveDatabase } from '../../../src/activities/catalogue/live-database.ts';
+import { inspectLiveDatabase } from '../../../src/activities/recovery/restart-server.ts';
 import { findCandidates } from '../../../src/activities/recovery/recovery-candidates.ts';
 import { chooseBackup } from '../../../src/activities/verify/verify-backup.ts';
 import type { Manifest } from '../../../src/formats/repository/manifest.ts';

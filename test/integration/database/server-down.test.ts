@@ -10,7 +10,7 @@ import { type ServerDown, withServerDown } from '../../../src/database/server-do
 import { startServer, stopServer } from '../../../src/database/server-start.ts';
 import type { StoppedNote } from '../../../src/formats/data-directory.ts';
 import { blockServer } from '../../../src/io/data-directory/server-block.ts';
-import { readStopNote, writeStopNote } from '../../../src/io/data-directory/stop-note.ts';
+import { readStopNote, writeStopNote } from '../../../src/io/data-directory/rstow-folder.ts';
 import { planStop } from '../../../src/io/data-directory/swap.ts';
 import { processesWithOpenFilesUnder } from '../../../src/io/process/open-files.ts';
 import { processStartTicks } from '../../../src/io/process/proc.ts';

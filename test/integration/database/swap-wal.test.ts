@@ -8,8 +8,8 @@ import { swapWithServerDown, type SwapWork } from '../../../src/database/swap-wa
 import { openDatabase } from '../../../src/database/database.ts';
 import { RstowError } from '../../../src/core/errors/rstow-error.ts';
 import { blockServer } from '../../../src/io/data-directory/server-block.ts';
-import { restorePaths } from '../../../src/io/data-directory/staging.ts';
-import { readStopNote, writeStopNote } from '../../../src/io/data-directory/stop-note.ts';
+import { restorePaths } from '../../../src/io/data-directory/restores.ts';
+import { readStopNote, writeStopNote } from '../../../src/io/data-directory/rstow-folder.ts';
 import { moveOldWalAside, planRollBack, planSwap } from '../../../src/io/data-directory/swap.ts';
 import { processesWithOpenFilesUnder } from '../../../src/io/process/open-files.ts';
 import { loadConfig } from '../../../src/worker/load-config.ts';

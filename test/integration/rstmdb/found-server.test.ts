@@ -5,7 +5,7 @@ import { chmod, chown, mkdir, mkdtemp, readFile, readlink, rm, stat } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openServer } from '../../../src/database/server.ts';
+import { openServer } from '../../../src/database/database.ts';
 import { startServer } from '../../../src/database/server-start.ts';
 import type { AgentConfig, DatabaseConfig } from '../../../src/config/agent-config.ts';
 import { readEnvironment } from '../../../src/io/process/proc.ts';

@@ -32,7 +32,7 @@ describe('a process service', () => {
     JSON.parse(await readFile(join(config.stateDir, 'service.json'), 'utf8')) as ProcessIdentity & { command: string[] };
 
   test('finds the server of an agent that died before it could write the record', async () => {
-    const source = new URL('../../../src/io/process/spawn-detached.ts', import.meta.url).href;
+    const source = new URL('../../../src/io/process/run-command.ts', import.meta.url).href;
     await mkdir(config.stateDir);
     const detached = {
       command: config.command,

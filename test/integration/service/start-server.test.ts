@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openServer } from '../../../src/database/server.ts';
+import { openServer } from '../../../src/database/database.ts';
 import { startServer } from '../../../src/database/server-start.ts';
 import { processesWithOpenFilesUnder } from '../../../src/io/process/open-files.ts';
 import { type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';

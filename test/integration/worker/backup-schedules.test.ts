@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { backupScheduleId } from '../../../src/contract/names.ts';
-import { keepBackupSchedule } from '../../../src/up/backup-schedules.ts';
+import { keepBackupSchedule } from '../../../src/up/up.ts';
 import { connectTestClient, type TestClient } from '../../support/run-workflow.ts';
 import { makeNamespace } from '../../support/temporal-namespace.ts';
 

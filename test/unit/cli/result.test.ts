@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Output } from '../../../src/cli/output.ts';
-import { printResult } from '../../../src/cli/result.ts';
+import { type Output, printResult } from '../../../src/cli/output.ts';
 
 function outputInto(notes: string[]): Output {
   return { result: () => undefined, note: (line: string) => notes.push(line) } as unknown as Output;

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { readLiveState } from '../../../src/replay/live-digest.ts';
-import { openServer } from '../../../src/database/server.ts';
+import { openServer } from '../../../src/database/database.ts';
 import { agentConfigSchema } from '../../../src/config/agent-config.ts';
 import { type FakeRcpServer, type FakeRequest, sendResult, startFakeRcpServer } from '../../support/fake-rcp-server.ts';
 

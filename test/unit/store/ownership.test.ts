@@ -4,7 +4,7 @@ import { readOwnerGeneration, takeOwnership } from '../../../src/activities/reco
 import { ownerKey } from '../../../src/core/repository/object-keys.ts';
 import { createMemoryRepository } from '../../../src/io/repository/memory.ts';
 import type { Repository } from '../../../src/io/repository/port.ts';
-import { databaseOwnership } from '../../../src/worker/watch/database-claim.ts';
+import { databaseOwnership } from '../../../src/worker/watch/ownership.ts';
 import { DATABASE, keysOf, replaceObject, runOf } from '../activities/scene.ts';
 import { claimOf, createMemoryOfOwners, depsOf } from '../activities/several-repositories.ts';
 

@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { loadConfig } from '../../../src/worker/load-config.ts';
-import { copyDatabase } from '../../../src/up/database-file.ts';
+import { compareVersions, copyDatabase } from '../../../src/up/dev-server.ts';
 import { type FlagConfig, flagConfigFile } from '../../../src/up/flag-config.ts';
-import { compareVersions } from '../../../src/up/dev-server.ts';
 
 let folder: string;
 let flags: FlagConfig;

@@ -6,7 +6,7 @@ import type { RunPort } from '../../../../src/activities/run-port.ts';
 import { stageWal } from '../../../../src/activities/restore/stage-wal.ts';
 import { nameSwap, rollBack, swapIn, type SwapInput } from '../../../../src/activities/restore/swap-in.ts';
 import { RstowError } from '../../../../src/core/errors/rstow-error.ts';
-import { readStopNote } from '../../../../src/io/data-directory/stop-note.ts';
+import { readStopNote } from '../../../../src/io/data-directory/rstow-folder.ts';
 import { processesWithOpenFilesUnder } from '../../../../src/io/process/open-files.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../../support/database-stack.ts';
 import { backUp, directDeps } from '../../../support/direct-backup.ts';

@@ -7,7 +7,7 @@ import { makeSegmentId, type SegmentId } from '../../../../src/core/wal/wal-offs
 import { freeBytes, liesIn } from '../../../../src/io/files/free-space.ts';
 import { checkDataDirectory, renameFault } from '../../../../src/io/data-directory/restore-target.ts';
 import { pinSegments } from '../../../../src/io/data-directory/pins.ts';
-import { restorePaths, writeStagedSegment } from '../../../../src/io/data-directory/staging.ts';
+import { restorePaths, writeStagedSegment } from '../../../../src/io/data-directory/restores.ts';
 
 const isRoot = process.getuid?.() === 0;
 

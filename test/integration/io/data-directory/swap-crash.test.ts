@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { StopNote } from '../../../../src/formats/data-directory.ts';
 import { finishOnDisk } from '../../../../src/database/finish-stop-note.ts';
 import { blockServer, isServerBlocked } from '../../../../src/io/data-directory/server-block.ts';
-import { readStopNote, removeStopNote } from '../../../../src/io/data-directory/stop-note.ts';
+import { readStopNote, removeStopNote } from '../../../../src/io/data-directory/rstow-folder.ts';
 import { finishSwap, planRollBack, planStop, swapWal } from '../../../../src/io/data-directory/swap.ts';
 import { makeTemplates, noteOf, RUN_ID, setScene, startOutcome, type Templates } from './swap-scene.ts';
 

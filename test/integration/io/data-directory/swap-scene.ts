@@ -1,7 +1,7 @@
 import { cp, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SwapNote } from '../../../../src/formats/data-directory.ts';
-import { restorePaths } from '../../../../src/io/data-directory/staging.ts';
+import { restorePaths } from '../../../../src/io/data-directory/restores.ts';
 import { planSwap, type SwapPlan } from '../../../../src/io/data-directory/swap.ts';
 import { connectRstmdb } from '../../../../src/io/rstmdb/connect-rstmdb.ts';
 import { createInstance } from '../../../../src/io/rstmdb/instances.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { blockServer, isServerBlocked } from '../../../../src/io/data-directory/server-block.ts';
-import { restorePaths } from '../../../../src/io/data-directory/staging.ts';
+import { restorePaths } from '../../../../src/io/data-directory/restores.ts';
 import {
   finishSwap,
   moveNewWalIn,

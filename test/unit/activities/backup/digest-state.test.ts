@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { digestState, type DigestedState } from '../../../../src/activities/backup/digest-state.ts';
-import { pinWal, unpinWal } from '../../../../src/activities/backup/pinned-segments.ts';
+import { pinWal, unpinWal } from '../../../../src/activities/backup/prepare-backup.ts';
 import { storeSegments } from '../../../../src/activities/backup/store-segments.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';
 import { BOUNDARIES, DATABASE, makeScene, runOf, type Scene } from '../scene.ts';

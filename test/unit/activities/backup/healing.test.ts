@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { pinWal, unpinWal } from '../../../../src/activities/backup/pinned-segments.ts';
+import { pinWal, unpinWal } from '../../../../src/activities/backup/prepare-backup.ts';
 import { storeSegments, type StoredSegments } from '../../../../src/activities/backup/store-segments.ts';
-import { recordDamage } from '../../../../src/store/damage.ts';
+import { recordDamage } from '../../../../src/store/facts.ts';
 import { storeIn } from '../../../support/store-in.ts';
 import { parsePieceKey, sidecarKey } from '../../../../src/core/repository/piece.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';

@@ -3,7 +3,7 @@ import { appendFile, rm, writeFile } from 'node:fs/promises';
 import { zstdDecompressSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { manifestSegments } from '../../../../src/activities/backup/write-manifest.ts';
-import { pinWal, unpinWal } from '../../../../src/activities/backup/pinned-segments.ts';
+import { pinWal, unpinWal } from '../../../../src/activities/backup/prepare-backup.ts';
 import { storeSegments, type StoredSegments } from '../../../../src/activities/backup/store-segments.ts';
 import { makeSegmentId } from '../../../../src/core/wal/wal-offset.ts';
 import type { ManifestRange } from '../../../../src/formats/repository/manifest.ts';

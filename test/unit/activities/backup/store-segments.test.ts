@@ -1,7 +1,7 @@
 import { appendFile, truncate, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { pinWal, unpinWal } from '../../../../src/activities/backup/pinned-segments.ts';
+import { pinWal, unpinWal } from '../../../../src/activities/backup/prepare-backup.ts';
 import { storeSegments, type StoredSegments } from '../../../../src/activities/backup/store-segments.ts';
 import { makeSegmentId } from '../../../../src/core/wal/wal-offset.ts';
 import { createMemoryRepository } from '../../../../src/io/repository/memory.ts';

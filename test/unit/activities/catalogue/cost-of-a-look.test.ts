@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import { describeProtection } from '../../../../src/activities/catalogue/describe-protection.ts';
 import { readBackups } from '../../../../src/activities/catalogue/list-backups.ts';
-import { recordTest } from '../../../../src/activities/recovery-test/test-point.ts';
+import { recordTest } from '../../../../src/activities/recovery-test/test-steps.ts';
 import { putManifest } from '../../../../src/store/backups.ts';
 import { claimOwnership } from '../../../../src/store/ownership.ts';
 import { createTimeline } from '../../../../src/store/timelines.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { pinWal } from '../../../../src/activities/backup/pinned-segments.ts';
+import { pinWal } from '../../../../src/activities/backup/prepare-backup.ts';
 import { storeSegments } from '../../../../src/activities/backup/store-segments.ts';
 import { surveyData } from '../../../../src/activities/data/survey-data.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';

@@ -1,6 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
-import { pinWal, unpinWal } from '../../../../src/activities/backup/pinned-segments.ts';
+import { pinWal, unpinWal } from '../../../../src/activities/backup/prepare-backup.ts';
 import { storeSegments } from '../../../../src/activities/backup/store-segments.ts';
 import { storeInPlace } from '../../../../src/activities/restore/store-replaced.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';

@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { canonicalJson, topLevelMembers } from '../../../../src/core/json/canonical-json.ts';
 import { readKeptLine, settledInstance } from '../../../../src/core/state/kept-instance.ts';
-import { createReplayIndex } from '../../../../src/core/state/replay-index.ts';
+import { checkpointFits, createReplayIndex } from '../../../../src/core/state/replay-index.ts';
 import { createStateDigest, instanceHash, machineHash } from '../../../../src/core/state/state-digest.ts';
-import type { SegmentId } from '../../../../src/core/wal/wal-offset.ts';
+import type { Extent, SegmentId } from '../../../../src/core/wal/wal-offset.ts';
 import { goldenLive, goldenSegment } from '../../../fixtures/wal/golden.ts';
 import { type PayloadLog, replayLog, sha256 } from '../../../fixtures/wal/replay.ts';
 import { scanAll } from '../../../fixtures/wal/scan-all.ts';
-import { type ModelEntry, modelDigest, modelEntries } from '../../../fixtures/wal/state-model.ts';
+import { modelDigest, modelEntries, type ModelEntry } from '../../../fixtures/wal/state-model.ts';
 
 const FIRST = 1 as SegmentId;
 const SECOND = 2 as SegmentId;
@@ -129,4 +129,27 @@ function event(id: string): ModelEntry {
 
 function remove(id: string): ModelEntry {
   return { type: 'delete_instance', instance_id: id };
+}
+
+test('fits where only its last segment has grown and newer ones have come', () => {
+  const checkpoint = extentsOf([1, 100], [2, 50]);
+  expect(checkpointFits(checkpoint, extentsOf([1, 100], [2, 50]))).toBe(true);
+  expect(checkpointFits(checkpoint, extentsOf([2, 70], [1, 100]))).toBe(true);
+  expect(checkpointFits(checkpoint, extentsOf([1, 100], [2, 50], [3, 1], [5, 1]))).toBe(true);
+  expect(checkpointFits([], extentsOf([1, 100]))).toBe(true);
+});
+
+test('does not fit a log that changed before its end', () => {
+  const checkpoint = extentsOf([2, 100], [4, 50]);
+  expect(checkpointFits(checkpoint, extentsOf([2, 101], [4, 50]))).toBe(false);
+  expect(checkpointFits(checkpoint, extentsOf([2, 99], [4, 50]))).toBe(false);
+  expect(checkpointFits(checkpoint, extentsOf([2, 100], [4, 49]))).toBe(false);
+  expect(checkpointFits(checkpoint, extentsOf([4, 50]))).toBe(false);
+  expect(checkpointFits(checkpoint, extentsOf([2, 100]))).toBe(false);
+  expect(checkpointFits(checkpoint, extentsOf([1, 5], [2, 100], [4, 50]))).toBe(false);
+  expect(checkpointFits(checkpoint, extentsOf([2, 100], [3, 5], [4, 50]))).toBe(false);
+});
+
+function extentsOf(...pairs: [segment: number, endBytes: number][]): Extent[] {
+  return pairs.map(([segment, endBytes]) => ({ segment: segment as SegmentId, endBytes }));
 }

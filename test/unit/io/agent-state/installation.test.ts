@@ -10,7 +10,7 @@ import {
   whatDiffers,
   whyCloned,
 } from '../../../../src/io/agent-state/installation.ts';
-import { renewHost } from '../../../../src/local/renew-host.ts';
+import { renewHost } from '../../../../src/local/adopt-database.ts';
 
 const HERE: Binding = { format: 1, machineId: 'a', productId: 'p', bootId: 'b', device: '1', inode: '2' };
 const EMPTY_CONFIG = { repositories: { local: { kind: 'folder', path: '/backup' } }, databases: {} };

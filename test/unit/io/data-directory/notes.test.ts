@@ -2,8 +2,7 @@ import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { SwapNote } from '../../../../src/formats/data-directory.ts';
-import { readStopNote, removeStopNote, writeStopNote } from '../../../../src/io/data-directory/stop-note.ts';
-import { readTimelineFile, writeTimelineFile } from '../../../../src/io/data-directory/rstow-folder.ts';
+import { readStopNote, readTimelineFile, removeStopNote, writeStopNote, writeTimelineFile } from '../../../../src/io/data-directory/rstow-folder.ts';
 import { scratchFolder } from './scratch-folder.ts';
 
 const note: SwapNote = {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { encodeFrame } from '../../../../src/io/rstmdb/frame.ts';
+import { encodeFrame } from '../../../../src/io/rstmdb/protocol.ts';
 import { connectRstmdb } from '../../../../src/io/rstmdb/connect-rstmdb.ts';
 import { createInstance, getInstance, getInstances, listInstances } from '../../../../src/io/rstmdb/instances.ts';
 import { fingerprintOf } from '../../../../src/io/rstmdb/live-state.ts';

@@ -7,9 +7,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type AgentConfig, agentConfigSchema } from '../../../../src/config/agent-config.ts';
 import { type Database, openDatabase } from '../../../../src/database/database.ts';
 import { localRunMutexName, newLocalRunId, notedRuns, noteRun } from '../../../../src/io/agent-state/run-files.ts';
-import { listReplaced } from '../../../../src/io/data-directory/restores.ts';
+import { listReplaced, restorePaths } from '../../../../src/io/data-directory/restores.ts';
 import { pinSegments, listPins } from '../../../../src/io/data-directory/pins.ts';
-import { restorePaths } from '../../../../src/io/data-directory/staging.ts';
 import { acquireHostMutex, dataDirectoryMutexName } from '../../../../src/io/mutex/host-mutex.ts';
 import { processesWithOpenFilesUnder } from '../../../../src/io/process/open-files.ts';
 import {

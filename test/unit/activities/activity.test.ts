@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { createAttempts } from '../../../src/activities/attempts.ts';
+import { createAttempts } from '../../../src/activities/activity.ts';
 import type { StepOfRun } from '../../../src/activities/run-port.ts';
 
 const never = new AbortController().signal;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { encodeFrame, FrameBuffer, PAYLOAD_SIZE_BYTES_MAX, readFrame } from '../../../../src/io/rstmdb/frame.ts';
+import { encodeFrame, FrameBuffer, PAYLOAD_SIZE_BYTES_MAX, readFrame } from '../../../../src/io/rstmdb/protocol.ts';
 
 /** What rstmdb 0.3.0 sent in answer to a PING with the id 1. */
 const PONG_PAYLOAD = '{"type":"response","id":"1","status":"ok","result":{"pong":true}}';

@@ -2,7 +2,7 @@ import { appendFile, mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { boundLog } from '../../../../src/io/service/service-log.ts';
+import { boundLog } from '../../../../src/io/service/process-files.ts';
 
 let folder: string;
 let log: string;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { zstdCoding } from '../../../src/io/coding/zstd.ts';
-import { storedSegment } from '../../../src/store/stored-segment.ts';
+import { storedSegment } from '../../../src/store/stored-object.ts';
 import type { PlannedSegment } from '../../../src/core/backup/segment-plan.ts';
 import { createMemoryRepository } from '../../../src/io/repository/memory.ts';
 import type { Repository } from '../../../src/io/repository/port.ts';

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { isBearer } from '../../../../src/worker/http/recovery-webhook.ts';
-import { requestsOf } from '../../../../src/worker/http/recovery-alerts.ts';
+import { isBearer, requestsOf } from '../../../../src/worker/http/recovery-webhook.ts';
 
 type Alert = { status?: string; alertname?: string; rstow_database?: string };
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { agentConfigSchema } from '../../../../src/config/agent-config.ts';
 import type { Logger } from '../../../../src/worker/telemetry/agent-logger.ts';
-import { startStopNoteWatch } from '../../../../src/worker/watch/stop-notes.ts';
+import { startStopNoteWatch } from '../../../../src/worker/watch/housekeeping.ts';
 import { waitUntil } from '../../../support/wait-until.ts';
 
 let root: string;

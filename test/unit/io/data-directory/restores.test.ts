@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { makeSegmentId, type SegmentId } from '../../../../src/core/wal/wal-offset.ts';
 import { freeBytes } from '../../../../src/io/files/free-space.ts';
-import { closeStaging, restorePaths, type StagedSegment, writeStagedSegment } from '../../../../src/io/data-directory/staging.ts';
+import { closeStaging, restorePaths, type StagedSegment, writeStagedSegment } from '../../../../src/io/data-directory/restores.ts';
 import { scratchFolder } from './scratch-folder.ts';
 
 const segment = makeSegmentId(1) as SegmentId;

@@ -1,6 +1,6 @@
 import { cp, rename, rm } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { inspectLiveDatabase, type LiveDatabase } from '../../../../src/activities/catalogue/live-database.ts';
+import { inspectLiveDatabase, type LiveDatabase } from '../../../../src/activities/recovery/restart-server.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../../support/database-stack.ts';
 import { backUp, directDeps, directRun, restoreInPlace } from '../../../support/direct-backup.ts';
 import { startLoadWriters } from '../../../support/load-writers.ts';
