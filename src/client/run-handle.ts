@@ -1,6 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import { ABORT_SIGNAL, APPROVE_UPDATE, DENY_UPDATE, parseApproval, parseDenial, REQUEST_RECOVERY_SIGNAL, SIGNATURE_MEMO, type Signer } from '../contract/messages.ts';
+import {
+  ABORT_SIGNAL,
+  APPROVE_UPDATE,
+  DENY_UPDATE,
+  parseApproval,
+  parseDenial,
+  REQUEST_RECOVERY_SIGNAL,
+  SIGNATURE_MEMO,
+  type Signer,
+} from '../contract/messages.ts';
 import { INPUT_PARSERS, type Workflows, type WorkflowType } from '../contract/workflow-types.ts';
 import { withRstowErrors } from './temporal.ts';
 import { type RunState, runState, waitsForAgent } from './run-state.ts';

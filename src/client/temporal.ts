@@ -1,6 +1,16 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, Connection, type ConnectionOptions, isGrpcServiceError, NamespaceNotFoundError, TemporalFailure, WorkflowFailedError, WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  type ConnectionOptions,
+  isGrpcServiceError,
+  NamespaceNotFoundError,
+  TemporalFailure,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client';
 import { type ErrorDetails, RstowError } from '../core/errors/rstow-error.ts';
 import { isErrorCode } from '../core/errors/error-table.ts';
 

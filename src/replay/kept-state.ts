@@ -1,6 +1,12 @@
 import { mergedFrom } from '../core/repository/merge-plan.ts';
 import { type KeptInstance, settledInstance, settleInstance, settleMachines } from '../core/state/kept-instance.ts';
-import { createReplayIndex, type ReplayCounts, type ReplayIndex, type ReplayInstance, type ReplayMachine } from '../core/state/replay-index.ts';
+import {
+  createReplayIndex,
+  type ReplayCounts,
+  type ReplayIndex,
+  type ReplayInstance,
+  type ReplayMachine,
+} from '../core/state/replay-index.ts';
 import { createStateDigest, EMPTY_DIGEST, type StateHash } from '../core/state/state-digest.ts';
 import type { Extent, WalRange } from '../core/wal/wal-offset.ts';
 import { type CheckpointFile, checkpointFolder, readCheckpoint, writeCheckpoint } from '../io/agent-state/digest-checkpoint.ts';

@@ -1,7 +1,25 @@
 import type { CheckFact } from '../core/backup/checks.ts';
 import { isVerdictOnBackup } from '../core/errors/error-table.ts';
-import { damageKey, damagePrefix, factKey, type FactName, factNameOfKey, factsOfPrefix, factsPrefix, type TestName, trashKey, usedSignatureKey } from '../core/repository/object-keys.ts';
-import { type RecoveryTest, recoveryTestSchema, type UsedSignature, usedSignatureSchema, type Verification, verificationSchema } from '../formats/repository/facts.ts';
+import {
+  damageKey,
+  damagePrefix,
+  factKey,
+  type FactName,
+  factNameOfKey,
+  factsOfPrefix,
+  factsPrefix,
+  type TestName,
+  trashKey,
+  usedSignatureKey,
+} from '../core/repository/object-keys.ts';
+import {
+  type RecoveryTest,
+  recoveryTestSchema,
+  type UsedSignature,
+  usedSignatureSchema,
+  type Verification,
+  verificationSchema,
+} from '../formats/repository/facts.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed, unlessUnreadable } from '../io/repository/sealed-object.ts';
 import { type DamageFact, damageSchema } from '../formats/repository/piece.ts';

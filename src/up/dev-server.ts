@@ -101,7 +101,6 @@ function stateFile(folder: string): string {
 
 /** The SQLite file of the embedded Temporal: its copy before an upgrade, and what is done if it is lost or damaged. */
 
-
 /** The first bytes of every SQLite database. */
 const MAGIC = Buffer.from('SQLite format 3\0', 'latin1');
 

@@ -10,7 +10,19 @@ import { createProcessService } from '../io/service/process-service.ts';
 import type { Service } from '../io/service/service.ts';
 import type { Logger } from '../worker/telemetry/agent-logger.ts';
 import { startRepeatingTask } from '../worker/watch/repeating-task.ts';
-import { answeringCluster, compareVersions, copyDatabase, databaseLoss, devServerCommand, installedCliVersion, putAside, readTemporalState, saysDamaged, setRetention, writeTemporalState } from './dev-server.ts';
+import {
+  answeringCluster,
+  compareVersions,
+  copyDatabase,
+  databaseLoss,
+  devServerCommand,
+  installedCliVersion,
+  putAside,
+  readTemporalState,
+  saysDamaged,
+  setRetention,
+  writeTemporalState,
+} from './dev-server.ts';
 
 export type EmbeddedTemporalOptions = {
   /** Its own; made if it is missing. The caller holds the agent's mutex, so that nobody else opens it. */

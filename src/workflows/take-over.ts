@@ -177,7 +177,10 @@ function lossOf(engine: Engine, { recovered, candidates: { newest }, givenUp }: 
 }
 
 function warningsOf(skipped: readonly SkippedState[], lost: Loss, taken: Taken): Warning[] {
-  const passedOver = skipped.map(({ label, repository, reason }) => ({ code: 'state-skipped', message: `${label} in ${repository}: ${reason}` }));
+  const passedOver = skipped.map(({ label, repository, reason }) => ({
+    code: 'state-skipped',
+    message: `${label} in ${repository}: ${reason}`,
+  }));
   const discarded = lost.discarded.map(({ agent, data }) => ({
     code: 'records-lost',
     message: `${unsavedText(data)} are not in the recovered state: they lay in ${data.dataDir} of agent "${agent}"${keptText(taken)}`,

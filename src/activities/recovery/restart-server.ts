@@ -18,8 +18,7 @@ import { walStats } from '../../io/rstmdb/server.ts';
 import type { Store } from '../../store/store.ts';
 
 /** `no`: why the data in place are not what a recovery would go on with, or why no server started on them. */
-type Restart =
-  { kind: 'restarted'; found: DataSummary; warnings: Warning[] } | { kind: 'no'; found: DataSummary | null; why: string };
+type Restart = { kind: 'restarted'; found: DataSummary; warnings: Warning[] } | { kind: 'no'; found: DataSummary | null; why: string };
 
 /**
  * Starts the server on the data in place, where they are a whole log that continues the newest backup: then nothing is

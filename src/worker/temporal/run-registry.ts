@@ -1,4 +1,10 @@
-import { Client, isGrpcServiceError, type WorkflowExecutionDescription, type WorkflowExecutionStatusName, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  Client,
+  isGrpcServiceError,
+  type WorkflowExecutionDescription,
+  type WorkflowExecutionStatusName,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
 import type { LockHolder, OneRun, RunChain, RunRegistry } from '../../activities/run-port.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { TemporalConnection } from './connection.ts';

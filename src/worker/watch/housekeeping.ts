@@ -6,7 +6,17 @@ import { serviceLogFile } from '../../io/service/process-service.ts';
 import { boundLog } from '../../io/service/process-files.ts';
 import type { Logger } from '../telemetry/agent-logger.ts';
 import { clearGrants } from '../../io/agent-state/run-files.ts';
-import { clearPins, type ClearRepositories, clearRepositories, clearRestores, clearRunNotes, clearScratch, forgetEndedRuns, type RunStates, runStates } from './leftovers.ts';
+import {
+  clearPins,
+  type ClearRepositories,
+  clearRepositories,
+  clearRestores,
+  clearRunNotes,
+  clearScratch,
+  forgetEndedRuns,
+  type RunStates,
+  runStates,
+} from './leftovers.ts';
 import { type RepeatingTask, startTaskForEach } from './repeating-task.ts';
 import type { AgentRunRegistry } from '../temporal/run-registry.ts';
 import { finishStopNote } from '../../database/finish-stop-note.ts';

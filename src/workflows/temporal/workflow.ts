@@ -1,4 +1,14 @@
-import { ApplicationFailure, CancellationScope, defineQuery, defineSignal, isCancellation, makeContinueAsNewFunc, proxyLocalActivities, setHandler, workflowInfo } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  CancellationScope,
+  defineQuery,
+  defineSignal,
+  isCancellation,
+  makeContinueAsNewFunc,
+  proxyLocalActivities,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 import { CONTRACT_NUMBER, type MoveRun, PROGRESS_QUERY, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
 import { nearestName } from '../../core/text/nearest-name.ts';
 import type { CommonResult, Progress } from '../../contract/result.ts';

@@ -14,7 +14,9 @@ describe('summariseChecks', () => {
   });
 
   it('takes the deepest check that held, and of two equal ones the later', () => {
-    expect(summariseChecks([held('replay', 1), held('replay', 3), held('checksums', 9)])).toEqual({ verified: { level: 'replay', atMs: 3 } });
+    expect(summariseChecks([held('replay', 1), held('replay', 3), held('checksums', 9)])).toEqual({
+      verified: { level: 'replay', atMs: 3 },
+    });
   });
 
   it('lets a failure stand although an earlier or a shallower check held', () => {

@@ -2,7 +2,13 @@ import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { SwapNote } from '../../../../src/formats/data-directory.ts';
-import { readStopNote, readTimelineFile, removeStopNote, writeStopNote, writeTimelineFile } from '../../../../src/io/data-directory/rstow-folder.ts';
+import {
+  readStopNote,
+  readTimelineFile,
+  removeStopNote,
+  writeStopNote,
+  writeTimelineFile,
+} from '../../../../src/io/data-directory/rstow-folder.ts';
 import { scratchFolder } from './scratch-folder.ts';
 
 const note: SwapNote = {
