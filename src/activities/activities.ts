@@ -14,6 +14,8 @@ import { knowDatabase, locate, locateAgent, locateAnywhere } from './catalogue/l
 import { endBackup, endRunOfLostOwner, findLockHolder } from './catalogue/lock-holder.ts';
 import { surveyData } from './data/survey-data.ts';
 import { chooseTestPoint, recordTest, stageTest } from './recovery-test/test-steps.ts';
+import { explainPoint } from './recovery-point/explain-point.ts';
+import { findPoint } from './recovery-point/find-point.ts';
 import { clearTest, testServer } from './recovery-test/test-server.ts';
 import { prepareHost } from './recovery/prepare-host.ts';
 import { findCandidates } from './recovery/recovery-candidates.ts';
@@ -72,6 +74,8 @@ export const verbs = {
   checkStart,
   checkApproval,
 
+  findPoint,
+  explainPoint,
   planRestore,
   stageWal,
   rehearse,

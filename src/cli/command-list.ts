@@ -4,9 +4,11 @@ import { agentCommand } from './commands/agent.ts';
 import { approveCommand, denyCommand } from './commands/approve.ts';
 import { backupCommand } from './commands/backup.ts';
 import { cancelCommand } from './commands/cancel.ts';
+import { diffCommand } from './commands/diff.ts';
 import { infoCommand } from './commands/info.ts';
 import { keygenCommand } from './commands/keygen.ts';
 import { listCommand } from './commands/list.ts';
+import { logCommand } from './commands/log.ts';
 import { recoverCommand } from './commands/recover.ts';
 import { renewInstallationCommand } from './commands/renew-installation.ts';
 import { repairCommand } from './commands/repair.ts';
@@ -23,6 +25,7 @@ export type CommandGroup = { title: string; commands: readonly CliCommand[] };
 export const COMMAND_GROUPS: readonly CommandGroup[] = [
   { title: 'Backups', commands: [backupCommand, listCommand, infoCommand, verifyCommand, testRecoveryCommand] },
   { title: 'Recovery', commands: [restoreCommand, recoverCommand, repairCommand] },
+  { title: 'History', commands: [logCommand, diffCommand] },
   { title: 'Runs', commands: [runsCommand, watchCommand, cancelCommand, approveCommand, denyCommand] },
   { title: 'Hosts', commands: [upCommand, agentCommand, adoptCommand, renewInstallationCommand, keygenCommand] },
 ];

@@ -7,7 +7,7 @@ export type CliCommand = {
   name: string;
   description: string;
   /** Of a command that starts runs; `rstow watch` prints their results in the same way. */
-  run?: { type: WorkflowType; resultLines: ResultLines<never> };
+  runs?: readonly { type: WorkflowType; resultLines: ResultLines<never> }[];
   /** Adds arguments, options and the action. Only the action may load what is slow: help needs everything else. */
   define: (command: Command, cli: Cli) => void;
 };

@@ -42,7 +42,7 @@ function databaseOf(command: Command | undefined): { database?: string } {
 }
 
 const resultLines: Cli['resultLines'] = (type) =>
-  COMMAND_GROUPS.flatMap(({ commands }) => commands).find(({ run }) => run?.type === type)?.run?.resultLines;
+  COMMAND_GROUPS.flatMap(({ commands }) => commands.flatMap(({ runs = [] }) => runs)).find((run) => run.type === type)?.resultLines;
 
 /** All of the command line; docs/commands.md is made from it as well. */
 export function createProgram(cli: Cli): Command {

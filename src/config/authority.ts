@@ -27,8 +27,8 @@ export const operatorsSection = z
 export const approvalSection = z
   .strictObject({
     for: z
-      .array(z.enum(['restore', 'disasterRecovery']))
-      .meta({ unit: 'workflow types: `restore`, `disasterRecovery`' })
+      .array(z.enum(['restore', 'pointInTimeRecovery', 'disasterRecovery']))
+      .meta({ unit: 'workflow types: `restore`, `pointInTimeRecovery`, `disasterRecovery`' })
       .describe('Which runs wait for another person’s agreement.'),
     expiresMs: durationMs.default(86_400_000).describe('How long such a run waits before it fails.'),
   })

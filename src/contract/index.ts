@@ -7,6 +7,7 @@ export * from './hot-backup.ts';
 export * from './list-backups.ts';
 export * from './messages.ts';
 export * from './names.ts';
+export * from './point-in-time-recovery.ts';
 export * from './restore.ts';
 export * from './result.ts';
 export * from './test-recovery.ts';

@@ -2,6 +2,7 @@ import { type DescribeDatabaseInput, type DescribeDatabaseResult, parseDescribeD
 import { type DisasterRecoveryInput, type DisasterRecoveryResult, parseDisasterRecoveryInput } from './disaster-recovery.ts';
 import { type HotBackupInput, type HotBackupResult, parseHotBackupInput } from './hot-backup.ts';
 import { type ListBackupsInput, type ListBackupsResult, parseListBackupsInput } from './list-backups.ts';
+import { parsePointInTimeRecoveryInput, type PointInTimeRecoveryInput, type PointInTimeRecoveryResult } from './point-in-time-recovery.ts';
 import { parseRestoreInput, type RestoreInput, type RestoreResult } from './restore.ts';
 import { parseTestRecoveryInput, type TestRecoveryInput, type TestRecoveryResult } from './test-recovery.ts';
 import { parseVerifyBackupInput, type VerifyBackupInput, type VerifyBackupResult } from './verify-backup.ts';
@@ -12,6 +13,7 @@ export type Workflows = {
   verifyBackup: { input: VerifyBackupInput; result: VerifyBackupResult };
   testRecovery: { input: TestRecoveryInput; result: TestRecoveryResult };
   restore: { input: RestoreInput; result: RestoreResult };
+  pointInTimeRecovery: { input: PointInTimeRecoveryInput; result: PointInTimeRecoveryResult };
   disasterRecovery: { input: DisasterRecoveryInput; result: DisasterRecoveryResult };
   listBackups: { input: ListBackupsInput; result: ListBackupsResult };
   describeDatabase: { input: DescribeDatabaseInput; result: DescribeDatabaseResult };
@@ -26,6 +28,7 @@ export const INPUT_PARSERS: { readonly [T in WorkflowType]: (args: readonly unkn
   verifyBackup: parseVerifyBackupInput,
   testRecovery: parseTestRecoveryInput,
   restore: parseRestoreInput,
+  pointInTimeRecovery: parsePointInTimeRecoveryInput,
   disasterRecovery: parseDisasterRecoveryInput,
   listBackups: parseListBackupsInput,
   describeDatabase: parseDescribeDatabaseInput,

@@ -1,6 +1,7 @@
 import type { ActivityDeps } from '../activities/activity-deps.ts';
 import type { RunPort } from '../activities/run-port.ts';
 import type { StepFacts } from '../replay/progress.ts';
+import type { PointInTimeRecoveryInput, PointInTimeRecoveryResult } from '../contract/point-in-time-recovery.ts';
 import type { RestoreInput, RestoreResult } from '../contract/restore.ts';
 import type { WorkflowType } from '../contract/workflow-types.ts';
 import { AssertionError, RstowError } from '../core/errors/rstow-error.ts';
@@ -8,6 +9,7 @@ import { localRunMutexName, newLocalRunId } from '../io/agent-state/run-files.ts
 import { acquireHostMutex } from '../io/mutex/host-mutex.ts';
 import { withEndingSignal } from '../worker/agent-program.ts';
 import type { Engine } from '../workflows/engine.ts';
+import { pointInTimeRecovery } from '../workflows/point-in-time-recovery.ts';
 import { restore } from '../workflows/restore.ts';
 import { localDeps } from './local-deps.ts';
 import { localEngine } from './local-engine.ts';
@@ -21,15 +23,25 @@ export type LocalWatcher = {
   report(phase: string, facts: StepFacts): void;
 };
 
-export type LocalRestore = { configFile: string | undefined; input: RestoreInput; watcher: LocalWatcher };
+export type LocalRecovery<Input = unknown> = { configFile: string | undefined; input: Input; watcher: LocalWatcher };
 
 /**
  * Full recovery to a backup where there is no Temporal: the recipe of the workflow of the same name, by this process on
  * this host. In place, this installation has to be the owner. Fails: as the workflow `restore`, and cancelled.
  */
-export async function restoreLocally({ configFile, input, watcher }: LocalRestore): Promise<RestoreResult> {
+export async function restoreLocally({ configFile, input, watcher }: LocalRecovery<RestoreInput>): Promise<RestoreResult> {
   const deps = await localDeps(configFile);
   return withLocalRun({ deps, watcher, type: 'restore', input }, restore);
+}
+
+/** The same, to any point of a stored history. Fails: as the workflow `pointInTimeRecovery`, and cancelled. */
+export async function recoverPointLocally({
+  configFile,
+  input,
+  watcher,
+}: LocalRecovery<PointInTimeRecoveryInput>): Promise<PointInTimeRecoveryResult> {
+  const deps = await localDeps(configFile);
+  return withLocalRun({ deps, watcher, type: 'pointInTimeRecovery', input }, pointInTimeRecovery);
 }
 
 type LocalRun<Input> = { deps: ActivityDeps; watcher: LocalWatcher; type: WorkflowType; input: Input };

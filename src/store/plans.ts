@@ -4,6 +4,8 @@ import {
   fenceSchema,
   type Healing,
   healingSchema,
+  type RecoveryPoint,
+  recoveryPointSchema,
   type RestorePlan,
   restorePlanSchema,
   type StoredExtents,
@@ -31,6 +33,7 @@ export type Plans = {
   readonly fence: PlanObjects<Fence>;
   readonly healing: PlanObjects<Healing>;
   readonly extents: PlanObjects<StoredExtents>;
+  readonly point: PlanObjects<RecoveryPoint>;
   /** `attempt`: of a run that plans one restore after another. */
   restore(attempt?: number): PlanObjects<RestorePlan>;
   /** The runs that have left plans here. */
@@ -46,6 +49,7 @@ export function plansOf(scope: Scope): Plans {
     fence: objectsOf(scope, 'fence', fenceSchema),
     healing: objectsOf(scope, 'healing', healingSchema),
     extents: objectsOf(scope, 'extents', storedExtentsSchema),
+    point: objectsOf(scope, 'point', recoveryPointSchema),
     restore: (attempt) => objectsOf(scope, attempt === undefined ? 'restore' : `restore-${attempt}`, restorePlanSchema),
     runs: () => plannedRuns(scope),
     forget: (keys) => scope.repository.deleteMany(keys),

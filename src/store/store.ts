@@ -7,6 +7,7 @@ import { type Backups, backupScope, backupsOf } from './backups.ts';
 import { type Damage, damageOf, type Facts, factsOf, type Signatures, signaturesOf } from './facts.ts';
 import { inEachRepository, openRepositoryOf, repositoriesOf, requireOneAnswer, type StoreDeps } from './database-repositories.ts';
 import { type Claims, claimsOf, type Ownership, ownershipOf } from './ownership.ts';
+import { type Marks, marksOf } from './marks.ts';
 import { type Pieces, piecesOf } from './pieces.ts';
 import { type Plans, plansOf } from './plans.ts';
 import { type Timelines, timelinesOf } from './timelines.ts';
@@ -25,6 +26,7 @@ export type Store = {
   readonly signatures: Signatures;
   readonly timelines: Timelines;
   readonly backups: Backups;
+  readonly marks: Marks;
   readonly pieces: Pieces;
   readonly attachments: Attachments;
   readonly facts: Facts;
@@ -112,6 +114,7 @@ function storeOf(deps: StoreDeps, { database, name, repository }: Place): Store 
     signatures: signaturesOf({ repository, database }),
     timelines,
     backups: backupsOf(backupScope(deps, { repository, database, owner, timelines })),
+    marks: marksOf({ repository, database }),
     pieces: piecesOf({ repository, database, coding, timelines: () => timelines.all() }),
     attachments: attachmentsOf({ repository, database, coding }),
     facts: factsOf({ repository, database, damage }),

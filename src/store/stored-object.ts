@@ -5,7 +5,7 @@ import type { Repository } from '../io/repository/port.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { crc32c, createSha256, type StreamDigest } from '../io/checksum/checksum.ts';
 import type { PlannedSegment } from '../core/backup/segment-plan.ts';
-import { createRecordScanner } from '../core/wal/record-scanner.ts';
+import { createRecordScanner, type RecordView } from '../core/wal/record-scanner.ts';
 import { segmentFileName } from '../core/wal/wal-offset.ts';
 
 /** A stored object to read, and a stage that sees its stored bytes pass, where someone wants to. */
@@ -91,7 +91,8 @@ export type SegmentRead = {
   coding: Coding;
   planned: PlannedSegment;
   signal: AbortSignal;
-  onRecord?: (record: { sequence: number }) => void;
+  /** Sees each record; its payload is valid only during the call. */
+  onRecord?: ((record: RecordView) => void) | undefined;
 };
 
 /**

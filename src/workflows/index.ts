@@ -3,6 +3,7 @@ import { parseDescribeDatabaseInput } from '../contract/describe-database.ts';
 import { parseDisasterRecoveryInput } from '../contract/disaster-recovery.ts';
 import { parseHotBackupInput } from '../contract/hot-backup.ts';
 import { parseListBackupsInput } from '../contract/list-backups.ts';
+import { parsePointInTimeRecoveryInput } from '../contract/point-in-time-recovery.ts';
 import { parseRestoreInput } from '../contract/restore.ts';
 import { parseTestRecoveryInput } from '../contract/test-recovery.ts';
 import { parseVerifyBackupInput } from '../contract/verify-backup.ts';
@@ -10,6 +11,7 @@ import { describeDatabase as describeDatabaseRecipe } from './describe-database.
 import { disasterRecovery as disasterRecoveryRecipe } from './disaster-recovery.ts';
 import { hotBackup as hotBackupRecipe } from './hot-backup.ts';
 import { listBackups as listBackupsRecipe } from './list-backups.ts';
+import { pointInTimeRecovery as pointInTimeRecoveryRecipe } from './point-in-time-recovery.ts';
 import { restore as restoreRecipe } from './restore.ts';
 import { testRecovery as testRecoveryRecipe } from './test-recovery.ts';
 import { verifyBackup as verifyBackupRecipe } from './verify-backup.ts';
@@ -22,6 +24,7 @@ export const describeDatabase = workflow('describeDatabase', parseDescribeDataba
 export const disasterRecovery = workflow('disasterRecovery', parseDisasterRecoveryInput, withRecoverySignals(disasterRecoveryRecipe));
 export const hotBackup = workflow('hotBackup', parseHotBackupInput, hotBackupRecipe);
 export const listBackups = workflow('listBackups', parseListBackupsInput, listBackupsRecipe);
+export const pointInTimeRecovery = workflow('pointInTimeRecovery', parsePointInTimeRecoveryInput, pointInTimeRecoveryRecipe);
 export const restore = workflow('restore', parseRestoreInput, restoreRecipe);
 export const testRecovery = workflow('testRecovery', parseTestRecoveryInput, testRecoveryRecipe);
 export const verifyBackup = workflow('verifyBackup', parseVerifyBackupInput, verifyBackupRecipe);

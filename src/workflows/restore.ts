@@ -15,24 +15,33 @@ const LOCK_POLL_MS = 5_000;
 /** Full recovery to a backup: in place, or to another directory. Nothing is replaced before its successor is proved. */
 export async function restore(input: RestoreInput, engine: Engine): Promise<RestoreResult> {
   const { database, backup, repository, to, dryRun } = input;
-  engine.phase('looking for the agent', `an agent that serves ${database}`);
-  const place = await (to?.agent === undefined ? engine.places.owner(database) : engine.places.agent(to.agent, database));
-  engine.placed(place);
+  const place = await placeOfRestore(engine, input);
   const wanted = { database, backup, repository };
-  engine.phase('planning');
   return namingAlternative(engine, { place, wanted }, () =>
     recover({ engine, place, input }, { ...wanted, dryRun, toDataDir: to?.dataDir }),
   );
 }
 
-type Asked = { engine: Engine; place: Place; input: RestoreInput };
+/** What every recovery to a stored state takes, whatever says which state. */
+export type Recovery = Pick<RestoreInput, 'database' | 'to' | 'dryRun' | 'discardNewer' | 'requestedBy'>;
+
+/** The owner's host, or that of another directory. */
+export async function placeOfRestore(engine: Engine, { database, to }: Recovery): Promise<Place> {
+  engine.phase('looking for the agent', `an agent that serves ${database}`);
+  const place = await (to?.agent === undefined ? engine.places.owner(database) : engine.places.agent(to.agent, database));
+  engine.placed(place);
+  return place;
+}
+
+type Asked = { engine: Engine; place: Place; input: Recovery };
 
 /**
  * Nobody else is kept waiting while a person thinks: what was approved is held against the database once the lock is
  * had, and a plan that doesn't stand any more is refused, never made anew.
  */
-async function recover({ engine, place, input }: Asked, wanted: PlanRestoreInput): Promise<RestoreResult> {
+export async function recover({ engine, place, input }: Asked, wanted: PlanRestoreInput): Promise<RestoreResult> {
   const { database, to, dryRun } = input;
+  engine.phase('planning');
   const plan = await planRestore(engine, place, wanted);
   if (to !== undefined) {
     if (dryRun === true) return resultOf(engine, place, { plan, dryRun, timeline: plan.fromTimeline });
@@ -67,7 +76,7 @@ async function onceFree<T>(engine: Engine, locked: () => Promise<T>): Promise<T>
 
 type Work = { engine: Engine; place: Place; plan: PlannedRestore; replaces?: DataSummary | null };
 
-async function carryOutCleanly(input: RestoreInput, work: Work): Promise<RestoreResult> {
+async function carryOutCleanly(input: Recovery, work: Work): Promise<RestoreResult> {
   const { engine, place, plan } = work;
   try {
     return await carryOut(input, work);
@@ -76,7 +85,7 @@ async function carryOutCleanly(input: RestoreInput, work: Work): Promise<Restore
   }
 }
 
-async function carryOut(input: RestoreInput, { engine, place, plan, replaces = null }: Work): Promise<RestoreResult> {
+async function carryOut(input: Recovery, { engine, place, plan, replaces = null }: Work): Promise<RestoreResult> {
   const { repository, planKey, planHash } = plan;
   const tail = { repository, startedAtMs: engine.now(), isRequired: input.discardNewer !== true };
   // A repository that can't take it is known before anything is fetched.

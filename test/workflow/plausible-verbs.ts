@@ -1,6 +1,7 @@
 /** What each verb answers where all goes well. */
 import type { Activities } from '../../src/activities/activities.ts';
 import type { Place } from '../../src/activities/catalogue/locate.ts';
+import type { FoundPoint } from '../../src/activities/recovery-point/find-point.ts';
 import type { PlannedRestore } from '../../src/activities/restore/plan-restore.ts';
 import type { Candidate } from '../../src/activities/recovery/recovery-candidates.ts';
 import type { DigestedState } from '../../src/activities/backup/digest-state.ts';
@@ -52,6 +53,35 @@ export const PLANNED: PlannedRestore = {
   stateDigest: DIGEST,
   planKey: 'databases/orders/plans/run/restore.json',
   planHash: 'cd'.repeat(32),
+  warnings: [],
+};
+
+/** A point of the history, as the verb `findPoint` tells it. */
+export const POINT: FoundPoint = {
+  label: LABEL,
+  timeline: '0001',
+  repository: 'local',
+  ...counts,
+  stateDigest: DIGEST,
+  pointKey: 'databases/orders/plans/run/point.json',
+  end: '1099511628200' as WalOffsetText,
+  sinceMs: 1_795_000_000_000,
+  untilMs: 1_795_000_900_000,
+};
+
+const nobody = { count: 0, first: [] };
+
+/** What the verb `explainPoint` tells. */
+export const EXPLANATION: Awaited<ReturnType<Activities['explainPoint']>> = {
+  lastRecords: [],
+  nextRecord: null,
+  difference: {
+    machinesAdded: nobody,
+    machinesRemoved: nobody,
+    instancesCreated: { count: 1, first: ['o-17'] },
+    instancesChanged: nobody,
+    instancesDeleted: nobody,
+  },
   warnings: [],
 };
 
@@ -138,6 +168,8 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     takeOwnership: async ({ fromGeneration }) => ({ generation: fromGeneration + 1 }),
     checkStart: async () => null,
     checkApproval: async ({ approval }) => ({ operatorsNeeded: 1, operators: [approval.by], requestHash: REQUEST_HASH, refusal: null }),
+    findPoint: async () => POINT,
+    explainPoint: async () => EXPLANATION,
     planRestore: async ({ toDataDir = '/data' }) => ({ ...PLANNED, dataDir: toDataDir }),
     stageWal: async () => ({ timeline: '0002', records: 19, warnings: [] }),
     rehearse: async () => ({ rehearsal: 'passed', warnings: [] }),

@@ -3,10 +3,11 @@ import type { RestoreSummary } from '../../contract/restore.ts';
 import type { Warning } from '../../contract/result.ts';
 import { summariseExtents } from '../../core/backup/segment-plan.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import type { Extent } from '../../core/wal/wal-offset.ts';
 import { planKey } from '../../core/repository/object-keys.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
 import type { Manifest } from '../../formats/repository/manifest.ts';
-import { type RestorePlan, restorePlanSchema } from '../../formats/repository/plans.ts';
+import { type RecoveryPoint, type RestorePlan, restorePlanSchema } from '../../formats/repository/plans.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';
 import { readTimelineFile } from '../../io/data-directory/rstow-folder.ts';
 import { requireSpace } from '../../io/files/free-space.ts';
@@ -22,6 +23,8 @@ export type PlanRestoreInput = {
   database: string;
   repository?: string | undefined;
   backup: string;
+  /** A point within that backup, which `findPoint` has found; its end where absent. */
+  pointKey?: string | undefined;
   toDataDir?: string | undefined;
   /** A recovery that is about to take the database over: it isn't the owner yet, and may try one backup after another. */
   takeover?: { attempt: number };
@@ -82,14 +85,15 @@ async function newPlan(deps: ActivityDeps, { input, store, database, key, each }
   const { takeover } = input;
   const inPlace = input.toDataDir === undefined;
   const manifest = await store.backups.find(input.backup);
-  await store.backups.requireRestorable(manifest);
+  const point = input.pointKey === undefined ? undefined : await store.plans.point.read(input.pointKey);
+  if (point === undefined) await store.backups.requireRestorable(manifest);
   const dataDir = input.toDataDir ?? database.dataDir;
   const isOwners = inPlace && takeover === undefined;
   // A new host gets its secret files, and its server, only when it is prepared.
   if (inPlace) await checkPlace(database, { each, isPrepared: isOwners });
   else await each(() => checkTarget(dataDir, deps.config));
   const replaces = isOwners ? { data: await readReplacedData(database.walDir) } : undefined;
-  const plan = await makePlan(store, manifest, { dataDir, inPlace, replaces });
+  const plan = await makePlan({ store, manifest, point }, { dataDir, inPlace, replaces });
   const sizeBytes = plan.segments.reduce((sum, segment) => sum + segment.endBytes, 0);
   await each(() => requireSpace(dataDir, sizeBytes));
   await putSealed(store.repository, key, { schema: restorePlanSchema, value: plan });
@@ -101,13 +105,16 @@ export function readPlan(repository: Repository, key: string): Promise<RestorePl
   return readOwn(repository, key, restorePlanSchema);
 }
 
+type Source = { store: Store; manifest: Manifest; point: RecoveryPoint | undefined };
+
 async function makePlan(
-  store: Store,
-  manifest: Manifest,
+  { store, manifest, point }: Source,
   { dataDir, inPlace, replaces }: Pick<RestorePlan, 'dataDir' | 'inPlace' | 'replaces'>,
 ): Promise<RestorePlan> {
-  const { database, label, timeline, records, machines, instances, stateDigest, ownership } = manifest;
-  const segments = await store.pieces.plan(manifest);
+  const { database, label, timeline, ownership } = manifest;
+  const { records, machines, instances, stateDigest } = point ?? manifest;
+  const segments = await store.pieces.plan(point === undefined ? manifest : upTo(manifest, point));
+  const wholeBytes = segments.at(-1)?.endBytes;
   return {
     format: 1,
     database,
@@ -117,6 +124,7 @@ async function makePlan(
     inPlace,
     fromTimeline: timeline,
     segments,
+    cutBytes: point === undefined || point.end.endBytes === wholeBytes ? undefined : point.end.endBytes,
     records,
     machines,
     instances,
@@ -126,9 +134,21 @@ async function makePlan(
   };
 }
 
+function upTo(manifest: Manifest, { end }: RecoveryPoint): Manifest {
+  return { ...manifest, segments: manifest.segments.filter(({ segment }) => segment <= end.segment) };
+}
+
+/** How far each segment of the restored log goes. */
+export function plannedExtents({ segments, cutBytes }: Pick<RestorePlan, 'segments' | 'cutBytes'>): Extent[] {
+  const extents = segments.map(({ segment, endBytes }) => ({ segment, endBytes }));
+  const last = extents.at(-1);
+  if (last !== undefined) last.endBytes = cutBytes ?? last.endBytes;
+  return extents;
+}
+
 function summaryOf(plan: RestorePlan, key: string): Omit<PlannedRestore, 'warnings'> {
   const { label, repository, dataDir, fromTimeline, records, machines, instances, stateDigest } = plan;
-  const extents = summariseExtents(plan.segments);
+  const extents = summariseExtents(plannedExtents(plan));
   const common = { label, repository, dataDir, fromTimeline, extents, records, machines, instances, stateDigest };
   return { ...common, planKey: key, planHash: planHashOf(plan) };
 }

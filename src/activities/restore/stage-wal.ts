@@ -5,13 +5,14 @@ import { noteRun } from '../../io/agent-state/run-files.ts';
 import { fsyncTree } from '../../io/data-directory/file-tree.ts';
 import { makeDataDirectory } from '../../io/data-directory/restore-target.ts';
 import { clearRestore, closeStaging, placeStagedWal, restorePaths, writeStagedSegment } from '../../io/data-directory/restores.ts';
+import { cutLog } from '../../io/data-directory/segments.ts';
 import { writeTimelineFile } from '../../io/data-directory/rstow-folder.ts';
 import { applyOwnership, type Ownership, readOwnership } from '../../io/files/ownership.ts';
 import { replaySegments, requireDigest } from '../../replay/replay-segments.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
 import type { RunPort } from '../run-port.ts';
-import { planHashOf, readPlan } from './plan-restore.ts';
+import { planHashOf, plannedExtents, readPlan } from './plan-restore.ts';
 import { plannedFiles } from './verify-live.ts';
 import { requireTarget } from './restore-target.ts';
 import type { Store } from '../../store/store.ts';
@@ -50,6 +51,8 @@ export const stageWal =
     if (!plan.inPlace) await requireTarget(deps.config, dataDir);
     const { wal: walDir } = restorePaths(dataDir, run.runId);
     await stageSegments({ store, planned, walDir, run });
+    const end = plannedExtents(plan).at(-1);
+    if (end !== undefined) await cutLog(walDir, end);
     const replayed = await replaySegments(plannedFiles(plan, walDir), run);
     requireDigest(replayed.stateDigest, plan.stateDigest, plan.label);
     const timeline = await markTimeline({ store, plan, walDir, input, run });
@@ -82,8 +85,7 @@ async function markTimeline({ store, plan, walDir, input, run }: Marking): Promi
     return fromTimeline;
   }
   const generation = input.generation ?? (await store.owner.require()).generation;
-  const extents = plan.segments.map(({ segment, endBytes }) => ({ segment, endBytes }));
-  const parent = { timeline: fromTimeline, label, extents };
+  const parent = { timeline: fromTimeline, label, extents: plannedExtents(plan) };
   const { timeline } = await store.timelines.create({
     generation,
     parent,

@@ -9,7 +9,7 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
 import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
-import { readPlan } from './plan-restore.ts';
+import { plannedExtents, readPlan } from './plan-restore.ts';
 import { requireOneWriter } from './restore-target.ts';
 import { type KeptTail, storeTail, type TailWanted, writtenTail } from './store-tail.ts';
 import { swapWithServerDown, type SwapWork } from '../../database/swap-wal.ts';
@@ -136,7 +136,7 @@ async function requireStillOurs(deps: ActivityDeps, database: string, run: RunPo
 
 /** Fails: data-directory-replaced. */
 async function requireUnwritten(walDir: string, plan: RestorePlan): Promise<void> {
-  const restored = new Map(plan.segments.map(({ segment, endBytes }) => [segment, endBytes]));
+  const restored = new Map(plannedExtents(plan).map(({ segment, endBytes }) => [segment, endBytes]));
   const grown = ((await listSegments(walDir)) ?? []).find((file) => file.sizeBytes > (restored.get(file.segment) ?? 0));
   if (grown === undefined) return;
   throw new RstowError(

@@ -11,7 +11,7 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
 import { readLiveDigest, showsSameState } from '../../replay/live-digest.ts';
-import { readPlan } from './plan-restore.ts';
+import { plannedExtents, readPlan } from './plan-restore.ts';
 import type { ReplaySource } from '../../replay/replay-segments.ts';
 
 type VerifyLiveInput = { database: string; repository: string; planKey: string };
@@ -40,7 +40,7 @@ export const verifyLive =
 /** Fails: digest-different, comparison-unfinished. */
 async function compareLive({ server, walDir }: Database, plan: RestorePlan, run: RunPort): Promise<Warning | undefined> {
   const live = await readLiveDigest(server, run);
-  const { end } = summariseExtents(plan.segments);
+  const { end } = summariseExtents(plannedExtents(plan));
   const untouched = live.quiescent && live.latestOffset !== undefined && walOffsetText(live.latestOffset) === end;
   const files = plannedFiles(plan, walDir);
   if (untouched && live.stateDigest !== plan.stateDigest && !(await showsSameState(server, files, run))) {
@@ -74,8 +74,8 @@ const writtenMeanwhile: Warning = {
 };
 
 /** The log that a plan restores, as it lies in a wal/ folder: to be replayed. */
-export function plannedFiles({ segments }: RestorePlan, walDir: string): ReplaySource {
-  return { extents: segments, pathOf: (segment) => join(walDir, segmentFileName(segment)), damageCode: 'damaged-object' };
+export function plannedFiles(plan: RestorePlan, walDir: string): ReplaySource {
+  return { extents: plannedExtents(plan), pathOf: (segment) => join(walDir, segmentFileName(segment)), damageCode: 'damaged-object' };
 }
 
 /**

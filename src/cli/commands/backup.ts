@@ -10,7 +10,7 @@ const HOT_BACKUP: RunKind<'hotBackup'> = { type: 'hotBackup', isQuery: false, re
 export const backupCommand: CliCommand = {
   name: 'backup',
   description: 'back up a running server',
-  run: HOT_BACKUP,
+  runs: [HOT_BACKUP],
   define: (command, { exit }) => {
     addRunOptions(command).action(async (database: string, options: RunOptions & InputOptions) => {
       const input = parseHotBackupInput([commonInput(database, options)]);

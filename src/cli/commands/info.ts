@@ -13,7 +13,7 @@ const DESCRIBE_DATABASE: RunKind<'describeDatabase'> = { type: 'describeDatabase
 export const infoCommand: CliCommand = {
   name: 'info',
   description: 'show how well a database is protected',
-  run: DESCRIBE_DATABASE,
+  runs: [DESCRIBE_DATABASE],
   define: (command, { exit }) => {
     addRunOptions(command).action(async (database: string, options: RunOptions & InputOptions) => {
       const input = parseDescribeDatabaseInput([commonInput(database, options)]);

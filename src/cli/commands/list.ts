@@ -10,7 +10,7 @@ const LIST_BACKUPS: RunKind<'listBackups'> = { type: 'listBackups', isQuery: tru
 export const listCommand: CliCommand = {
   name: 'list',
   description: 'list the backups of a database, newest first',
-  run: LIST_BACKUPS,
+  runs: [LIST_BACKUPS],
   define: (command, { exit }) => {
     addRunOptions(command)
       .option('--limit <count>', 'show at most this many', wholeNumber)

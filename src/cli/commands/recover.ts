@@ -17,7 +17,7 @@ type RecoverOptions = RunOptions & InputOptions & KeyOptions & { agent?: string;
 export const recoverCommand: CliCommand = {
   name: 'recover',
   description: 'bring a lost database back on a host that can run it',
-  run: DISASTER_RECOVERY,
+  runs: [DISASTER_RECOVERY],
   define: (command, { settings, exit }) => {
     addKeyOption(addRunOptions(command))
       .option('--agent <agent>', 'that host’s agent (default: one that stands by, else the owner)')

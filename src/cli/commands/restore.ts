@@ -1,9 +1,21 @@
 import { createInterface } from 'node:readline/promises';
+import {
+  parsePointInTimeRecoveryInput,
+  type PointExplanation,
+  type PointInTimeRecoveryInput,
+  type PointInTimeRecoveryResult,
+  type PointSummary,
+} from '../../contract/point-in-time-recovery.ts';
 import { parseRestoreInput, type RestoreInput, type RestoreResult } from '../../contract/restore.ts';
+import type { CommonResult } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import type { Cli, CliCommand, RunKind } from '../command.ts';
+import type { RecoveryTarget } from '../../core/recovery/target.ts';
+import type { LocalRecovery } from '../../local/local-run.ts';
+import type { OperatorKey } from '../../worker/operator-key.ts';
+import type { Cli, CliCommand, HostSettings, RunKind } from '../command.ts';
 import type { RunOptions } from '../execute-run.ts';
-import { countedText, countText, durationText, holdsText, logText, whenText } from '../figures.ts';
+import { countedText, countText, durationText, holdsText, logText, timeText, whenText } from '../figures.ts';
+import { namedText, recordText } from '../log-text.ts';
 import { createLocalWatcher } from '../progress.ts';
 import {
   addKeyOption,
@@ -16,13 +28,16 @@ import {
   operatorKey,
 } from '../options.ts';
 import { createOutput, type Fact, factLines, printResult } from '../output.ts';
+import { addTargetOptions, type TargetOptions, targetOf } from '../target-options.ts';
 
 const RESTORE: RunKind<'restore'> = { type: 'restore', isQuery: false, resultLines: restoreLines };
+const RECOVERY: RunKind<'pointInTimeRecovery'> = { type: 'pointInTimeRecovery', isQuery: false, resultLines: pointLines };
 
 type RestoreOptions = RunOptions &
   InputOptions &
-  KeyOptions & {
-    backup: string;
+  KeyOptions &
+  TargetOptions & {
+    backup?: string;
     toDir?: string;
     toAgent?: string;
     dryRun?: boolean;
@@ -34,11 +49,11 @@ type RestoreOptions = RunOptions &
 
 export const restoreCommand: CliCommand = {
   name: 'restore',
-  description: 'restore a backup, in place or elsewhere',
-  run: RESTORE,
+  description: 'restore a backup or any point between backups, in place or elsewhere',
+  runs: [RESTORE, RECOVERY],
   define: (command, cli) => {
-    addKeyOption(addRunOptions(command))
-      .option('--backup <label>', '"latest", or a label or its first characters', 'latest')
+    addTargetOptions(addKeyOption(addRunOptions(command)))
+      .option('--backup <label>', '"latest", or a label or its first characters (default: latest)')
       .option('--to-dir <dir>', 'restore into this directory instead of in place')
       .option('--to-agent <agent>', 'the agent of the host that has --to-dir')
       .option('--dry-run', 'only make and show the plan')
@@ -52,51 +67,129 @@ export const restoreCommand: CliCommand = {
 
 /** Returns the exit code. */
 async function restore(database: string, options: RestoreOptions, { settings }: Cli): Promise<number> {
-  const input = inputOf(database, options);
-  const { withoutTemporal, config = settings.configFile, json } = options;
-  const isJson = json === true;
-  const run = async (asked: RestoreInput): Promise<number> => {
-    if (withoutTemporal === true) return restoreWithoutTemporal(asked, { configFile: config, isJson });
-    const key = replacesData(asked) ? await operatorKey(options, settings) : undefined;
-    return execute({ ...RESTORE, input: asked, key }, options);
+  checkPlace(options);
+  const target = targetOf(options);
+  return target === undefined ? restoreBackup(database, options, settings) : recoverPoint(database, { ...options, target }, settings);
+}
+
+async function restoreBackup(database: string, options: RestoreOptions, settings: HostSettings): Promise<number> {
+  const { backup = 'latest' } = options;
+  const input = parseRestoreInput([{ ...recoveryInput(database, options), backup }]);
+  const run = (asked: RestoreInput, key: OperatorKey | undefined): Promise<number> => execute({ ...RESTORE, input: asked, key }, options);
+  const alone = async (asked: RestoreInput, local: Omit<LocalRecovery, 'input'>): Promise<RestoreResult> => {
+    const { restoreLocally } = await import('../../local/local-run.ts');
+    return restoreLocally({ ...local, input: asked });
   };
-  if (replacesData(input) && options.yes !== true) {
-    await confirmReplacement({ database, isJson, showPlan: () => run({ ...input, dryRun: true }) });
+  return carryOut({ input, options, settings }, { run, alone, lines: restoreLines });
+}
+
+async function recoverPoint(
+  database: string,
+  { target, ...options }: RestoreOptions & { target: RecoveryTarget },
+  settings: HostSettings,
+): Promise<number> {
+  if (options.backup !== undefined) throw new RstowError('invalid-input', '--backup and the options for a point exclude each other');
+  const { timeline } = options;
+  const input = parsePointInTimeRecoveryInput([{ ...recoveryInput(database, options), target, timeline }]);
+  const run = (asked: PointInTimeRecoveryInput, key: OperatorKey | undefined): Promise<number> =>
+    execute({ ...RECOVERY, input: asked, key }, options);
+  const alone = async (asked: PointInTimeRecoveryInput, local: Omit<LocalRecovery, 'input'>): Promise<PointInTimeRecoveryResult> => {
+    const { recoverPointLocally } = await import('../../local/local-run.ts');
+    return recoverPointLocally({ ...local, input: asked });
+  };
+  return carryOut({ input, options, settings }, { run, alone, lines: pointLines });
+}
+
+type Recovery = RestoreInput | PointInTimeRecoveryInput;
+type Asked<Input> = { input: Input; options: RestoreOptions; settings: HostSettings };
+type Ways<Input, Result> = {
+  run: (input: Input, key: OperatorKey | undefined) => Promise<number>;
+  alone: (input: Input, local: Omit<LocalRecovery, 'input'>) => Promise<Result>;
+  lines: (result: Result) => string[];
+};
+
+/** Through Temporal, or by this process alone; in place only once a person has agreed. */
+async function carryOut<Input extends Recovery, Result extends CommonResult>(
+  { input, options, settings }: Asked<Input>,
+  { run, alone, lines }: Ways<Input, Result>,
+): Promise<number> {
+  const { withoutTemporal, config = settings.configFile, json, yes } = options;
+  const { database } = input;
+  const isJson = json === true;
+  const output = createOutput(isJson);
+  const start = async (asked: Input): Promise<number> => {
+    if (withoutTemporal !== true) return run(asked, replacesData(asked) ? await operatorKey(options, settings) : undefined);
+    if (replacesData(asked)) output.note(aloneWarning(database));
+    return printResult(output, lines, await alone(asked, { configFile: config, watcher: createLocalWatcher(output) }));
+  };
+  if (replacesData(input) && yes !== true) {
+    await confirmReplacement({ database, isJson, showPlan: () => start({ ...input, dryRun: true }) });
   }
-  return run(input);
+  return start(input);
+}
+
+function recoveryInput(database: string, options: RestoreOptions): object {
+  const { toDir, toAgent, dryRun, discardNewer } = options;
+  const to = toDir === undefined ? undefined : { dataDir: toDir, agent: toAgent };
+  return { ...commonInput(database, options), to, dryRun, discardNewer };
 }
 
 /** Fails: invalid-input. */
-function inputOf(database: string, options: RestoreOptions): RestoreInput {
-  const { backup, toDir, toAgent, dryRun, discardNewer, withoutTemporal, wait } = options;
+function checkPlace({ toAgent, toDir, withoutTemporal, wait }: RestoreOptions): void {
   if (toAgent !== undefined && toDir === undefined) {
     throw new RstowError('invalid-input', '--to-agent needs --to-dir, the directory on that agent’s host to restore into');
   }
-  const to = toDir === undefined ? undefined : { dataDir: toDir, agent: toAgent };
-  const input = parseRestoreInput([{ ...commonInput(database, options), backup, to, dryRun, discardNewer }]);
   if (withoutTemporal === true && (toAgent !== undefined || wait === false)) {
     throw new RstowError(
       'invalid-input',
       '--without-temporal restores on this host and in this process, so it takes neither --to-agent nor --no-wait',
     );
   }
-  return input;
 }
 
-const replacesData = ({ to, dryRun }: RestoreInput): boolean => to === undefined && dryRun !== true;
+const replacesData = ({ to, dryRun }: Recovery): boolean => to === undefined && dryRun !== true;
 
-type Place = { configFile: string | undefined; isJson: boolean };
-
-async function restoreWithoutTemporal(input: RestoreInput, { configFile, isJson }: Place): Promise<number> {
-  const output = createOutput(isJson);
-  const { restoreLocally } = await import('../../local/local-run.ts');
-  if (input.to === undefined && input.dryRun !== true) output.note(alone(input.database));
-  const result: RestoreResult = await restoreLocally({ configFile, input, watcher: createLocalWatcher(output) });
-  return printResult(output, restoreLines, result);
-}
-
-function alone(database: string): string {
+function aloneWarning(database: string): string {
   return `warning: without Temporal, rstow can't see whether another run is at work on "${database}"; make sure that none is`;
+}
+
+/** The same, and where the point lies. */
+export function pointLines(result: PointInTimeRecoveryResult): string[] {
+  const { point, explanation } = result;
+  if (point === undefined) return restoreLines(result);
+  return [...restoreLines(result), ...factLines([...timeFacts(point), ...(explanation === undefined ? [] : explanationFacts(explanation))])];
+}
+
+function timeFacts({ end, sinceMs, untilMs, higher }: PointSummary): Fact[] {
+  const since = sinceMs === undefined ? 'the beginning' : timeText(sinceMs);
+  const higherText = higher === undefined || higher.count === 0 ? undefined : `${countText(higher.count)}: ${higher.first.join(', ')}`;
+  return [
+    ['point', `offset ${end}`],
+    ['written', `between ${since} and ${timeText(untilMs)}`],
+    ['higher numbers', higherText],
+  ];
+}
+
+function explanationFacts({ lastRecords, nextRecord, difference }: PointExplanation): Fact[] {
+  const records = lastRecords.map((record, index): Fact => [index === 0 ? 'last records' : '', recordText(record)]);
+  const next: Fact = ['left out from', nextRecord === null ? 'nothing more is stored' : recordText(nextRecord)];
+  if (difference === null) return [...records, next];
+  return [
+    ...records,
+    next,
+    ['comes back', namedText(difference.instancesCreated, 'instance')],
+    ['changes', namedText(difference.instancesChanged, 'instance')],
+    ['goes away', namedText(difference.instancesDeleted, 'instance')],
+    ['machines', machinesText(difference)],
+  ];
+}
+
+function machinesText({ machinesAdded, machinesRemoved }: NonNullable<PointExplanation['difference']>): string | undefined {
+  const changes = [
+    machinesAdded.count > 0 ? `come back: ${namedText(machinesAdded, 'machine')}` : undefined,
+    machinesRemoved.count > 0 ? `go away: ${namedText(machinesRemoved, 'machine')}` : undefined,
+  ].filter((text) => text !== undefined);
+  return changes.length === 0 ? undefined : changes.join('; ');
 }
 
 export function restoreLines(result: RestoreResult): string[] {

@@ -14,7 +14,7 @@ type TestOptions = RunOptions & InputOptions & { backup: string; seed?: number; 
 export const testRecoveryCommand: CliCommand = {
   name: 'test-recovery',
   description: 'prove a backup on a real server, in a scratch place',
-  run: TEST_RECOVERY,
+  runs: [TEST_RECOVERY],
   define: (command, { exit }) => {
     addRunOptions(command)
       .option('--backup <label>', '"latest", "random", or a label or its first characters', 'latest')

@@ -14,7 +14,7 @@ type VerifyOptions = RunOptions & InputOptions & { backup: string; level: string
 export const verifyCommand: CliCommand = {
   name: 'verify',
   description: 'read a whole backup back and check it',
-  run: VERIFY_BACKUP,
+  runs: [VERIFY_BACKUP],
   define: (command, { exit }) => {
     addRunOptions(command)
       .option('--backup <label>', '"latest", or a label or its first characters', 'latest')

@@ -124,6 +124,27 @@ export function descendsFrom(timelines: ReadonlyMap<string, TimelineNode>, timel
   );
 }
 
+/** A log as a history has it. */
+export type LogOfTimeline = { timeline: string; extents: readonly Extent[] };
+
+/** How much of each segment two logs have in common; nothing, where no history is known that both go back to. */
+export function sharedLog(
+  timelines: ReadonlyMap<string, TimelineNode>,
+  one: LogOfTimeline,
+  other: LogOfTimeline,
+): ReadonlyMap<SegmentId, number> {
+  const others = new Map(lineageOf(timelines, other.timeline)?.map((ancestor) => [ancestor.timeline, ancestor]));
+  const common = lineageOf(timelines, one.timeline)?.find(({ timeline }) => others.has(timeline));
+  if (common === undefined) return new Map();
+  const limits = [common.untilBytes, others.get(common.timeline)?.untilBytes];
+  const ends = new Map(other.extents.map(({ segment, endBytes }) => [segment, endBytes]));
+  const within = (segment: SegmentId, endBytes: number): number =>
+    limits.reduce((least, limit) => (limit === undefined ? least : Math.min(least, limit.get(segment) ?? 0)), endBytes);
+  return new Map(
+    one.extents.map(({ segment, endBytes }) => [segment, within(segment, Math.min(endBytes, ends.get(segment) ?? 0))]),
+  );
+}
+
 /** Whether the piece's bytes belong to the history that the ancestor is part of. */
 export function belongsTo(ancestor: Ancestor, piece: Piece): boolean {
   if (piece.timeline !== ancestor.timeline) return false;

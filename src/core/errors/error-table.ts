@@ -12,6 +12,12 @@ export const errorTable = {
   'unknown-workflow': { retryable: false, exitCode: 2, hint: 'docs/workflows.md lists the workflow types.' },
   // 10: what was named does not exist.
   'backup-not-found': { retryable: false, exitCode: 10, hint: '`rstow list {database}` shows the labels.' },
+  'mark-not-found': { retryable: false, exitCode: 10, hint: '`rstow info {database}` lists the marks.' },
+  'point-not-found': {
+    retryable: false,
+    exitCode: 10,
+    hint: 'Choose one of the points that the sentence names. `rstow backup {database}` stores what is newer.',
+  },
   'unknown-database': { retryable: false, exitCode: 10, hint: 'Use a name that the agent’s config file has under databases.' },
   'unknown-repository': { retryable: false, exitCode: 10, hint: 'Use a name that the agent’s config file has under repositories.' },
   // 11: somebody else is at it.
@@ -20,6 +26,7 @@ export const errorTable = {
     exitCode: 11,
     hint: 'Wait for it to end, or end it with `rstow cancel {holder}`. `rstow runs` shows which runs are open.',
   },
+  'mark-taken': { retryable: false, exitCode: 11, hint: 'Choose another name. `rstow info {database}` lists the marks.' },
   'label-taken': { retryable: false, exitCode: 11, hint: 'Start the backup again: it gets a label of its own.' },
   // 13: bytes are not what they should be.
   'assertion-failed': {

@@ -29,6 +29,10 @@ export function labelOfClaimKey(key: string): string | undefined {
   return /\/labels\/([^/]+)\.json$/.exec(key)?.[1];
 }
 
+/** Points that people have given a name. */
+export const marksPrefix = (database: string): string => databaseKey(database, 'marks/');
+export const markKey = (database: string, name: string): string => `${marksPrefix(database)}${name}.json`;
+
 /** What runs decide: each clears its own, or the owner's agent does when the run has ended. */
 export const plansPrefix = (database: string): string => databaseKey(database, 'plans/');
 export const runPlansPrefix = (database: string, runId: string): string => `${plansPrefix(database)}${runId}/`;

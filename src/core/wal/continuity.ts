@@ -25,6 +25,12 @@ export function continuityOf(segments: Iterable<SegmentId>): Continuity {
   return { holes, restorable: sorted[0] === FIRST_SEGMENT && holes.length === 0 ? 'from-log' : 'no' };
 }
 
+/** The segments before the first hole: only with all of them can a server show what stands in one of them. None, if the very first is missing. */
+export function reachableSegments(segments: readonly SegmentId[]): SegmentId[] {
+  const sorted = [...segments].sort((a, b) => a - b);
+  return sorted.filter((segment, index) => segment === FIRST_SEGMENT + index);
+}
+
 /** What is missing, the log's beginning too, in words: `segments 1 to 3, 7`; undefined for a whole log. */
 export function missingText(segments: readonly SegmentId[]): string | undefined {
   const first = Math.min(...segments);

@@ -29,3 +29,16 @@ export type Owner = z.infer<typeof ownerSchema>;
 
 /** `labels/<label>.json`: which run has taken the label; also what a name in `index/` holds. */
 export const labelClaimSchema = z.object({ format: z.literal(1), runId: z.string() });
+
+/** `marks/<name>.json`: a point that a person has given a name. It is the end of a backup, so it can be had at once. */
+export const markSchema = z.object({
+  format: z.literal(1),
+  name: z.string(),
+  timeline: timelineId,
+  label: z.string(),
+  runId: z.string(),
+  /** When the backup began (Unix ms). */
+  atMs: z.int(),
+});
+
+export type Mark = z.infer<typeof markSchema>;

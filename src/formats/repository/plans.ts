@@ -26,6 +26,8 @@ export const restorePlanSchema = z.object({
   stateDigest: sha256Hex,
   /** Numeric owner and modes for a wal/ whose own are lost. */
   ownership: z.object({ uid: count, gid: count, folderMode: count, fileMode: count }),
+  /** Of a recovery to a point within the backup: where its log is cut, at a record's boundary of the last segment. */
+  cutBytes: sizeBytes.optional(),
   /** Absolute; the database's own data directory, or another one. */
   dataDir: z.string(),
   inPlace: z.boolean(),
@@ -34,6 +36,24 @@ export const restorePlanSchema = z.object({
 });
 
 export type RestorePlan = z.infer<typeof restorePlanSchema>;
+
+/** Where a recovery ends, found once and replayed: the plan is made of it, however often that is asked for. */
+export const recoveryPointSchema = z.object({
+  format: z.literal(1),
+  /** The backup whose log has the point. */
+  label: z.string(),
+  timeline: timelineId,
+  /** A record's boundary: what lies behind it is left out, and all later segments. */
+  end: extent,
+  /** Of a sequence: the records before the point whose numbers are higher, which are recovered as well. */
+  higher: z.object({ count, first: z.array(count) }).optional(),
+  records: count,
+  machines: count,
+  instances: count,
+  stateDigest: sha256Hex,
+});
+
+export type RecoveryPoint = z.infer<typeof recoveryPointSchema>;
 
 /** How far each segment reached when all were pinned: every record acknowledged before lies within. */
 export const fenceSchema = z.object({

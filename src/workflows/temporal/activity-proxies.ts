@@ -102,6 +102,7 @@ function slotsOfRun(): SlotKind {
     case 'testRecovery':
       return 'checks';
     case 'restore':
+    case 'pointInTimeRecovery':
     case 'disasterRecovery':
       return 'recoveries';
     default:

@@ -45,6 +45,8 @@ export const STEP_SUMMARIES: Record<keyof Activities, string> = {
   checkStart: 'check who has signed the run',
   checkApproval: 'check the signature of an approval',
 
+  findPoint: 'find the point in the stored log, and replay up to it',
+  explainPoint: 'read the records around the point, and compare it with the data in place',
   planRestore: 'plan the restore',
   stageWal: 'fetch the backup, check each record, replay',
   rehearse: 'start a real server on the fetched files and compare',

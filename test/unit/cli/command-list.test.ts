@@ -7,7 +7,7 @@ import { WORKFLOW_TYPES } from '../../../src/contract/workflow-types.ts';
 const COMMANDS = COMMAND_GROUPS.flatMap(({ commands }) => commands);
 
 test('starts each workflow type by one command, which prints its result', () => {
-  const started = COMMANDS.flatMap(({ run }) => (run === undefined ? [] : [run.type]));
+  const started = COMMANDS.flatMap(({ runs = [] }) => runs.map(({ type }) => type));
   expect(started.sort()).toEqual([...WORKFLOW_TYPES].sort());
 });
 

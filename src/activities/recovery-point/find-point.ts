@@ -1,0 +1,58 @@
+import { promisedExtents } from '../../core/backup/segment-plan.ts';
+import { type Extent, makeWalOffset, type WalOffsetText } from '../../core/wal/wal-offset.ts';
+import type { RecoveryPoint } from '../../formats/repository/plans.ts';
+import { replayStored } from '../../replay/stored-log.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import type { RunPort } from '../run-port.ts';
+import { type Located, locate, logUpTo, offsetText, openHistory, type StoredHistory, type WantedPoint } from './stored-history.ts';
+
+export type FindPointInput = WantedPoint & { database: string; repository?: string | undefined };
+
+export type FoundPoint = Omit<RecoveryPoint, 'format' | 'end'> & {
+  repository: string;
+  pointKey: string;
+  /** The first offset that is not recovered. */
+  end: WalOffsetText;
+  /** All that was written before this time is recovered (Unix ms); absent for a point before the first backup's end. */
+  sinceMs?: number | undefined;
+  /** Nothing that was written after this time is recovered (Unix ms). */
+  untilMs: number;
+};
+
+/**
+ * Finds the point that a person means in a history that is stored, and replays the log up to it.
+ * Fails: point-not-found, mark-not-found, backup-not-found, wal-gap, missing-object, truncated-object, damaged-object, repository-unavailable.
+ * Twice: the point that was found first.
+ */
+export const findPoint =
+  (deps: ActivityDeps) =>
+  async (input: FindPointInput, run: RunPort): Promise<FoundPoint> => {
+    const store = await deps.openStore(input.database, input.repository);
+    const history = await openHistory(store, input);
+    const found = (await store.plans.point.find(run.runId)) ?? (await replayedPoint(history, await locate(history, input.target, run), run));
+    const { key: pointKey, plan } = await store.plans.point.keep(run.runId, found);
+    const { format: _format, end, ...point } = plan;
+    return { ...point, repository: store.name, pointKey, end: offsetText(end), ...(await timesOf(history, end)) };
+  };
+
+async function replayedPoint(history: StoredHistory, { manifest, cut, higher }: Located, run: RunPort): Promise<RecoveryPoint> {
+  const { label, timeline, segments } = manifest;
+  const end = promisedExtents(segments).at(-1) as Extent;
+  if (cut === undefined || (cut.segment === end.segment && cut.endBytes === end.endBytes)) {
+    const { records, machines, instances, stateDigest } = manifest;
+    return { format: 1, label, timeline, end, records, machines, instances, stateDigest };
+  }
+  const log = await logUpTo(history.store, manifest, cut);
+  const { index, stateDigest, records } = await replayStored(log, run);
+  const { machines, instances } = index.counts();
+  return { format: 1, label, timeline, end: log.extents.at(-1) as Extent, higher, records, machines, instances, stateDigest };
+}
+
+/** Between which times the point lies, by the backups beside it. */
+async function timesOf({ store, positions, newest }: StoredHistory, end: Extent): Promise<Pick<FoundPoint, 'sinceMs' | 'untilMs'>> {
+  const offset = makeWalOffset(end.segment, end.endBytes);
+  const before = positions.findLast((position) => position.end <= offset);
+  const after = positions.find((position) => position.end >= offset);
+  const sinceMs = before === undefined ? undefined : (await store.backups.readable(before.label))?.createdAtMs;
+  return { sinceMs, untilMs: after?.writtenAtMs ?? newest.writtenAtMs };
+}

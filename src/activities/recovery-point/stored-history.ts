@@ -1,0 +1,194 @@
+import { isPartOf, lineageOf } from '../../core/backup/history.ts';
+import type { BackupPosition } from '../../core/backup/label.ts';
+import { promisedExtents } from '../../core/backup/segment-plan.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { type HigherNumbers, type RecordSearch, searchEvent, searchOffset, searchSequence } from '../../core/recovery/record-search.ts';
+import { eventText, type RecoveryTarget } from '../../core/recovery/target.ts';
+import { timeText } from '../../core/text/figures.ts';
+import { missingText, reachableSegments } from '../../core/wal/continuity.ts';
+import {
+  type Extent,
+  makeWalOffset,
+  parseWalOffset,
+  positionBytesOf,
+  segmentOf,
+  type WalOffset,
+  type WalOffsetText,
+  walOffsetText,
+} from '../../core/wal/wal-offset.ts';
+import type { Manifest } from '../../formats/repository/manifest.ts';
+import type { Caller } from '../../replay/progress.ts';
+import { readStoredLog, type StoredLog, storedLogUpTo } from '../../replay/stored-log.ts';
+import type { Store } from '../../store/store.ts';
+import { FIRST_TIMELINE } from '../../store/timelines.ts';
+
+/** One history of the database, as one repository has it stored. */
+export type StoredHistory = {
+  store: Store;
+  timeline: string;
+  /** Its backups and its parents' before the fork, in the order of the log. */
+  positions: BackupPosition[];
+  /** The newest one that can be read. */
+  newest: Manifest;
+};
+
+export type WantedPoint = {
+  target: RecoveryTarget;
+  /** A history that the database has had; the one in use where absent. */
+  timeline?: string | undefined;
+};
+
+/** Fails: backup-not-found, mark-not-found, point-not-found (no such timeline). */
+export async function openHistory(store: Store, { timeline: wanted, target }: WantedPoint): Promise<StoredHistory> {
+  const { database } = store;
+  const mark = target.name === undefined ? undefined : await markOf(store, target.name);
+  const timeline = mark?.timeline ?? wanted ?? (await store.owner.find()).owner?.timeline ?? FIRST_TIMELINE;
+  const timelines = await store.timelines.all();
+  const lineage = lineageOf(timelines, timeline);
+  if (lineage === undefined) {
+    const known = [...timelines.keys()].join(', ');
+    throw new RstowError('point-not-found', `database "${database}" has no timeline ${timeline}; it has ${known}`, { details: { database } });
+  }
+  const { positions: all } = await store.backups.positions();
+  const positions = all.filter((position) => lineage.some((ancestor) => isPartOf(position, ancestor)));
+  const newest = await store.backups.newestOfTimeline({ timeline, exceptRunId: '' });
+  if (newest === undefined) {
+    throw new RstowError('backup-not-found', `timeline ${timeline} of "${database}" has no backup`, { details: { database } });
+  }
+  return { store, timeline, positions: positions.sort(byEnd), newest };
+}
+
+function byEnd(one: BackupPosition, other: BackupPosition): number {
+  if (one.end !== other.end) return one.end < other.end ? -1 : 1;
+  return one.writtenAtMs - other.writtenAtMs;
+}
+
+async function markOf(store: Store, name: string): Promise<{ timeline: string; label: string }> {
+  const mark = await store.marks.find(name);
+  if (mark !== undefined) return mark;
+  const names = (await store.marks.all()).map((each) => each.name);
+  const known = names.length === 0 ? 'there is none yet' : `there are ${names.join(', ')}`;
+  throw new RstowError('mark-not-found', `no mark is called "${name}"; ${known}`, { details: { database: store.database } });
+}
+
+/** A place in the log of one backup; without a cut it is that backup's own end. */
+export type Located = { manifest: Manifest; cut?: Extent | undefined; higher?: HigherNumbers | undefined };
+
+/** Fails: point-not-found, wal-gap, and as reading the log does. */
+export async function locate(history: StoredHistory, target: RecoveryTarget, run: Caller): Promise<Located> {
+  const { newest, store } = history;
+  if (target.latest === true) return whole(newest);
+  if (target.name !== undefined) return whole(await store.backups.read((await markOf(store, target.name)).label));
+  if (target.time !== undefined) return whole(await lastBefore(history, target.time));
+  if (target.offset !== undefined) return offsetPoint(history, target.offset, run);
+  if (target.sequence !== undefined) return sequencePoint(history, target.sequence, run);
+  return eventPoint(history, target, run);
+}
+
+/** Fails: wal-gap. */
+async function whole(manifest: Manifest): Promise<Located> {
+  requireReachable(manifest, manifest.segments.at(-1)?.segment ?? 0, 'the point');
+  return { manifest };
+}
+
+/** Nothing in it was written after its manifest was. Fails: point-not-found, naming the first one. */
+async function lastBefore({ store, positions }: StoredHistory, time: string): Promise<Manifest> {
+  const timeMs = Date.parse(time);
+  // A clock that was set back must not bring in what was written later: the order of the log decides.
+  const later = positions.findIndex(({ writtenAtMs }) => writtenAtMs > timeMs);
+  const before = later < 0 ? positions.at(-1) : positions[later - 1];
+  if (before !== undefined) return store.backups.read(before.label);
+  const [first] = positions;
+  const earliest = first === undefined ? '' : `; the earliest point by time is ${new Date(first.writtenAtMs).toISOString()} (${first.label})`;
+  throw notFound(store, `nothing is known of what was written by ${time}${earliest}`);
+}
+
+async function offsetPoint(history: StoredHistory, text: string, run: Caller): Promise<Located> {
+  const { newest, store } = history;
+  const offset = parseWalOffset(text) as WalOffset;
+  const wanted = { segment: segmentOf(offset), endBytes: positionBytesOf(offset) };
+  const last = promisedExtents(newest.segments).at(-1) as Extent;
+  if (offset > makeWalOffset(last.segment, last.endBytes)) throw notFound(store, `offset ${text} is not stored yet; ${storedUpTo(history)}`);
+  requireReachable(newest, wanted.segment, `offset ${text}`);
+  return located(newest, await search(history, searchOffset(wanted), run, wanted.segment));
+}
+
+async function sequencePoint(history: StoredHistory, sequence: number, run: Caller): Promise<Located> {
+  const searching = searchSequence(sequence);
+  const found = await search(history, searching, run);
+  if (found !== undefined) return { ...located(history.newest, found), higher: searching.higher() };
+  const { below, above } = searching.nearest();
+  const nearest = [below, above].filter((number) => number !== undefined).join(' and ');
+  throw missing(history, `there is no record ${sequence}; the nearest are ${nearest}`);
+}
+
+async function eventPoint(history: StoredHistory, { before, after }: RecoveryTarget, run: Caller): Promise<Located> {
+  const event = before ?? after;
+  if (event === undefined) throw new RstowError('invalid-input', 'field "target" names no point');
+  const searching = searchEvent(event, before === undefined ? 'after' : 'before');
+  const found = await search(history, searching, run);
+  if (found !== undefined) return located(history.newest, found);
+  const { ofInstance, matching } = searching.counts();
+  const has = ofInstance === 0 ? `no record of instance "${event.instance}"` : `${matching} such of its ${ofInstance} records`;
+  throw missing(history, `there is not ${eventText(event)}: the stored log has ${has}`);
+}
+
+/** The whole newest log, as far as it can be reached, or a single segment of it. */
+async function search(history: StoredHistory, searching: RecordSearch, run: Caller, only?: number): Promise<Extent | undefined> {
+  const { store, newest } = history;
+  const reachable = new Set(reachableSegments(newest.segments.map(({ segment }) => segment)));
+  const segments = newest.segments.filter(({ segment }) => reachable.has(segment) && (only === undefined || segment === only));
+  const planned = await store.pieces.plan({ ...newest, segments });
+  const extents = planned.map(({ segment, endBytes }) => ({ segment, endBytes }));
+  const log: StoredLog = { store, planned, extents };
+  await readStoredLog(log, { see: (segment, record) => searching.see(segment, record), isDone: () => searching.isDecided() }, run);
+  return searching.found();
+}
+
+function located(manifest: Manifest, cut: Extent | undefined): Located {
+  return { manifest, cut };
+}
+
+/** Fails: wal-gap, naming what can be had. */
+function requireReachable(manifest: Manifest, segment: number, what: string): void {
+  const segments = manifest.segments.map((each) => each.segment);
+  const reachable = reachableSegments(segments);
+  if (segment <= (reachable.at(-1) ?? 0)) return;
+  throw gap(manifest, what);
+}
+
+function gap(manifest: Manifest, what: string): RstowError {
+  const segments = manifest.segments.map(({ segment }) => segment);
+  const last = reachableSegments(segments).at(-1);
+  const extent = promisedExtents(manifest.segments).find(({ segment }) => segment === last);
+  const window = extent === undefined ? 'no point can be had' : `points up to offset ${offsetText(extent)} can be had`;
+  const sentence = `${what} lies behind a hole: the log lacks ${missingText(segments) ?? 'nothing'}; ${window}`;
+  return new RstowError('wal-gap', sentence, { details: { database: manifest.database } });
+}
+
+/** What is looked for may stand behind a hole. */
+function missing(history: StoredHistory, sentence: string): RstowError {
+  const segments = history.newest.segments.map(({ segment }) => segment);
+  if (missingText(segments) !== undefined) return gap(history.newest, `${sentence}, or what is meant`);
+  return notFound(history.store, `${sentence}; ${storedUpTo(history)}`);
+}
+
+function notFound({ database }: Store, sentence: string): RstowError {
+  return new RstowError('point-not-found', sentence, { details: { database } });
+}
+
+function storedUpTo({ timeline, newest }: StoredHistory): string {
+  const end = offsetText(promisedExtents(newest.segments).at(-1) as Extent);
+  return `timeline ${timeline} is stored up to offset ${end}, by backup ${newest.label} of ${timeText(newest.createdAtMs)}`;
+}
+
+export function offsetText({ segment, endBytes }: Extent): WalOffsetText {
+  return walOffsetText(makeWalOffset(segment, endBytes));
+}
+
+/** What the backup has of the log up to there. Fails: missing-object. */
+export async function logUpTo(store: Store, manifest: Manifest, end: Extent): Promise<StoredLog> {
+  const segments = manifest.segments.filter(({ segment }) => segment <= end.segment);
+  return storedLogUpTo(store, await store.pieces.plan({ ...manifest, segments }), end);
+}
+

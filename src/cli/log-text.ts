@@ -1,0 +1,30 @@
+import type { LogRecord } from '../core/recovery/log-record.ts';
+import type { Named } from '../core/recovery/state-difference.ts';
+import { countedText } from './figures.ts';
+
+/** `PAY of 17: OPEN → PAID, record 1203 at offset 1099511628000`. */
+export function recordText(record: LogRecord): string {
+  return `${deedText(record)}, record ${record.sequence} at offset ${record.offset}`;
+}
+
+function deedText({ type, instance = '', machine = '', version, event, fromState, toState }: LogRecord): string {
+  switch (type) {
+    case 'put_machine':
+      return `machine ${machine}/${version ?? ''} defined`;
+    case 'create_instance':
+      return `${instance} created as ${machine}/${version ?? ''}: ${toState ?? ''}`;
+    case 'apply_event':
+      return `${event ?? ''} of ${instance}: ${fromState ?? ''} → ${toState ?? ''}`;
+    case 'delete_instance':
+      return `${instance} deleted`;
+    case 'snapshot':
+    case 'checkpoint':
+      return type;
+  }
+}
+
+/** `3 instances: a, b, c`. */
+export function namedText({ count, first }: Named, noun: string): string {
+  if (count === 0) return `no ${noun}`;
+  return `${countedText(count, noun)}: ${first.join(', ')}${count > first.length ? ', …' : ''}`;
+}

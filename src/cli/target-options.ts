@@ -1,0 +1,54 @@
+import type { Command } from 'commander';
+import { recoveryTargetField } from '../contract/recovery-target.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import type { RecoveryTarget, TargetRecord } from '../core/recovery/target.ts';
+import { wholeNumber } from './options.ts';
+
+export type TargetOptions = {
+  targetOffset?: string;
+  targetSequence?: number;
+  targetTime?: string;
+  targetName?: string;
+  targetBefore?: string;
+  targetAfter?: string;
+  event?: string;
+  record?: string;
+  occurrence?: number;
+  timeline?: string;
+};
+
+/** How a command line names a point of a history. */
+export function addTargetOptions(command: Command): Command {
+  return command
+    .option('--target-time <time>', 'nothing written after it, such as 2026-11-24T10:15:00Z')
+    .option('--target-name <mark>', 'a point that `rstow mark` has named')
+    .option('--target-before <instance>', 'just before the last record of that instance')
+    .option('--target-after <instance>', 'just after it')
+    .option('--event <name>', 'with --target-before or -after: only its events of that name')
+    .option('--record <kind>', 'the same: only create, event or delete records')
+    .option('--occurrence <number>', 'the same: the first is 1 (default: the last)', wholeNumber)
+    .option('--target-offset <offset>', 'a place in the log: the first offset that is left out')
+    .option('--target-sequence <number>', 'just behind the record of that number', wholeNumber)
+    .option('--timeline <id>', 'a history that was left, as `rstow info` shows it');
+}
+
+/** Undefined if no option names a point. Fails: invalid-input. */
+export function targetOf(options: TargetOptions): RecoveryTarget | undefined {
+  const { event, record, occurrence, timeline } = options;
+  const eventOf = (instance: string | undefined): RecoveryTarget['before'] =>
+    instance === undefined ? undefined : { instance, event, record: record as TargetRecord | undefined, occurrence };
+  const given: RecoveryTarget = {
+    offset: options.targetOffset,
+    sequence: options.targetSequence,
+    time: options.targetTime,
+    name: options.targetName,
+    before: eventOf(options.targetBefore),
+    after: eventOf(options.targetAfter),
+  };
+  const isNamed = Object.values(given).some((value) => value !== undefined);
+  if (given.before === undefined && given.after === undefined && [event, record, occurrence].some((value) => value !== undefined)) {
+    throw new RstowError('invalid-input', '--event, --record and --occurrence need --target-before or --target-after with an instance');
+  }
+  if (isNamed) return recoveryTargetField(given, 'target');
+  return timeline === undefined ? undefined : { latest: true };
+}
