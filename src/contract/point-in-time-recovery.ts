@@ -1,7 +1,16 @@
 import type { HigherNumbers } from '../core/recovery/record-search.ts';
 import type { LogRecord } from '../core/recovery/log-record.ts';
 import type { StateDifference } from '../core/recovery/state-difference.ts';
-import { absolutePathField, booleanField, commonFields, inputParser, nameField, objectField, optional, type Parsed } from './input-field.ts';
+import {
+  absolutePathField,
+  booleanField,
+  commonFields,
+  inputParser,
+  nameField,
+  objectField,
+  optional,
+  type Parsed,
+} from './input-field.ts';
 import { recoveryTargetField, timelineField } from './recovery-target.ts';
 import type { RestoreResult } from './restore.ts';
 

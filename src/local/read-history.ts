@@ -34,7 +34,15 @@ export type LogReading = LocalReading & {
  * Prints the wanted records of a stored history, in the order of the log; memory stays flat however long that is.
  * Fails: as the store does; backup-not-found, point-not-found, missing-object, truncated-object, damaged-object, cancelled.
  */
-export async function readLog({ configFile, database, repository, timeline, query, limit = Number.POSITIVE_INFINITY, print }: LogReading): Promise<void> {
+export async function readLog({
+  configFile,
+  database,
+  repository,
+  timeline,
+  query,
+  limit = Number.POSITIVE_INFINITY,
+  print,
+}: LogReading): Promise<void> {
   const deps = await localDeps(configFile);
   const store = await deps.openStore(database, repository);
   const { newest } = await openHistory(store, { target: { latest: true }, timeline });

@@ -82,11 +82,7 @@ async function payloadsOfFiles(
 }
 
 /** What has to be done to the first state to get the second. `shared`: how much of each segment both logs have in common. */
-export async function differenceOf(
-  before: LogState,
-  after: LogState,
-  shared: ReadonlyMap<SegmentId, number>,
-): Promise<StateDifference> {
+export async function differenceOf(before: LogState, after: LogState, shared: ReadonlyMap<SegmentId, number>): Promise<StateDifference> {
   const isShared = ({ segment, endBytes }: WalRange): boolean => endBytes <= (shared.get(segment) ?? 0);
   const { undecided, ...known } = compareIndexes(before.index, after.index, isShared);
   const [hashesBefore, hashesAfter] = [

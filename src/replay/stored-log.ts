@@ -40,11 +40,7 @@ export type LogReader = {
  * Gives each record up to the end, in the order of the log, checked by its own CRC, and each range that ends before it by its hash.
  * Stops early once `isDone` says so. Fails: missing-object, truncated-object, damaged-object, naming the object; repository-unavailable.
  */
-export async function readStoredLog(
-  log: StoredLog,
-  { see, isDone = () => false, afterChunk }: LogReader,
-  run: Caller,
-): Promise<void> {
+export async function readStoredLog(log: StoredLog, { see, isDone = () => false, afterChunk }: LogReader, run: Caller): Promise<void> {
   const progress = byteProgress(
     run,
     log.extents.reduce((sum, { endBytes }) => sum + endBytes, 0),

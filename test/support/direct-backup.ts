@@ -10,6 +10,7 @@ import { createRunningBackups } from '../../src/activities/backup/running-backup
 import { readManifest } from '../../src/store/manifests.ts';
 import type { RunPort } from '../../src/activities/run-port.ts';
 import { type Verified, verifyStoredBackup } from '../../src/activities/verify/verify-backup.ts';
+import type { PointInTimeRecoveryInput, PointInTimeRecoveryResult } from '../../src/contract/point-in-time-recovery.ts';
 import type { WorkflowType } from '../../src/contract/workflow-types.ts';
 import type { Manifest } from '../../src/formats/repository/manifest.ts';
 import { segmentFileName } from '../../src/core/wal/wal-offset.ts';
@@ -21,6 +22,7 @@ import { createStores } from '../../src/store/store.ts';
 import { createRepositoryOpener } from '../../src/worker/repositories.ts';
 import type { Engine } from '../../src/workflows/engine.ts';
 import { hotBackup } from '../../src/workflows/hot-backup.ts';
+import { pointInTimeRecovery } from '../../src/workflows/point-in-time-recovery.ts';
 import { restore } from '../../src/workflows/restore.ts';
 import { DATABASE, type DatabaseStack } from './database-stack.ts';
 
@@ -106,6 +108,27 @@ export async function restoreElsewhere(stack: DatabaseStack, backup: string, toD
   const engine = directEngine({ deps: directDeps(stack), type: 'restore' });
   const restored = await restore({ database: DATABASE, backup, to: { dataDir: toDataDir } }, engine);
   expect(restored).toMatchObject({ rehearsal: 'passed', warnings: [] });
+}
+
+/** What the workflow pointInTimeRecovery does with another directory, a rehearsal by a real server included. */
+export async function recoverElsewhere(
+  stack: DatabaseStack,
+  point: Pick<PointInTimeRecoveryInput, 'target' | 'timeline'>,
+  toDataDir: string,
+): Promise<PointInTimeRecoveryResult> {
+  const engine = directEngine({ deps: directDeps(stack), type: 'pointInTimeRecovery' });
+  const recovered = await pointInTimeRecovery({ database: DATABASE, ...point, to: { dataDir: toDataDir } }, engine);
+  expect(recovered).toMatchObject({ rehearsal: 'passed', warnings: [] });
+  return recovered;
+}
+
+/** What it says with `dryRun` of a recovery in place. */
+export async function explainPoint(
+  stack: DatabaseStack,
+  point: Pick<PointInTimeRecoveryInput, 'target' | 'timeline'>,
+): Promise<PointInTimeRecoveryResult> {
+  const engine = directEngine({ deps: directDeps(stack), type: 'pointInTimeRecovery' });
+  return pointInTimeRecovery({ database: DATABASE, ...point, dryRun: true }, engine);
 }
 
 /** What the workflow restore does in place: the server stops, wal/ is swapped, the server starts and is compared. */

@@ -52,7 +52,11 @@ export const explainPoint =
 const LOG_FAULTS: readonly string[] = ['source-damaged', 'data-directory-replaced', 'timeline-diverged'];
 
 /** The next record may stand in a later backup of the history only. */
-async function recordsAround(store: Store, point: RecoveryPoint, run: RunPort): Promise<Pick<PointExplanation, 'lastRecords' | 'nextRecord'>> {
+async function recordsAround(
+  store: Store,
+  point: RecoveryPoint,
+  run: RunPort,
+): Promise<Pick<PointExplanation, 'lastRecords' | 'nextRecord'>> {
   const newest = await store.backups.newestOfTimeline({ timeline: point.timeline, exceptRunId: '' });
   const manifest = newest ?? (await store.backups.read(point.label));
   const segments = manifest.segments.filter(({ segment }) => segment === point.end.segment || segment === point.end.segment + 1);
@@ -90,6 +94,10 @@ async function differenceInPlace(
   const timeline = (await readTimelineFile(walDir))?.timeline ?? FIRST_TIMELINE;
   const now = await stateOfFiles(files, run);
   const then = await stateOfStored(await logUpTo(store, await store.backups.read(point.label), point.end), run);
-  const shared = sharedLog(await store.timelines.all(), { timeline, extents: now.extents }, { timeline: point.timeline, extents: then.extents });
+  const shared = sharedLog(
+    await store.timelines.all(),
+    { timeline, extents: now.extents },
+    { timeline: point.timeline, extents: then.extents },
+  );
   return differenceOf(now, then, shared);
 }

@@ -29,7 +29,8 @@ export const findPoint =
   async (input: FindPointInput, run: RunPort): Promise<FoundPoint> => {
     const store = await deps.openStore(input.database, input.repository);
     const history = await openHistory(store, input);
-    const found = (await store.plans.point.find(run.runId)) ?? (await replayedPoint(history, await locate(history, input.target, run), run));
+    const found =
+      (await store.plans.point.find(run.runId)) ?? (await replayedPoint(history, await locate(history, input.target, run), run));
     const { key: pointKey, plan } = await store.plans.point.keep(run.runId, found);
     const { format: _format, end, ...point } = plan;
     return { ...point, repository: store.name, pointKey, end: offsetText(end), ...(await timesOf(history, end)) };

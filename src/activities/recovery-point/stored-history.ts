@@ -47,7 +47,9 @@ export async function openHistory(store: Store, { timeline: wanted, target }: Wa
   const lineage = lineageOf(timelines, timeline);
   if (lineage === undefined) {
     const known = [...timelines.keys()].join(', ');
-    throw new RstowError('point-not-found', `database "${database}" has no timeline ${timeline}; it has ${known}`, { details: { database } });
+    throw new RstowError('point-not-found', `database "${database}" has no timeline ${timeline}; it has ${known}`, {
+      details: { database },
+    });
   }
   const { positions: all } = await store.backups.positions();
   const positions = all.filter((position) => lineage.some((ancestor) => isPartOf(position, ancestor)));
@@ -99,7 +101,8 @@ async function lastBefore({ store, positions }: StoredHistory, time: string): Pr
   const before = later < 0 ? positions.at(-1) : positions[later - 1];
   if (before !== undefined) return store.backups.read(before.label);
   const [first] = positions;
-  const earliest = first === undefined ? '' : `; the earliest point by time is ${new Date(first.writtenAtMs).toISOString()} (${first.label})`;
+  const earliest =
+    first === undefined ? '' : `; the earliest point by time is ${new Date(first.writtenAtMs).toISOString()} (${first.label})`;
   throw notFound(store, `nothing is known of what was written by ${time}${earliest}`);
 }
 
@@ -108,7 +111,8 @@ async function offsetPoint(history: StoredHistory, text: string, run: Caller): P
   const offset = parseWalOffset(text) as WalOffset;
   const wanted = { segment: segmentOf(offset), endBytes: positionBytesOf(offset) };
   const last = promisedExtents(newest.segments).at(-1) as Extent;
-  if (offset > makeWalOffset(last.segment, last.endBytes)) throw notFound(store, `offset ${text} is not stored yet; ${storedUpTo(history)}`);
+  if (offset > makeWalOffset(last.segment, last.endBytes))
+    throw notFound(store, `offset ${text} is not stored yet; ${storedUpTo(history)}`);
   requireReachable(newest, wanted.segment, `offset ${text}`);
   return located(newest, await search(history, searchOffset(wanted), run, wanted.segment));
 }
@@ -191,4 +195,3 @@ export async function logUpTo(store: Store, manifest: Manifest, end: Extent): Pr
   const segments = manifest.segments.filter(({ segment }) => segment <= end.segment);
   return storedLogUpTo(store, await store.pieces.plan({ ...manifest, segments }), end);
 }
-

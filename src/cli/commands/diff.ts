@@ -42,7 +42,13 @@ export function diffPoint(text: string): DiffPoint {
   return { kind: 'point', target: recoveryTargetField(target, 'target') };
 }
 
-function differenceLines({ instancesCreated, instancesChanged, instancesDeleted, machinesAdded, machinesRemoved }: StateDifference): string[] {
+function differenceLines({
+  instancesCreated,
+  instancesChanged,
+  instancesDeleted,
+  machinesAdded,
+  machinesRemoved,
+}: StateDifference): string[] {
   return factLines([
     ['created', namedText(instancesCreated, 'instance')],
     ['changed', namedText(instancesChanged, 'instance')],

@@ -157,7 +157,10 @@ function aloneWarning(database: string): string {
 export function pointLines(result: PointInTimeRecoveryResult): string[] {
   const { point, explanation } = result;
   if (point === undefined) return restoreLines(result);
-  return [...restoreLines(result), ...factLines([...timeFacts(point), ...(explanation === undefined ? [] : explanationFacts(explanation))])];
+  return [
+    ...restoreLines(result),
+    ...factLines([...timeFacts(point), ...(explanation === undefined ? [] : explanationFacts(explanation))]),
+  ];
 }
 
 function timeFacts({ end, sinceMs, untilMs, higher }: PointSummary): Fact[] {

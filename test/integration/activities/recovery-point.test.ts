@@ -1,0 +1,46 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import type { PointInTimeRecoveryResult } from '../../../src/contract/point-in-time-recovery.ts';
+import type { RecoveryTarget } from '../../../src/core/recovery/target.ts';
+import { makeSegmentId, segmentFileName } from '../../../src/core/wal/wal-offset.ts';
+import { applyEvent, createInstance, deleteInstance } from '../../../src/io/rstmdb/instances.ts';
+import type { DatabaseStack } from '../../support/database-stack.ts';
+import { backUp, explainPoint, recoverElsewhere } from '../../support/direct-backup.ts';
+import { expectSound, oddSource, scratchFolder, withClient, writeOrders } from '../../support/odd-source.ts';
+
+async function recovered(
+  stack: DatabaseStack,
+  target: RecoveryTarget,
+): Promise<PointInTimeRecoveryResult & { digest: string; wal: Buffer }> {
+  const dataDir = join(await scratchFolder(), 'recovered');
+  const result = await recoverElsewhere(stack, { target }, dataDir);
+  const wal = await readFile(join(dataDir, 'wal', segmentFileName(makeSegmentId(1)!)));
+  return { ...result, wal, digest: await expectSound(stack, dataDir) };
+}
+
+it('brings an instance back, whole, that was deleted, and says in a dry run what it does', async () => {
+  const stack = await oddSource();
+  await writeOrders(stack.address, 6);
+  await withClient(stack.address, async (client) => {
+    await deleteInstance(client, 'order-3');
+    await createInstance(client, { id: 'later', machine: 'order', version: 1, ctxText: '{}' });
+    await applyEvent(client, { instanceId: 'order-1', event: 'SHIP', payloadText: '{}' });
+  });
+  await backUp(stack);
+  const target = { before: { instance: 'order-3', record: 'delete' as const } };
+  const explained = await explainPoint(stack, { target });
+  expect(explained.explanation).toMatchObject({
+    nextRecord: { type: 'delete_instance', instance: 'order-3' },
+    difference: {
+      instancesCreated: { count: 1, first: ['order-3'] },
+      instancesDeleted: { count: 1, first: ['later'] },
+      instancesChanged: { count: 1, first: ['order-1'] },
+    },
+  });
+  expect(explained.explanation!.lastRecords.at(-1)).toMatchObject({ type: 'apply_event', instance: 'order-5' });
+  const { digest, instances, stateDigest, wal } = await recovered(stack, target);
+  expect(instances).toBe(6);
+  expect(digest).toBe(stateDigest);
+  expect(wal.toString()).not.toContain('delete_instance');
+});
