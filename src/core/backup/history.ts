@@ -140,9 +140,7 @@ export function sharedLog(
   const ends = new Map(other.extents.map(({ segment, endBytes }) => [segment, endBytes]));
   const within = (segment: SegmentId, endBytes: number): number =>
     limits.reduce((least, limit) => (limit === undefined ? least : Math.min(least, limit.get(segment) ?? 0)), endBytes);
-  return new Map(
-    one.extents.map(({ segment, endBytes }) => [segment, within(segment, Math.min(endBytes, ends.get(segment) ?? 0))]),
-  );
+  return new Map(one.extents.map(({ segment, endBytes }) => [segment, within(segment, Math.min(endBytes, ends.get(segment) ?? 0))]));
 }
 
 /** Whether the piece's bytes belong to the history that the ancestor is part of. */
