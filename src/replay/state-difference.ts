@@ -16,7 +16,7 @@ export type LogState = {
   index: ReplayIndex;
   extents: readonly Extent[];
   /** Gives the payloads of these records, in any order; each is valid only during the call. */
-  payloads(ranges: readonly WalRange[], see: (range: WalRange, payload: Uint8Array) => void): Promise<void>;
+  payloads: (ranges: readonly WalRange[], see: (range: WalRange, payload: Uint8Array) => void) => Promise<void>;
 };
 
 /** Fails: as reading the log does. */

@@ -1,8 +1,7 @@
 import { markKey, marksPrefix } from '../core/repository/object-keys.ts';
 import { type Mark, markSchema } from '../formats/repository/history.ts';
 import type { Repository } from '../io/repository/port.ts';
-import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
-import { unlessUnreadable } from './';
+import { putSealed, readSealed, unlessUnreadable } from '../io/repository/sealed-object.ts';
 
 /** Points of the history that people have given names. */
 export type Marks = {

@@ -114,12 +114,12 @@ async function offsetPoint(history: StoredHistory, text: string, run: Caller): P
   if (offset > makeWalOffset(last.segment, last.endBytes))
     throw notFound(store, `offset ${text} is not stored yet; ${storedUpTo(history)}`);
   requireReachable(newest, wanted.segment, `offset ${text}`);
-  return located(newest, await search(history, searchOffset(wanted), run, wanted.segment));
+  return located(newest, await search(history, { searching: searchOffset(wanted), only: wanted.segment }, run));
 }
 
 async function sequencePoint(history: StoredHistory, sequence: number, run: Caller): Promise<Located> {
   const searching = searchSequence(sequence);
-  const found = await search(history, searching, run);
+  const found = await search(history, { searching }, run);
   if (found !== undefined) return { ...located(history.newest, found), higher: searching.higher() };
   const { below, above } = searching.nearest();
   const nearest = [below, above].filter((number) => number !== undefined).join(' and ');
@@ -130,15 +130,17 @@ async function eventPoint(history: StoredHistory, { before, after }: RecoveryTar
   const event = before ?? after;
   if (event === undefined) throw new RstowError('invalid-input', 'field "target" names no point');
   const searching = searchEvent(event, before === undefined ? 'after' : 'before');
-  const found = await search(history, searching, run);
+  const found = await search(history, { searching }, run);
   if (found !== undefined) return located(history.newest, found);
   const { ofInstance, matching } = searching.counts();
   const has = ofInstance === 0 ? `no record of instance "${event.instance}"` : `${matching} such of its ${ofInstance} records`;
   throw missing(history, `there is not ${eventText(event)}: the stored log has ${has}`);
 }
 
+type Searching = { searching: RecordSearch; /** In this segment alone. */ only?: number };
+
 /** The whole newest log, as far as it can be reached, or a single segment of it. */
-async function search(history: StoredHistory, searching: RecordSearch, run: Caller, only?: number): Promise<Extent | undefined> {
+async function search(history: StoredHistory, { searching, only }: Searching, run: Caller): Promise<Extent | undefined> {
   const { store, newest } = history;
   const reachable = new Set(reachableSegments(newest.segments.map(({ segment }) => segment)));
   const segments = newest.segments.filter(({ segment }) => reachable.has(segment) && (only === undefined || segment === only));

@@ -21,16 +21,22 @@ export const diffCommand: CliCommand = {
       .option('--repository <name>', 'a repository of the database (default: the primary)')
       .option('--timeline <id>', 'a history that was left (default: the one in use)')
       .option('--config <file>', `the agent’s; ${CONFIG_OPTION_HELP}`)
-      .action(async (database: string, before: string, after: string, options: DiffOptions) => {
-        const { repository, timeline, config = settings.configFile, json } = options;
-        const { diffPoints } = await import('../../local/read-history.ts');
-        const points = { before: diffPoint(before), after: diffPoint(after) };
-        const difference = await diffPoints({ configFile: config, database, repository, timeline, ...points });
-        createOutput(json === true).result(differenceLines(difference), difference);
+      .action(async (...[database, before, after, options]: [string, string, string, DiffOptions]) => {
+        await showDifference({ database, before, after }, options, settings.configFile);
         exit(0);
       });
   },
 };
+
+type Asked = { database: string; before: string; after: string };
+
+async function showDifference({ database, before, after }: Asked, options: DiffOptions, configFile: string | undefined): Promise<void> {
+  const { repository, timeline, config = configFile, json } = options;
+  const points = { before: diffPoint(before), after: diffPoint(after) };
+  const { diffPoints } = await import('../../local/read-history.ts');
+  const difference = await diffPoints({ configFile: config, database, repository, timeline, ...points });
+  createOutput(json === true).result(differenceLines(difference), difference);
+}
 
 /** Fails: invalid-input. */
 export function diffPoint(text: string): DiffPoint {

@@ -54,5 +54,5 @@ function statesOf(payload: Uint8Array): States {
     ['fromState', members.get('from_state')],
     ['toState', members.get('to_state') ?? members.get('initial_state')],
   ];
-  return Object.fromEntries(named.flatMap(([name, text]) => (text === undefined ? [] : [[name, JSON.parse(text)]]))) as States;
+  return Object.fromEntries(named.flatMap(([name, text]) => (text === undefined ? [] : [[name, JSON.parse(text)]])));
 }
