@@ -115,11 +115,18 @@ module.exports = {
       to: { path: 'node_modules/@temporalio/' },
     },
     {
-      name: 'execa-one-door',
+      name: 'programs-one-door',
       severity: 'error',
       comment: 'src/io/process is the only door to other programs: their ends, signals and output are mapped there.',
       from: { path: '^src/', pathNot: '^src/io/process/' },
-      to: { path: 'node_modules/execa/' },
+      to: { path: ['node_modules/execa/', '^(node:)?child_process$'] },
+    },
+    {
+      name: 'verbs-without-temporal',
+      severity: 'error',
+      comment: 'A verb knows its run as a port: the same body runs without Temporal.',
+      from: { path: '^src/activities/', pathNot: '^src/activities/(activity|run-port)[.]ts$' },
+      to: { path: 'node_modules/@temporalio/' },
     },
     {
       name: 'workflows-rooms',
@@ -170,15 +177,8 @@ module.exports = {
       from: { path: '^src/cli/' },
       to: {
         path: '^src/',
-        pathNot: '^src/((cli|client|contract|core|local|up|worker|workflows)/|io/process/hanging-calls[.]ts)',
+        pathNot: '^src/((cli|client|contract|core|local|up|worker)/|io/process/hanging-calls[.]ts)',
       },
-    },
-    {
-      name: 'cli-workflows-by-type',
-      severity: 'error',
-      comment: 'The CLI names workflows by the contract and takes only types of them.',
-      from: { path: '^src/cli/' },
-      to: { path: '^src/workflows/', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'cli-worker-by-dynamic-import',

@@ -78,13 +78,20 @@ test('refuses npm and Node in core, also by type', async () => {
   expect(await brokenRules()).toEqual(['core-node', 'core-npm']);
 });
 
-test('refuses Temporal, another room and a second door to execa in io', async () => {
+test('refuses Temporal, another room and a second door to other programs in io', async () => {
   await plant({
     'src/io/alert/temporal.ts': "export { Client } from '@temporalio/client';\n",
     'src/io/alert/neighbour.ts': "export { execa } from '../volume/snapshot.ts';\n",
     'src/io/alert/door.ts': "export { execa } from 'execa';\n",
   });
-  expect(await brokenRules()).toEqual(['execa-one-door', 'io-rooms', 'io-temporal']);
+  expect(await brokenRules()).toEqual(['io-rooms', 'io-temporal', 'programs-one-door']);
+});
+
+test('refuses a verb that starts programs by itself, or that knows Temporal', async () => {
+  await plant({ 'src/activities/planted.ts': "export { spawn } from 'node:child_process';\n" });
+  expect(await brokenRules()).toEqual(['programs-one-door']);
+  await plant({ 'src/activities/planted.ts': "export { heartbeat } from '@temporalio/activity';\n" });
+  expect(await brokenRules()).toEqual(['verbs-without-temporal']);
 });
 
 test('refuses a worker that the command line loads always, and a worker that loads workflows', async () => {
