@@ -32,7 +32,8 @@ const TERMINATION_GRACE_MS = 2_000;
 const DRAIN_MS = 300;
 
 /**
- * Runs one argv, without a shell, as a process group of its own; a timeout or an abort ends the whole group.
+ * Runs one argv, without a shell, as a process group of its own; a timeout or an abort ends the whole group. One that has
+ * become another user's, as `sudo` makes it, can't be ended: it is left to itself.
  * Fails: `failed` when it can't be run or takes longer than `timeoutMs`; the signal's reason after an abort.
  */
 export async function runCommand(command: readonly string[], options: CommandOptions): Promise<CommandResult> {
@@ -40,20 +41,22 @@ export async function runCommand(command: readonly string[], options: CommandOpt
   const subprocess = spawnPiped(command, options);
   const stdout = keepTail(subprocess.stdout);
   const stderr = keepTail(subprocess.stderr);
-  const wasEnded = endGroupIfWanted(subprocess, options);
+  const { isWanted, refused } = endGroupIfWanted(subprocess, options);
   stopReadingAfterExit(subprocess);
-  const result = await subprocess;
-  if (wasEnded()) {
+  const result = await Promise.race([subprocess, refused]);
+  if (isWanted() || result === 'refused') {
     options.signal?.throwIfAborted();
-    throw new RstowError('failed', `${String(command[0])} took longer than ${options.timeoutMs} ms and was ended`, {
-      details: { timeoutMs: options.timeoutMs },
-    });
+    throw tookTooLong(command, options, result === 'refused' ? 'can’t be ended, for it runs as another user' : 'was ended');
   }
   const exitCode = result.signal === undefined ? result.exitCode : 128 + constants.signals[result.signal];
   if (exitCode === undefined) {
     throw new RstowError('failed', `${String(command[0])} could not be run: ${result.code ?? 'unknown'}`, { cause: result.cause });
   }
   return { exitCode, stdout: stdout(), stderr: stderr() };
+}
+
+function tookTooLong([file]: readonly string[], { timeoutMs }: CommandOptions, outcome: string): RstowError {
+  return new RstowError('failed', `${String(file)} took longer than ${timeoutMs} ms and ${outcome}`, { details: { timeoutMs } });
 }
 
 function spawnPiped(command: readonly string[], options: CommandOptions) {
@@ -80,16 +83,26 @@ function keepTail(stream: Readable): () => string {
   return () => kept.toString('utf8');
 }
 
-/** Returns whether the command was ended by us; nothing of its group outlives that. */
-function endGroupIfWanted({ pid, nodeChildProcess }: Subprocess, { timeoutMs, signal }: CommandOptions): () => boolean {
-  if (pid === undefined) return () => false;
+type Ending = {
+  /** Whether the command's end is wanted; nothing of its group outlives that. */
+  isWanted: () => boolean;
+  /** Fulfils when the system doesn't let us end it. */
+  refused: Promise<'refused'>;
+};
+
+function endGroupIfWanted({ pid, nodeChildProcess }: Subprocess, { timeoutMs, signal }: CommandOptions): Ending {
+  const { promise: refused, resolve: refuse } = Promise.withResolvers<'refused'>();
+  if (pid === undefined) return { isWanted: () => false, refused };
   let isEnding = false;
   let killTimer: NodeJS.Timeout | undefined;
+  const send = (name: NodeJS.Signals): void => {
+    if (!signalIfPermitted(pid, name)) refuse('refused');
+  };
   const end = (): void => {
     if (isEnding) return;
     isEnding = true;
-    signalProcessGroup(pid, 'SIGTERM');
-    killTimer = setTimeout(() => signalProcessGroup(pid, 'SIGKILL'), TERMINATION_GRACE_MS);
+    send('SIGTERM');
+    killTimer = setTimeout(() => send('SIGKILL'), TERMINATION_GRACE_MS);
   };
   const timer = setTimeout(end, timeoutMs);
   signal?.addEventListener('abort', end);
@@ -97,9 +110,20 @@ function endGroupIfWanted({ pid, nodeChildProcess }: Subprocess, { timeoutMs, si
     clearTimeout(timer);
     clearTimeout(killTimer);
     signal?.removeEventListener('abort', end);
-    if (isEnding) signalProcessGroup(pid, 'SIGKILL');
+    if (isEnding) send('SIGKILL');
   });
-  return () => isEnding;
+  return { isWanted: () => isEnding, refused };
+}
+
+/** A failure would end this whole process here, for it is thrown by a timer. False if all of the group are another user's. */
+function signalIfPermitted(processGroup: number, signal: NodeJS.Signals): boolean {
+  try {
+    signalProcessGroup(processGroup, signal);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EPERM') return false;
+    throw error;
+  }
 }
 
 function stopReadingAfterExit({ nodeChildProcess, stdout, stderr }: Subprocess): void {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { isSameProcessAlive, processEntry, processesWithEnvironment, type ProcessIdentity } from '../../../../src/io/process/proc.ts';
 import { runCommand, spawnDetached, spawnTelling } from '../../../../src/io/process/run-command.ts';
@@ -139,4 +140,20 @@ test.each([
   ['says nothing in time', ['sleep', '1'], 100],
 ])('a process that %s gives none', async (_what, command, timeoutMs) => {
   expect(await spawnTelling({ command, env: {}, logFile }, timeoutMs)).toBe(undefined);
+
+/** Root without the right to signal others, as a user's own process that `sudo` has made another's. */
+const isRoot = process.getuid?.() === 0;
+const MODULE = fileURLToPath(new URL('../../../../src/io/process/run-command.ts', import.meta.url));
+
+test.skipIf(!isRoot)('fails, and ends nothing else, if a command that takes too long has become another user’s (needs root)', async () => {
+  const mark = crypto.randomUUID();
+  const other = ['setpriv', '--reuid=65534', '--clear-groups', 'sleep', '60'];
+  const script = `const { runCommand } = await import(${JSON.stringify(MODULE)});
+    await runCommand(${JSON.stringify(other)}, { timeoutMs: 500 }).catch(({ code, message }) => console.log(code, message));
+    process.exit(0);`;
+  const command = ['setpriv', '--bounding-set=-kill', process.execPath, '--input-type=module', '-e', script];
+  const { exitCode, stdout } = await runCommand(command, { timeoutMs: 60_000, env: { RSTOW_TEST: mark } });
+  expect(stdout).toMatch(/^failed setpriv took longer than 500 ms and can’t be ended/);
+  expect(exitCode).toBe(0);
+  for (const { pid } of await processesWithEnvironment('RSTOW_TEST', mark)) process.kill(pid, 'SIGKILL');
 });
