@@ -20,18 +20,29 @@ type Range = { start: number; end: number };
 
 /** The file with each secret replaced by a word; all else stays as the operator wrote it. What is no text is left alone. */
 export function withoutSecrets(file: Buffer): Buffer {
-  if (!isUtf8(file)) return file;
-  const text = file.toString();
+  const encoding = encodingOf(file);
+  if (encoding === undefined) return file;
+  const text = file.toString(encoding);
   const documents = [...parseAllDocuments(text, { logLevel: 'silent' })];
   const isYaml = documents.some(({ contents }) => isCollection(contents)) && documents.every(({ errors }) => errors.length === 0);
   const cut = isYaml ? withoutRanges(text, documents.flatMap(secretRanges)) : text.replaceAll(SECRET_LINE, `$1${REMOVED}`);
-  return Buffer.from(cut.replaceAll(PRIVATE_KEY, REMOVED).replaceAll(URL_PASSWORD, `$1${REMOVED}@`));
+  return Buffer.from(cut.replaceAll(PRIVATE_KEY, REMOVED).replaceAll(URL_PASSWORD, `$1${REMOVED}@`), encoding);
+}
+
+/** One umlaut of an old editor doesn't make the rest no text: in Latin-1 each byte stays what it is. Undefined for what is none. */
+function encodingOf(file: Buffer): 'utf8' | 'latin1' | undefined {
+  if (isUtf8(file)) return 'utf8';
+  return file.includes(0) ? undefined : 'latin1';
 }
 
 /** Puts what nobody knows in the place of each removed secret: the word itself could be guessed, and an empty one may let everybody in. */
 export function withFreshSecrets(file: Buffer): Buffer {
-  if (!isUtf8(file)) return file;
-  return Buffer.from(file.toString().replaceAll(REMOVED, () => `${REMOVED}-${randomBytes(16).toString('hex')}`));
+  const encoding = encodingOf(file);
+  if (encoding === undefined) return file;
+  return Buffer.from(
+    file.toString(encoding).replaceAll(REMOVED, () => `${REMOVED}-${randomBytes(16).toString('hex')}`),
+    encoding,
+  );
 }
 
 /** Whether a person still has to write the secrets into a file that `withFreshSecrets` gave. */

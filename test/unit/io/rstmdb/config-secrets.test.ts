@@ -45,6 +45,14 @@ test.each(['auth_token:\nrole: primary\n', 'RSTMDB_AUTH_TOKEN_HASH=9f86d081\n', 
   },
 );
 
+test('leaves out the secrets of a file in Latin-1, and keeps every other byte', () => {
+  const config = Buffer.from(`# für die Replikas\n${CONFIG}`, 'latin1');
+  const cut = withoutSecrets(config);
+  expect(cut.toString('latin1')).toBe(`# für die Replikas\n${CONFIG.replace('open-sesame', '"removed-by-rstow"')}`);
+  expect(lacksSecrets(withFreshSecrets(cut))).toBe(true);
+  expect(withFreshSecrets(cut).subarray(0, 19)).toEqual(config.subarray(0, 19));
+});
+
 test('leaves a file alone that is no text', () => {
   const bytes = Buffer.from([0xff, 0xfe, 0x00]);
   expect(withoutSecrets(bytes)).toEqual(bytes);
