@@ -2,11 +2,13 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { assert } from '../../core/errors/rstow-error.ts';
+import { unlessAbsent } from '../files/errno.ts';
 import { createStateFile, readStateFile } from './state-file.ts';
 import { type Grant, grantSchema } from '../../formats/agent-state.ts';
 
 const RUN_ID = /^[A-Za-z0-9-]{1,64}$/;
 const NOTES_FOLDER = 'runs';
+const SCRATCH_FOLDER = 'scratch';
 
 /** Ids of runs that Temporal knows nothing of begin so. */
 const LOCAL_PREFIX = 'local-';
@@ -29,12 +31,12 @@ export async function notedWorkflow(stateDir: string, runId: string): Promise<st
 }
 
 export async function notedRuns(stateDir: string): Promise<string[]> {
-  try {
-    return (await readdir(join(stateDir, NOTES_FOLDER))).filter((name) => RUN_ID.test(name));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
+  return runsIn(join(stateDir, NOTES_FOLDER));
+}
+
+/** What else lies there, a person has put there. */
+async function runsIn(folder: string): Promise<string[]> {
+  return ((await unlessAbsent(readdir(folder))) ?? []).filter((name) => RUN_ID.test(name));
 }
 
 /** Twice: no-op. */
@@ -54,14 +56,19 @@ export async function makeScratch(stateDir: string, runId: string): Promise<stri
   return path;
 }
 
+/** The runs that have left such a folder. */
+export async function scratchRuns(stateDir: string): Promise<string[]> {
+  return runsIn(join(stateDir, SCRATCH_FOLDER));
+}
+
 /** Twice: no-op. */
 export async function removeScratch(stateDir: string, runId: string): Promise<void> {
   await rm(scratchPath(stateDir, runId), { recursive: true, force: true });
 }
 
-function scratchPath(stateDir: string, runId: string): string {
+export function scratchPath(stateDir: string, runId: string): string {
   assert(RUN_ID.test(runId), 'a run id is one harmless part of a path');
-  return join(stateDir, 'scratch', runId);
+  return join(stateDir, SCRATCH_FOLDER, runId);
 }
 
 export const newLocalRunId = (): string => `${LOCAL_PREFIX}${randomUUID()}`;

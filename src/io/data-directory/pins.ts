@@ -2,7 +2,7 @@ import { link, readdir, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { makeFolder, syncFolder } from '../files/durable.ts';
-import { pathPart, rstowFolder } from './rstow-folder.ts';
+import { isPathPart, pathPart, rstowFolder } from './rstow-folder.ts';
 import { listSegments, type SegmentFile } from './segments.ts';
 import { forbidsLinks, orUndefined, unlessAbsent } from '../files/errno.ts';
 
@@ -96,7 +96,7 @@ async function linkSegment(file: SegmentFile, target: string): Promise<void> {
 }
 
 async function namesIn(folder: string): Promise<string[]> {
-  return ((await unlessAbsent(readdir(folder))) ?? []).sort();
+  return ((await unlessAbsent(readdir(folder))) ?? []).filter(isPathPart).sort();
 }
 
 function missingWal(walDir: string): RstowError {

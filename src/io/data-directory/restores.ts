@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { makeFolder, readSmallFile, syncFolder } from '../files/durable.ts';
 import { errnoOf, orUndefined, unlessAbsent, writeFailure } from '../files/errno.ts';
 import { removeTree, walkTree } from './file-tree.ts';
-import { restoreFolderName, rstowFolder } from './rstow-folder.ts';
+import { isPathPart, restoreFolderName, rstowFolder } from './rstow-folder.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
 
@@ -52,9 +52,14 @@ export async function addKeptMs(restoreRoot: string, passedMs: number): Promise<
 /** Data that a restore has replaced and that are kept for a while; `keptMs` is the part of it that is over, as counted. */
 type ReplacedData = { path: string; sizeBytes: number; /** Unix ms. */ sinceMs: number; keptMs: number };
 
+/** The runs that have restored this data directory and left something. */
+export async function restoringRuns(dataDir: string): Promise<string[]> {
+  return ((await unlessAbsent(readdir(join(rstowFolder(dataDir), 'restores')))) ?? []).filter(isPathPart);
+}
+
 /** What restores of this data directory have replaced, the newest last. */
 export async function listReplaced(dataDir: string): Promise<ReplacedData[]> {
-  const runIds = (await unlessAbsent(readdir(join(rstowFolder(dataDir), 'restores')))) ?? [];
+  const runIds = await restoringRuns(dataDir);
   const found = await Promise.all(runIds.map((runId) => replacedBy(restorePaths(dataDir, runId))));
   return found.filter((replaced) => replaced !== undefined).sort((one, other) => one.sinceMs - other.sinceMs);
 }

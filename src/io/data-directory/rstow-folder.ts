@@ -25,9 +25,14 @@ export function restoreFolderName(runId: string): string {
   return `${FOLDER_NAME}/restores/${pathPart(runId)}`;
 }
 
+/** Whether a name can be a run's id or a timeline: what else lies among them, a person has put there. */
+export function isPathPart(text: string): boolean {
+  return PART.test(text);
+}
+
 /** Asserts that a run id or a timeline is one harmless part of a path. */
 export function pathPart(text: string): string {
-  assert(PART.test(text), `'${text}' is one part of a path`);
+  assert(isPathPart(text), `'${text}' is one part of a path`);
   return text;
 }
 

@@ -1,14 +1,24 @@
 import { readdir, rm, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { forgetRun, type RunningBackups, runsHere } from '../../activities/backup/running-backups.ts';
 import { type Database, type HostConfig, openDatabase } from '../../database/database.ts';
 import { endScratchServers } from '../../database/scratch-server.ts';
 import type { AgentConfig } from '../../config/agent-config.ts';
-import { isLocalRunId, localRunMutexName, notedRuns, notedWorkflow, removeRunNote, removeScratch } from '../../io/agent-state/run-files.ts';
+import {
+  isLocalRunId,
+  localRunMutexName,
+  notedRuns,
+  notedWorkflow,
+  removeRunNote,
+  removeScratch,
+  scratchPath,
+  scratchRuns,
+} from '../../io/agent-state/run-files.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { listPins, runPinFolder, unpinSegments } from '../../io/data-directory/pins.ts';
-import { readStopNote, rstowFolder } from '../../io/data-directory/rstow-folder.ts';
-import { addKeptMs, keptFile, restorePaths } from '../../io/data-directory/restores.ts';
+import { readStopNote } from '../../io/data-directory/rstow-folder.ts';
+import { addKeptMs, keptFile, restorePaths, restoringRuns } from '../../io/data-directory/restores.ts';
+import { unlessAbsent } from '../../io/files/errno.ts';
 import { acquireHostMutex, dataDirectoryMutexName } from '../../io/mutex/host-mutex.ts';
 import type { AgentRunRegistry, RunState } from '../temporal/run-registry.ts';
 import type { ActivityDeps } from '../../activities/activity-deps.ts';
@@ -50,9 +60,8 @@ export async function clearPins(dataDir: string, runs: RunStates): Promise<void>
 /** Removes what closed runs only looked at, and the servers of recovery tests that outlived their agent. Twice: no-op. */
 export async function clearScratch(host: HostConfig, runs: RunStates): Promise<void> {
   const { agent, databases } = host.config;
-  const folder = join(agent.stateDir, 'scratch');
-  for (const runId of await namesIn(folder)) {
-    const dataDir = join(folder, runId);
+  for (const runId of await scratchRuns(agent.stateDir)) {
+    const dataDir = scratchPath(agent.stateDir, runId);
     if (!(await hasEnded(runs, runId, dataDir))) continue;
     // Which database it was is not told there.
     for (const name of Object.keys(databases)) await endScratchServers({ database: openDatabase(host, name), dataDir, runId });
@@ -67,14 +76,13 @@ export async function clearScratch(host: HostConfig, runs: RunStates): Promise<v
  */
 export async function clearRestores(database: Database, runs: RunStates, passedMs: number): Promise<void> {
   const { dataDir } = database;
-  const folder = join(rstowFolder(dataDir), 'restores');
-  const runIds = await namesIn(folder);
+  const runIds = await restoringRuns(dataDir);
   if (runIds.length === 0) return;
   const mutex = await acquireHostMutex(await dataDirectoryMutexName(dataDir), { what: 'clearing old restores', waitTimeoutMs: 0 });
   try {
     if ((await readStopNote(dataDir)) !== undefined) return;
     for (const runId of runIds) {
-      if (await hasEnded(runs, runId, join(folder, runId))) await clearRestore(database, runId, passedMs);
+      if (await hasEnded(runs, runId, restorePaths(dataDir, runId).root)) await clearRestore(database, runId, passedMs);
     }
   } finally {
     await mutex.release();
@@ -121,15 +129,6 @@ async function ageMs(path: string): Promise<number | undefined> {
 
 async function namesIn(folder: string): Promise<string[]> {
   return (await unlessAbsent(readdir(folder))) ?? [];
-}
-
-async function unlessAbsent<T>(reading: Promise<T>): Promise<T | undefined> {
-  try {
-    return await reading;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
 }
 
 /** How long what an ended run has left in a repository stays at least. A step that hangs may still be reading it. */

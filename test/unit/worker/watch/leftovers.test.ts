@@ -160,6 +160,24 @@ test('removes what a closed restore staged at once, and what it replaced when th
   expect(await readdir(join(dataDir, '.rstow/restores'))).toEqual(['open-1']);
 });
 
+test('passes over what a person has put among what runs leave, and clears the rest all the same', async () => {
+  const stateDir = join(dataDir, 'agent');
+  const places = [join(dataDir, '.rstow/restores'), join(dataDir, '.rstow/pins/0001'), join(stateDir, 'scratch')];
+  const byHand = places.map((place) => join(place, 'closed-0 (keep)'));
+  const byRuns = [restorePaths(dataDir, 'closed-1').wal, join(places[1]!, 'run-closed-1'), join(places[2]!, 'closed-1')];
+  await fill(...byHand, join(places[1]!, 'run-closed-0 (keep)'), ...byRuns);
+  for (const folder of [...byHand, join(places[1]!, 'run-closed-0 (keep)')]) await utimes(folder, LONG_AGO, LONG_AGO);
+  await clearRestores(database, runs, SAFETY_MS);
+  await clearPins(dataDir, runs);
+  await clearScratch(hostOf(configWith(stateDir)), runs);
+  expect(await listReplaced(dataDir)).toEqual([]);
+  expect(await Promise.all(places.map((place) => readdir(place)))).toEqual([
+    ['closed-0 (keep)'],
+    ['closed-0 (keep)', 'run-closed-0 (keep)'],
+    ['closed-0 (keep)'],
+  ]);
+});
+
 test('keeps what a restore has replaced though the clock jumps ahead by more than the safety time', async () => {
   const { replaced } = restorePaths(dataDir, 'closed-1');
   await fill(replaced);
