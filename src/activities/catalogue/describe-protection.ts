@@ -3,6 +3,8 @@ import type { BackupRow } from '../../contract/list-backups.ts';
 import { promisedExtents, summariseExtents } from '../../core/backup/segment-plan.ts';
 import type { NewestBackup, ServerFacts } from '../../core/protection/verdict.ts';
 import type { TestName } from '../../core/repository/object-keys.ts';
+import type { RecoveryTest } from '../../formats/repository/facts.ts';
+import { unlessUnreadable } from '../../store/manifests.ts';
 import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { type ListBackupsQuery, type ListedBackups, listNewest } from './list-backups.ts';
@@ -92,17 +94,22 @@ async function newestTests(store: Store): Promise<TestName[]> {
 }
 
 async function newestFailed(store: Store, newest: TestName | undefined): Promise<DescribedDatabase['testFailed']> {
-  const test = newest?.outcome === 'failed' ? await store.facts.test(newest) : undefined;
+  const test = newest?.outcome === 'failed' ? await readableTest(store, newest) : undefined;
   return test?.failure === undefined ? null : { label: test.label, atMs: test.atMs, ...test.failure };
 }
 
 async function newestHeld(store: Store, names: readonly TestName[]): Promise<DescribedDatabase['tested']> {
   const name = names.find(({ outcome }) => outcome !== 'failed');
-  const test = name === undefined ? undefined : await store.facts.test(name);
+  const test = name === undefined ? undefined : await readableTest(store, name);
   if (test === undefined) return null;
   const { label, atMs, rtoMs = 0, seed, end } = test;
   const isPart = seed !== undefined && end !== undefined;
   return { label, atMs, rtoMs, seed: isPart ? seed : undefined, end: isPart ? end : undefined };
+}
+
+/** One that rotted tells nothing, and must not keep the rest from being told. */
+function readableTest(store: Store, name: TestName): Promise<RecoveryTest | undefined> {
+  return unlessUnreadable(store.facts.test(name));
 }
 
 /** The newest first. */
@@ -124,7 +131,7 @@ async function isTested(store: Store, label: string, tests: readonly TestName[])
   const manifest = await store.backups.readable(label);
   if (manifest === undefined) return false;
   const { end } = summariseExtents(promisedExtents(manifest.segments));
-  for (const name of parts) if ((await store.facts.test(name))?.end === end) return true;
+  for (const name of parts) if ((await readableTest(store, name))?.end === end) return true;
   return false;
 }
 

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { ActivityDeps } from '../../../../src/activities/activity-deps.ts';
 import { type DescribedDatabase, describeProtection } from '../../../../src/activities/catalogue/describe-protection.ts';
 import { putManifest } from '../../../../src/store/backups.ts';
-import { manifestKey } from '../../../../src/core/repository/object-keys.ts';
+import { factKey, manifestKey } from '../../../../src/core/repository/object-keys.ts';
 import { manifest } from '../../config/a-manifest.ts';
 import { DATABASE, makeScene, replaceObject, type Scene } from '../scene.ts';
 
@@ -38,4 +38,12 @@ it('says which newest backup can’t be read, and goes on with the one before', 
     restorable: { label: OLDER },
     unreadable: { label: NEWER, code: 'damaged-object' },
   });
+});
+
+it.each(['held', 'failed'] as const)('goes on although the record of a recovery test that %s has rotted', async (outcome) => {
+  const scene = await backedUp();
+  const { repository } = scene;
+  const key = factKey(DATABASE, { kind: 'test', label: NEWER, atMs: 1, runId: 'test', outcome });
+  await repository.put(key, Buffer.from('no JSON'));
+  expect(await describe(scene)).toMatchObject({ latest: { label: NEWER }, tested: null, testFailed: null });
 });
