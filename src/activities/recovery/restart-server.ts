@@ -30,8 +30,11 @@ export const restartServer =
   async ({ database: name }: { database: string }, run: RunPort): Promise<Restart> => {
     const database = openDatabase(deps, name);
     await requireAuthority(deps, run, { database: name, isPreparing: true });
-    await run.checkOpen();
-    await deps.catalogueOf(name).owner.require();
+    const requireOurs = async (): Promise<void> => {
+      await run.checkOpen();
+      await deps.catalogueOf(name).owner.require();
+    };
+    await requireOurs();
     let found: DataSummary | null = null;
     try {
       await finishStopNote(database);
@@ -39,7 +42,7 @@ export const restartServer =
       if (found === null) return { kind: 'no', found, why: `there is no log in ${database.dataDir}` };
       if (found.fault !== undefined) return { kind: 'no', found, why: found.fault.sentence };
       if (!(await continuesNewest(deps, database, found))) return { kind: 'no', found, why: 'its log lacks what the newest backup holds' };
-      return { kind: 'restarted', found, warnings: await restart(database, run) };
+      return { kind: 'restarted', found, warnings: await restart(database, run, requireOurs) };
     } catch (error) {
       if (!(error instanceof RstowError) || !NO_START.includes(error.code)) throw error;
       return { kind: 'no', found, why: error.message };
@@ -65,7 +68,7 @@ async function continuesNewest(deps: ActivityDeps, { name, walDir }: Database, {
   return verdicts.answers.length > 0 && verdicts.answers.every(({ found }) => found);
 }
 
-async function restart({ dataDir, walDir, server }: Database, run: RunPort): Promise<Warning[]> {
+async function restart({ dataDir, walDir, server }: Database, run: RunPort, requireOurs: () => Promise<void>): Promise<Warning[]> {
   const what = `recovery ${run.runId}`;
   const mutex = await acquireHostMutex(await dataDirectoryMutexName(dataDir), {
     what,
@@ -73,6 +76,8 @@ async function restart({ dataDir, walDir, server }: Database, run: RunPort): Pro
     signal: run.signal,
   });
   try {
+    // Reading the data takes its time: another host may have taken the database over meanwhile.
+    await requireOurs();
     run.report({ starting: server.address });
     await stopServer(server);
     const warnings = await cutTails(walDir, run.signal);

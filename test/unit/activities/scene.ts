@@ -10,7 +10,7 @@ import type { RunPort } from '../../../src/activities/run-port.ts';
 import { createStores } from '../../../src/store/store.ts';
 import { createTimeline } from '../../../src/store/timelines.ts';
 import { agentConfigSchema } from '../../../src/config/agent-config.ts';
-import type { Timeline } from '../../../src/formats/repository/history.ts';
+import type { Owner, Timeline } from '../../../src/formats/repository/history.ts';
 import { makeSegmentId, segmentFileName, type SegmentId } from '../../../src/core/wal/wal-offset.ts';
 import { createMemoryRepository } from '../../../src/io/repository/memory.ts';
 import type { Repository } from '../../../src/io/repository/port.ts';
@@ -29,6 +29,17 @@ export const firstTimeline: Omit<Timeline, 'format' | 'timeline'> = {
   why: 'first',
   runId: 'claim',
   createdAtMs: 1,
+};
+
+/** Of the database, if a test needs one. */
+export const OWNER: Owner = {
+  format: 1,
+  generation: 1,
+  agent: 'db1',
+  installationId: 'one',
+  temporal: { clusterId: 'cluster', namespace: 'default' },
+  timeline: '0001',
+  claimedAtMs: 1,
 };
 
 export type Scene = {
