@@ -64,8 +64,9 @@ export const storeSegments =
     warnings.push(...(await mergePieces(target, merging)), ...healingWarnings(healing));
     warnings.push(...gapWarnings(chains.map(({ segment }) => segment)));
     const segments = chains.map(({ segment, endBytes }) => ({ segment, endBytes }));
-    const { key: extentsKey } = await store.plans.extents.keep(run.runId, { format: 1, segments, warnings });
-    return { extentsKey, healed: healing.damaged.length + healing.missing.length, warnings };
+    // What an attempt before has met and mended, this one doesn't find any more.
+    const { key: extentsKey, plan: first } = await store.plans.extents.keep(run.runId, { format: 1, segments, warnings });
+    return { extentsKey, healed: healing.damaged.length + healing.missing.length, warnings: first.warnings };
   };
 
 type Present = {

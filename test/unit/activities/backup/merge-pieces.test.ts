@@ -128,6 +128,16 @@ it('merges the stored pieces if the file is no longer what was stored of it, and
   await expectOnePiece(scene, stored);
 });
 
+it('says of a file that is no longer what was stored of it, also if it is asked once more', async () => {
+  const { scene, path } = await sealedScene();
+  const changed = segment.slice();
+  changed[BOUNDARIES[3]! - 2]! ^= 1;
+  await writeFile(path, changed);
+  const first = await backUp(scene, 'sealed');
+  // The agent died before it could answer.
+  expect(await backUp(scene, 'sealed')).toMatchObject({ extentsKey: first.extentsKey, warnings: first.warnings });
+});
+
 it('never merges bytes of another history that are sound records', async () => {
   const { scene, path } = await sealedScene();
   const other = segment.slice();
