@@ -16,6 +16,7 @@ import { putSealed, readOwn, readSealed, type SealedSchema } from '../io/reposit
 
 /** What a run has decided and not forgotten: a retry finds the first decision. Only keys travel. */
 export type PlanObjects<Plan> = {
+  keyOf(runId: string): string;
   /** Keeps a decision. Gives the one that stands. Twice: the first one. Fails: object-too-large. */
   keep(runId: string, plan: Plan): Promise<{ key: string; plan: Plan }>;
   /** Undefined if the run has decided nothing yet. */
@@ -59,6 +60,7 @@ export function plansOf(scope: Scope): Plans {
 function objectsOf<Plan>({ repository, database }: Scope, name: string, schema: SealedSchema<Plan>): PlanObjects<Plan> {
   const keyOf = (runId: string): string => planKey(database, runId, name);
   return {
+    keyOf,
     keep: async (runId, plan) => {
       const key = keyOf(runId);
       if ((await putSealed(repository, key, { schema, value: plan })) === 'stored') return { key, plan };

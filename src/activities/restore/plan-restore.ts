@@ -4,7 +4,6 @@ import type { Warning } from '../../contract/result.ts';
 import { summariseExtents } from '../../core/backup/segment-plan.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { Extent } from '../../core/wal/wal-offset.ts';
-import { planKey } from '../../core/repository/object-keys.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import { type RecoveryPoint, type RestorePlan, restorePlanSchema } from '../../formats/repository/plans.ts';
@@ -12,7 +11,7 @@ import { listSegments } from '../../io/data-directory/segments.ts';
 import { readTimelineFile } from '../../io/data-directory/rstow-folder.ts';
 import { requireSpace } from '../../io/files/free-space.ts';
 import type { Repository } from '../../io/repository/port.ts';
-import { putSealed, readOwn, readSealed, sealObject } from '../../io/repository/sealed-object.ts';
+import { readOwn, sealObject } from '../../io/repository/sealed-object.ts';
 import { FIRST_TIMELINE } from '../../store/timelines.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
@@ -50,14 +49,16 @@ export const planRestore =
   async (input: PlanRestoreInput, run: RunPort): Promise<PlannedRestore> => {
     const database = openDatabase(deps, input.database);
     const store = await deps.openStore(input.database, input.repository);
-    const key = planKey(input.database, run.runId, input.takeover === undefined ? 'restore' : `restore-${input.takeover.attempt}`);
+    const plans = store.plans.restore(input.takeover?.attempt);
     const { approval } = database.settings;
     const isOwners = input.toDataDir === undefined && input.takeover === undefined;
     if (isOwners) await store.owner.require();
     const warnings: Warning[] = [];
     const each: Refusals = input.dryRun === true ? (check) => check().catch(asWarning(warnings)) : (check) => check();
-    const plan = (await earlierPlan(store, key, database)) ?? (await newPlan(deps, { input, store, database, key, each }));
-    return { ...summaryOf(plan, key), warnings, approval };
+    const first = await plans.find(run.runId);
+    if (first !== undefined) await requireUnchanged(first, database);
+    const plan = first ?? (await plans.keep(run.runId, await newPlan(deps, { input, store, database, each }))).plan;
+    return { ...summaryOf(plan, plans.keyOf(run.runId)), warnings, approval };
   };
 
 function asWarning(warnings: Warning[]): (error: unknown) => void {
@@ -67,21 +68,19 @@ function asWarning(warnings: Warning[]): (error: unknown) => void {
   };
 }
 
-/** The plan of that key; undefined where there is none yet. Fails: data-directory-replaced. */
-async function earlierPlan({ repository }: Store, key: string, { dataDir, walDir }: Database): Promise<RestorePlan | undefined> {
-  const plan = await readSealed(repository, key, restorePlanSchema);
-  if (plan?.replaces === undefined) return plan;
+/** Whether what the plan replaces is still there. Fails: data-directory-replaced. */
+async function requireUnchanged(plan: RestorePlan, { dataDir, walDir }: Database): Promise<void> {
+  if (plan.replaces === undefined) return;
   if (plan.dataDir !== dataDir) {
     const sentence = `the restore was planned for ${plan.dataDir}, but the agent's config now names ${dataDir}; nothing was touched`;
     throw new RstowError('data-directory-replaced', sentence, { details: { dataDir } });
   }
   requireOnlyGrown(plan.replaces.data, await readReplacedData(walDir), walDir);
-  return plan;
 }
 
-type NewPlan = { input: PlanRestoreInput; store: Store; database: Database; key: string; each: Refusals };
+type NewPlan = { input: PlanRestoreInput; store: Store; database: Database; each: Refusals };
 
-async function newPlan(deps: ActivityDeps, { input, store, database, key, each }: NewPlan): Promise<RestorePlan> {
+async function newPlan(deps: ActivityDeps, { input, store, database, each }: NewPlan): Promise<RestorePlan> {
   const { takeover } = input;
   const inPlace = input.toDataDir === undefined;
   const manifest = await store.backups.find(input.backup);
@@ -96,7 +95,6 @@ async function newPlan(deps: ActivityDeps, { input, store, database, key, each }
   const plan = await makePlan({ store, manifest, point }, { dataDir, inPlace, replaces });
   const sizeBytes = plan.segments.reduce((sum, segment) => sum + segment.endBytes, 0);
   await each(() => requireSpace(dataDir, sizeBytes));
-  await putSealed(store.repository, key, { schema: restorePlanSchema, value: plan });
   return plan;
 }
 
