@@ -28,7 +28,7 @@ export type TimingConfig = AgentConfig['timing'];
 
 /** Fails: unknown-database. */
 export function databaseSettings(config: AgentConfig, database: string): DatabaseConfig {
-  const settings = config.databases[database];
+  const settings = Object.hasOwn(config.databases, database) ? config.databases[database] : undefined;
   if (settings !== undefined) return settings;
   const known = Object.keys(config.databases).join(', ');
   throw new RstowError('unknown-database', `this agent's config has no database "${database}"; it has: ${known}`);

@@ -16,7 +16,7 @@ export type StoreDeps = {
 
 /** The names of the database's repositories, the primary first. Fails: unknown-database. */
 export function repositoriesOf({ config }: Pick<StoreDeps, 'config'>, database: string): readonly string[] {
-  const settings = config.databases[database];
+  const settings = Object.hasOwn(config.databases, database) ? config.databases[database] : undefined;
   if (settings !== undefined) return settings.repositories;
   const known = Object.keys(config.databases).join(', ');
   throw new RstowError('unknown-database', `this agent's config has no database "${database}"; it has: ${known}`);

@@ -81,9 +81,11 @@ const OPEN_MS = 2_000;
 export const locateAnywhere =
   (deps: ActivityDeps) =>
   async ({ database, repository }: { database: string; repository?: string | undefined }, { runId }: RunPort): Promise<Place> => {
-    const settings = deps.config.databases[database];
-    if (settings === undefined) throw new RstowError('failed', `agent "${deps.agent.name}" does not list database "${database}"`);
-    await openSoon(deps, repositoryNamed(settings.repositories, repository));
+    const { agent, config } = deps;
+    if (!Object.hasOwn(config.databases, database)) {
+      throw new RstowError('failed', `agent "${agent.name}" does not list database "${database}"`);
+    }
+    await openSoon(deps, repositoryNamed(databaseSettings(config, database).repositories, repository));
     return placeOf(deps, runId);
   };
 
