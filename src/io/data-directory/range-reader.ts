@@ -87,7 +87,7 @@ const WINDOW_SIZE_BYTES = 1024 * 1024;
 
 /**
  * Reads single records whose places are known. Asked for in log order, a window serves many of them with one read.
- * Fails: data-directory-replaced, where a file is shorter than it was.
+ * Fails: as readRange.
  */
 export class RecordWindow {
   readonly #pathOf: (segment: WalRange['segment']) => string;
@@ -121,11 +121,13 @@ export class RecordWindow {
     const path = this.#pathOf(segment);
     if (segment !== this.#segment || this.#handle === undefined) {
       await this.#handle?.close();
-      this.#handle = await open(path, 'r');
+      this.#handle = await openSource(path);
       this.#segment = segment;
     }
     if (this.#buffer.length < endBytes - startBytes) this.#buffer = Buffer.allocUnsafeSlow(endBytes - startBytes);
-    const { bytesRead } = await this.#handle.read(this.#buffer, 0, this.#buffer.length, startBytes);
+    const { bytesRead } = await this.#handle.read(this.#buffer, 0, this.#buffer.length, startBytes).catch((error: unknown) => {
+      throw readFailure(error, path, startBytes);
+    });
     if (bytesRead < endBytes - startBytes) {
       throw new RstowError('data-directory-replaced', `${path} ends before byte ${endBytes} that it had`, { details: { path } });
     }

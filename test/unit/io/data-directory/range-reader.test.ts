@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { open, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { type RangeRead, readRange } from '../../../../src/io/data-directory/range-reader.ts';
+import { makeSegmentId } from '../../../../src/core/wal/wal-offset.ts';
+import { type RangeRead, readRange, RecordWindow } from '../../../../src/io/data-directory/range-reader.ts';
 import { scratchFolder } from './scratch-folder.ts';
 
 const SIZE_BYTES = 700_001;
@@ -68,4 +69,11 @@ it('stops at once when its signal is aborted', async () => {
   await chunks.next();
   controller.abort(new Error('enough'));
   await expect(chunks.next()).rejects.toThrow('enough');
+});
+
+it('says in words that a file is gone in which it looks for a record', async () => {
+  const window = new RecordWindow(() => '/nonexistent/0000000000000001.wal');
+  const record = { segment: makeSegmentId(1)!, startBytes: 0, endBytes: 40 };
+  await expect(window.payload(record)).rejects.toMatchObject({ code: 'data-directory-replaced' });
+  await window.close();
 });
