@@ -83,8 +83,6 @@ export type Loss = {
   discarded: SeenData[];
   /** Why the lost data can't be counted, where they can't: what was written since `sinceMs` is lost, and how much is unknown. */
   unseen?: string | undefined;
-  /** Where the server still answers though its data are gone: at most so many records were written after the backup. */
-  writtenMax?: number;
 };
 
 export type DisasterRecoveryResult = CommonResult & {

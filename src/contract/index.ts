@@ -12,5 +12,4 @@ export * from './restore.ts';
 export * from './result.ts';
 export * from './test-recovery.ts';
 export * from './verify-backup.ts';
-export { CONTRACT_NUMBER, RSTOW_VERSION } from './names.ts';
 export * from './workflow-types.ts';

@@ -46,6 +46,19 @@ export const grantSchema = z.strictObject({
 
 export type Grant = z.infer<typeof grantSchema>;
 
+/** `installation-binding.json`: the one machine and the one state directory that an installation id belongs to. */
+export const bindingSchema = z.object({
+  format: z.literal(1),
+  machineId: z.string().optional(),
+  productId: z.string().optional(),
+  bootId: z.string().optional(),
+  /** Device numbers last as long as a boot; inodes as long as the file system. */
+  device: z.string(),
+  inode: z.string().optional(),
+});
+
+export type Binding = z.infer<typeof bindingSchema>;
+
 /** What `rstow up` remembers of the Temporal server that it runs. */
 export const embeddedTemporalStateSchema = z.strictObject({
   /** Of the Temporal CLI that last opened the database file, written before it did. */

@@ -1,9 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Timeline, timelineSchema } from '../formats/repository/history.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
 import { timelineKey, timelinesPrefix } from '../core/repository/object-keys.ts';
-import { parsePieceKey, type Piece, timelinePrefix } from '../core/repository/piece.ts';
-import { belongsTo, lineageOf } from '../core/backup/history.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
 
@@ -73,20 +70,4 @@ export async function createTimeline(
   const key = timelineKey(database, timeline.timeline);
   const put = await putSealed(repository, key, { schema: timelineSchema, value: timeline });
   return put === 'stored' ? timeline : createTimeline(repository, database, wanted);
-}
-
-/** Every stored piece whose bytes belong to the timeline: its own, and its parents' up to the fork. */
-export async function storedPieces(repository: Repository, database: string, timeline: string): Promise<Piece[]> {
-  const lineage = lineageOf(await readTimelines(repository, database), timeline);
-  if (lineage === undefined) {
-    throw new RstowError('timeline-diverged', `the repository has no timeline ${timeline} of database "${database}"`);
-  }
-  const pieces: Piece[] = [];
-  for (const ancestor of lineage) {
-    for await (const key of repository.keys(timelinePrefix(database, ancestor.timeline))) {
-      const piece = parsePieceKey(key);
-      if (piece !== undefined && belongsTo(ancestor, piece)) pieces.push(piece);
-    }
-  }
-  return pieces;
 }

@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { backupKey } from '../../core/repository/object-keys.ts';
 import { placeConfigFile } from '../../io/agent-state/config-file.ts';
 import { errnoOf } from '../../io/files/errno.ts';
 import { runCommand } from '../../io/process/run-command.ts';
@@ -25,19 +24,19 @@ const COMMAND_TIMEOUT_MS = 600_000;
  */
 export const prepareHost =
   (deps: ActivityDeps) =>
-  async ({ database, repository: name, label, planHash }: PrepareHostInput, run: RunPort): Promise<PreparedHost> => {
+  async ({ database, repository, label, planHash }: PrepareHostInput, run: RunPort): Promise<PreparedHost> => {
     await requireAuthority(deps, run, { database, planHash });
     const { settings, dataDir } = openDatabase(deps, database);
-    const store = await deps.openStore(database, name);
+    const store = await deps.openStore(database, repository);
     const { attachments, ownership } = await store.backups.read(label);
     const placed: string[] = [];
     const warnings: Warning[] = [];
     for (const [index, path] of settings.server.configFiles.entries()) {
       const attachment = attachments.find((candidate) => candidate.name.startsWith(`server-config-${index + 1}-`));
       if (attachment === undefined) continue;
-      const key = backupKey(database, label, attachment.name);
       const content = async (): Promise<Uint8Array> => {
-        const bytes = store.pieces.bytes({ key, signal: run.signal, plainBytesMax: CONFIG_FILE_BYTES_MAX });
+        const { name } = attachment;
+        const bytes = store.attachments.read({ label, name, signal: run.signal, plainBytesMax: CONFIG_FILE_BYTES_MAX });
         return withFreshSecrets(await buffer(bytes));
       };
       if (await placeConfigFile({ path, gid: ownership.gid, content })) placed.push(path);

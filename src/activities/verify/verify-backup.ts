@@ -9,7 +9,6 @@ import { lastingWarnings } from '../../contract/hot-backup.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { parsePieceKey } from '../../core/repository/piece.ts';
 import { promisedHashes } from '../../store/pieces.ts';
-import { backupKey } from '../../core/repository/object-keys.ts';
 import { createSequenceCounter } from '../../core/wal/continuity.ts';
 import { segmentFileName } from '../../core/wal/wal-offset.ts';
 import { type ByteProgress, byteProgress } from '../../replay/progress.ts';
@@ -102,9 +101,8 @@ function otherBytes(key: string, label: string): RstowError {
 /** The small objects beside the manifest; gives how many bytes were read. Fails: missing-object, truncated-object, damaged-object. */
 async function verifyAttachments({ store, manifest, run }: Verification): Promise<number> {
   let bytesRead = 0;
-  for (const { name, storedBytes, storedSha256 } of manifest.attachments) {
-    const key = backupKey(manifest.database, manifest.label, name);
-    bytesRead += await store.pieces.check({ key, sizeBytes: storedBytes, sha256: storedSha256 }, run.signal);
+  for (const attachment of manifest.attachments) {
+    bytesRead += await store.attachments.check({ label: manifest.label, attachment, signal: run.signal });
   }
   return bytesRead;
 }

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { stat, statfs } from 'node:fs/promises';
-import { z } from 'zod';
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import { type Binding, bindingSchema } from '../../formats/agent-state.ts';
 import { errnoOf } from '../files/errno.ts';
 import { createStateFile, readStateFile, replaceStateFile } from './state-file.ts';
 import { type Machine, readMachine } from '../process/machine.ts';
@@ -96,18 +96,6 @@ async function unlessUnusable<T>(path: string, work: () => Promise<T>): Promise<
     throw new RstowError('agent-state-unsupported', `${path} can't be read or written: ${why}`, { details: { path }, cause: error });
   }
 }
-
-/** The one machine and the one state directory that an installation id belongs to. */
-const bindingSchema = z.object({
-  format: z.literal(1),
-  machineId: z.string().optional(),
-  productId: z.string().optional(),
-  bootId: z.string().optional(),
-  /** Device numbers last as long as a boot; inodes as long as the file system. */
-  device: z.string(),
-  inode: z.string().optional(),
-});
-export type Binding = z.infer<typeof bindingSchema>;
 
 /** What gives a folder another inode whenever it is mounted. @see statfs(2) */
 const UNSTEADY_FILE_SYSTEMS = [0x65735546, 0xff534d42, 0xfe534d42, 0x01021997, 0x794c7630];

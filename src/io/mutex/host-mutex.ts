@@ -7,7 +7,6 @@ import { type ProcessIdentity, processStartTicks } from '../process/proc.ts';
 import { socketInodeOwners } from '../process/open-files.ts';
 
 /** A mutex among the processes of one host (one network namespace), which the kernel releases when its holder ends. */
-
 export type HostMutex = {
   /** Twice: nothing is left to do. */
   release(): Promise<void>;
@@ -151,12 +150,10 @@ function parseAnswer(text: string): HolderAnswer {
   }
 }
 
-/** Which process listens on an abstract socket, by what the kernel says, for a holder that says nothing. */
-
 /** The flag of a socket that accepts connections, as opposed to one end of a connection. @see linux/net.h __SO_ACCEPTCON */
 const LISTENING_FLAG = 0x10000;
 
-/** Undefined when nobody listens. In the kernel's list NUL is written as `@`. */
+/** Of the socket that a holder listens on, by what the kernel says; undefined if nobody does. In its list NUL is written as `@`. */
 export async function listeningSocketInode(socketName: string): Promise<number | undefined> {
   const path = socketName.replace('\0', '@');
   const lines = (await readFile('/proc/net/unix', 'utf8')).split('\n');

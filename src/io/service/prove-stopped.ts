@@ -1,7 +1,8 @@
 import { join } from 'node:path';
-import { setTimeout as delay, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { processesWithOpenFilesUnder } from '../process/open-files.ts';
+import { signalProcess } from '../process/run-command.ts';
 import { portState, type ServerAddress } from './ports.ts';
 import type { Service } from './service.ts';
 
@@ -74,18 +75,9 @@ async function signalUntilGone(folder: string, signal: NodeJS.Signals, timeoutMs
     if (holders.length === 0) return true;
     for (const { pid } of holders.filter((holder) => !signalled.has(holder.pid))) {
       signalled.add(pid);
-      send(pid, signal);
+      signalProcess(pid, signal);
     }
-    await delay(END_POLL_MS);
+    await sleep(END_POLL_MS);
   }
   return false;
-}
-
-/** It may have ended meanwhile. */
-function send(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }

@@ -5,7 +5,7 @@ import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { Logger } from '../telemetry/agent-logger.ts';
 import { startRepeatingTask } from './repeating-task.ts';
 import type { AgentIdentity } from '../../activities/activity-deps.ts';
-import type { Binding } from '../../io/agent-state/installation.ts';
+import type { Binding } from '../../formats/agent-state.ts';
 import { WORKFLOW_QUEUE } from '../../contract/names.ts';
 import type { TemporalConnection } from '../temporal/connection.ts';
 import type { Owner } from '../../formats/repository/history.ts';

@@ -61,9 +61,10 @@ export async function unknownWorkflow(): Promise<never> {
   );
 }
 
-/** A run whose host has agents of another contract goes on there: it begins again, and is handed over before it does anything. */
-
-/** Memo: the contract that the run is to go on with. A run moves once. */
+/**
+ * Memo: the contract that the run is to go on with. A run whose host has agents of another contract goes on there: it
+ * begins again, and is handed over before it does anything. It moves once.
+ */
 const CONTRACT_MEMO = 'rstowContract';
 
 const { moveRun } = proxyLocalActivities<{ moveRun: MoveRun }>({ startToCloseTimeout: '10s', retry: { maximumAttempts: 3 } });

@@ -1,8 +1,17 @@
 import { expect, it } from 'vitest';
-import { createTimeline, readTimelines, storedPieces } from '../../../src/store/timelines.ts';
+import { piecesOf } from '../../../src/store/pieces.ts';
+import { createTimeline, readTimelines } from '../../../src/store/timelines.ts';
+import { zstdCoding } from '../../../src/io/coding/zstd.ts';
 import { createMemoryRepository } from '../../../src/io/repository/memory.ts';
+import type { Repository } from '../../../src/io/repository/port.ts';
+import type { Piece } from '../../../src/core/repository/piece.ts';
 import { pieceOf } from '../core/repository/some-pieces.ts';
 import { DATABASE, firstTimeline, SEGMENT } from '../activities/scene.ts';
+
+function storedPieces(repository: Repository, timeline: string): Promise<Piece[]> {
+  const timelines = (): ReturnType<typeof readTimelines> => readTimelines(repository, DATABASE);
+  return piecesOf({ repository, database: DATABASE, coding: zstdCoding, timelines }).of(timeline);
+}
 
 const byRun = (runId: string) => ({ ...firstTimeline, runId });
 
@@ -38,9 +47,9 @@ it('finds a timeline’s own pieces and its parent’s up to the fork', async ()
   const own = pieceOf(20, 40, { timeline: '0002' });
   for (const { key } of [shared, own, pieceOf(20, 30)]) await repository.put(key, new Uint8Array(1));
   await repository.put(shared.key.replace('.wal.zst', '.json'), new Uint8Array(1));
-  expect(await storedPieces(repository, DATABASE, '0002')).toEqual([own, shared]);
+  expect(await storedPieces(repository, '0002')).toEqual([own, shared]);
 });
 
 it('calls a timeline that the repository does not know diverged', async () => {
-  await expect(storedPieces(createMemoryRepository(), DATABASE, '0001')).rejects.toMatchObject({ code: 'timeline-diverged' });
+  await expect(storedPieces(createMemoryRepository(), '0001')).rejects.toMatchObject({ code: 'timeline-diverged' });
 });

@@ -2,8 +2,8 @@ import { cp, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import type { Binding } from '../../../../src/formats/agent-state.ts';
 import {
-  type Binding,
   installationId,
   renewInstallation,
   requireInstallation,
