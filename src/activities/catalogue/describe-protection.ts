@@ -4,7 +4,7 @@ import { promisedExtents, summariseExtents } from '../../core/backup/segment-pla
 import type { NewestBackup, ServerFacts } from '../../core/protection/verdict.ts';
 import type { TestName } from '../../core/repository/object-keys.ts';
 import type { RecoveryTest } from '../../formats/repository/facts.ts';
-import { unlessUnreadable } from '../../store/manifests.ts';
+import { unlessUnreadable } from '../../io/repository/sealed-object.ts';
 import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { type ListBackupsQuery, type ListedBackups, listNewest } from './list-backups.ts';

@@ -90,7 +90,7 @@ export async function addGrant(stateDir: string, firstRunId: string, grant: Gran
 export async function readGrants(stateDir: string, firstRunId: string): Promise<Grant[]> {
   const folder = grantsFolder(stateDir, firstRunId);
   const grants: Grant[] = [];
-  for (const name of await namesIn(folder)) {
+  for (const name of (await unlessAbsent(readdir(folder))) ?? []) {
     if (!name.endsWith('.json')) continue;
     grants.push(grantSchema.parse(JSON.parse((await readStateFile(join(folder, name))) ?? '')));
   }
@@ -100,7 +100,7 @@ export async function readGrants(stateDir: string, firstRunId: string): Promise<
 /** Removes the grants of runs that were signed longer ago: a run that is started again after that is signed again. Twice: no-op. */
 export async function clearGrants(stateDir: string, before: Date): Promise<void> {
   const folder = join(stateDir, GRANTS_FOLDER);
-  for (const firstRunId of await namesIn(folder)) {
+  for (const firstRunId of (await unlessAbsent(readdir(folder))) ?? []) {
     const path = join(folder, firstRunId);
     if ((await stat(path)).mtime < before) await rm(path, { recursive: true });
   }
@@ -109,13 +109,4 @@ export async function clearGrants(stateDir: string, before: Date): Promise<void>
 function grantsFolder(stateDir: string, firstRunId: string): string {
   assert(UUID.test(firstRunId), 'a run has a UUID');
   return join(stateDir, GRANTS_FOLDER, firstRunId);
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
 }

@@ -140,6 +140,7 @@ test.each([
   ['says nothing in time', ['sleep', '1'], 100],
 ])('a process that %s gives none', async (_what, command, timeoutMs) => {
   expect(await spawnTelling({ command, env: {}, logFile }, timeoutMs)).toBe(undefined);
+});
 
 /** Root without the right to signal others, as a user's own process that `sudo` has made another's. */
 const isRoot = process.getuid?.() === 0;
