@@ -59,13 +59,10 @@ export function activityFailure(error: unknown): ApplicationFailure {
 }
 
 function failureOf(error: RstowError): ApplicationFailure {
-  return ApplicationFailure.create({
-    message: `${error.code}: ${error.message}`,
-    type: error.code,
-    nonRetryable: !errorRow(error.code).retryable,
-    details: [error.details],
-    ...(error.cause instanceof Error ? { cause: boundedCause(error.cause, CAUSES_MAX) } : {}),
-  });
+  const { code, cause } = error;
+  const nonRetryable = !errorRow(code).retryable;
+  const failure = { message: `${code}: ${error.message}`, type: code, nonRetryable, details: [error.details] };
+  return ApplicationFailure.create(cause instanceof Error ? { ...failure, cause: boundedCause(cause, CAUSES_MAX) } : failure);
 }
 
 function sentenceOf(error: unknown): string {
@@ -84,13 +81,13 @@ function boundedCause(error: Error, depthMax: number): Error {
   return bounded;
 }
 
-/** A body that was told to stop has so long for it: a server may need its time to end. */
+/** A body that was asked to stop has so long for it: a server may need its time to end. */
 const STOP_MS = 120_000;
 
 type BodyDeadline = {
-  /** Undefined: it must come to its end, whatever it takes, also when it is told to stop. */
+  /** Undefined: it must come to its end, whatever it takes, also if it is asked to stop. */
   limitMs: number | undefined;
-  /** Tells the body to stop. */
+  /** Asks the body to stop. */
   signal: AbortSignal;
 };
 

@@ -21,7 +21,7 @@ export type RunPort = Caller & {
 type AttemptPort = RunPort & {
   /** How long this attempt may take; undefined: until it is done. */
   limitMs: number | undefined;
-  /** The attempt is over: whatever still works for it is told so. */
+  /** The attempt is over: whatever still works for it is to stop. */
   stop(): void;
 };
 

@@ -73,7 +73,7 @@ function valueAt(value: unknown, path: ConfigPath): unknown {
 type CrossFault = { path: PropertyKey[]; what: string };
 
 /**
- * What is wrong between sections. It reads the file as it stands: whatever else is wrong with it, these faults are told in
+ * What is wrong between sections. It reads the file as it stands: whatever else is wrong with it, these faults are reported in
  * the same pass, and what isn't of its kind is left to the schema.
  */
 function crossFaults(config: unknown): CrossFault[] {

@@ -38,7 +38,7 @@ export function replacesText(data: DataSummary | null, instances: number): strin
  */
 export type DataInPlace = 'restored' | 'replaced' | 'never-replaced' | 'unknown';
 
-/** What a failed roll-back is told by: the sentence begins with the code. */
+/** What a failed roll-back is known by: the sentence begins with the code. */
 type Failure = { code: string; sentence: string; dataInPlace: DataInPlace };
 
 /** One wording for the workflow and for a restore without Temporal; it follows a failure's sentence and `; `. */

@@ -31,7 +31,7 @@ export type RestoreInput = Parsed<typeof fields>;
 
 export const parseRestoreInput = inputParser('restore', fields);
 
-/** Failures that tell that the restored data are bad; others leave the old data in place, or a server that runs well. */
+/** Failures that mean that the restored data are bad; others leave the old data in place, or a server that runs well. */
 export const ROLLED_BACK_CODES: readonly string[] = ['service-start-failed', 'digest-different'];
 
 /**

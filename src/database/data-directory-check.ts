@@ -10,7 +10,7 @@ import { walStats } from '../io/rstmdb/server.ts';
 import type { Server } from './database.ts';
 
 /**
- * Whether the configured directory is that of the server that answers: the log's end, as the server tells it before
+ * Whether the configured directory is that of the server that answers: the log's end, as the server reports it before
  * and after the files were listed, must lie on both sides of what the files show.
  * Fails: data-directory-missing, data-directory-foreign.
  */

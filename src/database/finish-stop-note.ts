@@ -80,7 +80,7 @@ async function finishUnreadableNote(database: Database): Promise<StopNoteFinish>
     await awaitServer(server);
   } catch (error) {
     if (!(error instanceof RstowError)) throw error;
-    // Nobody finds the note in its place any more: this is the last that can tell of it.
+    // Nobody finds the note in its place any more: this is the last that can report it.
     throw new RstowError(error.code, `${error.message}; ${why}, and is kept as ${noteKeptAt}`, { details: error.details, cause: error });
   }
   return { inPlace: 'unknown', noteKeptAt, why };

@@ -36,7 +36,7 @@ export async function bootScratchServer(place: ScratchPlace, signal: AbortSignal
       return await bootOn(port, place, signal);
     } catch (error) {
       await endScratchServer(place);
-      // A server that can't have its port just ends: only the port tells why.
+      // A server that can't have its port just ends: only the port shows why.
       const taken = await portShortage(port);
       if (taken === undefined) throw error;
       if (fixedPort !== undefined || tried === PORTS_MAX) throw taken;

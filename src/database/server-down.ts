@@ -20,7 +20,7 @@ export type ServerDown<Result> = {
   readonly database: Database;
   readonly run: DownRun;
   readonly plan: StopPlan;
-  /** Whether the disk shows that it is done already. Fails where nobody could tell, once the server were stopped, what to start it on. */
+  /** Whether the disk shows that it is done already. Fails if nobody could know, once the server were stopped, what to start it on. */
   isDone(): Promise<boolean>;
   /** Asked while the server still runs, so that a no costs nothing; and not where it is down already. */
   askFirst(): Promise<void>;
@@ -66,7 +66,7 @@ export async function withServerDown<Result>(down: ServerDown<Result>): Promise<
 }
 
 /**
- * A note of an earlier run that died: what it began is ended first, so that the disk tells one thing. The note stays
+ * A note of an earlier run that died: what it began is ended first, so that the disk says one thing. The note stays
  * until ours replaces it: should we die before, somebody still knows that the server is down.
  */
 async function finishForeignNote({ dataDir }: Database, run: DownRun): Promise<void> {
@@ -157,7 +157,7 @@ async function bringUp({ dataDir, server }: Database, note: StopNote, failure?: 
   }
 }
 
-/** A server that doesn't come up is told first, and then what had failed while it was down. */
+/** A server that doesn't come up is reported first, and then what had failed while it was down. */
 function withReason({ kind }: StopNote, error: unknown, reason: unknown): unknown {
   if (!(error instanceof RstowError)) return error;
   const what = kind === 'swap' ? 'the data were not swapped' : 'what it was stopped for was not done';

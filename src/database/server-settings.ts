@@ -7,7 +7,7 @@ import { type ProcessIdentity, processStartedAtMs, readEnvironment, unlessGone }
 import { findServerProcess, type ServerPlace } from '../io/rstmdb/discover-server.ts';
 import type { Service } from '../io/service/service.ts';
 
-/** What the running server was told, as far as rstow depends on it. */
+/** The settings of the running server, as far as rstow depends on it. */
 export type ServerSettings = { compaction: Compaction };
 
 type Place = {

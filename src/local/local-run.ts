@@ -16,7 +16,7 @@ import { localEngine } from './local-engine.ts';
 import { type Activities, verbs } from '../activities/activities.ts';
 import type { ActivityBody } from '../activities/activity.ts';
 
-/** What tells a person where a run without Temporal is. */
+/** What shows a person where a run without Temporal is. */
 export type LocalWatcher = {
   phase(phase: string): void;
   /** What the step at work says of itself, at most so often as it says so. */
@@ -52,20 +52,20 @@ async function withLocalRun<Input extends { database: string }, Result>(
   recipe: (input: Input, engine: Engine) => Promise<Result>,
 ): Promise<Result> {
   const runId = newLocalRunId();
-  return withEndingSignal(async (told) => {
+  return withEndingSignal(async (ending) => {
     const mutex = await acquireHostMutex(localRunMutexName(runId), { what: `run ${runId}`, waitTimeoutMs: 0 });
     try {
-      return await recipe(run.input, engineOf(run, { runId, told }));
+      return await recipe(run.input, engineOf(run, { runId, ending }));
     } finally {
       await mutex.release();
     }
   });
 }
 
-function engineOf(run: LocalRun<{ database: string }>, { runId, told }: { runId: string; told: AbortSignal }): Engine {
+function engineOf(run: LocalRun<{ database: string }>, { runId, ending }: { runId: string; ending: AbortSignal }): Engine {
   const { deps, watcher, type, input } = run;
   const interrupted = new AbortController();
-  told.addEventListener('abort', () => interrupted.abort(new RstowError('cancelled', 'the run was interrupted')), { once: true });
+  ending.addEventListener('abort', () => interrupted.abort(new RstowError('cancelled', 'the run was interrupted')), { once: true });
   let current = '';
   const port: RunPort = {
     workflowId: runId,

@@ -41,7 +41,7 @@ export type LogReading = {
 };
 
 /**
- * Gives the records of a log to an index, and tells how many there were. The index is asked for before each part of 256 KiB, so that one that has
+ * Gives the records of a log to an index, and counts them. The index is asked for before each part of 256 KiB, so that one that has
  * grown large can be exchanged. Fails: as the source says, at a record that a server can't replay.
  */
 export async function readRecords(reading: LogReading, indexFor: () => ReplayIndex | Promise<ReplayIndex>): Promise<number> {

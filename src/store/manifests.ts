@@ -16,7 +16,7 @@ export type BackupScope = {
   database: string;
   /** The timeline that the owner's claim names; undefined if nobody owns the database. */
   timelineInUse: () => Promise<string | undefined>;
-  /** As this repository tells them. */
+  /** As this repository has them. */
   timelines: () => Promise<ReadonlyMap<string, TimelineNode>>;
   /** As any repository does, if this one doesn't know the one in use. */
   allTimelines: (inUse: string | undefined) => Promise<ReadonlyMap<string, TimelineNode>>;
@@ -25,7 +25,7 @@ export type BackupScope = {
 export type StoredBackups = {
   /** The newest first: of the history in use, then those of abandoned ones. @see orderBackups */
   backups: PlacedBackup[];
-  /** Labels whose manifest can't be read and whose place nothing else tells. */
+  /** Labels whose manifest can't be read and whose place nothing else says. */
   unplaced: string[];
 };
 
@@ -82,7 +82,7 @@ export async function readableManifest(repository: Repository, database: string,
   return state.kind === 'read' ? state.manifest : undefined;
 }
 
-/** Without listing all backups; undefined if the index doesn't tell. Fails: damaged-object, format-unsupported. */
+/** Without listing all backups; undefined if the index doesn't say. Fails: damaged-object, format-unsupported. */
 export async function findLatest(scope: BackupScope): Promise<Manifest | undefined> {
   const { repository, database, timelineInUse, allTimelines } = scope;
   const inUse = await timelineInUse();
@@ -114,7 +114,7 @@ export async function readHistory({ repository, database, timelineInUse, allTime
 
 export type Positions = {
   positions: BackupPosition[];
-  /** Labels whose manifest can't be read and whose place nothing else tells. */
+  /** Labels whose manifest can't be read and whose place nothing else says. */
   unplaced: string[];
 };
 

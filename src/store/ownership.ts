@@ -35,7 +35,7 @@ export type Ownership = {
 
 /** The claims that lie in one repository. */
 export type Claims = {
-  /** The highest generation, as this one repository tells. */
+  /** The highest generation, as this one repository says. */
   newest(): Promise<Owner | undefined>;
   /** Puts the claim. False if another installation has that generation here. Twice: the same answer. */
   put(claim: Owner): Promise<boolean>;
@@ -169,7 +169,7 @@ export async function claimOwnership(repository: Repository, database: string, c
   return there?.installationId === claim.installationId;
 }
 
-/** The highest generation, as this one repository tells. */
+/** The highest generation, as this one repository says. */
 export async function currentOwner(repository: Repository, database: string): Promise<Owner | undefined> {
   const newest = await newestClaimKey(repository, database);
   return newest === undefined ? undefined : readSealed(repository, newest, ownerSchema);

@@ -14,7 +14,7 @@ import { createDigestStage } from '../io/checksum/checksum.ts';
 import { putAside } from './facts.ts';
 import { createRecordCut } from './record-cut.ts';
 
-/** For which run, and who is told of what was found on the way. */
+/** For which run, and who hears what was found on the way. */
 export type PieceRun = { runId: string; warn?: ((warning: Warning) => void) | undefined };
 
 /** The stored ranges of the log. */

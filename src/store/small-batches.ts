@@ -22,7 +22,7 @@ export function* batchesOf<Item>(items: Iterable<Item>, { sizeBytesOf, countMax 
   if (batch !== undefined) yield batch;
 }
 
-/** The outcomes in order. All come to their end before the first failure is told: none goes on behind the caller's back. */
+/** The outcomes in order. All come to their end before the first failure is reported: none goes on behind the caller's back. */
 export async function allEnded<Outcome>(works: readonly Promise<Outcome>[]): Promise<Outcome[]> {
   await Promise.allSettled(works);
   return Promise.all(works);

@@ -74,7 +74,7 @@ async function serveConnected(options: AgentOptions, identified: Identified): Pr
   }
 }
 
-/** On one connection, until the agent is told to end or the connection's credentials have been replaced. */
+/** On one connection, until the agent is asked to end or the connection's credentials have been replaced. */
 async function serveConnection(options: AgentOptions, { identity, ended }: Identified): Promise<void> {
   const { config, logger } = options;
   const watch = watchCredentials(config.temporal, logger);
@@ -136,7 +136,7 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
   await Promise.all([ownership, twins, ...others].map(({ ended: over }) => over));
 }
 
-/** What a Temporal that has lost everything must be told again. */
+/** What a Temporal that has lost everything must be given again. */
 async function renew(
   { onNewCluster, logger, signal }: AgentOptions,
   { temporal, polling }: { temporal: TemporalConnection; polling: Polling },

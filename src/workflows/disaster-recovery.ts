@@ -37,7 +37,7 @@ function endedFor({ workflowId, type }: LockHolder): Warning {
 
 const upAndNew = { code: 'not-needed', message: 'the database is up, and holds at least what its newest backup holds' };
 
-/** Undefined where nobody can tell, or where a recovery by force doesn't ask. */
+/** Undefined if nobody knows, or if a recovery by force doesn't ask. */
 async function inspect(
   { database, force }: DisasterRecoveryInput,
   engine: Engine,

@@ -12,7 +12,7 @@ type Owner = { place: Place | undefined; isUp: boolean };
 
 /**
  * Starts the server on the owner's own data, where they are whole and continue the newest backup: a recovery is for data
- * that are lost, not for a server that has ended. Else tells what is given up by recovering from a backup.
+ * that are lost, not for a server that has ended. Else reports what is given up by recovering from a backup.
  */
 export async function restartFirst(input: DisasterRecoveryInput, engine: Engine, owner: Owner): Promise<DisasterRecoveryResult | GivenUp> {
   const { place, isUp } = owner;

@@ -33,7 +33,7 @@ type ComparedLog = {
   extents: readonly Extent[];
   /** Read when it is asked: what the server shows may have been written since the backup's end. */
   writtenSince: () => Promise<WrittenSince>;
-  /** Where segments are gone from the data directory: what was appended before they went is told by the listing alone. */
+  /** Where segments are gone from the data directory: what was appended before they went is known from the listing alone. */
   mustList: boolean;
 };
 

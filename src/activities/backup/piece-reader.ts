@@ -23,7 +23,7 @@ export type FileSource = CutRange & {
 const GROWTH_POLL_MS = 50;
 const GROWTH_BYTES_MAX = 1024 * 1024;
 
-/** Feeds whole records only, in one pass; tells what they were. */
+/** Feeds whole records only, in one pass; reports what they were. */
 export async function readPiece(source: PieceSource, feed: Pick<ChunkFeed, 'nextBuffer' | 'write'>): Promise<PieceContent> {
   const cut = createRecordCut(source);
   for await (const chunk of source.bytes(feed.nextBuffer)) {
@@ -103,7 +103,7 @@ export function createChunkFeed(stream: Writable, expectedSizeBytes = CHUNK_SIZE
       const isOwn = buffers.some(({ buffer }) => buffer === parts.at(-1)?.buffer);
       for (const bytes of isOwn ? joined(parts, sizes.headroomBytes) : parts) {
         taken = written(stream, bytes);
-        // Whoever waits next is told; until then a failure must not end the process.
+        // Whoever waits next gets it; until then a failure must not end the process.
         taken.catch(() => undefined);
       }
     },

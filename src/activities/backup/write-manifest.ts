@@ -99,7 +99,7 @@ type Work = {
 export async function manifestSegments(work: Work, extents: readonly Extent[]): Promise<ManifestSegment[]> {
   const { store, timeline } = work;
   const before = await store.backups.newestOfTimeline({ timeline, exceptRunId: work.run.runId });
-  // What was stored again is told from its own sidecar, as all that this run has added.
+  // What was stored again is known by its own sidecar, as all that this run has added.
   const known = knownRanges(before, new Set(work.storedAgain));
   const stored = piecesBySegment(await store.pieces.of(timeline));
   const segments: ManifestSegment[] = [];

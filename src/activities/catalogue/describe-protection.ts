@@ -30,7 +30,7 @@ export type DescribedDatabase = Omit<
 /** Each is asked for its server. */
 const FORMER_OWNERS_MAX = 5;
 
-/** So many are looked through: whoever has as many unusable ones is told that there is none. */
+/** So many are checked: whoever has as many unusable ones gets the answer that there is none. */
 const LOOKS_MAX = 50;
 
 /**

@@ -80,7 +80,7 @@ export async function testDataDir(deps: ActivityDeps, runId: string): Promise<st
 
 /**
  * Fetches the log into a scratch place, cuts it at the point, replays it. The state at the backup's end must have the
- * manifest's digest. What a server would lack is told before anything is fetched.
+ * manifest's digest. What a server would lack is reported before anything is fetched.
  * Fails: server-program-missing, not-enough-space, not-enough-memory, port-taken, missing-object, truncated-object, damaged-object,
  * digest-different. Twice: whole segments are kept.
  */

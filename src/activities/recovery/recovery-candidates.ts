@@ -59,7 +59,7 @@ type State = BackupPosition & { repository: string };
 type Labelled = { label: string; repository: string };
 type States = {
   placed: State[];
-  /** Their manifests can't be read, and nothing else tells how new they are. */ unplaced: Labelled[];
+  /** Their manifests can't be read, and nothing else says how new they are. */ unplaced: Labelled[];
   timelines: ReadonlyMap<string, Timeline>;
   inUse: string | undefined;
 };
@@ -106,7 +106,7 @@ function fromTarget({ placed, unplaced, timelines, inUse }: States, target: stri
   return { newer: states.slice(0, at), wanted: target === 'latest' ? [...wanted, ...unplaced] : wanted };
 }
 
-/** What is newer than the target isn't tried, but tells how much is given up. */
+/** What is newer than the target isn't tried, but shows how much is given up. */
 async function firstReadable(deps: ActivityDeps, database: string, labels: Labelled[]): Promise<Candidate | undefined> {
   for (const { label, repository } of labels) {
     try {

@@ -49,7 +49,7 @@ export const restartServer =
     }
   };
 
-/** What a server that can't be started on its data is told by. */
+/** What a server that can't be started on its data is known by. */
 const NO_START = [
   'busy',
   'data-directory-replaced',

@@ -27,7 +27,7 @@ export type PlanRestoreInput = {
   toDataDir?: string | undefined;
   /** A recovery that is about to take the database over: it isn't the owner yet, and may try one backup after another. */
   takeover?: { attempt: number };
-  /** What keeps the restore from being carried out is then told in the plan's warnings, and fails nothing. */
+  /** What keeps the restore from being carried out is then reported in the plan's warnings, and fails nothing. */
   dryRun?: boolean | undefined;
 };
 export type PlannedRestore = Omit<RestoreSummary, 'timeline' | 'agent'> & {

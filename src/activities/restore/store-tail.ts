@@ -126,9 +126,9 @@ async function takeLabel({ backups }: Store, { input, log }: Labelling, run: Run
   }
 }
 
-type Telling = Labelling & { label: string; before: Manifest | undefined; store: Store };
+type NewTail = Labelling & { label: string; before: Manifest | undefined; store: Store };
 
-async function tailManifest(deps: ActivityDeps, { input, log, label, before, store }: Telling, run: RunPort): Promise<Manifest> {
+async function tailManifest(deps: ActivityDeps, { input, log, label, before, store }: NewTail, run: RunPort): Promise<Manifest> {
   const { database, startedAtMs } = input;
   const { timeline, extents, state, warnings } = log;
   const added = { pieces: 0, storedBytes: 0, plainBytes: 0 };

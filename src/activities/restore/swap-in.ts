@@ -34,7 +34,7 @@ export type SwappedIn = Swapped & {
 export type RolledBack = Swapped & { inPlace: DataInPlace };
 
 /**
- * Names, by inode, what will be swapped: from here on the disk tells which of the two is in place. Asks beforehand
+ * Names, by inode, what will be swapped: from here on the disk shows which of the two is in place. Asks beforehand
  * whether the swap may be: here another try costs nothing. Fails: cancelled, temporal-unreachable, owner-outdated,
  * repository-unavailable, service-stop-failed. Twice: the same.
  */
@@ -120,7 +120,7 @@ async function reportingDataInPlace<T>(dataDir: string, swap: SwapPlan, step: ()
   }
 }
 
-/** As the disk tells. */
+/** As the disk shows. */
 async function dataInPlace(dataDir: string, swap: SwapPlan): Promise<DataInPlace> {
   const inPlace = await whichWalIsInPlace(dataDir, swap);
   if (inPlace === 'new') return 'restored';

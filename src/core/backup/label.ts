@@ -39,7 +39,7 @@ export const indexPrefix = (database: string): string => databaseKey(database, '
 export const timelineIndexPrefix = (database: string, timeline: string): string => `${indexPrefix(database)}${timeline}/`;
 
 /**
- * Says in its name where a backup stands in the history, so that a listing tells the order. Written before the manifest.
+ * Says in its name where a backup stands in the history, so that a listing gives the order. Written before the manifest.
  * Each digit is nine less the number's own, so that what is newest sorts first, and is found by the first page of a listing.
  */
 export function positionKey(database: string, { label, timeline, end, sizeBytes, writtenAtMs }: BackupPosition): string {

@@ -111,7 +111,7 @@ function backupGaps({ database, nowMs, newest, restorable, schedule }: Protectio
 
 type Aged = Pick<ProtectionFacts, 'database' | 'schedule'> & { newest: NewestBackup; ageMs: number };
 
-/** A time that is still to come tells nothing of the age: a clock is wrong, or was. */
+/** A time that is still to come says nothing of the age: a clock is wrong, or was. */
 function ageGaps({ database, newest, ageMs, schedule }: Aged): ProtectionGap[] {
   const { label } = newest;
   if (ageMs < -CLOCK_SKEW_MAX_MS) {

@@ -59,7 +59,7 @@ type Remembered = { label: string; /** Unix ms. */ atMs: number; runId: string }
 export type VerificationName = Remembered & { kind: 'verification'; level: CheckLevel; outcome: 'held' | 'failed' | 'repaired' };
 /** `held-part`: up to a random point of the log, and not to its end. */
 export type TestName = Remembered & { kind: 'test'; outcome: 'held' | 'held-part' | 'failed' };
-/** What is remembered of a backup, as its key tells. */
+/** What is remembered of a backup, as its key says. */
 export type FactName = VerificationName | TestName;
 
 const FACT =

@@ -10,7 +10,7 @@ export type LogEntry =
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-// The server writes keys in the order of its declarations, so that the first bytes tell. @see rstmdb-wal 0.3.0 src/entry.rs
+// The server writes keys in the order of its declarations, so that the first bytes decide. @see rstmdb-wal 0.3.0 src/entry.rs
 const APPLY_EVENT = encoder.encode('{"type":"apply_event","instance_id":"');
 const DELETE_INSTANCE = encoder.encode('{"type":"delete_instance","instance_id":"');
 const CREATE_INSTANCE = encoder.encode('{"type":"create_instance","instance_id":"');

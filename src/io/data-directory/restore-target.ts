@@ -79,7 +79,7 @@ type DataDirectoryLayout =
   | { kind: 'wal-unsupported'; dataDir: string; why: 'mount-point' | 'symlink'; path: string };
 
 /**
- * Tells whether a restore in place can swap wal/ by a rename; a backup works with any layout. A wal/ that
+ * Checks whether a restore in place can swap wal/ by a rename; a backup works with any layout. A wal/ that
  * is absent is ordinary. Changes nothing. Fails: data-directory-unsupported where it is no folder.
  */
 export async function checkDataDirectory(dataDir: string): Promise<DataDirectoryLayout> {
@@ -103,7 +103,7 @@ function unsupported(dataDir: string, why: 'mount-point' | 'symlink', path: stri
   return { kind: 'wal-unsupported', dataDir, why, path };
 }
 
-/** A bind mount has the device number of its surroundings: only the mount table tells it. */
+/** A bind mount has the device number of its surroundings: only the mount table shows it. */
 async function readMountPoints(): Promise<Set<string>> {
   const table = (await unlessAbsent(readFile('/proc/self/mountinfo', 'utf8'))) ?? '';
   return new Set(table.split('\n').map((line) => unescapeMount(line.split(' ')[4] ?? '')));

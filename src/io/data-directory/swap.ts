@@ -133,7 +133,7 @@ export async function finishStop(dataDir: string, { wal, asideDir }: StoppedNote
 }
 
 /**
- * Lifts the block for a server on the wal/ that is in place, where nobody can tell which one that is. Its snapshots stay
+ * Lifts the block for a server on the wal/ that is in place, if nobody knows which one that is. Its snapshots stay
  * aside: no server needs them. Fails: format-unsupported, where there is no log to start on. Twice: no-op.
  */
 export async function letServerStart(dataDir: string): Promise<void> {
@@ -202,7 +202,7 @@ function isOccupied(error: unknown): boolean {
   return errno === 'ENOTEMPTY' || errno === 'EEXIST';
 }
 
-/** What `foreign` is told as. */
+/** What `foreign` is reported as. */
 export function foreignWal(dataDir: string): RstowError {
   const path = join(dataDir, 'wal');
   return new RstowError('data-directory-replaced', `${path} is neither the old nor the new data of this restore`, { details: { path } });

@@ -75,7 +75,7 @@ export function forbidsLinks(error: unknown): boolean {
   return LINKS_UNSUPPORTED.includes(errnoOf(error) ?? '');
 }
 
-/** What a failed write is told as: a full disk by its own code, anything else as it came. */
+/** What a failed write is reported as: a full disk by its own code, anything else as it came. */
 export function writeFailure(error: unknown, path: string): unknown {
   const errno = errnoOf(error);
   if (errno !== 'ENOSPC' && errno !== 'EDQUOT') return error;

@@ -20,7 +20,7 @@ const LINKS_MISSING = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINV
 /** What a disk answers that can be read but not written now. */
 const NOT_WRITABLE = new Set(['EROFS', 'EACCES', 'EPERM', 'ENOSPC', 'EDQUOT']);
 
-/** A read-only or full disk opens all the same: backups must be readable from it. A write then tells what is wrong. */
+/** A read-only or full disk opens all the same: backups must be readable from it. A write then reports what is wrong. */
 export async function prepareIfWritable(root: string): Promise<void> {
   try {
     await prepareStaging(root);

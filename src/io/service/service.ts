@@ -24,7 +24,7 @@ export type Service = {
   /** The file that the server's output is appended to, where nobody but rstow bounds it. */
   readonly logFile: string | undefined;
 
-  /** The server's processes on this host; undefined where the process table doesn't tell which they are. */
+  /** The server's processes on this host; undefined if the process table doesn't show which they are. */
   readonly processes: (() => Promise<ProcessEntry[]>) | undefined;
 
   /**

@@ -102,7 +102,7 @@ function unavailable({ logger }: Webhook, error: unknown): Answer {
 async function readBody(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
-  // The caller is still told when it sends too much: the connection outlives the loop.
+  // The caller still gets an answer if it sends too much: the connection outlives the loop.
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     sizeBytes += chunk.length;
     if (sizeBytes > BODY_SIZE_BYTES_MAX) return undefined;
@@ -111,7 +111,7 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** Whether an Authorization header carries the token; how long the comparison takes tells nothing of it. */
+/** Whether an Authorization header carries the token; how long the comparison takes reveals nothing of it. */
 export function isBearer(header: string | undefined, token: string): boolean {
   const given = /^Bearer +(.+)$/i.exec(header ?? '')?.[1];
   return given !== undefined && timingSafeEqual(sha256(given), sha256(token));

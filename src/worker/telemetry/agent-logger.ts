@@ -3,7 +3,7 @@ import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'p
 
 export type { Logger } from 'pino';
 
-/** On stderr, for stdout is for what an agent tells whoever started it: lines for a person at a terminal, else lines of JSON. */
+/** On stderr, for stdout is for what an agent reports to whoever started it: lines for a person at a terminal, else lines of JSON. */
 export function createAgentLogger(): Logger {
   const stderr = pino.destination({ dest: 2, sync: true });
   const forPerson: DestinationStream = { write: (line) => void process.stderr.write(personLine(line)) };
@@ -32,7 +32,7 @@ export function installTemporalRuntime(logger: Logger): Runtime {
 /** A worker says so of every queue that serves one kind of task, as ours all do. */
 const INTENDED = /^No (workflows|activities) registered/;
 
-/** Temporal's own warnings and errors; what it tells of each task would drown the agent's lines. */
+/** Temporal's own warnings and errors; what it reports of each task would drown the agent's lines. */
 export function sdkLogger(logger: Logger): SdkLogger {
   const ignore = (): void => undefined;
   const warn: SdkLogger['warn'] = (message, meta) => {

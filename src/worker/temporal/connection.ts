@@ -17,7 +17,7 @@ const REQUEST_MS = 10_000;
 
 /**
  * Connects by the config, else by TEMPORAL_* and temporal.toml, which say nothing of an embedded server. An agent outlives its Temporal: it waits for it, says
- * so at every attempt, and gives up only when told. Fails: invalid-config; the signal's reason.
+ * so at every attempt, and gives up only if it is asked to end. Fails: invalid-config; the signal's reason.
  */
 export async function connectTemporal(config: AgentConfig['temporal'], options: ConnectOptions): Promise<TemporalConnection> {
   const settings = temporalSettings(config);

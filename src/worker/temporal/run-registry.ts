@@ -15,7 +15,7 @@ const REQUEST_MS = 10_000;
 
 const OPEN: WorkflowExecutionStatusName[] = ['RUNNING', 'PAUSED'];
 
-/** What a lock's run tells about its holder. @see src/workflows/temporal/lock.ts */
+/** What a lock's run says of its holder. @see src/workflows/temporal/lock.ts */
 type LockMemo = { holder: string; runId: string; type: string; sinceMs: number };
 
 export type RunState = 'open' | 'closed' | 'unknown';

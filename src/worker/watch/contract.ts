@@ -84,7 +84,7 @@ async function openRunsOf({ connection, namespace }: TemporalConnection, contrac
   return runs;
 }
 
-/** Only an agent of the run's own contract can: that some agent polls is told by Temporal late, and not of all its parts. */
+/** Only an agent of the run's own contract can: that some agent polls is reported by Temporal late, and not of all its parts. */
 async function answers({ temporal, contractGoneMs }: ContractWatch, { workflowId, runId }: OpenRun): Promise<boolean> {
   const { connection, namespace } = temporal;
   const untilMs = Date.now() + Math.min(ANSWER_MS, contractGoneMs);

@@ -71,7 +71,7 @@ export function startInstallationWatch(
   return { failed, ended };
 }
 
-/** None where Temporal doesn't tell: that must not keep a database from being served. */
+/** None if Temporal doesn't say: that must not keep a database from being served. */
 async function foreignPollers({ identity, pollers, logger }: InstallationWatch): Promise<Poller[]> {
   const own = incarnationOf(identity)?.host;
   try {

@@ -63,7 +63,7 @@ export async function clearScratch(host: HostConfig, runs: RunStates): Promise<v
   for (const runId of await scratchRuns(agent.stateDir)) {
     const dataDir = scratchPath(agent.stateDir, runId);
     if (!(await hasEnded(runs, runId, dataDir))) continue;
-    // Which database it was is not told there.
+    // Which database it was is not said there.
     for (const name of Object.keys(databases)) await endScratchServers({ database: openDatabase(host, name), dataDir, runId });
     await removeScratch(agent.stateDir, runId);
   }

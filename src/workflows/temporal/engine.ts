@@ -81,7 +81,7 @@ async function compensate(what: string, work: () => Promise<unknown>): Promise<v
 const SCHEDULED_GIVE_UP_MS = 900_000;
 const RETRY_MS = 15_000;
 
-/** A person is told soon what doesn't work; a run of a schedule tries for as long as its interval. Unix ms. */
+/** A person hears soon what doesn't work; a run of a schedule tries for as long as its interval. Unix ms. */
 function giveUpTime(run: Run): number {
   if (!isScheduled()) return run.startedAtMs;
   const { [GIVE_UP_MEMO]: giveUpMs } = workflowInfo().memo ?? {};

@@ -75,11 +75,7 @@ export function runFailure(error: unknown): unknown {
 function failureOf(error: RstowError): ApplicationFailure {
   const { code, details, cause } = error;
   const known = cause instanceof RstowError ? failureOf(cause) : cause;
-  return ApplicationFailure.create({
-    message: sentenceOf(error),
-    type: code,
-    nonRetryable: true,
-    details: [{ ...details, hint: hintOf(code, details) }],
-    ...(known instanceof TemporalFailure ? { cause: known } : {}),
-  });
+  const facts = { ...details, hint: hintOf(code, details) };
+  const failure = { message: sentenceOf(error), type: code, nonRetryable: true, details: [facts] };
+  return ApplicationFailure.create(known instanceof TemporalFailure ? { ...failure, cause: known } : failure);
 }
