@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { createInstance } from '../../src/io/rstmdb/instances.ts';
 import { putMachine } from '../../src/io/rstmdb/server.ts';
-import { repairSegment } from '../../src/worker/repair-segment.ts';
+import { repairSegment } from '../../src/local/repair-segment.ts';
 import { backUp } from '../support/direct-backup.ts';
 import { ORDER_MACHINE } from '../support/load-writers.ts';
 import { expectSound, oddSource, scratchFolder, sourceDigest, withClient } from '../support/odd-source.ts';

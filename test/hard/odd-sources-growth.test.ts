@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { createInstance } from '../../src/io/rstmdb/instances.ts';
 import type { RstmdbClient } from '../../src/io/rstmdb/rstmdb-client.ts';
 import { RstowError } from '../../src/core/errors/rstow-error.ts';
-import { repairSegment } from '../../src/worker/repair-segment.ts';
+import { repairSegment } from '../../src/local/repair-segment.ts';
 import { backUp, extentsOf, verifyByReplay } from '../support/direct-backup.ts';
 import type { DatabaseStack } from '../support/database-stack.ts';
 import {

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { repairSegment } from '../../src/worker/repair-segment.ts';
+import { repairSegment } from '../../src/local/repair-segment.ts';
 import { runRstow } from '../integration/cli/rstow-process.ts';
 import { oddSource, scratchFolder, startedDigest, writeOrders } from '../support/odd-source.ts';
 import { orderRecord } from '../support/wal-writer.ts';

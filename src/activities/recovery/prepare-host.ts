@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { placeConfigFile } from '../../io/agent-state/config-file.ts';
+import { placeConfigFile } from '../../io/rstmdb/config-file.ts';
 import { errnoOf } from '../../io/files/errno.ts';
 import { runCommand } from '../../io/process/run-command.ts';
 import { lacksSecrets, withFreshSecrets } from '../../io/rstmdb/secrets.ts';

@@ -1,4 +1,4 @@
-import type { SegmentRepair } from '../../worker/repair-segment.ts';
+import type { SegmentRepair } from '../../local/repair-segment.ts';
 import type { CliCommand } from '../command.ts';
 import { countText, sizeText } from '../figures.ts';
 import { addJsonOption } from '../options.ts';
@@ -17,7 +17,7 @@ export const repairCommand: CliCommand = {
       .requiredOption('--segment <file>', 'the damaged .wal file')
       .option('--to <file>', 'the clean copy (default: the segment’s name and .repaired)');
     addJsonOption(command).action(async ({ segment, to, json }: RepairOptions) => {
-      const { repairSegment } = await import('../../worker/repair-segment.ts');
+      const { repairSegment } = await import('../../local/repair-segment.ts');
       const repair = await repairSegment(segment, to);
       createOutput(json === true).result(repairLines(repair), repair);
       exit(repair.leftOut.length === 0 ? 0 : LEFT_OUT);

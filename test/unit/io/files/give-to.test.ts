@@ -9,8 +9,8 @@ const source = (file: string): string => new URL(`../../../../src/${file}`, impo
 
 /** There, as in a rootless container, no user but root exists. */
 const PLACE = `
-  import { placeConfigFile } from '${source('io/agent-state/config-file.ts')}';
-  import { repairSegment } from '${source('worker/repair-segment.ts')}';
+  import { placeConfigFile } from '${source('io/rstmdb/config-file.ts')}';
+  import { repairSegment } from '${source('local/repair-segment.ts')}';
   const folder = process.argv[1];
   await placeConfigFile({ path: folder + '/server.yaml', gid: 2345, content: async () => Buffer.from('a: 1') });
   await repairSegment(folder + '/1.wal');`;
