@@ -10,7 +10,7 @@ import type { RestoreResult } from '../../src/contract/restore.ts';
 import type { VerifyBackupResult } from '../../src/contract/verify-backup.ts';
 import { DATABASE } from '../support/database-stack.ts';
 import { filesBelow } from '../support/folder-hash.ts';
-import { ORDER_MACHINE } from '../support/load-writers.ts';
+import { ORDER_MACHINE } from '../../demo/orders.ts';
 import { tokenHashOf } from '../support/rstmdb-server.ts';
 import { runProgram } from '../support/run-program.ts';
 import { openScene, type Scene } from '../support/scene.ts';

@@ -11,7 +11,7 @@ import { createInstance } from '../../src/io/rstmdb/instances.ts';
 import { compact, type Compaction, putMachine } from '../../src/io/rstmdb/server.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import { backUp, directDeps, restoreElsewhere, restoreInPlace } from '../support/direct-backup.ts';
-import { ORDER_MACHINE } from '../support/load-writers.ts';
+import { ORDER_MACHINE } from '../../demo/orders.ts';
 import { backUpAndRestore, expectSound, oddSource, scratchFolder, sourceDigest, withClient, writeOrders } from '../support/odd-source.ts';
 import { writeSnapshots } from '../support/odd-source-snapshots.ts';
 

@@ -7,7 +7,7 @@ import { createInstance } from '../../src/io/rstmdb/instances.ts';
 import { putMachine } from '../../src/io/rstmdb/server.ts';
 import { repairSegment } from '../../src/local/repair-segment.ts';
 import { backUp } from '../support/direct-backup.ts';
-import { ORDER_MACHINE } from '../support/load-writers.ts';
+import { ORDER_MACHINE } from '../../demo/orders.ts';
 import { expectSound, oddSource, scratchFolder, sourceDigest, withClient } from '../support/odd-source.ts';
 
 const SHIM = fileURLToPath(new URL('../fixtures/disk-error/torn-write.c', import.meta.url));

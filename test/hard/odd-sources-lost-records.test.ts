@@ -7,7 +7,7 @@ import { createInstance, deleteInstance } from '../../src/io/rstmdb/instances.ts
 import { putMachine } from '../../src/io/rstmdb/server.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import { backUp, directDeps, directRun, verifyByReplay } from '../support/direct-backup.ts';
-import { ORDER_MACHINE } from '../support/load-writers.ts';
+import { ORDER_MACHINE } from '../../demo/orders.ts';
 import { oddSource, withClient, writeOrders } from '../support/odd-source.ts';
 import { recordEnds, tearLastRecord } from '../support/wal-writer.ts';
 

@@ -9,7 +9,7 @@ import { applyEvent, createInstance, deleteInstance, getInstance } from '../../s
 import { putMachine } from '../../src/io/rstmdb/server.ts';
 import type { RstmdbClient } from '../../src/io/rstmdb/rstmdb-client.ts';
 import { backUp, directDeps, directRun, restoreInPlace } from '../support/direct-backup.ts';
-import { ORDER_MACHINE } from '../support/load-writers.ts';
+import { ORDER_MACHINE } from '../../demo/orders.ts';
 import { backUpAndRestore, expectSound, oddSource, sourceDigest, startedDigest, withClient, writeOrders } from '../support/odd-source.ts';
 
 type Case = { what: string; write: (client: RstmdbClient) => Promise<unknown> };

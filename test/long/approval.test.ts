@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
@@ -15,6 +14,7 @@ import { databaseState, expectNothingLeft } from '../support/database-witness.ts
 import { filesBelow, folderHashes } from '../support/folder-hash.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
 import { createRunRegistry } from '../../src/worker/temporal/run-registry.ts';
+import { resetRun } from '../support/reset-run.ts';
 import { openScene, type Scene } from '../support/scene.ts';
 import { makeStandbyHost } from '../support/standby-host.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -128,22 +128,6 @@ it('goes on when another person approves the plan, though the agent was killed m
   expect((await everything())['timelineOfData']).toBe(result.timeline);
 });
 
-/** Begins the run again behind its last decision. Gives the execution that goes on. */
-async function reset(handle: WorkflowHandle): Promise<WorkflowHandle> {
-  const { client } = scene.temporal;
-  const { workflowId } = handle;
-  const { events } = await handle.fetchHistory();
-  const decided = events?.findLast((event) => event.workflowTaskCompletedEventAttributes);
-  await client.workflowService.resetWorkflowExecution({
-    namespace: client.options.namespace,
-    workflowExecution: { workflowId },
-    reason: 'test',
-    requestId: randomUUID(),
-    workflowTaskFinishEventId: decided?.eventId ?? null,
-  });
-  return client.workflow.getHandle(workflowId);
-}
-
 it('goes on with what it has fetched, and leaves none of it, where a recovery that waits is reset', async () => {
   const approval = { ...APPROVAL, expiresMs: 180_000 };
   await hostAgent.kill();
@@ -152,7 +136,7 @@ it('goes on with what it has fetched, and leaves none of it, where a recovery th
   const fetched = await filesBelow(join(host.dataDir, '.rstow', 'restores'));
   expect(fetched.length).toBeGreaterThan(0);
   const { runId } = await handle.describe();
-  const goesOn = await reset(handle);
+  const goesOn = await resetRun(scene.temporal.client, handle);
   const connection = await NativeConnection.connect({ address: inject('temporalAddress') });
   onTestFinished(() => connection.close());
   const { namespace } = scene.temporal.client.options;

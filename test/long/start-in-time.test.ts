@@ -12,7 +12,8 @@ import { createInstance } from '../../src/io/rstmdb/instances.ts';
 import { putMachine } from '../../src/io/rstmdb/server.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../support/database-stack.ts';
-import { ORDER_MACHINE, startLoadWriters } from '../support/load-writers.ts';
+import { ORDER_MACHINE } from '../../demo/orders.ts';
+import { startLoadWriters } from '../support/load-writers.ts';
 import { openSceneWithoutAgent, type Scene } from '../support/scene.ts';
 import { makeStandbyHost } from '../support/standby-host.ts';
 

@@ -13,7 +13,8 @@ import { connectRstmdb } from '../../src/io/rstmdb/connect-rstmdb.ts';
 import { createInstance, getInstance } from '../../src/io/rstmdb/instances.ts';
 import type { RstmdbClient } from '../../src/io/rstmdb/rstmdb-client.ts';
 import { DATABASE } from './database-stack.ts';
-import { type AcknowledgedWrite, ORDER_MACHINE, startLoadWriters } from './load-writers.ts';
+import { ORDER_MACHINE } from '../../demo/orders.ts';
+import { type AcknowledgedWrite, startLoadWriters } from './load-writers.ts';
 import { startRstmdb } from './rstmdb-server.ts';
 import type { Scene } from './scene.ts';
 

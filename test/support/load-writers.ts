@@ -1,30 +1,14 @@
 /** Writers at full speed, and a record of everything that the server acknowledged to them. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Order, ORDER_MACHINE, type OrderWrite, writeOrder } from '../../demo/orders.ts';
 import type { WalOffset } from '../../src/core/wal/wal-offset.ts';
 import { serverCodeOf } from '../../src/io/rstmdb/connection-error.ts';
 import { connectRstmdb } from '../../src/io/rstmdb/connect-rstmdb.ts';
-import { applyEvent, createInstance } from '../../src/io/rstmdb/instances.ts';
-import { type Machine, putMachine } from '../../src/io/rstmdb/server.ts';
+import { putMachine } from '../../src/io/rstmdb/server.ts';
 import type { RstmdbClient } from '../../src/io/rstmdb/rstmdb-client.ts';
 import { RstowError } from '../../src/core/errors/rstow-error.ts';
 
 const RECONNECT_MS = 50;
-
-export const ORDER_MACHINE: Machine = {
-  machine: 'order',
-  version: 1,
-  definitionText: JSON.stringify({
-    states: ['created', 'paid', 'shipped', 'delivered'],
-    initial: 'created',
-    transitions: [
-      { from: 'created', event: 'PAY', to: 'paid' },
-      { from: 'paid', event: 'SHIP', to: 'shipped' },
-      { from: ['shipped'], event: 'DELIVER', to: 'delivered' },
-    ],
-  }),
-};
-
-const EVENTS = ['PAY', 'SHIP', 'DELIVER'] as const;
 
 export type AcknowledgedWrite = {
   instanceId: string;
@@ -95,16 +79,18 @@ async function endOf(running: Promise<void>[]): Promise<never> {
 }
 
 async function runWriter(writer: Writer): Promise<void> {
+  const { options, index, result, stopping: signal } = writer;
   // A call: between two awaits the signal may have been aborted.
-  const isStopping = (): boolean => writer.stopping.aborted;
+  const isStopping = (): boolean => signal.aborted;
+  const send = (write: OrderWrite): Promise<boolean> => record(result, write);
   let serial = 0;
   while (!isStopping()) {
     try {
-      const client = await connect(writer.options);
+      const client = await connect(options);
       try {
         while (!isStopping()) {
           serial += 1;
-          await writeOrder(client, writer, serial);
+          await writeOrder(client, orderOf(options.prefix ?? 'load', index, serial), { send, signal });
         }
       } finally {
         await client.close();
@@ -116,43 +102,27 @@ async function runWriter(writer: Writer): Promise<void> {
   }
 }
 
-/** One instance from creation to its last event, or to the first refusal. */
-async function writeOrder(client: RstmdbClient, writer: Writer, serial: number): Promise<void> {
-  const { machine, version } = ORDER_MACHINE;
-  const id = `${writer.options.prefix ?? 'load'}-${writer.index}-${serial}`;
-  const ctx = orderContext(id, serial);
-  const created = { type: 'create_instance', instance_id: id, machine, version, initial_ctx: ctx };
-  const isCreated = await record(writer, { id, written: created }, () =>
-    createInstance(client, { id, machine, version, ctxText: JSON.stringify(ctx) }),
-  );
-  if (!isCreated) return;
-  for (const event of EVENTS) {
-    if (writer.stopping.aborted) return;
-    const payload = { by: `writer-${writer.index}`, [`${event.toLowerCase()}Reference`]: `${event}-${id}`, amountCents: serial * 7 };
-    const written = { type: 'apply_event', instance_id: id, event, payload };
-    const apply = async (): Promise<WalOffset> =>
-      (await applyEvent(client, { instanceId: id, event, payloadText: JSON.stringify(payload) })).offset;
-    if (!(await record(writer, { id, written }, apply))) return;
-  }
+function orderOf(prefix: string, index: number, serial: number): Order {
+  const id = `${prefix}-${index}-${serial}`;
+  return {
+    id,
+    context: orderContext(id, serial),
+    payloadOf: (event) => ({ by: `writer-${index}`, [`${event.toLowerCase()}Reference`]: `${event}-${id}`, amountCents: serial * 7 }),
+  };
 }
 
-async function record(
-  writer: Writer,
-  what: { id: string; written: Record<string, unknown> },
-  write: () => Promise<WalOffset>,
-): Promise<boolean> {
-  const { acknowledged, refused } = writer.result;
+async function record(result: LoadResult, { written, send }: OrderWrite): Promise<boolean> {
   try {
-    const offset = await write();
-    acknowledged.push({ instanceId: what.id, offset, acknowledgedAtMs: Date.now(), written: what.written });
+    const offset = await send();
+    result.acknowledged.push({ instanceId: written.instance_id, offset, acknowledgedAtMs: Date.now(), written });
     return true;
   } catch (error) {
     const serverCode = serverCodeOf(error);
     if (serverCode === undefined) {
-      writer.result.unanswered += 1;
+      result.unanswered += 1;
       throw error;
     }
-    refused.set(serverCode, (refused.get(serverCode) ?? 0) + 1);
+    result.refused.set(serverCode, (result.refused.get(serverCode) ?? 0) + 1);
     return false;
   }
 }

@@ -11,7 +11,7 @@ import { putMachine } from '../../src/io/rstmdb/server.ts';
 import type { RstmdbClient } from '../../src/io/rstmdb/rstmdb-client.ts';
 import { type DatabaseStack, makeDatabaseStack, type StackOptions } from './database-stack.ts';
 import { backUp, type BackUpOptions, expectSameWal, restoreElsewhere, verifyByReplay } from './direct-backup.ts';
-import { ORDER_MACHINE } from './load-writers.ts';
+import { ORDER_MACHINE } from '../../demo/orders.ts';
 import { type RstmdbServer, startRstmdb } from './rstmdb-server.ts';
 
 type OddSourceOptions = Omit<StackOptions, 'temporalAddress'>;

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, beforeEach, expect, inject, it, onTestFinished } from 'vitest';
 import { lockWorkflowId, WORKFLOW_QUEUE } from '../../src/contract/names.ts';
+import { resetRun } from '../support/reset-run.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf, statusOf } from './failures.ts';
 import { holdVerb } from './held-verb.ts';
@@ -118,6 +119,27 @@ it('frees the lock when the holder is cancelled', async () => {
   await run.result().catch(() => undefined);
   expect(await statusOf(run)).toBe('CANCELLED');
   expect(await agent.execute('hotBackup', { database: DATABASE })).toMatchObject({ outcome: 'done' });
+});
+
+it('stays with a holder that is reset in mid-way, and is free when that has ended', async () => {
+  const { run, letGo } = await startHolder();
+  const held = holdVerb({ fenceKey: 'fence', pin: 'links', segments: 1, sizeBytes: 1 });
+  agent.verbs.pinWal = held.verb;
+  letGo();
+  await held.reached;
+  const goesOn = await resetRun(agent.client, run);
+  await expect.poll(() => verbsOf(agent).filter((verb) => verb === 'pinWal')).toHaveLength(2);
+  expect(await failureOf(agent.execute('hotBackup', { database: DATABASE }))).toMatchObject({ type: 'busy' });
+  held.letGo();
+  expect(await goesOn.result()).toMatchObject({ outcome: 'done' });
+  await expect.poll(() => statusOf(lock())).not.toBe('RUNNING');
+});
+
+it('is taken once more by a holder that is reset to its beginning', async () => {
+  const { run } = await startHolder();
+  const goesOn = await resetRun(agent.client, run, 'first');
+  expect(await goesOn.result()).toMatchObject({ outcome: 'done' });
+  await expect.poll(() => statusOf(lock())).not.toBe('RUNNING');
 });
 
 it('goes on when an operator ends the lock under it', async () => {

@@ -7,7 +7,7 @@ import { createInstance, type Instance } from '../../../src/io/rstmdb/instances.
 import { fingerprintOf } from '../../../src/io/rstmdb/live-state.ts';
 import { putMachine } from '../../../src/io/rstmdb/server.ts';
 import type { RstmdbClient } from '../../../src/io/rstmdb/rstmdb-client.ts';
-import { ORDER_MACHINE } from '../../support/load-writers.ts';
+import { ORDER_MACHINE } from '../../../demo/orders.ts';
 import { startRstmdb } from '../../support/rstmdb-server.ts';
 import { makeTlsCertificates } from '../../support/tls-certificates.ts';
 

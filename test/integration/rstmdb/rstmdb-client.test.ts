@@ -16,7 +16,7 @@ import { fingerprintOf } from '../../../src/io/rstmdb/live-state.ts';
 import { compact, getMachine, listMachines, type Machine, putMachine, serverInfo, walStats } from '../../../src/io/rstmdb/server.ts';
 import type { RstmdbClient } from '../../../src/io/rstmdb/rstmdb-client.ts';
 import { walRead } from '../../support/wal-records.ts';
-import { ORDER_MACHINE } from '../../support/load-writers.ts';
+import { ORDER_MACHINE } from '../../../demo/orders.ts';
 import { freePort } from '../../support/free-port.ts';
 import { startRstmdb, tokenHashOf, type RstmdbServer } from '../../support/rstmdb-server.ts';
 import { makeTlsCertificates, type TlsCertificates } from '../../support/tls-certificates.ts';

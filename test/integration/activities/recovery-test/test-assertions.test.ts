@@ -8,7 +8,7 @@ import { connectRstmdb } from '../../../../src/io/rstmdb/connect-rstmdb.ts';
 import { applyEvent, createInstance } from '../../../../src/io/rstmdb/instances.ts';
 import { putMachine } from '../../../../src/io/rstmdb/server.ts';
 import type { RstmdbClient } from '../../../../src/io/rstmdb/rstmdb-client.ts';
-import { ORDER_MACHINE } from '../../../support/load-writers.ts';
+import { ORDER_MACHINE } from '../../../../demo/orders.ts';
 import { type RstmdbServer, startRstmdb } from '../../../support/rstmdb-server.ts';
 
 const CONTEXT = '{"customer":{"name":"Ada"},"items":[{"sku":"A-1","count":2.0}],"note":null,"big":9007199254740993}';
