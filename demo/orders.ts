@@ -38,7 +38,11 @@ export type OrderWrite = {
 type Sender = (write: OrderWrite) => Promise<boolean>;
 
 /** One order from its creation to its last event; to the first write that was refused, if any is, or until the signal. */
-export async function writeOrder(client: RstmdbClient, order: Order, { send, signal }: { send: Sender; signal: AbortSignal }): Promise<void> {
+export async function writeOrder(
+  client: RstmdbClient,
+  order: Order,
+  { send, signal }: { send: Sender; signal: AbortSignal },
+): Promise<void> {
   if (!(await send(creationOf(client, order)))) return;
   for (const event of EVENTS) {
     if (signal.aborted) return;

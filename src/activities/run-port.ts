@@ -83,7 +83,7 @@ export function currentStep(origin: Origin | undefined): StepOfRun {
 /** One run of a workflow: its id alone may by now mean a later run. */
 export type OneRun = { workflowId: string; runId: string };
 
-/** Who holds a database's lock, and the lock's own run. */
+/** Who holds a database's lock, and the lock's own run. `runId`: of the execution that is at work, if it was reset. */
 export type LockHolder = OneRun & { type: string; sinceMs: number; open: boolean; lockRunId: string };
 
 /** A run and all that continue it, by retry, reset or continue-as-new. */

@@ -22,7 +22,6 @@ import {
   pieceOf,
 } from '../support/damage-scene.ts';
 import { DATABASE } from '../support/database-stack.ts';
-import { databaseState, expectNothingLeft } from '../support/database-witness.ts';
 import { runProgram } from '../support/run-program.ts';
 
 let on: DamageScene;
@@ -33,12 +32,6 @@ beforeAll(async () => {
 });
 afterEach(() => on.files.heal());
 afterAll(() => on.close());
-
-async function expectUntouched(): Promise<void> {
-  const { dataDir } = on.scene.stack;
-  expect(await databaseState(dataDir)).toEqual(on.untouched);
-  await expectNothingLeft(dataDir);
-}
 
 // First: what later ones find is remembered too.
 it('lets no backup look well that failed a check, until a check as deep holds', async () => {
@@ -136,7 +129,7 @@ it('proposes the other pieces that hold the same bytes, and restores from them o
       `; other pieces hold the same bytes; move it out of the repository, and ${on.keys.third} can be restored`,
     );
   }
-  await expectUntouched();
+  await on.expectUntouched();
   await on.files.remove(merged);
   expect(await on.restoreElsewhere(on.keys.third)).toMatchObject({ outcome: 'done', stateDigest: on.digests[2] });
 });
@@ -149,7 +142,7 @@ it.each([
   const failure = await on.restore(on.keys.third);
   expect(failure).toMatchObject({ code: 'damaged-object', details: { key } });
   expect(failure.details).not.toHaveProperty('alternative');
-  await expectUntouched();
+  await on.expectUntouched();
 });
 
 it.each(['verify', 'restore'] as const)('to %s a backup whose manifest is gone names those that are there', async (run) => {
@@ -249,6 +242,6 @@ describe('the command line', () => {
     expect(error.endsWith(ends(on.keys))).toBe(true);
     expect(hint).toBe(`hint: ${hintOf(code, { database: DATABASE })}`);
     expect({ exitCode, stdout }).toEqual({ exitCode: errorRow(code).exitCode, stdout: '' });
-    await expectUntouched();
+    await on.expectUntouched();
   });
 });

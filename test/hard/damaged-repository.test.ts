@@ -13,7 +13,6 @@ import {
   pieceOf,
 } from '../support/damage-scene.ts';
 import { DATABASE } from '../support/database-stack.ts';
-import { databaseState, expectNothingLeft } from '../support/database-witness.ts';
 
 let on: DamageScene;
 
@@ -23,12 +22,6 @@ beforeAll(async () => {
 });
 afterEach(() => on.files.heal());
 afterAll(() => on.close());
-
-async function expectUntouched(): Promise<void> {
-  const { dataDir } = on.scene.stack;
-  expect(await databaseState(dataDir)).toEqual(on.untouched);
-  await expectNothingLeft(dataDir);
-}
 
 type Case = {
   what: string;
@@ -184,7 +177,7 @@ describe.each(cases)('$what', ({ damage, key, code, says, proposal }) => {
       expect(failure.sentence).toMatch(says);
       expect(failure.details['alternative']).toEqual(proposal?.label(on.keys));
       if (proposal !== undefined) expect(failure.sentence).toContain(proposal.text(on.keys));
-      await expectUntouched();
+      await on.expectUntouched();
     },
   );
 });
@@ -199,7 +192,7 @@ describe('a state that is not what the manifest promises', () => {
       const failure = await runs[type](on.keys.third);
       expect(failure).toMatchObject({ code: 'digest-different', details: { promised: 'f'.repeat(64), found: on.digests[2] } });
       expect(failure.sentence).toContain(on.keys.third);
-      await expectUntouched();
+      await on.expectUntouched();
     },
   );
 });

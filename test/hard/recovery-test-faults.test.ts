@@ -12,7 +12,6 @@ import { type ErrorCode, errorRow } from '../../src/core/errors/error-table.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { type BackupKeys, type Damage, type DamageScene, newestPiece, openDamageScene } from '../support/damage-scene.ts';
 import { DATABASE } from '../support/database-stack.ts';
-import { databaseState, expectNothingLeft } from '../support/database-witness.ts';
 import { folderHashes } from '../support/folder-hash.ts';
 import { freePort } from '../support/free-port.ts';
 import { makeMemoryGroup, type MemoryGroup } from '../support/memory-group.ts';
@@ -174,8 +173,7 @@ async function expectOnlyFact(run: () => Promise<unknown>): Promise<RecoveryTest
   const remembered = await allTests();
   await run();
   expect(await repositoryBesidesFacts()).toEqual(before);
-  expect(await databaseState(stack.dataDir)).toEqual(on.untouched);
-  await expectNothingLeft(stack.dataDir);
+  await on.expectUntouched();
   const names = await allTests();
   const added = names.filter(({ runId }) => !remembered.some((name) => name.runId === runId));
   expect(added).toHaveLength(1);

@@ -2,12 +2,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import { readManifest } from '../../src/store/manifests.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import type { RestoreResult } from '../../src/contract/restore.ts';
 import { manifestKey } from '../../src/core/repository/object-keys.ts';
 import { parsePieceKey, type Piece, pieceKey } from '../../src/core/repository/piece.ts';
-import { databaseState, type DatabaseState } from './database-witness.ts';
+import { databaseState, type DatabaseState, expectNothingLeft } from './database-witness.ts';
 import { DATABASE } from './database-stack.ts';
 import { startLoadWriters } from './load-writers.ts';
 import { keepRepositoryFiles, type RepositoryFiles } from './repository-files.ts';
@@ -27,6 +28,8 @@ export type DamageScene = {
   digests: string[];
   /** The database as it was before any damage. */
   untouched: DatabaseState;
+  /** Fails if the database is not as it was, or a run has left anything beside it. */
+  expectUntouched: () => Promise<void>;
   verify: (backup: string, level?: string) => Promise<RunFailure>;
   /** In place. */
   restore: (backup: string) => Promise<RunFailure>;
@@ -47,12 +50,17 @@ export async function openDamageScene(shared: SharedServices): Promise<DamageSce
   const { stack, temporal } = scene;
   const backups = [await backUpMore(scene), await backUpMore(scene), await backUpMore(scene)];
   const run = (type: string, input: object): Promise<RunFailure> => failureOfRun(temporal.execute(type, { database: DATABASE, ...input }));
+  const untouched = await databaseState(stack.dataDir);
   return {
     scene,
     files: await keepRepositoryFiles(stack.repositoryDir, join(folder, 'kept')),
     keys: await keysOf(scene, backups),
     digests: backups.map(({ stateDigest }) => stateDigest ?? ''),
-    untouched: await databaseState(stack.dataDir),
+    untouched,
+    expectUntouched: async () => {
+      expect(await databaseState(stack.dataDir)).toEqual(untouched);
+      await expectNothingLeft(stack.dataDir);
+    },
     verify: (backup, level = 'replay') => run('verifyBackup', { backup, level }),
     restore: (backup) => run('restore', { backup }),
     restoreElsewhere: async (backup) => {

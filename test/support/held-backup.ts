@@ -16,7 +16,13 @@ const STARTED = 2;
  * in the middle of a record, as if its server were still writing it. Nothing else may write. `letGo` writes the rest.
  */
 export async function holdBackups(walDir: string, instanceId: string): Promise<{ letGo: () => Promise<void> }> {
-  const newest = join(walDir, (await readdir(walDir)).filter((name) => name.endsWith('.wal')).sort().at(-1)!);
+  const newest = join(
+    walDir,
+    (await readdir(walDir))
+      .filter((name) => name.endsWith('.wal'))
+      .sort()
+      .at(-1)!,
+  );
   const record = orderRecord(instanceId);
   const half = Math.floor(record.length / 2);
   await append(newest, record.subarray(0, half));

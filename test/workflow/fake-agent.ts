@@ -7,6 +7,7 @@ import type { Activities } from '../../src/activities/activities.ts';
 import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
 import { activityFailure } from '../../src/activities/activity.ts';
 import { findLockHolder } from '../../src/activities/catalogue/lock-holder.ts';
+import type { RunPort, RunRegistry } from '../../src/activities/run-port.ts';
 import type { Place } from '../../src/activities/catalogue/locate.ts';
 import {
   agentQueue,
@@ -76,7 +77,8 @@ export async function startFakeAgent({ temporalAddress, workflowBundlePath }: Fa
     execute: async <Result>(type: string, ...args: unknown[]) => (await (await agent.start(type, ...args)).result()) as Result,
     stop: () => stop(),
   };
-  const plausible = plausibleVerbs({ place: () => agent.place, findLockHolder: findLockHolder({ runs } as unknown as ActivityDeps) });
+  const lockHolder = findLockHolder({ runs } as unknown as ActivityDeps);
+  const plausible = plausibleVerbs({ place: () => agent.place, findLockHolder: (input) => lockHolder(input, askingRun(runs)) });
   const ofInstallation = SLOT_KINDS.map((kind) => slotQueue(INSTALLATION_ID, kind));
   const queues = [databaseQueue(DATABASE), ANY_QUEUE, standbyQueue(DATABASE), agentQueue(AGENT), ...ofInstallation];
   const workers = await Promise.all([
@@ -99,6 +101,12 @@ export async function startFakeAgent({ temporalAddress, workflowBundlePath }: Fa
     await connection.close();
   };
   return agent;
+}
+
+/** The run of the activity that calls this. */
+function askingRun(runs: RunRegistry): Pick<RunPort, 'workflowId' | 'checkOpen'> {
+  const { workflowId, runId } = Context.current().info.workflowExecution ?? { workflowId: '', runId: '' };
+  return { workflowId, checkOpen: () => runs.checkOpen(workflowId, runId) };
 }
 
 /** There are no agents of other contracts here. */

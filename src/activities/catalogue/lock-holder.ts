@@ -1,18 +1,20 @@
 import { lockWorkflowId } from '../../contract/names.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import type { LockHolder, OneRun } from '../run-port.ts';
+import type { LockHolder, OneRun, RunPort } from '../run-port.ts';
 
 /**
- * Who holds the database's lock. A lock whose holder's run has closed is an orphan (a reset to a run's first
- * task leaves one): it is ended, and nobody holds the lock. Twice: the same.
+ * Who holds the database's lock, for a run that wants it. A lock is an orphan if its holder has ended, and if its holder is
+ * that very run, which was reset to before it took the lock: it is ended, and nobody holds the lock. Twice: the same.
  */
 export const findLockHolder =
   (deps: ActivityDeps) =>
-  async ({ database }: { database: string }): Promise<LockHolder | null> => {
+  async ({ database }: { database: string }, run: Pick<RunPort, 'workflowId' | 'checkOpen'>): Promise<LockHolder | null> => {
     const lockId = lockWorkflowId(database);
     const holder = await deps.runs.lockHolder(lockId);
     if (holder === undefined) return null;
-    if (holder.open) return holder;
+    if (holder.open && holder.workflowId !== run.workflowId) return holder;
+    // An execution that was reset away must not end the lock of the one that goes on.
+    await run.checkOpen();
     await deps.runs.terminate({ workflowId: lockId, runId: holder.lockRunId }, `its holder ${holder.workflowId} has ended`);
     return null;
   };

@@ -35,16 +35,16 @@ export function createRunRegistry({ connection, namespace }: TemporalConnection)
   const ask = <T>(question: () => Promise<T>): Promise<T> =>
     connection.withDeadline(Date.now() + REQUEST_MS, question).catch(rethrowUnreachable);
   const describe: Describe = (workflowId, runId) => unlessNotFound(ask(() => workflow.getHandle(workflowId, runId).describe()));
-  const statusOf = async (workflowId: string, runId?: string): Promise<WorkflowExecutionStatusName | undefined> =>
+  const statusOf = async (workflowId: string, runId: string): Promise<WorkflowExecutionStatusName | undefined> =>
     (await describe(workflowId, runId))?.status.name;
 
   async function lockHolder(lockId: string): Promise<LockHolder | undefined> {
     const lock = await describe(lockId);
     if (lock === undefined || !OPEN.includes(lock.status.name)) return undefined;
     if (typeof lock.memo?.['holder'] !== 'string') return byHand(lock);
-    const { holder, runId, type, sinceMs } = lock.memo as LockMemo;
-    const open = OPEN.includes((await statusOf(holder, runId)) ?? 'UNKNOWN');
-    return { workflowId: holder, runId, type, sinceMs, open, lockRunId: lock.runId };
+    const { holder: workflowId, runId, type, sinceMs } = lock.memo as LockMemo;
+    const openRunId = await openRunOf(describe, { workflowId, runId });
+    return { workflowId, runId: openRunId ?? runId, type, sinceMs, open: openRunId !== undefined, lockRunId: lock.runId };
   }
 
   return {
@@ -72,17 +72,19 @@ export function createRunRegistry({ connection, namespace }: TemporalConnection)
 
 type Describe = (workflowId: string, runId?: string) => Promise<WorkflowExecutionDescription | undefined>;
 
-/** Of an id's runs the newest is at work, if any is; it may be of a later chain. */
-async function chainState(describe: Describe, { workflowId, runId }: OneRun): Promise<RunState> {
-  const run = await describe(workflowId, runId);
-  if (run === undefined) return 'closed';
-  if (stateOf(run.status.name) === 'open') return 'open';
-  const newest = await describe(workflowId);
-  if (newest === undefined || chainOf(newest).firstRunId !== chainOf(run).firstRunId) return 'closed';
-  return stateOf(newest.status.name);
+async function chainState(describe: Describe, run: OneRun): Promise<RunState> {
+  return (await openRunOf(describe, run)) === undefined ? 'closed' : 'open';
 }
 
-const stateOf = (status: WorkflowExecutionStatusName | undefined): RunState => (OPEN.includes(status ?? 'UNKNOWN') ? 'open' : 'closed');
+/** The run itself, or that which continues it. Of an id's runs the newest is at work, if any is; it may be of a later chain. */
+async function openRunOf(describe: Describe, { workflowId, runId }: OneRun): Promise<string | undefined> {
+  const run = await describe(workflowId, runId);
+  if (run === undefined) return undefined;
+  if (OPEN.includes(run.status.name)) return run.runId;
+  const newest = await describe(workflowId);
+  if (newest === undefined || !OPEN.includes(newest.status.name)) return undefined;
+  return chainOf(newest).firstRunId === chainOf(run).firstRunId ? newest.runId : undefined;
+}
 
 /** A lock that no run of rstow's has taken: whoever started it knows when it may end. */
 function byHand({ workflowId, runId, type, startTime }: WorkflowExecutionDescription): LockHolder {
