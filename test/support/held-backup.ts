@@ -33,6 +33,6 @@ export async function holdBackups(walDir: string, instanceId: string): Promise<{
 export async function reachStep(handle: WorkflowHandle, step: string): Promise<void> {
   await waitUntil(`${handle.workflowId} is at ${step}`, async () => {
     const { pendingActivities = [] } = (await handle.describe()).raw;
-    return (pendingActivities ?? []).some(({ activityType, state }) => activityType?.name === step && state === STARTED);
+    return (pendingActivities ?? []).some(({ activityType, state }) => activityType?.name === step && Number(state) === STARTED);
   });
 }
