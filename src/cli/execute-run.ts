@@ -65,6 +65,7 @@ const POLL_MS = 1000;
 
 /** A run that nobody has begun by then is taken back, if it is the watcher's own. */
 const TAKE_UP_MS = 15_000;
+const TAKE_UP_AGAIN_MS = 5_000;
 
 export type Watching = {
   output: Output;
@@ -78,18 +79,23 @@ export type Watching = {
  */
 export async function watchRun<T extends WorkflowType>(run: RunHandle<T>, { output, isOwn }: Watching): Promise<WatchEnd<T>> {
   const watching = new AbortController();
-  const { promise: detached, resolve: detach, reject: fail } = Promise.withResolvers<WatchEnd<T>>();
+  const { promise: detached, resolve: detach } = Promise.withResolvers<WatchEnd<T>>();
   const onInterrupt = (): void => detach({ kind: 'detached' });
   process.once('SIGINT', onInterrupt);
-  const showing = showProgress(run, output, watching.signal);
-  const begun = isOwn ? takeBackUnlessBegun(run, watching.signal).catch(fail) : undefined;
+  // Nobody waits for it: a question that an agent was to answer may hang for a while when that agent has died.
+  void showProgress(run, output, watching.signal);
+  const takeBack = isOwn ? takeBackUnlessBegun(run, watching.signal) : undefined;
   try {
-    const ended = run.result(watching.signal).then((result): WatchEnd<T> => ({ kind: 'ended', result }));
+    const ended = run.result(watching.signal).then(
+      (result): WatchEnd<T> => ({ kind: 'ended', result }),
+      async (error: unknown) => {
+        throw (await takeBack?.reason()) ?? error;
+      },
+    );
     return await Promise.race([ended, detached]);
   } finally {
     process.off('SIGINT', onInterrupt);
     watching.abort();
-    await Promise.all([showing, begun]);
     output.endProgress();
   }
 }
@@ -106,12 +112,26 @@ async function showProgress(run: RunHandle, output: Output, signal: AbortSignal)
   }
 }
 
-/** Nothing was done in a run that no worker has ever taken up: ending it loses nothing. Fails: agent-unreachable. */
-async function takeBackUnlessBegun(run: RunHandle, signal: AbortSignal): Promise<void> {
-  await sleep(TAKE_UP_MS, undefined, { signal }).catch(() => undefined);
-  if (signal.aborted || !(await run.withdraw('no agent took the run up').catch(() => false))) return;
+/** `reason`: why this command has ended the run; undefined if it has not. */
+type TakeBack = { reason(): Promise<RstowError | undefined> };
+
+/** Nothing was done in a run that no worker has ever taken up: ending it loses nothing. */
+function takeBackUnlessBegun(run: RunHandle, signal: AbortSignal): TakeBack {
+  let asked = Promise.resolve(false);
+  const ask = async (): Promise<void> => {
+    await sleep(TAKE_UP_MS, undefined, { signal }).catch(() => undefined);
+    // Temporal may have given the run's first task to an agent that had just died, and gives it out again.
+    while (!signal.aborted && !(await (asked = run.withdraw('no agent took the run up').catch(() => false)))) {
+      await sleep(TAKE_UP_AGAIN_MS, undefined, { signal }).catch(() => undefined);
+    }
+  };
+  void ask();
   const sentence = `no agent took the run up for ${TAKE_UP_MS / 1000} s, and it was ended before it began: no agent is up`;
-  throw new RstowError('agent-unreachable', sentence, { details: { workflowId: run.workflowId } });
+  return {
+    reason: async () => {
+      return (await asked) ? new RstowError('agent-unreachable', sentence, { details: { workflowId: run.workflowId } }) : undefined;
+    },
+  };
 }
 
 /** Exit code of a command that stopped watching and left the run alone. */

@@ -68,7 +68,9 @@ function printMessage(type: string, facts: object): void {
 }
 
 function printWrapped(stream: NodeJS.WriteStream, lines: readonly string[], columns: number): void {
-  for (const line of lines) for (const part of wrapped(line, columns, NOTE_INDENT)) stream.write(`${part}\n`);
+  for (const line of lines) {
+    for (const part of wrapped(line, columns, NOTE_INDENT)) stream.write(`${part}\n`);
+  }
 }
 
 const RESULT_COLUMNS = 80;
@@ -78,7 +80,7 @@ const GAP = '  ';
 const LAST_COLUMN_MIN = 20;
 
 /**
- * Columns as wide as their widest cell; cells that begin with a digit are aligned to the right. The last column takes what
+ * Columns as wide as their widest cell; figures are aligned to the right. The last column takes what
  * the others leave: longer cells continue on the next line, below their own beginning.
  */
 export function tableLines(head: readonly string[], rows: readonly (readonly string[])[], columns = resultColumns()): string[] {
@@ -89,8 +91,8 @@ export function tableLines(head: readonly string[], rows: readonly (readonly str
   return [head, ...rows].flatMap((row) => {
     const lead = row.slice(0, -1).map((cell, column) => padded(cell, widths[column] ?? 0) + GAP);
     const last = row.at(-1) ?? '';
-    if (last.length > room && room < LAST_COLUMN_MIN) return [lead.join('').trimEnd(), ...wrapped(GAP + last, columns, GAP)];
-    return wrapped(padded(last, lastWidth).trimEnd(), room).map((line, index) => {
+    if (last.length > room && room < LAST_COLUMN_MIN) return [lead.join('').trimEnd(), ...linesOf(GAP + last, columns, GAP)];
+    return linesOf(padded(last, lastWidth).trimEnd(), room).map((line, index) => {
       const before = index === 0 ? lead.join('') : ' '.repeat(leadWidth);
       return (before + line).trimEnd();
     });
@@ -105,12 +107,15 @@ export function factLines(facts: readonly Fact[], columns = resultColumns()): st
   const known = facts.filter((fact): fact is readonly [string, string] => fact[1] !== undefined);
   const width = Math.max(...known.map(([name]) => name.length)) + GAP.length;
   return known.flatMap(([name, value]) =>
-    wrapped(value, columns - width).map((line, index) => ((index === 0 ? name : '').padEnd(width) + line).trimEnd()),
+    linesOf(value, columns - width).map((line, index) => ((index === 0 ? name : '').padEnd(width) + line).trimEnd()),
   );
 }
 
+/** `7`, `3,546`, `13.8 kB`; an id of nothing but digits is none. */
+const FIGURE = /^[0-9]{1,3}(,[0-9]{3})*(\.[0-9]+)?( [kMGT]?B)?$/;
+
 function padded(cell: string, width: number): string {
-  return /^[0-9][0-9.,]*( [kMGT]?B)?$/.test(cell) ? cell.padStart(width) : cell.padEnd(width);
+  return FIGURE.test(cell) ? cell.padStart(width) : cell.padEnd(width);
 }
 
 /** Of results on stdout: the terminal's columns, or 80 if stdout is no terminal. */
@@ -127,16 +132,30 @@ function columnsOf(stream: NodeJS.WriteStream): number | undefined {
   return stream.isTTY ? Math.max(COLUMNS_MIN, stream.columns) : undefined;
 }
 
+/** What a person copies in one go: `wrapped` keeps it on one line. */
+export function wholeText(text: string): string {
+  return text.replaceAll(' ', KEPT_SPACE);
+}
+
+/** U+00A0: printed as a space, and no place to end a line. */
+const KEPT_SPACE = '\u00a0';
+
 /**
  * The text in lines of at most `columns`; all but the first begin with `indent`. Nothing is ever cut: a word that
- * is longer than a line, such as a path, has a line of its own. Lines that fit stay as they are.
+ * is longer than a line, such as a path, has a line of its own. Lines that fit stay as they are. A command in backticks
+ * is one word if a line can hold it, so that it can be copied.
  */
 export function wrapped(text: string, columns: number, indent = ''): string[] {
+  return linesOf(text, columns, indent).map((line) => line.replaceAll(KEPT_SPACE, ' '));
+}
+
+/** What is kept together still is: such a line may be wrapped once more. */
+function linesOf(text: string, columns: number, indent = ''): string[] {
   if (text.length <= columns) return [text];
   const lead = /^ */.exec(text)?.[0] ?? '';
   const lines: string[] = [];
   let line = lead;
-  for (const word of text.slice(lead.length).split(' ')) {
+  for (const word of wordsOf(text.slice(lead.length), columns - indent.length)) {
     const isBegun = line.trim() !== '';
     if (isBegun && line.length + 1 + word.length > columns) {
       lines.push(line.trimEnd());
@@ -144,6 +163,11 @@ export function wrapped(text: string, columns: number, indent = ''): string[] {
     } else line += isBegun ? ` ${word}` : word;
   }
   return [...lines, line];
+}
+
+function wordsOf(text: string, lengthMax: number): string[] {
+  const keep = (command: string): string => (command.length < lengthMax ? wholeText(command) : command);
+  return text.replaceAll(/`[^`]+`/g, keep).split(' ');
 }
 
 /** A result as lines for people. */

@@ -39,8 +39,8 @@ export type RunHandle<T extends WorkflowType = WorkflowType> = {
 /** A run that this client has started, or joined. */
 export type StartedRun<T extends WorkflowType> = RunHandle<T> & { readonly runId: string };
 
-/** The events of a run that was started and no more. */
-const NEW_LENGTH = 2;
+/** A history of more events than these has begun, whatever they are. */
+const NEW_LENGTH_MAX = 20;
 
 export function runHandle<T extends WorkflowType, Id extends string | undefined>(
   client: Client,
@@ -81,9 +81,16 @@ async function approvalSignature(run: WorkflowHandle, hash: string, signer: Sign
 
 async function withdraw(handle: WorkflowHandle, reason: string): Promise<boolean> {
   const description = await handle.describe();
-  if (description.historyLength > NEW_LENGTH || !waitsForAgent(description, Date.now())) return false;
+  if (description.historyLength > NEW_LENGTH_MAX || !waitsForAgent(description, Date.now())) return false;
+  if (await hasBegun(handle)) return false;
   await handle.terminate(reason);
   return true;
+}
+
+/** Whether an agent has answered the run's first task. One that died with it in its hands has not. */
+async function hasBegun(handle: WorkflowHandle): Promise<boolean> {
+  const { events } = await handle.fetchHistory();
+  return events?.some((event) => event.workflowTaskCompletedEventAttributes ?? event.workflowTaskFailedEventAttributes) ?? false;
 }
 
 export type StartOptions = {

@@ -31,14 +31,21 @@ export type RunStep = {
 
 /** A worker takes a run's next task up in moments; between two steps nobody is waited for. */
 const TAKE_UP_MS = 5_000;
+const ANSWER_MS = 3_000;
 
 export async function runState(handle: WorkflowHandle): Promise<RunState> {
   const description = await handle.describe();
   const step = runStep(description);
   if (step !== undefined) return { isWaitingForAgent: false, step, progress: undefined };
   const isWaitingForAgent = waitsForAgent(description, Date.now());
-  const progress = isWaitingForAgent ? undefined : await handle.query<Progress>(PROGRESS_QUERY).catch(() => undefined);
+  const progress = isWaitingForAgent ? undefined : await progressOf(handle);
   return { isWaitingForAgent, step, progress };
+}
+
+/** Undefined if no agent answers at once, such as one that has just died. */
+async function progressOf(handle: WorkflowHandle): Promise<Progress | undefined> {
+  const ask = (): Promise<Progress> => handle.query<Progress>(PROGRESS_QUERY);
+  return handle.client.withDeadline(Date.now() + ANSWER_MS, ask).catch(() => undefined);
 }
 
 /** Whether the run's next task has been waiting for a worker for some seconds. */

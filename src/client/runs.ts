@@ -1,8 +1,9 @@
 import { type Client, type WorkflowExecutionDescription, type WorkflowExecutionInfo, WorkflowNotFoundError } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { NAME_PATTERN } from '../contract/input-field.ts';
-import { SEARCH_ATTRIBUTES } from '../contract/names.ts';
+import { recoveryWorkflowId, SEARCH_ATTRIBUTES } from '../contract/names.ts';
 import { QUERY_TYPES, WORKFLOW_TYPES } from '../contract/workflow-types.ts';
+import type { CommonResult } from '../contract/result.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 
 const OPERATIONS = WORKFLOW_TYPES.filter((type) => !QUERY_TYPES.includes(type));
@@ -36,34 +37,53 @@ export type RunFilter = {
 
 /** The latest runs but queries, the newest first. Fails: invalid-input. */
 export async function listRuns(client: Client, filter: RunFilter): Promise<RunSummary[]> {
-  return (await latestRuns(client, filter)).map(summaryOf);
+  return Promise.all((await latestRuns(client, filter)).map((run) => summaryOf(client, run)));
 }
 
 const OUTCOME = defineSearchAttributeKey(SEARCH_ATTRIBUTES.outcome, 'KEYWORD');
 const DATABASE = defineSearchAttributeKey(SEARCH_ATTRIBUTES.database, 'KEYWORD');
 
-function summaryOf(run: WorkflowExecutionInfo): RunSummary {
+async function summaryOf(client: Client, run: WorkflowExecutionInfo): Promise<RunSummary> {
   const { workflowId, runId, type, status, startTime, closeTime, typedSearchAttributes } = run;
-  const outcome = typedSearchAttributes.get(OUTCOME);
   const startedAtMs = startTime.getTime();
+  const state = status.name === 'COMPLETED' ? await outcomeOf(client, run) : undefined;
   return {
     name: shortName(run),
     workflowId,
     runId,
     type,
-    database: typedSearchAttributes.get(DATABASE) ?? workflowId.split('/')[1] ?? '',
-    state: status.name === 'COMPLETED' && outcome !== undefined ? outcome : status.name.toLowerCase(),
+    database: typedSearchAttributes.get(DATABASE) ?? databaseOfId(workflowId),
+    state: state ?? status.name.toLowerCase(),
     startedAtMs,
     tookMs: (closeTime?.getTime() ?? Date.now()) - startedAtMs,
   };
 }
 
+/** Undefined if its result is gone. A run has no attributes before it has met an agent, or if the namespace refuses them. */
+async function outcomeOf(client: Client, { workflowId, runId, typedSearchAttributes }: WorkflowExecutionInfo): Promise<string | undefined> {
+  const attribute = typedSearchAttributes.get(OUTCOME);
+  if (attribute !== undefined) return attribute;
+  try {
+    return ((await client.workflow.getHandle(workflowId, runId).result()) as Partial<CommonResult> | null)?.outcome;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Of an id that rstow gives. */
+function databaseOfId(workflowId: string): string {
+  const [, database = '', last = ''] = workflowId.split('/');
+  return workflowId === recoveryWorkflowId(last) ? last : database;
+}
+
 async function latestRuns(client: Client, { database, limit }: RunFilter): Promise<WorkflowExecutionInfo[]> {
   if (database === undefined) return take(client, OF_OPERATIONS, limit);
   if (!NAME_PATTERN.test(database)) throw new RstowError('invalid-input', 'a database’s name is 1 to 63 of a-z, 0-9 and -');
-  // A namespace may have refused the attribute: then the ids that rstow gives name the database.
-  return take(client, `${OF_OPERATIONS} AND ${SEARCH_ATTRIBUTES.database} = '${database}'`, limit).catch(() =>
-    take(client, `${OF_OPERATIONS} AND WorkflowId STARTS_WITH 'rstow/${database}/'`, limit),
+  // A run that failed before it met an agent has no attribute: then the ids that rstow gives name the database.
+  const byId = `WorkflowId STARTS_WITH 'rstow/${database}/' OR WorkflowId = '${recoveryWorkflowId(database)}'`;
+  // A namespace may have refused the attribute.
+  return take(client, `${OF_OPERATIONS} AND (${SEARCH_ATTRIBUTES.database} = '${database}' OR ${byId})`, limit).catch(() =>
+    take(client, `${OF_OPERATIONS} AND (${byId})`, limit),
   );
 }
 

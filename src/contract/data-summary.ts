@@ -1,3 +1,5 @@
+import { timeText } from '../core/text/figures.ts';
+
 /** What lies in a data directory, and what of it no backup holds. */
 export type DataSummary = {
   dataDir: string;
@@ -17,10 +19,10 @@ export type DataSummary = {
   fault?: { code: string; sentence: string } | undefined;
 };
 
-/** `750 records that no backup holds, last written 2026-11-24T10:15:00.000Z`. */
+/** `750 records that no backup holds, last written 2026-11-24 10:15:00Z`. */
 export function unsavedText({ unsavedRecords, lastWriteAtMs, fault }: DataSummary): string {
   const many = `${fault === undefined ? '' : 'up to '}${unsavedRecords} ${unsavedRecords === 1 ? 'record' : 'records'}`;
-  return `${many} that no backup holds, last written ${new Date(lastWriteAtMs).toISOString()}`;
+  return `${many} that no backup holds, last written ${timeText(lastWriteAtMs)}`;
 }
 
 /** `it replaces 25,000 instances by 5,000; …`: for whoever agrees to a restore. */

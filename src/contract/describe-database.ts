@@ -1,3 +1,4 @@
+import { timeText } from '../core/text/figures.ts';
 import type { ProtectionGap, ScheduleFacts, ServerFacts } from '../core/protection/verdict.ts';
 import type { BackupRow } from './list-backups.ts';
 import { commonFields, inputParser, type Parsed } from './input-field.ts';
@@ -57,7 +58,7 @@ export type Protection = { isProtected: boolean; gaps: ProtectionGap[] };
 
 /** What a person has to know of it, and to do. */
 export function staleSentence(database: string, { agent, address, owner }: StaleServer): string {
-  const since = new Date(owner.claimedAtMs).toISOString();
+  const since = timeText(owner.claimedAtMs);
   const now = `agent "${owner.agent}" has owned database "${database}" since ${since} (generation ${owner.generation})`;
   return `the server at ${address} of agent "${agent}" is stale; ${now}, so point its clients there and stop it`;
 }

@@ -188,7 +188,7 @@ async function refuseStrangers({ folder, ports }: Embedded): Promise<void> {
 async function portTaken(port: number): Promise<RstowError> {
   const [holder] = await portHolders(port);
   const who = holder === undefined ? 'another program' : `process ${holder.pid} (${holder.command})`;
-  const sentence = `${who} listens on 127.0.0.1:${port}, where rstow’s Temporal was to (temporal.embedded in rstow’s config file)`;
+  const sentence = `${who} listens on 127.0.0.1:${port}, which rstow’s own Temporal needs (temporal.embedded in rstow’s config file)`;
   return new RstowError('port-taken', sentence, { details: { port, pid: holder?.pid ?? null } });
 }
 

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { errorRow } from '../core/errors/error-table.ts';
-import { hintOf, RstowError } from '../core/errors/rstow-error.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
 import { runAgent } from './agent.ts';
 import { createAgentLogger } from './telemetry/agent-logger.ts';
 import { loadConfig } from './load-config.ts';
@@ -29,7 +29,7 @@ export async function agentProgram({ configFile = DEFAULT_CONFIG_FILE, workflowB
     return 0;
   } catch (error) {
     if (!(error instanceof RstowError)) throw error;
-    process.stderr.write(`error: ${error.code}: ${error.message}\nhint: ${hintOf(error.code, error.details)}\n`);
+    process.stderr.write(`error: ${error.code}: ${error.message}\nhint: ${error.hint}\n`);
     return errorRow(error.code).exitCode;
   }
 }

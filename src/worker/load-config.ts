@@ -33,7 +33,9 @@ async function readConfigFile(file: string): Promise<string> {
     return await readFile(file, 'utf8');
   } catch (cause) {
     const why = errnoOf(cause) ?? String(cause);
-    throw new RstowError('invalid-config', `${file} can't be read: ${why}`, { details: { file }, cause });
+    if (why !== 'ENOENT') throw new RstowError('invalid-config', `${file} can't be read: ${why}`, { details: { file }, cause });
+    const hint = 'Name the config file by --config or RSTOW_CONFIG. `rstow up` makes one from --data-dir, --server and --repository.';
+    throw new RstowError('invalid-config', `the config file ${file} does not exist`, { details: { file }, hint, cause });
   }
 }
 

@@ -12,7 +12,7 @@ import { takeOver } from './take-over.ts';
 export async function disasterRecovery(input: DisasterRecoveryInput, engine: Engine): Promise<DisasterRecoveryResult> {
   const { database, force } = input;
   const notNeeded = { outcome: 'not-needed' as const, runId: engine.runId, database, warnings: [upAndNew] };
-  engine.phase('looking whether the database is up', 'the owner’s agent, for a few seconds');
+  engine.phase('checking whether the database is up', 'the owner’s agent, for a few seconds');
   const { owner, standby } = await engine.places.hosts(database);
   if (isWell(await inspect(input, engine, owner))) return notNeeded;
   const target = await targetOf(input, engine, { owner, standby });
@@ -35,7 +35,10 @@ function endedFor({ workflowId, type }: LockHolder): Warning {
   return { code: 'busy', message: `${type} ${workflowId} held the database’s lock for its lost owner, and was ended` };
 }
 
-const upAndNew = { code: 'not-needed', message: 'the database is up, and holds at least what its newest backup holds' };
+const upAndNew = {
+  code: 'not-needed',
+  message: 'the database is up, and holds at least what its newest backup holds; `rstow recover --force` recovers it all the same',
+};
 
 /** Undefined if nobody knows, or if a recovery by force doesn't ask. */
 async function inspect(

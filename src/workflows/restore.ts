@@ -47,12 +47,12 @@ export async function recover({ engine, place, input }: Asked, wanted: PlanResto
     if (dryRun === true) return resultOf(engine, place, { plan, dryRun, timeline: plan.fromTimeline });
     return carryOutCleanly(input, { engine, place, plan });
   }
-  engine.phase('looking what the restore replaces');
+  engine.phase('checking what the restore replaces');
   const replaces = await engine.surveys(place).surveyData({ database });
   if (dryRun === true) return resultOf(engine, place, { plan, replaces, dryRun });
   const locked = (): Promise<RestoreResult> =>
     engine.exclusiveFirst(place, async () => {
-      engine.phase('looking whether the plan still stands');
+      engine.phase('checking whether the plan still holds');
       const { planHash } = await planRestore(engine, place, wanted);
       assert(planHash === plan.planHash, 'a plan that stands is the one that was made first');
       return carryOutCleanly(input, { engine, place, plan, replaces });

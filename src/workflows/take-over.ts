@@ -27,7 +27,7 @@ type Target = { place: Place; /** What lies on the owner's host. */ givenUp: Giv
 export async function takeOver(input: DisasterRecoveryInput, engine: Engine, target: Target): Promise<DisasterRecoveryResult> {
   const { database } = input;
   const { place } = target;
-  engine.phase('looking what the recovery would discard');
+  engine.phase('checking what the recovery would discard');
   const givenUp = await withTargets(engine, target);
   engine.phase('looking for the newest state that can be recovered');
   const candidates = await engine.steps(place).findCandidates({ database, repository: input.repository, target: input.target });

@@ -30,7 +30,7 @@ it('tells which former owner’s server is stale, and does not wait long for one
     {
       code: 'owner-outdated',
       message:
-        'the server at 127.0.0.1:7401 of agent "db1" is stale; agent "db2" has owned database "orders" since 2026-11-24T00:00:00.000Z' +
+        'the server at 127.0.0.1:7401 of agent "db1" is stale; agent "db2" has owned database "orders" since 2026-11-24 00:00:00Z' +
         ' (generation 2), so point its clients there and stop it',
     },
   ]);

@@ -27,7 +27,7 @@ import {
   type KeyOptions,
   operatorKey,
 } from '../options.ts';
-import { createOutput, type Fact, factLines, printResult } from '../output.ts';
+import { createOutput, type Fact, factLines, printResult, wholeText } from '../output.ts';
 import { addTargetOptions, type TargetOptions, targetOf } from '../target-options.ts';
 
 const RESTORE: RunKind<'restore'> = { type: 'restore', isQuery: false, resultLines: restoreLines };
@@ -223,7 +223,7 @@ function replacedFacts(result: RestoreResult): Fact[] {
   return [
     ['instances', `${before} → ${countText(instances)}`],
     ['in no backup', unsavedRecords === 0 ? nothingText(fault) : `${unsaved}${fateText(result)}`],
-    ['to undo', savedAs === undefined ? undefined : `rstow restore ${database} --repository ${repository} --backup ${savedAs}`],
+    ['to undo', savedAs === undefined ? undefined : wholeText(`rstow restore ${database} --repository ${repository} --backup ${savedAs}`)],
   ];
 }
 

@@ -35,7 +35,9 @@ async function readAssertions(file: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(file, 'utf8')) as unknown;
   } catch (cause) {
-    throw new RstowError('invalid-input', `${file} can't be read as JSON`, { details: { file }, cause });
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const what = code === undefined ? `is not JSON: ${message}` : code === 'ENOENT' ? 'does not exist' : `can't be read: ${code}`;
+    throw new RstowError('invalid-input', `the file of --assertions, ${file}, ${what}`, { details: { file }, cause });
   }
 }
 

@@ -1,3 +1,4 @@
+import { timeText } from '../../core/text/figures.ts';
 import { CancellationScope, isCancellation, log, makeContinueAsNewFunc, sleep, workflowInfo } from '@temporalio/workflow';
 import { RstowError, sentenceOf } from '../../core/errors/rstow-error.ts';
 import type { Engine, Places } from '../engine.ts';
@@ -120,7 +121,7 @@ async function untilReady(run: Run, check: () => Promise<unknown>): Promise<void
 }
 
 async function waitAgain(run: Run, reason: string, waitMs: number): Promise<void> {
-  run.phase('waiting until a backup is possible', `${reason}; the next try is at ${new Date(Date.now() + waitMs).toISOString()}`);
+  run.phase('waiting until a backup is possible', `${reason}; the next try is at ${timeText(Date.now() + waitMs)}`);
   await sleep(waitMs, { summary: `then check again: ${reason}` });
 }
 

@@ -1,3 +1,4 @@
+import { timeText } from '../../core/text/figures.ts';
 import {
   CancellationScope,
   type ChildWorkflowHandle,
@@ -185,7 +186,7 @@ async function releaseLock(lock: ChildWorkflowHandle<typeof lockDatabase>): Prom
 }
 
 function busy(database: string, { workflowId, type, sinceMs }: LockHolder): RstowError {
-  const since = new Date(sinceMs).toISOString();
+  const since = timeText(sinceMs);
   const sentence = `database "${database}" is in use by ${type} ${workflowId} since ${since}`;
   return new RstowError('busy', sentence, { details: { holder: workflowId } });
 }

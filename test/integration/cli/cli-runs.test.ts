@@ -164,6 +164,16 @@ test('asks for a recovery under the one id that services and alerts use', async 
   expect(asked).toMatchObject({ exitCode: 0, stdout: `rstow/recovery/${DATABASE}\n` });
   const watched = await rstow('recover', DATABASE, '--json');
   expect(messagesOf(watched.stdout).at(-1)).toMatchObject({ message_type: 'summary', outcome: 'not-needed' });
+  const rows = async (): Promise<string> => (await rstow('runs', DATABASE)).stdout;
+  await expect.poll(rows, { timeout: 10_000 }).toMatch(new RegExp(`^\\S+ +disasterRecovery +${DATABASE} +not-needed `, 'm'));
+});
+
+test('lists a run of a database that failed before it met an agent', async () => {
+  const { exitCode, stderr } = await rstow('verify', DATABASE, '--repository', 'misspelt');
+  expect({ exitCode, stderr }).toMatchObject({ exitCode: 10, stderr: expect.stringContaining('error: unknown-repository: ') as string });
+  const id = /^started \S+\/([0-9a-f]{8})/m.exec(stderr)![1]!;
+  const rows = async (): Promise<string> => (await rstow('runs', DATABASE)).stdout;
+  await expect.poll(rows, { timeout: 10_000 }).toMatch(new RegExp(`^${id} +verifyBackup +${DATABASE} +failed `, 'm'));
 });
 
 test('prints the command that approves it for whoever watches a run that waits for approval', async () => {
@@ -202,4 +212,16 @@ test.each([
 ])('says of %s that there is none, in one sentence', async (_name, args, says) => {
   const { exitCode, stderr } = await rstow(...args);
   expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: expect.stringMatching(says) as string });
+});
+
+// The last one: it leaves no agent.
+test('says that no agent is up, right after it was killed', { timeout: 120_000 }, async () => {
+  await agent.kill('SIGKILL');
+  const started = performance.now();
+  const { exitCode, stderr } = await rstow('backup', DATABASE);
+  expect({ exitCode, stderr }).toEqual({
+    exitCode: 17,
+    stderr: expect.stringMatching(/^error: agent-unreachable: no agent took the run up .*\nhint: /m) as string,
+  });
+  expect(performance.now() - started).toBeLessThan(90_000);
 });

@@ -84,5 +84,5 @@ test('says that it waits, and ends with 17 within seconds if no Temporal answers
 test('ends an agent with 2 on a config file that is not there', async () => {
   const { exitCode, stderr } = await runRstow(['agent', '--config', '/nowhere/rstow.yaml']);
   expect(exitCode).toBe(2);
-  expect(stderr).toMatch("error: invalid-config: /nowhere/rstow.yaml can't be read: ENOENT\nhint: ");
+  expect(stderr).toMatch('error: invalid-config: the config file /nowhere/rstow.yaml does not exist\nhint: Name the config file');
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { factLines, tableLines, wrapped } from '../../../src/cli/output.ts';
+import { factLines, tableLines, wholeText, wrapped } from '../../../src/cli/output.ts';
 
 const COLUMNS = 80;
 const REASON = 'repository-unavailable: the folder is not mounted, and nothing has been heard from its host since yesterday evening';
@@ -52,6 +52,39 @@ test('breaks a sentence between words only, so that a long path can be copied', 
       expect(wrapped(text, columns).join(' ')).toBe(text);
     }),
   );
+});
+
+test('keeps a command on one line, so that it can be copied', () => {
+  const command = '`rstow cancel rstow/orders/restore/6e1035d6`';
+  expect(wrapped(`Wait for it to end, or end it with ${command}. Then go on.`, 60, '  ')).toEqual([
+    'Wait for it to end, or end it with',
+    `  ${command}. Then go on.`,
+  ]);
+  expect(wrapped('Add `rehearsal: { command: [/path/to/rstmdb] }` to it.', 30)).toEqual([
+    'Add `rehearsal: { command:',
+    '[/path/to/rstmdb] }` to it.',
+  ]);
+  const undo = 'rstow restore orders --repository local --backup 20261129T141039Z-tail';
+  const [, line = ''] = factLines(
+    [
+      ['replaced data', 'none'],
+      ['to undo', wholeText(undo)],
+    ],
+    COLUMNS,
+  );
+  expect(wrapped(line, COLUMNS, '  ')).toEqual(['to undo', `  ${undo}`]);
+});
+
+test('takes an id of nothing but digits for a name, and no figure', () => {
+  const rows = [
+    ['55290227', '7'],
+    ['01a227a3-c08f', '3,546'],
+  ];
+  expect(tableLines(['RUN', 'INSTANCES'], rows, COLUMNS)).toEqual([
+    'RUN            INSTANCES',
+    '55290227               7',
+    '01a227a3-c08f      3,546',
+  ]);
 });
 
 function wordsOf(text: string): string[] {

@@ -140,7 +140,7 @@ test('refuses what is no YAML, a key that comes twice, and an empty file, in one
 test('says which file can not be read', async () => {
   await expect(loadConfig('/nowhere/rstow.yaml')).rejects.toMatchObject({
     code: 'invalid-config',
-    message: "/nowhere/rstow.yaml can't be read: ENOENT",
+    message: 'the config file /nowhere/rstow.yaml does not exist',
   });
 });
 

@@ -16,7 +16,7 @@ function lineOf(name: string, result: Partial<RestoreResult>): string | undefine
 
 /** However it is wrapped. */
 function textOf(result: Partial<RestoreResult>): string {
-  return linesOf(result).join(' ').replaceAll(/ +/g, ' ');
+  return linesOf(result).join(' ').replaceAll(/\s+/g, ' ');
 }
 
 const replaces = { instances: 65, unsavedRecords: 8, lastWriteAtMs: 0 } as NonNullable<RestoreResult['replaces']>;
