@@ -2,9 +2,7 @@ import { createRunningBackups } from '../../src/activities/backup/running-backup
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
-import { claimOwnership } from '../../src/store/ownership.ts';
 import type { RunPort } from '../../src/activities/run-port.ts';
-import { createTimeline } from '../../src/store/timelines.ts';
 import { agentConfigSchema } from '../../src/config/agent-config.ts';
 import { createSeenOwners } from '../../src/io/agent-state/seen-owners.ts';
 import { createStores } from '../../src/store/store.ts';
@@ -28,16 +26,15 @@ export function benchDeps(folder: { dataDir: string; repositoryDir: string; stat
       },
     },
   });
-  const storeDeps = {
+  const own = {
     config,
     agent: { name: 'bench', installationId: 'bench' },
     requireInstallation: async () => undefined,
     seenOwners: createSeenOwners(folder.stateDir),
-    openRepository: createRepositoryOpener(config),
   };
   return {
-    ...storeDeps,
-    ...createStores(storeDeps),
+    ...own,
+    ...createStores({ ...own, openRepository: createRepositoryOpener(config) }),
     configFile: join(folder.stateDir, 'rstow.yaml'),
     temporal: { clusterId: 'none', namespace: 'none' },
     runs: {
@@ -56,12 +53,12 @@ export function benchDeps(folder: { dataDir: string; repositoryDir: string; stat
 
 /** What an agent does before its first backup. Gives the timeline. */
 export async function claimDatabase(deps: ActivityDeps): Promise<string> {
-  const repository = await deps.openRepository(REPOSITORY);
+  const { timelines, claims } = await deps.openStore(DATABASE, REPOSITORY);
   const claimedAtMs = Date.now();
   const first = { generation: 1, parent: null, why: 'first' as const, runId: 'bench', createdAtMs: claimedAtMs };
-  const { timeline } = await createTimeline(repository, DATABASE, first);
+  const { timeline } = await timelines.create(first);
   const { name: agent, installationId } = deps.agent;
-  await claimOwnership(repository, DATABASE, {
+  await claims.put({
     format: 1,
     generation: 1,
     agent,

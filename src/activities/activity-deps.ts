@@ -1,6 +1,5 @@
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { SeenOwners } from '../io/agent-state/seen-owners.ts';
-import type { Repository } from '../io/repository/port.ts';
 import type { RunningBackups } from './backup/running-backups.ts';
 import type { Stores } from '../store/store.ts';
 import type { RunRegistry } from './run-port.ts';
@@ -29,8 +28,6 @@ export type ActivityDeps = {
   searchAttributes: boolean;
   openStore: Stores['openStore'];
   catalogueOf: Stores['catalogueOf'];
-  /** Fails: unknown-repository, repository-unavailable, repository-unsupported, format-unsupported. */
-  openRepository(name: string): Promise<Repository>;
 };
 
 /** What Temporal knows of how a database is backed up; the agent gives it a client. Fails: temporal-unreachable. */

@@ -15,16 +15,15 @@ import { createRepositoryOpener } from '../worker/repositories.ts';
 export async function localDeps(configFile: string = DEFAULT_CONFIG_FILE): Promise<ActivityDeps> {
   const config = await loadConfig(configFile);
   const agent = await agentIdentity(config);
-  const storeDeps = {
+  const own = {
     config,
     agent,
     requireInstallation: () => requireInstallation(config.agent.stateDir, agent.installationId),
     seenOwners: createSeenOwners(config.agent.stateDir),
-    openRepository: createRepositoryOpener(config),
   };
   return {
-    ...storeDeps,
-    ...createStores(storeDeps),
+    ...own,
+    ...createStores({ ...own, openRepository: createRepositoryOpener(config) }),
     configFile: resolve(configFile),
     temporal: { clusterId: '', namespace: '' },
     events: { record: () => undefined },

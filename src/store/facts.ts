@@ -110,8 +110,6 @@ export type Damage = {
   known(): Promise<DamageFact[]>;
   /** Puts the record aside with what it named. Twice: no-op. */
   close(closing: { damage: DamageFact; runId: string }): Promise<void>;
-  /** Moves an object out of the way; it is never deleted. Twice: no-op, though another object has its name by now. */
-  putAside(key: string, runId: string): Promise<void>;
 };
 
 export function damageOf({ repository, database }: { repository: Repository; database: string }): Damage {
@@ -119,7 +117,6 @@ export function damageOf({ repository, database }: { repository: Repository; dat
     record: (damage) => recordDamage(repository, database, damage),
     known: () => readDamage(repository, database),
     close: (closing) => closeDamage(repository, database, closing),
-    putAside: (key, runId) => putAside(repository, key, runId),
   };
 }
 
@@ -142,6 +139,7 @@ async function closeDamage(repository: Repository, database: string, closing: { 
   await repository.move(key, trashKey(closing.runId, key));
 }
 
+/** Moves an object out of the way; it is never deleted. Twice: no-op, though another object has its name by now. */
 export async function putAside(repository: Repository, key: string, runId: string): Promise<void> {
   const aside = trashKey(runId, key);
   if (!(await exists(repository, aside))) await repository.move(key, aside);

@@ -4,7 +4,15 @@ import { promisedExtents, summariseExtents } from '../core/backup/segment-plan.t
 import { type Selectable, selectBackup } from '../core/backup/selection.ts';
 import { isUnreadable } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { backupsPrefix, labelOfClaimKey, labelOfFolder, labelsPrefix, manifestKey } from '../core/repository/object-keys.ts';
+import {
+  backupsPrefix,
+  labelOfClaimKey,
+  labelOfFolder,
+  labelOfManifestKey,
+  labelsPrefix,
+  manifestKey,
+} from '../core/repository/object-keys.ts';
+import { walPrefix } from '../core/repository/piece.ts';
 import { parseWalOffset } from '../core/wal/wal-offset.ts';
 import { type Manifest, manifestSchema } from '../formats/repository/manifest.ts';
 import type { Repository } from '../io/repository/port.ts';
@@ -190,4 +198,10 @@ function isTied(one: BackupPosition, other: BackupPosition): boolean {
 
 function latestLabelFirst(tied: readonly BackupPosition[]): BackupPosition[] {
   return [...tied].sort((one, other) => (one.label < other.label ? 1 : -1));
+}
+
+/** What an object is to a database's backups: a manifest, or something else that one may need; undefined for any other. */
+export function partOfBackups(database: string, key: string): { manifestOf: string | undefined } | undefined {
+  if (![backupsPrefix(database), walPrefix(database)].some((prefix) => key.startsWith(prefix))) return undefined;
+  return { manifestOf: labelOfManifestKey(key) };
 }

@@ -5,8 +5,9 @@ import { belongsTo, lineageOf, type TimelineNode } from '../core/backup/history.
 import type { Manifest } from '../formats/repository/manifest.ts';
 import { type Sidecar, sidecarSchema } from '../formats/repository/piece.ts';
 import type { Coding } from '../io/coding/port.ts';
-import type { Repository } from '../io/repository/port.ts';
+import type { Repository, StagedObject } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
+import type { WalRange } from '../core/wal/wal-offset.ts';
 import type { Warning } from '../contract/result.ts';
 import { checkStored, plainBytes, type SegmentRead, storedSegment } from './stored-object.ts';
 import { isObjectDamage } from '../core/errors/error-table.ts';
@@ -31,10 +32,18 @@ export type Pieces = {
    * Fails: missing-object, naming a piece that no other covers.
    */
   plan(manifest: Manifest, exceptKey?: string): Promise<PlannedSegment[]>;
+  /** The piece of these bytes, whether it is stored or not. */
+  at(timeline: string, range: WalRange): Piece;
+  /** For a piece that is being made: it gets its name when it is whole. Fails: repository-unavailable, not-enough-space. */
+  stage(): Promise<StagedObject>;
   /** What is known of a piece; made anew by reading the piece if it is missing or damaged. */
   sidecar(piece: Piece, run: PieceRun): Promise<Sidecar>;
   /** Beside its piece. Twice: the first one stands. */
   putSidecar(piece: Piece, sidecar: Sidecar): Promise<void>;
+  /** In the place of one that says what its piece does not hold, and that the run puts aside. */
+  replaceSidecar(piece: Piece, sidecar: Sidecar, runId: string): Promise<void>;
+  /** Moves a damaged piece out of the way, with its sidecar. Twice: no-op. */
+  putAside(piece: Piece, runId: string): Promise<void>;
   /** What a piece holds, by reading all of it. Fails: missing-object, truncated-object, damaged-object. */
   readWhole(piece: Piece, run: PieceRun): Promise<Sidecar>;
   /** Whether the piece is listed with the size that its sidecar says. */
@@ -61,6 +70,9 @@ export function piecesOf({ repository, database, coding, timelines }: PieceScope
     listed.set(timeline, known);
     return known;
   };
+  const putSidecar = async (piece: Piece, sidecar: Sidecar): Promise<void> => {
+    await putSealed(repository, sidecarKey(database, piece), { schema: sidecarSchema, value: sidecar });
+  };
   const scopeOf = (run: PieceRun): SidecarScope => ({ repository, coding, database, runId: run.runId, warn: run.warn });
   return {
     of: async (timeline) => piecesOfHistory(await timelines(), { database, timeline, listTimeline }),
@@ -68,8 +80,15 @@ export function piecesOf({ repository, database, coding, timelines }: PieceScope
       listed = new Map();
     },
     plan: (manifest, exceptKey) => planFrom(manifest, { listTimeline, exceptKey }),
-    putSidecar: async (piece, sidecar) => {
-      await putSealed(repository, sidecarKey(database, piece), { schema: sidecarSchema, value: sidecar });
+    at: (timeline, range) => pieceAt(database, timeline, range),
+    stage: () => repository.stage(),
+    putSidecar,
+    replaceSidecar: async (piece, sidecar, runId) => {
+      await putAside(repository, sidecarKey(database, piece), runId);
+      await putSidecar(piece, sidecar);
+    },
+    putAside: async (piece, runId) => {
+      for (const key of [piece.key, sidecarKey(database, piece)]) await putAside(repository, key, runId);
     },
     sidecar: (piece, run) => ensureSidecar(scopeOf(run), piece),
     readWhole: (piece, run) => readWholePiece(scopeOf(run), piece),
@@ -78,6 +97,10 @@ export function piecesOf({ repository, database, coding, timelines }: PieceScope
     segment: (read) => storedSegment({ ...read, repository, coding }),
     check: (promised, signal) => checkStored(repository, promised, signal),
   };
+}
+
+function pieceAt(database: string, timeline: string, { segment, startBytes, endBytes }: WalRange): Piece {
+  return { segment, startBytes, endBytes, timeline, key: pieceKey(database, timeline, { segment, startBytes, endBytes }) };
 }
 
 type Listing = { listTimeline: (timeline: string) => Promise<readonly Piece[]> };

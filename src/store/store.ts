@@ -19,7 +19,6 @@ export type Store = {
   readonly name: string;
   /** For messages: `folder /backup/rstmdb`. */
   readonly description: string;
-  readonly repository: Repository;
   readonly coding: Coding;
   readonly owner: Ownership;
   readonly claims: Claims;
@@ -107,7 +106,6 @@ function storeOf(deps: StoreDeps, { database, name, repository }: Place): Store 
     database,
     name,
     description: repository.description,
-    repository,
     coding,
     owner,
     claims: claimsOf({ repository, database }),

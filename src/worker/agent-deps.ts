@@ -27,16 +27,15 @@ export async function agentDeps({ config, configFile, identity, temporal, runs, 
   const events = createEvents(logger);
   const notice = (facts: { repository: string; key?: string | undefined }, sentence: string): void =>
     events.record({ kind: 'repository-notice', ...facts, sentence });
-  const storeDeps = {
+  const own = {
     config,
     agent: identity,
     requireInstallation: () => requireInstallation(stateDir, identity.installationId),
     seenOwners: createSeenOwners(stateDir),
-    openRepository: createRepositoryOpener(config, notice),
   };
   return {
-    ...storeDeps,
-    ...createStores(storeDeps),
+    ...own,
+    ...createStores({ ...own, openRepository: createRepositoryOpener(config, notice) }),
     configFile,
     events,
     temporal: { clusterId: temporal.clusterId, namespace: temporal.namespace },

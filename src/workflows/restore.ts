@@ -101,7 +101,7 @@ async function carryOut(input: Recovery, { engine, place, plan, replaces = null 
     return resultOf(engine, place, { plan, timeline, rehearsal, replaces, ...swapped, ...first, warnings: all });
   }
   engine.phase('placing');
-  await engine.steps(place).placeElsewhere({ repository, planKey });
+  await engine.steps(place).placeElsewhere({ database: engine.database, repository, planKey });
   return resultOf(engine, place, { plan, timeline, rehearsal, warnings });
 }
 

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pinWal, unpinWal } from '../../src/activities/backup/prepare-backup.ts';
 import { storeSegments } from '../../src/activities/backup/store-segments.ts';
-import { createTimeline } from '../../src/store/timelines.ts';
 import { backUp, directDeps, directRun } from '../support/direct-backup.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import {
@@ -35,14 +34,14 @@ async function storeFiles(stack: DatabaseStack, dataDir: string): Promise<Stored
   const deps = directDeps(stack);
   const config = { ...stack.config, databases: { [DATABASE]: { ...stack.settings, dataDir } } };
   const run = directRun({ ...deps, config });
-  const repository = await deps.openRepository('local');
+  const store = await deps.openStore(DATABASE);
   const why = { generation: 1, parent: null, why: 'first', runId: 'claim', createdAtMs: 0 } as const;
-  const { timeline } = await createTimeline(repository, DATABASE, why);
+  const { timeline } = await store.timelines.create(why);
   const at = { database: DATABASE, repository: 'local', timeline };
   const { fenceKey } = await run(pinWal, at);
   const { extentsKey, warnings } = await run(storeSegments, { ...at, fenceKey });
   await run(unpinWal, at);
-  const { segments } = await (await deps.openStore(DATABASE)).plans.extents.read(extentsKey);
+  const { segments } = await store.plans.extents.read(extentsKey);
   return { endBytes: segments.at(-1)?.endBytes ?? -1, codes: warnings.map(({ code }) => code) };
 }
 

@@ -7,7 +7,6 @@ import type { Activities } from '../../src/activities/activities.ts';
 import type { ActivityBody } from '../../src/activities/activity.ts';
 import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
 import { createRunningBackups } from '../../src/activities/backup/running-backups.ts';
-import { readManifest } from '../../src/store/manifests.ts';
 import type { RunPort } from '../../src/activities/run-port.ts';
 import { type Verified, verifyStoredBackup } from '../../src/activities/verify/verify-backup.ts';
 import type { PointInTimeRecoveryInput, PointInTimeRecoveryResult } from '../../src/contract/point-in-time-recovery.ts';
@@ -39,16 +38,15 @@ export function directDeps(stack: DatabaseStack): ActivityDeps {
   const unused = (): never => {
     throw new Error('no Temporal here');
   };
-  const storeDeps = {
+  const own = {
     config: stack.config,
     agent: { name: 'db1', installationId: '11111111-1111-4111-8111-111111111111' },
     requireInstallation: async () => Promise.resolve(),
     seenOwners: createSeenOwners(stack.config.agent.stateDir),
-    openRepository: createRepositoryOpener(stack.config),
   };
   return {
-    ...storeDeps,
-    ...createStores(storeDeps),
+    ...own,
+    ...createStores({ ...own, openRepository: createRepositoryOpener(stack.config) }),
     configFile: stack.configFile,
     temporal: { clusterId: 'none', namespace: 'none' },
     runs: { checkOpen: async () => Promise.resolve(), isOpen: unused, chainOf: unused, lockHolder: unused, terminate: unused },
@@ -100,7 +98,7 @@ export async function backUp(stack: DatabaseStack, options: BackUpOptions = {}):
     },
   }));
   const { label = '', repository: name = '' } = await hotBackup({ database: DATABASE, repository }, engine);
-  return readManifest(await deps.openRepository(name), DATABASE, label);
+  return (await deps.openStore(DATABASE, name)).backups.read(label);
 }
 
 /** What the workflow restore does with another directory, a rehearsal by a real server included. */

@@ -1,7 +1,7 @@
 import type { Fence, Healing } from '../../formats/repository/plans.ts';
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { Warning } from '../../contract/result.ts';
-import { parsePieceKey, type Piece, sidecarKey } from '../../core/repository/piece.ts';
+import { parsePieceKey, type Piece } from '../../core/repository/piece.ts';
 import { promisedHashes } from '../../store/pieces.ts';
 import { namedKeys, type PieceTarget, storedAgain } from './piece-store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
@@ -23,9 +23,7 @@ export async function putDamagedAside(target: PieceTarget, work: HealingWork): P
   const { plan: healing } = await store.plans.healing.keep(runId, await decide(target, work));
   const [damaged, lost] = [new Set(healing.damaged), new Set(healing.lost)];
   for (const piece of work.stored) {
-    if (!damaged.has(piece.key)) continue;
-    await store.damage.putAside(piece.key, runId);
-    await store.damage.putAside(sidecarKey(store.database, piece), runId);
+    if (damaged.has(piece.key)) await store.pieces.putAside(piece, runId);
   }
   const sound = work.stored.filter(({ key: stored }) => !damaged.has(stored) && !lost.has(stored));
   return { sound, healing };

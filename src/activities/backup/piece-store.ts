@@ -3,8 +3,8 @@ import { pipeline } from 'node:stream/promises';
 import type { Sidecar } from '../../formats/repository/piece.ts';
 import { isObjectDamage } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { type Piece, pieceKey, sidecarKey } from '../../core/repository/piece.ts';
-import { segmentFileName, type SegmentId, type WalRange } from '../../core/wal/wal-offset.ts';
+import type { Piece } from '../../core/repository/piece.ts';
+import { segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
 import { createDigestStage, type StreamDigest } from '../../io/checksum/checksum.ts';
 import type { Coding } from '../../io/coding/port.ts';
 import type { PieceContent } from '../../store/record-cut.ts';
@@ -31,25 +31,20 @@ export function storePiece(target: PieceTarget, segment: SegmentId, source: File
   return storeBytes(target, segment, growingFile(source));
 }
 
-/** The piece of these bytes, wherever they lie. */
-export function pieceAt(target: Pick<PieceTarget, 'store' | 'timeline'>, { segment, startBytes, endBytes }: WalRange): Piece {
-  const key = pieceKey(target.store.database, target.timeline, { segment, startBytes, endBytes });
-  return { segment, startBytes, endBytes, timeline: target.timeline, key };
-}
-
 /** The same, of any bytes. Fails: damaged-object, if they have to be whole records up to the target and are not. */
 export async function storeBytes(target: PieceTarget, segment: SegmentId, source: PieceSource): Promise<PieceContent> {
-  const staged = await target.store.repository.stage();
+  const { pieces, coding } = target.store;
+  const staged = await pieces.stage();
   try {
     const stored = createDigestStage();
-    const content = await encodePiece(target.store.coding, source, [stored.stream, staged.sink]);
+    const content = await encodePiece(coding, source, [stored.stream, staged.sink]);
     if (source.isExact === true && content.endBytes !== source.targetBytes) throw noWholeRecords(segment, content);
     if (content.records === 0) return content;
-    const piece = pieceAt(target, { segment, startBytes: source.startBytes, endBytes: content.endBytes });
+    const piece = pieces.at(target.timeline, { segment, startBytes: source.startBytes, endBytes: content.endBytes });
     const { key } = piece;
     if ((target.promised?.get(key) ?? content.sha256) !== content.sha256) throw otherBytes(key);
     const isFresh = (await staged.commit(key)) === 'stored';
-    if (isFresh) await target.store.pieces.putSidecar(piece, sidecarOf(target.runId, content, stored.result()));
+    if (isFresh) await pieces.putSidecar(piece, sidecarOf(target.runId, content, stored.result()));
     // The staged bytes are gone with the name that was taken: they are read once more.
     else if (!(await holdsSame(target, piece, content.sha256))) return await storeBytes(target, segment, source);
     return content;
@@ -89,19 +84,18 @@ function sidecarOf(runId: string, content: PieceContent, stored: StreamDigest): 
  * must be the same plain bytes. False where it was damaged, and has been put aside. Fails: timeline-diverged.
  */
 async function holdsSame(target: PieceTarget, piece: Piece, sha256: string): Promise<boolean> {
-  const { store, runId } = target;
-  const sidecar = sidecarKey(store.database, piece);
+  const { runId } = target;
+  const { pieces } = target.store;
   try {
-    if ((await store.pieces.sidecar(piece, target)).sha256 === sha256) return true;
-    const there = await store.pieces.readWhole(piece, target);
+    if ((await pieces.sidecar(piece, target)).sha256 === sha256) return true;
+    const there = await pieces.readWhole(piece, target);
     if (there.sha256 !== sha256) throw otherBytes(piece.key);
     // The piece is sound, and what its sidecar says is another's.
-    await store.damage.putAside(sidecar, runId);
-    await target.store.pieces.putSidecar(piece, there);
+    await pieces.replaceSidecar(piece, there, runId);
     return true;
   } catch (error) {
     if (!(error instanceof RstowError) || !isObjectDamage(error.code)) throw error;
-    for (const key of [piece.key, sidecar]) await store.damage.putAside(key, runId);
+    await pieces.putAside(piece, runId);
     target.warn?.(storedAgain([piece.key]));
     return false;
   }

@@ -18,7 +18,7 @@ import { healingWarnings, putDamagedAside } from './healing.ts';
 import { pinnedLog } from './prepare-backup.ts';
 import { createPassingReplay, createRecordKeeper, keepReplay, type PassingReplay } from './running-backups.ts';
 import { mergePieces, type SegmentChain } from './merge-pieces.ts';
-import { pieceAt, type PieceTarget, storePiece } from './piece-store.ts';
+import { type PieceTarget, storePiece } from './piece-store.ts';
 import { judgeTail } from './segment-scan.ts';
 import { checkContinues } from './source-continuity.ts';
 
@@ -171,7 +171,7 @@ async function storeHole(target: PieceTarget, segment: SegmentId, hole: Hole): P
   for (;;) {
     const targetBytes = Math.min(hole.endBytes, startBytes + PIECE_SIZE_BYTES_MAX);
     const content = await storePiece(target, segment, { ...from, startBytes, targetBytes });
-    if (content.records > 0) pieces.push(pieceAt(target, { segment, startBytes, endBytes: content.endBytes }));
+    if (content.records > 0) pieces.push(target.store.pieces.at(target.timeline, { segment, startBytes, endBytes: content.endBytes }));
     if (content.end.kind !== 'whole' || content.endBytes >= hole.endBytes) return { ...content, pieces };
     startBytes = content.endBytes;
   }

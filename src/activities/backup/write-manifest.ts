@@ -4,7 +4,7 @@ import type { BackupSummary, PinKind } from '../../contract/hot-backup.ts';
 import type { Warning } from '../../contract/result.ts';
 import { summariseExtents } from '../../core/backup/segment-plan.ts';
 import { assert, RstowError } from '../../core/errors/rstow-error.ts';
-import { type Piece, pieceKey, piecesBySegment, planCover } from '../../core/repository/piece.ts';
+import { type Piece, piecesBySegment, planCover } from '../../core/repository/piece.ts';
 import { type Extent, segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
 import { readOwnership } from '../../io/files/ownership.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
@@ -100,7 +100,7 @@ export async function manifestSegments(work: Work, extents: readonly Extent[]): 
   const { store, timeline } = work;
   const before = await store.backups.newestOfTimeline({ timeline, exceptRunId: work.run.runId });
   // What was stored again is known by its own sidecar, as all that this run has added.
-  const known = knownRanges(before, new Set(work.storedAgain));
+  const known = knownRanges(store, before, new Set(work.storedAgain));
   const stored = piecesBySegment(await store.pieces.of(timeline));
   const segments: ManifestSegment[] = [];
   for (const { segment, endBytes } of extents) {
@@ -136,11 +136,15 @@ function newBytes(piece: Piece, promised: Iterable<ManifestRange>): number {
 }
 
 /** The ranges that the backup before promises, by segment and by the key of their piece. */
-function knownRanges(manifest: Manifest | undefined, exceptKeys: ReadonlySet<string>): Map<SegmentId, Map<string, ManifestRange>> {
+function knownRanges(
+  { pieces }: Store,
+  manifest: Manifest | undefined,
+  exceptKeys: ReadonlySet<string>,
+): Map<SegmentId, Map<string, ManifestRange>> {
   const known = new Map<SegmentId, Map<string, ManifestRange>>();
   if (manifest === undefined) return known;
   for (const { segment, ranges } of manifest.segments) {
-    const keyed = ranges.map((range) => [pieceKey(manifest.database, range.timeline, { segment, ...range }), range] as const);
+    const keyed = ranges.map((range) => [pieces.at(range.timeline, { segment, ...range }).key, range] as const);
     known.set(segment, new Map(keyed.filter(([key]) => !exceptKeys.has(key))));
   }
   return known;

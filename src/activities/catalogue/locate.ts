@@ -85,18 +85,18 @@ export const locateAnywhere =
     if (!Object.hasOwn(config.databases, database)) {
       throw new RstowError('failed', `agent "${agent.name}" does not list database "${database}"`);
     }
-    await openSoon(deps, repositoryNamed(databaseSettings(config, database).repositories, repository));
+    await openSoon(deps, database, repositoryNamed(databaseSettings(config, database).repositories, repository));
     return placeOf(deps, runId);
   };
 
 /** Whoever waits here keeps a probe from others: a repository that hangs is told apart by not answering. */
-async function openSoon(deps: ActivityDeps, name: string): Promise<void> {
+async function openSoon(deps: ActivityDeps, database: string, name: string): Promise<void> {
   const waiting = new AbortController();
   const late = sleep(OPEN_MS, undefined, { signal: waiting.signal, ref: false }).then(() => {
     throw new RstowError('repository-unavailable', `agent "${deps.agent.name}" waits for repository "${name}" to answer`);
   });
   try {
-    await Promise.race([deps.openRepository(name), late]);
+    await Promise.race([deps.openStore(database, name), late]);
   } finally {
     waiting.abort();
     late.catch(() => undefined);

@@ -1,8 +1,8 @@
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import { type Alternative, type Selectable, selectBackup } from '../../core/backup/selection.ts';
-import { backupsPrefix, databaseKey, labelOfManifestKey, manifestKey } from '../../core/repository/object-keys.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { unlessUnreadable } from '../../io/repository/sealed-object.ts';
+import { partOfBackups } from '../../store/manifests.ts';
 import type { Store } from '../../store/store.ts';
 
 export type FindAlternativeInput = {
@@ -20,11 +20,12 @@ export type FindAlternativeInput = {
 export const findAlternative =
   (deps: ActivityDeps) =>
   async ({ database, repository: wanted, backup, damagedKey }: FindAlternativeInput): Promise<Alternative | null> => {
-    if (![backupsPrefix(database), databaseKey(database, 'wal/')].some((prefix) => damagedKey.startsWith(prefix))) return null;
+    const part = partOfBackups(database, damagedKey);
+    if (part === undefined) return null;
     const store = await deps.openStore(database, wanted);
     const backups = await store.backups.selectable();
-    const label = labelOfManifestKey(damagedKey) ?? selectBackup(backups, backup);
-    if (damagedKey !== manifestKey(database, label)) {
+    const label = part.manifestOf ?? selectBackup(backups, backup);
+    if (part.manifestOf === undefined) {
       const manifest = await store.backups.readable(label);
       if (manifest !== undefined && (await isWhole(store, manifest, damagedKey))) {
         return { kind: (await needs(store, manifest, damagedKey)) ? 'other-cover' : 'same', label };

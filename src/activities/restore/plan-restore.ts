@@ -10,8 +10,7 @@ import { type RecoveryPoint, type RestorePlan, restorePlanSchema } from '../../f
 import { listSegments } from '../../io/data-directory/segments.ts';
 import { readTimelineFile } from '../../io/data-directory/rstow-folder.ts';
 import { requireSpace } from '../../io/files/free-space.ts';
-import type { Repository } from '../../io/repository/port.ts';
-import { readOwn, sealObject } from '../../io/repository/sealed-object.ts';
+import { sealObject } from '../../io/repository/sealed-object.ts';
 import { FIRST_TIMELINE } from '../../store/timelines.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
@@ -98,9 +97,12 @@ async function newPlan(deps: ActivityDeps, { input, store, database, each }: New
   return plan;
 }
 
-/** Fails: missing-object, truncated-object, damaged-object. */
-export function readPlan(repository: Repository, key: string): Promise<RestorePlan> {
-  return readOwn(repository, key, restorePlanSchema);
+/** Where the plan of a run lies. */
+export type PlanInput = { database: string; repository: string; planKey: string };
+
+/** Fails: missing-object, truncated-object, damaged-object, repository-unavailable. */
+export async function readPlan(deps: Pick<ActivityDeps, 'openStore'>, { database, repository, planKey }: PlanInput): Promise<RestorePlan> {
+  return (await deps.openStore(database, repository)).plans.restore().read(planKey);
 }
 
 type Source = { store: Store; manifest: Manifest; point: RecoveryPoint | undefined };

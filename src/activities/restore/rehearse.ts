@@ -13,9 +13,8 @@ import { memoryShortage, missingServerProgram } from '../../database/scratch-nee
 import { bootScratchServer, endScratchServer, endScratchServers, type ScratchPlace } from '../../database/scratch-server.ts';
 import { readLiveDigest, showsSameState } from '../../replay/live-digest.ts';
 import { plannedFiles, unfinishedComparison } from './verify-live.ts';
-import { readPlan } from './plan-restore.ts';
+import { type PlanInput, readPlan } from './plan-restore.ts';
 
-export type RehearseInput = { database: string; repository: string; planKey: string };
 export type Rehearsed = { rehearsal: RehearsalOutcome; warnings: Warning[] };
 
 /**
@@ -27,11 +26,11 @@ export type Rehearsed = { rehearsal: RehearsalOutcome; warnings: Warning[] };
  */
 export const rehearse =
   (deps: ActivityDeps) =>
-  async (input: RehearseInput, run: RunPort): Promise<Rehearsed> => {
+  async (input: PlanInput, run: RunPort): Promise<Rehearsed> => {
     const database = openDatabase(deps, input.database);
     const { policy } = database.settings.rehearsal;
     if (policy === 'off') return { rehearsal: 'off', warnings: [] };
-    const plan = await readPlan((await deps.openStore(input.database, input.repository)).repository, input.planKey);
+    const plan = await readPlan(deps, input);
     const missing = await missingServerProgram(database);
     if (missing !== undefined) {
       if (plan.inPlace) throw missing;

@@ -12,7 +12,7 @@ import { replaySegments, requireDigest } from '../../replay/replay-segments.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
 import type { RunPort } from '../run-port.ts';
-import { planHashOf, plannedExtents, readPlan } from './plan-restore.ts';
+import { planHashOf, type PlanInput, plannedExtents, readPlan } from './plan-restore.ts';
 import { plannedFiles } from './verify-live.ts';
 import { requireTarget } from './restore-target.ts';
 import type { Store } from '../../store/store.ts';
@@ -41,7 +41,7 @@ export const stageWal =
   (deps: ActivityDeps) =>
   async (input: StageWalInput, run: RunPort): Promise<StagedWal> => {
     const store = await deps.openStore(input.database, input.repository);
-    const plan = await readPlan(store.repository, input.planKey);
+    const plan = await store.plans.restore().read(input.planKey);
     const { dataDir, segments: planned } = plan;
     const { database } = input;
     if (plan.inPlace) await requireAuthority(deps, run, { database, planHash: planHashOf(plan), isPreparing: true });
@@ -98,13 +98,11 @@ async function markTimeline({ store, plan, walDir, input, run }: Marking): Promi
   return timeline;
 }
 
-type FinishRestoreInput = { repository: string; planKey: string };
-
 /** Gives the staged wal/ its name in the other directory; no server knows it yet. Twice: no-op. */
 export const placeElsewhere =
   (deps: ActivityDeps) =>
-  async (input: FinishRestoreInput, run: RunPort): Promise<void> => {
-    const plan = await readPlan(await deps.openRepository(input.repository), input.planKey);
+  async (input: PlanInput, run: RunPort): Promise<void> => {
+    const plan = await readPlan(deps, input);
     await placeStagedWal(plan.dataDir, run.runId);
   };
 

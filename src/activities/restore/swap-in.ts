@@ -82,7 +82,7 @@ export const rollBack =
   async (input: SwapInput, run: RunPort): Promise<RolledBack> => {
     await requireAuthority(deps, run, input);
     const work = workOf(deps, input, run);
-    const plan = await readPlan((await deps.openStore(input.database, input.repository)).repository, input.planKey);
+    const plan = await readPlan(deps, input);
     const { dataDir, walDir } = work.database;
     const checkAllowed = (): Promise<void> => requireUnwritten(walDir, plan);
     const askFirst = async (): Promise<void> => {

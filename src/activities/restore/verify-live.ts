@@ -11,10 +11,8 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
 import { readLiveDigest, showsSameState } from '../../replay/live-digest.ts';
-import { plannedExtents, readPlan } from './plan-restore.ts';
+import { type PlanInput, plannedExtents, readPlan } from './plan-restore.ts';
 import type { ReplaySource } from '../../replay/replay-segments.ts';
-
-type VerifyLiveInput = { database: string; repository: string; planKey: string };
 
 const POLL_MS = 1_000;
 
@@ -26,12 +24,10 @@ const POLL_MS = 1_000;
  */
 export const verifyLive =
   (deps: ActivityDeps) =>
-  async (input: VerifyLiveInput, run: RunPort): Promise<{ warnings: Warning[] }> => {
+  async (input: PlanInput, run: RunPort): Promise<{ warnings: Warning[] }> => {
     const database = openDatabase(deps, input.database);
     const patience = { forMs: database.timing.stepGiveUpMs, signal: run.signal };
-    const plan = await patiently(patience, async () =>
-      readPlan((await deps.openStore(input.database, input.repository)).repository, input.planKey),
-    );
+    const plan = await patiently(patience, () => readPlan(deps, input));
     await patiently(patience, () => database.server.ask(ping, { signal: run.signal }));
     const warning = await unfinishedComparison(() => compareLive(database, plan, run));
     return { warnings: warning === undefined ? [] : [warning] };

@@ -16,10 +16,11 @@ export function sidecarKey(database: string, piece: Piece): string {
   return `${rangeKey(database, piece.timeline, piece)}.json`;
 }
 
-/** Every piece and sidecar of one timeline. */
-export function timelinePrefix(database: string, timeline: string): string {
-  return databaseKey(database, `wal/${timeline}/`);
-}
+/** Every piece and sidecar. */
+export const walPrefix = (database: string): string => databaseKey(database, 'wal/');
+
+/** Those of one timeline. */
+export const timelinePrefix = (database: string, timeline: string): string => `${walPrefix(database)}${timeline}/`;
 
 export function parsePieceKey(key: string): Piece | undefined {
   const match = PIECE_KEY.exec(key);
