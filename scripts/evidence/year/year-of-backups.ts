@@ -3,22 +3,23 @@ import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { backupLabel, positionKey } from '../../../src/core/backup/label.ts';
-import { backupKey, factKey, manifestKey, ownerKey, timelineKey } from '../../../src/core/repository/object-keys.ts';
+import { backupKey, factKey, manifestKey } from '../../../src/core/repository/object-keys.ts';
 import { planMerges } from '../../../src/core/repository/merge-plan.ts';
 import { makeSegmentId, type SegmentId } from '../../../src/core/wal/wal-offset.ts';
-import { labelClaimSchema, ownerSchema, timelineSchema } from '../../../src/formats/repository/history.ts';
+import { labelClaimSchema } from '../../../src/formats/repository/history.ts';
 import { type Manifest, type ManifestRange, manifestSchema } from '../../../src/formats/repository/manifest.ts';
 import { verificationSchema } from '../../../src/formats/repository/facts.ts';
 import { sealObject, type SealedSchema } from '../../../src/io/repository/sealed-object.ts';
 import { positionOf } from '../../../src/store/manifests.ts';
 
 export const BACKUPS_A_YEAR = 35_040;
-export const INTERVAL_MS = 15 * 60_000;
+const INTERVAL_MS = 15 * 60_000;
 
 const SEGMENT_BYTES = 64 * 1024 * 1024;
 const RECORD_BYTES = 200;
 const FIRST_MS = Date.UTC(2026, 0, 1);
 const VERIFIED_EACH = 96;
+/** The first one of a database. */
 const TIMELINE = '0001';
 
 export type Year = {
@@ -26,27 +27,12 @@ export type Year = {
   database: string;
   backups: number;
   /** Of new log that each backup finds. */ bytesEach: number;
-  installationId: string;
 };
 
-/** Gives the newest manifest. The folder must be a repository, or become one: its header is not written here. */
+/** Gives the newest manifest. The folder must be a repository in which the database and its timeline are claimed. */
 export async function writeYear(year: Year): Promise<Manifest> {
-  const { root, database, backups, installationId } = year;
+  const { root, database, backups } = year;
   const put = objectWriter(root);
-  const createdAtMs = FIRST_MS;
-  const timeline = {
-    format: 1 as const,
-    timeline: TIMELINE,
-    generation: 1,
-    parent: null,
-    why: 'first' as const,
-    runId: 'claim',
-    createdAtMs,
-  };
-  await put(timelineKey(database, TIMELINE), timelineSchema, timeline);
-  const temporal = { clusterId: 'cluster', namespace: 'default' };
-  const owner = { format: 1 as const, generation: 1, agent: 'db1', installationId, temporal, timeline: TIMELINE, claimedAtMs: FIRST_MS };
-  await put(ownerKey(database, 1), ownerSchema, owner);
   const log = createLog();
   let newest: Manifest | undefined;
   for (let number = 0; number < backups; number += 1) {
