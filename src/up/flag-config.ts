@@ -2,7 +2,9 @@ import { access, constants, mkdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Document, parseDocument, stringify } from 'yaml';
 import type { AgentConfig, DatabaseConfig, TimingConfig } from '../config/agent-config.ts';
+import { type ConfigPath, parseConfigValue } from '../config/config-faults.ts';
 import { KEPT_CONFIG_NAME } from '../contract/default-places.ts';
+import type { ErrorCode } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { readStateFile, replaceStateFile } from '../io/agent-state/state-file.ts';
 import { discoverServer } from '../io/rstmdb/discover-server.ts';
@@ -29,7 +31,7 @@ const HEADER = '# Made by `rstow up`; edit it as you like. docs/configuration.md
 /**
  * The config file of a database that was named by flags, made once in the state directory: later edits of it are kept,
  * as long as it is about the same places. How the server is stopped and started is found out while the file doesn't say.
- * Fails: invalid-config, repository-unavailable; as the places do. Twice: the same file.
+ * Fails: invalid-config, invalid-input, repository-unavailable; as the places do. Twice: the same file.
  */
 export async function flagConfigFile(flags: FlagConfig): Promise<KeptConfig> {
   const file = join(flags.stateDir, KEPT_CONFIG_NAME);
@@ -53,10 +55,42 @@ export async function flagConfig(flags: FlagConfig): Promise<AgentConfig> {
 
 /** Nothing is written down that can't work: the next command line may name other places. */
 async function newText(flags: FlagConfig): Promise<string> {
-  const text = `${HEADER}${stringify(configOf(flags))}`;
-  await requireUsablePlaces(parseConfig('the options', text));
+  await requireUsableOptions(flags);
   await makeRepositoryFolder(flags.repository);
-  return text;
+  return `${HEADER}${stringify(configOf(flags))}`;
+}
+
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  'data-directory-missing': 'Mount or create the data directory, or correct --data-dir.',
+  'data-directory-foreign': 'Correct --data-dir or --server: both have to be of the same server.',
+};
+
+/** There is no file yet: what is wrong is an option of the command line. Fails: invalid-input; as the places do. */
+async function requireUsableOptions(flags: FlagConfig): Promise<void> {
+  const parsed = parseConfigValue(configOf(flags));
+  if ('faults' in parsed) {
+    const faults = new Set(parsed.faults.map(({ path, what }) => `${optionOf(path)} ${what}`));
+    throw new RstowError('invalid-input', [...faults].join('; '));
+  }
+  try {
+    await requireUsablePlaces(parsed.config);
+  } catch (error) {
+    const hint = error instanceof RstowError ? HINTS[error.code] : undefined;
+    if (!(error instanceof RstowError) || hint === undefined) throw error;
+    throw new RstowError(error.code, error.message, { details: error.details, hint, cause: error });
+  }
+}
+
+const OPTIONS: readonly [key: string, option: string][] = [
+  ['dataDir', '--data-dir'],
+  ['address', '--server'],
+  ['path', '--repository'],
+  ['stateDir', '--state-dir'],
+];
+
+/** The option that a value of the config came from. */
+function optionOf(path: ConfigPath): string {
+  return OPTIONS.find(([key]) => path.at(-1) === key)?.[1] ?? '--database';
 }
 
 /** Adds to the document what it doesn't say yet. */

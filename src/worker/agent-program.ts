@@ -1,6 +1,4 @@
 import { resolve } from 'node:path';
-import { errorRow } from '../core/errors/error-table.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
 import { runAgent } from './agent.ts';
 import { createAgentLogger } from './telemetry/agent-logger.ts';
 import { loadConfig } from './load-config.ts';
@@ -13,25 +11,18 @@ export type AgentProgram = {
 
 export const DEFAULT_CONFIG_FILE = '/etc/rstow/rstow.yaml';
 
-/** An agent as a program: stdout says when it is ready, SIGTERM and SIGINT end it. Returns the exit code. */
-export async function agentProgram({ configFile = DEFAULT_CONFIG_FILE, workflowBundlePath }: AgentProgram): Promise<number> {
-  try {
-    await withEndingSignal(async (signal) =>
-      runAgent({
-        config: await loadConfig(configFile),
-        configFile: resolve(configFile),
-        workflowBundlePath,
-        logger: createAgentLogger(),
-        signal,
-        onReady: ({ name }) => process.stdout.write(`agent ${name} ready\n`),
-      }),
-    );
-    return 0;
-  } catch (error) {
-    if (!(error instanceof RstowError)) throw error;
-    process.stderr.write(`error: ${error.code}: ${error.message}\nhint: ${error.hint}\n`);
-    return errorRow(error.code).exitCode;
-  }
+/** An agent as a program: stdout says when it is ready, SIGTERM and SIGINT end it. Fails: as the agent does; invalid-config. */
+export async function agentProgram({ configFile = DEFAULT_CONFIG_FILE, workflowBundlePath }: AgentProgram): Promise<void> {
+  await withEndingSignal(async (signal) =>
+    runAgent({
+      config: await loadConfig(configFile),
+      configFile: resolve(configFile),
+      workflowBundlePath,
+      logger: createAgentLogger(),
+      signal,
+      onReady: ({ name }) => process.stdout.write(`agent ${name} ready\n`),
+    }),
+  );
 }
 
 /** SIGHUP too: it comes when a terminal is closed, and nothing here is read anew on it. */

@@ -7,7 +7,7 @@ type AgentFlags = { config?: string; printUnit?: boolean };
 export const agentCommand: CliCommand = {
   name: 'agent',
   description: 'serve this host’s databases until it is stopped',
-  define: (command, { settings, exit }) => {
+  define: (command, { settings }) => {
     command
       .option('--config <file>', CONFIG_OPTION_HELP)
       .option('--print-unit', 'only print a systemd unit for this command line')
@@ -16,7 +16,7 @@ export const agentCommand: CliCommand = {
           return printUnit(['agent', ...configFileArgs(config)], config === undefined ? undefined : { file: config }, settings.searchPath);
         }
         const { agentProgram } = await import('../../worker/agent-program.ts');
-        exit(await agentProgram({ configFile: config, workflowBundlePath: settings.workflowBundlePath }));
+        await agentProgram({ configFile: config, workflowBundlePath: settings.workflowBundlePath });
       });
   },
 };

@@ -89,7 +89,20 @@ test('says of a server that it can not see how to write down what starts it', as
   expect((await flagConfigFile(flags)).found).toBeUndefined();
 });
 
-test('refuses flags that no config file could hold', async () => {
-  await expect(flagConfigFile({ ...flags, server: 'nowhere' })).rejects.toMatchObject({ code: 'invalid-config' });
-  await expect(flagConfigFile({ ...flags, database: 'Orders' })).rejects.toMatchObject({ code: 'invalid-config' });
+test.each([
+  { change: { server: 'nowhere' }, says: '--server must look like host:port' },
+  { change: { database: 'Orders' }, says: '--database is not a name that is allowed here: it must be 1 to 63 of a-z, 0-9 and -' },
+  { change: { repository: '/data/backups', dataDir: '/data' }, says: '--repository must lie outside of the data directory /data, ' },
+])('names the option that no config file could hold: $says', async ({ change, says }) => {
+  await expect(flagConfigFile({ ...flags, ...change })).rejects.toMatchObject({
+    code: 'invalid-input',
+    message: expect.stringContaining(says) as string,
+  });
+  expect(await readdir(folder)).toEqual(['data']);
+});
+
+test('says which option names a data directory that is not there', async () => {
+  await expect(flagConfigFile({ ...flags, dataDir: join(folder, 'typo') })).rejects.toMatchObject({
+    hint: 'Mount or create the data directory, or correct --data-dir.',
+  });
 });
