@@ -142,8 +142,8 @@ const KEPT_SPACE = '\u00a0';
 
 /**
  * The text in lines of at most `columns`; all but the first begin with `indent`. Nothing is ever cut: a word that
- * is longer than a line, such as a path, has a line of its own. Lines that fit stay as they are. A command in backticks
- * is one word if a line can hold it, so that it can be copied.
+ * is longer than a line, such as a path, has a line of its own. Lines that fit stay as they are. What stands in
+ * backticks, such as a command, is one word, so that it can be copied.
  */
 export function wrapped(text: string, columns: number, indent = ''): string[] {
   return linesOf(text, columns, indent).map((line) => line.replaceAll(KEPT_SPACE, ' '));
@@ -155,7 +155,7 @@ function linesOf(text: string, columns: number, indent = ''): string[] {
   const lead = /^ */.exec(text)?.[0] ?? '';
   const lines: string[] = [];
   let line = lead;
-  for (const word of wordsOf(text.slice(lead.length), columns - indent.length)) {
+  for (const word of wordsOf(text.slice(lead.length))) {
     const isBegun = line.trim() !== '';
     if (isBegun && line.length + 1 + word.length > columns) {
       lines.push(line.trimEnd());
@@ -165,9 +165,8 @@ function linesOf(text: string, columns: number, indent = ''): string[] {
   return [...lines, line];
 }
 
-function wordsOf(text: string, lengthMax: number): string[] {
-  const keep = (command: string): string => (command.length < lengthMax ? wholeText(command) : command);
-  return text.replaceAll(/`[^`]+`/g, keep).split(' ');
+function wordsOf(text: string): string[] {
+  return text.replaceAll(/`[^`]+`/g, wholeText).split(' ');
 }
 
 /** A result as lines for people. */

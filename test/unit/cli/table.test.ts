@@ -60,9 +60,11 @@ test('keeps a command on one line, so that it can be copied', () => {
     'Wait for it to end, or end it with',
     `  ${command}. Then go on.`,
   ]);
-  expect(wrapped('Add `rehearsal: { command: [/path/to/rstmdb] }` to it.', 30)).toEqual([
-    'Add `rehearsal: { command:',
-    '[/path/to/rstmdb] }` to it.',
+  const approval = `\`rstow approve rstow/orders/restore/6e1035d6 --plan ${'f'.repeat(64)}\``;
+  expect(wrapped(`an operator’s signed ${approval} of this plan`, 60, '  ')).toEqual([
+    'an operator’s signed',
+    `  ${approval}`,
+    '  of this plan',
   ]);
   const undo = 'rstow restore orders --repository local --backup 20261129T141039Z-tail';
   const [, line = ''] = factLines(
