@@ -2,7 +2,7 @@ import type { CliCommand } from './command.ts';
 import { adoptCommand } from './commands/adopt.ts';
 import { agentCommand } from './commands/agent.ts';
 import { approveCommand, denyCommand } from './commands/approve.ts';
-import { backupCommand } from './commands/backup.ts';
+import { backupCommand, markCommand } from './commands/backup.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { diffCommand } from './commands/diff.ts';
 import { infoCommand } from './commands/info.ts';
@@ -23,7 +23,7 @@ export type CommandGroup = { title: string; commands: readonly CliCommand[] };
 
 /** All commands, as the help and docs/commands.md show them. */
 export const COMMAND_GROUPS: readonly CommandGroup[] = [
-  { title: 'Backups', commands: [backupCommand, listCommand, infoCommand, verifyCommand, testRecoveryCommand] },
+  { title: 'Backups', commands: [backupCommand, markCommand, listCommand, infoCommand, verifyCommand, testRecoveryCommand] },
   { title: 'Recovery', commands: [restoreCommand, recoverCommand, repairCommand] },
   { title: 'History', commands: [logCommand, diffCommand] },
   { title: 'Runs', commands: [runsCommand, watchCommand, cancelCommand, approveCommand, denyCommand] },

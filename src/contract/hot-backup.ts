@@ -1,11 +1,15 @@
 import type { ExtentsSummary } from '../core/backup/segment-plan.ts';
-import { commonFields, inputParser, type Parsed } from './input-field.ts';
+import { commonFields, inputParser, nameField, optional, type Parsed } from './input-field.ts';
 import type { CommonResult, Warning } from './result.ts';
 import { type Differing, lacksState, type ServerComparison } from '../core/state/server-comparison.ts';
 import { missingText } from '../core/wal/continuity.ts';
 import type { SegmentId } from '../core/wal/wal-offset.ts';
 
-const fields = { ...commonFields };
+const fields = {
+  ...commonFields,
+  /** Gives the backup's end this name: a point that can be recovered by it. */
+  mark: optional(nameField),
+};
 
 /** A backup of a running server. */
 export type HotBackupInput = Parsed<typeof fields>;
@@ -49,7 +53,7 @@ export function noBackupYet(database: string): string {
 }
 
 /** `skipped` (a scheduled run met a busy database) has no summary. */
-export type HotBackupResult = CommonResult & Partial<BackupSummary>;
+export type HotBackupResult = CommonResult & Partial<BackupSummary> & { mark?: string | undefined };
 
 const LASTING = ['wal-gap', 'state-lacking', 'state-unshown', 'not-compared'];
 

@@ -1,4 +1,6 @@
+import { RstowError } from '../core/errors/rstow-error.ts';
 import { markKey, marksPrefix } from '../core/repository/object-keys.ts';
+import { timeText } from '../core/text/figures.ts';
 import { type Mark, markSchema } from '../formats/repository/history.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed, unlessUnreadable } from '../io/repository/sealed-object.ts';
@@ -9,14 +11,23 @@ export type Marks = {
   find(name: string): Promise<Mark | undefined>;
   /** Those that can be read, by name. */
   all(): Promise<Mark[]>;
-  /** Gives the mark that stands. Twice: the first one. */
-  put(mark: Omit<Mark, 'format'>): Promise<Mark>;
+  /** Fails: mark-taken, if another run has given the name. */
+  requireFree(mark: Pick<Mark, 'name' | 'runId'>): Promise<void>;
+  /** Fails: mark-taken. Twice: the run's first one stays. */
+  put(mark: Omit<Mark, 'format'>): Promise<void>;
 };
 
 export function marksOf({ repository, database }: { repository: Repository; database: string }): Marks {
   const find = (name: string): Promise<Mark | undefined> => readSealed(repository, markKey(database, name), markSchema);
+  const requireFree = async ({ name, runId }: Pick<Mark, 'name' | 'runId'>): Promise<void> => {
+    const there = await find(name);
+    if (there === undefined || there.runId === runId) return;
+    const sentence = `the mark "${name}" of "${database}" is there already: it is the end of backup ${there.label} of ${timeText(there.atMs)}`;
+    throw new RstowError('mark-taken', sentence, { details: { database, label: there.label } });
+  };
   return {
     find,
+    requireFree,
     all: async () => {
       const marks: Mark[] = [];
       for await (const key of repository.keys(marksPrefix(database))) {
@@ -26,9 +37,8 @@ export function marksOf({ repository, database }: { repository: Repository; data
       return marks;
     },
     put: async (mark) => {
-      const value: Mark = { format: 1, ...mark };
-      const put = await putSealed(repository, markKey(database, mark.name), { schema: markSchema, value });
-      return put === 'stored' ? value : ((await find(mark.name)) ?? value);
+      await putSealed(repository, markKey(database, mark.name), { schema: markSchema, value: { format: 1, ...mark } });
+      await requireFree(mark);
     },
   };
 }

@@ -9,31 +9,31 @@ const CHECKING = 'checking server, repository and timeline';
 
 /** Backs up a running server: nobody waits for it, and nothing that was acknowledged before its fence is missing. */
 export async function hotBackup(input: HotBackupInput, engine: Engine): Promise<HotBackupResult> {
-  const { database, repository } = input;
+  const { database, repository, mark } = input;
   engine.phase('looking for the database’s agent', `the agent that owns ${database}`);
   const place = await engine.places.ownerInTime(database);
   engine.placed(place);
   engine.phase(CHECKING);
-  const check = (): Promise<void> => engine.steps(place).checkBackup({ database, repository });
+  const check = (): Promise<void> => engine.steps(place).checkBackup({ database, repository, mark });
   return engine.onceReady(place, check, () => engine.exclusive(place, () => backUp(input, engine, place)));
 }
 
 /** The exclusive part: whoever calls it holds the database's lock. */
-export async function backUp({ database, repository }: HotBackupInput, engine: Engine, place: Place): Promise<HotBackupResult> {
+export async function backUp({ database, repository, mark }: HotBackupInput, engine: Engine, place: Place): Promise<HotBackupResult> {
   engine.phase(CHECKING);
   // Now, not when the run began: it may have waited for days, or have been reset.
   const startedAtMs = engine.now();
-  const prepared = await engine.steps(place).prepareBackup({ database, startedAtMs, repository });
+  const prepared = await engine.steps(place).prepareBackup({ database, startedAtMs, repository, mark });
   try {
-    return await storePinned({ engine, place, startedAtMs }, prepared);
+    return await storePinned({ engine, place, startedAtMs, mark }, prepared);
   } finally {
     await engine.compensate('unpinning', () => engine.cleanups(place).unpinWal({ database, timeline: prepared.timeline }));
   }
 }
 
-type Begun = { engine: Engine; place: Place; startedAtMs: number };
+type Begun = { engine: Engine; place: Place; startedAtMs: number; mark: string | undefined };
 
-async function storePinned({ engine, place, startedAtMs }: Begun, prepared: PreparedBackup): Promise<HotBackupResult> {
+async function storePinned({ engine, place, startedAtMs, mark }: Begun, prepared: PreparedBackup): Promise<HotBackupResult> {
   const { database, runId } = engine;
   const { repository, label, timeline, serverVersion } = prepared;
   const steps = engine.steps(place);
@@ -50,12 +50,12 @@ async function storePinned({ engine, place, startedAtMs }: Begun, prepared: Prep
   const kept = await transfers.storeAttachments({ database, repository, label, withSnapshots });
   engine.phase('writing the manifest');
   const warnings = [...prepared.warnings, ...stored.warnings, ...state.warnings, ...kept.warnings];
-  const facts = { startedAtMs, serverVersion, extentsKey, pin, state, attachments: kept.attachments, warnings };
+  const facts = { startedAtMs, serverVersion, extentsKey, pin, state, attachments: kept.attachments, warnings, mark };
   const { warnings: written, ...summary } = await steps.writeManifest({ database, repository, label, timeline, ...facts });
   if (stored.healed > 0) await steps.closeHealed({ database, repository, atMs: engine.now() });
   const durationMs = engine.now() - engine.startedAtMs;
   const all = [...warnings, ...written];
-  return { outcome: outcomeOf(all), runId, database, warnings: all, ...summary, durationMs };
+  return { outcome: outcomeOf(all), runId, database, warnings: all, ...summary, mark, durationMs };
 }
 
 /** The first backup of a history that has just begun. */

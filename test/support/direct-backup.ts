@@ -31,6 +31,9 @@ export type BackUpOptions = {
   /** The primary where absent. */ repository?: string;
   /** What the orchestrator's clock says; now where absent. */ startedAtMs?: number;
   /** What happens to the source once it is pinned. */ afterPin?: (unpin: () => Promise<void>) => Promise<void>;
+  /** The name of its end. */ mark?: string;
+  /** What happens once its manifest is written; the step may be done again. */
+  afterManifest?: (again: () => Promise<unknown>) => Promise<void>;
 };
 
 /** The agent's own composition, without Temporal: no run is ever cancelled or closed. */
@@ -88,16 +91,21 @@ function directEngine({ deps, type, now }: DirectEngine, replace: (verbs: Activi
 export async function backUp(stack: DatabaseStack, options: BackUpOptions = {}): Promise<Manifest> {
   const deps = directDeps(stack);
   expect(await databaseOwnership(deps, DATABASE)).toEqual({ kind: 'mine' });
-  const { repository, startedAtMs, afterPin } = options;
+  const { repository, startedAtMs, afterPin, mark, afterManifest } = options;
   const now = startedAtMs === undefined ? undefined : (): number => startedAtMs;
-  const engine = directEngine({ deps, type: 'hotBackup', now }, ({ pinWal, unpinWal }) => ({
+  const engine = directEngine({ deps, type: 'hotBackup', now }, ({ pinWal, unpinWal, writeManifest }) => ({
     pinWal: async (input) => {
       const pinned = await pinWal(input);
       await afterPin?.(() => unpinWal({ database: DATABASE, timeline: input.timeline }));
       return pinned;
     },
+    writeManifest: async (input) => {
+      const written = await writeManifest(input);
+      await afterManifest?.(() => writeManifest(input));
+      return written;
+    },
   }));
-  const { label = '', repository: name = '' } = await hotBackup({ database: DATABASE, repository }, engine);
+  const { label = '', repository: name = '' } = await hotBackup({ database: DATABASE, repository, mark }, engine);
   return (await deps.openStore(DATABASE, name)).backups.read(label);
 }
 

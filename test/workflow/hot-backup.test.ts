@@ -86,6 +86,21 @@ it('names the wanted repository only where one is wanted', async () => {
   expect(agent.calls.find(({ verb }) => verb === 'prepareBackup')?.input).toMatchObject({ repository: 'offsite' });
 });
 
+it('has the mark’s name checked before and under the lock, and gives it to the manifest’s step', async () => {
+  const result = await agent.execute<HotBackupResult>('hotBackup', { database: DATABASE, mark: 'before-release' });
+  expect(result).toMatchObject({ outcome: 'done', label: LABEL, mark: 'before-release' });
+  for (const verb of ['checkBackup', 'prepareBackup', 'writeManifest']) {
+    expect(agent.calls.find((call) => call.verb === verb)?.input, verb).toMatchObject({ mark: 'before-release' });
+  }
+});
+
+it('begins nothing if the mark is another run’s', async () => {
+  agent.verbs.checkBackup = async () => Promise.reject(new RstowError('mark-taken', 'the mark is there already'));
+  const failure = await failureOf(agent.execute('hotBackup', { database: DATABASE, mark: 'before-release' }));
+  expect(failure).toMatchObject({ type: 'mark-taken', message: 'mark-taken: the mark is there already' });
+  expect(verbsOf(agent)).toEqual(['checkBackup']);
+});
+
 it('tries a retryable failure again', async () => {
   let attempts = 0;
   agent.verbs.pinWal = async () => {

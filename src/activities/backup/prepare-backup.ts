@@ -19,6 +19,7 @@ import { forgetRun } from './running-backups.ts';
 type PrepareBackupInput = {
   database: string;
   repository?: string | undefined;
+  mark?: string | undefined;
   /** When the backup itself began: its label. */ startedAtMs: number;
 };
 export type PreparedBackup = { repository: string; label: string; timeline: string; serverVersion: string; warnings: Warning[] };
@@ -29,14 +30,14 @@ const LABEL_ATTEMPTS_MAX = 1000;
 const FIRST_ANSWER_MS = 10_000;
 
 /**
- * Whether a backup can begin: server, directory, repository, owner. Writes nothing, and needs no lock. Fails:
- * server-unreachable, server-refused, data-directory-foreign, data-directory-missing, owner-outdated,
- * repository-unavailable. Twice: checked anew.
+ * Whether a backup can begin: server, directory, repository, owner, the name of its end. Writes nothing, and needs no
+ * lock. Fails: server-unreachable, server-refused, data-directory-foreign, data-directory-missing, owner-outdated,
+ * mark-taken, repository-unavailable. Twice: checked anew.
  */
 export const checkBackup =
   (deps: ActivityDeps) =>
-  async (input: { database: string; repository?: string | undefined }, { signal }: Pick<RunPort, 'signal'>): Promise<void> => {
-    await checkedSource(deps, openDatabase(deps, input.database), { ...input, signal, answerMs: FIRST_ANSWER_MS });
+  async ({ database, repository, mark }: Omit<PrepareBackupInput, 'startedAtMs'>, run: RunPort): Promise<void> => {
+    await checkedSource(deps, openDatabase(deps, database), { repository, mark, run, answerMs: FIRST_ANSWER_MS });
   };
 
 /**
@@ -46,9 +47,9 @@ export const checkBackup =
 export const prepareBackup =
   (deps: ActivityDeps) =>
   async (input: PrepareBackupInput, run: RunPort): Promise<PreparedBackup> => {
-    const { startedAtMs } = input;
+    const { startedAtMs, repository, mark } = input;
     const opened = openDatabase(deps, input.database);
-    const { store, serverVersion } = await checkedSource(deps, opened, { ...input, signal: run.signal });
+    const { store, serverVersion } = await checkedSource(deps, opened, { repository, mark, run });
     const timeline = await timelineOfData(store, opened);
     const label = await takeLabel(store, { startedAtMs, runId: run.runId });
     return {
@@ -60,22 +61,23 @@ export const prepareBackup =
     };
   };
 
-type Checking = { repository?: string | undefined; signal: AbortSignal; answerMs?: number };
+type Checking = { repository: string | undefined; mark: string | undefined; run: RunPort; answerMs?: number };
 
 async function checkedSource(
   deps: ActivityDeps,
   { name: database, server }: Database,
-  { repository: wanted, signal, answerMs }: Checking,
+  { repository: wanted, mark, run, answerMs }: Checking,
 ): Promise<{ store: Store; serverVersion: string }> {
   const store = await deps.openStore(database, wanted);
   await store.owner.require();
+  if (mark !== undefined) await store.marks.requireFree({ name: mark, runId: run.runId });
   const { serverVersion } = await server.ask(
     async (client) => {
       await ping(client);
       await checkDataDirectoryIsServers(server, client);
       return serverInfo(client);
     },
-    { signal, answerMs },
+    { signal: run.signal, answerMs },
   );
   return { store, serverVersion };
 }

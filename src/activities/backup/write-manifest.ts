@@ -26,13 +26,16 @@ export type WriteManifestInput = {
   state: DigestedState;
   attachments: Attachment[];
   warnings: Warning[];
+  /** The name that the backup's end gets. */
+  mark?: string | undefined;
 };
 
 export type WrittenManifest = Omit<BackupSummary, 'durationMs'> & { warnings: Warning[] };
 
 /**
  * Writes the manifest, last: it makes the backup exist. What it promises is computed from the stored pieces, listed
- * once more. Fails: store-incomplete, owner-outdated, label-taken, repository-unavailable. Twice: the first manifest stands.
+ * once more. Names its end if a name is wanted. Fails: store-incomplete, owner-outdated, label-taken, mark-taken,
+ * repository-unavailable. Twice: the first manifest stands.
  */
 export const writeManifest =
   (deps: ActivityDeps) =>
@@ -51,10 +54,15 @@ export const writeManifest =
     // Once more: an emptied or exchanged repository takes a manifest as well as any.
     await store.confirm();
     const written = await store.backups.put(manifest);
+    if (input.mark !== undefined) await markEnd(store, written, input.mark);
     const summary = { ...summaryOf(written, { repository: input.repository, extents, added }), warnings: left === undefined ? [] : [left] };
     if (written.restorable !== 'no') return summary;
     return { ...summary, newestRestorable: await store.backups.newestRestorable() };
   };
+
+async function markEnd(store: Store, { timeline, label, runId, createdAtMs }: Manifest, name: string): Promise<void> {
+  await store.marks.put({ name, timeline, label, runId, atMs: createdAtMs });
+}
 
 type Found = Pick<Manifest, 'segments' | 'ownership' | 'bytesStored'> & { run: Pick<RunPort, 'runId' | 'workflowId'> };
 

@@ -19,11 +19,25 @@ export const backupCommand: CliCommand = {
   },
 };
 
+export const markCommand: CliCommand = {
+  name: 'mark',
+  description: 'back up a running server, and give the point a name to recover by',
+  define: (command, { exit }) => {
+    addRunOptions(command)
+      .argument('<name>', '1 to 63 of a-z, 0-9 and -')
+      .action(async (...[database, mark, options]: [string, string, RunOptions & InputOptions]) => {
+        const input = parseHotBackupInput([{ ...commonInput(database, options), mark }]);
+        exit(await execute({ ...HOT_BACKUP, input }, options));
+      });
+  },
+};
+
 export function backupLines(result: HotBackupResult): string[] {
   const { label, extents } = result;
   if (label === undefined || extents === undefined) return [`${result.outcome}: no backup was made of ${result.database}`];
   const added = `${sizeText(result.bytesStored ?? 0)} in ${countedText(result.piecesStored ?? 0, 'piece')}, from ${sizeText(result.bytesPlain ?? 0)} of log`;
   return factLines([
+    ['mark', result.mark],
     ['backup', label],
     ['repository', `${result.repository ?? ''}, timeline ${result.timeline ?? ''}`],
     ['log', logText(extents)],

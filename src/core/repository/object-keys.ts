@@ -89,16 +89,17 @@ export const damageKey = (database: string, { runId, atMs }: Pick<Remembered, 'r
 export const trashKey = (runId: string, key: string): string => `trash/${runId}/${key}`;
 
 /** The folders whose every name says something, and what their names look like. */
-const LISTED = /^databases\/[^/]+\/(owner|timelines|labels|index|facts|damage)\//;
+const LISTED = /^databases\/[^/]+\/(owner|timelines|labels|marks|index|facts|damage)\//;
 const OWNER = /\/owner\/[0-9]{8,}\.json$/;
 const TIMELINE = /\/timelines\/[0-9]{4,9}\.json$/;
 const LABEL = /\/labels\/[A-Za-z0-9][A-Za-z0-9_-]*\.json$/;
+const MARK = /\/marks\/[a-z0-9-]{1,63}\.json$/;
 const POSITION = /\/index\/[0-9]{4,9}\/[0-9]{20}-[0-9]{16}-[0-9]{16}-[A-Za-z0-9][A-Za-z0-9_-]*\.json$/;
 const DAMAGE = /\/damage\/[A-Za-z0-9-]+\.json$/;
 
 /** Whether somebody else has put the object among rstow's own, as file managers and programs that copy folders do. */
 export function isForeignKey(key: string): boolean {
-  return LISTED.test(key) && ![OWNER, TIMELINE, LABEL, POSITION, FACT, DAMAGE].some((name) => name.test(key));
+  return LISTED.test(key) && ![OWNER, TIMELINE, LABEL, MARK, POSITION, FACT, DAMAGE].some((name) => name.test(key));
 }
 
 /** The label of a manifest's key, or undefined for any other key. */

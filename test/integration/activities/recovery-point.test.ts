@@ -1,13 +1,13 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { PointInTimeRecoveryResult } from '../../../src/contract/point-in-time-recovery.ts';
 import type { RecoveryTarget } from '../../../src/core/recovery/target.ts';
 import { makeSegmentId, segmentFileName } from '../../../src/core/wal/wal-offset.ts';
 import { applyEvent, createInstance, deleteInstance } from '../../../src/io/rstmdb/instances.ts';
-import type { DatabaseStack } from '../../support/database-stack.ts';
+import { DATABASE, type DatabaseStack } from '../../support/database-stack.ts';
 import { backUp, explainPoint, recoverElsewhere } from '../../support/direct-backup.ts';
-import { expectSound, oddSource, scratchFolder, withClient, writeOrders } from '../../support/odd-source.ts';
+import { expectSound, oddSource, scratchFolder, sourceDigest, withClient, writeOrders } from '../../support/odd-source.ts';
 
 async function recovered(
   stack: DatabaseStack,
@@ -43,4 +43,37 @@ it('brings an instance back, whole, that was deleted, and says in a dry run what
   expect(instances).toBe(6);
   expect(digest).toBe(stateDigest);
   expect(wal.toString()).not.toContain('delete_instance');
+});
+
+it('recovers to a mark: the state as it was when the mark was made, even if the agent died before the mark was written', async () => {
+  const stack = await oddSource();
+  await writeOrders(stack.address, 4);
+  const marked = await sourceDigest(stack);
+  const markPath = join(stack.repositoryDir, `databases/${DATABASE}/marks/before-release.json`);
+  await backUp(stack, {
+    mark: 'before-release',
+    afterManifest: async (again) => {
+      await rm(markPath);
+      await again();
+    },
+  });
+  await writeOrders(stack.address, 3, 'later');
+  await backUp(stack);
+  const { digest, instances } = await recovered(stack, { name: 'before-release' });
+  expect({ digest, instances }).toEqual({ digest: marked, instances: 4 });
+  await expect(recovered(stack, { name: 'after-release' })).rejects.toMatchObject({
+    code: 'mark-not-found',
+    message: 'no mark is called "after-release"; there are before-release',
+  });
+});
+
+it('gives no name twice, and begins no backup for it', async () => {
+  const stack = await oddSource();
+  const { label } = await backUp(stack, { mark: 'before-release' });
+  await expect(backUp(stack, { mark: 'before-release' })).rejects.toMatchObject({
+    code: 'mark-taken',
+    message: expect.stringContaining(`it is the end of backup ${label} of `) as string,
+  });
+  expect((await readdir(join(stack.repositoryDir, `databases/${DATABASE}/backups`))).length).toBe(1);
+  await backUp(stack, { mark: 'with-nothing-new' });
 });

@@ -11,7 +11,7 @@ import { RstowError } from '../../../src/core/errors/rstow-error.ts';
 type Parser = (args: readonly unknown[]) => { database: string };
 
 const parsers: [string, Parser, Record<string, unknown>][] = [
-  ['hotBackup', parseHotBackupInput, {}],
+  ['hotBackup', parseHotBackupInput, { mark: 'before-release' }],
   ['verifyBackup', parseVerifyBackupInput, {}],
   ['restore', parseRestoreInput, { backup: 'latest' }],
   ['listBackups', parseListBackupsInput, {}],

@@ -36,17 +36,18 @@ async function fillRepository(repository: Repository): Promise<void> {
   const { timeline } = await createTimeline(repository, 'orders', { generation: 1, ...parent });
   const owner = { agent: 'one', installationId: 'i', temporal: { clusterId: 'c', namespace: 'n' }, timeline, claimedAtMs: 1 };
   await claimOwnership(repository, 'orders', { format: 1, generation: 1, ...owner });
-  const { backups, facts } = await storeIn(repository);
+  const { backups, facts, marks } = await storeIn(repository);
   await backups.put({ ...manifest, label: LABEL });
   await backups.claimLabel({ label: `${LABEL}-2`, runId: 'run-2' });
   const fact = { runId: 'run-1', label: LABEL, atMs: 1 };
   const failure = { code: 'damaged-object', sentence: 'it is', key: 'databases/orders/x' };
   await facts.recordVerification({ ...fact, level: 'checksums', held: false, failure });
   await facts.recordTest({ ...fact, agent: 'one', held: true, assertionsHeld: 0 });
+  await marks.put({ ...fact, name: 'release', timeline });
 }
 
 async function readAll(repository: Repository): Promise<unknown[]> {
-  const { backups, facts, damage } = await storeIn(repository);
+  const { backups, facts, damage, marks } = await storeIn(repository);
   return [
     await currentOwner(repository, 'orders'),
     await readTimelines(repository, 'orders'),
@@ -55,6 +56,7 @@ async function readAll(repository: Repository): Promise<unknown[]> {
     await facts.checks(await facts.of(LABEL)),
     await facts.byLabel(),
     await damage.known(),
+    await marks.all(),
   ];
 }
 
@@ -93,7 +95,7 @@ test('takes a repository that is suddenly empty for a disk that is not mounted',
 
 describe('files that others have put among the objects', () => {
   const NAMES = ['.DS_Store', '._0001.json', 'Thumbs.db', '.syncthing.0001.json.tmp', 'README.txt', '0001.sync-conflict-20261129.json'];
-  const FOLDERS = ['owner', 'timelines', 'labels', 'index/0001', 'facts', 'damage'];
+  const FOLDERS = ['owner', 'timelines', 'labels', 'marks', 'index/0001', 'facts', 'damage'];
 
   test.each(FOLDERS)('in %s are passed over, and named once', async (under) => {
     const told: string[] = [];
