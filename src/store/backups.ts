@@ -9,8 +9,7 @@ import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed, sealedBytes, unlessUnreadable } from '../io/repository/sealed-object.ts';
 import {
   type BackupScope,
-  findLatest,
-  findNamed,
+  findManifest,
   findNewest,
   type ManifestState,
   manifestState,
@@ -78,8 +77,7 @@ export function backupsOf(scope: BackupScope): Backups {
     history,
     positions: () => readPositions(repository, database),
     selectable: async () => selectable(await history()),
-    find: async (wanted) =>
-      (wanted === 'latest' ? await findLatest(scope) : undefined) ?? findNamed(scope, selectable(await history()), wanted),
+    find: (wanted) => findManifest(scope, async () => selectable(await history()), wanted),
     read: (label) => readManifest(repository, database, label),
     readable,
     state: (label) => manifestState(repository, database, label),
@@ -107,9 +105,9 @@ export function requireRestorable(manifest: Manifest): void {
 }
 
 /** The same, and names the backup that can be restored instead. */
-export async function requireRestorableOr(manifest: Manifest, findNewest: () => Promise<string | null>): Promise<void> {
+async function requireRestorableOr(manifest: Manifest, newestRestorable: () => Promise<string | null>): Promise<void> {
   if (manifest.restorable !== 'no') return;
-  const newest = await findNewest();
+  const newest = await newestRestorable();
   throw notRestorable(
     manifest,
     newest === null ? '; no backup here can be restored' : `; the newest backup that can be restored is ${newest}`,
@@ -117,7 +115,7 @@ export async function requireRestorableOr(manifest: Manifest, findNewest: () => 
 }
 
 /** The label of the newest backup that a restore takes; null if there is none. Reads manifests until one is found. */
-export async function firstRestorable(
+async function firstRestorable(
   backups: readonly { label: string }[],
   read: (label: string) => Promise<Manifest | undefined>,
 ): Promise<string | null> {

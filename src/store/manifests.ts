@@ -40,10 +40,16 @@ export type StoredBackups = {
 const LABEL = /^(?!latest$)[A-Za-z0-9][A-Za-z0-9_-]*$/;
 
 /**
- * The manifest of a label, or of a label's unique beginning. A whole label is read though the index lacks it; one that the
- * index names, and that is gone, is passed over.
+ * The manifest of `latest`, a label, or a label's unique beginning; `backups` lists them all.
+ * Fails: backup-not-found, damaged-object, format-unsupported.
  */
-export async function findNamed(scope: BackupScope, backups: Selectable, wanted: string): Promise<Manifest> {
+export async function findManifest(scope: BackupScope, backups: () => Promise<Selectable>, wanted: string): Promise<Manifest> {
+  const latest = wanted === 'latest' ? await findLatest(scope) : undefined;
+  return latest ?? findNamed(scope, await backups(), wanted);
+}
+
+/** A whole label is read though the index lacks it; one that the index names, and that is gone, is passed over. */
+async function findNamed(scope: BackupScope, backups: Selectable, wanted: string): Promise<Manifest> {
   const whole = LABEL.test(wanted) ? await manifestIfThere(scope, wanted) : undefined;
   if (whole !== undefined) return whole;
   const others = backups.filter(({ label }) => label !== wanted);
@@ -91,7 +97,7 @@ export async function readableManifest(repository: Repository, database: string,
 }
 
 /** Without listing all backups; undefined if the index doesn't say. Fails: damaged-object, format-unsupported. */
-export async function findLatest(scope: BackupScope): Promise<Manifest | undefined> {
+async function findLatest(scope: BackupScope): Promise<Manifest | undefined> {
   const { repository, database, timelineInUse, allTimelines } = scope;
   const inUse = await timelineInUse();
   const lineage = inUse === undefined ? undefined : lineageOf(await allTimelines(inUse), inUse);
