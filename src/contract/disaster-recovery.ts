@@ -45,14 +45,14 @@ export type SeenData = { agent: string; data: DataSummary };
 
 /**
  * What a recovery fails with where it would discard what no backup holds, and nobody has agreed to that; with the command
- * that says so. `why`: what kept the data in place from being gone on with.
+ * that says so. `why`: what kept the server from continuing on the data in place.
  */
 export function newerDataDiscarded(
   input: DisasterRecoveryInput,
   of: { seen: readonly SeenData[]; label: string; why?: string | undefined },
 ): RstowError {
   const what = of.seen.map(({ agent, data }) => `${unsavedText(data)}, in ${data.dataDir} of agent "${agent}"`).join('; and ');
-  const why = of.why === undefined ? '' : `; they are not gone on with, for ${of.why}`;
+  const why = of.why === undefined ? '' : `; the server can’t continue on them: ${of.why}`;
   const command = discardCommand(input);
   const sentence = `recovering ${of.label} would discard ${what}${why}; to discard them: \`${command}\``;
   const records = of.seen.reduce((sum, { data }) => sum + data.unsavedRecords, 0);

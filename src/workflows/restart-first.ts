@@ -5,7 +5,7 @@ import type { Warning } from '../contract/result.ts';
 import type { BackedUp, Engine } from './engine.ts';
 import { backUpInPlace } from './hot-backup.ts';
 
-/** The data that a recovery gives up, as far as they could be seen, and why they are not gone on with. */
+/** The data that a recovery gives up, as far as they could be seen, and why the server can't continue on them. */
 export type GivenUp = { /** Those that could be seen. */ agents: string[]; seen: SeenData[]; why?: string; unseen?: string };
 
 type Owner = { place: Place | undefined; isUp: boolean };

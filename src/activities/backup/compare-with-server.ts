@@ -51,7 +51,7 @@ export async function compareWithServer(server: Server, log: ComparedLog, signal
     return { comparison, warnings: [] };
   } catch (error) {
     if (!(error instanceof RstowError) || signal.aborted) throw error;
-    const message = `what the log says could not be held against what the server shows: ${error.message}`;
+    const message = `what the log says could not be compared with what the server shows: ${error.message}`;
     return { comparison: null, warnings: [{ code: 'not-compared', message }] };
   }
 }

@@ -41,7 +41,8 @@ export const restartServer =
       found = await surveyData(deps)({ database: name }, run);
       if (found === null) return { kind: 'no', found, why: `there is no log in ${database.dataDir}` };
       if (found.fault !== undefined) return { kind: 'no', found, why: found.fault.sentence };
-      if (!(await continuesNewest(deps, database, found))) return { kind: 'no', found, why: 'its log lacks what the newest backup holds' };
+      if (!(await continuesNewest(deps, database, found)))
+        return { kind: 'no', found, why: 'the log in place lacks what the newest backup holds' };
       return { kind: 'restarted', found, warnings: await restart(database, run, requireOurs) };
     } catch (error) {
       if (!(error instanceof RstowError) || !NO_START.includes(error.code)) throw error;
