@@ -14,6 +14,7 @@ import {
   standbyQueue,
   WORKFLOW_QUEUE,
 } from '../contract/names.ts';
+import { allEnded } from '../store/small-batches.ts';
 import type { Polling } from './current-contract.ts';
 import { moveRun } from './temporal/run-registry.ts';
 import type { TemporalConnection } from './temporal/connection.ts';
@@ -49,43 +50,80 @@ type RunningWorker = { stop(): Promise<void> };
 
 /** Polls every queue that this installation serves, on one connection; databases come and go with their ownership. */
 export async function startAgentWorkers(options: AgentWorkersOptions): Promise<AgentWorkers> {
-  const { agent } = options.deps;
+  const { failed, start, end, stop } = createWorkerPool(options);
   const activities = createActivities(options.deps);
-  const { promise: failed, reject } = Promise.withResolvers<never>();
-  failed.catch(() => undefined);
-  const start = async (worker: Partial<WorkerOptions> & { taskQueue: string }): Promise<RunningWorker> =>
-    runWorker(await Worker.create({ ...commonOptions(options), ...worker }), reject);
-  const probe: Pick<Activities, 'locateAgent'> = { locateAgent: activities.locateAgent };
-  const { locateAnywhere, knowDatabase } = activities;
-  const running = await Promise.all([
-    start({ taskQueue: WORKFLOW_QUEUE, ...workflowOptions(options) }),
-    start({ taskQueue: ANY_QUEUE, activities: { locateAnywhere, knowDatabase } }),
-    start({ taskQueue: agentQueue(agent.name), activities: probe, maxConcurrentActivityTaskExecutions: NAMED_SLOTS }),
-    ...SLOT_KINDS.map((kind) =>
-      start({ taskQueue: slotQueue(agent.installationId, kind), activities, maxConcurrentActivityTaskExecutions: SLOTS[kind] }),
-    ),
-  ]);
-  const standby: Pick<Activities, 'locateStandby'> = { locateStandby: activities.locateStandby };
-  for (const [database, settings] of Object.entries(options.deps.config.databases)) {
-    if (settings.standby) running.push(await start({ taskQueue: standbyQueue(database), activities: standby }));
+  try {
+    await startOwnQueues(options, activities, start);
+  } catch (error) {
+    await stop();
+    throw error;
   }
   const databases = new Map<string, RunningWorker>();
   return {
     failed,
+    stop,
     serveDatabase: async (database, isOwned) => {
       const serving = databases.get(database);
       if (isOwned && serving === undefined) {
-        const located: Pick<Activities, 'locateDatabase'> = { locateDatabase: activities.locateDatabase };
-        databases.set(database, await start({ taskQueue: databaseQueue(database), activities: located }));
+        const { locateDatabase } = activities;
+        databases.set(database, await start({ taskQueue: databaseQueue(database), activities: { locateDatabase } }));
       } else if (!isOwned && serving !== undefined) {
         databases.delete(database);
-        await serving.stop();
+        await end(serving);
       }
     },
+  };
+}
+
+type StartWorker = (worker: Partial<WorkerOptions> & { taskQueue: string }) => Promise<RunningWorker>;
+
+type WorkerPool = {
+  /** Rejects when a worker ends by itself. */
+  failed: Promise<never>;
+  start: StartWorker;
+  end: (worker: RunningWorker) => Promise<void>;
+  stop: () => Promise<void>;
+};
+
+/** The workers of one connection: it can't be closed before each of them has ended, one included that is only being made. */
+function createWorkerPool(options: AgentWorkersOptions): WorkerPool {
+  const { promise: failed, reject } = Promise.withResolvers<never>();
+  failed.catch(() => undefined);
+  const running = new Set<RunningWorker>();
+  let isStopping = false;
+  return {
+    failed,
+    start: async (worker) => {
+      const started = runWorker(await Worker.create({ ...commonOptions(options), ...worker }), reject);
+      running.add(started);
+      if (isStopping) await started.stop();
+      return started;
+    },
+    end: async (worker) => {
+      running.delete(worker);
+      await worker.stop();
+    },
     stop: async () => {
-      await Promise.all([...running, ...databases.values()].map((worker) => worker.stop()));
+      isStopping = true;
+      await Promise.all([...running].map((worker) => worker.stop()));
     },
   };
+}
+
+/** All that the agent serves whichever databases it owns. */
+async function startOwnQueues(options: AgentWorkersOptions, activities: Activities, start: StartWorker): Promise<void> {
+  const { agent, config } = options.deps;
+  const { locateAgent, locateAnywhere, knowDatabase, locateStandby } = activities;
+  const standby = Object.entries(config.databases).filter(([, settings]) => settings.standby);
+  await allEnded([
+    start({ taskQueue: WORKFLOW_QUEUE, ...workflowOptions(options) }),
+    start({ taskQueue: ANY_QUEUE, activities: { locateAnywhere, knowDatabase } }),
+    start({ taskQueue: agentQueue(agent.name), activities: { locateAgent }, maxConcurrentActivityTaskExecutions: NAMED_SLOTS }),
+    ...SLOT_KINDS.map((kind) =>
+      start({ taskQueue: slotQueue(agent.installationId, kind), activities, maxConcurrentActivityTaskExecutions: SLOTS[kind] }),
+    ),
+    ...standby.map(([database]) => start({ taskQueue: standbyQueue(database), activities: { locateStandby } })),
+  ]);
 }
 
 function commonOptions({ temporal, deps, identity }: AgentWorkersOptions): Omit<WorkerOptions, 'taskQueue'> {

@@ -47,6 +47,14 @@ test('refuses a second agent of the same state directory, and names the first', 
   expect(second.outputText()).toBe('');
 });
 
+test('says why it can’t start if it was given no workflows, and not that some of it had started', async () => {
+  const workflowBundlePath = '/nonexistent/workflow-bundle.js';
+  const agent = await startAgent({ configFile: stack.configFile, workflowBundlePath, waitsForReady: false });
+  expect(await agent.ended).toBe(1);
+  expect(agent.logText()).toContain(`no such file or directory, open '${workflowBundlePath}'`);
+  expect(agent.logText()).not.toContain('Cannot close connection');
+});
+
 test('replaces an agent that is frozen', async () => {
   const frozen = await scene.start(stack.configFile);
   const identity = { pid: frozen.pid, startTicks: (await processStartTicks(frozen.pid))! };
