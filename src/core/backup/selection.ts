@@ -82,7 +82,7 @@ export function choosePosition(extents: readonly Extent[], seed: number): LogPos
 }
 
 /** A sequence of numbers in [0, 1) that its seed decides: a recorded choice can be made again. */
-function seededRandom(seed: number): () => number {
+export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   // Mulberry32: good enough to spread test points, and four lines long.
   return () => {
