@@ -12,6 +12,7 @@ let histories: [History, History];
 beforeAll(async () => {
   stack = await makeOddSource({ segmentSizeMb: 1, database: { rehearsal: { policy: 'off' } } });
   histories = await makeHistories(stack);
+  for (const { wal } of histories) expect(wal.size).toBeGreaterThan(1);
 });
 afterAll(() => stack.remove());
 

@@ -17,7 +17,7 @@ import { type AcknowledgedWrite, startLoadWriters } from './load-writers.ts';
 import { expectSound, withClient } from './odd-source.ts';
 
 const ROUNDS = 3;
-const WRITES_A_ROUND = 150;
+const WRITES_A_ROUND = 800;
 const WRITERS = 4;
 /** Between two rounds, so that times lie between backups as well. */
 const PAUSE_MS = 150;
