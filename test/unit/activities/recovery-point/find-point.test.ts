@@ -84,9 +84,11 @@ it('finds any offset, and the state there, of any log', { timeout: 60_000 }, asy
   );
 });
 
+const choices = fc.record({ pick: fc.nat(), side: fc.constantFrom('before', 'after'), isNumbered: fc.boolean() });
+
 it('finds the record of an instance that is meant, before and behind it, of any log', { timeout: 60_000 }, async () => {
   await fc.assert(
-    fc.asyncProperty(logs, fc.nat(), fc.constantFrom('before', 'after'), fc.boolean(), async (segments, pick, side, isNumbered) => {
+    fc.asyncProperty(logs, choices, async (segments, { pick, side, isNumbered }) => {
       const scene = await makeScene();
       const placed = await storeLog(scene, { segments });
       const own = placed.filter(({ entry }) => 'instance_id' in entry);
