@@ -17,17 +17,23 @@ export function changedPieces(stack: DatabaseStack, before: PieceStamps): string
   return [...before].filter(([path, stamp]) => now.get(path) !== stamp).map(([path]) => path);
 }
 
-/** Where the pieces of a timeline's segment leave a hole, or store a byte twice; what was merged of others counts as those. */
+/** Where the pieces of a timeline's segment leave a hole, or store a byte twice. */
 export function untiledPieces(stack: DatabaseStack): string[] {
-  const pieces = pieceFiles(stack).flatMap((path) => parsePieceKey(path) ?? []);
-  const bySegmentOfTimeline = [...new Set(pieces.map(({ timeline }) => timeline))].flatMap((timeline) => [
-    ...piecesBySegment(pieces.filter((piece) => piece.timeline === timeline)).values(),
-  ]);
-  return bySegmentOfTimeline.flatMap(untiled);
+  return untiledOf(pieceFiles(stack));
 }
 
-function untiled(pieces: Piece[]): string[] {
-  const parts = pieces.filter((piece) => !isTiled(piece, pieces));
+/** The same of pieces by their keys. What was merged of others counts as those, which may be of the timelines before. */
+export function untiledOf(keys: readonly string[]): string[] {
+  const pieces = keys.flatMap((key) => parsePieceKey(key) ?? []);
+  return [...piecesBySegment(pieces).values()].flatMap((all) => {
+    const timelines = new Set(all.map(({ timeline }) => timeline));
+    return [...timelines].flatMap((timeline) => untiled(timeline, all));
+  });
+}
+
+function untiled(timeline: string, all: readonly Piece[]): string[] {
+  const known = all.filter((piece) => Number(piece.timeline) <= Number(timeline));
+  const parts = known.filter((piece) => piece.timeline === timeline && !isTiled(piece, known));
   const sorted = parts.toSorted((one, other) => one.startBytes - other.startBytes);
   return sorted.filter((piece, index) => index > 0 && piece.startBytes !== sorted[index - 1]?.endBytes).map(({ key }) => key);
 }
