@@ -5,6 +5,7 @@ import { approveCommand, denyCommand } from './commands/approve.ts';
 import { backupCommand, markCommand } from './commands/backup.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { diffCommand } from './commands/diff.ts';
+import { extractCommand } from './commands/extract.ts';
 import { infoCommand } from './commands/info.ts';
 import { keygenCommand } from './commands/keygen.ts';
 import { listCommand } from './commands/list.ts';
@@ -25,7 +26,7 @@ export type CommandGroup = { title: string; commands: readonly CliCommand[] };
 export const COMMAND_GROUPS: readonly CommandGroup[] = [
   { title: 'Backups', commands: [backupCommand, markCommand, listCommand, infoCommand, verifyCommand, testRecoveryCommand] },
   { title: 'Recovery', commands: [restoreCommand, recoverCommand, repairCommand] },
-  { title: 'History', commands: [logCommand, diffCommand] },
+  { title: 'History', commands: [logCommand, diffCommand, extractCommand] },
   { title: 'Runs', commands: [runsCommand, watchCommand, cancelCommand, approveCommand, denyCommand] },
   { title: 'Hosts', commands: [upCommand, agentCommand, adoptCommand, renewInstallationCommand, keygenCommand] },
 ];

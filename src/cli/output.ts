@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { CommonResult } from '../contract/result.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
 import type { ProtectionGap } from '../core/protection/verdict.ts';
 
 /** What the CLI prints: results on stdout, everything about them on stderr; with `--json`, lines of JSON on stdout. */
@@ -167,6 +168,16 @@ function linesOf(text: string, columns: number, indent = ''): string[] {
 
 function wordsOf(text: string): string[] {
   return text.replaceAll(/`[^`]+`/g, wholeText).split(' ');
+}
+
+/** Prints as it is, and waits until the reader of the pipe has taken it, so that memory stays flat. Fails: failed. */
+export async function printText(text: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    process.stdout.write(text, (error) => {
+      if (error) reject(new RstowError('failed', error.message, { cause: error }));
+      else resolve();
+    });
+  });
 }
 
 /** A result as lines for people. */

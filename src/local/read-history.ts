@@ -1,3 +1,4 @@
+import { findInstance, type FoundInstance, type WantedInstance } from '../activities/instance/find-instance.ts';
 import { locate, logUpTo, openHistory } from '../activities/recovery-point/stored-history.ts';
 import { sharedLog } from '../core/backup/history.ts';
 import { promisedExtents } from '../core/backup/segment-plan.ts';
@@ -73,6 +74,17 @@ export async function readLog({
     ),
   );
   if (found.length > 0) await print(found);
+}
+
+export type InstanceReading = LocalReading & WantedInstance;
+
+export type ExtractedInstance = FoundInstance;
+
+/** One instance as it was. Fails: as `readLog`; instance-not-found, mark-not-found. */
+export async function extractInstance({ configFile, database, repository, ...wanted }: InstanceReading): Promise<ExtractedInstance> {
+  const deps = await localDeps(configFile);
+  const store = await deps.openStore(database, repository);
+  return withCaller((caller) => findInstance(store, wanted, caller));
 }
 
 /** A point of a history, or the data in place on this host. */

@@ -120,7 +120,7 @@ async function drain(chunks: AsyncGenerator<Uint8Array>, isDone: () => boolean):
   for await (const _chunk of chunks) if (isDone()) break;
 }
 
-function unreplayable(segment: SegmentId, positionBytes: number): RstowError {
+export function unreplayable(segment: SegmentId, positionBytes: number): RstowError {
   const file = segmentFileName(segment);
   return new RstowError('damaged-object', `${file} has no record at byte ${positionBytes} that a server can replay`, {
     details: { file, positionBytes },

@@ -1,10 +1,10 @@
 import { InvalidArgumentError, Option } from 'commander';
-import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { LogRecord } from '../../core/recovery/log-record.ts';
 import type { RecordQuery } from '../../core/recovery/record-filter.ts';
 import { parseWalOffset, type WalOffset } from '../../core/wal/wal-offset.ts';
 import type { CliCommand } from '../command.ts';
 import { CONFIG_OPTION_HELP, wholeNumber } from '../options.ts';
+import { printText } from '../output.ts';
 
 type LogOptions = {
   repository?: string;
@@ -45,20 +45,19 @@ async function printLog(database: string, options: LogOptions, configFile: strin
   const { repository, timeline, limit, config = configFile, instance, machine, event, from, to } = options;
   const query: RecordQuery = { instance, machine, event, from, to, type: options.type as RecordQuery['type'] };
   const { readLog } = await import('../../local/read-history.ts');
-  await readLog({ configFile: config, database, repository, timeline, query, limit, print: printRecords });
+  await readLog({
+    configFile: config,
+    database,
+    repository,
+    timeline,
+    query,
+    limit,
+    print: (records) => printText(records.map(lineOf).join('')),
+  });
   return 0;
 }
 
-/** Waits until the reader of the pipe has taken them, so that memory stays flat. */
-async function printRecords(records: readonly LogRecord[]): Promise<void> {
-  const lines = records.map((record) => `${JSON.stringify(record)}\n`).join('');
-  await new Promise<void>((resolve, reject) => {
-    process.stdout.write(lines, (error) => {
-      if (error) reject(new RstowError('failed', error.message, { cause: error }));
-      else resolve();
-    });
-  });
-}
+const lineOf = (record: LogRecord): string => `${JSON.stringify(record)}\n`;
 
 function offset(text: string): WalOffset {
   const parsed = parseWalOffset(text);

@@ -12,6 +12,11 @@ export const errorTable = {
   'unknown-workflow': { retryable: false, exitCode: 2, hint: 'docs/workflows.md lists the workflow types.' },
   // 10: what was named does not exist.
   'backup-not-found': { retryable: false, exitCode: 10, hint: '`rstow list {database}` shows the labels.' },
+  'instance-not-found': {
+    retryable: false,
+    exitCode: 10,
+    hint: '`rstow log {database} --instance {instance}` lists its records.',
+  },
   'mark-not-found': { retryable: false, exitCode: 10, hint: '`rstow info {database}` lists the marks.' },
   'point-not-found': {
     retryable: false,

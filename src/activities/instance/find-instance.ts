@@ -1,0 +1,85 @@
+import { promisedExtents } from '../../core/backup/segment-plan.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { followInstance, type InstanceLife } from '../../core/recovery/instance-life.ts';
+import { describeRecord, type LogRecord } from '../../core/recovery/log-record.ts';
+import { readLogEntry } from '../../core/state/log-entry.ts';
+import { type Extent, makeWalOffset, type WalOffsetText } from '../../core/wal/wal-offset.ts';
+import type { Manifest } from '../../formats/repository/manifest.ts';
+import type { Caller } from '../../replay/progress.ts';
+import { readStoredLog, unreplayable } from '../../replay/stored-log.ts';
+import type { Store } from '../../store/store.ts';
+import { locate, logUpTo, offsetText, openHistory, type StoredHistory, type WantedPoint } from '../recovery-point/stored-history.ts';
+
+export type WantedInstance = WantedPoint & { instance: string };
+
+/** An instance as it was at a point of a stored history. */
+export type FoundInstance = InstanceLife & {
+  repository: string;
+  /** The backup whose log has the point, and the first offset of it that doesn't count. */
+  label: string;
+  timeline: string;
+  end: WalOffsetText;
+};
+
+/**
+ * Reads the stored log up to the point, for this instance alone. Fails: instance-not-found, saying what is known of it; backup-not-found,
+ * mark-not-found, point-not-found, wal-gap, missing-object, truncated-object, damaged-object, repository-unavailable.
+ */
+export async function findInstance(store: Store, wanted: WantedInstance, run: Caller): Promise<FoundInstance> {
+  const history = await openHistory(store, wanted);
+  const { manifest, cut } = await locate(history, wanted.target, run);
+  const end = cut ?? lastExtent(manifest);
+  const follower = followInstance(wanted.instance);
+  await readStoredLog(
+    await logUpTo(store, manifest, end),
+    {
+      see: (segment, record) => {
+        if (!follower.see(segment, record)) throw unreplayable(segment, record.startBytes);
+      },
+    },
+    run,
+  );
+  const life = follower.life();
+  if (life === undefined) throw await notThere(history, { ...wanted, end, deleted: follower.deleted() }, run);
+  const { label, timeline } = manifest;
+  return { ...life, repository: store.name, label, timeline, end: offsetText(end) };
+}
+
+type Absent = WantedInstance & { end: Extent; deleted: LogRecord | undefined };
+
+async function notThere(history: StoredHistory, absent: Absent, run: Caller): Promise<RstowError> {
+  const { instance, end, deleted } = absent;
+  const created = await createdBehind(history, absent, run);
+  const known = [
+    deleted === undefined ? undefined : `it was deleted at offset ${deleted.offset}, by record ${deleted.sequence}`,
+    created === undefined ? undefined : `it is created at offset ${created.offset}, by record ${created.sequence}, behind the point`,
+  ].filter((part) => part !== undefined);
+  const text = known.length === 0 ? `the stored log of timeline ${history.timeline} has no creation of it` : known.join('; ');
+  return new RstowError('instance-not-found', `instance "${instance}" is not there at offset ${offsetText(end)}: ${text}`, {
+    details: { database: history.store.database, instance, deletedAt: deleted?.offset ?? null, createdAt: created?.offset ?? null },
+  });
+}
+
+/** The first creation behind the point that the history has stored. */
+async function createdBehind({ store, newest }: StoredHistory, { instance, end }: Absent, run: Caller): Promise<LogRecord | undefined> {
+  const log = await logUpTo(store, newest, lastExtent(newest));
+  const point = makeWalOffset(end.segment, end.endBytes);
+  let created: LogRecord | undefined;
+  await readStoredLog(
+    log,
+    {
+      see: (segment, record) => {
+        if (makeWalOffset(segment, record.startBytes) < point) return;
+        const entry = readLogEntry(record.payload);
+        if (entry?.kind === 'create_instance' && entry.id === instance) created ??= describeRecord(segment, record);
+      },
+      isDone: () => created !== undefined,
+    },
+    run,
+  );
+  return created;
+}
+
+function lastExtent({ segments }: Manifest): Extent {
+  return promisedExtents(segments).at(-1) as Extent;
+}
