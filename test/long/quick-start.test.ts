@@ -7,7 +7,6 @@ import { once } from 'node:events';
 import { chmod, chown, cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { canMakeNetworkNamespace, makeNetworkNamespace, type NetworkNamespace } from '../support/network-namespace.ts';
@@ -16,13 +15,11 @@ import { startRstmdb } from '../support/rstmdb-server.ts';
 import { type ProgramEnd, runProgram } from '../support/run-program.ts';
 import { toolPath } from '../support/tools.ts';
 import { waitUntil } from '../support/wait-until.ts';
+import { whenFree } from '../support/when-free.ts';
 
 const README = fileURLToPath(new URL('../../README.md', import.meta.url));
 const RSTOW = fileURLToPath(new URL('../../bin/rstow', import.meta.url));
 const READY_MS = 90_000;
-const BUSY_EXIT_CODE = 11;
-const BUSY_MS = 30_000;
-const POLL_MS = 500;
 const QUICK_START_MS = 300_000;
 const NOBODY = 65_534;
 const INSTANCES = 4;
@@ -98,15 +95,6 @@ async function typeAs(user: User, command: readonly string[]): Promise<{ exitCod
   return { exitCode: child.exitCode, text };
 }
 
-/** Every quarter of an hour the schedule of \`up\` backs up as well. Who meets that waits for its end, as the hint says. */
-async function typeWhenFree(user: User, command: readonly string[]): Promise<{ exitCode: number | null; text: string }> {
-  for (const untilMs = Date.now() + BUSY_MS; ;) {
-    const ended = await typeAs(user, command);
-    if (ended.exitCode !== BUSY_EXIT_CODE || Date.now() > untilMs) return ended;
-    await delay(POLL_MS);
-  }
-}
-
 /** The README's lines that begin with `rstow`, without their comments, with folders of ours for its own. */
 async function quickStart(): Promise<string[][]> {
   const places: Record<string, string> = {
@@ -159,7 +147,7 @@ async function everyLineWorks(user: User, rstowArgs: (line: string[]) => string[
   expect(running.text()).toMatch(/^protected +orders/m);
   expect(commands.map(([, verb]) => verb)).toEqual(expect.arrayContaining(['backup', 'restore', 'test-recovery', 'recover', 'info']));
   for (const command of commands) {
-    const { exitCode, text } = await typeWhenFree(user, command);
+    const { exitCode, text } = await whenFree(() => typeAs(user, command));
     expect(exitCode, `${command.join(' ')}\n${text}`).toBe(0);
   }
   running.child.kill('SIGINT');

