@@ -45,10 +45,14 @@ export function targetOf(options: TargetOptions): RecoveryTarget | undefined {
     before: eventOf(options.targetBefore),
     after: eventOf(options.targetAfter),
   };
-  const isNamed = Object.values(given).some((value) => value !== undefined);
+  const named = Object.keys(given).filter((name) => given[name as keyof RecoveryTarget] !== undefined);
+  if (named.length > 1) {
+    const flags = named.map((name) => `--target-${name}`).join(', ');
+    throw new RstowError('invalid-input', `a point is named by one of the --target- options; these are ${flags}`);
+  }
   if (given.before === undefined && given.after === undefined && [event, record, occurrence].some((value) => value !== undefined)) {
     throw new RstowError('invalid-input', '--event, --record and --occurrence need --target-before or --target-after with an instance');
   }
-  if (isNamed) return recoveryTargetField(given, 'target');
+  if (named.length === 1) return recoveryTargetField(given, 'target');
   return timeline === undefined ? undefined : { latest: true };
 }

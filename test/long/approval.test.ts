@@ -19,7 +19,7 @@ import { openScene, type Scene } from '../support/scene.ts';
 import { makeStandbyHost } from '../support/standby-host.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
-const APPROVAL = { for: ['restore', 'disasterRecovery'], expiresMs: 15_000 };
+const APPROVAL = { for: ['restore', 'pointInTimeRecovery', 'disasterRecovery'], expiresMs: 15_000 };
 
 let scene: Scene;
 /** Stands by, and has nothing yet. */
@@ -43,9 +43,9 @@ afterAll(async () => {
 });
 
 /** The recovery is onto the host that stands by, although the database is up. */
-const INPUTS = { restore: { backup: 'latest' }, disasterRecovery: { force: true } };
+const INPUTS = { restore: { backup: 'latest' }, pointInTimeRecovery: { target: { latest: true } }, disasterRecovery: { force: true } };
 type Type = keyof typeof INPUTS;
-const TYPES: readonly Type[] = ['restore', 'disasterRecovery'];
+const TYPES: readonly Type[] = ['restore', 'pointInTimeRecovery', 'disasterRecovery'];
 
 /** A run that waits, and the hash of its plan. */
 async function waiting(type: Type): Promise<{ handle: WorkflowHandle; planHash: string }> {
