@@ -80,13 +80,20 @@ it('says in one sentence what is wrong with a point, soon, and touches nothing',
     [['--target-before', 'order-99'], 10, 'the stored log has no record of instance "order-99"'],
     [['--target-time', '2020-01-01T00:00:00Z'], 10, 'nothing is known of what was written by 2020-01-01T00:00:00Z'],
     [['--target-time', 'yesterday'], 2, 'field "target.time" must be a time with its zone'],
-    [['--target-offset', '1', '--target-sequence', '1'], 2, 'a point is named by one of the --target- options; these are --target-offset, --target-sequence'],
+    [
+      ['--target-offset', '1', '--target-sequence', '1'],
+      2,
+      'a point is named by one of the --target- options; these are --target-offset, --target-sequence',
+    ],
     [['--target-sequence', '1', '--timeline', '0077'], 10, 'has no timeline 0077; it has 0001, 0002, 0003'],
     [['--event', 'PAY'], 2, '--event, --record and --occurrence need --target-before or --target-after'],
     [['--backup', 'latest', '--target-sequence', '1'], 2, '--backup and the options for a point exclude each other'],
   ] as const) {
     const end = await typed('restore', DATABASE, '--yes', ...args);
-    expect({ args, exitCode: end.exitCode, stderr: end.stderr }).toMatchObject({ exitCode, stderr: expect.stringContaining(sentence) as string });
+    expect({ args, exitCode: end.exitCode, stderr: end.stderr }).toMatchObject({
+      exitCode,
+      stderr: expect.stringContaining(sentence) as string,
+    });
     expect(end.stderr).toMatch(/^hint: /m);
   }
   expect(await liveState()).toMatchObject({ stateDigest: before.stateDigest });

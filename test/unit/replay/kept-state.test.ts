@@ -202,6 +202,8 @@ it('stays as it was where the log can not be read', async () => {
     endBytes: 9,
     payload: Buffer.from('{"type":"create_instance","instance_id":"x","machine":"order","version":1}'),
   });
-  await expect(settleOn(state, index, { ...(await place.log(golden)), pathOf: () => '/nowhere' })).rejects.toMatchObject({ code: 'data-directory-replaced' });
+  await expect(settleOn(state, index, { ...(await place.log(golden)), pathOf: () => '/nowhere' })).rejects.toMatchObject({
+    code: 'data-directory-replaced',
+  });
   expect(state).toEqual(before);
 });
