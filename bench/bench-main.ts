@@ -21,12 +21,12 @@ if (options === undefined) {
   await bench(options);
 }
 
-async function bench({ sizeName, rounds, withSnapshots, withWorkflow, resultFile }: BenchOptions): Promise<void> {
+async function bench({ sizeName, rounds, only, withSnapshots, withWorkflow, resultFile }: BenchOptions): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'rstow-bench-'));
   try {
     say(`generating ${SIZES_MB[sizeName]} MB of orders in ${folder}`);
     const data = generateDataSet(join(folder, 'data-set'), { sizeMb: SIZES_MB[sizeName], withSnapshots });
-    const contestants = allContestants({ sizeName, withWorkflow });
+    const contestants = allContestants({ sizeName, only, withWorkflow });
     for (const { name, unavailable } of contestants) if (unavailable !== undefined) say(`skipped: ${name}: ${unavailable}`);
     const costs = await runRounds(contestants, { data, folder, rounds });
     const result = resultOf({ sizeName, data, contestants, costs });

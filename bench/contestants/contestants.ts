@@ -1,5 +1,7 @@
 import type { DataSet, SizeName } from '../generator/data-set.ts';
 import type { Costs } from '../measure/cost.ts';
+import type { BenchPart } from '../bench-options.ts';
+import { historyRound } from './history-round.ts';
 import { missingTool } from './missing-tools.ts';
 import { pipelineRound } from './pipeline-round.ts';
 import { shellContestants } from './shell-contestants.ts';
@@ -15,8 +17,18 @@ export type Contestant = {
   unavailable: string | undefined;
 };
 
+type Wanted = { sizeName: SizeName; only: BenchPart | undefined; withWorkflow: boolean };
+
 /** The first one is what the others are compared with. */
-export function allContestants({ sizeName, withWorkflow }: { sizeName: SizeName; withWorkflow: boolean }): Contestant[] {
+export function allContestants({ only, ...wanted }: Wanted): Contestant[] {
+  const history = { name: 'rstow, log and diff', round: historyRound, once: false, unavailable: missingTool([GNU_TIME]) };
+  if (only === 'history') return [history];
+  return only === 'backups' ? backupContestants(wanted) : [...backupContestants(wanted), history];
+}
+
+const GNU_TIME = { program: 'time', howToGet: 'apt-get install time' };
+
+function backupContestants({ sizeName, withWorkflow }: Omit<Wanted, 'only'>): Contestant[] {
   const servers = ['rstmdb', 'temporal'].map((program) => ({ program, howToGet: 'npm start installs it' }));
   return [
     { name: 'rstow, activities alone', round: pipelineRound, once: false, unavailable: undefined },
@@ -30,7 +42,7 @@ export function allContestants({ sizeName, withWorkflow }: { sizeName: SizeName;
       name: contestant.name,
       round: (data: DataSet, parentDir: string) => shellRound(contestant, data, parentDir),
       once: false,
-      unavailable: missingTool([...contestant.needs, { program: 'time', howToGet: 'apt-get install time' }]),
+      unavailable: missingTool([...contestant.needs, GNU_TIME]),
     })),
   ];
 }

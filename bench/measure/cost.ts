@@ -9,7 +9,7 @@ export type Cost = {
 };
 
 /** The steps in the order in which they run. */
-export const STEPS = ['full', 'unchanged', 'grown', 'verify', 'restore'] as const;
+export const STEPS = ['full', 'unchanged', 'grown', 'verify', 'restore', 'log', 'diff'] as const;
 export type Step = (typeof STEPS)[number];
 
 export type Costs = Partial<Record<Step, Cost>>;

@@ -11,21 +11,22 @@ import { createRepositoryOpener } from '../../src/worker/repositories.ts';
 export const DATABASE = 'orders';
 export const REPOSITORY = 'local';
 
-/** An agent's activities without an agent: nobody asks Temporal anything, and no server runs. */
-export function benchDeps(folder: { dataDir: string; repositoryDir: string; stateDir: string }): ActivityDeps {
-  const config = agentConfigSchema.parse({
-    agent: { name: 'bench', stateDir: folder.stateDir },
-    repositories: { [REPOSITORY]: { kind: 'folder', path: folder.repositoryDir } },
+type BenchFolders = { dataDir: string; repositoryDir: string; stateDir: string };
+
+export function benchConfig({ dataDir, repositoryDir, stateDir }: BenchFolders): object {
+  return {
+    agent: { name: 'bench', stateDir },
+    repositories: { [REPOSITORY]: { kind: 'folder', path: repositoryDir } },
     databases: {
-      [DATABASE]: {
-        server: { address: '127.0.0.1:1' },
-        dataDir: folder.dataDir,
-        repositories: [REPOSITORY],
-        // A rehearsal would measure a server's start.
-        rehearsal: { policy: 'off' },
-      },
+      // A rehearsal would measure a server's start.
+      [DATABASE]: { server: { address: '127.0.0.1:1' }, dataDir, repositories: [REPOSITORY], rehearsal: { policy: 'off' } },
     },
-  });
+  };
+}
+
+/** An agent's activities without an agent: nobody asks Temporal anything, and no server runs. */
+export function benchDeps(folder: BenchFolders): ActivityDeps {
+  const config = agentConfigSchema.parse(benchConfig(folder));
   const own = {
     config,
     agent: { name: 'bench', installationId: 'bench' },

@@ -39,7 +39,7 @@ const OPTIONS: Record<string, string> = {
   'to.dataDir': '--to-dir',
   'to.agent': '--to-agent',
   ...Object.fromEntries(
-    ['repository', 'reason', 'backup', 'level', 'limit', 'seed', 'agent', 'target', 'by'].map((name) => [name, `--${name}`]),
+    ['repository', 'reason', 'backup', 'level', 'limit', 'seed', 'agent', 'target', 'timeline', 'by'].map((name) => [name, `--${name}`]),
   ),
   planHash: '--plan',
 };

@@ -20,6 +20,8 @@ function deedText({ type, instance = '', machine = '', version, event, fromState
     case 'snapshot':
     case 'checkpoint':
       return type;
+    case 'unreadable':
+      return 'what no server can read';
   }
 }
 

@@ -1,6 +1,5 @@
 import type { Writable } from 'node:stream';
 import type { CommonResult } from '../contract/result.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
 import type { ProtectionGap } from '../core/protection/verdict.ts';
 
 /** What the CLI prints: results on stdout, everything about them on stderr; with `--json`, lines of JSON on stdout. */
@@ -170,12 +169,12 @@ function wordsOf(text: string): string[] {
   return text.replaceAll(/`[^`]+`/g, wholeText).split(' ');
 }
 
-/** Prints as it is, and waits until the reader of the pipe has taken it, so that memory stays flat. Fails: failed. */
+/** Prints as it is, and waits until the reader of the pipe has taken it, so that memory stays flat. @see endQuietlyWithoutReader */
 export async function printText(text: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
+  await new Promise<void>((resolve) => {
     process.stdout.write(text, (error) => {
-      if (error) reject(new RstowError('failed', error.message, { cause: error }));
-      else resolve();
+      // A failure is the stream's: it ends the process.
+      if (!error) resolve();
     });
   });
 }

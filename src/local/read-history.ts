@@ -1,79 +1,80 @@
 import { findInstance, type FoundInstance, type WantedInstance } from '../activities/instance/find-instance.ts';
-import { locate, logUpTo, openHistory } from '../activities/recovery-point/stored-history.ts';
-import { sharedLog } from '../core/backup/history.ts';
+import { locate, logOfSegments, logUpTo, openHistory, whole } from '../activities/recovery-point/stored-history.ts';
 import { promisedExtents } from '../core/backup/segment-plan.ts';
-import { createRecordFilter, type RecordQuery } from '../core/recovery/record-filter.ts';
-import type { LogRecord } from '../core/recovery/log-record.ts';
+import { entryText, type LogRecord } from '../core/recovery/log-record.ts';
+import { concernsSegment, createRecordFilter, type RecordQuery } from '../core/recovery/record-filter.ts';
 import type { StateDifference } from '../core/recovery/state-difference.ts';
 import type { RecoveryTarget } from '../core/recovery/target.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { type Extent, makeWalOffset } from '../core/wal/wal-offset.ts';
+import { missingText } from '../core/wal/continuity.ts';
+import { type Extent, makeWalOffset, type SegmentId, type WalOffsetText, walOffsetText } from '../core/wal/wal-offset.ts';
 import { openDatabase } from '../database/database.ts';
 import { readTimelineFile } from '../io/data-directory/rstow-folder.ts';
 import { listSegments } from '../io/data-directory/segments.ts';
 import type { Caller } from '../replay/progress.ts';
-import { differenceOf, type LogState, stateOfFiles, stateOfStored } from '../replay/state-difference.ts';
-import { readStoredLog } from '../replay/stored-log.ts';
+import { differenceBetween, filesSource, type LogSource, storedSource } from '../replay/state-difference.ts';
+import { readStoredLog, type SeeRecord } from '../replay/stored-log.ts';
 import type { Store } from '../store/store.ts';
 import { FIRST_TIMELINE } from '../store/timelines.ts';
-import { withEndingSignal } from '../worker/agent-program.ts';
 import { localDeps } from './local-deps.ts';
 
-/** Reading what a repository holds of a database, by this process, with the config of this host's agent. Changes nothing. */
+/** Reading what a repository holds of a database, by this process, with the config of this host's agent. Changes nothing there. */
 export type LocalReading = { configFile: string | undefined; database: string; repository?: string | undefined };
+
+/** `entry` is its whole text in the log, where that is asked for and is JSON. */
+export type FoundRecord = { record: LogRecord; entry?: string | undefined };
 
 export type LogReading = LocalReading & {
   timeline?: string | undefined;
   query: RecordQuery;
+  withData?: boolean | undefined;
   /** So many records, and no more. */
   limit?: number | undefined;
   /** Takes what was found so far; waited for. */
-  print: (records: readonly LogRecord[]) => Promise<void>;
+  print: (records: readonly FoundRecord[]) => Promise<void>;
 };
 
+/** What was read. `missing` are the segments that the stored log lacks, in words. */
+export type LogSummary = { timeline: string; label: string; end: WalOffsetText; found: number; missing: string | undefined };
+
 /**
- * Prints the wanted records of a stored history, in the order of the log; memory stays flat however long that is.
- * Fails: as the store does; backup-not-found, point-not-found, missing-object, truncated-object, damaged-object, cancelled.
+ * Prints the wanted records of a stored history, in the order of the log; memory stays flat however long that is. What was found before a
+ * damaged object is printed. Fails: as the store does; backup-not-found, point-not-found, missing-object, truncated-object, damaged-object.
  */
-export async function readLog({
-  configFile,
-  database,
-  repository,
-  timeline,
-  query,
-  limit = Number.POSITIVE_INFINITY,
-  print,
-}: LogReading): Promise<void> {
+export async function readLog({ configFile, database, repository, timeline, ...reading }: LogReading): Promise<LogSummary> {
   const deps = await localDeps(configFile);
   const store = await deps.openStore(database, repository);
-  const { newest } = await openHistory(store, { target: { latest: true }, timeline });
-  const log = await logUpTo(store, newest, promisedExtents(newest.segments).at(-1) as Extent);
+  const history = await openHistory(store, { target: { latest: true }, timeline });
+  const { label, segments } = history.newest;
+  const log = await logOfSegments(store, history.newest, (segment) => concernsSegment(reading.query, segment));
+  const gathered = gatherRecords(reading);
+  const { see, isDone } = gathered;
+  await readStoredLog(log, { see, isDone, afterChunk: gathered.print }, untilKilled()).finally(gathered.print);
+  const end = offsetOf(promisedExtents(segments).at(-1));
+  return { timeline: history.timeline, label, end, found: gathered.count(), missing: missingText(segments.map(({ segment }) => segment)) };
+}
+
+type Gathered = { see: SeeRecord; isDone: () => boolean; print: () => Promise<void>; count: () => number };
+
+function gatherRecords({ query, withData, limit = Number.POSITIVE_INFINITY, print }: Omit<LogReading, keyof LocalReading>): Gathered {
   const filter = createRecordFilter(query);
-  let found: LogRecord[] = [];
+  let waiting: FoundRecord[] = [];
   let count = 0;
-  let isBehind = false;
-  await withCaller((caller) =>
-    readStoredLog(
-      log,
-      {
-        see: (segment, record) => {
-          const described = filter(segment, record);
-          if (described !== undefined) {
-            found.push(described);
-            count += 1;
-          }
-          isBehind = query.to !== undefined && makeWalOffset(segment, record.startBytes) >= query.to;
-        },
-        isDone: () => isBehind || count >= limit,
-        afterChunk: async () => {
-          if (found.length > 0) await print(found);
-          found = [];
-        },
-      },
-      caller,
-    ),
-  );
-  if (found.length > 0) await print(found);
+  return {
+    see: (segment, seen) => {
+      const record = filter(segment, seen);
+      if (record === undefined || count >= limit) return;
+      count += 1;
+      waiting.push({ record, entry: withData === true ? entryText(seen.payload) : undefined });
+    },
+    isDone: () => count >= limit,
+    print: async () => {
+      const records = waiting;
+      waiting = [];
+      if (records.length > 0) await print(records);
+    },
+    count: () => count,
+  };
 }
 
 export type InstanceReading = LocalReading & WantedInstance;
@@ -84,7 +85,7 @@ export type ExtractedInstance = FoundInstance;
 export async function extractInstance({ configFile, database, repository, ...wanted }: InstanceReading): Promise<ExtractedInstance> {
   const deps = await localDeps(configFile);
   const store = await deps.openStore(database, repository);
-  return withCaller((caller) => findInstance(store, wanted, caller));
+  return findInstance(store, wanted, untilKilled());
 }
 
 /** A point of a history, or the data in place on this host. */
@@ -92,47 +93,53 @@ export type DiffPoint = { kind: 'now' } | { kind: 'point'; target: RecoveryTarge
 
 export type DiffReading = LocalReading & { timeline?: string | undefined; before: DiffPoint; after: DiffPoint };
 
-/** What has to be done to the first state to get the second. Fails: as `readLog`; source-damaged (the data in place). */
-export async function diffPoints({ configFile, database, repository, timeline, before, after }: DiffReading): Promise<StateDifference> {
+/** Where a point was found: the first offset that is not in it. The label is that of a backup which has it; absent for the data in place. */
+export type ComparedPoint = { timeline: string; end: WalOffsetText; label?: string | undefined };
+
+export type PointDifference = StateDifference & { before: ComparedPoint; after: ComparedPoint };
+
+/** What has to be done to the first state to get the second. Fails: as `readLog`; wal-gap; source-damaged (the data in place). */
+export async function diffPoints({ configFile, database, repository, timeline, before, after }: DiffReading): Promise<PointDifference> {
   const deps = await localDeps(configFile);
   const store = await deps.openStore(database, repository);
-  return withCaller(async (caller) => {
-    const stateOf = (point: DiffPoint): Promise<PlacedState> =>
-      point.kind === 'now' ? stateInPlace(openDatabase(deps, database).walDir, caller) : stateAt(store, { point, timeline }, caller);
-    const one = await stateOf(before);
-    const other = await stateOf(after);
-    const logOf = ({ timeline: own, state }: PlacedState): { timeline: string; extents: readonly Extent[] } => ({
-      timeline: own,
-      extents: state.extents,
-    });
-    return differenceOf(one.state, other.state, sharedLog(await store.timelines.all(), logOf(one), logOf(other)));
-  });
+  const caller = untilKilled();
+  const placed = (point: DiffPoint): Promise<PlacedLog> =>
+    point.kind === 'now' ? logInPlace(openDatabase(deps, database).walDir, caller) : logAt(store, { point, timeline }, caller);
+  const one = await placed(before);
+  const other = await placed(after);
+  const { difference, beforeEnd, afterEnd } = await differenceBetween(await store.timelines.all(), one.source, other.source);
+  return { before: comparedPoint(one, beforeEnd), after: comparedPoint(other, afterEnd), ...difference };
 }
 
-type PlacedState = { timeline: string; state: LogState };
+/** Reading leaves nothing to clean up: a signal may simply end it, as it ends `cat`. */
+function untilKilled(): Caller {
+  return { signal: new AbortController().signal, report: () => undefined };
+}
 
-async function stateInPlace(walDir: string, caller: Caller): Promise<PlacedState> {
+type PlacedLog = { label?: string | undefined; source: LogSource };
+
+function comparedPoint({ label, source }: PlacedLog, end: Extent | undefined): ComparedPoint {
+  return { timeline: source.timeline, end: offsetOf(end), label };
+}
+
+/** The first offset behind a log; 0 for one without records. */
+function offsetOf(end: Extent | undefined): WalOffsetText {
+  return walOffsetText(end === undefined ? makeWalOffset(0 as SegmentId, 0) : makeWalOffset(end.segment, end.endBytes));
+}
+
+async function logInPlace(walDir: string, caller: Caller): Promise<PlacedLog> {
   const files = await listSegments(walDir);
   if (files === undefined) throw new RstowError('data-directory-missing', `there is no ${walDir} on this host`);
-  return { timeline: (await readTimelineFile(walDir))?.timeline ?? FIRST_TIMELINE, state: await stateOfFiles(files, caller) };
+  return { source: filesSource({ files, timeline: (await readTimelineFile(walDir))?.timeline ?? FIRST_TIMELINE }, caller) };
 }
 
 type StoredPoint = { point: Exclude<DiffPoint, { kind: 'now' }>; timeline: string | undefined };
 
-async function stateAt(store: Store, { point, timeline }: StoredPoint, caller: Caller): Promise<PlacedState> {
+async function logAt(store: Store, { point, timeline }: StoredPoint, caller: Caller): Promise<PlacedLog> {
   const { manifest, cut } =
     point.kind === 'backup'
-      ? { manifest: await store.backups.find(point.label), cut: undefined }
+      ? whole(await store.backups.find(point.label))
       : await locate(await openHistory(store, { target: point.target, timeline }), point.target, caller);
   const log = await logUpTo(store, manifest, cut ?? (promisedExtents(manifest.segments).at(-1) as Extent));
-  return { timeline: manifest.timeline, state: await stateOfStored(log, caller) };
-}
-
-/** Until it is done, or SIGINT or SIGTERM ends it. Fails: cancelled. */
-async function withCaller<T>(work: (caller: Caller) => Promise<T>): Promise<T> {
-  return withEndingSignal(async (told) => {
-    const interrupted = new AbortController();
-    told.addEventListener('abort', () => interrupted.abort(new RstowError('cancelled', 'the command was interrupted')), { once: true });
-    return work({ signal: interrupted.signal, report: () => undefined });
-  });
+  return { label: manifest.label, source: storedSource({ log, timeline: manifest.timeline }, caller) };
 }

@@ -26,6 +26,20 @@ export function storedLogUpTo(store: StoredLog['store'], planned: readonly Plann
   return { store, planned: kept, extents };
 }
 
+/** The segments between two places, the whole log where they are absent; the first one from its beginning on. */
+export function partOf(
+  { store, planned, extents }: StoredLog,
+  { from, to }: { from?: Extent | undefined; to?: Extent | undefined },
+): StoredLog {
+  const isPart = ({ segment }: { segment: SegmentId }): boolean =>
+    (from === undefined || segment >= from.segment) && (to === undefined || segment <= to.segment);
+  const cut = ({ segment, endBytes }: Extent): Extent => ({
+    segment,
+    endBytes: segment === to?.segment ? Math.min(to.endBytes, endBytes) : endBytes,
+  });
+  return { store, planned: planned.filter(isPart), extents: extents.filter(isPart).map(cut) };
+}
+
 export type SeeRecord = (segment: SegmentId, record: RecordView) => void;
 
 export type LogReader = {
@@ -120,6 +134,7 @@ async function drain(chunks: AsyncGenerator<Uint8Array>, isDone: () => boolean):
   for await (const _chunk of chunks) if (isDone()) break;
 }
 
+/** That a server can't replay what stands there. */
 export function unreplayable(segment: SegmentId, positionBytes: number): RstowError {
   const file = segmentFileName(segment);
   return new RstowError('damaged-object', `${file} has no record at byte ${positionBytes} that a server can replay`, {

@@ -78,6 +78,7 @@ export const EXPLANATION: Awaited<ReturnType<Activities['explainPoint']>> = {
   difference: {
     machinesAdded: nobody,
     machinesRemoved: nobody,
+    machinesChanged: nobody,
     instancesCreated: { count: 1, first: ['o-17'] },
     instancesChanged: nobody,
     instancesDeleted: nobody,

@@ -1,6 +1,5 @@
 import type { PointExplanation } from '../../contract/point-in-time-recovery.ts';
 import type { Warning } from '../../contract/result.ts';
-import { sharedLog } from '../../core/backup/history.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { describeRecord, type LogRecord } from '../../core/recovery/log-record.ts';
 import type { StateDifference } from '../../core/recovery/state-difference.ts';
@@ -9,13 +8,13 @@ import { openDatabase } from '../../database/database.ts';
 import type { RecoveryPoint } from '../../formats/repository/plans.ts';
 import { readTimelineFile } from '../../io/data-directory/rstow-folder.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';
-import { differenceOf, stateOfFiles, stateOfStored } from '../../replay/state-difference.ts';
-import { readStoredLog, type StoredLog } from '../../replay/stored-log.ts';
+import { differenceBetween, filesSource, storedSource } from '../../replay/state-difference.ts';
+import { readStoredLog } from '../../replay/stored-log.ts';
 import { FIRST_TIMELINE } from '../../store/timelines.ts';
 import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { logUpTo } from './stored-history.ts';
+import { logOfSegments, logUpTo } from './stored-history.ts';
 
 type ExplainPointInput = {
   database: string;
@@ -49,7 +48,7 @@ export const explainPoint =
     }
   };
 
-const LOG_FAULTS: readonly string[] = ['source-damaged', 'data-directory-replaced', 'timeline-diverged'];
+const LOG_FAULTS: readonly string[] = ['source-damaged', 'data-directory-replaced', 'timeline-diverged', 'wal-gap'];
 
 /** The next record may stand in a later backup of the history only. */
 async function recordsAround(
@@ -59,9 +58,8 @@ async function recordsAround(
 ): Promise<Pick<PointExplanation, 'lastRecords' | 'nextRecord'>> {
   const newest = await store.backups.newestOfTimeline({ timeline: point.timeline, exceptRunId: '' });
   const manifest = newest ?? (await store.backups.read(point.label));
-  const segments = manifest.segments.filter(({ segment }) => segment === point.end.segment || segment === point.end.segment + 1);
-  const planned = await store.pieces.plan({ ...manifest, segments });
-  const log: StoredLog = { store, planned, extents: planned.map(({ segment, endBytes }) => ({ segment, endBytes })) };
+  const { segment: last } = point.end;
+  const log = await logOfSegments(store, manifest, (segment) => segment === last || segment === last + 1);
   const lastRecords: LogRecord[] = [];
   let nextRecord: LogRecord | null = null;
   await readStoredLog(
@@ -69,7 +67,6 @@ async function recordsAround(
     {
       see: (segment, record) => {
         const described = describeRecord(segment, record);
-        if (described === undefined) return;
         if (isBehind({ segment, endBytes: record.endBytes }, point.end)) nextRecord ??= described;
         else if (lastRecords.push(described) > LAST_RECORDS) lastRecords.shift();
       },
@@ -92,12 +89,8 @@ async function differenceInPlace(
   const { walDir } = openDatabase(deps, store.database);
   const files = (await listSegments(walDir)) ?? [];
   const timeline = (await readTimelineFile(walDir))?.timeline ?? FIRST_TIMELINE;
-  const now = await stateOfFiles(files, run);
-  const then = await stateOfStored(await logUpTo(store, await store.backups.read(point.label), point.end), run);
-  const shared = sharedLog(
-    await store.timelines.all(),
-    { timeline, extents: now.extents },
-    { timeline: point.timeline, extents: then.extents },
-  );
-  return differenceOf(now, then, shared);
+  const now = filesSource({ files, timeline }, run);
+  const log = await logUpTo(store, await store.backups.read(point.label), point.end);
+  const { difference } = await differenceBetween(await store.timelines.all(), now, storedSource({ log, timeline: point.timeline }, run));
+  return difference;
 }

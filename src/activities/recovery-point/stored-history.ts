@@ -11,6 +11,7 @@ import {
   makeWalOffset,
   parseWalOffset,
   positionBytesOf,
+  type SegmentId,
   segmentOf,
   type WalOffset,
   type WalOffsetText,
@@ -45,6 +46,9 @@ export async function openHistory(store: Store, { timeline: wanted, target }: Wa
   const timeline = mark?.timeline ?? wanted ?? (await store.owner.find()).owner?.timeline ?? FIRST_TIMELINE;
   const timelines = await store.timelines.all();
   const lineage = lineageOf(timelines, timeline);
+  if (timelines.size === 0) {
+    throw new RstowError('backup-not-found', `repository "${store.name}" has no backup of "${database}" yet`, { details: { database } });
+  }
   if (lineage === undefined) {
     const known = [...timelines.keys()].join(', ');
     throw new RstowError('point-not-found', `database "${database}" has no timeline ${timeline}; it has ${known}`, {
@@ -87,9 +91,9 @@ export async function locate(history: StoredHistory, target: RecoveryTarget, run
   return eventPoint(history, target, run);
 }
 
-/** Fails: wal-gap. */
-async function whole(manifest: Manifest): Promise<Located> {
-  requireReachable(manifest, manifest.segments.at(-1)?.segment ?? 0, 'the point');
+/** The end of a backup. Fails: wal-gap. */
+export function whole(manifest: Manifest): Located {
+  requireReachable(manifest, manifest.segments.at(-1)?.segment ?? 0, `the end of backup ${manifest.label}`);
   return { manifest };
 }
 
@@ -143,10 +147,7 @@ type Searching = { searching: RecordSearch; /** In this segment alone. */ only?:
 async function search(history: StoredHistory, { searching, only }: Searching, run: Caller): Promise<Extent | undefined> {
   const { store, newest } = history;
   const reachable = new Set(reachableSegments(newest.segments.map(({ segment }) => segment)));
-  const segments = newest.segments.filter(({ segment }) => reachable.has(segment) && (only === undefined || segment === only));
-  const planned = await store.pieces.plan({ ...newest, segments });
-  const extents = planned.map(({ segment, endBytes }) => ({ segment, endBytes }));
-  const log: StoredLog = { store, planned, extents };
+  const log = await logOfSegments(store, newest, (segment) => reachable.has(segment) && (only === undefined || segment === only));
   await readStoredLog(log, { see: (segment, record) => searching.see(segment, record), isDone: () => searching.isDecided() }, run);
   return searching.found();
 }
@@ -196,4 +197,10 @@ export function offsetText({ segment, endBytes }: Extent): WalOffsetText {
 export async function logUpTo(store: Store, manifest: Manifest, end: Extent): Promise<StoredLog> {
   const segments = manifest.segments.filter(({ segment }) => segment <= end.segment);
   return storedLogUpTo(store, await store.pieces.plan({ ...manifest, segments }), end);
+}
+
+/** The whole of some segments. Fails: missing-object. */
+export async function logOfSegments(store: Store, manifest: Manifest, isWanted: (segment: SegmentId) => boolean): Promise<StoredLog> {
+  const planned = await store.pieces.plan({ ...manifest, segments: manifest.segments.filter(({ segment }) => isWanted(segment)) });
+  return { store, planned, extents: planned.map(({ segment, endBytes }) => ({ segment, endBytes })) };
 }

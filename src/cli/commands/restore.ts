@@ -187,10 +187,15 @@ function explanationFacts({ lastRecords, nextRecord, difference }: PointExplanat
   ];
 }
 
-function machinesText({ machinesAdded, machinesRemoved }: NonNullable<PointExplanation['difference']>): string | undefined {
+function machinesText({
+  machinesAdded,
+  machinesRemoved,
+  machinesChanged,
+}: NonNullable<PointExplanation['difference']>): string | undefined {
   const changes = [
     machinesAdded.count > 0 ? `come back: ${namedText(machinesAdded, 'machine')}` : undefined,
     machinesRemoved.count > 0 ? `go away: ${namedText(machinesRemoved, 'machine')}` : undefined,
+    machinesChanged.count > 0 ? `change: ${namedText(machinesChanged, 'machine')}` : undefined,
   ].filter((text) => text !== undefined);
   return changes.length === 0 ? undefined : changes.join('; ');
 }

@@ -41,7 +41,7 @@ export function followInstance(id: string): InstanceFollower {
       if (entry === undefined) return false;
       if (!('id' in entry) || entry.id !== id) return true;
       const described = describeRecord(segment, record);
-      if (described === undefined) return false;
+      if (described.type === 'unreadable') return false;
       if (entry.kind === 'delete_instance') {
         if (life !== undefined) deleted = described;
         life = undefined;

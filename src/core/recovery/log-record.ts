@@ -10,49 +10,72 @@ export type LogRecord = {
   /** The first offset behind it: a recovery to there has it. */
   end: WalOffsetText;
   sequence: number;
-  type: LogEntry['kind'];
-  instance?: string;
-  machine?: string;
-  version?: number;
-  event?: string;
-  fromState?: string;
-  toState?: string;
+  /** `unreadable`: its checksum holds, but it is no entry; a server would refuse to start on it. */
+  type: LogEntry['kind'] | 'unreadable';
+  instance?: string | undefined;
+  machine?: string | undefined;
+  version?: number | undefined;
+  event?: string | undefined;
+  fromState?: string | undefined;
+  toState?: string | undefined;
 };
 
-type Seen = Pick<RecordView, 'sequence' | 'startBytes' | 'endBytes' | 'payload'>;
+export type SeenRecord = Pick<RecordView, 'sequence' | 'startBytes' | 'endBytes' | 'payload'>;
 
-/** Undefined where the payload is no entry: a server would refuse to start on it. */
-export function describeRecord(segment: SegmentId, { sequence, startBytes, endBytes, payload }: Seen): LogRecord | undefined {
-  const entry = readLogEntry(payload);
-  if (entry === undefined) return undefined;
-  const { offset, end } = { offset: makeWalOffset(segment, startBytes), end: makeWalOffset(segment, endBytes) };
-  const record: LogRecord = { offset: walOffsetText(offset), end: walOffsetText(end), sequence, type: entry.kind };
-  switch (entry.kind) {
-    case 'put_machine':
-      return { ...record, machine: entry.machine, version: entry.version };
-    case 'create_instance':
-      return { ...record, instance: entry.id, machine: entry.machine, version: entry.version, ...statesOf(payload) };
-    case 'apply_event':
-      return { ...record, instance: entry.id, ...statesOf(payload) };
-    case 'delete_instance':
-      return { ...record, instance: entry.id };
-    case 'snapshot':
-    case 'checkpoint':
-      return record;
+export function describeRecord(segment: SegmentId, record: SeenRecord): LogRecord {
+  const place = {
+    offset: walOffsetText(makeWalOffset(segment, record.startBytes)),
+    end: walOffsetText(makeWalOffset(segment, record.endBytes)),
+    sequence: record.sequence,
+  };
+  const entry = readLogEntry(record.payload);
+  const text = entryText(record.payload);
+  return entry === undefined || text === undefined ? { ...place, type: 'unreadable' } : { ...place, ...deedOf(entry, text) };
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** The whole entry as it was written; undefined where it is no JSON object. */
+export function entryText(payload: Uint8Array): string | undefined {
+  try {
+    const text = decoder.decode(payload);
+    topLevelMembers(text);
+    return text;
+  } catch {
+    // No UTF-8, or no JSON object: damage from outside, which is a value.
+    return undefined;
   }
 }
 
-type States = Pick<LogRecord, 'event' | 'fromState' | 'toState'>;
+type Deed = Omit<LogRecord, 'offset' | 'end' | 'sequence'>;
 
-const decoder = new TextDecoder();
+function deedOf(entry: LogEntry, text: string): Deed {
+  switch (entry.kind) {
+    case 'put_machine':
+      return { type: entry.kind, machine: entry.machine, version: entry.version };
+    case 'create_instance':
+      return { type: entry.kind, instance: entry.id, machine: entry.machine, version: entry.version, ...statesOf(text) };
+    case 'apply_event':
+      return { type: entry.kind, instance: entry.id, ...statesOf(text) };
+    case 'delete_instance':
+      return { type: entry.kind, instance: entry.id };
+    case 'snapshot':
+    case 'checkpoint':
+      return { type: entry.kind };
+  }
+}
 
 /** The whole payload is read for it: its names stand behind the data. */
-function statesOf(payload: Uint8Array): States {
-  const members = topLevelMembers(decoder.decode(payload));
-  const named: [keyof States, string | undefined][] = [
-    ['event', members.get('event')],
-    ['fromState', members.get('from_state')],
-    ['toState', members.get('to_state') ?? members.get('initial_state')],
-  ];
-  return Object.fromEntries(named.flatMap(([name, text]) => (text === undefined ? [] : [[name, JSON.parse(text)]])));
+function statesOf(text: string): Pick<LogRecord, 'event' | 'fromState' | 'toState'> {
+  const members = topLevelMembers(text);
+  return {
+    event: textOf(members.get('event')),
+    fromState: textOf(members.get('from_state')),
+    toState: textOf(members.get('to_state') ?? members.get('initial_state')),
+  };
+}
+
+function textOf(json: string | undefined): string | undefined {
+  const value: unknown = json === undefined ? undefined : JSON.parse(json);
+  return typeof value === 'string' ? value : undefined;
 }

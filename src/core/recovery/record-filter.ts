@@ -1,7 +1,6 @@
 import { type LogEntry, readLogEntry } from '../state/log-entry.ts';
-import type { RecordView } from '../wal/record-scanner.ts';
-import { makeWalOffset, type SegmentId, type WalOffset } from '../wal/wal-offset.ts';
-import { describeRecord, type LogRecord } from './log-record.ts';
+import { makeWalOffset, type SegmentId, segmentOf, type WalOffset } from '../wal/wal-offset.ts';
+import { describeRecord, type LogRecord, type SeenRecord } from './log-record.ts';
 
 /** Which records of a log are wanted: those that have all of it. */
 export type RecordQuery = {
@@ -15,31 +14,46 @@ export type RecordQuery = {
   to?: WalOffset | undefined;
 };
 
-type Seen = Pick<RecordView, 'sequence' | 'startBytes' | 'endBytes' | 'payload'>;
+/** Whether a filter has to see a segment's records: to know a machine's instances it sees the earlier ones as well. */
+export function concernsSegment({ machine, from, to }: RecordQuery, segment: SegmentId): boolean {
+  const isEarlier = machine === undefined && from !== undefined && segment < segmentOf(from);
+  return !isEarlier && (to === undefined || makeWalOffset(segment, 0) < to);
+}
 
 /**
- * Sees all records of a log from its beginning, in their order, and describes those that are wanted. It remembers the ids of the wanted
- * machine's instances, and nothing else.
+ * Sees the records of a log in their order, and describes those that are wanted; undefined for the others. It remembers the ids of the
+ * wanted machine's instances, and nothing else.
  */
-export function createRecordFilter(query: RecordQuery): (segment: SegmentId, record: Seen) => LogRecord | undefined {
-  const ofMachine = new Set<string>();
-  const isMachines = (entry: LogEntry): boolean => {
-    if (query.machine === undefined) return true;
-    if (entry.kind === 'put_machine') return entry.machine === query.machine;
-    if (!('id' in entry)) return false;
-    if (entry.kind === 'create_instance' && entry.machine === query.machine) ofMachine.add(entry.id);
-    return ofMachine.has(entry.id);
-  };
+export function createRecordFilter(query: RecordQuery): (segment: SegmentId, record: SeenRecord) => LogRecord | undefined {
+  const isOfMachine = query.machine === undefined ? undefined : machineMembers(query.machine);
+  const isOfAnything = [query.instance, query.machine, query.type, query.event].every((wanted) => wanted === undefined);
   const isWanted = (entry: LogEntry): boolean => {
-    if (!isMachines(entry)) return false;
+    if (isOfMachine?.(entry) === false) return false;
     if (query.instance !== undefined && !('id' in entry && entry.id === query.instance)) return false;
+    if (query.event !== undefined && entry.kind !== 'apply_event') return false;
     return query.type === undefined || entry.kind === query.type;
   };
   return (segment, record) => {
     const entry = readLogEntry(record.payload);
-    if (entry === undefined || !isWanted(entry) || !isWithin(query, makeWalOffset(segment, record.startBytes))) return undefined;
+    if (!(entry === undefined ? isOfAnything : isWanted(entry))) return undefined;
+    if (!isWithin(query, makeWalOffset(segment, record.startBytes))) return undefined;
     const described = describeRecord(segment, record);
-    return query.event === undefined || described?.event === query.event ? described : undefined;
+    return query.event === undefined || described.event === query.event ? described : undefined;
+  };
+}
+
+/** An id whose instance was deleted may be created again, of another machine: then it is that one's. */
+function machineMembers(machine: string): (entry: LogEntry) => boolean {
+  const isDeleted = new Map<string, boolean>();
+  return (entry) => {
+    if (entry.kind === 'put_machine') return entry.machine === machine;
+    if (!('id' in entry)) return false;
+    const { id } = entry;
+    if (entry.kind === 'create_instance' && isDeleted.get(id) !== false) {
+      if (entry.machine === machine) isDeleted.set(id, false);
+      else isDeleted.delete(id);
+    } else if (entry.kind === 'delete_instance' && isDeleted.has(id)) isDeleted.set(id, true);
+    return isDeleted.has(id);
   };
 }
 

@@ -1,14 +1,11 @@
 import { readLogEntry } from '../state/log-entry.ts';
-import type { RecordView } from '../wal/record-scanner.ts';
 import type { Extent, SegmentId } from '../wal/wal-offset.ts';
-import { describeRecord } from './log-record.ts';
+import { describeRecord, type SeenRecord } from './log-record.ts';
 import { countsAs, type TargetEvent } from './target.ts';
-
-type Seen = Pick<RecordView, 'sequence' | 'startBytes' | 'endBytes' | 'payload'>;
 
 /** Looks for the record that a recovery is to end at, in the order of the log. */
 export type RecordSearch = {
-  see(segment: SegmentId, record: Seen): void;
+  see(segment: SegmentId, record: SeenRecord): void;
   /** Whether later records can't change what was found. */
   isDecided(): boolean;
   /** The end of the recovered log, a record's boundary; undefined where the record is not there. */
@@ -69,7 +66,7 @@ export function searchEvent(wanted: TargetEvent, side: 'before' | 'after'): Even
       if (entry === undefined || !('id' in entry) || entry.id !== wanted.instance) return;
       counts.ofInstance += 1;
       if (!countsAs(wanted.record, entry.kind)) return;
-      if (wanted.event !== undefined && describeRecord(segment, record)?.event !== wanted.event) return;
+      if (wanted.event !== undefined && describeRecord(segment, record).event !== wanted.event) return;
       counts.matching += 1;
       if (wanted.occurrence === undefined || wanted.occurrence === counts.matching) {
         found = { segment, endBytes: side === 'before' ? record.startBytes : record.endBytes };

@@ -9,6 +9,8 @@ export type StateDifference = {
   /** Versions of machines, as `name/version`. */
   machinesAdded: Named;
   machinesRemoved: Named;
+  /** The same name and version with another definition: of two histories that were begun from one. */
+  machinesChanged: Named;
   instancesCreated: Named;
   instancesChanged: Named;
   instancesDeleted: Named;
@@ -38,8 +40,8 @@ export function compareIndexes(before: ReplayIndex, after: ReplayIndex, isShared
     if (!isLiving(instance)) continue;
     const earlier = before.instance(instance.id);
     if (earlier === undefined || !isLiving(earlier)) created.push(instance.id);
-    else if (!isSameRecord(earlier, instance, isShared)) {
-      const isSameMachine = earlier.machine === instance.machine && earlier.version === instance.version;
+    else if (!isSame(earlier, instance, isShared)) {
+      const isSameMachine = isOfSameMachine(earlier, instance);
       undecided.push({ id: instance.id, isSameMachine, before: earlier.last, after: instance.last });
     }
   }
@@ -48,15 +50,7 @@ export function compareIndexes(before: ReplayIndex, after: ReplayIndex, isShared
     const later = after.instance(instance.id);
     if (later === undefined || !isLiving(later)) deleted.push(instance.id);
   }
-  const machinesBefore = machineNames(before);
-  const machinesAfter = machineNames(after);
-  return {
-    machinesAdded: named([...machinesAfter].filter((name) => !machinesBefore.has(name))),
-    machinesRemoved: named([...machinesBefore].filter((name) => !machinesAfter.has(name))),
-    instancesCreated: named(created),
-    instancesDeleted: named(deleted),
-    undecided,
-  };
+  return { ...compareMachines(before, after), instancesCreated: named(created), instancesDeleted: named(deleted), undecided };
 }
 
 type Living = ReplayInstance & { last: WalRange };
@@ -65,11 +59,29 @@ function isLiving(instance: ReplayInstance): instance is Living {
   return !instance.deleted && instance.last !== undefined;
 }
 
-function isSameRecord(one: Living, other: Living, isShared: IsShared): boolean {
+function isSame(one: Living, other: Living, isShared: IsShared): boolean {
   const { segment, startBytes, endBytes } = one.last;
-  return segment === other.last.segment && startBytes === other.last.startBytes && endBytes === other.last.endBytes && isShared(one.last);
+  const isSameRecord = segment === other.last.segment && startBytes === other.last.startBytes && endBytes === other.last.endBytes;
+  return isSameRecord && isOfSameMachine(one, other) && isShared(one.last);
 }
 
-function machineNames(index: ReplayIndex): Set<string> {
-  return new Set([...index.machines()].map(({ name, version }) => `${name}/${version}`));
+function isOfSameMachine(one: Living, other: Living): boolean {
+  return one.machine === other.machine && one.version === other.version;
+}
+
+type MachineChanges = Pick<StateDifference, 'machinesAdded' | 'machinesRemoved' | 'machinesChanged'>;
+
+function compareMachines(before: ReplayIndex, after: ReplayIndex): MachineChanges {
+  const definitionsBefore = definitionsOf(before);
+  const definitionsAfter = definitionsOf(after);
+  const isChanged = (key: string): boolean => definitionsBefore.has(key) && definitionsBefore.get(key) !== definitionsAfter.get(key);
+  return {
+    machinesAdded: named([...definitionsAfter.keys()].filter((key) => !definitionsBefore.has(key))),
+    machinesRemoved: named([...definitionsBefore.keys()].filter((key) => !definitionsAfter.has(key))),
+    machinesChanged: named([...definitionsAfter.keys()].filter(isChanged)),
+  };
+}
+
+function definitionsOf(index: ReplayIndex): Map<string, string | undefined> {
+  return new Map([...index.machines()].map(({ name, version, definition }) => [`${name}/${version}`, definition]));
 }

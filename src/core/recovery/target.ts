@@ -53,11 +53,11 @@ export function targetText(target: RecoveryTarget): string {
   return 'at the end of what is stored';
 }
 
-const ANY_RECORD = { create: 'creation', event: 'event', delete: 'deletion' } as const;
+const NOUNS = { create: 'creation', event: 'event', delete: 'deletion' } as const;
 
 /** `the last event "PAY" of instance "17"`. */
 export function eventText({ instance, event, record, occurrence }: TargetEvent): string {
-  const which = occurrence === undefined ? 'the last' : `number ${occurrence} of the`;
-  const what = event === undefined ? (record === undefined ? 'record' : ANY_RECORD[record]) : `event "${event}"`;
-  return `${which} ${what}${occurrence === undefined ? '' : 's'} of instance "${instance}"`;
+  const noun = event === undefined ? (record === undefined ? 'record' : NOUNS[record]) : 'event';
+  const which = occurrence === undefined ? `the last ${noun}` : `number ${occurrence} of the ${noun}s`;
+  return `${which}${event === undefined ? '' : ` "${event}"`} of instance "${instance}"`;
 }

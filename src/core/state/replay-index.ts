@@ -39,6 +39,8 @@ export type ReplayIndex = {
   size(): number;
   /** Of a replay from the beginning. */
   counts(): ReplayCounts;
+  /** Another one that has seen the same, and goes on by itself. */
+  copy(): ReplayIndex;
 };
 
 /** What a replay goes on from: its machines; which instances it has is asked when the replay is settled. */
@@ -59,6 +61,10 @@ type Replay = {
 export function createReplayIndex(earlier?: EarlierState): ReplayIndex {
   const replay: Replay = { goesOn: earlier?.hasInstances === true, machines: new Map(), instances: new Map(), deleted: 0 };
   for (const machine of earlier?.machines ?? []) replay.machines.set(machineKey(machine.name, machine.version), { ...machine });
+  return indexOf(replay);
+}
+
+function indexOf(replay: Replay): ReplayIndex {
   return {
     apply: (segment, record) => apply(replay, { segment, startBytes: record.startBytes, endBytes: record.endBytes }, record.payload),
     machines: () => replay.machines.values(),
@@ -70,7 +76,22 @@ export function createReplayIndex(earlier?: EarlierState): ReplayIndex {
       instances: replay.instances.size - replay.deleted,
       deleted: replay.deleted,
     }),
+    copy: () => indexOf(copyOf(replay)),
   };
+}
+
+/** The records of an instance are moved in place, so that they are copied too. */
+function copyOf({ goesOn, machines, instances, deleted }: Replay): Replay {
+  const copied = new Map<string, ReplayInstance>();
+  for (const [id, instance] of instances) {
+    const { earlier, last } = instance;
+    copied.set(id, {
+      ...instance,
+      last: last && { ...last },
+      earlier: earlier && { ...earlier, last: earlier.last && { ...earlier.last } },
+    });
+  }
+  return { goesOn, machines: new Map([...machines].map(([key, machine]) => [key, { ...machine }])), instances: copied, deleted };
 }
 
 function apply(replay: Replay, range: WalRange, payload: Uint8Array): boolean {

@@ -45,7 +45,10 @@ describe('the options of a bench', () => {
     expect(parseBenchOptions(['--quick', '--size', 'L'], 'r.json')).toMatchObject({ sizeName: 'L', rounds: 3 });
   });
 
-  it.each([['--size', 'XL'], ['--rounds', '0'], ['--rounds', 'many'], ['--unknown']])('refuses %s %s', (...args) => {
-    expect(parseBenchOptions(args, 'r.json')).toBeUndefined();
-  });
+  it.each([['--size', 'XL'], ['--rounds', '0'], ['--only', 'restores'], ['--rounds', 'many'], ['--unknown']])(
+    'refuses %s %s',
+    (...args) => {
+      expect(parseBenchOptions(args, 'r.json')).toBeUndefined();
+    },
+  );
 });
