@@ -34,7 +34,7 @@ it('says of a database without a backup that there is none yet', async () => {
 });
 
 it.each<[string, string, string, string, number]>([
-  ['a missing config file', 'log orders --config /no.yaml', "invalid-config: /no.yaml can't be read: ENOENT", 'Correct the file.', 2],
+  ['a missing config file', 'log orders --config /no.yaml', 'invalid-config: the config file /no.yaml does not exist', '', 2],
   [
     'an unknown database',
     'diff ordrs latest now',

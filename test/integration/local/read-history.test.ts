@@ -16,7 +16,7 @@ import { putMachine } from '../../../src/io/rstmdb/server.ts';
 import { diffPoints, type LogReading, type PointDifference, readLog } from '../../../src/local/read-history.ts';
 import { DATABASE, type DatabaseStack } from '../../support/database-stack.ts';
 import { backUp, restoreInPlace } from '../../support/direct-backup.ts';
-import { ORDER_MACHINE } from '../../support/load-writers.ts';
+import { ORDER_MACHINE } from '../../../demo/orders.ts';
 import { makeOddSource, scratchFolder, withClient, writeOrders } from '../../support/odd-source.ts';
 import { keepRepositoryFiles } from '../../support/repository-files.ts';
 import { rstow, summaryOf } from '../../support/rstow-command.ts';
