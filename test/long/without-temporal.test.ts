@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { liveDigest } from '../../src/replay/live-digest.ts';
 import { currentOwner } from '../../src/store/ownership.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
+import type { PointInTimeRecoveryResult } from '../../src/contract/point-in-time-recovery.ts';
 import type { RestoreResult } from '../../src/contract/restore.ts';
 import type { VerifyBackupResult } from '../../src/contract/verify-backup.ts';
 import { readStopNote } from '../../src/io/data-directory/rstow-folder.ts';
@@ -108,6 +109,16 @@ describe('rstow restore --without-temporal', () => {
     expect(filled).toMatchObject({ exitCode: 0 });
     expect(summaryOf(filled)).toMatchObject({ dataDir, timeline: '0001', rehearsal: 'passed', stateDigest: backup.stateDigest });
     expect((await stat(join(dataDir, 'wal', '0000000000000001.wal'))).size).toBeGreaterThan(0);
+  });
+
+  it('fills another directory up to a point of the log', async () => {
+    const { records = 0 } = backup;
+    const restored = await rstow([...restore, stack.configFile, '--to-dir', join(stack.folder, 'point'), '--target-sequence', '500']);
+    expect(restored).toMatchObject({ exitCode: 0 });
+    const summary = summaryOf(restored) as PointInTimeRecoveryResult;
+    expect(summary).toMatchObject({ rehearsal: 'passed', label: backup.label });
+    expect(summary.records! - summary.point!.higher!.count).toBeLessThanOrEqual(500);
+    expect(summary.records).toBeLessThan(records);
   });
 
   it('clears what it has fetched when a person interrupts, and leaves the server alone', async () => {
