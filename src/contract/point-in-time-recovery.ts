@@ -1,18 +1,9 @@
 import type { HigherNumbers } from '../core/recovery/record-search.ts';
 import type { LogRecord } from '../core/recovery/log-record.ts';
 import type { StateDifference } from '../core/recovery/state-difference.ts';
-import {
-  absolutePathField,
-  booleanField,
-  commonFields,
-  inputParser,
-  nameField,
-  objectField,
-  optional,
-  type Parsed,
-} from './input-field.ts';
+import { commonFields, inputParser, optional, type Parsed } from './input-field.ts';
 import { recoveryTargetField, timelineField } from './recovery-target.ts';
-import type { RestoreResult } from './restore.ts';
+import { recoveryFields, type RestoreResult } from './restore.ts';
 
 const fields = {
   ...commonFields,
@@ -20,12 +11,7 @@ const fields = {
   target: recoveryTargetField,
   /** A history that the database has had, such as `0001`; the one in use where absent. A named point has its own. */
   timeline: optional(timelineField),
-  /** Another directory, on the owner's host or on the named agent's; in place where absent. */
-  to: optional(objectField({ dataDir: absolutePathField, agent: optional(nameField) })),
-  /** Ends after the plan, and explains it: nothing is written but the plan itself. */
-  dryRun: optional(booleanField),
-  /** Goes on although the repository can't take what no backup holds of the data that are replaced. */
-  discardNewer: optional(booleanField),
+  ...recoveryFields,
 };
 
 /** Full recovery to any point of a stored history. */

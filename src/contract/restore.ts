@@ -14,16 +14,21 @@ import {
 } from './input-field.ts';
 import type { CommonResult, Warning } from './result.ts';
 
-const fields = {
-  ...commonFields,
-  /** `latest`, a label, or a label's unique beginning. */
-  backup: textField(80),
+/** Of every recovery to a stored state, whatever says which state. */
+export const recoveryFields = {
   /** Another directory, on the owner's host or on the named agent's; in place where absent. */
   to: optional(objectField({ dataDir: absolutePathField, agent: optional(nameField) })),
   /** Ends after the plan: nothing is written but the plan itself. */
   dryRun: optional(booleanField),
   /** Goes on although the repository can't take what no backup holds of the data that are replaced. */
   discardNewer: optional(booleanField),
+};
+
+const fields = {
+  ...commonFields,
+  /** `latest`, a label, or a label's unique beginning. */
+  backup: textField(80),
+  ...recoveryFields,
 };
 
 /** Full recovery to a backup. */

@@ -59,7 +59,8 @@ function pathsOf(node: ts.Expression, prefix: string, constants: ReadonlyMap<str
 }
 
 function propertyPaths(property: ts.ObjectLiteralElementLike, prefix: string, constants: ReadonlyMap<string, ts.Expression>): string[] {
-  // The spread is what every workflow takes.
+  if (ts.isSpreadAssignment(property)) return pathsOf(property.expression, prefix, constants);
+  // What another file has is what every workflow takes.
   if (!ts.isPropertyAssignment(property)) return [];
   const path = `${prefix}${property.name.getText()}`;
   return [path, ...pathsOf(property.initializer, `${path}.`, constants)];
