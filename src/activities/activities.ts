@@ -14,6 +14,8 @@ import { knowDatabase, locate, locateAgent, locateAnywhere } from './catalogue/l
 import { endBackup, endRunOfLostOwner, findLockHolder } from './catalogue/lock-holder.ts';
 import { surveyData } from './data/survey-data.ts';
 import { chooseTestPoint, recordTest, stageTest } from './recovery-test/test-steps.ts';
+import { applyInstance } from './instance/apply-instance.ts';
+import { planInstance } from './instance/plan-instance.ts';
 import { explainPoint } from './recovery-point/explain-point.ts';
 import { findPoint } from './recovery-point/find-point.ts';
 import { clearTest, testServer } from './recovery-test/test-server.ts';
@@ -76,6 +78,8 @@ export const verbs = {
 
   findPoint,
   explainPoint,
+  planInstance,
+  applyInstance,
   planRestore,
   stageWal,
   rehearse,

@@ -27,10 +27,12 @@ export const operatorsSection = z
 export const approvalSection = z
   .strictObject({
     for: z
-      .array(z.enum(['restore', 'pointInTimeRecovery', 'disasterRecovery']))
-      .meta({ unit: 'workflow types: `restore`, `pointInTimeRecovery`, `disasterRecovery`' })
+      .array(z.enum(['restore', 'pointInTimeRecovery', 'recoverInstance', 'disasterRecovery']))
+      .meta({ unit: 'workflow types: `restore`, `pointInTimeRecovery`, `recoverInstance`, `disasterRecovery`' })
       .describe('Which runs wait for another person’s agreement.'),
     expiresMs: durationMs.default(86_400_000).describe('How long such a run waits before it fails.'),
   })
-  .describe('Lets runs that replace data wait for another person ([messages](workflows.md#messages)). Without this section none waits.')
+  .describe(
+    'Lets runs that replace or bring back data wait for another person ([messages](workflows.md#messages)). Without this section none waits.',
+  )
   .meta({ sample: { for: ['restore', 'disasterRecovery'], expiresMs: 86_400_000 } });

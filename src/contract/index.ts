@@ -8,6 +8,7 @@ export * from './list-backups.ts';
 export * from './messages.ts';
 export * from './names.ts';
 export * from './point-in-time-recovery.ts';
+export * from './recover-instance.ts';
 export * from './restore.ts';
 export * from './result.ts';
 export * from './test-recovery.ts';

@@ -20,8 +20,10 @@ const timeField: Field<string> = (value, path) => {
   throw refused(path, 'must be a time with its zone, such as "2026-11-24T10:15:00Z"');
 };
 
+export const instanceField: Field<string> = textField(TEXT_LENGTH_MAX);
+
 const eventField = objectField({
-  instance: textField(TEXT_LENGTH_MAX),
+  instance: instanceField,
   event: optional(textField(TEXT_LENGTH_MAX)),
   record: optional(choiceField<TargetRecord>(...TARGET_RECORDS)),
   occurrence: optional(integerField(1, Number.MAX_SAFE_INTEGER)),

@@ -3,6 +3,7 @@ import { type DisasterRecoveryInput, type DisasterRecoveryResult, parseDisasterR
 import { type HotBackupInput, type HotBackupResult, parseHotBackupInput } from './hot-backup.ts';
 import { type ListBackupsInput, type ListBackupsResult, parseListBackupsInput } from './list-backups.ts';
 import { parsePointInTimeRecoveryInput, type PointInTimeRecoveryInput, type PointInTimeRecoveryResult } from './point-in-time-recovery.ts';
+import { parseRecoverInstanceInput, type RecoverInstanceInput, type RecoverInstanceResult } from './recover-instance.ts';
 import { parseRestoreInput, type RestoreInput, type RestoreResult } from './restore.ts';
 import { parseTestRecoveryInput, type TestRecoveryInput, type TestRecoveryResult } from './test-recovery.ts';
 import { parseVerifyBackupInput, type VerifyBackupInput, type VerifyBackupResult } from './verify-backup.ts';
@@ -14,6 +15,7 @@ export type Workflows = {
   testRecovery: { input: TestRecoveryInput; result: TestRecoveryResult };
   restore: { input: RestoreInput; result: RestoreResult };
   pointInTimeRecovery: { input: PointInTimeRecoveryInput; result: PointInTimeRecoveryResult };
+  recoverInstance: { input: RecoverInstanceInput; result: RecoverInstanceResult };
   disasterRecovery: { input: DisasterRecoveryInput; result: DisasterRecoveryResult };
   listBackups: { input: ListBackupsInput; result: ListBackupsResult };
   describeDatabase: { input: DescribeDatabaseInput; result: DescribeDatabaseResult };
@@ -29,6 +31,7 @@ export const INPUT_PARSERS: { readonly [T in WorkflowType]: (args: readonly unkn
   testRecovery: parseTestRecoveryInput,
   restore: parseRestoreInput,
   pointInTimeRecovery: parsePointInTimeRecoveryInput,
+  recoverInstance: parseRecoverInstanceInput,
   disasterRecovery: parseDisasterRecoveryInput,
   listBackups: parseListBackupsInput,
   describeDatabase: parseDescribeDatabaseInput,

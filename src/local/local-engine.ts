@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Activities } from '../activities/activities.ts';
-import type { PlannedRestore } from '../activities/restore/plan-restore.ts';
 import { noBackupYet } from '../contract/hot-backup.ts';
 import type { WorkflowType } from '../contract/workflow-types.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { type Engine, isApprovalWanted, type Places } from '../workflows/engine.ts';
+import { type Engine, isApprovalWanted, type Places, type Planned } from '../workflows/engine.ts';
 
 export type LocalParts = {
   type: WorkflowType;
@@ -121,7 +120,7 @@ function placesOf({ locateDatabase }: Activities): Places {
 }
 
 /** Another person's agreement comes as a message to a run in Temporal. Fails: approval-denied. */
-function requireNoApproval(plan: PlannedRestore, { type, database }: { type: string; database: string }): void {
+function requireNoApproval(plan: Planned['plan'], { type, database }: { type: string; database: string }): void {
   if (!isApprovalWanted(plan, type)) return;
   const setting = `databases.${database}.approval`;
   throw new RstowError('approval-denied', `${setting} asks for another person's approval, which nobody can give without Temporal`);

@@ -4,8 +4,12 @@ import {
   fenceSchema,
   type Healing,
   healingSchema,
+  type InstancePlan,
+  instancePlanSchema,
   type RecoveryPoint,
   recoveryPointSchema,
+  type ReplayBegun,
+  replayBegunSchema,
   type RestorePlan,
   restorePlanSchema,
   type StoredExtents,
@@ -35,6 +39,8 @@ export type Plans = {
   readonly healing: PlanObjects<Healing>;
   readonly extents: PlanObjects<StoredExtents>;
   readonly point: PlanObjects<RecoveryPoint>;
+  readonly instance: PlanObjects<InstancePlan>;
+  readonly replayBegun: PlanObjects<ReplayBegun>;
   /** `attempt`: of a run that plans one restore after another. */
   restore(attempt?: number): PlanObjects<RestorePlan>;
   /** The runs that have left plans here. */
@@ -51,6 +57,8 @@ export function plansOf(scope: Scope): Plans {
     healing: objectsOf(scope, 'healing', healingSchema),
     extents: objectsOf(scope, 'extents', storedExtentsSchema),
     point: objectsOf(scope, 'point', recoveryPointSchema),
+    instance: objectsOf(scope, 'instance', instancePlanSchema),
+    replayBegun: objectsOf(scope, 'replay-begun', replayBegunSchema),
     restore: (attempt) => objectsOf(scope, attempt === undefined ? 'restore' : `restore-${attempt}`, restorePlanSchema),
     runs: () => plannedRuns(scope),
     forget: (keys) => scope.repository.deleteMany(keys),

@@ -105,10 +105,13 @@ export type Hosts = { owner: Place | undefined; standby: Place | undefined };
 export type Asked = { place: Place; input: { database: string; requestedBy?: string | undefined } };
 
 export type Planned = Asked & {
-  plan: PlannedRestore;
+  plan: Agreeable;
   /** What comes of it, in words: `it discards …`. */
   consequence?: string | undefined;
 };
+
+/** What is agreed to is named by its hash; the policy comes from the config. */
+type Agreeable = Pick<PlannedRestore, 'planHash' | 'approval'>;
 
 export type BackedUp = { firstBackup?: FirstBackup | undefined; warnings: Warning[] };
 

@@ -4,6 +4,7 @@ import { parseDisasterRecoveryInput } from '../contract/disaster-recovery.ts';
 import { parseHotBackupInput } from '../contract/hot-backup.ts';
 import { parseListBackupsInput } from '../contract/list-backups.ts';
 import { parsePointInTimeRecoveryInput } from '../contract/point-in-time-recovery.ts';
+import { parseRecoverInstanceInput } from '../contract/recover-instance.ts';
 import { parseRestoreInput } from '../contract/restore.ts';
 import { parseTestRecoveryInput } from '../contract/test-recovery.ts';
 import { parseVerifyBackupInput } from '../contract/verify-backup.ts';
@@ -12,6 +13,7 @@ import { disasterRecovery as disasterRecoveryRecipe } from './disaster-recovery.
 import { hotBackup as hotBackupRecipe } from './hot-backup.ts';
 import { listBackups as listBackupsRecipe } from './list-backups.ts';
 import { pointInTimeRecovery as pointInTimeRecoveryRecipe } from './point-in-time-recovery.ts';
+import { recoverInstance as recoverInstanceRecipe } from './recover-instance.ts';
 import { restore as restoreRecipe } from './restore.ts';
 import { testRecovery as testRecoveryRecipe } from './test-recovery.ts';
 import { verifyBackup as verifyBackupRecipe } from './verify-backup.ts';
@@ -25,6 +27,7 @@ export const disasterRecovery = workflow('disasterRecovery', parseDisasterRecove
 export const hotBackup = workflow('hotBackup', parseHotBackupInput, hotBackupRecipe);
 export const listBackups = workflow('listBackups', parseListBackupsInput, listBackupsRecipe);
 export const pointInTimeRecovery = workflow('pointInTimeRecovery', parsePointInTimeRecoveryInput, pointInTimeRecoveryRecipe);
+export const recoverInstance = workflow('recoverInstance', parseRecoverInstanceInput, recoverInstanceRecipe);
 export const restore = workflow('restore', parseRestoreInput, restoreRecipe);
 export const testRecovery = workflow('testRecovery', parseTestRecoveryInput, testRecoveryRecipe);
 export const verifyBackup = workflow('verifyBackup', parseVerifyBackupInput, verifyBackupRecipe);

@@ -26,7 +26,7 @@ export async function restore(input: RestoreInput, engine: Engine): Promise<Rest
 export type Recovery = Pick<RestoreInput, 'database' | 'to' | 'dryRun' | 'discardNewer' | 'requestedBy'>;
 
 /** The owner's host, or that of another directory. */
-export async function placeOfRestore(engine: Engine, { database, to }: Recovery): Promise<Place> {
+export async function placeOfRestore(engine: Engine, { database, to }: Pick<Recovery, 'database' | 'to'>): Promise<Place> {
   engine.phase('looking for the agent', `an agent that serves ${database}`);
   const place = await (to?.agent === undefined ? engine.places.owner(database) : engine.places.agent(to.agent, database));
   engine.placed(place);
@@ -61,8 +61,8 @@ export async function recover({ engine, place, input }: Asked, wanted: PlanResto
   return engine.agreed(agreement, (wasAsked) => (wasAsked ? onceFree(engine, locked) : locked()));
 }
 
-/** An approval is a person's time: another restore that is at work just then must not waste it. Fails: busy. */
-async function onceFree<T>(engine: Engine, locked: () => Promise<T>): Promise<T> {
+/** An approval is a person's time: another run that is at work just then must not waste it. Fails: busy. */
+export async function onceFree<T>(engine: Engine, locked: () => Promise<T>): Promise<T> {
   for (const untilMs = engine.now() + LOCK_WAIT_MS; ;) {
     try {
       return await locked();

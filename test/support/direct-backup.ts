@@ -10,6 +10,7 @@ import { createRunningBackups } from '../../src/activities/backup/running-backup
 import type { RunPort } from '../../src/activities/run-port.ts';
 import { type Verified, verifyStoredBackup } from '../../src/activities/verify/verify-backup.ts';
 import type { PointInTimeRecoveryInput, PointInTimeRecoveryResult } from '../../src/contract/point-in-time-recovery.ts';
+import type { RecoverInstanceInput, RecoverInstanceResult } from '../../src/contract/recover-instance.ts';
 import type { WorkflowType } from '../../src/contract/workflow-types.ts';
 import type { Manifest } from '../../src/formats/repository/manifest.ts';
 import { segmentFileName } from '../../src/core/wal/wal-offset.ts';
@@ -22,6 +23,7 @@ import { createRepositoryOpener } from '../../src/worker/repositories.ts';
 import type { Engine } from '../../src/workflows/engine.ts';
 import { hotBackup } from '../../src/workflows/hot-backup.ts';
 import { pointInTimeRecovery } from '../../src/workflows/point-in-time-recovery.ts';
+import { recoverInstance } from '../../src/workflows/recover-instance.ts';
 import { restore } from '../../src/workflows/restore.ts';
 import { DATABASE, type DatabaseStack } from './database-stack.ts';
 
@@ -66,7 +68,7 @@ export function directRun(deps: ActivityDeps): DirectRun {
   return (body, input) => body(deps)(input, run);
 }
 
-function newRun(): RunPort {
+export function newRun(): RunPort {
   return {
     workflowId: 'direct',
     runId: randomUUID(),
@@ -135,6 +137,11 @@ export async function explainPoint(
 ): Promise<PointInTimeRecoveryResult> {
   const engine = directEngine({ deps: directDeps(stack), type: 'pointInTimeRecovery' });
   return pointInTimeRecovery({ database: DATABASE, ...point, dryRun: true }, engine);
+}
+
+/** What the workflow recoverInstance does. */
+export async function bringBack(stack: DatabaseStack, input: Omit<RecoverInstanceInput, 'database'>): Promise<RecoverInstanceResult> {
+  return recoverInstance({ database: DATABASE, ...input }, directEngine({ deps: directDeps(stack), type: 'recoverInstance' }));
 }
 
 /** What the workflow restore does in place: the server stops, wal/ is swapped, the server starts and is compared. */

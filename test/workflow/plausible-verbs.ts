@@ -1,6 +1,7 @@
 /** What each verb answers where all goes well. */
 import type { Activities } from '../../src/activities/activities.ts';
 import type { Place } from '../../src/activities/catalogue/locate.ts';
+import type { PlannedInstance } from '../../src/activities/instance/plan-instance.ts';
 import type { FoundPoint } from '../../src/activities/recovery-point/find-point.ts';
 import type { PlannedRestore } from '../../src/activities/restore/plan-restore.ts';
 import type { Candidate } from '../../src/activities/recovery/recovery-candidates.ts';
@@ -67,6 +68,26 @@ export const POINT: FoundPoint = {
   end: '1099511628200' as WalOffsetText,
   sinceMs: 1_795_000_000_000,
   untilMs: 1_795_000_900_000,
+};
+
+/** What the verb `planInstance` tells. */
+export const PLANNED_INSTANCE: PlannedInstance = {
+  instance: 'o-17',
+  machine: 'order',
+  version: 1,
+  state: 'paid',
+  ctxSha256: DIGEST,
+  events: 2,
+  createdAt: '1099511627900',
+  repository: 'local',
+  label: LABEL,
+  timeline: '0001',
+  end: '1099511628200',
+  putsMachine: false,
+  isThere: false,
+  planKey: 'databases/orders/plans/run/instance.json',
+  planHash: 'ab'.repeat(32),
+  warnings: [],
 };
 
 const nobody = { count: 0, first: [] };
@@ -171,6 +192,8 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     checkApproval: async ({ approval }) => ({ operatorsNeeded: 1, operators: [approval.by], requestHash: REQUEST_HASH, refusal: null }),
     findPoint: async () => POINT,
     explainPoint: async () => EXPLANATION,
+    planInstance: async () => PLANNED_INSTANCE,
+    applyInstance: async () => ({ lastOffset: '1099511629000' as WalOffsetText, warnings: [] }),
     planRestore: async ({ toDataDir = '/data' }) => ({ ...PLANNED, dataDir: toDataDir }),
     stageWal: async () => ({ timeline: '0002', records: 19, warnings: [] }),
     rehearse: async () => ({ rehearsal: 'passed', warnings: [] }),

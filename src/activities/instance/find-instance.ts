@@ -2,11 +2,12 @@ import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { followInstance, type InstanceLife } from '../../core/recovery/instance-life.ts';
 import { describeRecord, type LogRecord } from '../../core/recovery/log-record.ts';
-import { readLogEntry } from '../../core/state/log-entry.ts';
+import { normaliseDefinition, readLogEntry } from '../../core/state/log-entry.ts';
 import { type Extent, makeWalOffset, type WalOffsetText } from '../../core/wal/wal-offset.ts';
 import type { Manifest } from '../../formats/repository/manifest.ts';
+import type { InstancePlan } from '../../formats/repository/plans.ts';
 import type { Caller } from '../../replay/progress.ts';
-import { readStoredLog, unreplayable } from '../../replay/stored-log.ts';
+import { readStoredLog, type StoredLog, unreplayable } from '../../replay/stored-log.ts';
 import type { Store } from '../../store/store.ts';
 import { locate, logUpTo, offsetText, openHistory, type StoredHistory, type WantedPoint } from '../recovery-point/stored-history.ts';
 
@@ -78,6 +79,31 @@ async function createdBehind({ store, newest }: StoredHistory, { instance, end }
     run,
   );
   return created;
+}
+
+/** What a plan has of the log. Fails: backup-not-found, missing-object, damaged-object, repository-unavailable. */
+export async function plannedLog(store: Store, { label, end }: Pick<InstancePlan, 'label' | 'end'>): Promise<StoredLog> {
+  return logUpTo(store, await store.backups.read(label), end);
+}
+
+type Machine = { machine: string; version: number };
+
+/** The machine's definition as it was put first: JSON as it stands in the log. Undefined if the log lacks it. */
+export async function findDefinition(log: StoredLog, { machine, version }: Machine, run: Caller): Promise<string | undefined> {
+  let definition: string | undefined;
+  await readStoredLog(
+    log,
+    {
+      see: (_segment, { payload }) => {
+        const entry = readLogEntry(payload);
+        if (entry?.kind !== 'put_machine' || entry.machine !== machine || entry.version !== version) return;
+        if (normaliseDefinition(entry.definitionText) !== undefined) definition ??= entry.definitionText;
+      },
+      isDone: () => definition !== undefined,
+    },
+    run,
+  );
+  return definition;
 }
 
 function lastExtent({ segments }: Manifest): Extent {

@@ -32,6 +32,11 @@ export const errorTable = {
     hint: 'Wait for it to end, or end it with `rstow cancel {holder}`. `rstow runs` shows which runs are open.',
   },
   'mark-taken': { retryable: false, exitCode: 11, hint: 'Choose another name. `rstow info {database}` lists the marks.' },
+  'instance-exists': {
+    retryable: false,
+    exitCode: 11,
+    hint: 'Nothing was changed: rstow overwrites no instance. `rstow extract {database} {instance}` prints it as it was. Delete the one that is there first if the older one is to take its place.',
+  },
   'label-taken': { retryable: false, exitCode: 11, hint: 'Start the backup again: it gets a label of its own.' },
   // 13: bytes are not what they should be.
   'assertion-failed': {
@@ -92,6 +97,11 @@ export const errorTable = {
     retryable: false,
     exitCode: 14,
     hint: 'Upgrade rstow on this host to a version that reads this format.',
+  },
+  'instance-not-replayable': {
+    retryable: false,
+    exitCode: 14,
+    hint: 'Nothing was changed. `rstow extract {database} {instance}` prints it as it was; `rstow restore --to-dir` restores the whole state beside the database.',
   },
   'not-enough-memory': {
     retryable: false,
@@ -206,6 +216,11 @@ export const errorTable = {
     retryable: false,
     exitCode: 1,
     hint: 'A real server did not start on the restored files. The database was not touched.',
+  },
+  'replay-refused': {
+    retryable: false,
+    exitCode: 1,
+    hint: 'The sentence says at which event, and what is there now. `rstow extract {database} {instance}` prints the instance as it was.',
   },
   'server-refused': { retryable: false, exitCode: 1, hint: 'Check the token file, and read the server’s own log.' },
   'server-unreachable': { retryable: true, exitCode: 1, hint: 'Start the database server, or correct its address in the config file.' },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseWalOffset, type WalOffset, walOffsetText } from '../../core/wal/wal-offset.ts';
 import { count, extent, segmentText, sha256Hex, sizeBytes, timelineId } from './parts.ts';
 
 /** A stored object, and the part of its plain bytes that a segment takes. */
@@ -54,6 +55,40 @@ export const recoveryPointSchema = z.object({
 });
 
 export type RecoveryPoint = z.infer<typeof recoveryPointSchema>;
+
+/** One instance of a stored history, which is to be brought back into its server: all but what it holds. An object, hashed for approval. */
+export const instancePlanSchema = z.object({
+  format: z.literal(1),
+  database: z.string(),
+  repository: z.string(),
+  /** The backup whose log has the point, and where that lies: what stands behind it doesn't count. */
+  label: z.string(),
+  timeline: timelineId,
+  end: extent,
+  instance: z.string(),
+  machine: z.string(),
+  version: count,
+  /** Where the record begins that has created it. */
+  createdAt: z.codec(
+    z.string().refine((text) => parseWalOffset(text) !== undefined, 'must be an offset in decimal'),
+    z.custom<WalOffset>((value) => typeof value === 'bigint'),
+    { decode: (text) => parseWalOffset(text) as WalOffset, encode: walOffsetText },
+  ),
+  /** That it was created in. */
+  initialState: z.string(),
+  /** So many follow its creation. */
+  events: count,
+  /** At the point. */
+  state: z.string(),
+  ctxSha256: sha256Hex,
+});
+
+export type InstancePlan = z.infer<typeof instancePlanSchema>;
+
+/** That a run has found the instance missing, and begins to bring it back: what it finds there later may be its own. */
+export const replayBegunSchema = z.object({ format: z.literal(1), instance: z.string() });
+
+export type ReplayBegun = z.infer<typeof replayBegunSchema>;
 
 /** How far each segment reached when all were pinned: every record acknowledged before lies within. */
 export const fenceSchema = z.object({

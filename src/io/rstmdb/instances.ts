@@ -17,7 +17,14 @@ export type Instance = InstanceSummary & { ctxText: string };
 
 type InstanceCreation = { id: string; machine: string; version: number; ctxText?: string };
 
-type EventApplication = { instanceId: string; event: string; payloadText?: string };
+type EventApplication = {
+  instanceId: string;
+  event: string;
+  payloadText?: string;
+  eventId?: string | undefined;
+  /** Of the instance's last record; the server refuses with CONFLICT if another one has come since. */
+  expectedOffset?: WalOffset;
+};
 
 /** One page in the server's own order, which changes under writes. Each call costs the server a copy of every instance. */
 export async function listInstances(client: RstmdbClient, page: { limit: number; offset: number }): Promise<InstancePage> {
@@ -63,6 +70,8 @@ export async function applyEvent(client: RstmdbClient, application: EventApplica
     instance_id: JSON.stringify(application.instanceId),
     event: JSON.stringify(application.event),
     payload: application.payloadText,
+    event_id: application.eventId === undefined ? undefined : JSON.stringify(application.eventId),
+    expected_wal_offset: application.expectedOffset?.toString(),
   });
   const members = rawMembers(await client.request('APPLY_EVENT', params));
   return { toState: textMember(members, 'to_state'), offset: offsetMember(members, 'wal_offset') };

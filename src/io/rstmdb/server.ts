@@ -1,4 +1,5 @@
 import type { WalOffset } from '../../core/wal/wal-offset.ts';
+import { serverCodeOf } from './connection-error.ts';
 import { countMember, objectText, offsetMember, rawMember, rawMembers, textMember, unexpectedMember } from './protocol.ts';
 import type { RstmdbClient } from './rstmdb-client.ts';
 
@@ -59,6 +60,16 @@ export async function getMachine(client: RstmdbClient, name: MachineName): Promi
   const params = objectText({ machine: JSON.stringify(name.machine), version: String(name.version) });
   const members = rawMembers(await client.request('GET_MACHINE', params));
   return { ...name, definitionText: rawMember(members, 'definition') };
+}
+
+/** Undefined where there is no such version. */
+export async function findMachine(client: RstmdbClient, name: MachineName): Promise<Machine | undefined> {
+  try {
+    return await getMachine(client, name);
+  } catch (error) {
+    if (serverCodeOf(error) === 'MACHINE_NOT_FOUND') return undefined;
+    throw error;
+  }
 }
 
 /** Twice: the same definition again changes nothing; another one fails with MACHINE_VERSION_EXISTS. */

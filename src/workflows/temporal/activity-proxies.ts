@@ -103,6 +103,7 @@ function slotsOfRun(): SlotKind {
       return 'checks';
     case 'restore':
     case 'pointInTimeRecovery':
+    case 'recoverInstance':
     case 'disasterRecovery':
       return 'recoveries';
     default:
