@@ -8,6 +8,7 @@ import { startLoadWriters } from '../support/load-writers.ts';
 import { withClient } from '../support/odd-source.ts';
 import { rstow, summaryOf } from '../support/rstow-command.ts';
 import type { ProgramEnd } from '../support/run-program.ts';
+import { textOfHistory } from '../support/run-workflow.ts';
 import { openScene, type Scene } from '../support/scene.ts';
 import { deedsOf, writeTally } from '../support/tally.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -85,8 +86,7 @@ it('refuses it now that it is there, and the run’s history has nothing of what
   const refused = await rstow(['extract', DATABASE, 't-1', '--apply', ...older], env);
   expect(refused).toMatchObject({ exitCode: 11 });
   expect(refused.stderr).toContain('error: instance-exists: instance "t-1" is there already');
-  const { events } = await scene.temporal.client.workflow.getHandle(workflowId).fetchHistory();
-  const text = JSON.stringify(events, (_key, value: unknown) => (value instanceof Uint8Array ? Buffer.from(value).toString() : value));
+  const text = textOfHistory(await scene.temporal.client.workflow.getHandle(workflowId).fetchHistory());
   expect(text).toContain('ctxSha256');
   expect(text).not.toMatch(/Zürich|9007199254740993/);
 });

@@ -13,6 +13,7 @@ import { filesBelow } from '../support/folder-hash.ts';
 import { ORDER_MACHINE } from '../../demo/orders.ts';
 import { tokenHashOf } from '../support/rstmdb-server.ts';
 import { runProgram } from '../support/run-program.ts';
+import { textOfHistory } from '../support/run-workflow.ts';
 import { openScene, type Scene } from '../support/scene.ts';
 import { makeTlsCertificates, type TlsCertificates } from '../support/tls-certificates.ts';
 import { toolPath } from '../support/tools.ts';
@@ -93,16 +94,9 @@ async function histories(): Promise<Map<string, string>> {
     expect(exitCode).toBe(0);
     texts.set(`history of ${workflowId}`, stdout);
     const history = await temporal.client.workflow.getHandle(workflowId, runId).fetchHistory();
-    texts.set(`payloads of ${workflowId}`, textsIn(history).join('\n'));
+    texts.set(`payloads of ${workflowId}`, textOfHistory(history));
   }
   return texts;
-}
-
-/** Every text and every payload, decoded, at any depth. */
-function textsIn(value: unknown): string[] {
-  if (typeof value === 'string') return [value];
-  if (value instanceof Uint8Array) return [Buffer.from(value).toString()];
-  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }
 
 /** Repository, data directory, states, logs and configs; what is compressed, also as it was before. */

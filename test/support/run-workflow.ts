@@ -29,3 +29,15 @@ export async function connectTestClient(address: string, namespace = 'default'):
     },
   };
 }
+
+/** All of a run's history, its payloads decoded: for what must not be in it. */
+export function textOfHistory(history: unknown): string {
+  return textsIn(history).join('\n');
+}
+
+/** Every text and every payload, decoded, at any depth. */
+function textsIn(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  if (value instanceof Uint8Array) return [Buffer.from(value).toString()];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
+}
