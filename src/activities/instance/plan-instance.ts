@@ -19,7 +19,7 @@ import type { Refusals } from '../restore/restore-target.ts';
 import type { RunPort } from '../run-port.ts';
 import { findDefinition, findInstance, type FoundInstance, plannedLog, type WantedInstance } from './find-instance.ts';
 
-export type PlanInstanceInput = WantedInstance & {
+type PlanInstanceInput = WantedInstance & {
   database: string;
   repository?: string | undefined;
   /** What keeps the instance from being brought back is then said in the plan's warnings, and fails nothing. */

@@ -48,7 +48,7 @@ function textOf(text: string | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-export type StepSearch = {
+type StepSearch = {
   see(step: LifeStep): void;
   /** Undefined if no step leaves the instance so. */
   found(): number | undefined;
