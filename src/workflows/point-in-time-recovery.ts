@@ -16,10 +16,10 @@ export async function pointInTimeRecovery(input: PointInTimeRecoveryInput, engin
   const { label: backup, repository, pointKey } = found;
   const wanted = { database, backup, repository };
   const work = { ...wanted, pointKey, dryRun, toDataDir: to?.dataDir };
-  const result = await namingAlternative(engine, { place, wanted }, () => recover({ engine, place, input }, work));
-  const point = summaryOf(found);
-  if (dryRun !== true) return { ...result, point };
-  return explained(engine, place, { result: { ...result, point }, found, isInPlace: to === undefined });
+  const recovered = await namingAlternative(engine, { place, wanted }, () => recover({ engine, place, input }, work));
+  const warnings = [...found.warnings, ...recovered.warnings];
+  const result = { ...recovered, warnings, outcome: outcomeOf(warnings), point: summaryOf(found) };
+  return dryRun === true ? explained(engine, place, { result, found, isInPlace: to === undefined }) : result;
 }
 
 function summaryOf({ end, sinceMs, untilMs, higher }: FoundPoint): PointSummary {

@@ -68,6 +68,7 @@ export const POINT: FoundPoint = {
   end: '1099511628200' as WalOffsetText,
   sinceMs: 1_795_000_000_000,
   untilMs: 1_795_000_900_000,
+  warnings: [],
 };
 
 /** What the verb `planInstance` tells. */

@@ -1,7 +1,10 @@
+import { lastingWarnings } from '../../contract/hot-backup.ts';
+import type { Warning } from '../../contract/result.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { type Extent, makeWalOffset, type WalOffsetText } from '../../core/wal/wal-offset.ts';
 import type { RecoveryPoint } from '../../formats/repository/plans.ts';
 import { replayStored } from '../../replay/stored-log.ts';
+import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
 import { type Located, locate, logUpTo, offsetText, openHistory, type StoredHistory, type WantedPoint } from './stored-history.ts';
@@ -17,6 +20,8 @@ export type FoundPoint = Omit<RecoveryPoint, 'format' | 'end'> & {
   sinceMs?: number | undefined;
   /** Nothing that was written after this time is recovered (Unix ms). */
   untilMs: number;
+  /** What the backup itself warned of, if it still bears on it. */
+  warnings: Warning[];
 };
 
 /**
@@ -33,15 +38,22 @@ export const findPoint =
       (await store.plans.point.find(run.runId)) ?? (await replayedPoint(history, await locate(history, input.target, run), run));
     const { key: pointKey, plan } = await store.plans.point.keep(run.runId, found);
     const { format: _format, end, ...point } = plan;
-    return { ...point, repository: store.name, pointKey, end: offsetText(end), ...(await timesOf(history, end)) };
+    const warnings = await warningsOf(store, point.label);
+    return { ...point, repository: store.name, pointKey, end: offsetText(end), ...(await timesOf(history, end)), warnings };
   };
+
+/** A hole in the log is not of them: no point lies behind one. */
+async function warningsOf({ backups }: Store, label: string): Promise<Warning[]> {
+  const { warnings = [] } = (await backups.readable(label)) ?? {};
+  return lastingWarnings(warnings).filter(({ code }) => code !== 'wal-gap');
+}
 
 async function replayedPoint(history: StoredHistory, { manifest, cut, higher }: Located, run: RunPort): Promise<RecoveryPoint> {
   const { label, timeline, segments } = manifest;
   const end = promisedExtents(segments).at(-1) as Extent;
   if (cut === undefined || (cut.segment === end.segment && cut.endBytes === end.endBytes)) {
     const { records, machines, instances, stateDigest } = manifest;
-    return { format: 1, label, timeline, end, records, machines, instances, stateDigest };
+    return { format: 1, label, timeline, end, higher, records, machines, instances, stateDigest };
   }
   const log = await logUpTo(history.store, manifest, cut);
   const { index, stateDigest, records } = await replayStored(log, run);

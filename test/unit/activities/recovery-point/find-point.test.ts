@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { storePiece } from '../../../../src/activities/backup/piece-store.ts';
 import { findPoint, type FoundPoint } from '../../../../src/activities/recovery-point/find-point.ts';
+import type { Warning } from '../../../../src/contract/result.ts';
 import type { RecoveryTarget } from '../../../../src/core/recovery/target.ts';
 import { encodeRecord, recordTypes } from '../../../../src/core/wal/record.ts';
 import { makeSegmentId, makeWalOffset, type SegmentId } from '../../../../src/core/wal/wal-offset.ts';
@@ -20,11 +21,12 @@ type Log = {
   segments: readonly (readonly ModelEntry[])[];
   missing?: readonly number[];
   /** Of all records; 1, 2, 3 if absent. */ numbers?: readonly number[];
+  warnings?: Warning[];
 };
 type Placed = { entry: ModelEntry; segment: SegmentId; startBytes: number; endBytes: number };
 
 /** Stores the log as one backup has it; gives where its records lie. */
-async function storeLog(scene: Scene, { segments, missing = [], numbers = [] }: Log): Promise<Placed[]> {
+async function storeLog(scene: Scene, { segments, missing = [], numbers = [], warnings = [] }: Log): Promise<Placed[]> {
   const { deps, repository, writeSegment } = scene;
   await claimOwnership(repository, DATABASE, OWNER);
   const placed: Placed[] = [];
@@ -54,7 +56,15 @@ async function storeLog(scene: Scene, { segments, missing = [], numbers = [] }: 
     stored.push({ segment, ranges: [{ timeline: '0001', startBytes: 0, endBytes, sha256, records: content.records }] });
   }
   const { digest, instances } = modelDigest(segments.flat());
-  await putManifest(repository, { ...manifest, segments: stored, records: placed.length, machines: 0, instances, stateDigest: digest });
+  await putManifest(repository, {
+    ...manifest,
+    segments: stored,
+    records: placed.length,
+    machines: 0,
+    instances,
+    stateDigest: digest,
+    warnings,
+  });
   return placed;
 }
 
@@ -164,6 +174,13 @@ it('lists the higher numbers that stand before a sequence', async () => {
   const found = await find(scene, { sequence: 3 });
   expect(found).toMatchObject({ end: String(makeWalOffset(placed[2]!.segment, placed[2]!.endBytes)), higher: { count: 1, first: [4] } });
   expect(found.records).toBe(3);
+});
+
+it('repeats what the backup has warned of and still bears on the point', async () => {
+  const scene = await makeScene();
+  const lacking = { code: 'state-lacking', message: 'the log of this backup lacks 1 (x)' };
+  await storeLog(scene, { ...TWO_SEGMENTS, warnings: [lacking, { code: 'compaction-on', message: 'soon over' }] });
+  expect((await find(scene, { sequence: 2 })).warnings).toEqual([lacking]);
 });
 
 it('is found once: a retry gets the point of the first attempt', async () => {
