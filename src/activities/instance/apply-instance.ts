@@ -11,7 +11,7 @@ import { applyEvent, createInstance, deleteInstance, getInstance, type Instance 
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
 import { findMachine, putMachine } from '../../io/rstmdb/server.ts';
 import { sha256 } from '../../replay/replay-segments.ts';
-import { readStoredLog, type StoredLog } from '../../replay/stored-log.ts';
+import { partOf, readStoredLog, type StoredLog } from '../../replay/stored-log.ts';
 import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
@@ -93,13 +93,8 @@ async function readSteps({ log, plan, run }: Work, take: (step: LifeStep) => Pro
     const step = read(segment, record);
     if (step !== undefined) found.push(step);
   };
-  await readStoredLog(fromSegment(log, segmentOf(plan.createdAt)), { see, afterChunk: takeFound }, run);
+  await readStoredLog(partOf(log, { from: { segment: segmentOf(plan.createdAt), endBytes: 0 } }), { see, afterChunk: takeFound }, run);
   await takeFound();
-}
-
-function fromSegment({ store, planned, extents }: StoredLog, first: SegmentId): StoredLog {
-  const isWanted = ({ segment }: { segment: SegmentId }): boolean => segment >= first;
-  return { store, planned: planned.filter(isWanted), extents: extents.filter(isWanted) };
 }
 
 async function replay(work: Work, from: Reached): Promise<AppliedInstance> {

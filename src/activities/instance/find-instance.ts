@@ -7,7 +7,7 @@ import { type Extent, makeWalOffset, type WalOffsetText } from '../../core/wal/w
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { InstancePlan } from '../../formats/repository/plans.ts';
 import type { Caller } from '../../replay/progress.ts';
-import { readStoredLog, type StoredLog, unreplayable } from '../../replay/stored-log.ts';
+import { partOf, readStoredLog, type StoredLog, unreplayable } from '../../replay/stored-log.ts';
 import type { Store } from '../../store/store.ts';
 import { locate, logUpTo, offsetText, openHistory, type StoredHistory, type WantedPoint } from '../recovery-point/stored-history.ts';
 
@@ -63,7 +63,7 @@ async function notThere(history: StoredHistory, absent: Absent, run: Caller): Pr
 
 /** The first creation behind the point that the history has stored. */
 async function createdBehind({ store, newest }: StoredHistory, { instance, end }: Absent, run: Caller): Promise<LogRecord | undefined> {
-  const log = await logUpTo(store, newest, lastExtent(newest));
+  const log = partOf(await logUpTo(store, newest, lastExtent(newest)), { from: end });
   const point = makeWalOffset(end.segment, end.endBytes);
   let created: LogRecord | undefined;
   await readStoredLog(
