@@ -24,6 +24,7 @@ import { findCandidates } from './recovery/recovery-candidates.ts';
 import { findStaleServer, readOwnerGeneration, takeOwnership } from './recovery/ownership.ts';
 import { findAlternative } from './restore/find-alternative.ts';
 import { clearStaging, placeElsewhere, stageWal } from './restore/stage-wal.ts';
+import { findReplaced } from './restore/find-replaced.ts';
 import { planRestore } from './restore/plan-restore.ts';
 import { rehearse } from './restore/rehearse.ts';
 import { storeReplaced } from './restore/store-replaced.ts';
@@ -80,6 +81,7 @@ export const verbs = {
   explainPoint,
   planInstance,
   applyInstance,
+  findReplaced,
   planRestore,
   stageWal,
   rehearse,

@@ -16,6 +16,7 @@ import { repairCommand } from './commands/repair.ts';
 import { restoreCommand } from './commands/restore.ts';
 import { runsCommand } from './commands/runs.ts';
 import { testRecoveryCommand } from './commands/test-recovery.ts';
+import { undoCommand } from './commands/undo.ts';
 import { upCommand } from './commands/up.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { watchCommand } from './commands/watch.ts';
@@ -25,7 +26,7 @@ export type CommandGroup = { title: string; commands: readonly CliCommand[] };
 /** All commands, as the help and docs/commands.md show them. */
 export const COMMAND_GROUPS: readonly CommandGroup[] = [
   { title: 'Backups', commands: [backupCommand, markCommand, listCommand, infoCommand, verifyCommand, testRecoveryCommand] },
-  { title: 'Recovery', commands: [restoreCommand, recoverCommand, repairCommand] },
+  { title: 'Recovery', commands: [restoreCommand, undoCommand, recoverCommand, repairCommand] },
   { title: 'History', commands: [logCommand, diffCommand, extractCommand] },
   { title: 'Runs', commands: [runsCommand, watchCommand, cancelCommand, approveCommand, denyCommand] },
   { title: 'Hosts', commands: [upCommand, agentCommand, adoptCommand, renewInstallationCommand, keygenCommand] },

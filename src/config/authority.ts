@@ -27,8 +27,8 @@ export const operatorsSection = z
 export const approvalSection = z
   .strictObject({
     for: z
-      .array(z.enum(['restore', 'pointInTimeRecovery', 'recoverInstance', 'disasterRecovery']))
-      .meta({ unit: 'workflow types: `restore`, `pointInTimeRecovery`, `recoverInstance`, `disasterRecovery`' })
+      .array(z.enum(['restore', 'pointInTimeRecovery', 'undoRestore', 'recoverInstance', 'disasterRecovery']))
+      .meta({ unit: 'workflow types: `restore`, `pointInTimeRecovery`, `undoRestore`, `recoverInstance`, `disasterRecovery`' })
       .describe('Which runs wait for another person’s agreement.'),
     expiresMs: durationMs.default(86_400_000).describe('How long such a run waits before it fails.'),
   })

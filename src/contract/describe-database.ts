@@ -51,7 +51,12 @@ export type DescribeDatabaseResult = CommonResult & {
 /** The last run of a backup that has ended. `failure` is absent where it came to its end. */
 export type EndedBackup = { workflowId: string; endedAtMs: number; failure?: { code: string; sentence: string } };
 
-export type ReplacedFolder = { path: string; sizeBytes: number; keptUntilMs: number };
+export type ReplacedFolder = {
+  /** The restore that has replaced it. */ runId: string;
+  path: string;
+  sizeBytes: number;
+  keptUntilMs: number;
+};
 
 /** `gaps` say what is missing and what to do; there are none where the database is protected. */
 export type Protection = { isProtected: boolean; gaps: ProtectionGap[] };

@@ -12,5 +12,6 @@ export * from './recover-instance.ts';
 export * from './restore.ts';
 export * from './result.ts';
 export * from './test-recovery.ts';
+export * from './undo-restore.ts';
 export * from './verify-backup.ts';
 export * from './workflow-types.ts';

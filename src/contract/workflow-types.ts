@@ -6,6 +6,7 @@ import { parsePointInTimeRecoveryInput, type PointInTimeRecoveryInput, type Poin
 import { parseRecoverInstanceInput, type RecoverInstanceInput, type RecoverInstanceResult } from './recover-instance.ts';
 import { parseRestoreInput, type RestoreInput, type RestoreResult } from './restore.ts';
 import { parseTestRecoveryInput, type TestRecoveryInput, type TestRecoveryResult } from './test-recovery.ts';
+import { parseUndoRestoreInput, type UndoRestoreInput, type UndoRestoreResult } from './undo-restore.ts';
 import { parseVerifyBackupInput, type VerifyBackupInput, type VerifyBackupResult } from './verify-backup.ts';
 
 /** What each type takes and returns. */
@@ -16,6 +17,7 @@ export type Workflows = {
   restore: { input: RestoreInput; result: RestoreResult };
   pointInTimeRecovery: { input: PointInTimeRecoveryInput; result: PointInTimeRecoveryResult };
   recoverInstance: { input: RecoverInstanceInput; result: RecoverInstanceResult };
+  undoRestore: { input: UndoRestoreInput; result: UndoRestoreResult };
   disasterRecovery: { input: DisasterRecoveryInput; result: DisasterRecoveryResult };
   listBackups: { input: ListBackupsInput; result: ListBackupsResult };
   describeDatabase: { input: DescribeDatabaseInput; result: DescribeDatabaseResult };
@@ -32,6 +34,7 @@ export const INPUT_PARSERS: { readonly [T in WorkflowType]: (args: readonly unkn
   restore: parseRestoreInput,
   pointInTimeRecovery: parsePointInTimeRecoveryInput,
   recoverInstance: parseRecoverInstanceInput,
+  undoRestore: parseUndoRestoreInput,
   disasterRecovery: parseDisasterRecoveryInput,
   listBackups: parseListBackupsInput,
   describeDatabase: parseDescribeDatabaseInput,

@@ -3,6 +3,7 @@ import type { RunPort } from '../activities/run-port.ts';
 import type { StepFacts } from '../replay/progress.ts';
 import type { PointInTimeRecoveryInput, PointInTimeRecoveryResult } from '../contract/point-in-time-recovery.ts';
 import type { RestoreInput, RestoreResult } from '../contract/restore.ts';
+import type { UndoRestoreInput, UndoRestoreResult } from '../contract/undo-restore.ts';
 import type { WorkflowType } from '../contract/workflow-types.ts';
 import { AssertionError, RstowError } from '../core/errors/rstow-error.ts';
 import { localRunMutexName, newLocalRunId } from '../io/agent-state/run-files.ts';
@@ -11,6 +12,7 @@ import { withEndingSignal } from '../worker/agent-program.ts';
 import type { Engine } from '../workflows/engine.ts';
 import { pointInTimeRecovery } from '../workflows/point-in-time-recovery.ts';
 import { restore } from '../workflows/restore.ts';
+import { undoRestore } from '../workflows/undo-restore.ts';
 import { localDeps } from './local-deps.ts';
 import { localEngine } from './local-engine.ts';
 import { type Activities, verbs } from '../activities/activities.ts';
@@ -42,6 +44,12 @@ export async function recoverPointLocally({
 }: LocalRecovery<PointInTimeRecoveryInput>): Promise<PointInTimeRecoveryResult> {
   const deps = await localDeps(configFile);
   return withLocalRun({ deps, watcher, type: 'pointInTimeRecovery', input }, pointInTimeRecovery);
+}
+
+/** The same, to what a restore has replaced. Fails: as the workflow `undoRestore`, and cancelled. */
+export async function undoLocally({ configFile, input, watcher }: LocalRecovery<UndoRestoreInput>): Promise<UndoRestoreResult> {
+  const deps = await localDeps(configFile);
+  return withLocalRun({ deps, watcher, type: 'undoRestore', input }, undoRestore);
 }
 
 type LocalRun<Input> = { deps: ActivityDeps; watcher: LocalWatcher; type: WorkflowType; input: Input };

@@ -7,6 +7,7 @@ import { parsePointInTimeRecoveryInput } from '../contract/point-in-time-recover
 import { parseRecoverInstanceInput } from '../contract/recover-instance.ts';
 import { parseRestoreInput } from '../contract/restore.ts';
 import { parseTestRecoveryInput } from '../contract/test-recovery.ts';
+import { parseUndoRestoreInput } from '../contract/undo-restore.ts';
 import { parseVerifyBackupInput } from '../contract/verify-backup.ts';
 import { describeDatabase as describeDatabaseRecipe } from './describe-database.ts';
 import { disasterRecovery as disasterRecoveryRecipe } from './disaster-recovery.ts';
@@ -16,6 +17,7 @@ import { pointInTimeRecovery as pointInTimeRecoveryRecipe } from './point-in-tim
 import { recoverInstance as recoverInstanceRecipe } from './recover-instance.ts';
 import { restore as restoreRecipe } from './restore.ts';
 import { testRecovery as testRecoveryRecipe } from './test-recovery.ts';
+import { undoRestore as undoRestoreRecipe } from './undo-restore.ts';
 import { verifyBackup as verifyBackupRecipe } from './verify-backup.ts';
 import { withRecoverySignals, workflow } from './temporal/workflow.ts';
 
@@ -30,6 +32,7 @@ export const pointInTimeRecovery = workflow('pointInTimeRecovery', parsePointInT
 export const recoverInstance = workflow('recoverInstance', parseRecoverInstanceInput, recoverInstanceRecipe);
 export const restore = workflow('restore', parseRestoreInput, restoreRecipe);
 export const testRecovery = workflow('testRecovery', parseTestRecoveryInput, testRecoveryRecipe);
+export const undoRestore = workflow('undoRestore', parseUndoRestoreInput, undoRestoreRecipe);
 export const verifyBackup = workflow('verifyBackup', parseVerifyBackupInput, verifyBackupRecipe);
 
 /**

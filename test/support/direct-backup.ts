@@ -11,6 +11,7 @@ import type { RunPort } from '../../src/activities/run-port.ts';
 import { type Verified, verifyStoredBackup } from '../../src/activities/verify/verify-backup.ts';
 import type { PointInTimeRecoveryInput, PointInTimeRecoveryResult } from '../../src/contract/point-in-time-recovery.ts';
 import type { RecoverInstanceInput, RecoverInstanceResult } from '../../src/contract/recover-instance.ts';
+import type { UndoRestoreInput, UndoRestoreResult } from '../../src/contract/undo-restore.ts';
 import type { WorkflowType } from '../../src/contract/workflow-types.ts';
 import type { Manifest } from '../../src/formats/repository/manifest.ts';
 import { segmentFileName } from '../../src/core/wal/wal-offset.ts';
@@ -25,6 +26,7 @@ import { hotBackup } from '../../src/workflows/hot-backup.ts';
 import { pointInTimeRecovery } from '../../src/workflows/point-in-time-recovery.ts';
 import { recoverInstance } from '../../src/workflows/recover-instance.ts';
 import { restore } from '../../src/workflows/restore.ts';
+import { undoRestore } from '../../src/workflows/undo-restore.ts';
 import { DATABASE, type DatabaseStack } from './database-stack.ts';
 
 export type DirectRun = <Input, Output>(body: (deps: ActivityDeps) => ActivityBody<Input, Output>, input: Input) => Promise<Output>;
@@ -154,6 +156,11 @@ export async function restoreInPlace(stack: DatabaseStack, backup: string, while
   const restored = await restore({ database: DATABASE, backup }, { ...engine, agreed });
   const rehearsal = stack.settings.rehearsal.policy === 'off' ? 'off' : 'passed';
   expect(restored).toMatchObject({ rehearsal, warnings: [{ code: 'no-backup-yet' }] });
+}
+
+/** What the workflow undoRestore does. */
+export async function undoInPlace(stack: DatabaseStack, input: Omit<UndoRestoreInput, 'database'> = {}): Promise<UndoRestoreResult> {
+  return undoRestore({ database: DATABASE, ...input }, directEngine({ deps: directDeps(stack), type: 'undoRestore' }));
 }
 
 /** Fails where the backup's objects, records or replayed state are not what its manifest promises. */

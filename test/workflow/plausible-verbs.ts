@@ -195,6 +195,12 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     explainPoint: async () => EXPLANATION,
     planInstance: async () => PLANNED_INSTANCE,
     applyInstance: async () => ({ lastOffset: '1099511629000' as WalOffsetText, warnings: [] }),
+    findReplaced: async () => ({
+      label: '20261124T101600Z-tail',
+      repository: 'local',
+      undoes: { runId: '3f2a91bc-0000-4000-8000-000000000000', safetyCopy: '/data/.rstow/restores/3f2a91bc/replaced' },
+      warnings: [],
+    }),
     planRestore: async ({ toDataDir = '/data' }) => ({ ...PLANNED, dataDir: toDataDir }),
     stageWal: async () => ({ timeline: '0002', records: 19, warnings: [] }),
     rehearse: async () => ({ rehearsal: 'passed', warnings: [] }),

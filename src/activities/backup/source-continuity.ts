@@ -77,7 +77,7 @@ function diverged(segment: SegmentId, what: string): RstowError {
  */
 export async function timelineOfData(
   { timelines: stored }: Pick<Store, 'timelines'>,
-  { name: database, walDir }: Database,
+  { name: database, walDir }: Pick<Database, 'name' | 'walDir'>,
 ): Promise<string> {
   const timelines = await stored.all();
   const file = await readTimelineFile(walDir);

@@ -165,5 +165,7 @@ export const inspectHost =
 type Replaced = Awaited<ReturnType<typeof listReplaced>>;
 
 function keptOf(replaced: Replaced, safetyCopyMs: number): ReplacedFolder[] {
-  return replaced.map(({ path, sizeBytes, keptMs }) => ({ path, sizeBytes, keptUntilMs: Date.now() + Math.max(0, safetyCopyMs - keptMs) }));
+  return replaced.map(({ runId, path, sizeBytes, keptMs }) => {
+    return { runId, path, sizeBytes, keptUntilMs: Date.now() + Math.max(0, safetyCopyMs - keptMs) };
+  });
 }

@@ -2,11 +2,13 @@ import { createHash } from 'node:crypto';
 import type { RestoreSummary } from '../../contract/restore.ts';
 import type { Warning } from '../../contract/result.ts';
 import { summariseExtents } from '../../core/backup/segment-plan.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
+import { RstowError, withClause } from '../../core/errors/rstow-error.ts';
+import { sizeText } from '../../core/text/figures.ts';
 import type { Extent } from '../../core/wal/wal-offset.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import { type RecoveryPoint, type RestorePlan, restorePlanSchema } from '../../formats/repository/plans.ts';
+import { listReplaced } from '../../io/data-directory/restores.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';
 import { readTimelineFile } from '../../io/data-directory/rstow-folder.ts';
 import { requireSpace } from '../../io/files/free-space.ts';
@@ -93,8 +95,23 @@ async function newPlan(deps: ActivityDeps, { input, store, database, each }: New
   const replaces = isOwners ? { data: await readReplacedData(database.walDir) } : undefined;
   const plan = await makePlan({ store, manifest, point }, { dataDir, inPlace, replaces });
   const sizeBytes = plan.segments.reduce((sum, segment) => sum + segment.endBytes, 0);
-  await each(() => requireSpace(dataDir, sizeBytes));
+  await each(() => requireSpaceBesideCopies(dataDir, sizeBytes));
   return plan;
+}
+
+/** A rename takes no space, but what earlier restores have replaced does, until its time is over. Fails: not-enough-space. */
+async function requireSpaceBesideCopies(dataDir: string, sizeBytes: number): Promise<void> {
+  try {
+    await requireSpace(dataDir, sizeBytes);
+  } catch (error) {
+    if (!(error instanceof RstowError) || error.code !== 'not-enough-space') throw error;
+    const copies = await listReplaced(dataDir);
+    if (copies.length === 0) throw error;
+    const keptBytes = copies.reduce((sum, copy) => sum + copy.sizeBytes, 0);
+    const paths = copies.map(({ path }) => path);
+    const sentence = `what earlier restores have replaced takes ${sizeText(keptBytes)} there; if nobody will undo them from it, delete ${paths.join(', ')}`;
+    throw withClause(error, sentence, { keptBytes, safetyCopies: paths });
+  }
 }
 
 /** Where the plan of a run lies. */

@@ -1,9 +1,11 @@
+import { join } from 'node:path';
 import type { Fence } from '../../formats/repository/plans.ts';
 import { piecesBySegment, planCover } from '../../core/repository/piece.ts';
 import { isObjectDamage } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import type { Extent } from '../../core/wal/wal-offset.ts';
-import { noteRun } from '../../io/agent-state/run-files.ts';
+import { type Extent, segmentFileName } from '../../core/wal/wal-offset.ts';
+import type { CheckpointFile } from '../../io/agent-state/digest-checkpoint.ts';
+import { makeScratch, noteRun, removeScratch } from '../../io/agent-state/run-files.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';
 import type { Warning } from '../../contract/result.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
@@ -21,16 +23,15 @@ import type { Store } from '../../store/store.ts';
 export type StoreReplacedInput = { database: string; repository: string };
 
 /** `unstorable`: the log in place is damaged, or it can't be held against what the repository has of its history. */
-export type StoredInPlace =
-  | { kind: 'nothing' }
-  | { kind: 'unstorable'; code: string; why: string }
-  | {
-      kind: 'stored';
-      timeline: string;
-      extents: Extent[];
-      state: Pick<DigestedState, 'stateDigest' | 'machines' | 'instances'>;
-      warnings: Warning[];
-    };
+export type StoredInPlace = { kind: 'nothing' } | { kind: 'unstorable'; code: string; why: string } | ({ kind: 'stored' } & StoredLog);
+
+/** A log that is stored up to its last whole record. */
+export type StoredLog = {
+  timeline: string;
+  extents: Extent[];
+  state: Pick<DigestedState, 'stateDigest' | 'machines' | 'instances'>;
+  warnings: Warning[];
+};
 
 /** What is said of a log itself, and not of the place where it is to be stored. */
 const LOG_FAULTS = ['timeline-diverged', 'source-damaged', 'data-directory-replaced', 'data-directory-missing'];
@@ -64,9 +65,10 @@ export async function storeInPlace(deps: ActivityDeps, input: InPlace, run: RunP
     await noteRun(database.agent.stateDir, run);
     const pinned = await pinLog({ dataDir: database.dataDir, timeline, runId: run.runId }, new Map());
     try {
-      const log: TimedLog = { ...pinned, timeline };
-      const { extents, warnings } = await storeLog(store, { input, log, run });
-      const { state, warnings: unkept } = await digest(deps, { input, store, log, extents, run });
+      const log: TimedLog = { ...pinned, pathOf: pinned.source.pathOf, timeline };
+      const { extents, warnings } = await storeLog(store, { log, tornTailMs: input.tornTailMs, run });
+      const checkpoint = await checkpointFile(deps, input.database, timeline);
+      const { state, warnings: unkept } = await digestOf(deps, { store, log, extents, checkpoint, run });
       return { kind: 'stored', timeline, extents, state, warnings: [...warnings, ...unkept] };
     } finally {
       await pinned.source.release();
@@ -77,15 +79,44 @@ export async function storeInPlace(deps: ActivityDeps, input: InPlace, run: RunP
   }
 }
 
-type TimedLog = PinnedLog & { timeline: string };
+/** A log that lies aside: no server writes it any more. */
+export type LogAside = StoreReplacedInput & { walDir: string };
 
-type Storing = { input: InPlace; log: TimedLog; run: RunPort };
+export type StoredAside = Pick<StoredLog, 'timeline' | 'extents' | 'warnings'> & {
+  /** The state that it gives: replays all of it. */
+  digest: () => Promise<StoredLog['state']>;
+};
+
+/** Stores what the repository lacks of a log that lies aside. Fails: timeline-diverged, and as `storeInPlace`. */
+export async function storeAside(deps: ActivityDeps, input: LogAside, run: RunPort): Promise<StoredAside> {
+  const { database, repository, walDir } = input;
+  const store = await deps.openStore(database, repository);
+  const timeline = await timelineOfData(store, { name: database, walDir });
+  const segments = (await listSegments(walDir)) ?? [];
+  const log: TimedLog = { timeline, pin: 'links', segments, pathOf: (segment) => join(walDir, segmentFileName(segment)) };
+  const { extents, warnings } = await storeLog(store, { log, tornTailMs: 0, run });
+  const digest = async (): Promise<StoredLog['state']> => {
+    const { stateDir } = deps.config.agent;
+    await noteRun(stateDir, run);
+    // The checkpoint of the data in place must stay theirs.
+    const scratch = await makeScratch(stateDir, run.runId);
+    const checkpoint = { stateDir: scratch, database, binding: { timeline, walInode: 'aside' } };
+    try {
+      return (await digestOf(deps, { store, log, extents, checkpoint, run })).state;
+    } finally {
+      await removeScratch(stateDir, run.runId);
+    }
+  };
+  return { timeline, extents, warnings, digest };
+}
+
+type TimedLog = Pick<PinnedLog, 'pin' | 'segments'> & Pick<PinnedLog['source'], 'pathOf'> & { timeline: string };
+
+type Storing = { log: TimedLog; /** How long an incomplete record may stay so. */ tornTailMs: number; run: RunPort };
 
 /** Damage ends the log: what stands before it is stored, and a server would start on no more. */
-async function storeLog(store: Store, { input, log, run }: Storing): Promise<{ extents: Extent[]; warnings: Warning[] }> {
-  const { tornTailMs } = input;
-  const { timeline } = log;
-  const { pathOf } = log.source;
+async function storeLog(store: Store, { log, tornTailMs, run }: Storing): Promise<{ extents: Extent[]; warnings: Warning[] }> {
+  const { timeline, pathOf } = log;
   const target: PieceTarget = { store, timeline, runId: run.runId };
   const stored = await store.pieces.of(timeline);
   const fence = fenceOf(log);
@@ -119,14 +150,13 @@ function fenceOf({ timeline, pin, segments }: TimedLog): Fence {
   return { format: 1, timeline, pin, segments: segments.map(({ segment, sizeBytes }) => ({ segment, endBytes: sizeBytes })) };
 }
 
-type Digesting = Storing & { store: Store; extents: readonly Extent[] };
+type Digesting = Omit<Storing, 'tornTailMs'> & { store: Store; extents: readonly Extent[]; checkpoint: CheckpointFile };
 
-type Digested = { state: Pick<DigestedState, 'stateDigest' | 'machines' | 'instances'>; warnings: Warning[] };
+type Digested = Pick<StoredLog, 'state' | 'warnings'>;
 
 /** From the last backup's checkpoint, and kept as the next one: the second of two calls has little to replay. */
-async function digest(deps: ActivityDeps, { input, store, log, extents, run }: Digesting): Promise<Digested> {
-  const checkpoint = await checkpointFile(deps, input.database, log.timeline);
-  const stored = { store, fence: fenceOf(log), extents, pathOf: log.source.pathOf, checkpoint };
+async function digestOf(deps: ActivityDeps, { store, log, extents, checkpoint, run }: Digesting): Promise<Digested> {
+  const stored = { store, fence: fenceOf(log), extents, pathOf: log.pathOf, checkpoint };
   const { state, warnings } = await withSoundState(checkpoint, () => replayLog(deps, stored, run));
   return { state: { stateDigest: state.digest, machines: state.machines.length, instances: state.instances }, warnings };
 }

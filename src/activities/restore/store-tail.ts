@@ -11,7 +11,7 @@ import { readOwnership } from '../../io/files/ownership.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { manifestSegments, recordsOf } from '../backup/write-manifest.ts';
 import type { RunPort } from '../run-port.ts';
-import { storeInPlace, unsaved, type StoredInPlace, type StoreReplacedInput } from './store-replaced.ts';
+import { storeInPlace, unsaved, type StoredLog, type StoreReplacedInput } from './store-replaced.ts';
 import type { Store } from '../../store/store.ts';
 
 /** `isRequired`: where the repository can't take it, nothing is swapped. */
@@ -55,7 +55,7 @@ async function keep(deps: ActivityDeps, tail: TailInput, run: RunPort): Promise<
       return { unsaved: unsaved(log.code, log.why) };
     case 'stored':
       run.signal.throwIfAborted();
-      return { savedAs: await writeTail(deps, { input: tail, log }, run) };
+      return { savedAs: await writeTail(deps, { input: tail, log, walDir: openDatabase(deps, database).walDir }, run) };
   }
 }
 
@@ -64,8 +64,6 @@ async function tooLate(limitMs: number, signal: AbortSignal): Promise<never> {
   const sentence = `the repository did not take what no backup holds in ${limitMs} ms while the server was down, so the old data stay`;
   throw new RstowError('repository-unavailable', sentence, { details: { limitMs } });
 }
-
-type StoredLog = Extract<StoredInPlace, { kind: 'stored' }>;
 
 /** `startedAtMs` is the restore's: it names the backup. */
 export type TailInput = StoreReplacedInput & { startedAtMs: number };
@@ -78,13 +76,13 @@ const COPIED = /^(machines\.json|server-config-)/;
  * one. Gives its label. Fails: owner-outdated, cancelled, repository-unavailable. Twice: the same label, while the log
  * has not grown.
  */
-export async function writeTail(deps: ActivityDeps, { input, log }: { input: TailInput; log: StoredLog }, run: RunPort): Promise<string> {
+export async function writeTail(deps: ActivityDeps, { input, log, walDir }: WrittenLog, run: RunPort): Promise<string> {
   const store = await deps.openStore(input.database, input.repository);
   const before = await store.backups.newestOfTimeline({ timeline: log.timeline, exceptRunId: run.runId });
   if (before !== undefined && holds(before, log)) return before.label;
   const { label, isWritten } = await takeLabel(store, { input, log }, run);
   if (isWritten) return label;
-  const manifest = await tailManifest(deps, { input, log, label, before, store }, run);
+  const manifest = await tailManifest({ input, log, walDir, label, before, store }, run);
   await store.owner.require();
   await run.checkOpen();
   await store.backups.put(manifest);
@@ -107,12 +105,15 @@ export async function writtenTail(
   }
 }
 
-function holds({ segments }: Manifest, { extents }: StoredLog): boolean {
+/** Whether the backup has all of the log, which it belongs to. */
+export function holds({ segments }: Manifest, { extents }: Pick<StoredLog, 'extents'>): boolean {
   const ends = new Map(promisedExtents(segments).map(({ segment, endBytes }) => [segment, endBytes]));
   return extents.every(({ segment, endBytes }) => (ends.get(segment) ?? 0) >= endBytes);
 }
 
 type Labelling = { input: TailInput; log: StoredLog };
+
+type WrittenLog = Labelling & { walDir: string };
 
 /** A server that came up again after an earlier attempt has written on: its log takes another label. */
 async function takeLabel({ backups }: Store, { input, log }: Labelling, run: RunPort): Promise<{ label: string; isWritten: boolean }> {
@@ -122,18 +123,18 @@ async function takeLabel({ backups }: Store, { input, log }: Labelling, run: Run
     if (!(await backups.claimLabel({ label, runId: run.runId }))) continue;
     const manifest = (await backups.holderOf(label))?.manifest;
     if (manifest === undefined) return { label, isWritten: false };
-    if (holds(manifest, log)) return { label, isWritten: true };
+    if (manifest.timeline === log.timeline && holds(manifest, log)) return { label, isWritten: true };
   }
 }
 
-type NewTail = Labelling & { label: string; before: Manifest | undefined; store: Store };
+type NewTail = WrittenLog & { label: string; before: Manifest | undefined; store: Store };
 
-async function tailManifest(deps: ActivityDeps, { input, log, label, before, store }: NewTail, run: RunPort): Promise<Manifest> {
+async function tailManifest({ input, log, walDir, label, before, store }: NewTail, run: RunPort): Promise<Manifest> {
   const { database, startedAtMs } = input;
   const { timeline, extents, state, warnings } = log;
   const added = { pieces: 0, storedBytes: 0, plainBytes: 0 };
   const segments = await manifestSegments({ store, timeline, run, added, storedAgain: [] }, extents);
-  const ownership = await readOwnership(openDatabase(deps, database).walDir);
+  const ownership = await readOwnership(walDir);
   assert(ownership !== undefined, 'wal/ was there when it was stored');
   return {
     format: 1,

@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline/promises';
+import type { Command } from 'commander';
 import {
   parsePointInTimeRecoveryInput,
   type PointExplanation,
@@ -33,37 +34,30 @@ import { addTargetOptions, type TargetOptions, targetOf } from '../target-option
 const RESTORE: RunKind<'restore'> = { type: 'restore', isQuery: false, resultLines: restoreLines };
 const RECOVERY: RunKind<'pointInTimeRecovery'> = { type: 'pointInTimeRecovery', isQuery: false, resultLines: pointLines };
 
-type RestoreOptions = RunOptions &
-  InputOptions &
-  KeyOptions &
-  TargetOptions & {
-    backup?: string;
-    toDir?: string;
-    toAgent?: string;
-    dryRun?: boolean;
-    withoutTemporal?: boolean;
-    yes?: boolean;
-    discardNewer?: boolean;
-    config?: string;
-  };
+type RestoreOptions = RecoveryOptions & TargetOptions & { backup?: string; toDir?: string; toAgent?: string };
 
 export const restoreCommand: CliCommand = {
   name: 'restore',
   description: 'restore a backup or any point between backups, in place or elsewhere',
   runs: [RESTORE, RECOVERY],
   define: (command, cli) => {
-    addTargetOptions(addKeyOption(addRunOptions(command)))
+    addRecoveryOptions(addTargetOptions(addKeyOption(addRunOptions(command))))
       .option('--backup <label>', '"latest", or a label or its first characters (default: latest)')
       .option('--to-dir <dir>', 'restore into this directory instead of in place')
       .option('--to-agent <agent>', 'the agent of the host that has --to-dir')
-      .option('--dry-run', 'only make and show the plan')
-      .option('--yes', 'in place: do not ask for the name of the database')
-      .option('--discard-newer', 'in place: continue if newer data cannot be stored first')
-      .option('--without-temporal', 'restore on this host, by this process, if there is no Temporal')
-      .option('--config <file>', `with --without-temporal: the agent’s; ${CONFIG_OPTION_HELP}`)
       .action(async (database: string, options: RestoreOptions) => cli.exit(await restore(database, options, cli)));
   },
 };
+
+/** How data in place are replaced. */
+export function addRecoveryOptions(command: Command): Command {
+  return command
+    .option('--dry-run', 'only make and show the plan')
+    .option('--yes', 'in place: do not ask for the name of the database')
+    .option('--discard-newer', 'in place: continue if newer data cannot be stored first')
+    .option('--without-temporal', 'restore on this host, by this process, if there is no Temporal')
+    .option('--config <file>', `with --without-temporal: the agent’s; ${CONFIG_OPTION_HELP}`);
+}
 
 /** Returns the exit code. */
 async function restore(database: string, options: RestoreOptions, { settings }: Cli): Promise<number> {
@@ -100,8 +94,13 @@ async function recoverPoint(
   return carryOut({ input, options, settings }, { run, alone, lines: pointLines });
 }
 
-type Recovery = RestoreInput | PointInTimeRecoveryInput;
-type Asked<Input> = { input: Input; options: RestoreOptions; settings: HostSettings };
+/** What a command takes that replaces data in place, or may. */
+export type RecoveryOptions = RunOptions &
+  InputOptions &
+  KeyOptions & { dryRun?: boolean; withoutTemporal?: boolean; yes?: boolean; discardNewer?: boolean; config?: string };
+
+type Recovery = { database: string; to?: object | undefined; dryRun?: boolean | undefined };
+type Asked<Input> = { input: Input; options: RecoveryOptions; settings: HostSettings };
 type Ways<Input, Result> = {
   run: (input: Input, key: OperatorKey | undefined) => Promise<number>;
   alone: (input: Input, local: Omit<LocalRecovery, 'input'>) => Promise<Result>;
@@ -109,7 +108,7 @@ type Ways<Input, Result> = {
 };
 
 /** Through Temporal, or by this process alone; in place only once a person has agreed. */
-async function carryOut<Input extends Recovery, Result extends CommonResult>(
+export async function carryOut<Input extends Recovery, Result extends CommonResult>(
   { input, options, settings }: Asked<Input>,
   { run, alone, lines }: Ways<Input, Result>,
 ): Promise<number> {
@@ -219,7 +218,7 @@ export function restoreLines(result: RestoreResult): string[] {
 
 /** What is replaced, and how that is brought back. */
 function replacedFacts(result: RestoreResult): Fact[] {
-  const { replaces, savedAs, instances = 0, database, repository = '' } = result;
+  const { replaces, savedAs, instances = 0 } = result;
   if (replaces === undefined) return [];
   if (replaces === null) return [['replaces', 'nothing: there is no log in place']];
   const before = replaces.instances === null ? 'unknown' : countText(replaces.instances);
@@ -228,9 +227,21 @@ function replacedFacts(result: RestoreResult): Fact[] {
   return [
     ['instances', `${before} → ${countText(instances)}`],
     ['in no backup', unsavedRecords === 0 ? nothingText(fault) : `${unsaved}${fateText(result)}`],
-    ['to undo', savedAs === undefined ? undefined : wholeText(`rstow restore ${database} --repository ${repository} --backup ${savedAs}`)],
+    ['saved as', savedAs],
+    ['to undo', undoText(result)],
   ];
 }
+
+/** The safety copy is enough, and so is the backup. */
+function undoText({ database, repository = '', runId, replacedAt, savedAs }: RestoreResult): string | undefined {
+  if (replacedAt === undefined && savedAs === undefined) return undefined;
+  // A run that was reset keeps what an earlier execution of it has left.
+  const [, run = runId] = /\/restores\/([^/]+)\//.exec(replacedAt ?? '') ?? [];
+  return wholeText(`rstow undo ${database} --repository ${repository} --restore ${run.slice(0, RUN_SHOWN)}`);
+}
+
+/** Of a run's id, so much is unique. A run without Temporal has a word before it. */
+const RUN_SHOWN = 14;
 
 /** Of a damaged log nobody knows what stood there. */
 function nothingText(fault: NonNullable<RestoreResult['replaces']>['fault']): string {

@@ -23,6 +23,11 @@ export const errorTable = {
     exitCode: 10,
     hint: 'Choose one of the points that the sentence names. `rstow backup {database}` stores what is newer.',
   },
+  'nothing-to-undo': {
+    retryable: false,
+    exitCode: 10,
+    hint: '`rstow info {database}` shows what restores have kept. `rstow restore {database} --backup LABEL` takes any backup.',
+  },
   'unknown-database': { retryable: false, exitCode: 10, hint: 'Use a name that the agent’s config file has under databases.' },
   'unknown-repository': { retryable: false, exitCode: 10, hint: 'Use a name that the agent’s config file has under repositories.' },
   // 11: somebody else is at it.

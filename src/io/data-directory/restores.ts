@@ -50,7 +50,7 @@ export async function addKeptMs(restoreRoot: string, passedMs: number): Promise<
 }
 
 /** Data that a restore has replaced and that are kept for a while; `keptMs` is the part of it that is over, as counted. */
-type ReplacedData = { path: string; sizeBytes: number; /** Unix ms. */ sinceMs: number; keptMs: number };
+export type ReplacedData = { runId: string; path: string; sizeBytes: number; /** Unix ms. */ sinceMs: number; keptMs: number };
 
 /** The runs that have restored this data directory and left something. */
 export async function restoringRuns(dataDir: string): Promise<string[]> {
@@ -60,16 +60,16 @@ export async function restoringRuns(dataDir: string): Promise<string[]> {
 /** What restores of this data directory have replaced, the newest last. */
 export async function listReplaced(dataDir: string): Promise<ReplacedData[]> {
   const runIds = await restoringRuns(dataDir);
-  const found = await Promise.all(runIds.map((runId) => replacedBy(restorePaths(dataDir, runId))));
+  const found = await Promise.all(runIds.map((runId) => replacedBy(runId, restorePaths(dataDir, runId))));
   return found.filter((replaced) => replaced !== undefined).sort((one, other) => one.sinceMs - other.sinceMs);
 }
 
 /** Somebody may clear it meanwhile. */
-async function replacedBy({ replaced: path, root }: RestorePaths): Promise<ReplacedData | undefined> {
+async function replacedBy(runId: string, { replaced: path, root }: RestorePaths): Promise<ReplacedData | undefined> {
   const folder = await unlessAbsent(lstat(path));
   if (folder === undefined) return undefined;
   const sizeBytes = (await unlessAbsent(sizeOf(path))) ?? 0;
-  return { path, sizeBytes, sinceMs: Math.round(folder.mtimeMs), keptMs: await readKeptMs(root) };
+  return { runId, path, sizeBytes, sinceMs: Math.round(folder.mtimeMs), keptMs: await readKeptMs(root) };
 }
 
 async function sizeOf(tree: string): Promise<number> {

@@ -104,6 +104,7 @@ function slotsOfRun(): SlotKind {
     case 'restore':
     case 'pointInTimeRecovery':
     case 'recoverInstance':
+    case 'undoRestore':
     case 'disasterRecovery':
       return 'recoveries';
     default:

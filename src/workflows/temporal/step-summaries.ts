@@ -49,6 +49,7 @@ export const STEP_SUMMARIES: Record<keyof Activities, string> = {
   explainPoint: 'read the records around the point, and compare it with the data in place',
   planInstance: 'find the instance in the stored log, and look whether the server lacks it',
   applyInstance: 'create the instance, and apply its events again',
+  findReplaced: 'find the data that a restore has replaced, and the backup that holds them',
   planRestore: 'plan the restore',
   stageWal: 'fetch the backup, check each record, replay',
   rehearse: 'start a real server on the fetched files and compare',

@@ -36,5 +36,8 @@ it('never calls a damaged log one of which everything is in a backup', () => {
 });
 
 it('names the repository in the command that undoes a restore, for it may be another than the primary', () => {
-  expect(textOf({ replaces, repository: 'copy', savedAs: 'B-tail' })).toContain('rstow restore orders --repository copy --backup B-tail');
+  const replaced = { replaces, repository: 'copy', runId: '3f2a91bc-8d1e-4a53-9d0f-1f6f6c2b7a10' };
+  expect(textOf({ ...replaced, savedAs: 'B-tail' })).toContain('rstow undo orders --repository copy --restore 3f2a91bc-8d1e');
+  expect(textOf({ ...replaced, replacedAt: '/data/.rstow/restores/3f2a91bc/replaced' })).toContain('rstow undo orders');
+  expect(textOf(replaced)).not.toContain('rstow undo');
 });
