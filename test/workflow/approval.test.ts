@@ -31,6 +31,7 @@ function wantApproval(types: string[], expiresMs: number): void {
 /** And what was done when it asks: a restore has its plan, a recovery has fetched and replayed the state besides. */
 const TYPES = [
   ['restore', { backup: 'latest' }, ['planRestore', 'surveyData']],
+  ['undoRestore', {}, ['findReplaced', 'planRestore', 'surveyData']],
   [
     'disasterRecovery',
     {},

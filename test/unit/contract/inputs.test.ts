@@ -5,6 +5,7 @@ import { parseHotBackupInput } from '../../../src/contract/hot-backup.ts';
 import { parseListBackupsInput } from '../../../src/contract/list-backups.ts';
 import { parseRestoreInput } from '../../../src/contract/restore.ts';
 import { parseTestRecoveryInput } from '../../../src/contract/test-recovery.ts';
+import { parseUndoRestoreInput } from '../../../src/contract/undo-restore.ts';
 import { parseVerifyBackupInput } from '../../../src/contract/verify-backup.ts';
 import { RstowError } from '../../../src/core/errors/rstow-error.ts';
 
@@ -14,6 +15,7 @@ const parsers: [string, Parser, Record<string, unknown>][] = [
   ['hotBackup', parseHotBackupInput, { mark: 'before-release' }],
   ['verifyBackup', parseVerifyBackupInput, {}],
   ['restore', parseRestoreInput, { backup: 'latest' }],
+  ['undoRestore', parseUndoRestoreInput, { restore: '3f2a91bc' }],
   ['listBackups', parseListBackupsInput, {}],
   ['describeDatabase', parseDescribeDatabaseInput, {}],
   ['testRecovery', parseTestRecoveryInput, {}],
