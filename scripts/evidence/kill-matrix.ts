@@ -1,5 +1,5 @@
 /**
- * `node scripts/evidence/kill-matrix.ts [hotBackup|restore|verifyBackup|testRecovery|disasterRecovery] [rounds]`: kills the agent at every known
+ * `node scripts/evidence/kill-matrix.ts [hotBackup|restore|undoRestore|verifyBackup|testRecovery|disasterRecovery] [rounds]`: kills the agent at every known
  * point of each kind of run (of a disaster recovery the new host's), one run a point, and checks what CI checks at a few of them; docs/evidence.md keeps the outcome.
  * Needs rstmdb and temporal on PATH.
  */
@@ -16,6 +16,7 @@ import {
   VERIFY_BACKUP_POINTS,
 } from '../../test/crash/support/kill-point.ts';
 import { openBurningHosts } from '../../test/crash/support/killed-recovery.ts';
+import { brokenUndoPromises, UNDO_POINTS, undoWithKills } from '../../test/crash/support/killed-undo.ts';
 import { type KilledRun, runWithKills, untilSeen } from '../../test/crash/support/kill-run.ts';
 import { leftBehind } from '../../test/crash/support/left-behind.ts';
 import { RECOVERY_POINTS } from '../../test/crash/support/recovery-point.ts';
@@ -45,6 +46,7 @@ try {
   await writeFile(workflowBundlePath, await workflowBundleCode());
   for (let round = 1; round <= Number(rounds); round += 1) {
     for (const kind of KINDS.filter(({ type }) => isWanted(type))) await killEverywhere(kind, workflowBundlePath);
+    if (isWanted('undoRestore')) await killUndos(workflowBundlePath);
     if (isWanted('disasterRecovery')) await killNewHosts(workflowBundlePath);
   }
 } finally {
@@ -69,6 +71,22 @@ async function killEverywhere(kind: Kind, workflowBundlePath: string): Promise<v
   }
 }
 
+/** A restore loses its agent, then its undo does. */
+async function killUndos(workflowBundlePath: string): Promise<void> {
+  const scene = await openCrashScene({ temporalAddress: temporal.address, workflowBundlePath });
+  try {
+    for (const [index, point] of UNDO_POINTS.entries()) {
+      await tell('a restore and its undo', point, async () => {
+        const killed = await undoWithKills(scene, point, `u${index}`);
+        const ended = { walAtKills: [...killed.restored.walAtKills, ...killed.undone.walAtKills] };
+        return { ended, sentences: await brokenUndoPromises(scene, killed), told: `the undo: ${killed.undone.result.outcome}` };
+      });
+    }
+  } finally {
+    await scene.close();
+  }
+}
+
 /** Host after host burns, and the agent of the one that takes its place is killed. */
 async function killNewHosts(workflowBundlePath: string): Promise<void> {
   const hosts = await openBurningHosts({ temporalAddress: temporal.address, workflowBundlePath });
@@ -86,12 +104,12 @@ async function killNewHosts(workflowBundlePath: string): Promise<void> {
   }
 }
 
-type Killing = { ended: KilledRun<CommonResult>; sentences: string[]; told: string };
+type Killing = { ended: Pick<KilledRun<CommonResult>, 'walAtKills'>; sentences: string[]; told: string };
 
 async function tell(type: string, point: KillPoint, killing: () => Promise<Killing>): Promise<void> {
   const startedAtMs = performance.now();
   const { ended, sentences, told } = await killing();
-  kills += 1;
+  kills += ended.walAtKills.length;
   broken += sentences.length;
   const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
   const verdict = sentences.length === 0 ? 'held' : 'BROKEN';

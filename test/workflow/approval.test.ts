@@ -21,7 +21,7 @@ afterAll(() => agent.stop());
 
 beforeEach(() => {
   agent.reset();
-  wantApproval(['restore', 'disasterRecovery'], DAY_MS);
+  wantApproval(['restore', 'undoRestore', 'disasterRecovery'], DAY_MS);
 });
 
 function wantApproval(types: string[], expiresMs: number): void {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Warning } from '../../contract/result.ts';
 import type { UndoneRestore } from '../../contract/undo-restore.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
+import { RstowError, withClause } from '../../core/errors/rstow-error.ts';
 import { openDatabase } from '../../database/database.ts';
 import { listReplaced, type ReplacedData } from '../../io/data-directory/restores.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';
@@ -37,7 +37,7 @@ export const findReplaced =
     const { dataDir } = openDatabase(deps, database);
     const copies = await safetyCopies(dataDir, run.runId);
     const copy = restore === undefined ? copies.at(-1) : onlyOne(copies, restore);
-    if (copy !== undefined) return storeCopy(deps, { store, copy }, run);
+    if (copy !== undefined) return copied(deps, { store, copy }, run);
     const tails = await writtenTails(store);
     const tail = restore === undefined ? undefined : onlyOne(tails, restore);
     if (tail === undefined) throw nothingToUndo({ database, dataDir, restore }, { copies, tails });
@@ -64,6 +64,22 @@ function onlyOne<Named extends { runId: string }>(named: readonly Named[], begin
 }
 
 type Copied = { store: Store; copy: ReplacedData };
+
+/** What is said of the copy itself: somebody has taken a part of it away, or its disk has. */
+const COPY_FAULTS: readonly string[] = ['timeline-diverged', 'source-damaged', 'data-directory-replaced'];
+
+/** A copy that is spoilt is not needed if the restore has made a backup of it. */
+async function copied(deps: ActivityDeps, { store, copy }: Copied, run: RunPort): Promise<FoundReplaced> {
+  try {
+    return await storeCopy(deps, { store, copy }, run);
+  } catch (error) {
+    if (!(error instanceof RstowError) || !COPY_FAULTS.includes(error.code)) throw error;
+    const tail = onlyOne(await writtenTails(store), copy.runId);
+    if (tail === undefined) throw withClause(error, `the safety copy in ${copy.path} can't be put back`, { safetyCopy: copy.path });
+    const message = `the safety copy in ${copy.path} can't be used, so the data come from the repository alone: ${error.message}`;
+    return { label: tail.label, repository: store.name, undoes: { runId: tail.runId }, warnings: [{ code: error.code, message }] };
+  }
+}
 
 /** Mostly the restore has stored it, and nothing is left to be done. */
 async function storeCopy(deps: ActivityDeps, { store, copy }: Copied, run: RunPort): Promise<FoundReplaced> {

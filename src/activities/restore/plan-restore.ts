@@ -26,6 +26,8 @@ export type PlanRestoreInput = {
   /** A point within that backup, which `findPoint` has found; its end where absent. */
   pointKey?: string | undefined;
   toDataDir?: string | undefined;
+  /** The run whose safety copy has the backup's log as well. */
+  copyOfRun?: string | undefined;
   /** A recovery that is about to take the database over: it isn't the owner yet, and may try one backup after another. */
   takeover?: { attempt: number };
   /** What keeps the restore from being carried out is then reported in the plan's warnings, and fails nothing. */
@@ -93,7 +95,7 @@ async function newPlan(deps: ActivityDeps, { input, store, database, each }: New
   if (inPlace) await checkPlace(database, { each, isPrepared: isOwners });
   else await each(() => checkTarget(dataDir, deps.config));
   const replaces = isOwners ? { data: await readReplacedData(database.walDir) } : undefined;
-  const plan = await makePlan({ store, manifest, point }, { dataDir, inPlace, replaces });
+  const plan = await makePlan({ store, manifest, point }, { dataDir, inPlace, replaces, copyOfRun: input.copyOfRun });
   const sizeBytes = plan.segments.reduce((sum, segment) => sum + segment.endBytes, 0);
   await each(() => requireSpaceBesideCopies(dataDir, sizeBytes));
   return plan;
@@ -126,7 +128,7 @@ type Source = { store: Store; manifest: Manifest; point: RecoveryPoint | undefin
 
 async function makePlan(
   { store, manifest, point }: Source,
-  { dataDir, inPlace, replaces }: Pick<RestorePlan, 'dataDir' | 'inPlace' | 'replaces'>,
+  { dataDir, inPlace, replaces, copyOfRun }: Pick<RestorePlan, 'dataDir' | 'inPlace' | 'replaces' | 'copyOfRun'>,
 ): Promise<RestorePlan> {
   const { database, label, timeline, ownership } = manifest;
   const { records, machines, instances, stateDigest } = point ?? manifest;
@@ -147,6 +149,7 @@ async function makePlan(
     instances,
     stateDigest,
     ownership,
+    copyOfRun,
     replaces,
   };
 }

@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import type { Warning } from '../../contract/result.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { RestorePlan } from '../../formats/repository/plans.ts';
 import { noteRun } from '../../io/agent-state/run-files.ts';
 import { fsyncTree } from '../../io/data-directory/file-tree.ts';
 import { makeDataDirectory } from '../../io/data-directory/restore-target.ts';
 import { clearRestore, closeStaging, placeStagedWal, restorePaths, writeStagedSegment } from '../../io/data-directory/restores.ts';
+import { readRange } from '../../io/data-directory/range-reader.ts';
 import { cutLog } from '../../io/data-directory/segments.ts';
 import { writeTimelineFile } from '../../io/data-directory/rstow-folder.ts';
 import { applyOwnership, type Ownership, readOwnership } from '../../io/files/ownership.ts';
@@ -15,6 +17,7 @@ import type { RunPort } from '../run-port.ts';
 import { planHashOf, type PlanInput, plannedExtents, readPlan } from './plan-restore.ts';
 import { plannedFiles } from './verify-live.ts';
 import { requireTarget } from './restore-target.ts';
+import { createRangeCheck } from '../../store/stored-object.ts';
 import type { Store } from '../../store/store.ts';
 import type { PlannedSegment } from '../../core/backup/segment-plan.ts';
 import { segmentFileName } from '../../core/wal/wal-offset.ts';
@@ -50,7 +53,8 @@ export const stageWal =
     // Once more, now that it exists: nobody may have been faster.
     if (!plan.inPlace) await requireTarget(deps.config, dataDir);
     const { wal: walDir } = restorePaths(dataDir, run.runId);
-    await stageSegments({ store, planned, walDir, run });
+    const copyDir = plan.copyOfRun === undefined ? undefined : join(restorePaths(dataDir, plan.copyOfRun).replaced, 'wal');
+    await stageSegments({ store, planned, walDir, run, copyDir });
     const end = plannedExtents(plan).at(-1);
     if (end !== undefined) await cutLog(walDir, end);
     const replayed = await replaySegments(plannedFiles(plan, walDir), run);
@@ -119,7 +123,14 @@ export const clearStaging =
 /** So many small segments are written side by side. */
 const BATCH_SEGMENTS_MAX = 16;
 
-type Staging = { store: Pick<Store, 'pieces'>; planned: readonly PlannedSegment[]; walDir: string; run: RunPort };
+type Staging = {
+  store: Pick<Store, 'pieces'>;
+  planned: readonly PlannedSegment[];
+  walDir: string;
+  run: RunPort;
+  /** A folder of this host that may have the same segments: what is right there needn't be fetched. */
+  copyDir?: string | undefined;
+};
 
 /**
  * Fetches whole segments into a folder, each checked while it streams in; all are durable at the end.
@@ -139,13 +150,34 @@ export async function stageSegments(staging: Staging): Promise<void> {
   await closeStaging(walDir);
 }
 
-async function stageBatch({ store, walDir, run }: Staging, batch: readonly PlannedSegment[], progress: ByteProgress): Promise<void> {
+async function stageBatch(staging: Staging, batch: readonly PlannedSegment[], progress: ByteProgress): Promise<void> {
+  await allEnded(batch.map((planned) => stageSegment(staging, planned, progress)));
+}
+
+async function stageSegment({ store, walDir, run, copyDir }: Staging, planned: PlannedSegment, progress: ByteProgress): Promise<void> {
   const { signal } = run;
-  const writing = batch.map((planned) => {
-    const content = (): AsyncIterable<Uint8Array> => counted(store.pieces.segment({ planned, signal }), progress);
-    return writeStagedSegment({ walDir, segment: planned.segment, sizeBytes: planned.endBytes, content, signal });
-  });
-  await allEnded(writing);
+  const { segment, endBytes: sizeBytes } = planned;
+  const write = async (chunks: () => AsyncIterable<Uint8Array>): Promise<void> => {
+    await writeStagedSegment({ walDir, segment, sizeBytes, content: () => counted(chunks(), progress), signal });
+  };
+  try {
+    if (copyDir !== undefined) return await write(() => copiedSegment(join(copyDir, segmentFileName(segment)), planned, signal));
+  } catch (error) {
+    if (!(error instanceof RstowError) || !COPY_FAULTS.includes(error.code)) throw error;
+  }
+  await write(() => store.pieces.segment({ planned, signal }));
+}
+
+/** The copy is gone by now, its disk can't read it, or it holds other bytes: the repository has them. */
+const COPY_FAULTS: readonly string[] = ['data-directory-replaced', 'source-damaged', 'damaged-object'];
+
+/** A copied file, each of whose ranges has to be what the backup holds. */
+async function* copiedSegment(path: string, planned: PlannedSegment, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const ranges = createRangeCheck(planned.ranges);
+  for await (const chunk of readRange({ source: { kind: 'path', path }, startBytes: 0, endBytes: planned.endBytes, signal })) {
+    ranges.push(chunk, path);
+    yield chunk;
+  }
 }
 
 async function* counted(chunks: AsyncIterable<Uint8Array>, progress: ByteProgress): AsyncGenerator<Uint8Array> {

@@ -29,6 +29,8 @@ export const restorePlanSchema = z.object({
   ownership: z.object({ uid: count, gid: count, folderMode: count, fileMode: count }),
   /** Of a recovery to a point within the backup: where its log is cut, at a record's boundary of the last segment. */
   cutBytes: sizeBytes.optional(),
+  /** Of an undo: the run whose safety copy has these segments, as long as it is there and its bytes are the right ones. */
+  copyOfRun: z.string().optional(),
   /** Absolute; the database's own data directory, or another one. */
   dataDir: z.string(),
   inPlace: z.boolean(),

@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import type { UndoRestoreResult } from '../../../../src/contract/undo-restore.ts';
@@ -64,6 +64,40 @@ it('makes a backup of the safety copy if none holds all of it, and undoes from t
   expect(await sourceDigest(stack)).not.toBe(replaced);
   const undone = await undoInPlace(stack);
   expect(undone).toMatchObject({ label: planned.label, stateDigest: replaced });
+  expect(await sourceDigest(stack)).toBe(replaced);
+});
+
+/** Spoils a byte in the middle of each file. */
+async function spoil(paths: readonly string[]): Promise<void> {
+  expect(paths).not.toEqual([]);
+  for (const path of paths) {
+    const bytes = await readFile(path);
+    const middle = Math.floor(bytes.length / 2);
+    bytes[middle]! ^= 1;
+    await writeFile(path, bytes);
+  }
+}
+
+const piecesOfReplaced = async (): Promise<string[]> =>
+  (await stored())
+    .filter((file) => /^wal\/0001\/.*\.wal\.zst$/.test(file))
+    .map((file) => join(stack.repositoryDir, 'databases', DATABASE, file));
+
+it('takes the log from the safety copy instead of fetching it', async () => {
+  await spoil(await piecesOfReplaced());
+  expect(await undoInPlace(stack)).toMatchObject({ stateDigest: replaced, rehearsal: 'passed' });
+  expect(await sourceDigest(stack)).toBe(replaced);
+});
+
+it.each([
+  ['other bytes', (path: string) => spoil([path]), []],
+  ['less', (path: string) => truncate(path, 100), ['timeline-diverged']],
+])('fetches the log if the safety copy holds %s than was stored', async (_what, damage, warnings) => {
+  const [copy] = await listReplaced(stack.dataDir);
+  await damage(join(copy!.path, 'wal/0000000000000001.wal'));
+  const undone = await undoInPlace(stack);
+  expect(undone).toMatchObject({ stateDigest: replaced, undoes: { runId: copy!.runId } });
+  expect(undone.warnings.map(({ code }) => code)).toEqual([...warnings, 'no-backup-yet']);
   expect(await sourceDigest(stack)).toBe(replaced);
 });
 
