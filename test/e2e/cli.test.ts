@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
+import type { DescribeDatabaseResult, ReplacedFolder } from '../../src/contract/describe-database.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { lockWorkflowId, WORKFLOW_QUEUE } from '../../src/contract/names.ts';
 import { DATABASE } from '../support/database-stack.ts';
@@ -93,6 +94,16 @@ describe('rstow', () => {
     expect(restored.exitCode).toBe(0);
     const result = summaryIn(restored);
     expect(result).toMatchObject({ outcome: 'done', timeline: '0002', rehearsal: 'passed', stateDigest: backup.stateDigest });
+  });
+
+  it('undoes the restore by the command that its result names, and asks nobody with --yes', async () => {
+    const info = await rstow(['info', DATABASE, '--json']);
+    const [{ runId }] = (summaryIn(info) as DescribeDatabaseResult).replaced as [ReplacedFolder];
+    const undone = await rstow(['undo', DATABASE, '--restore', runId.slice(0, 14), '--yes']);
+    expect(undone).toMatchObject({ exitCode: 0 });
+    expect(undone.stdout).toMatch(new RegExp(`^undoes +restore ${runId}$`, 'm'));
+    expect(undone.stdout).toMatch(/^timeline +0001 → 0003$/m);
+    expect(undone.stdout).toMatch(/^to undo +rstow undo orders --repository local --restore [0-9a-f-]{14}$/m);
   });
 
   it('detaches at once with --no-wait, and names the run', async () => {

@@ -88,7 +88,7 @@ async function storeCopy(deps: ActivityDeps, { store, copy }: Copied, run: RunPo
   const { digest, ...log } = await storeAside(deps, { database, repository, walDir }, run);
   const undoes = { runId: copy.runId, safetyCopy: copy.path };
   const newest = await store.backups.newestOfTimeline({ timeline: log.timeline, exceptRunId: '' });
-  if (newest !== undefined && holds(newest, log)) return { label: newest.label, repository, undoes, warnings: [] };
+  if (newest !== undefined && holds(newest, log)) return { label: newest.label, repository, undoes, warnings: log.warnings };
   // Its label says when the data were replaced.
   const input = { database, repository, startedAtMs: copy.sinceMs };
   const label = await writeTail(deps, { input, log: { ...log, state: await digest() }, walDir }, run);
