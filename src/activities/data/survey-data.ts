@@ -184,7 +184,9 @@ async function heldIn(store: Store, asked: Asked & { file: TimelineFile }): Prom
   const manifest = own ?? (known.parent === null ? undefined : await store.backups.read(known.parent.label));
   if (manifest === undefined) return { timeline, label: null, ends: new Map(), records: 0 };
   const { label, segments, records } = manifest;
-  return { timeline, label, ends: new Map(promisedExtents(segments).map(({ segment, endBytes }) => [segment, endBytes])), records };
+  // Of the backup that the history was begun from, it has no more than up to the fork, which may lie within it.
+  const extents = own === undefined && known.parent !== null ? known.parent.extents : promisedExtents(segments);
+  return { timeline, label, ends: new Map(extents.map(({ segment, endBytes }) => [segment, endBytes])), records };
 }
 
 function nothingHeld(timeline: string | null, { code, message }: RstowError): HeldLog {

@@ -22,12 +22,13 @@ export async function leftBehind(scene: Scene, runId: string): Promise<string[]>
   }
 }
 
-/** The replaced data of a restore are kept on purpose. */
+/** The replaced data of a restore are kept on purpose, and for how long they were. */
 export async function leftOnDisk(stack: DatabaseStack, runId: string): Promise<string[]> {
   const { dataDir, folder } = stack;
   const paths = (await filesAndFolders(dataDir)).map((path) => relative(dataDir, path));
-  const kept = `.rstow/restores/${runId}/replaced`;
-  const isOurs = (path: string): boolean => path.includes(runId) && !`${kept}/`.startsWith(`${path}/`) && !path.startsWith(`${kept}/`);
+  const root = `.rstow/restores/${runId}`;
+  const isKept = (path: string): boolean => `${root}/replaced/`.startsWith(`${path}/`) || path.startsWith(`${root}/replaced/`);
+  const isOurs = (path: string): boolean => path.includes(runId) && !isKept(path) && path !== `${root}/kept-ms`;
   const odd = paths.filter((path) => isOurs(path) || /\.(partial|tmp)$|stop\.json/.test(path));
   const scratch = (await filesAndFolders(join(folder, 'agent/scratch'))).filter((path) => path.includes(runId));
   return [...odd, ...scratch, ...(isServerBlocked(stack) ? ['snapshots is a file that lets no server start'] : [])];

@@ -1,9 +1,14 @@
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { pinWal } from '../../../../src/activities/backup/prepare-backup.ts';
 import { storeSegments } from '../../../../src/activities/backup/store-segments.ts';
 import { surveyData } from '../../../../src/activities/data/survey-data.ts';
+import { writeTimelineFile } from '../../../../src/io/data-directory/rstow-folder.ts';
+import { putManifest } from '../../../../src/store/backups.ts';
+import { createTimeline } from '../../../../src/store/timelines.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';
-import { BOUNDARIES, DATABASE, makeScene, runOf, type Scene } from '../scene.ts';
+import { manifest } from '../../config/a-manifest.ts';
+import { BOUNDARIES, DATABASE, firstTimeline, makeScene, runOf, type Scene, SEGMENT } from '../scene.ts';
 
 const where = { database: DATABASE, repository: 'local', timeline: '0001' };
 
@@ -44,4 +49,17 @@ it('an incomplete record at the end is no fault', async () => {
   const survey = await surveyData(scene.deps)({ database: DATABASE }, runOf('restore'));
   expect(survey?.fault).toBeUndefined();
   expect(survey?.unsavedRecords).toBe(BOUNDARIES.length - 1);
+});
+
+it('counts as unsaved what was written behind a fork within a backup, as long as the new history has no backup', async () => {
+  const { deps, dataDir, repository } = await storedScene();
+  const [{ ranges }] = manifest.segments as [(typeof manifest.segments)[number]];
+  const [endBytes, forkBytes] = [BOUNDARIES.at(-1)!, BOUNDARIES[3]!];
+  await putManifest(repository, { ...manifest, segments: [{ segment: SEGMENT, ranges: [{ ...ranges[0]!, endBytes }] }] });
+  const parent = { timeline: '0001', label: manifest.label, extents: [{ segment: SEGMENT, endBytes: forkBytes }] };
+  await createTimeline(repository, DATABASE, { ...firstTimeline, parent, why: 'restore', runId: 'recovery' });
+  const fork = { from: '0001', runId: 'recovery' };
+  await writeTimelineFile(join(dataDir, 'wal'), { format: 1, database: DATABASE, timeline: '0002', generation: 1, fork });
+  const survey = await surveyData(deps)({ database: DATABASE }, runOf('restore'));
+  expect(survey).toMatchObject({ timeline: '0002', backup: manifest.label, unsavedRecords: BOUNDARIES.length - 1 - 3 });
 });
