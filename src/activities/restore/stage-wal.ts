@@ -160,12 +160,14 @@ async function stageSegment({ store, walDir, run, copyDir }: Staging, planned: P
   const write = async (chunks: () => AsyncIterable<Uint8Array>): Promise<void> => {
     await writeStagedSegment({ walDir, segment, sizeBytes, content: () => counted(chunks(), progress), signal });
   };
+  const fetch = (): Promise<void> => write(() => store.pieces.segment({ planned, signal }));
+  if (copyDir === undefined) return fetch();
   try {
-    if (copyDir !== undefined) return await write(() => copiedSegment(join(copyDir, segmentFileName(segment)), planned, signal));
+    await write(() => copiedSegment(join(copyDir, segmentFileName(segment)), planned, signal));
   } catch (error) {
     if (!(error instanceof RstowError) || !COPY_FAULTS.includes(error.code)) throw error;
+    await fetch();
   }
-  await write(() => store.pieces.segment({ planned, signal }));
 }
 
 /** The copy is gone by now, its disk can't read it, or it holds other bytes: the repository has them. */
