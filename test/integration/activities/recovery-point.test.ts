@@ -1,12 +1,15 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { findPoint } from '../../../src/activities/recovery-point/find-point.ts';
+import { planRestore } from '../../../src/activities/restore/plan-restore.ts';
+import { stageWal } from '../../../src/activities/restore/stage-wal.ts';
 import type { PointInTimeRecoveryResult } from '../../../src/contract/point-in-time-recovery.ts';
 import type { RecoveryTarget } from '../../../src/core/recovery/target.ts';
 import { makeSegmentId, segmentFileName } from '../../../src/core/wal/wal-offset.ts';
 import { applyEvent, createInstance, deleteInstance } from '../../../src/io/rstmdb/instances.ts';
 import { DATABASE, type DatabaseStack } from '../../support/database-stack.ts';
-import { backUp, explainPoint, recoverElsewhere } from '../../support/direct-backup.ts';
+import { backUp, explainPoint, recoverElsewhere, directDeps, directRun } from '../../support/direct-backup.ts';
 import { expectSound, oddSource, scratchFolder, sourceDigest, withClient, writeOrders } from '../../support/odd-source.ts';
 
 async function recovered(
@@ -76,4 +79,19 @@ it('gives no name twice, and begins no backup for it', async () => {
   });
   expect((await readdir(join(stack.repositoryDir, `databases/${DATABASE}/backups`))).length).toBe(1);
   await backUp(stack, { mark: 'with-nothing-new' });
+});
+
+it('stages the cut log once more after an attempt that has died, the same bytes', async () => {
+  const stack = await oddSource();
+  await writeOrders(stack.address, 6);
+  await backUp(stack);
+  const run = directRun(directDeps(stack));
+  const dataDir = join(await scratchFolder(), 'staged');
+  const found = await run(findPoint, { database: DATABASE, target: { sequence: 5 } });
+  const { label: backup, repository, pointKey } = found;
+  const { planKey, extents } = await run(planRestore, { database: DATABASE, repository, backup, pointKey, toDataDir: dataDir });
+  expect(extents.end).toBe(found.end);
+  const staging = { database: DATABASE, repository, planKey, startedAtMs: Date.now() };
+  expect(await run(stageWal, staging)).toMatchObject({ records: 5, timeline: '0001' });
+  expect(await run(stageWal, staging)).toMatchObject({ records: 5, timeline: '0001' });
 });
