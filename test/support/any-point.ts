@@ -44,6 +44,8 @@ export async function makeHistories(stack: DatabaseStack): Promise<[History, His
   return [first, second];
 }
 
+const markOf = (timeline: string, round: number): string => `t${timeline}-r${round}`;
+
 type Begun = Pick<History, 'timeline' | 'acknowledged' | 'backups'>;
 
 async function writeHistory(stack: DatabaseStack, begun: Begun): Promise<History> {
@@ -55,7 +57,7 @@ async function writeHistory(stack: DatabaseStack, begun: Begun): Promise<History
     await load.acknowledgedAtLeast(WRITES_A_ROUND);
     acknowledged.push(...(await load.stop()).acknowledged);
     await deleteSome(stack.address, acknowledged);
-    backups.push(await backUp(stack));
+    backups.push(await backUp(stack, { mark: markOf(timeline, round) }));
     await sleep(PAUSE_MS);
   }
   const wal = await readWal(stack.walDir);
@@ -87,7 +89,7 @@ function recordsOf(wal: Wal): LogRecordOnDisk[] {
   });
 }
 
-export const KINDS = ['offset', 'offset within a record', 'sequence', 'before', 'after', 'time', 'latest'] as const;
+export const KINDS = ['offset', 'offset within a record', 'sequence', 'before', 'after', 'time', 'name', 'latest'] as const;
 type Kind = (typeof KINDS)[number];
 
 /** `end`: where the recovered log has to end; undefined for a time, which is held against what clients know. */
@@ -117,6 +119,11 @@ export function choosePoint(history: History, kind: Kind, [one, other]: [number,
       const fromMs = (backups[0] as Manifest).writtenAtMs;
       const timeMs = Math.round(fromMs + other * ((acknowledged.at(-1) as AcknowledgedWrite).acknowledgedAtMs + PAUSE_MS - fromMs));
       return { kind, target: { time: new Date(timeMs).toISOString() }, end: undefined, timeMs };
+    }
+    case 'name': {
+      const round = 1 + Math.floor(one * ROUNDS);
+      const marked = backups.at(round - ROUNDS - 1) as Manifest;
+      return { kind, target: { name: markOf(history.timeline, round) }, end: extentAt(String(endOf(marked))) };
     }
     case 'latest': {
       const last = records.at(-1) as LogRecordOnDisk;
