@@ -1,4 +1,4 @@
-import { type LogEntry, readLogEntry } from '../state/log-entry.ts';
+import { type LogEntry, mayConcern, readLogEntry } from '../state/log-entry.ts';
 import { makeWalOffset, type SegmentId, segmentOf, type WalOffset } from '../wal/wal-offset.ts';
 import { describeRecord, type LogRecord, type SeenRecord } from './log-record.ts';
 
@@ -26,6 +26,8 @@ export function concernsSegment({ machine, from, to }: RecordQuery, segment: Seg
  */
 export function createRecordFilter(query: RecordQuery): (segment: SegmentId, record: SeenRecord) => LogRecord | undefined {
   const isOfMachine = query.machine === undefined ? undefined : machineMembers(query.machine);
+  // Most records are none of the instance: to read each would take most of the time.
+  const isWorthReading = query.instance === undefined || isOfMachine !== undefined ? () => true : mayConcern(query.instance);
   const isOfAnything = [query.instance, query.machine, query.type, query.event].every((wanted) => wanted === undefined);
   const isWanted = (entry: LogEntry): boolean => {
     if (isOfMachine?.(entry) === false) return false;
@@ -34,6 +36,7 @@ export function createRecordFilter(query: RecordQuery): (segment: SegmentId, rec
     return query.type === undefined || entry.kind === query.type;
   };
   return (segment, record) => {
+    if (!isWorthReading(record.payload)) return undefined;
     const entry = readLogEntry(record.payload);
     if (!(entry === undefined ? isOfAnything : isWanted(entry))) return undefined;
     if (!isWithin(query, makeWalOffset(segment, record.startBytes))) return undefined;

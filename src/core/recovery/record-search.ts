@@ -1,4 +1,4 @@
-import { readLogEntry } from '../state/log-entry.ts';
+import { mayConcern, readLogEntry } from '../state/log-entry.ts';
 import type { Extent, SegmentId } from '../wal/wal-offset.ts';
 import { describeRecord, type SeenRecord } from './log-record.ts';
 import { countsAs, type TargetEvent } from './target.ts';
@@ -58,10 +58,11 @@ export type EventSearch = RecordSearch & {
 export function searchEvent(wanted: TargetEvent, side: 'before' | 'after'): EventSearch {
   let found: Extent | undefined;
   const counts = { ofInstance: 0, matching: 0 };
+  const isWorthReading = mayConcern(wanted.instance);
   const isDecided = (): boolean => wanted.occurrence !== undefined && counts.matching >= wanted.occurrence;
   return {
     see(segment, record) {
-      if (isDecided()) return;
+      if (isDecided() || !isWorthReading(record.payload)) return;
       const entry = readLogEntry(record.payload);
       if (entry === undefined || !('id' in entry) || entry.id !== wanted.instance) return;
       counts.ofInstance += 1;

@@ -14,6 +14,9 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const APPLY_EVENT = encoder.encode('{"type":"apply_event","instance_id":"');
 const DELETE_INSTANCE = encoder.encode('{"type":"delete_instance","instance_id":"');
 const CREATE_INSTANCE = encoder.encode('{"type":"create_instance","instance_id":"');
+/** By the first letter of the kind. */
+const KIND_AT = '{"type":"'.length;
+const PREFIX_OF = new Map([APPLY_EVENT, DELETE_INSTANCE, CREATE_INSTANCE].map((prefix) => [prefix[KIND_AT], prefix]));
 const MACHINE = encoder.encode(',"machine":"');
 const VERSION = encoder.encode(',"version":');
 
@@ -33,6 +36,20 @@ export function readLogEntry(payload: Uint8Array): LogEntry | undefined {
     // No UTF-8, or no JSON object. Both are damage from outside, which is a value.
     return undefined;
   }
+}
+
+/**
+ * Tells by a payload's first bytes, without making anything of them, what is surely no record of an instance. False only for such;
+ * whatever is not as the server writes it has to be read.
+ */
+export function mayConcern(id: string): (payload: Uint8Array) => boolean {
+  const wanted = encoder.encode(id);
+  return (payload) => {
+    const prefix = PREFIX_OF.get(payload[KIND_AT] ?? 0);
+    if (prefix === undefined || !startsWith(payload, 0, prefix)) return true;
+    const end = plainStringEnd(payload, prefix.length);
+    return end === undefined || (end - prefix.length === wanted.length && startsWith(payload, prefix.length, wanted));
+  };
 }
 
 /** Undefined where the first bytes are not as the server writes them, or names are escaped. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type LogEntry, normaliseDefinition, readLogEntry } from '../../../../src/core/state/log-entry.ts';
+import { type LogEntry, mayConcern, normaliseDefinition, readLogEntry } from '../../../../src/core/state/log-entry.ts';
 
 const read = (text: string) => readLogEntry(new TextEncoder().encode(text));
 
@@ -102,4 +102,23 @@ test('takes nothing else for a definition', () => {
     '{',
   ];
   for (const text of texts) expect(normaliseDefinition(text), text).toBeUndefined();
+});
+
+test('passes no record of an instance over, however its id is written, and no record that is another’s for sure', () => {
+  const ids = fc.oneof(fc.constantFrom('i-1', 'i-10', '', 'with "quotes"', 'ü', 'a\\b'), fc.string({ unit: 'binary', maxLength: 4 }));
+  const kinds = fc.constantFrom('apply_event', 'create_instance', 'delete_instance');
+  fc.assert(
+    fc.property(kinds, ids, ids, (type, id, other) => {
+      const rest = { machine: 'order', version: 1 };
+      const written = new TextEncoder().encode(JSON.stringify({ type, instance_id: id, ...rest }));
+      const escaped = JSON.stringify({ type, instance_id: id, ...rest }).replace('"instance_id":"', '"instance_id":"\\u0041');
+      expect(mayConcern(id)(written)).toBe(true);
+      expect(mayConcern(`A${id}`)(new TextEncoder().encode(escaped))).toBe(true);
+      if (other !== id && !JSON.stringify(id).includes('\\')) expect(mayConcern(other)(written)).toBe(false);
+    }),
+    { numRuns: 500 },
+  );
+  for (const odd of ['', '{', '{"type":"checkpoint"}', '{"instance_id":"i-1","type":"delete_instance"}']) {
+    expect(mayConcern('i-1')(new TextEncoder().encode(odd))).toBe(true);
+  }
 });
