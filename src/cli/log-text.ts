@@ -25,8 +25,12 @@ function deedText({ type, instance = '', machine = '', version, event, fromState
   }
 }
 
+/** So many names a person reads; programs get more. */
+const NAMES_SHOWN_MAX = 8;
+
 /** `3 instances: a, b, c`. */
 export function namedText({ count, first }: Named, noun: string): string {
   if (count === 0) return `no ${noun}`;
-  return `${countedText(count, noun)}: ${first.join(', ')}${count > first.length ? ', …' : ''}`;
+  const shown = first.slice(0, NAMES_SHOWN_MAX);
+  return `${countedText(count, noun)}: ${shown.join(', ')}${count > shown.length ? ', …' : ''}`;
 }

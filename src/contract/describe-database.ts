@@ -1,4 +1,5 @@
 import { timeText } from '../core/text/figures.ts';
+import type { DrawnTimeline, RecoveryWindow } from '../core/recovery/recovery-window.ts';
 import type { ProtectionGap, ScheduleFacts, ServerFacts } from '../core/protection/verdict.ts';
 import type { BackupRow } from './list-backups.ts';
 import { commonFields, inputParser, type Parsed } from './input-field.ts';
@@ -8,6 +9,10 @@ const fields = { ...commonFields };
 
 /** So many backups are looked at, whatever the age of the database: their labels fit a payload and a person's patience. */
 export const UNTESTED_MAX = 50;
+
+/** So many histories, and so many marks, are told; all are counted. */
+export const TIMELINES_MAX = 20;
+export const MARKS_MAX = 20;
 
 /** How well a database is protected now. */
 export type DescribeDatabaseInput = Parsed<typeof fields>;
@@ -26,6 +31,15 @@ export type DescribeDatabaseResult = CommonResult & {
   repository: string;
   owner: { agent: string; installationId: string; generation: number } | null;
   timelines: number;
+  /** The newest `TIMELINES_MAX` of them, the one that was begun last first. */
+  history: DrawnTimeline[];
+  /** Which points of the history in use can be had; null where nothing of it can be read. */
+  window: RecoveryWindow | null;
+  marks: number;
+  /** The newest `MARKS_MAX` of them, the newest first. */
+  marked: MarkedPoint[];
+  /** What each repository of the database has of the history in use, in the order of the config. */
+  copies: RepositoryCopy[];
   backups: number;
   latest: BackupRow | null;
   freeBytes: number | null;
@@ -46,6 +60,16 @@ export type DescribeDatabaseResult = CommonResult & {
   /** What restores have replaced and still keep there. */
   replaced: ReplacedFolder[];
   protection: Protection;
+};
+
+/** A point that somebody has named: the end of that backup. */
+export type MarkedPoint = { name: string; timeline: string; label: string; atMs: number };
+
+/** `newest` is null where there is none; it is absent where the repository can't say, and the failure tells why. */
+export type RepositoryCopy = {
+  repository: string;
+  newest?: { label: string; createdAtMs: number; end: string } | null;
+  failure?: { code: string; sentence: string };
 };
 
 /** The last run of a backup that has ended. `failure` is absent where it came to its end. */

@@ -7,6 +7,7 @@ import type { RecoveryTest } from '../../formats/repository/facts.ts';
 import { unlessUnreadable } from '../../io/repository/sealed-object.ts';
 import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
+import { copiesOf, describeHistory, newestMarks } from './describe-history.ts';
 import { type ListBackupsQuery, type ListedBackups, listNewest } from './list-backups.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { listReplaced } from '../../io/data-directory/restores.ts';
@@ -48,7 +49,9 @@ export const describeProtection =
     return {
       repository: store.name,
       owner: owner === undefined ? null : { agent: owner.agent, installationId: owner.installationId, generation: owner.generation },
-      timelines: (await store.timelines.all()).size,
+      ...(await describeHistory(store)),
+      ...(await newestMarks(store)),
+      copies: await copiesOf(deps, database),
       backups: listed.total,
       latest,
       restorable,

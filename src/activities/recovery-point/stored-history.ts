@@ -1,8 +1,9 @@
-import { isPartOf, lineageOf } from '../../core/backup/history.ts';
+import { lineageOf } from '../../core/backup/history.ts';
 import type { BackupPosition } from '../../core/backup/label.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { type HigherNumbers, type RecordSearch, searchEvent, searchOffset, searchSequence } from '../../core/recovery/record-search.ts';
+import { lastWrittenBy, positionsOf } from '../../core/recovery/recovery-window.ts';
 import { eventText, type RecoveryTarget } from '../../core/recovery/target.ts';
 import { timeText } from '../../core/text/figures.ts';
 import { missingText, reachableSegments } from '../../core/wal/continuity.ts';
@@ -55,18 +56,12 @@ export async function openHistory(store: Store, { timeline: wanted, target }: Wa
       details: { database },
     });
   }
-  const { positions: all } = await store.backups.positions();
-  const positions = all.filter((position) => lineage.some((ancestor) => isPartOf(position, ancestor)));
+  const { positions } = await store.backups.positions();
   const newest = await store.backups.newestOfTimeline({ timeline, exceptRunId: '' });
   if (newest === undefined) {
     throw new RstowError('backup-not-found', `timeline ${timeline} of "${database}" has no backup`, { details: { database } });
   }
-  return { store, timeline, positions: positions.sort(byEnd), newest };
-}
-
-function byEnd(one: BackupPosition, other: BackupPosition): number {
-  if (one.end !== other.end) return one.end < other.end ? -1 : 1;
-  return one.writtenAtMs - other.writtenAtMs;
+  return { store, timeline, positions: positionsOf(positions, lineage), newest };
 }
 
 async function markOf(store: Store, name: string): Promise<{ timeline: string; label: string }> {
@@ -99,10 +94,7 @@ export function whole(manifest: Manifest): Located {
 
 /** Nothing in it was written after its manifest was. Fails: point-not-found, naming the first one. */
 async function lastBefore({ store, positions }: StoredHistory, time: string): Promise<Manifest> {
-  const timeMs = Date.parse(time);
-  // A clock that was set back must not bring in what was written later: the order of the log decides.
-  const later = positions.findIndex(({ writtenAtMs }) => writtenAtMs > timeMs);
-  const before = later < 0 ? positions.at(-1) : positions[later - 1];
+  const before = lastWrittenBy(positions, Date.parse(time));
   if (before !== undefined) return store.backups.read(before.label);
   const [first] = positions;
   const earliest =

@@ -4,6 +4,7 @@ import { compactionSource } from '../../core/protection/compaction.ts';
 import type { ProtectionGap } from '../../core/protection/verdict.ts';
 import type { CliCommand, RunKind } from '../command.ts';
 import type { RunOptions } from '../execute-run.ts';
+import { historyFacts } from '../history-text.ts';
 import { ageText, countedText, countText, durationText, sizeText, whenText } from '../figures.ts';
 import { addRunOptions, commonInput, execute, type InputOptions } from '../options.ts';
 import { type Fact, factLines } from '../output.ts';
@@ -25,7 +26,7 @@ export const infoCommand: CliCommand = {
 const UNTESTED_NAMED_MAX = 5;
 
 function infoLines(result: DescribeDatabaseResult): string[] {
-  const { database, repository, latest, backups, timelines, freeBytes } = result;
+  const { database, repository, latest, backups, freeBytes } = result;
   const { isProtected, gaps } = result.protection;
   return factLines([
     [isProtected ? 'PROTECTED' : 'NOT PROTECTED', database],
@@ -36,12 +37,12 @@ function infoLines(result: DescribeDatabaseResult): string[] {
     ['schedule', scheduleText(result)],
     ['last run', lastRunText(result)],
     ['repository', freeBytes === null ? repository : `${repository}, ${sizeText(freeBytes)} free`],
-    ['timelines', countText(timelines)],
     ['backups', countText(backups)],
     ['latest', latest === null ? 'none' : latestText(latest)],
     ['verified', verifiedText(latest ?? {})],
     ['recovered', testedText(result)],
     ['untested', untestedText(result)],
+    ...historyFacts(result),
     ['replaced', replacedText(result)],
   ]);
 }

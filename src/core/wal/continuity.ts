@@ -31,12 +31,18 @@ export function reachableSegments(segments: readonly SegmentId[]): SegmentId[] {
   return sorted.filter((segment, index) => segment === FIRST_SEGMENT + index);
 }
 
-/** What is missing, the log's beginning too, in words: `segments 1 to 3, 7`; undefined for a whole log. */
-export function missingText(segments: readonly SegmentId[]): string | undefined {
+/** What is missing, the log's beginning too; nothing of no segments at all. */
+export function missingRanges(segments: readonly SegmentId[]): SegmentHole[] {
+  if (segments.length === 0) return [];
   const first = Math.min(...segments);
   const beginning = first > FIRST_SEGMENT ? [{ first: FIRST_SEGMENT, last: first - 1 }] : [];
-  const holes = [...beginning, ...continuityOf(segments).holes];
-  if (segments.length === 0 || holes.length === 0) return undefined;
+  return [...beginning, ...continuityOf(segments).holes];
+}
+
+/** The same in words: `segments 1 to 3, 7`; undefined for a whole log. */
+export function missingText(segments: readonly SegmentId[]): string | undefined {
+  const holes = missingRanges(segments);
+  if (holes.length === 0) return undefined;
   const named = holes
     .slice(0, HOLES_NAMED_MAX)
     .map((hole) => (hole.first === hole.last ? `${hole.first}` : `${hole.first} to ${hole.last}`));

@@ -1,0 +1,57 @@
+import { type DescribeDatabaseResult, MARKS_MAX, type RepositoryCopy, TIMELINES_MAX } from '../../contract/describe-database.ts';
+import { lineageOf } from '../../core/backup/history.ts';
+import { promisedExtents, summariseExtents } from '../../core/backup/segment-plan.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { drawnTimelines, positionsOf, recoveryWindow } from '../../core/recovery/recovery-window.ts';
+import type { Manifest } from '../../formats/repository/manifest.ts';
+import type { Store } from '../../store/store.ts';
+import { FIRST_TIMELINE } from '../../store/timelines.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+
+/**
+ * The histories, and which points of the one in use can be had: by the listing of all backups, and one manifest.
+ * Fails: repository-unavailable.
+ */
+export async function describeHistory(store: Store): Promise<Pick<DescribeDatabaseResult, 'timelines' | 'history' | 'window'>> {
+  const timelines = await store.timelines.all();
+  const { backups: positions } = await store.backups.history();
+  const timeline = (await store.owner.find()).owner?.timeline ?? positions[0]?.timeline ?? FIRST_TIMELINE;
+  const lineage = lineageOf(timelines, timeline) ?? [];
+  const newest = await store.backups.newestOfTimeline({ timeline, exceptRunId: '' });
+  const history = drawnTimelines(timelines, positions, lineage).slice(0, TIMELINES_MAX);
+  if (newest === undefined) return { timelines: timelines.size, history, window: null };
+  const extents = promisedExtents(newest.segments);
+  return { timelines: timelines.size, history, window: recoveryWindow({ timeline, extents, positions: positionsOf(positions, lineage) }) };
+}
+
+/** The points that people have named. Fails: repository-unavailable. */
+export async function newestMarks(store: Store): Promise<Pick<DescribeDatabaseResult, 'marks' | 'marked'>> {
+  const all = await store.marks.all();
+  const newest = all.sort((one, other) => other.atMs - one.atMs).slice(0, MARKS_MAX);
+  return { marks: all.length, marked: newest.map(({ name, timeline, label, atMs }) => ({ name, timeline, label, atMs })) };
+}
+
+/** One that is away is told with the reason. Fails: unknown-database. */
+export async function copiesOf(deps: ActivityDeps, database: string): Promise<RepositoryCopy[]> {
+  const catalogue = deps.catalogueOf(database);
+  const { answers, failures } = await catalogue.each(newestOf);
+  const copies: RepositoryCopy[] = [
+    ...answers.map(({ store, found }) => ({ repository: store.name, newest: found === undefined ? null : copyOf(found) })),
+    ...failures.map(({ name, error }) => ({ repository: name, failure: { code: error.code, sentence: error.message } })),
+  ];
+  return copies.sort((one, other) => catalogue.names.indexOf(one.repository) - catalogue.names.indexOf(other.repository));
+}
+
+/** Its place is at the front of a listing, so that no repository is listed whole. */
+async function newestOf({ backups }: Store): Promise<Manifest | undefined> {
+  try {
+    return await backups.find('latest');
+  } catch (error) {
+    if (error instanceof RstowError && error.code === 'backup-not-found') return undefined;
+    throw error;
+  }
+}
+
+function copyOf({ label, createdAtMs, segments }: Manifest): NonNullable<RepositoryCopy['newest']> {
+  return { label, createdAtMs, end: summariseExtents(promisedExtents(segments)).end };
+}

@@ -1,0 +1,126 @@
+import { type Ancestor, isPartOf, type TimelineNode } from '../backup/history.ts';
+import type { BackupPosition } from '../backup/label.ts';
+import { missingRanges, reachableSegments } from '../wal/continuity.ts';
+import { type Extent, makeWalOffset, type SegmentId, type WalOffset, type WalOffsetText, walOffsetText } from '../wal/wal-offset.ts';
+
+/** The backups of a history, its parents' before the fork too, in the order of the log. */
+export function positionsOf(positions: readonly BackupPosition[], lineage: readonly Ancestor[]): BackupPosition[] {
+  return positions.filter((position) => lineage.some((ancestor) => isPartOf(position, ancestor))).sort(byEnd);
+}
+
+function byEnd(one: BackupPosition, other: BackupPosition): number {
+  if (one.end !== other.end) return one.end < other.end ? -1 : 1;
+  return one.writtenAtMs - other.writtenAtMs;
+}
+
+/** The last backup that holds nothing which may be younger: a clock that was set back must not bring in what was written later. */
+export function lastWrittenBy(positions: readonly BackupPosition[], timeMs: number): BackupPosition | undefined {
+  const later = positions.findIndex(({ writtenAtMs }) => writtenAtMs > timeMs);
+  return later < 0 ? positions.at(-1) : positions[later - 1];
+}
+
+/** A part of the log: the first offset of it, and the first one behind it. */
+export type LogSpan = { from: WalOffsetText; to: WalOffsetText };
+
+/** Which points of a history can be had. */
+export type RecoveryWindow = {
+  timeline: string;
+  /** Any offset of it can be had; null if the log's very beginning is missing. */
+  offsets: LogSpan | null;
+  /** Any time of it names a point that can be had (Unix ms, by the clocks of the backups); null if no backup lies within. */
+  times: { sinceMs: number; untilMs: number } | null;
+  /** What is missing of the log. */
+  holes: LogSpan[];
+  /** What is stored behind the first hole, and can't be had; null if there is none. */
+  lost: LogSpan | null;
+};
+
+export type WindowInput = {
+  timeline: string;
+  /** Of the newest backup of the history: what it has of each segment. */
+  extents: readonly Extent[];
+  /** As `positionsOf` gives them. */
+  positions: readonly BackupPosition[];
+};
+
+/** A server needs all of the log before a point to come to it, so that the window ends at the first hole. */
+export function recoveryWindow({ timeline, extents, positions }: WindowInput): RecoveryWindow {
+  const sorted = [...extents].sort((one, other) => one.segment - other.segment);
+  const segments = sorted.map(({ segment }) => segment);
+  const reachable = new Set(reachableSegments(segments));
+  const within = sorted.filter(({ segment }) => reachable.has(segment));
+  const behind = sorted.filter(({ segment }) => !reachable.has(segment));
+  const offsets = spanOf(within);
+  const holes = missingRanges(segments).map(({ first, last }) => ({ from: beginOf(first), to: beginOf(last + 1) }));
+  return { timeline, offsets, times: timesWithin(positions, within.at(-1)), holes, lost: spanOf(behind) };
+}
+
+function spanOf(extents: readonly Extent[]): LogSpan | null {
+  const [first] = extents;
+  const last = extents.at(-1);
+  return first === undefined || last === undefined ? null : { from: beginOf(first.segment), to: walOffsetText(endOf(last)) };
+}
+
+function beginOf(segment: number): WalOffsetText {
+  return walOffsetText(makeWalOffset(segment as SegmentId, 0));
+}
+
+function endOf({ segment, endBytes }: Extent): WalOffset {
+  return makeWalOffset(segment, endBytes);
+}
+
+function timesWithin(positions: readonly BackupPosition[], last: Extent | undefined): RecoveryWindow['times'] {
+  const behindAt = positions.findIndex(({ end }) => last === undefined || end > endOf(last));
+  const within = behindAt < 0 ? positions : positions.slice(0, behindAt);
+  const [first] = within;
+  if (first === undefined) return null;
+  const latestMs = within.reduce((latest, { writtenAtMs }) => Math.max(latest, writtenAtMs), first.writtenAtMs);
+  // From the next backup's time on, that one is meant, unless an earlier one's clock was ahead of it.
+  const next = behindAt < 0 ? undefined : positions[behindAt];
+  return { sinceMs: first.writtenAtMs, untilMs: next === undefined ? latestMs : Math.max(latestMs, next.writtenAtMs) - 1 };
+}
+
+/** A history that the database has had. */
+export type DrawnTimeline = {
+  timeline: string;
+  /** What it was begun from, and at which offset; null for the first one. */
+  parent: { timeline: string; at: WalOffsetText } | null;
+  /** `inUse`: the data in place continue it. `before`: it was continued by the one in use. `left`: a restore has left it. */
+  standing: 'inUse' | 'before' | 'left';
+  /** How far it is stored: up to its fork, where it has no backup of its own. */
+  end: WalOffsetText;
+  /** Its own ones. */
+  backups: number;
+  /** When the newest of them was written (Unix ms). */
+  writtenAtMs: number | null;
+};
+
+/** All of them, the one that was begun last first. */
+export function drawnTimelines(
+  timelines: ReadonlyMap<string, TimelineNode>,
+  positions: readonly BackupPosition[],
+  lineage: readonly Ancestor[],
+): DrawnTimeline[] {
+  const own = Map.groupBy(positions, ({ timeline }) => timeline);
+  return [...timelines.values()]
+    .sort((one, other) => Number(other.timeline) - Number(one.timeline))
+    .map(({ timeline, parent }) => {
+      const at = parent === null ? makeWalOffset(0 as SegmentId, 0) : forkOf(parent.extents);
+      const backups = own.get(timeline) ?? [];
+      const newest = backups.toSorted(byEnd).at(-1);
+      const depth = lineage.findIndex((ancestor) => ancestor.timeline === timeline);
+      return {
+        timeline,
+        parent: parent === null ? null : { timeline: parent.timeline, at: walOffsetText(at) },
+        standing: depth === 0 ? 'inUse' : depth > 0 ? 'before' : 'left',
+        end: walOffsetText(newest?.end ?? at),
+        backups: backups.length,
+        writtenAtMs: newest?.writtenAtMs ?? null,
+      };
+    });
+}
+
+function forkOf(extents: readonly Extent[]): WalOffset {
+  const ends = extents.filter(({ endBytes }) => endBytes > 0).map(endOf);
+  return ends.reduce((highest, end) => (end > highest ? end : highest), makeWalOffset(0 as SegmentId, 0));
+}
