@@ -6,6 +6,7 @@ import type { Fact } from './output.ts';
 /** So many lines are given to the timelines: two each. */
 const TIMELINES_DRAWN_MAX = 6;
 const MARKS_SHOWN_MAX = 5;
+const HOLES_SHOWN_MAX = 3;
 
 type History = Pick<DescribeDatabaseResult, 'window' | 'history' | 'timelines' | 'marks' | 'marked' | 'copies' | 'latest'>;
 
@@ -33,10 +34,16 @@ function windowFacts({ offsets, times, holes, lost }: RecoveryWindow, nowMs: num
     ['', times === null ? 'no time is known yet' : `times ${timeText(times.sinceMs)} to ${whenText(times.untilMs, nowMs)}`],
     ...column(
       'missing',
-      holes.map((hole) => `offsets ${spanText(hole)}`),
+      atMost(HOLES_SHOWN_MAX, holes, (hole) => `offsets ${spanText(hole)}`),
     ),
     ['out of reach', lost === null ? undefined : `offsets ${spanText(lost)}: what is missing would be needed first`],
   ];
+}
+
+/** A line each, and how many more there are. */
+function atMost<Item>(max: number, items: readonly Item[], text: (item: Item) => string, total = items.length): string[] {
+  const lines = items.slice(0, max).map(text);
+  return total > lines.length ? [...lines, `and ${countText(total - lines.length)} more`] : lines;
 }
 
 function spanText({ from, to }: LogSpan): string {
@@ -100,9 +107,7 @@ function headMark({ waiting, at }: Lane, { timeline, own, last }: Node): string 
 }
 
 function markLines(marked: readonly MarkedPoint[], total: number, nowMs: number): string[] {
-  const shown = marked.slice(0, MARKS_SHOWN_MAX);
-  const lines = shown.map(({ name, label, atMs }) => `${name}: ${label} (${ageText(atMs, nowMs)})`);
-  return total > shown.length ? [...lines, `and ${countText(total - shown.length)} more`] : lines;
+  return atMost(MARKS_SHOWN_MAX, marked, ({ name, label, atMs }) => `${name}: ${label} (${ageText(atMs, nowMs)})`, total);
 }
 
 function copyText({ repository, newest, failure }: RepositoryCopy, nowMs: number): string {

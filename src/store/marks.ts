@@ -9,6 +9,8 @@ import { putSealed, readSealed, unlessUnreadable } from '../io/repository/sealed
 export type Marks = {
   /** Undefined if there is none of that name. Fails: damaged-object, format-unsupported. */
   find(name: string): Promise<Mark | undefined>;
+  /** The ones that were written last, by the repository's clock, as far as they can be read; all are counted. */
+  newest(limit: number): Promise<{ total: number; marks: Mark[] }>;
   /** Those that can be read, by name. */
   all(): Promise<Mark[]>;
   /** Fails: mark-taken, if another run has given the name. */
@@ -27,6 +29,7 @@ export function marksOf({ repository, database }: { repository: Repository; data
   };
   return {
     find,
+    newest: (limit) => newestMarks(repository, database, limit),
     requireFree,
     all: async () => {
       const marks: Mark[] = [];
@@ -41,4 +44,12 @@ export function marksOf({ repository, database }: { repository: Repository; data
       await requireFree(mark);
     },
   };
+}
+
+async function newestMarks(repository: Repository, database: string, limit: number): Promise<{ total: number; marks: Mark[] }> {
+  const listed: { key: string; modifiedAtMs: number }[] = [];
+  for await (const { key, modifiedAtMs } of repository.list(marksPrefix(database))) listed.push({ key, modifiedAtMs });
+  const newest = listed.sort((one, other) => other.modifiedAtMs - one.modifiedAtMs).slice(0, limit);
+  const marks = await Promise.all(newest.map(({ key }) => unlessUnreadable(readSealed(repository, key, markSchema))));
+  return { total: listed.length, marks: marks.filter((mark) => mark !== undefined) };
 }

@@ -26,9 +26,9 @@ export async function describeHistory(store: Store): Promise<Pick<DescribeDataba
 
 /** The points that people have named. Fails: repository-unavailable. */
 export async function newestMarks(store: Store): Promise<Pick<DescribeDatabaseResult, 'marks' | 'marked'>> {
-  const all = await store.marks.all();
-  const newest = all.sort((one, other) => other.atMs - one.atMs).slice(0, MARKS_MAX);
-  return { marks: all.length, marked: newest.map(({ name, timeline, label, atMs }) => ({ name, timeline, label, atMs })) };
+  const { total, marks } = await store.marks.newest(MARKS_MAX);
+  const newest = marks.sort((one, other) => other.atMs - one.atMs);
+  return { marks: total, marked: newest.map(({ name, timeline, label, atMs }) => ({ name, timeline, label, atMs })) };
 }
 
 /** One that is away is told with the reason. Fails: unknown-database. */

@@ -22,6 +22,9 @@ export function lastWrittenBy(positions: readonly BackupPosition[], timeMs: numb
 /** A part of the log: the first offset of it, and the first one behind it. */
 export type LogSpan = { from: WalOffsetText; to: WalOffsetText };
 
+/** The first one is what matters; a log with more than so many has lost all that is behind. */
+const HOLES_MAX = 20;
+
 /** Which points of a history can be had. */
 export type RecoveryWindow = {
   timeline: string;
@@ -29,7 +32,7 @@ export type RecoveryWindow = {
   offsets: LogSpan | null;
   /** Any time of it names a point that can be had (Unix ms, by the clocks of the backups); null if no backup lies within. */
   times: { sinceMs: number; untilMs: number } | null;
-  /** What is missing of the log. */
+  /** What is missing of the log: the first `HOLES_MAX` parts of it. */
   holes: LogSpan[];
   /** What is stored behind the first hole, and can't be had; null if there is none. */
   lost: LogSpan | null;
@@ -51,7 +54,8 @@ export function recoveryWindow({ timeline, extents, positions }: WindowInput): R
   const within = sorted.filter(({ segment }) => reachable.has(segment));
   const behind = sorted.filter(({ segment }) => !reachable.has(segment));
   const offsets = spanOf(within);
-  const holes = missingRanges(segments).map(({ first, last }) => ({ from: beginOf(first), to: beginOf(last + 1) }));
+  const missing = missingRanges(segments).slice(0, HOLES_MAX);
+  const holes = missing.map(({ first, last }) => ({ from: beginOf(first), to: beginOf(last + 1) }));
   return { timeline, offsets, times: timesWithin(positions, within.at(-1)), holes, lost: spanOf(behind) };
 }
 
