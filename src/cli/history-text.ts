@@ -34,16 +34,19 @@ function windowFacts({ offsets, times, holes, lost }: RecoveryWindow, nowMs: num
     ['', times === null ? 'no time is known yet' : `times ${timeText(times.sinceMs)} to ${whenText(times.untilMs, nowMs)}`],
     ...column(
       'missing',
-      atMost(HOLES_SHOWN_MAX, holes, (hole) => `offsets ${spanText(hole)}`),
+      atMost(
+        HOLES_SHOWN_MAX,
+        holes.map((hole) => `offsets ${spanText(hole)}`),
+      ),
     ),
     ['out of reach', lost === null ? undefined : `offsets ${spanText(lost)}: what is missing would be needed first`],
   ];
 }
 
-/** A line each, and how many more there are. */
-function atMost<Item>(max: number, items: readonly Item[], text: (item: Item) => string, total = items.length): string[] {
-  const lines = items.slice(0, max).map(text);
-  return total > lines.length ? [...lines, `and ${countText(total - lines.length)} more`] : lines;
+/** The first lines, and how many more there are. */
+function atMost(max: number, lines: readonly string[], total = lines.length): string[] {
+  const shown = lines.slice(0, max);
+  return total > shown.length ? [...shown, `and ${countText(total - shown.length)} more`] : shown;
 }
 
 function spanText({ from, to }: LogSpan): string {
@@ -107,7 +110,8 @@ function headMark({ waiting, at }: Lane, { timeline, own, last }: Node): string 
 }
 
 function markLines(marked: readonly MarkedPoint[], total: number, nowMs: number): string[] {
-  return atMost(MARKS_SHOWN_MAX, marked, ({ name, label, atMs }) => `${name}: ${label} (${ageText(atMs, nowMs)})`, total);
+  const lines = marked.map(({ name, label, atMs }) => `${name}: ${label} (${ageText(atMs, nowMs)})`);
+  return atMost(MARKS_SHOWN_MAX, lines, total);
 }
 
 function copyText({ repository, newest, failure }: RepositoryCopy, nowMs: number): string {
