@@ -76,6 +76,7 @@ async function pointAtNewTemporal(file: string): Promise<string> {
 
 describe('rstow restore --without-temporal', () => {
   let doubtful: string;
+  let lost: string;
   const restore = ['restore', DATABASE, '--without-temporal', '--yes', '--json', '--config'];
 
   it('shows the plan, and touches nothing', async () => {
@@ -132,7 +133,8 @@ describe('rstow restore --without-temporal', () => {
 
   it('puts the backup back in place of what was written since, and keeps that', async () => {
     await write('lost', 500);
-    expect(await stateNow()).not.toBe(backup.stateDigest);
+    lost = await stateNow();
+    expect(lost).not.toBe(backup.stateDigest);
     const restored = await rstow([...restore, stack.configFile]);
     expect(restored).toMatchObject({ exitCode: 3 });
     const result = summaryOf(restored) as Partial<RestoreResult>;
@@ -145,6 +147,14 @@ describe('rstow restore --without-temporal', () => {
     expect(await stateNow()).toBe(backup.stateDigest);
     expect((await stat(join(result.replacedAt!, 'wal'))).isDirectory()).toBe(true);
     expect(restored.stderr).toContain('make sure that none is');
+  });
+
+  it('undoes that, and the undo as well', async () => {
+    const undo = ['undo', DATABASE, '--without-temporal', '--yes', '--json', '--config', stack.configFile];
+    expect(summaryOf(await rstow(undo))).toMatchObject({ stateDigest: lost, rehearsal: 'passed' });
+    expect(await stateNow()).toBe(lost);
+    expect(summaryOf(await rstow(undo))).toMatchObject({ stateDigest: backup.stateDigest });
+    expect(await stateNow()).toBe(backup.stateDigest);
   });
 
   it('leaves the old data or the new ones, and a server on them, when it is killed in the swap', async () => {
@@ -187,13 +197,13 @@ describe('rstow adopt', () => {
 
   const owner = async (): Promise<object> => (await currentOwner(await stack.openRepository(), DATABASE))!;
 
-  // Both restores above have noted the history in use, each as a generation.
+  // Both restores above and both undoes have noted the history in use, each as a generation.
   it('makes the same installation the owner at a new Temporal, once', async () => {
     const adopted = await rstow(['adopt', DATABASE, '--config', configFile]);
     expect(adopted).toMatchObject({ exitCode: 0 });
-    expect(adopted.stdout).toMatch(/^owner before +db1 \(generation 3,[^)]*\)\nowner now +db1 \(generation 4,/m);
+    expect(adopted.stdout).toMatch(/^owner before +db1 \(generation 5,[^)]*\)\nowner now +db1 \(generation 6,/m);
     const again = await rstow(['adopt', DATABASE, '--config', configFile, '--json']);
-    expect(summaryOf(again)).toMatchObject({ outcome: 'not-needed', owner: { generation: 4 } });
+    expect(summaryOf(again)).toMatchObject({ outcome: 'not-needed', owner: { generation: 6 } });
   });
 
   it('after which backup, verification and restore go on', async () => {
@@ -214,7 +224,7 @@ describe('rstow adopt', () => {
     const stranger = await pointAtNewTemporal(await strangersConfig('rebuilt'));
     const refused = await rstow(['adopt', DATABASE, '--config', stranger]);
     expect(refused).toMatchObject({ exitCode: 14 });
-    expect(refused.stderr).toMatch(/error: owner-outdated: agent "db1" .*generation 5\) owns the database .*--force/);
+    expect(refused.stderr).toMatch(/error: owner-outdated: agent "db1" .*generation 7\) owns the database .*--force/);
     expect(await owner()).toEqual(before);
   });
 
@@ -234,7 +244,7 @@ describe('rstow adopt', () => {
   it('takes over by force for a rebuilt agent, and fences the old one', async () => {
     const stranger = await pointAtNewTemporal(await strangersConfig('rebuilt'));
     const adopted = await rstow(['adopt', DATABASE, '--config', stranger, '--force', '--json']);
-    expect(summaryOf(adopted)).toMatchObject({ outcome: 'done', previous: { generation: 5 }, owner: { generation: 6 } });
+    expect(summaryOf(adopted)).toMatchObject({ outcome: 'done', previous: { generation: 7 }, owner: { generation: 8 } });
     await waitUntil('the old agent knows', () => agents.at(-1)!.logText().includes('"ownership":"foreign"'));
     await start(stranger);
     expect(await client.execute('hotBackup', { database: DATABASE })).toMatchObject({ outcome: 'done' });
