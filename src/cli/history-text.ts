@@ -59,8 +59,8 @@ function timelineLines(history: readonly DrawnTimeline[], total: number, nowMs: 
   const lines = drawn.flatMap((timeline, index) => {
     const [head = '', rest = ''] = graph[index] ?? [];
     const origin = originText(timeline);
-    const first = `${head} ${timeline.timeline}  ${STANDINGS[timeline.standing]}${storedText(timeline, nowMs)}`;
-    return origin === undefined ? [first] : [first, `${rest} ${origin}`];
+    const first = `${head}${timeline.timeline}  ${STANDINGS[timeline.standing]}${storedText(timeline, nowMs)}`;
+    return origin === undefined ? [first] : [first, `${rest}${origin}`];
   });
   return total > drawn.length ? [...lines, `and ${countText(total - drawn.length)} older`] : lines;
 }

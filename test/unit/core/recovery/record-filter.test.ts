@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { describeRecord } from '../../../../src/core/recovery/log-record.ts';
 import { concernsSegment, createRecordFilter, type RecordQuery } from '../../../../src/core/recovery/record-filter.ts';
 import { makeWalOffset, type SegmentId, type WalOffset } from '../../../../src/core/wal/wal-offset.ts';
-import { modelLog, type PlacedRecord, type WrittenEntry } from '../../../fixtures/wal/model-log.ts';
+import { creation, deletion, event, modelLog, type PlacedRecord } from '../../../fixtures/wal/model-log.ts';
 import { modelEntries, type ModelEntry } from '../../../fixtures/wal/state-model.ts';
 
 /** The places in the log of those that are wanted. */
@@ -12,34 +12,15 @@ function wanted(log: readonly PlacedRecord[], query: RecordQuery): number[] {
   return log.flatMap(({ segment, record }, at) => (filter(segment, record) === undefined ? [] : [at]));
 }
 
-const create = (id: string, machine: string): WrittenEntry => ({
-  type: 'create_instance',
-  instance_id: id,
-  machine,
-  version: 1,
-  initial_state: 's',
-  initial_ctx: null,
-});
-const event = (id: string, name: string): WrittenEntry => ({
-  type: 'apply_event',
-  instance_id: id,
-  event: name,
-  from_state: 's',
-  to_state: 's',
-  payload: null,
-  ctx: null,
-});
-const remove = (id: string): WrittenEntry => ({ type: 'delete_instance', instance_id: id });
-
 const LOG = modelLog(
   [
     { type: 'put_machine', machine: 'order', version: 1, definition: null },
     { type: 'put_machine', machine: 'ship', version: 1, definition: null },
-    create('a', 'order'),
-    create('b', 'ship'),
+    creation('a', 'order'),
+    creation('b', 'ship'),
     event('a', 'PAY'),
   ],
-  [event('b', 'PAY'), event('a', 'SHIP'), remove('a'), create('a', 'ship'), event('a', 'PAY'), { type: 'checkpoint' }, 'no entry'],
+  [event('b', 'PAY'), event('a', 'SHIP'), deletion('a'), creation('a', 'ship'), event('a', 'PAY'), { type: 'checkpoint' }, 'no entry'],
 );
 
 it.each<[string, RecordQuery, number[]]>([
@@ -70,7 +51,7 @@ it('knows of a machine’s instances that were created before the range', () => 
 });
 
 it('passes over a second creation of a living instance, as the server does', () => {
-  const log = modelLog([create('a', 'order'), create('a', 'ship'), event('a', 'PAY')]);
+  const log = modelLog([creation('a', 'order'), creation('a', 'ship'), event('a', 'PAY')]);
   expect(wanted(log, { machine: 'order' })).toEqual([0, 1, 2]);
 });
 

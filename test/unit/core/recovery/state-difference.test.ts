@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { compareIndexes, named } from '../../../../src/core/recovery/state-difference.ts';
 import { createReplayIndex, type ReplayIndex } from '../../../../src/core/state/replay-index.ts';
 import type { WalRange } from '../../../../src/core/wal/wal-offset.ts';
-import { modelLog, type PlacedRecord, type WrittenEntry } from '../../../fixtures/wal/model-log.ts';
+import { creation, deletion, event, modelLog, type PlacedRecord, type WrittenEntry } from '../../../fixtures/wal/model-log.ts';
 import { modelEntries, type ModelEntry } from '../../../fixtures/wal/state-model.ts';
 
 function indexOf(log: readonly PlacedRecord[]): ReplayIndex {
@@ -20,23 +20,6 @@ function compare(sharedCount: number, before: readonly WrittenEntry[], after: re
   return compareIndexes(indexOf(one), indexOf(other), isShared);
 }
 
-const create = (id: string, machine = 'order'): WrittenEntry => ({
-  type: 'create_instance',
-  instance_id: id,
-  machine,
-  version: 1,
-  initial_state: 's',
-  initial_ctx: null,
-});
-const event = (id: string): WrittenEntry => ({
-  type: 'apply_event',
-  instance_id: id,
-  event: 'E',
-  from_state: 's',
-  to_state: 't',
-  ctx: null,
-});
-const remove = (id: string): WrittenEntry => ({ type: 'delete_instance', instance_id: id });
 const machine = (initial: string, version = 1): WrittenEntry => ({
   type: 'put_machine',
   machine: 'order',
@@ -45,12 +28,12 @@ const machine = (initial: string, version = 1): WrittenEntry => ({
 });
 
 it('names what was created, deleted and touched, and leaves out what stayed', () => {
-  const shared = [create('stays'), create('touched'), create('goes')];
+  const shared = [creation('stays'), creation('touched'), creation('goes')];
   const { instancesCreated, instancesDeleted, undecided } = compare(3, shared, [
     ...shared,
     event('touched'),
-    remove('goes'),
-    create('new'),
+    deletion('goes'),
+    creation('new'),
   ]);
   expect(instancesCreated).toEqual({ count: 1, first: ['new'] });
   expect(instancesDeleted).toEqual({ count: 1, first: ['goes'] });
@@ -58,8 +41,8 @@ it('names what was created, deleted and touched, and leaves out what stayed', ()
 });
 
 it('takes an instance that was created again for one that stayed, and says if its machine is another', () => {
-  const shared = [create('i'), create('j')];
-  const again = [...shared, remove('i'), create('i'), remove('j'), create('j', 'other')];
+  const shared = [creation('i'), creation('j')];
+  const again = [...shared, deletion('i'), creation('i'), deletion('j'), creation('j', 'other')];
   const { instancesCreated, instancesDeleted, undecided } = compare(2, shared, again);
   expect([instancesCreated.count, instancesDeleted.count]).toEqual([0, 0]);
   expect(undecided.map(({ id, isSameMachine }) => [id, isSameMachine])).toEqual([
@@ -69,7 +52,7 @@ it('takes an instance that was created again for one that stayed, and says if it
 });
 
 it('leaves an instance undecided whose record only stands at the same place, in two histories', () => {
-  expect(compare(1, [create('i'), event('i')], [create('i'), event('i')]).undecided.map(({ id }) => id)).toEqual(['i']);
+  expect(compare(1, [creation('i'), event('i')], [creation('i'), event('i')]).undecided.map(({ id }) => id)).toEqual(['i']);
 });
 
 it('tells versions of machines that came, went, and were defined otherwise after a fork', () => {
