@@ -93,22 +93,27 @@ it('tells of any two branches what comparing their states one by one tells, and 
   const [entries, few] = [fc.array(modelEntries, { maxLength: 12 }), fc.array(modelEntries, { maxLength: 6 })];
   const branch = fc.tuple(few, few);
   await fc.assert(
-    fc.asyncProperty(fc.tuple(entries, few), branch, branch, fc.nat({ max: 30 }), async ([first, second], one, other, lateBytes) => {
-      const common = modelLog(first, second);
-      const [before, after] = [one, other].map(([inSecond, inThird]) => modelLog(first, [...second, ...inSecond], inThird));
-      const [left, inUse] = [sourceOf('0001', before!), sourceOf('0002', after!, lateBytes)];
-      const { difference } = await differenceBetween(forkAfter(common), left, inUse);
-      const [was, is] = [one, other].map((parts) => statesOf([first, second, ...parts].flat()));
-      expect(difference.instancesCreated.first).toEqual([...is!.keys()].filter((id) => !was!.has(id)).sort());
-      expect(difference.instancesDeleted.first).toEqual([...was!.keys()].filter((id) => !is!.has(id)).sort());
-      expect(difference.instancesChanged.first).toEqual(
-        [...is!]
-          .filter(([id, state]) => was!.has(id) && was!.get(id) !== state)
-          .map(([id]) => id)
-          .sort(),
-      );
-      expect(left.reads() + inUse.reads()).toBe(before!.length + after!.length - common.length);
-    }),
+    fc.asyncProperty(
+      fc.tuple(entries, few),
+      fc.tuple(branch, branch),
+      fc.nat({ max: 30 }),
+      async ([first, second], [one, other], lateBytes) => {
+        const common = modelLog(first, second);
+        const [before, after] = [one, other].map(([inSecond, inThird]) => modelLog(first, [...second, ...inSecond], inThird));
+        const [left, inUse] = [sourceOf('0001', before!), sourceOf('0002', after!, lateBytes)];
+        const { difference } = await differenceBetween(forkAfter(common), left, inUse);
+        const [was, is] = [one, other].map((parts) => statesOf([first, second, ...parts].flat()));
+        expect(difference.instancesCreated.first).toEqual([...is!.keys()].filter((id) => !was!.has(id)).sort());
+        expect(difference.instancesDeleted.first).toEqual([...was!.keys()].filter((id) => !is!.has(id)).sort());
+        expect(difference.instancesChanged.first).toEqual(
+          [...is!]
+            .filter(([id, state]) => was!.has(id) && was!.get(id) !== state)
+            .map(([id]) => id)
+            .sort(),
+        );
+        expect(left.reads() + inUse.reads()).toBe(before!.length + after!.length - common.length);
+      },
+    ),
     { numRuns: 300 },
   );
 });
