@@ -1,12 +1,15 @@
 /** What `rstow info` says of a real server's history: which points can be had, its timelines, marks, and what each repository has. */
-import { cp } from 'node:fs/promises';
+import { cp, rm } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeProtection, type DescribedDatabase } from '../../../src/activities/catalogue/describe-protection.ts';
 import { promisedExtents, summariseExtents } from '../../../src/core/backup/segment-plan.ts';
 import type { Manifest } from '../../../src/formats/repository/manifest.ts';
+import { listSegments } from '../../../src/io/data-directory/segments.ts';
+import { createInstance } from '../../../src/io/rstmdb/instances.ts';
 import { DATABASE, type DatabaseStack } from '../../support/database-stack.ts';
 import { backUp, directDeps, explainPoint, restoreInPlace } from '../../support/direct-backup.ts';
-import { makeOddSource, writeOrders } from '../../support/odd-source.ts';
+import { makeOddSource, oddSource, withClient, writeOrders } from '../../support/odd-source.ts';
+import { rstow } from '../../support/rstow-command.ts';
 
 let stack: DatabaseStack;
 
@@ -87,4 +90,41 @@ it('lists the marks, the newest first', async () => {
       { name: 'earlier', timeline: '0003', label, atMs: 100 },
     ],
   });
+});
+
+it('ends the window before what compaction has deleted unstored, and says what that puts out of reach', async () => {
+  const source = await oddSource({ segmentSizeMb: 1 });
+  await writeOrders(source.address, 1);
+  await withClient(source.address, async (client) => {
+    for (let serial = 0; serial < 130; serial += 1) {
+      await createInstance(client, { id: `big-${serial}`, machine: 'order', version: 1, ctxText: `"${'x'.repeat(20_000)}"` });
+    }
+  });
+  const files = await listSegments(source.walDir);
+  expect(files!.length).toBe(3);
+  await rm(files![1]!.path);
+  const { restorable, label } = await backUp(source);
+  expect(restorable).toBe('no');
+  const { window } = await describeProtection(directDeps(source))({ database: DATABASE });
+  const [first, , third] = files!;
+  const begin = (segment: number): string => (BigInt(segment) << 40n).toString();
+  expect(window).toEqual({
+    timeline: '0001',
+    offsets: { from: begin(1), to: (BigInt(begin(1)) + BigInt(first!.sizeBytes)).toString() },
+    times: null,
+    holes: [{ from: begin(2), to: begin(3) }],
+    lost: { from: begin(3), to: (BigInt(begin(3)) + BigInt(third!.sizeBytes)).toString() },
+  });
+  const config = ['--config', source.configFile];
+  const logged = await rstow(['log', DATABASE, '--type', 'create_instance', ...config]);
+  expect(logged.stderr).toBe('warning: wal-gap: the stored log lacks segment 2; what stood there is not shown\n');
+  expect(logged.stdout).toContain('"instance":"big-129"');
+  for (const [before, after] of [
+    [label, 'latest'],
+    [`offset:${begin(1)}`, 'now'],
+  ] as const) {
+    const compared = await rstow(['diff', DATABASE, before, after, ...config]);
+    expect(compared.exitCode).toBe(15);
+    expect(compared.stderr).toMatch(/^error: wal-gap: .*lacks segment 2.*\nhint: /);
+  }
 });
