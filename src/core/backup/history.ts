@@ -65,7 +65,7 @@ function logOf(untilBytes: ReadonlyMap<SegmentId, number>): { end: bigint; sizeB
   let sizeBytes = 0;
   for (const [segment, endBytes] of untilBytes) {
     const here = makeWalOffset(segment, endBytes);
-    if (endBytes > 0 && here > end) end = here;
+    if (here > end) end = here;
     sizeBytes += endBytes;
   }
   return { end, sizeBytes };
@@ -152,5 +152,9 @@ export function belongsTo(ancestor: Ancestor, piece: Piece): boolean {
 /** A grandparent counts up to its own fork and its child's, whichever is nearer. */
 function narrowed(untilBytes: Map<SegmentId, number>, nearer: ReadonlyMap<SegmentId, number> | undefined): ReadonlyMap<SegmentId, number> {
   if (nearer === undefined) return untilBytes;
-  return new Map([...untilBytes].map(([segment, end]) => [segment, Math.min(end, nearer.get(segment) ?? 0)]));
+  // A segment may be empty, and the last one all the same: one that the child had not is left out.
+  return new Map([...untilBytes].flatMap(([segment, end]) => {
+    const limit = nearer.get(segment);
+    return limit === undefined ? [] : [[segment, Math.min(end, limit)] as const];
+  }));
 }

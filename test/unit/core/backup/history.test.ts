@@ -55,6 +55,23 @@ it('counts a segment that was written on before the last one', () => {
   expect(labelsOf([backup('A', ['0001', 100], 2), more], '0002')).toEqual(['A', '(B)']);
 });
 
+it('takes a backup that ends with an empty segment for a part of what was begun from it', () => {
+  const last = makeSegmentId(2)!;
+  const whole = { ...backup('A', ['0001', 100]), end: makeWalOffset(last, 0) };
+  const extents = [
+    { segment: SEGMENT, endBytes: 100 },
+    { segment: last, endBytes: 0 },
+  ];
+  const begun = new Map<string, TimelineNode>([
+    ['0001', { timeline: '0001', parent: null }],
+    ['0002', { timeline: '0002', parent: { timeline: '0001', extents } }],
+    ['0003', { timeline: '0003', parent: { timeline: '0002', extents } }],
+    ['0004', { timeline: '0004', parent: { timeline: '0003', extents: extents.slice(0, 1) } }],
+  ]);
+  const isInUse = (timeline: string): boolean[] => orderBackups([whole], begun, timeline).map((each) => each.isInUse);
+  expect([isInUse('0002'), isInUse('0003'), isInUse('0004')]).toEqual([[true], [true], [false]]);
+});
+
 it('lets the clock decide between backups of the same log', () => {
   expect(labelsOf([backup('A', ['0001', 100], 1), backup('B', ['0001', 100], 2)])).toEqual(['B', 'A']);
 });
