@@ -1,7 +1,7 @@
 import type { PointExplanation } from '../../contract/point-in-time-recovery.ts';
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { describeRecord, type LogRecord } from '../../core/recovery/log-record.ts';
+import { describeRecord, type LogRecord, shortRecord } from '../../core/recovery/log-record.ts';
 import type { StateDifference } from '../../core/recovery/state-difference.ts';
 import type { Extent } from '../../core/wal/wal-offset.ts';
 import { openDatabase } from '../../database/database.ts';
@@ -59,14 +59,16 @@ async function recordsAround(
   const newest = await store.backups.newestOfTimeline({ timeline: point.timeline, exceptRunId: '' });
   const manifest = newest ?? (await store.backups.read(point.label));
   const { segment: last } = point.end;
-  const log = await logOfSegments(store, manifest, (segment) => segment === last || segment === last + 1);
+  // A write that failed may leave an empty segment between two.
+  const next = manifest.segments.find(({ segment, ranges }) => segment > last && ranges.length > 0)?.segment;
+  const log = await logOfSegments(store, manifest, (segment) => segment === last || segment === next);
   const lastRecords: LogRecord[] = [];
   let nextRecord: LogRecord | null = null;
   await readStoredLog(
     log,
     {
       see: (segment, record) => {
-        const described = describeRecord(segment, record);
+        const described = shortRecord(describeRecord(segment, record));
         if (isBehind({ segment, endBytes: record.endBytes }, point.end)) nextRecord ??= described;
         else if (lastRecords.push(described) > LAST_RECORDS) lastRecords.shift();
       },

@@ -20,6 +20,20 @@ export type LogRecord = {
   toState?: string | undefined;
 };
 
+/** Ids, names of events and the like that are longer can't be given in a request anyhow; the server bounds only the whole record. */
+const NAME_LENGTH_MAX = 512;
+
+/** For results that have to stay small: a name that is too long is cut. */
+export function shortName(name: string): string {
+  return name.length > NAME_LENGTH_MAX ? `${name.slice(0, NAME_LENGTH_MAX)}…` : name;
+}
+
+/** The record with its long names cut. */
+export function shortRecord(record: LogRecord): LogRecord {
+  const names = Object.entries(record).map(([name, value]) => [name, typeof value === 'string' ? shortName(value) : value]);
+  return Object.fromEntries(names) as LogRecord;
+}
+
 export type SeenRecord = Pick<RecordView, 'sequence' | 'startBytes' | 'endBytes' | 'payload'>;
 
 export function describeRecord(segment: SegmentId, record: SeenRecord): LogRecord {

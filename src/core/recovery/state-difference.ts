@@ -1,7 +1,8 @@
 import type { ReplayIndex, ReplayInstance } from '../state/replay-index.ts';
+import { shortName } from './log-record.ts';
 import type { WalRange } from '../wal/wal-offset.ts';
 
-/** How many, and the first of their names in the order of their ids. */
+/** How many, and the first of their names in the order of their ids; a very long one is cut. */
 export type Named = { count: number; first: string[] };
 
 /** What has to be done to the first state to get the second. */
@@ -20,7 +21,7 @@ const NAMED_MAX = 20;
 
 export function named(names: Iterable<string>): Named {
   const sorted = [...names].sort();
-  return { count: sorted.length, first: sorted.slice(0, NAMED_MAX) };
+  return { count: sorted.length, first: sorted.slice(0, NAMED_MAX).map(shortName) };
 }
 
 export type Compared = Omit<StateDifference, 'instancesChanged'> & {
