@@ -11,8 +11,6 @@ export type Marks = {
   find(name: string): Promise<Mark | undefined>;
   /** The ones that were written last, by the repository's clock, as far as they can be read; all are counted. */
   newest(limit: number): Promise<{ total: number; marks: Mark[] }>;
-  /** Those that can be read, by name. */
-  all(): Promise<Mark[]>;
   /** Fails: mark-taken, if another run has given the name. */
   requireFree(mark: Pick<Mark, 'name' | 'runId'>): Promise<void>;
   /** Fails: mark-taken. Twice: the run's first one stays. */
@@ -31,14 +29,6 @@ export function marksOf({ repository, database }: { repository: Repository; data
     find,
     newest: (limit) => newestMarks(repository, database, limit),
     requireFree,
-    all: async () => {
-      const marks: Mark[] = [];
-      for await (const key of repository.keys(marksPrefix(database))) {
-        const mark = await unlessUnreadable(readSealed(repository, key, markSchema));
-        if (mark !== undefined) marks.push(mark);
-      }
-      return marks;
-    },
     put: async (mark) => {
       await putSealed(repository, markKey(database, mark.name), { schema: markSchema, value: { format: 1, ...mark } });
       await requireFree(mark);

@@ -64,8 +64,13 @@ async function replayedPoint(history: StoredHistory, { manifest, cut, higher }: 
 /** Between which times the point lies, by the backups beside it. */
 async function timesOf({ store, positions, newest }: StoredHistory, end: Extent): Promise<Pick<FoundPoint, 'sinceMs' | 'untilMs'>> {
   const offset = makeWalOffset(end.segment, end.endBytes);
-  const before = positions.findLast((position) => position.end <= offset);
-  const after = positions.find((position) => position.end >= offset);
-  const sinceMs = before === undefined ? undefined : (await store.backups.readable(before.label))?.createdAtMs;
-  return { sinceMs, untilMs: after?.writtenAtMs ?? newest.writtenAtMs };
+  const afterAt = positions.findIndex((position) => position.end >= offset);
+  // A clock that was set back must not hide that an earlier backup was written later.
+  const upTo = afterAt < 0 ? [...positions, newest] : positions.slice(0, afterAt + 1);
+  const untilMs = upTo.reduce((latest, { writtenAtMs }) => Math.max(latest, writtenAtMs), 0);
+  for (const { label } of positions.filter((position) => position.end <= offset).toReversed()) {
+    const manifest = await store.backups.readable(label);
+    if (manifest !== undefined) return { sinceMs: manifest.createdAtMs, untilMs };
+  }
+  return { untilMs };
 }

@@ -3,7 +3,7 @@ import type { BackupPosition } from '../../core/backup/label.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { type HigherNumbers, type RecordSearch, searchEvent, searchOffset, searchSequence } from '../../core/recovery/record-search.ts';
-import { lastWrittenBy, positionsOf } from '../../core/recovery/recovery-window.ts';
+import { positionsOf, writtenBy } from '../../core/recovery/recovery-window.ts';
 import { eventText, type RecoveryTarget } from '../../core/recovery/target.ts';
 import { timeText } from '../../core/text/figures.ts';
 import { missingText, reachableSegments } from '../../core/wal/continuity.ts';
@@ -64,11 +64,16 @@ export async function openHistory(store: Store, { timeline: wanted, target }: Wa
   return { store, timeline, positions: positionsOf(positions, lineage), newest };
 }
 
+/** The newest ones: a sentence has an end. */
+const MARKS_NAMED_MAX = 10;
+
 async function markOf(store: Store, name: string): Promise<{ timeline: string; label: string }> {
   const mark = await store.marks.find(name);
   if (mark !== undefined) return mark;
-  const names = (await store.marks.all()).map((each) => each.name);
-  const known = names.length === 0 ? 'there is none yet' : `there are ${names.join(', ')}`;
+  const { total, marks } = await store.marks.newest(MARKS_NAMED_MAX);
+  const names = marks.map((each) => each.name).join(', ');
+  const more = total > marks.length ? ` and ${total - marks.length} more` : '';
+  const known = total === 0 ? 'there is none yet' : `there ${total === 1 ? 'is' : 'are'} ${names}${more}`;
   throw new RstowError('mark-not-found', `no mark is called "${name}"; ${known}`, { details: { database: store.database } });
 }
 
@@ -80,7 +85,7 @@ export async function locate(history: StoredHistory, target: RecoveryTarget, run
   const { newest, store } = history;
   if (target.latest === true) return whole(newest);
   if (target.name !== undefined) return whole(await store.backups.read((await markOf(store, target.name)).label));
-  if (target.time !== undefined) return whole(await lastBefore(history, target.time));
+  if (target.time !== undefined) return lastBefore(history, target.time);
   if (target.offset !== undefined) return offsetPoint(history, target.offset, run);
   if (target.sequence !== undefined) return sequencePoint(history, target.sequence, run);
   return eventPoint(history, target, run);
@@ -92,14 +97,29 @@ export function whole(manifest: Manifest): Located {
   return { manifest };
 }
 
-/** Nothing in it was written after its manifest was. Fails: point-not-found, naming the first one. */
-async function lastBefore({ store, positions }: StoredHistory, time: string): Promise<Manifest> {
-  const before = lastWrittenBy(positions, Date.parse(time));
-  if (before !== undefined) return store.backups.read(before.label);
+/** Nothing in a backup was written after its manifest was. Fails: point-not-found, naming the first one; wal-gap. */
+async function lastBefore(history: StoredHistory, time: string): Promise<Located> {
+  const { store, positions } = history;
+  for (const position of writtenBy(positions, Date.parse(time)).toReversed()) {
+    const end = await endOf(history, position);
+    if (end !== undefined) return end;
+  }
   const [first] = positions;
   const earliest =
     first === undefined ? '' : `; the earliest point by time is ${new Date(first.writtenAtMs).toISOString()} (${first.label})`;
   throw notFound(store, `nothing is known of what was written by ${time}${earliest}`);
+}
+
+/** Of a backup whose manifest can't be read, the newest one has the same log; undefined if it hasn't. Fails: wal-gap. */
+async function endOf({ store, newest }: StoredHistory, { label, end, sizeBytes }: BackupPosition): Promise<Located | undefined> {
+  const manifest = await store.backups.readable(label);
+  if (manifest !== undefined) return whole(manifest);
+  const cut = { segment: segmentOf(end), endBytes: positionBytesOf(end) };
+  const earlier = promisedExtents(newest.segments).filter(({ segment }) => segment < cut.segment);
+  const cutSizeBytes = earlier.reduce((sum, { endBytes }) => sum + endBytes, cut.endBytes);
+  if (cutSizeBytes !== sizeBytes) return undefined;
+  requireReachable(newest, cut.segment, `the end of backup ${label}`);
+  return located(newest, cut);
 }
 
 async function offsetPoint(history: StoredHistory, text: string, run: Caller): Promise<Located> {
@@ -110,6 +130,8 @@ async function offsetPoint(history: StoredHistory, text: string, run: Caller): P
   if (offset > makeWalOffset(last.segment, last.endBytes))
     throw notFound(store, `offset ${text} is not stored yet; ${storedUpTo(history)}`);
   requireReachable(newest, wanted.segment, `offset ${text}`);
+  const first = newest.segments[0]?.segment ?? wanted.segment;
+  if (wanted.segment < first) throw notFound(store, `the log begins at offset ${makeWalOffset(first, 0)}, behind offset ${text}`);
   return located(newest, await search(history, { searching: searchOffset(wanted), only: wanted.segment }, run));
 }
 
@@ -118,8 +140,9 @@ async function sequencePoint(history: StoredHistory, sequence: number, run: Call
   const found = await search(history, { searching }, run);
   if (found !== undefined) return { ...located(history.newest, found), higher: searching.higher() };
   const { below, above } = searching.nearest();
-  const nearest = [below, above].filter((number) => number !== undefined).join(' and ');
-  throw missing(history, `there is no record ${sequence}; the nearest are ${nearest}`);
+  const nearest = [below, above].filter((number) => number !== undefined);
+  const known = ['there is none at all', `the nearest is ${nearest.join('')}`, `the nearest are ${nearest.join(' and ')}`][nearest.length];
+  throw missing(history, `there is no record ${sequence}; ${known ?? ''}`);
 }
 
 async function eventPoint(history: StoredHistory, { before, after }: RecoveryTarget, run: Caller): Promise<Located> {
@@ -152,7 +175,7 @@ function located(manifest: Manifest, cut: Extent | undefined): Located {
 function requireReachable(manifest: Manifest, segment: number, what: string): void {
   const segments = manifest.segments.map((each) => each.segment);
   const reachable = reachableSegments(segments);
-  if (segment <= (reachable.at(-1) ?? 0)) return;
+  if (segment <= (reachable.at(-1) ?? -1)) return;
   throw gap(manifest, what);
 }
 

@@ -153,8 +153,10 @@ export function belongsTo(ancestor: Ancestor, piece: Piece): boolean {
 function narrowed(untilBytes: Map<SegmentId, number>, nearer: ReadonlyMap<SegmentId, number> | undefined): ReadonlyMap<SegmentId, number> {
   if (nearer === undefined) return untilBytes;
   // A segment may be empty, and the last one all the same: one that the child had not is left out.
-  return new Map([...untilBytes].flatMap(([segment, end]) => {
-    const limit = nearer.get(segment);
-    return limit === undefined ? [] : [[segment, Math.min(end, limit)] as const];
-  }));
+  return new Map(
+    [...untilBytes].flatMap(([segment, end]) => {
+      const limit = nearer.get(segment);
+      return limit === undefined ? [] : [[segment, Math.min(end, limit)] as const];
+    }),
+  );
 }

@@ -36,7 +36,8 @@ export function searchSequence(sequence: number): SequenceSearch {
         end = { segment, endBytes: record.endBytes };
       } else if (record.sequence > sequence) {
         higherCount += 1;
-        if (first.length < NAMED_MAX) first.push(record.sequence);
+        // One above 2^53 comes from a flipped bit, and is rounded.
+        if (first.length < NAMED_MAX && Number.isSafeInteger(record.sequence)) first.push(record.sequence);
         nearest.above = Math.min(nearest.above ?? record.sequence, record.sequence);
       } else {
         nearest.below = Math.max(nearest.below ?? record.sequence, record.sequence);

@@ -10,13 +10,13 @@ export function positionsOf(positions: readonly BackupPosition[], lineage: reado
 
 function byEnd(one: BackupPosition, other: BackupPosition): number {
   if (one.end !== other.end) return one.end < other.end ? -1 : 1;
-  return one.writtenAtMs - other.writtenAtMs;
+  return one.sizeBytes - other.sizeBytes || one.writtenAtMs - other.writtenAtMs;
 }
 
-/** The last backup that holds nothing which may be younger: a clock that was set back must not bring in what was written later. */
-export function lastWrittenBy(positions: readonly BackupPosition[], timeMs: number): BackupPosition | undefined {
+/** The backups that hold nothing which may be younger: a clock that was set back must not bring in what was written later. */
+export function writtenBy(positions: readonly BackupPosition[], timeMs: number): readonly BackupPosition[] {
   const later = positions.findIndex(({ writtenAtMs }) => writtenAtMs > timeMs);
-  return later < 0 ? positions.at(-1) : positions[later - 1];
+  return later < 0 ? positions : positions.slice(0, later);
 }
 
 /** A part of the log: the first offset of it, and the first one behind it. */

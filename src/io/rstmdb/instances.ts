@@ -77,7 +77,7 @@ export async function applyEvent(client: RstmdbClient, application: EventApplica
   return { toState: textMember(members, 'to_state'), offset: offsetMember(members, 'wal_offset') };
 }
 
-/** Twice: the server answers and logs the same again. */
+/** Twice: the same answer, and no second record. */
 export async function deleteInstance(client: RstmdbClient, id: string): Promise<WalOffset> {
   return offsetMember(rawMembers(await client.request('DELETE_INSTANCE', objectText({ instance_id: JSON.stringify(id) }))), 'wal_offset');
 }

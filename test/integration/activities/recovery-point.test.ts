@@ -66,7 +66,7 @@ it('recovers to a mark: the state as it was when the mark was made, even if the 
   expect({ digest, instances }).toEqual({ digest: marked, instances: 4 });
   await expect(recovered(stack, { name: 'after-release' })).rejects.toMatchObject({
     code: 'mark-not-found',
-    message: 'no mark is called "after-release"; there are before-release',
+    message: 'no mark is called "after-release"; there is before-release',
   });
 });
 

@@ -56,7 +56,7 @@ async function readAll(repository: Repository): Promise<unknown[]> {
     await facts.checks(await facts.of(LABEL)),
     await facts.byLabel(),
     await damage.known(),
-    await marks.all(),
+    await marks.newest(10),
   ];
 }
 

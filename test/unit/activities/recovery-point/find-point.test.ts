@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { storePiece } from '../../../../src/activities/backup/piece-store.ts';
+import { explainPoint } from '../../../../src/activities/recovery-point/explain-point.ts';
 import { findPoint, type FoundPoint } from '../../../../src/activities/recovery-point/find-point.ts';
 import type { Warning } from '../../../../src/contract/result.ts';
 import type { RecoveryTarget } from '../../../../src/core/recovery/target.ts';
+import { manifestKey } from '../../../../src/core/repository/object-keys.ts';
 import { encodeRecord, recordTypes } from '../../../../src/core/wal/record.ts';
 import { makeSegmentId, makeWalOffset, type SegmentId } from '../../../../src/core/wal/wal-offset.ts';
 import type { Manifest } from '../../../../src/formats/repository/manifest.ts';
@@ -12,7 +14,7 @@ import { putManifest } from '../../../../src/store/backups.ts';
 import { claimOwnership } from '../../../../src/store/ownership.ts';
 import { modelDigest, modelEntries, type ModelEntry } from '../../../fixtures/wal/state-model.ts';
 import { manifest } from '../../config/a-manifest.ts';
-import { DATABASE, makeScene, OWNER, runOf, type Scene } from '../scene.ts';
+import { DATABASE, makeScene, OWNER, replaceObject, runOf, type Scene } from '../scene.ts';
 
 const TYPES = { create_instance: 2, apply_event: 3, delete_instance: 4, checkpoint: recordTypes.checkpoint };
 
@@ -44,6 +46,10 @@ async function storeLog(scene: Scene, { segments, missing = [], numbers = [], wa
     }
     if (missing.includes(segment)) continue;
     const path = await writeSegment(Buffer.concat(records), segment);
+    if (entries.length === 0) {
+      stored.push({ segment, ranges: [] });
+      continue;
+    }
     const target = { store: await deps.openStore(DATABASE), timeline: '0001', runId: 'backup' };
     const { signal } = new AbortController();
     const { sha256, endBytes, ...content } = await storePiece(target, segment, {
@@ -141,10 +147,30 @@ it('says up to where the log is stored if the offset is behind it', async () => 
   });
 });
 
+it.each(['0', String(2n ** 40n - 1n)])('says where the log begins if the offset, %s, is before it', async (offset) => {
+  const scene = await makeScene();
+  await storeLog(scene, TWO_SEGMENTS);
+  await expect(find(scene, { offset })).rejects.toMatchObject({
+    code: 'point-not-found',
+    message: `the log begins at offset 1099511627776, behind offset ${offset}`,
+  });
+  expect(await find(scene, { offset: '1099511627776' })).toMatchObject({ end: '1099511627776', records: 0 });
+});
+
+it('ends at an empty segment, which a write that failed may leave, as well as behind or before it', async () => {
+  const scene = await makeScene();
+  const placed = await storeLog(scene, { segments: [[created('a')], [], [created('b')], []] });
+  const [a, b] = placed.map(({ segment, endBytes }) => makeWalOffset(segment, endBytes));
+  expect(await find(scene, { after: { instance: 'a' } })).toMatchObject({ end: String(a), instances: 1 });
+  expect(await find(scene, { before: { instance: 'b' } })).toMatchObject({ instances: 1 });
+  expect(await find(scene, { after: { instance: 'b' } })).toMatchObject({ end: String(b), instances: 2 });
+  expect(await find(scene, { latest: true })).toMatchObject({ end: String(makeWalOffset(makeSegmentId(4)!, 0)), instances: 2 });
+});
+
 it('names the nearest numbers, and how many records an instance has, where there is no such record', async () => {
   const scene = await makeScene();
   await storeLog(scene, TWO_SEGMENTS);
-  await expect(find(scene, { sequence: 99 })).rejects.toThrow('there is no record 99; the nearest are 4');
+  await expect(find(scene, { sequence: 99 })).rejects.toThrow('there is no record 99; the nearest is 4');
   const target = { before: { instance: 'c', record: 'delete' as const } };
   await expect(find(scene, target)).rejects.toThrow('the stored log has 0 such of its 1 records');
   await expect(find(scene, { after: { instance: 'z' } })).rejects.toThrow('the stored log has no record of instance "z"');
@@ -197,4 +223,44 @@ it('knows a time only once a backup was complete by then', async () => {
   const at = (timeMs: number): RecoveryTarget => ({ time: new Date(timeMs).toISOString() });
   expect(await find(scene, at(manifest.writtenAtMs))).toMatchObject({ sinceMs: manifest.createdAtMs, untilMs: manifest.writtenAtMs });
   await expect(find(scene, at(manifest.writtenAtMs - 1))).rejects.toMatchObject({ code: 'point-not-found' });
+});
+
+/** An earlier backup, of the first segments alone. */
+async function storeEarlier(scene: Scene, segmentCount: number, changes: Partial<Manifest>): Promise<Manifest> {
+  const { segments } = await (await scene.deps.openStore(DATABASE)).backups.read(manifest.label);
+  const earlier = { ...manifest, runId: 'earlier', segments: segments.slice(0, segmentCount), ...changes };
+  return putManifest(scene.repository, earlier);
+}
+
+it('comes to the end of a backup whose manifest is damaged, for a newer one has the same log', async () => {
+  const scene = await makeScene();
+  const placed = await storeLog(scene, TWO_SEGMENTS);
+  const writtenAtMs = manifest.writtenAtMs - 3_600_000;
+  await storeEarlier(scene, 1, { label: 'first', writtenAtMs: writtenAtMs - 3_600_000, createdAtMs: 5 });
+  await storeEarlier(scene, 2, { label: 'damaged', writtenAtMs });
+  await replaceObject(scene.repository, manifestKey(DATABASE, 'damaged'), Buffer.from('rot'));
+  const end = String(makeWalOffset(placed[2]!.segment, placed[2]!.endBytes));
+  const found = await find(scene, { time: new Date(writtenAtMs).toISOString() });
+  expect(found).toMatchObject({ label: manifest.label, end, records: 3, instances: 3, sinceMs: 5, untilMs: writtenAtMs });
+});
+
+it('names no time for a point before which a backup was written, as a clock that was set back would have it', async () => {
+  const scene = await makeScene();
+  await storeLog(scene, TWO_SEGMENTS);
+  const aheadMs = manifest.writtenAtMs + 3_600_000;
+  await storeEarlier(scene, 2, { label: 'ahead', writtenAtMs: aheadMs });
+  expect(await find(scene, { latest: true })).toMatchObject({ label: manifest.label, untilMs: aheadMs });
+  await expect(find(scene, { time: new Date(manifest.writtenAtMs).toISOString() })).rejects.toMatchObject({ code: 'point-not-found' });
+});
+
+it('shows the next record behind an empty segment, and of a name as long as a record its beginning', async () => {
+  const scene = await makeScene();
+  const [long, longer] = ['x'.repeat(100_000), 'y'.repeat(100_000)];
+  await storeLog(scene, { segments: [[created('a'), created(long)], [], [created(longer)]] });
+  const { pointKey } = await find(scene, { sequence: 2 });
+  const explain = explainPoint(scene.deps);
+  const explained = await explain({ database: DATABASE, repository: 'local', pointKey, isInPlace: true }, runOf('explains'));
+  expect(explained.lastRecords.map(({ instance }) => instance)).toEqual(['a', `${'x'.repeat(512)}…`]);
+  expect(explained.nextRecord).toMatchObject({ type: 'create_instance', instance: `${'y'.repeat(512)}…`, sequence: 3 });
+  expect(explained.difference).toMatchObject({ instancesDeleted: { count: 1, first: [`${'y'.repeat(512)}…`] } });
 });

@@ -43,6 +43,12 @@ it('counts all higher numbers, and names the first five', () => {
   expect(search(log, searchSequence(3)).higher()).toEqual({ count: 8, first: [110, 111, 112, 113, 114] });
 });
 
+it('counts a number above 2^53, which a flipped bit has made, and does not name it', () => {
+  const log = modelLog([{ type: 'checkpoint' }, { type: 'checkpoint' }, { type: 'checkpoint' }]);
+  for (const [at, sequence] of [2 ** 60, 9, 3].entries()) log[at]!.record.sequence = sequence;
+  expect(search(log, searchSequence(3)).higher()).toEqual({ count: 2, first: [9] });
+});
+
 it('finds the last record boundary at or before an offset, and never one of another segment', () => {
   const log = modelLog([{ type: 'checkpoint' }, { type: 'checkpoint' }], [{ type: 'checkpoint' }]);
   const size = log[0]!.record.endBytes;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { lineageOf, type TimelineNode } from '../../../../src/core/backup/history.ts';
 import type { BackupPosition } from '../../../../src/core/backup/label.ts';
-import { drawnTimelines, lastWrittenBy, positionsOf, recoveryWindow } from '../../../../src/core/recovery/recovery-window.ts';
+import { drawnTimelines, positionsOf, recoveryWindow, writtenBy } from '../../../../src/core/recovery/recovery-window.ts';
 import { type Extent, makeWalOffset, parseWalOffset, type SegmentId, walOffsetText } from '../../../../src/core/wal/wal-offset.ts';
 
 const at = (segment: number, bytes: number) => walOffsetText(makeWalOffset(segment as SegmentId, bytes));
@@ -65,7 +65,7 @@ it('promises just the times for which the backup that is meant can be had, whate
       const extents = times.map((_, index) => extent(index + 1)).filter(({ segment }) => segment !== missing);
       const { offsets, times: promised } = windowOf(extents, positions);
       for (let timeMs = -1; timeMs <= 51; timeMs += 1) {
-        const meant = lastWrittenBy(positions, timeMs);
+        const meant = writtenBy(positions, timeMs).at(-1);
         const canBeHad = meant !== undefined && offsets !== null && meant.end <= parseWalOffset(offsets.to)!;
         const isPromised = promised !== null && timeMs >= promised.sinceMs && timeMs <= promised.untilMs;
         // Any later time means the end of what is stored: it is only not promised.
