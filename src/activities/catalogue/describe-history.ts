@@ -2,11 +2,14 @@ import { type DescribeDatabaseResult, MARKS_MAX, type RepositoryCopy, TIMELINES_
 import { lineageOf } from '../../core/backup/history.ts';
 import { promisedExtents, summariseExtents } from '../../core/backup/segment-plan.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { drawnTimelines, positionsOf, recoveryWindow } from '../../core/recovery/recovery-window.ts';
+import { drawnTimelines, inLogOrder, recoveryWindow } from '../../core/recovery/recovery-window.ts';
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { Store } from '../../store/store.ts';
 import { FIRST_TIMELINE } from '../../store/timelines.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
+
+/** So many manifests are tried, should the newest ones be damaged. */
+const READ_MAX = 5;
 
 /**
  * The histories, and which points of the one in use can be had: by the listing of all backups, and one manifest.
@@ -14,14 +17,24 @@ import type { ActivityDeps } from '../activity-deps.ts';
  */
 export async function describeHistory(store: Store): Promise<Pick<DescribeDatabaseResult, 'timelines' | 'history' | 'window'>> {
   const timelines = await store.timelines.all();
-  const { backups: positions } = await store.backups.history();
-  const timeline = (await store.owner.find()).owner?.timeline ?? positions[0]?.timeline ?? FIRST_TIMELINE;
-  const lineage = lineageOf(timelines, timeline) ?? [];
-  const newest = await store.backups.newestOfTimeline({ timeline, exceptRunId: '' });
-  const history = drawnTimelines(timelines, positions, lineage).slice(0, TIMELINES_MAX);
+  const { backups } = await store.backups.history();
+  const inUse = backups.filter((backup) => backup.isInUse);
+  const timeline = (await store.owner.find()).owner?.timeline ?? inUse[0]?.timeline ?? FIRST_TIMELINE;
+  // A repository that was away when the history in use began has a part of it all the same.
+  const lineage = lineageOf(timelines, timeline) ?? [{ timeline }, ...(lineageOf(timelines, inUse[0]?.timeline ?? timeline) ?? [])];
+  const history = drawnTimelines(timelines, backups, lineage).slice(0, TIMELINES_MAX);
+  const newest = await firstReadable(store, inUse.slice(0, READ_MAX));
   if (newest === undefined) return { timelines: timelines.size, history, window: null };
-  const extents = promisedExtents(newest.segments);
-  return { timelines: timelines.size, history, window: recoveryWindow({ timeline, extents, positions: positionsOf(positions, lineage) }) };
+  const window = recoveryWindow({ timeline, extents: promisedExtents(newest.segments), positions: inLogOrder(inUse) });
+  return { timelines: timelines.size, history, window };
+}
+
+async function firstReadable({ backups }: Store, newestFirst: readonly { label: string }[]): Promise<Manifest | undefined> {
+  for (const { label } of newestFirst) {
+    const manifest = await backups.readable(label);
+    if (manifest !== undefined) return manifest;
+  }
+  return undefined;
 }
 
 /** The points that people have named. Fails: repository-unavailable. */

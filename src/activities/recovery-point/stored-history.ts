@@ -52,7 +52,7 @@ export async function openHistory(store: Store, { timeline: wanted, target }: Wa
   }
   if (lineage === undefined) {
     const known = [...timelines.keys()].join(', ');
-    throw new RstowError('point-not-found', `database "${database}" has no timeline ${timeline}; it has ${known}`, {
+    throw new RstowError('point-not-found', `repository "${store.name}" of "${database}" has no timeline ${timeline}; it has ${known}`, {
       details: { database },
     });
   }

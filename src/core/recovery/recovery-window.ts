@@ -5,7 +5,11 @@ import { type Extent, makeWalOffset, type SegmentId, type WalOffset, type WalOff
 
 /** The backups of a history, its parents' before the fork too, in the order of the log. */
 export function positionsOf(positions: readonly BackupPosition[], lineage: readonly Ancestor[]): BackupPosition[] {
-  return positions.filter((position) => lineage.some((ancestor) => isPartOf(position, ancestor))).sort(byEnd);
+  return inLogOrder(positions.filter((position) => lineage.some((ancestor) => isPartOf(position, ancestor))));
+}
+
+export function inLogOrder(positions: readonly BackupPosition[]): BackupPosition[] {
+  return positions.toSorted(byEnd);
 }
 
 function byEnd(one: BackupPosition, other: BackupPosition): number {
@@ -42,7 +46,7 @@ export type WindowInput = {
   timeline: string;
   /** Of the newest backup of the history: what it has of each segment. */
   extents: readonly Extent[];
-  /** As `positionsOf` gives them. */
+  /** Of its backups, its parents' too, in the order of the log. */
   positions: readonly BackupPosition[];
 };
 
@@ -111,7 +115,7 @@ export function drawnTimelines(
     .map(({ timeline, parent }) => {
       const at = parent === null ? makeWalOffset(0 as SegmentId, 0) : forkOf(parent.extents);
       const backups = own.get(timeline) ?? [];
-      const newest = backups.toSorted(byEnd).at(-1);
+      const newest = inLogOrder(backups).at(-1);
       const depth = lineage.findIndex((ancestor) => ancestor.timeline === timeline);
       return {
         timeline,

@@ -65,6 +65,9 @@ it('tells two restores in a row as forks, and the points of the history in use',
     ['local', fourth.label],
     ['copy', first.label],
   ]);
+  const behind = await describeProtection(directDeps(stack))({ database: DATABASE, repository: 'copy' });
+  expect(behind.window).toMatchObject({ timeline: '0003', offsets: { to: endOf(first) }, times: { untilMs: first.writtenAtMs } });
+  expect(behind.history).toMatchObject([{ timeline: '0001', standing: 'before', end: endOf(second) }]);
   // What the window promises can be had.
   for (const timeMs of [window!.times!.sinceMs, window!.times!.untilMs]) {
     await explainPoint(stack, { target: { time: new Date(timeMs).toISOString() } });
