@@ -71,5 +71,6 @@ test('a look at a database reads no more, however old it is, and knows the test 
   const newest = { label: labelOf(1), atMs: 1_000_000 - 10 + FACTS_OF_EACH - 1, rtoMs: 7 };
   expect(described).toMatchObject({ backups: BACKUPS, tested: newest, testFailed: null, untested: [] });
   expect(reads.filter((key) => key.includes('/facts/'))).toHaveLength(1);
-  expect(reads.filter((key) => key.includes('/manifest'))).toHaveLength(1);
+  // The newest's: for itself, for the recovery window, and as what its repository holds.
+  expect(reads.filter((key) => key.includes('/manifest'))).toHaveLength(3);
 });
