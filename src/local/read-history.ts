@@ -1,6 +1,5 @@
 import { findInstance, type FoundInstance, type WantedInstance } from '../activities/instance/find-instance.ts';
-import { locate, logOfSegments, logUpTo, openHistory, whole } from '../activities/recovery-point/stored-history.ts';
-import { promisedExtents } from '../core/backup/segment-plan.ts';
+import { lastExtent, locate, logOfHistory, logUpTo, openHistory, whole } from '../activities/recovery-point/stored-history.ts';
 import { entryText, type LogRecord } from '../core/recovery/log-record.ts';
 import { concernsSegment, createRecordFilter, type RecordQuery } from '../core/recovery/record-filter.ts';
 import type { StateDifference } from '../core/recovery/state-difference.ts';
@@ -46,11 +45,11 @@ export async function readLog({ configFile, database, repository, timeline, ...r
   const store = await deps.openStore(database, repository);
   const history = await openHistory(store, { target: { latest: true }, timeline });
   const { label, segments } = history.newest;
-  const log = await logOfSegments(store, history.newest, (segment) => concernsSegment(reading.query, segment));
+  const log = await logOfHistory(history, (segment) => concernsSegment(reading.query, segment));
   const gathered = gatherRecords(reading);
   const { see, isDone } = gathered;
   await readStoredLog(log, { see, isDone, afterChunk: gathered.print }, untilKilled()).finally(gathered.print);
-  const end = offsetOf(promisedExtents(segments).at(-1));
+  const end = offsetOf(history.end);
   return { timeline: history.timeline, label, end, found: gathered.count(), missing: missingText(segments.map(({ segment }) => segment)) };
 }
 
@@ -140,6 +139,6 @@ async function logAt(store: Store, { point, timeline }: StoredPoint, caller: Cal
     point.kind === 'backup'
       ? whole(await store.backups.find(point.label))
       : await locate(await openHistory(store, { target: point.target, timeline }), point.target, caller);
-  const log = await logUpTo(store, manifest, cut ?? (promisedExtents(manifest.segments).at(-1) as Extent));
+  const log = await logUpTo(store, manifest, cut ?? lastExtent(manifest));
   return { label: manifest.label, source: storedSource({ log, timeline: manifest.timeline }, caller) };
 }

@@ -1,15 +1,22 @@
-import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { followInstance, type InstanceLife } from '../../core/recovery/instance-life.ts';
 import { describeRecord, type LogRecord } from '../../core/recovery/log-record.ts';
 import { normaliseDefinition, readLogEntry } from '../../core/state/log-entry.ts';
 import { type Extent, makeWalOffset, type WalOffsetText } from '../../core/wal/wal-offset.ts';
-import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { InstancePlan } from '../../formats/repository/plans.ts';
 import type { Caller } from '../../replay/progress.ts';
-import { partOf, readStoredLog, type StoredLog, unreplayable } from '../../replay/stored-log.ts';
+import { readStoredLog, type StoredLog, unreplayable } from '../../replay/stored-log.ts';
 import type { Store } from '../../store/store.ts';
-import { locate, logUpTo, offsetText, openHistory, type StoredHistory, type WantedPoint } from '../recovery-point/stored-history.ts';
+import {
+  lastExtent,
+  locate,
+  logOfHistory,
+  logUpTo,
+  offsetText,
+  openHistory,
+  type StoredHistory,
+  type WantedPoint,
+} from '../recovery-point/stored-history.ts';
 
 export type WantedInstance = WantedPoint & { instance: string };
 
@@ -62,8 +69,8 @@ async function notThere(history: StoredHistory, absent: Absent, run: Caller): Pr
 }
 
 /** The first creation behind the point that the history has stored. */
-async function createdBehind({ store, newest }: StoredHistory, { instance, end }: Absent, run: Caller): Promise<LogRecord | undefined> {
-  const log = partOf(await logUpTo(store, newest, lastExtent(newest)), { from: end });
+async function createdBehind(history: StoredHistory, { instance, end }: Absent, run: Caller): Promise<LogRecord | undefined> {
+  const log = await logOfHistory(history, (segment) => segment >= end.segment);
   const point = makeWalOffset(end.segment, end.endBytes);
   let created: LogRecord | undefined;
   await readStoredLog(
@@ -104,8 +111,4 @@ export async function findDefinition(log: StoredLog, { machine, version }: Machi
     run,
   );
   return definition;
-}
-
-function lastExtent({ segments }: Manifest): Extent {
-  return promisedExtents(segments).at(-1) as Extent;
 }

@@ -1,13 +1,21 @@
 import { lastingWarnings } from '../../contract/hot-backup.ts';
 import type { Warning } from '../../contract/result.ts';
-import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { type Extent, makeWalOffset, type WalOffsetText } from '../../core/wal/wal-offset.ts';
 import type { RecoveryPoint } from '../../formats/repository/plans.ts';
 import { replayStored } from '../../replay/stored-log.ts';
 import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { type Located, locate, logUpTo, offsetText, openHistory, type StoredHistory, type WantedPoint } from './stored-history.ts';
+import {
+  lastExtent,
+  type Located,
+  locate,
+  logUpTo,
+  offsetText,
+  openHistory,
+  type StoredHistory,
+  type WantedPoint,
+} from './stored-history.ts';
 
 export type FindPointInput = WantedPoint & { database: string; repository?: string | undefined };
 
@@ -49,8 +57,8 @@ async function warningsOf({ backups }: Store, label: string): Promise<Warning[]>
 }
 
 async function replayedPoint(history: StoredHistory, { manifest, cut, higher }: Located, run: RunPort): Promise<RecoveryPoint> {
-  const { label, timeline, segments } = manifest;
-  const end = promisedExtents(segments).at(-1) as Extent;
+  const { label, timeline } = manifest;
+  const end = lastExtent(manifest);
   if (cut === undefined || (cut.segment === end.segment && cut.endBytes === end.endBytes)) {
     const { records, machines, instances, stateDigest } = manifest;
     return { format: 1, label, timeline, end, higher, records, machines, instances, stateDigest };

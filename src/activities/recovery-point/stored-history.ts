@@ -18,6 +18,7 @@ import {
   type WalOffsetText,
   walOffsetText,
 } from '../../core/wal/wal-offset.ts';
+import type { Timeline } from '../../formats/repository/history.ts';
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { Caller } from '../../replay/progress.ts';
 import { readStoredLog, type StoredLog, storedLogUpTo } from '../../replay/stored-log.ts';
@@ -30,8 +31,10 @@ export type StoredHistory = {
   timeline: string;
   /** Its backups and its parents' before the fork, in the order of the log. */
   positions: BackupPosition[];
-  /** The newest one that can be read. */
+  /** The newest one that can be read. Of a history without a backup of its own, the one that it was begun from. */
   newest: Manifest;
+  /** How far the newest one's log belongs to the history. */
+  end: Extent;
 };
 
 export type WantedPoint = {
@@ -57,11 +60,29 @@ export async function openHistory(store: Store, { timeline: wanted, target }: Wa
     });
   }
   const { positions } = await store.backups.positions();
-  const newest = await store.backups.newestOfTimeline({ timeline, exceptRunId: '' });
-  if (newest === undefined) {
+  const log = await newestLog(store, timeline, timelines.get(timeline)?.parent ?? null);
+  if (log === undefined) {
     throw new RstowError('backup-not-found', `timeline ${timeline} of "${database}" has no backup`, { details: { database } });
   }
-  return { store, timeline, positions: positionsOf(positions, lineage), newest };
+  return { store, timeline, positions: positionsOf(positions, lineage), ...log };
+}
+
+/** A recovery to a point within a backup begins a history that goes on behind all earlier ones, as long as it has none of its own. */
+async function newestLog(
+  { backups }: Store,
+  timeline: string,
+  parent: Timeline['parent'],
+): Promise<Pick<StoredHistory, 'newest' | 'end'> | undefined> {
+  const newest = await backups.newestOfTimeline({ timeline, exceptRunId: '' });
+  const begun = parent === null || newest?.timeline === timeline ? undefined : await backups.readable(parent.label);
+  const fork = parent?.extents.at(-1);
+  if (begun !== undefined && fork !== undefined) return { newest: begun, end: fork };
+  return newest && { newest, end: lastExtent(newest) };
+}
+
+/** How far a backup goes. */
+export function lastExtent({ segments }: Manifest): Extent {
+  return promisedExtents(segments).at(-1) as Extent;
 }
 
 /** The newest ones: a sentence has an end. */
@@ -82,13 +103,18 @@ export type Located = { manifest: Manifest; cut?: Extent | undefined; higher?: H
 
 /** Fails: point-not-found, wal-gap, and as reading the log does. */
 export async function locate(history: StoredHistory, target: RecoveryTarget, run: Caller): Promise<Located> {
-  const { newest, store } = history;
-  if (target.latest === true) return whole(newest);
+  const { store } = history;
+  if (target.latest === true) return atEnd(history);
   if (target.name !== undefined) return whole(await store.backups.read((await markOf(store, target.name)).label));
   if (target.time !== undefined) return lastBefore(history, target.time);
   if (target.offset !== undefined) return offsetPoint(history, target.offset, run);
   if (target.sequence !== undefined) return sequencePoint(history, target.sequence, run);
   return eventPoint(history, target, run);
+}
+
+function atEnd({ timeline, newest, end }: StoredHistory): Located {
+  requireReachable(newest, end.segment, `the end of timeline ${timeline}`);
+  return located(newest, end);
 }
 
 /** The end of a backup. Fails: wal-gap. */
@@ -99,8 +125,11 @@ export function whole(manifest: Manifest): Located {
 
 /** Nothing in a backup was written after its manifest was. Fails: point-not-found, naming the first one; wal-gap. */
 async function lastBefore(history: StoredHistory, time: string): Promise<Located> {
-  const { store, positions } = history;
-  for (const position of writtenBy(positions, Date.parse(time)).toReversed()) {
+  const { store, positions, newest } = history;
+  const timeMs = Date.parse(time);
+  const written = writtenBy(positions, timeMs);
+  if (written.length === positions.length && newest.writtenAtMs <= timeMs) return atEnd(history);
+  for (const position of written.toReversed()) {
     const end = await endOf(history, position);
     if (end !== undefined) return end;
   }
@@ -123,12 +152,10 @@ async function endOf({ store, newest }: StoredHistory, { label, end, sizeBytes }
 }
 
 async function offsetPoint(history: StoredHistory, text: string, run: Caller): Promise<Located> {
-  const { newest, store } = history;
+  const { newest, store, end } = history;
   const offset = parseWalOffset(text) as WalOffset;
   const wanted = { segment: segmentOf(offset), endBytes: positionBytesOf(offset) };
-  const last = promisedExtents(newest.segments).at(-1) as Extent;
-  if (offset > makeWalOffset(last.segment, last.endBytes))
-    throw notFound(store, `offset ${text} is not stored yet; ${storedUpTo(history)}`);
+  if (offset > makeWalOffset(end.segment, end.endBytes)) throw notFound(store, `offset ${text} is not stored yet; ${storedUpTo(history)}`);
   requireReachable(newest, wanted.segment, `offset ${text}`);
   const first = newest.segments[0]?.segment ?? wanted.segment;
   if (wanted.segment < first) throw notFound(store, `the log begins at offset ${makeWalOffset(first, 0)}, behind offset ${text}`);
@@ -160,9 +187,9 @@ type Searching = { searching: RecordSearch; /** In this segment alone. */ only?:
 
 /** The whole newest log, as far as it can be reached, or a single segment of it. */
 async function search(history: StoredHistory, { searching, only }: Searching, run: Caller): Promise<Extent | undefined> {
-  const { store, newest } = history;
+  const { newest } = history;
   const reachable = new Set(reachableSegments(newest.segments.map(({ segment }) => segment)));
-  const log = await logOfSegments(store, newest, (segment) => reachable.has(segment) && (only === undefined || segment === only));
+  const log = await logOfHistory(history, (segment) => reachable.has(segment) && (only === undefined || segment === only));
   await readStoredLog(log, { see: (segment, record) => searching.see(segment, record), isDone: () => searching.isDecided() }, run);
   return searching.found();
 }
@@ -199,9 +226,8 @@ function notFound({ database }: Store, sentence: string): RstowError {
   return new RstowError('point-not-found', sentence, { details: { database } });
 }
 
-function storedUpTo({ timeline, newest }: StoredHistory): string {
-  const end = offsetText(promisedExtents(newest.segments).at(-1) as Extent);
-  return `timeline ${timeline} is stored up to offset ${end}, by backup ${newest.label} of ${timeText(newest.createdAtMs)}`;
+function storedUpTo({ timeline, newest, end }: StoredHistory): string {
+  return `timeline ${timeline} is stored up to offset ${offsetText(end)}, by backup ${newest.label} of ${timeText(newest.createdAtMs)}`;
 }
 
 export function offsetText({ segment, endBytes }: Extent): WalOffsetText {
@@ -212,6 +238,11 @@ export function offsetText({ segment, endBytes }: Extent): WalOffsetText {
 export async function logUpTo(store: Store, manifest: Manifest, end: Extent): Promise<StoredLog> {
   const segments = manifest.segments.filter(({ segment }) => segment <= end.segment);
   return storedLogUpTo(store, await store.pieces.plan({ ...manifest, segments }), end);
+}
+
+/** What is stored of some segments. Fails: missing-object. */
+export async function logOfHistory({ store, newest, end }: StoredHistory, isWanted: (segment: SegmentId) => boolean): Promise<StoredLog> {
+  return logUpTo(store, { ...newest, segments: newest.segments.filter(({ segment }) => isWanted(segment)) }, end);
 }
 
 /** The whole of some segments. Fails: missing-object. */

@@ -1,82 +1,12 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { storePiece } from '../../../../src/activities/backup/piece-store.ts';
-import { explainPoint } from '../../../../src/activities/recovery-point/explain-point.ts';
-import { findPoint, type FoundPoint } from '../../../../src/activities/recovery-point/find-point.ts';
-import type { Warning } from '../../../../src/contract/result.ts';
+import { findPoint } from '../../../../src/activities/recovery-point/find-point.ts';
 import type { RecoveryTarget } from '../../../../src/core/recovery/target.ts';
-import { manifestKey } from '../../../../src/core/repository/object-keys.ts';
-import { encodeRecord, recordTypes } from '../../../../src/core/wal/record.ts';
-import { makeSegmentId, makeWalOffset, type SegmentId } from '../../../../src/core/wal/wal-offset.ts';
-import type { Manifest } from '../../../../src/formats/repository/manifest.ts';
-import { crc32c } from '../../../../src/io/checksum/checksum.ts';
-import { putManifest } from '../../../../src/store/backups.ts';
-import { claimOwnership } from '../../../../src/store/ownership.ts';
-import { modelDigest, modelEntries, type ModelEntry } from '../../../fixtures/wal/state-model.ts';
+import { makeSegmentId, makeWalOffset } from '../../../../src/core/wal/wal-offset.ts';
+import { modelDigest, modelEntries } from '../../../fixtures/wal/state-model.ts';
 import { manifest } from '../../config/a-manifest.ts';
-import { DATABASE, makeScene, OWNER, replaceObject, runOf, type Scene } from '../scene.ts';
-
-const TYPES = { create_instance: 2, apply_event: 3, delete_instance: 4, checkpoint: recordTypes.checkpoint };
-
-/** The entries of each segment. */
-type Log = {
-  segments: readonly (readonly ModelEntry[])[];
-  missing?: readonly number[];
-  /** Of all records; 1, 2, 3 if absent. */ numbers?: readonly number[];
-  warnings?: Warning[];
-};
-type Placed = { entry: ModelEntry; segment: SegmentId; startBytes: number; endBytes: number };
-
-/** Stores the log as one backup has it; gives where its records lie. */
-async function storeLog(scene: Scene, { segments, missing = [], numbers = [], warnings = [] }: Log): Promise<Placed[]> {
-  const { deps, repository, writeSegment } = scene;
-  await claimOwnership(repository, DATABASE, OWNER);
-  const placed: Placed[] = [];
-  const stored: Manifest['segments'] = [];
-  for (const [index, entries] of segments.entries()) {
-    const segment = makeSegmentId(index + 1)!;
-    const records = entries.map((entry, own) => {
-      const sequence = numbers[placed.length + own] ?? placed.length + own + 1;
-      return encodeRecord({ type: TYPES[entry.type], sequence, payload: Buffer.from(JSON.stringify(entry)) }, crc32c);
-    });
-    let startBytes = 0;
-    for (const [own, record] of records.entries()) {
-      placed.push({ entry: entries[own]!, segment, startBytes, endBytes: startBytes + record.length });
-      startBytes += record.length;
-    }
-    if (missing.includes(segment)) continue;
-    const path = await writeSegment(Buffer.concat(records), segment);
-    if (entries.length === 0) {
-      stored.push({ segment, ranges: [] });
-      continue;
-    }
-    const target = { store: await deps.openStore(DATABASE), timeline: '0001', runId: 'backup' };
-    const { signal } = new AbortController();
-    const { sha256, endBytes, ...content } = await storePiece(target, segment, {
-      path,
-      startBytes: 0,
-      targetBytes: startBytes,
-      tornTailMs: 0,
-      signal,
-    });
-    stored.push({ segment, ranges: [{ timeline: '0001', startBytes: 0, endBytes, sha256, records: content.records }] });
-  }
-  const { digest, instances } = modelDigest(segments.flat());
-  await putManifest(repository, {
-    ...manifest,
-    segments: stored,
-    records: placed.length,
-    machines: 0,
-    instances,
-    stateDigest: digest,
-    warnings,
-  });
-  return placed;
-}
-
-let runs = 0;
-const find = (scene: Scene, target: RecoveryTarget): Promise<FoundPoint> =>
-  findPoint(scene.deps)({ database: DATABASE, target }, runOf(`run-${(runs += 1)}`));
+import { DATABASE, makeScene, runOf } from '../scene.ts';
+import { created, find, storeLog, TWO_SEGMENTS } from './model-history.ts';
 
 const logs = fc.array(fc.array(modelEntries, { minLength: 1, maxLength: 8 }), { minLength: 1, maxLength: 3 });
 
@@ -124,17 +54,6 @@ it('finds the record of an instance that is meant, before and behind it, of any 
     { numRuns: 60 },
   );
 });
-
-const created = (id: string): ModelEntry => ({
-  type: 'create_instance',
-  instance_id: id,
-  machine: 'order',
-  version: 1,
-  initial_state: 'created',
-  initial_ctx: null,
-});
-
-const TWO_SEGMENTS: Log = { segments: [[created('a'), created('b')], [created('c')], [created('d')]] };
 
 it('says up to where the log is stored if the offset is behind it', async () => {
   const scene = await makeScene();
@@ -223,44 +142,4 @@ it('knows a time only once a backup was complete by then', async () => {
   const at = (timeMs: number): RecoveryTarget => ({ time: new Date(timeMs).toISOString() });
   expect(await find(scene, at(manifest.writtenAtMs))).toMatchObject({ sinceMs: manifest.createdAtMs, untilMs: manifest.writtenAtMs });
   await expect(find(scene, at(manifest.writtenAtMs - 1))).rejects.toMatchObject({ code: 'point-not-found' });
-});
-
-/** An earlier backup, of the first segments alone. */
-async function storeEarlier(scene: Scene, segmentCount: number, changes: Partial<Manifest>): Promise<Manifest> {
-  const { segments } = await (await scene.deps.openStore(DATABASE)).backups.read(manifest.label);
-  const earlier = { ...manifest, runId: 'earlier', segments: segments.slice(0, segmentCount), ...changes };
-  return putManifest(scene.repository, earlier);
-}
-
-it('comes to the end of a backup whose manifest is damaged, for a newer one has the same log', async () => {
-  const scene = await makeScene();
-  const placed = await storeLog(scene, TWO_SEGMENTS);
-  const writtenAtMs = manifest.writtenAtMs - 3_600_000;
-  await storeEarlier(scene, 1, { label: 'first', writtenAtMs: writtenAtMs - 3_600_000, createdAtMs: 5 });
-  await storeEarlier(scene, 2, { label: 'damaged', writtenAtMs });
-  await replaceObject(scene.repository, manifestKey(DATABASE, 'damaged'), Buffer.from('rot'));
-  const end = String(makeWalOffset(placed[2]!.segment, placed[2]!.endBytes));
-  const found = await find(scene, { time: new Date(writtenAtMs).toISOString() });
-  expect(found).toMatchObject({ label: manifest.label, end, records: 3, instances: 3, sinceMs: 5, untilMs: writtenAtMs });
-});
-
-it('names no time for a point before which a backup was written, as a clock that was set back would have it', async () => {
-  const scene = await makeScene();
-  await storeLog(scene, TWO_SEGMENTS);
-  const aheadMs = manifest.writtenAtMs + 3_600_000;
-  await storeEarlier(scene, 2, { label: 'ahead', writtenAtMs: aheadMs });
-  expect(await find(scene, { latest: true })).toMatchObject({ label: manifest.label, untilMs: aheadMs });
-  await expect(find(scene, { time: new Date(manifest.writtenAtMs).toISOString() })).rejects.toMatchObject({ code: 'point-not-found' });
-});
-
-it('shows the next record behind an empty segment, and of a name as long as a record its beginning', async () => {
-  const scene = await makeScene();
-  const [long, longer] = ['x'.repeat(100_000), 'y'.repeat(100_000)];
-  await storeLog(scene, { segments: [[created('a'), created(long)], [], [created(longer)]] });
-  const { pointKey } = await find(scene, { sequence: 2 });
-  const explain = explainPoint(scene.deps);
-  const explained = await explain({ database: DATABASE, repository: 'local', pointKey, isInPlace: true }, runOf('explains'));
-  expect(explained.lastRecords.map(({ instance }) => instance)).toEqual(['a', `${'x'.repeat(512)}…`]);
-  expect(explained.nextRecord).toMatchObject({ type: 'create_instance', instance: `${'y'.repeat(512)}…`, sequence: 3 });
-  expect(explained.difference).toMatchObject({ instancesDeleted: { count: 1, first: [`${'y'.repeat(512)}…`] } });
 });
