@@ -4,7 +4,12 @@ import { countedText } from './figures.ts';
 
 /** `PAY of 17: OPEN → PAID, record 1203 at offset 1099511628000`. */
 export function recordText(record: LogRecord): string {
-  return `${deedText(record)}, record ${record.sequence} at offset ${record.offset}`;
+  return `${printable(deedText(record))}, record ${record.sequence} at offset ${record.offset}`;
+}
+
+/** Clients choose the names: none may break a line, or reach the terminal as a command. */
+function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function deedText({ type, instance = '', machine = '', version, event, fromState, toState }: LogRecord): string {
@@ -32,5 +37,5 @@ const NAMES_SHOWN_MAX = 8;
 export function namedText({ count, first }: Named, noun: string): string {
   if (count === 0) return `no ${noun}`;
   const shown = first.slice(0, NAMES_SHOWN_MAX);
-  return `${countedText(count, noun)}: ${shown.join(', ')}${count > shown.length ? ', …' : ''}`;
+  return `${countedText(count, noun)}: ${printable(shown.join(', '))}${count > shown.length ? ', …' : ''}`;
 }

@@ -2,10 +2,8 @@ import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import {
   parsePointInTimeRecoveryInput,
-  type PointExplanation,
   type PointInTimeRecoveryInput,
   type PointInTimeRecoveryResult,
-  type PointSummary,
 } from '../../contract/point-in-time-recovery.ts';
 import { parseRestoreInput, type RestoreInput, type RestoreResult } from '../../contract/restore.ts';
 import type { CommonResult } from '../../contract/result.ts';
@@ -15,8 +13,8 @@ import type { LocalRecovery } from '../../local/local-run.ts';
 import type { OperatorKey } from '../../worker/operator-key.ts';
 import type { Cli, CliCommand, HostSettings, RunKind } from '../command.ts';
 import type { RunOptions } from '../execute-run.ts';
-import { countedText, countText, durationText, holdsText, logText, timeText, whenText } from '../figures.ts';
-import { namedText, recordText } from '../log-text.ts';
+import { countedText, countText, durationText, holdsText, logText, whenText } from '../figures.ts';
+import { pointFacts } from '../point-text.ts';
 import { createLocalWatcher } from '../progress.ts';
 import {
   addKeyOption,
@@ -155,48 +153,7 @@ function aloneWarning(database: string): string {
 /** The same, and where the point lies. */
 export function pointLines(result: PointInTimeRecoveryResult): string[] {
   const { point, explanation } = result;
-  if (point === undefined) return restoreLines(result);
-  return [
-    ...restoreLines(result),
-    ...factLines([...timeFacts(point), ...(explanation === undefined ? [] : explanationFacts(explanation))]),
-  ];
-}
-
-function timeFacts({ end, sinceMs, untilMs, higher }: PointSummary): Fact[] {
-  const since = sinceMs === undefined ? 'the beginning' : timeText(sinceMs);
-  const higherText = higher === undefined || higher.count === 0 ? undefined : `${countText(higher.count)}: ${higher.first.join(', ')}`;
-  return [
-    ['point', `offset ${end}`],
-    ['written', `between ${since} and ${timeText(untilMs)}`],
-    ['higher numbers', higherText],
-  ];
-}
-
-function explanationFacts({ lastRecords, nextRecord, difference }: PointExplanation): Fact[] {
-  const records = lastRecords.map((record, index): Fact => [index === 0 ? 'last records' : '', recordText(record)]);
-  const next: Fact = ['left out from', nextRecord === null ? 'nothing more is stored' : recordText(nextRecord)];
-  if (difference === null) return [...records, next];
-  return [
-    ...records,
-    next,
-    ['comes back', namedText(difference.instancesCreated, 'instance')],
-    ['changes', namedText(difference.instancesChanged, 'instance')],
-    ['goes away', namedText(difference.instancesDeleted, 'instance')],
-    ['machines', machinesText(difference)],
-  ];
-}
-
-function machinesText({
-  machinesAdded,
-  machinesRemoved,
-  machinesChanged,
-}: NonNullable<PointExplanation['difference']>): string | undefined {
-  const changes = [
-    machinesAdded.count > 0 ? `come back: ${namedText(machinesAdded, 'machine')}` : undefined,
-    machinesRemoved.count > 0 ? `go away: ${namedText(machinesRemoved, 'machine')}` : undefined,
-    machinesChanged.count > 0 ? `change: ${namedText(machinesChanged, 'machine')}` : undefined,
-  ].filter((text) => text !== undefined);
-  return changes.length === 0 ? undefined : changes.join('; ');
+  return point === undefined ? restoreLines(result) : [...restoreLines(result), ...factLines(pointFacts(point, explanation))];
 }
 
 export function restoreLines(result: RestoreResult): string[] {
