@@ -10,7 +10,7 @@ import { writeManifest } from './backup/write-manifest.ts';
 import { describeProtection, inspectHost } from './catalogue/describe-protection.ts';
 import { readBackups } from './catalogue/list-backups.ts';
 import { inspectLiveDatabase, restartServer } from './recovery/restart-server.ts';
-import { knowDatabase, locate, locateAgent, locateAnywhere } from './catalogue/locate.ts';
+import { knowDatabase, locate, locateAgent, locateAnyAgent } from './catalogue/locate.ts';
 import { endBackup, endRunOfLostOwner, findLockHolder } from './catalogue/lock-holder.ts';
 import { surveyData } from './data/survey-data.ts';
 import { chooseTestPoint, recordTest, stageTest } from './recovery-test/test-steps.ts';
@@ -36,7 +36,7 @@ import { chooseBackup, recordVerification, verifyStoredBackup } from './verify/v
 export const verbs = {
   locateDatabase: locate,
   locateAgent,
-  locateAnywhere,
+  locateAnyAgent,
   locateStandby: locate,
   knowDatabase,
   findStaleServer,

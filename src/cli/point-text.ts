@@ -3,15 +3,11 @@ import { countText, timeText } from './figures.ts';
 import { namedText, recordText } from './log-text.ts';
 import type { Fact } from './output.ts';
 
-/** Where a point lies, and what a recovery to it would do. */
-export function pointFacts(point: PointSummary, explanation: PointExplanation | undefined): Fact[] {
-  return [...timeFacts(point), ...(explanation === undefined ? [] : explanationFacts(explanation))];
-}
-
-function timeFacts({ end, sinceMs, untilMs, higher }: PointSummary): Fact[] {
+/** Where a point lies. */
+export function pointFacts({ end, sinceMs, untilMs, higher }: PointSummary): Fact[] {
   const higherText = higher === undefined || higher.count === 0 ? undefined : `${countText(higher.count)}: ${higher.first.join(', ')}`;
   return [
-    ['point', `offset ${end}`],
+    ['up to', `offset ${end} of its log`],
     ['written', writtenText(sinceMs, untilMs)],
     ['higher numbers', higherText],
   ];
@@ -24,7 +20,10 @@ function writtenText(sinceMs: number | undefined, untilMs: number): string {
   return `between ${sinceMs === undefined ? 'the beginning' : timeText(sinceMs)} and ${until}`;
 }
 
-function explanationFacts({ lastRecords, nextRecord, difference }: PointExplanation): Fact[] {
+/** What a recovery to a point would do. */
+export function explanationFacts(explanation: PointExplanation | undefined): Fact[] {
+  if (explanation === undefined) return [];
+  const { lastRecords, nextRecord, difference } = explanation;
   const records = lastRecords.map((record, index): Fact => [index === 0 ? 'last records' : '', recordText(record)]);
   const next: Fact = ['left out from', nextRecord === null ? 'nothing more is stored' : recordText(nextRecord)];
   if (difference === null) return [...records, next];

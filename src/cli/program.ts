@@ -1,3 +1,4 @@
+import { RstowError } from '../core/errors/rstow-error.ts';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
@@ -54,12 +55,25 @@ export function createProgram(cli: Cli): Command {
     .exitOverride()
     // What is wrong with a command line is printed as any other failure is.
     .configureOutput({ outputError: () => undefined })
-    .hook('preAction', (_program, command) => findEmbedded(command, cli.settings));
+    .hook('preAction', (_program, command) => {
+      refuseSwallowed(command);
+      return findEmbedded(command, cli.settings);
+    });
   for (const { title, commands } of COMMAND_GROUPS) {
     program.commandsGroup(`${title}:`);
     for (const { name, description, define } of commands) define(program.command(name).description(description), cli);
   }
   return program;
+}
+
+/** `--reason --dry-run` would be a restore in earnest, for the reason "--dry-run". Fails: invalid-input. */
+function refuseSwallowed(command: Command): void {
+  const flags = command.options.map(({ long }) => long);
+  for (const [name, value] of Object.entries(command.opts())) {
+    if (typeof value !== 'string' || !flags.includes(value)) continue;
+    const flag = command.options.find((option) => option.attributeName() === name)?.long ?? name;
+    throw new RstowError('invalid-input', `${flag} lacks its value: ${value} follows it`);
+  }
 }
 
 /** A command that asks Temporal finds the server of this host's `rstow up` by itself. */

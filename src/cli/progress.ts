@@ -20,7 +20,8 @@ export function createProgressShower(workflowId: string, output: Output): (state
     }
     const nowMs = Date.now();
     since = rateSince(since, step, nowMs);
-    if (step.lastFailure !== undefined) noteOnce(`${step.step}: failed, and is tried again: ${step.lastFailure}`);
+    if (step.lastFailure !== undefined)
+      noteOnce(`${step.step} has failed and is tried again: ${step.lastFailure.replace(/^failed: /, '')}`);
     output.progress(progressText(step, since, nowMs), { workflowId, ...step });
   };
 }

@@ -53,6 +53,19 @@ export function targetOf(options: TargetOptions): RecoveryTarget | undefined {
   if (given.before === undefined && given.after === undefined && [event, record, occurrence].some((value) => value !== undefined)) {
     throw new RstowError('invalid-input', '--event, --record and --occurrence need --target-before or --target-after with an instance');
   }
-  if (named.length === 1) return recoveryTargetField(given, 'target');
+  if (named.length === 1) return parsedTarget(given);
   return timeline === undefined ? undefined : { latest: true };
+}
+
+/** Fails: invalid-input, by the name of the option. */
+function parsedTarget(given: RecoveryTarget): RecoveryTarget {
+  try {
+    return recoveryTargetField(given, 'target');
+  } catch (error) {
+    if (!(error instanceof RstowError)) throw error;
+    const sentence = error.message.replace(/^field "target\.([a-z]+)(?:\.([a-z]+))?"/, (_field, kind: string, of = 'instance') =>
+      of === 'instance' ? `--target-${kind}` : `--${String(of)}`,
+    );
+    throw new RstowError('invalid-input', sentence, { cause: error });
+  }
 }

@@ -113,11 +113,11 @@ function createWorkerPool(options: AgentWorkersOptions): WorkerPool {
 /** All that the agent serves whichever databases it owns. */
 async function startOwnQueues(options: AgentWorkersOptions, activities: Activities, start: StartWorker): Promise<void> {
   const { agent, config } = options.deps;
-  const { locateAgent, locateAnywhere, knowDatabase, locateStandby } = activities;
+  const { locateAgent, locateAnyAgent, knowDatabase, locateStandby } = activities;
   const standby = Object.entries(config.databases).filter(([, settings]) => settings.standby);
   await allEnded([
     start({ taskQueue: WORKFLOW_QUEUE, ...workflowOptions(options) }),
-    start({ taskQueue: ANY_QUEUE, activities: { locateAnywhere, knowDatabase } }),
+    start({ taskQueue: ANY_QUEUE, activities: { locateAnyAgent, knowDatabase } }),
     start({ taskQueue: agentQueue(agent.name), activities: { locateAgent }, maxConcurrentActivityTaskExecutions: NAMED_SLOTS }),
     ...SLOT_KINDS.map((kind) =>
       start({ taskQueue: slotQueue(agent.installationId, kind), activities, maxConcurrentActivityTaskExecutions: SLOTS[kind] }),

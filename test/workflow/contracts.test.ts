@@ -36,7 +36,7 @@ it.each([
 it('asks again where some agent of another contract was the first to answer', async () => {
   const own = agent.place;
   let asked = 0;
-  agent.verbs.locateAnywhere = async () => {
+  agent.verbs.locateAnyAgent = async () => {
     asked += 1;
     return Promise.resolve(asked < 4 ? { ...own, contract: OTHER } : own);
   };

@@ -53,7 +53,7 @@ it.each([
 
 it('asks nobody where there was no owner before', async () => {
   expect(await describe()).toMatchObject({ outcome: 'done', stale: [] });
-  expect(agent.calls.map(({ verb }) => verb).sort()).toEqual(['describeProtection', 'inspectHost', 'locateAnywhere', 'locateDatabase']);
+  expect(agent.calls.map(({ verb }) => verb).sort()).toEqual(['describeProtection', 'inspectHost', 'locateAnyAgent', 'locateDatabase']);
 });
 
 it('calls a database protected only while nothing is missing, and says what is missing as warnings', async () => {

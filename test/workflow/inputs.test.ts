@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
 import { type FakeAgent, startFakeAgent } from './fake-agent.ts';
+import { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { failureOf } from './failures.ts';
 
 let agent: FakeAgent;
@@ -63,6 +64,18 @@ it('tells within seconds that no agent lists a database, and what was meant', as
   agent.verbs.knowDatabase = async () => ({ isListed: false, databases: ['orders', 'stock'], probeMs: 4_000 });
   const failure = await failureOf(agent.execute('hotBackup', { database: 'ordrs' }));
   expect(failure.message).toBe('unknown-database: no agent that answers lists database "ordrs"; did you mean "orders"?');
+});
+
+it('tells the same of a list, before all tries to find an agent are used up', async () => {
+  let tries = 0;
+  agent.verbs.locateAnyAgent = async () => {
+    tries += 1;
+    return Promise.reject(new RstowError('failed', 'agent "db1" does not list database "ordrs"'));
+  };
+  agent.verbs.knowDatabase = async () => ({ isListed: false, databases: ['orders', 'stock'], probeMs: 4_000 });
+  const failure = await failureOf(agent.execute('listBackups', { database: 'ordrs' }));
+  expect(failure.message).toBe('unknown-database: no agent that answers lists database "ordrs"; did you mean "orders"?');
+  expect(tries).toBeLessThan(20);
 });
 
 it('tells within seconds that the owner of a database does not answer', async () => {

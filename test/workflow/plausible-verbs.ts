@@ -181,7 +181,7 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
   return {
     locateDatabase: async () => place(),
     locateAgent: async () => place(),
-    locateAnywhere: async () => place(),
+    locateAnyAgent: async () => place(),
     locateStandby: async () => place(),
     knowDatabase: async () => ({ isListed: true, databases: ['orders'], probeMs: 4_000 }),
     findStaleServer: async () => null,

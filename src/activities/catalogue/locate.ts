@@ -78,7 +78,7 @@ const OPEN_MS = 2_000;
  * Any agent that lists the database and reaches the repository: for what needs no host, also while the owner is down.
  * Fails: failed and repository-unavailable, both retried, for another agent may do better.
  */
-export const locateAnywhere =
+export const locateAnyAgent =
   (deps: ActivityDeps) =>
   async ({ database, repository }: { database: string; repository?: string | undefined }, { runId }: RunPort): Promise<Place> => {
     const { agent, config } = deps;

@@ -4,7 +4,7 @@ import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { type HigherNumbers, type RecordSearch, searchEvent, searchOffset, searchSequence } from '../../core/recovery/record-search.ts';
 import { positionsOf, writtenBy } from '../../core/recovery/recovery-window.ts';
-import { eventText, type RecoveryTarget } from '../../core/recovery/target.ts';
+import { kindText, type RecoveryTarget, type TargetEvent } from '../../core/recovery/target.ts';
 import { timeText } from '../../core/text/figures.ts';
 import { missingText, reachableSegments } from '../../core/wal/continuity.ts';
 import {
@@ -179,8 +179,16 @@ async function eventPoint(history: StoredHistory, { before, after }: RecoveryTar
   const found = await search(history, { searching }, run);
   if (found !== undefined) return located(history.newest, found);
   const { ofInstance, matching } = searching.counts();
-  const has = ofInstance === 0 ? `no record of instance "${event.instance}"` : `${matching} such of its ${ofInstance} records`;
-  throw missing(history, `there is not ${eventText(event)}: the stored log has ${has}`);
+  throw missing(history, `the stored log has ${lackText(event, { ofInstance, matching })}`);
+}
+
+/** `3 records of instance "17", and none is a deletion`. */
+function lackText(event: TargetEvent, { ofInstance, matching }: { ofInstance: number; matching: number }): string {
+  const { instance } = event;
+  if (ofInstance === 0) return `no record of instance "${instance}"`;
+  const records = `${ofInstance} ${ofInstance === 1 ? 'record' : 'records'} of instance "${instance}"`;
+  if (matching === 0) return `${records}, and none is ${kindText(event)}`;
+  return `${records}, ${matching} of them ${kindText(event)}: there is no number ${event.occurrence ?? ''}`;
 }
 
 type Searching = { searching: RecordSearch; /** In this segment alone. */ only?: number };

@@ -10,7 +10,7 @@ import { createOutput, type Fact, factLines } from '../output.ts';
 type DiffOptions = { repository?: string; timeline?: string; config?: string; json?: boolean };
 
 const POINT_HELP =
-  'now (the data in place on this host), latest, a backup’s label, or offset:, sequence:, time: or name: with its value, or before: or after: with an instance (its last record)';
+  'now (the data in place on this host), latest, a backup’s label, offset:NUMBER, sequence:NUMBER, time:TIME, name:MARK, or before:INSTANCE or after:INSTANCE (its last record)';
 
 export const diffCommand: CliCommand = {
   name: 'diff',

@@ -4,7 +4,7 @@ import type { RecordQuery } from '../../core/recovery/record-filter.ts';
 import { parseWalOffset, type WalOffset } from '../../core/wal/wal-offset.ts';
 import type { FoundRecord, LogReading, LogSummary } from '../../local/read-history.ts';
 import type { CliCommand } from '../command.ts';
-import { CONFIG_OPTION_HELP, wholeNumber } from '../options.ts';
+import { CONFIG_OPTION_HELP, positiveNumber } from '../options.ts';
 import { createOutput, printText } from '../output.ts';
 
 type LogOptions = {
@@ -35,7 +35,7 @@ export const logCommand: CliCommand = {
       .option('--event <name>', 'only events of this name')
       .option('--from <offset>', 'only what begins at this offset or behind it', offset)
       .option('--to <offset>', 'only what begins before this offset', offset)
-      .option('--limit <count>', 'at most this many, the first ones', wholeNumber)
+      .option('--limit <count>', 'at most this many, the first ones', positiveNumber)
       .option('--with-data', 'the whole record too, as `entry`: with payloads and contexts')
       .option('--repository <name>', 'a repository of the database (default: the primary)')
       .option('--timeline <id>', 'a history that was left (default: the one in use)')

@@ -14,7 +14,7 @@ import type { OperatorKey } from '../../worker/operator-key.ts';
 import type { Cli, CliCommand, HostSettings, RunKind } from '../command.ts';
 import type { RunOptions } from '../execute-run.ts';
 import { countedText, countText, durationText, holdsText, logText, whenText } from '../figures.ts';
-import { pointFacts } from '../point-text.ts';
+import { explanationFacts, pointFacts } from '../point-text.ts';
 import { createLocalWatcher } from '../progress.ts';
 import {
   addKeyOption,
@@ -153,13 +153,21 @@ function aloneWarning(database: string): string {
 /** The same, and where the point lies. */
 export function pointLines(result: PointInTimeRecoveryResult): string[] {
   const { point, explanation } = result;
-  return point === undefined ? restoreLines(result) : [...restoreLines(result), ...factLines(pointFacts(point, explanation))];
+  const [backup, ...others] = restoreFacts(result) ?? [];
+  if (point === undefined || backup === undefined) return restoreLines(result);
+  return factLines([backup, ...pointFacts(point), ...others, ...explanationFacts(explanation)]);
 }
 
 export function restoreLines(result: RestoreResult): string[] {
+  const facts = restoreFacts(result);
+  return facts === undefined ? [`${result.outcome}: nothing was restored to ${result.database}`] : factLines(facts);
+}
+
+/** The backup first. Undefined if the run has restored and planned nothing. */
+export function restoreFacts(result: RestoreResult): Fact[] | undefined {
   const { label, extents } = result;
-  if (label === undefined || extents === undefined) return [`${result.outcome}: nothing was restored to ${result.database}`];
-  return factLines([
+  if (label === undefined || extents === undefined) return undefined;
+  return [
     [result.dryRun === true ? 'would restore' : 'restored', label],
     ['to', `${result.dataDir ?? ''} on ${result.agent ?? ''}`],
     ...replacedFacts(result),
@@ -170,7 +178,7 @@ export function restoreLines(result: RestoreResult): string[] {
     ['plan', result.planKey ?? ''],
     ['plan hash', result.planHash ?? ''],
     ...endFacts(result),
-  ]);
+  ];
 }
 
 /** What is replaced, and how that is brought back. */
@@ -194,7 +202,7 @@ function undoText({ database, repository = '', runId, replacedAt, savedAs }: Res
   if (replacedAt === undefined && savedAs === undefined) return undefined;
   // A run that was reset keeps what an earlier execution of it has left.
   const [, run = runId] = /\/restores\/([^/]+)\//.exec(replacedAt ?? '') ?? [];
-  return wholeText(`rstow undo ${database} --repository ${repository} --restore ${run.slice(0, RUN_SHOWN)}`);
+  return wholeText(`rstow undo ${database} --repository ${repository} --restore ${run.slice(0, RUN_SHOWN).replace(/-$/, '')}`);
 }
 
 /** Of a run's id, so much is unique. A run without Temporal has a word before it. */

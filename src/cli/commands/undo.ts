@@ -4,7 +4,7 @@ import type { OperatorKey } from '../../worker/operator-key.ts';
 import type { CliCommand, HostSettings, RunKind } from '../command.ts';
 import { addKeyOption, addRunOptions, commonInput, execute } from '../options.ts';
 import { factLines } from '../output.ts';
-import { addRecoveryOptions, carryOut, type RecoveryOptions, restoreLines } from './restore.ts';
+import { addRecoveryOptions, carryOut, type RecoveryOptions, restoreFacts, restoreLines } from './restore.ts';
 
 const UNDO: RunKind<'undoRestore'> = { type: 'undoRestore', isQuery: false, resultLines: undoLines };
 
@@ -34,7 +34,7 @@ async function undo(database: string, options: UndoOptions, settings: HostSettin
 }
 
 export function undoLines(result: UndoRestoreResult): string[] {
-  const { undoes } = result;
-  if (undoes === undefined) return restoreLines(result);
-  return [...factLines([['undoes', `restore ${undoes.runId}`]]), ...restoreLines(result)];
+  const facts = restoreFacts(result);
+  if (result.undoes === undefined || facts === undefined) return restoreLines(result);
+  return factLines([['undoes', `restore ${result.undoes.runId}`], ...facts]);
 }

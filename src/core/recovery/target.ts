@@ -56,8 +56,20 @@ export function targetText(target: RecoveryTarget): string {
 const NOUNS = { create: 'creation', event: 'event', delete: 'deletion' } as const;
 
 /** `the last event "PAY" of instance "17"`. */
-export function eventText({ instance, event, record, occurrence }: TargetEvent): string {
-  const noun = event === undefined ? (record === undefined ? 'record' : NOUNS[record]) : 'event';
+function eventText(target: TargetEvent): string {
+  const { instance, event, occurrence } = target;
+  const noun = nounOf(target);
   const which = occurrence === undefined ? `the last ${noun}` : `number ${occurrence} of the ${noun}s`;
   return `${which}${event === undefined ? '' : ` "${event}"`} of instance "${instance}"`;
+}
+
+/** `an event "PAY"`. */
+export function kindText(target: TargetEvent): string {
+  const noun = nounOf(target);
+  return `${noun === 'event' ? 'an' : 'a'} ${noun}${target.event === undefined ? '' : ` "${target.event}"`}`;
+}
+
+function nounOf({ event, record }: TargetEvent): string {
+  if (event !== undefined) return 'event';
+  return record === undefined ? 'record' : NOUNS[record];
 }

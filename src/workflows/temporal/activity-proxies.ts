@@ -38,7 +38,7 @@ function scheduled(options: ActivityOptions, origin?: Origin): Activities {
   return new Proxy({}, { get: verbOf }) as Activities;
 }
 
-type Probes = Pick<Activities, 'locateDatabase' | 'locateAgent' | 'locateAnywhere' | 'locateStandby' | 'knowDatabase'>;
+type Probes = Pick<Activities, 'locateDatabase' | 'locateAgent' | 'locateAnyAgent' | 'locateStandby' | 'knowDatabase'>;
 
 /** Asks who is there, for `waitMs`. Nobody polls: the one place where a schedule-to-start timeout is right. */
 export function probe(taskQueue: string, waitMs: number, retry: RetryPolicy = {}): Probes {

@@ -72,12 +72,15 @@ export async function placeAnywhere(database: string, repository: string | undef
 }
 
 async function anyPlace(database: string, repository: string | undefined): Promise<Place> {
+  const asked = probe(ANY_QUEUE, ANYONE_MS, ANYONE_RETRY).locateAnyAgent({ database, repository });
   try {
-    return await probe(ANY_QUEUE, ANYONE_MS, ANYONE_RETRY).locateAnywhere({ database, repository });
+    const soon = await within(SLOW_MS, asked);
+    // A name that no agent lists is said at once, not after all tries.
+    return soon ?? (await Promise.race([asked, known(database).then(() => asked)]));
   } catch (error) {
     // Time may be over while agents answer, each that it can't: then the last one's reason is the answer.
     if (error instanceof RstowError && error.code === 'agent-unreachable') throw unreachable('no agent answers');
-    await known(database);
+    if (!(error instanceof RstowError && error.code === 'unknown-database')) await known(database);
     throw error;
   }
 }

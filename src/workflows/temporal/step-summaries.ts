@@ -4,7 +4,7 @@ import type { Activities } from '../../activities/activities.ts';
 export const STEP_SUMMARIES: Record<keyof Activities, string> = {
   locateDatabase: 'find the agent that owns the database',
   locateAgent: 'find the named agent',
-  locateAnywhere: 'find an agent that reaches the repository',
+  locateAnyAgent: 'find an agent that reaches the repository',
   locateStandby: 'find an agent that stands by for the database',
   knowDatabase: 'ask an agent whether it lists the database',
   findStaleServer: 'look whether a former owner’s server still answers',

@@ -55,8 +55,12 @@ it.each<[string, string, string, string, number]>([
   ['an unknown mark', 'diff orders name:friday now', 'mark-not-found: no mark is called "friday"', '`rstow info orders`', 10],
   ['no point', 'diff orders pint:3 now', 'invalid-input: "pint:3" is no point: it must be now', '`rstow diff --help`', 2],
   ['an offset that is not stored', 'diff orders offset:18446744073709 now', 'point-not-found: offset 18446744073709 is not stored', '', 10],
-  ['an unknown instance', 'diff orders before:o-9 now', 'point-not-found: there is not the last record of instance "o-9"', '', 10],
+  ['an unknown instance', 'diff orders before:o-9 now', 'point-not-found: the stored log has no record of instance "o-9"', '', 10],
   ['no offset', 'log orders --from here', "invalid-input: option '--from <offset>' argument 'here' is invalid.", '`rstow log --help`', 2],
+  ['no record at all', 'log orders --limit 0', "invalid-input: option '--limit <count>' argument '0' is invalid.", '`rstow log --help`', 2],
+  ['an option as a value', 'log orders --instance --with-data', 'invalid-input: --instance lacks its value', '`rstow log --help`', 2],
+  ['no time', 'restore orders --target-time 10:15', 'invalid-input: --target-time must be a time with its zone', '`rstow restore', 2],
+  ['no kind', 'extract orders o --target-after o --record end', 'invalid-input: --record must be one of', '`rstow extract', 2],
 ])('says of %s in one sentence what is wrong, with a code and a hint', async (...[, line, says, hint, exitCode]) => {
   await expectRefusal(line, { says, hint, exitCode });
 });

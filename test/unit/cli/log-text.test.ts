@@ -14,7 +14,7 @@ it('prints no name as a command to the terminal, nor on two lines', () => {
 
 it('says between which times a point was written, also if nothing was written for a while', () => {
   const [tenMs, elevenMs] = [Date.UTC(2026, 10, 24, 10), Date.UTC(2026, 10, 24, 11)];
-  const written = (sinceMs: number | undefined, untilMs: number) => pointFacts({ end: '100', sinceMs, untilMs }, undefined)[1]?.[1];
+  const written = (sinceMs: number | undefined, untilMs: number) => pointFacts({ end: '100', sinceMs, untilMs })[1]?.[1];
   expect(written(tenMs, elevenMs)).toBe('between 2026-11-24 10:00:00Z and 2026-11-24 11:00:00Z');
   expect(written(undefined, elevenMs)).toBe('between the beginning and 2026-11-24 11:00:00Z');
   expect(written(elevenMs, tenMs)).toBe('by 2026-11-24 10:00:00Z; nothing more until 2026-11-24 11:00:00Z');

@@ -91,7 +91,9 @@ it('names the nearest numbers, and how many records an instance has, where there
   await storeLog(scene, TWO_SEGMENTS);
   await expect(find(scene, { sequence: 99 })).rejects.toThrow('there is no record 99; the nearest is 4');
   const target = { before: { instance: 'c', record: 'delete' as const } };
-  await expect(find(scene, target)).rejects.toThrow('the stored log has 0 such of its 1 records');
+  await expect(find(scene, target)).rejects.toThrow('the stored log has 1 record of instance "c", and none is a deletion;');
+  const second = { before: { instance: 'c', record: 'create' as const, occurrence: 2 } };
+  await expect(find(scene, second)).rejects.toThrow('1 record of instance "c", 1 of them a creation: there is no number 2;');
   await expect(find(scene, { after: { instance: 'z' } })).rejects.toThrow('the stored log has no record of instance "z"');
 });
 

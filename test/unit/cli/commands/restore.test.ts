@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
+import type { PointInTimeRecoveryResult } from '../../../../src/contract/point-in-time-recovery.ts';
 import type { RestoreResult } from '../../../../src/contract/restore.ts';
-import { restoreLines } from '../../../../src/cli/commands/restore.ts';
+import { pointLines, restoreLines } from '../../../../src/cli/commands/restore.ts';
 
 const LABEL = '20261124T101502Z-hot';
 
@@ -39,5 +40,17 @@ it('names the repository in the command that undoes a restore, for it may be ano
   const replaced = { replaces, repository: 'copy', runId: '3f2a91bc-8d1e-4a53-9d0f-1f6f6c2b7a10' };
   expect(textOf({ ...replaced, savedAs: 'B-tail' })).toContain('rstow undo orders --repository copy --restore 3f2a91bc-8d1e');
   expect(textOf({ ...replaced, replacedAt: '/data/.rstow/restores/3f2a91bc/replaced' })).toContain('rstow undo orders');
+  expect(textOf({ ...replaced, savedAs: 'B-tail' })).not.toContain('3f2a91bc-8d1e-');
   expect(textOf(replaced)).not.toContain('rstow undo');
+});
+
+it('says of a point, right behind the backup, how far its log counts', () => {
+  const extents = { segments: 1, sizeBytes: 0, endOffset: '1099511627776' } as unknown as RestoreResult['extents'];
+  const point = { end: '1099511627776', sinceMs: 0, untilMs: 61_000 };
+  const done = { outcome: 'done', runId: 'run', database: 'orders', warnings: [], label: LABEL, extents, instances: 60, point };
+  expect(pointLines(done as unknown as PointInTimeRecoveryResult).slice(0, 3)).toEqual([
+    `restored      ${LABEL}`,
+    'up to         offset 1099511627776 of its log',
+    'written       between 1970-01-01 00:00:00Z and 1970-01-01 00:01:01Z',
+  ]);
 });
