@@ -5,6 +5,7 @@ import { readLogEntry } from '../state/log-entry.ts';
 import { sameState } from '../state/server-comparison.ts';
 import type { RecordView } from '../wal/record-scanner.ts';
 import { makeWalOffset, type SegmentId, type WalOffset } from '../wal/wal-offset.ts';
+import { textOf } from './log-record.ts';
 
 type Present = { state: string; ctx: CanonicalJson };
 
@@ -41,11 +42,6 @@ export function createStepReader(id: string, created: WalOffset): (segment: Segm
     const dataText = members.get(index === 0 ? 'initial_ctx' : 'payload') ?? 'null';
     return { index, event: textOf(members.get('event')), eventId: textOf(members.get('event_id')), dataText, after };
   };
-}
-
-function textOf(text: string | undefined): string | undefined {
-  const value: unknown = text === undefined ? undefined : JSON.parse(text);
-  return typeof value === 'string' ? value : undefined;
 }
 
 type StepSearch = {

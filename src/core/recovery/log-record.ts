@@ -89,7 +89,8 @@ function statesOf(text: string): Pick<LogRecord, 'event' | 'fromState' | 'toStat
   };
 }
 
-function textOf(json: string | undefined): string | undefined {
+/** The value of a JSON string; undefined if it is anything else. */
+export function textOf(json: string | undefined): string | undefined {
   const value: unknown = json === undefined ? undefined : JSON.parse(json);
   return typeof value === 'string' ? value : undefined;
 }
