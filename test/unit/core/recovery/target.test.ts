@@ -38,6 +38,7 @@ it.each([
 
 it.each([
   ['sequence:seven', /^the point "sequence:seven" must be /],
+  ['time:2026-02-30T10:15:00Z', /^the point "time:2026-02-30T10:15:00Z" must be a time with its zone/],
   ['time:yesterday', /^the point "time:yesterday" must be a time with its zone/],
   ['offset:', /^"offset:" is no point: it must be now /],
   ['pint:3', /^"pint:3" is no point: it must be now /],
