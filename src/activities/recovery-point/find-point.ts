@@ -1,5 +1,10 @@
 import { lastingWarnings } from '../../contract/hot-backup.ts';
 import type { Warning } from '../../contract/result.ts';
+import { promisedExtents } from '../../core/backup/segment-plan.ts';
+import { isObjectDamage } from '../../core/errors/error-table.ts';
+import { RstowError, withClause } from '../../core/errors/rstow-error.ts';
+import type { RecoveryTarget } from '../../core/recovery/target.ts';
+import { parsePieceKey } from '../../core/repository/piece.ts';
 import { type Extent, makeWalOffset, type WalOffsetText } from '../../core/wal/wal-offset.ts';
 import type { RecoveryPoint } from '../../formats/repository/plans.ts';
 import { replayStored } from '../../replay/stored-log.ts';
@@ -42,8 +47,7 @@ export const findPoint =
   async (input: FindPointInput, run: RunPort): Promise<FoundPoint> => {
     const store = await deps.openStore(input.database, input.repository);
     const history = await openHistory(store, input);
-    const found =
-      (await store.plans.point.find(run.runId)) ?? (await replayedPoint(history, await locate(history, input.target, run), run));
+    const found = (await store.plans.point.find(run.runId)) ?? (await newPoint(history, input.target, run));
     const { key: pointKey, plan } = await store.plans.point.keep(run.runId, found);
     const { format: _format, end, ...point } = plan;
     const warnings = await warningsOf(store, point.label);
@@ -54,6 +58,25 @@ export const findPoint =
 async function warningsOf({ backups }: Store, label: string): Promise<Warning[]> {
   const { warnings = [] } = (await backups.readable(label)) ?? {};
   return lastingWarnings(warnings).filter(({ code }) => code !== 'wal-gap');
+}
+
+async function newPoint(history: StoredHistory, target: RecoveryTarget, run: RunPort): Promise<RecoveryPoint> {
+  try {
+    return await replayedPoint(history, await locate(history, target, run), run);
+  } catch (error) {
+    throw error instanceof RstowError && isObjectDamage(error.code) ? withNearest(history, error) : error;
+  }
+}
+
+/** A damaged piece keeps from a person only what stands in its segment and behind. */
+function withNearest({ newest }: StoredHistory, error: RstowError): RstowError {
+  const damaged = parsePieceKey(String(error.details['key']))?.segment;
+  if (damaged === undefined) return error;
+  const before = promisedExtents(newest.segments).findLast(({ segment }) => segment < damaged);
+  const nearest = before === undefined ? undefined : offsetText(before);
+  return withClause(error, nearest === undefined ? 'no log stands before it' : `the log before it goes up to offset ${nearest}`, {
+    nearest: nearest ?? null,
+  });
 }
 
 async function replayedPoint(history: StoredHistory, { manifest, cut, higher }: Located, run: RunPort): Promise<RecoveryPoint> {

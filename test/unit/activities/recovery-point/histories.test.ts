@@ -6,7 +6,7 @@ import type { RecoveryTarget } from '../../../../src/core/recovery/target.ts';
 import { makeWalOffset } from '../../../../src/core/wal/wal-offset.ts';
 import { createTimeline } from '../../../../src/store/timelines.ts';
 import { manifest } from '../../config/a-manifest.ts';
-import { DATABASE, firstTimeline, makeScene, replaceObject, SEGMENT } from '../scene.ts';
+import { DATABASE, firstTimeline, keysOf, makeScene, replaceObject, SEGMENT } from '../scene.ts';
 import { find, type Placed, storeEarlier, storeLog, TWO_SEGMENTS } from './model-history.ts';
 
 it('comes to the end of a backup whose manifest is damaged, for a newer one has the same log', async () => {
@@ -28,6 +28,27 @@ it('names no time for a point before which a backup was written, as a clock that
   await storeEarlier(scene, 2, { label: 'ahead', writtenAtMs: aheadMs });
   expect(await find(scene, { latest: true })).toMatchObject({ label: manifest.label, untilMs: aheadMs });
   await expect(find(scene, { time: new Date(manifest.writtenAtMs).toISOString() })).rejects.toMatchObject({ code: 'point-not-found' });
+});
+
+it('says up to where the log goes before a damaged piece, and has the points there', async () => {
+  const scene = await makeScene();
+  const placed = await storeLog(scene, TWO_SEGMENTS);
+  const pieces = await keysOf(scene.repository, `databases/${DATABASE}/wal/`);
+  const [first, second] = [1, 2].map((segment) =>
+    pieces.find((key) => key.endsWith('.wal.zst') && key.includes(`/000000000000000${segment}/`))!,
+  );
+  await replaceObject(scene.repository, second!, Buffer.from('rot'));
+  const end = String(makeWalOffset(SEGMENT, placed[1]!.endBytes));
+  await expect(find(scene, { sequence: 4 })).rejects.toMatchObject({
+    code: expect.stringMatching(/^(damaged|truncated)-object$/) as string,
+    message: expect.stringContaining(`; the log before it goes up to offset ${end}`) as string,
+  });
+  expect(await find(scene, { offset: end })).toMatchObject({ records: 2 });
+  await scene.repository.deleteMany([first!]);
+  await expect(find(scene, { sequence: 1 })).rejects.toMatchObject({
+    code: 'missing-object',
+    message: expect.stringContaining('; no log stands before it') as string,
+  });
 });
 
 it('goes up to the fork of a history that has no backup of its own, and no further', async () => {
