@@ -13,6 +13,7 @@ import type { PointInTimeRecoveryInput, PointInTimeRecoveryResult } from '../../
 import type { RecoverInstanceInput, RecoverInstanceResult } from '../../src/contract/recover-instance.ts';
 import type { UndoRestoreInput, UndoRestoreResult } from '../../src/contract/undo-restore.ts';
 import type { WorkflowType } from '../../src/contract/workflow-types.ts';
+import type { RecoveryTarget } from '../../src/core/recovery/target.ts';
 import type { Manifest } from '../../src/formats/repository/manifest.ts';
 import { segmentFileName } from '../../src/core/wal/wal-offset.ts';
 import { createSeenOwners } from '../../src/io/agent-state/seen-owners.ts';
@@ -130,6 +131,13 @@ export async function recoverElsewhere(
   const recovered = await pointInTimeRecovery({ database: DATABASE, ...point, to: { dataDir: toDataDir } }, engine);
   expect(recovered).toMatchObject({ rehearsal: stack.settings.rehearsal.policy === 'off' ? 'off' : 'passed', warnings: [] });
   return recovered;
+}
+
+/** The same in place; no backup follows, as without Temporal. */
+export async function recoverInPlace(stack: DatabaseStack, target: RecoveryTarget): Promise<void> {
+  const engine = directEngine({ deps: directDeps(stack), type: 'pointInTimeRecovery' });
+  const recovered = await pointInTimeRecovery({ database: DATABASE, target }, engine);
+  expect(recovered).toMatchObject({ warnings: [{ code: 'no-backup-yet' }] });
 }
 
 /** What it says with `dryRun` of a recovery in place. */

@@ -9,7 +9,7 @@ import type { RecoveryTarget } from '../../../src/core/recovery/target.ts';
 import { makeSegmentId, segmentFileName } from '../../../src/core/wal/wal-offset.ts';
 import { applyEvent, createInstance, deleteInstance } from '../../../src/io/rstmdb/instances.ts';
 import { DATABASE, type DatabaseStack } from '../../support/database-stack.ts';
-import { backUp, explainPoint, recoverElsewhere, directDeps, directRun } from '../../support/direct-backup.ts';
+import { backUp, explainPoint, recoverElsewhere, recoverInPlace, directDeps, directRun } from '../../support/direct-backup.ts';
 import { expectSound, oddSource, scratchFolder, sourceDigest, withClient, writeOrders } from '../../support/odd-source.ts';
 
 async function recovered(
@@ -46,6 +46,23 @@ it('brings an instance back, whole, that was deleted, and says in a dry run what
   expect(instances).toBe(6);
   expect(digest).toBe(stateDigest);
   expect(wal.toString()).not.toContain('delete_instance');
+});
+
+it('recovers once more, to a little earlier, although the history of the first recovery has no backup yet', async () => {
+  const stack = await oddSource();
+  await writeOrders(stack.address, 3);
+  await backUp(stack);
+  await writeOrders(stack.address, 4, 'more');
+  await backUp(stack);
+  await recoverInPlace(stack, { after: { instance: 'more-2', record: 'create' } });
+  const latest = await explainPoint(stack, { target: { latest: true } });
+  expect(latest).toMatchObject({
+    instances: 6,
+    explanation: { difference: { instancesDeleted: { count: 0 }, instancesCreated: { count: 0 } } },
+  });
+  const target = { before: { instance: 'more-1', record: 'create' } } as const;
+  expect(await recovered(stack, target)).toMatchObject({ instances: 4 });
+  await expect(recovered(stack, { after: { instance: 'more-3' } })).rejects.toMatchObject({ code: 'point-not-found' });
 });
 
 it('recovers to a mark: the state as it was when the mark was made, even if the agent died before the mark was written', async () => {
