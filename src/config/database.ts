@@ -90,6 +90,23 @@ const noService = z
   })
   .meta({ sample: { kind: 'none' } });
 
+const DAYS_MAX = 36_500;
+
+const restoreSection = z
+  .strictObject({
+    historyDays: z
+      .int()
+      .min(1)
+      .max(DAYS_MAX)
+      .optional()
+      .meta({ unit: 'days' })
+      .describe(
+        'How much history a restore in place leaves in the server’s log: what was older at the restored point becomes one [baseline](architecture.md#baselines). The repository keeps all of it. Nothing is left out if absent.',
+      ),
+  })
+  .describe('What a restore in place makes of the log, for a server that replays all of it at each start.')
+  .meta({ sample: { historyDays: 90 } });
+
 const serviceSection = z
   .discriminatedUnion('kind', [processService, commandsService, noService])
   .describe('How the server is stopped and started, for a restore in place and a recovery.');
@@ -106,6 +123,7 @@ export const databaseSection = z
       .meta({ unit: 'names of [repositories](#repositoriesname)', examples: [['local']] })
       .describe('Where its backups are kept. The first is the primary, which a run uses unless it names another.'),
     rehearsal: rehearsalSection.prefault({}),
+    restore: restoreSection.prefault({}),
     maxDowntimeMs: durationMs.default(120_000).describe('How long a restore may keep the server down before a watchdog starts it.'),
     safetyCopyMs: durationMs.default(604_800_000).describe('How long a restore keeps the data that it replaced.'),
     standby: z.boolean().default(false).describe('Whether this host stands ready to take the database over.'),

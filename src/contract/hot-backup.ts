@@ -63,8 +63,8 @@ export function restorableOf(log: Restorable, compared: ServerComparison | null)
 }
 
 /** What a backup warns of whose log has holes. */
-export function gapWarnings(segments: readonly SegmentId[]): Warning[] {
-  const missing = missingText(segments);
+export function gapWarnings(segments: readonly SegmentId[], baseline: SegmentId | undefined): Warning[] {
+  const missing = missingText(segments, baseline);
   if (missing === undefined) return [];
   return [
     {

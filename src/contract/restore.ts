@@ -45,6 +45,20 @@ export const ROLLED_BACK_CODES: readonly string[] = ['service-start-failed', 'di
  */
 export type RehearsalOutcome = 'passed' | 'unfinished' | 'skipped' | 'off';
 
+/**
+ * The segment with which the restored log begins, in the place of what was older than the config lets a server replay: it holds the state
+ * that all of that gave.
+ */
+export type BaselineSummary = {
+  /** 16 hex digits, as in its file's name. */
+  segment: string;
+  /** How much of the log the server doesn't replay any more, and before when all of that was written (Unix ms). */
+  replacedBytes: number;
+  writtenBeforeMs: number;
+  /** Its own size; unknown in a dry run. */
+  sizeBytes?: number | undefined;
+};
+
 export type RestoreSummary = {
   label: string;
   repository: string;
@@ -59,6 +73,8 @@ export type RestoreSummary = {
   machines: number;
   instances: number;
   stateDigest: string;
+  /** In place only, and only if there is one. */
+  baseline?: BaselineSummary | undefined;
   planKey: string;
   planHash: string;
 };

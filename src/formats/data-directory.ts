@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { timelineId } from './repository/parts.ts';
+import { segmentText, timelineId } from './repository/parts.ts';
 
 /** A folder is told by its inode: a rename keeps it, a look-alike has another. */
 const folder = z.object({ inode: z.string().regex(/^[1-9][0-9]*$/, 'must be an inode number') });
@@ -81,3 +81,6 @@ export const timelineFileSchema = z.strictObject({
 });
 
 export type TimelineFile = z.infer<typeof timelineFileSchema>;
+
+/** Says of a log without its first segments that it begins with a baseline: none of it was lost. */
+export const baselineFileSchema = z.strictObject({ format: z.literal(1), segment: segmentText });

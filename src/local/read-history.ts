@@ -1,5 +1,6 @@
 import { findInstance, type FoundInstance, type WantedInstance } from '../activities/instance/find-instance.ts';
 import { lastExtent, locate, logOfHistory, logUpTo, openHistory, whole } from '../activities/recovery-point/stored-history.ts';
+import { type Baseline, baselineOf, type TimelineNode } from '../core/backup/history.ts';
 import { entryText, type LogRecord } from '../core/recovery/log-record.ts';
 import { concernsSegment, createRecordFilter, type RecordQuery } from '../core/recovery/record-filter.ts';
 import type { StateDifference } from '../core/recovery/state-difference.ts';
@@ -33,8 +34,15 @@ export type LogReading = LocalReading & {
   print: (records: readonly FoundRecord[]) => Promise<void>;
 };
 
-/** What was read. `missing` are the segments that the stored log lacks, in words. */
-export type LogSummary = { timeline: string; label: string; end: WalOffsetText; found: number; missing: string | undefined };
+/** What was read. `missing` are the segments that the stored log lacks, in words; a `baseline` holds no records of the history. */
+export type LogSummary = {
+  timeline: string;
+  label: string;
+  end: WalOffsetText;
+  found: number;
+  missing: string | undefined;
+  baseline: Baseline | undefined;
+};
 
 /**
  * Prints the wanted records of a stored history, in the order of the log; memory stays flat however long that is. What was found before a
@@ -45,24 +53,35 @@ export async function readLog({ configFile, database, repository, timeline, ...r
   const store = await deps.openStore(database, repository);
   const history = await openHistory(store, { target: { latest: true }, timeline });
   const { label, segments } = history.newest;
-  const log = await logOfHistory(history, (segment) => concernsSegment(reading.query, segment));
-  const gathered = gatherRecords(reading);
+  const baseline = baselineOf(history.timelines, history.newest.timeline);
+  const isHistory = (segment: SegmentId): boolean => segment > (baseline?.segment ?? 0);
+  // It says of which machine an instance is.
+  const isSeen = (segment: SegmentId): boolean => isHistory(segment) || reading.query.machine !== undefined;
+  const log = await logOfHistory(history, (segment) => isSeen(segment) && concernsSegment(reading.query, segment));
+  const gathered = gatherRecords(reading, isHistory);
   const { see, isDone } = gathered;
   await readStoredLog(log, { see, isDone, afterChunk: gathered.print }, untilKilled()).finally(gathered.print);
   const end = offsetOf(history.end);
-  return { timeline: history.timeline, label, end, found: gathered.count(), missing: missingText(segments.map(({ segment }) => segment)) };
+  const missing = missingText(
+    segments.map(({ segment }) => segment),
+    baseline?.segment,
+  );
+  return { timeline: history.timeline, label, end, found: gathered.count(), missing, baseline };
 }
 
 type Gathered = { see: SeeRecord; isDone: () => boolean; print: () => Promise<void>; count: () => number };
 
-function gatherRecords({ query, withData, limit = Number.POSITIVE_INFINITY, print }: Omit<LogReading, keyof LocalReading>): Gathered {
+function gatherRecords(
+  { query, withData, limit = Number.POSITIVE_INFINITY, print }: Omit<LogReading, keyof LocalReading>,
+  isHistory: (segment: SegmentId) => boolean,
+): Gathered {
   const filter = createRecordFilter(query);
   let waiting: FoundRecord[] = [];
   let count = 0;
   return {
     see: (segment, seen) => {
       const record = filter(segment, seen);
-      if (record === undefined || count >= limit) return;
+      if (record === undefined || count >= limit || !isHistory(segment)) return;
       count += 1;
       waiting.push({ record, entry: withData === true ? entryText(seen.payload) : undefined });
     },
@@ -102,11 +121,12 @@ export async function diffPoints({ configFile, database, repository, timeline, b
   const deps = await localDeps(configFile);
   const store = await deps.openStore(database, repository);
   const caller = untilKilled();
+  const timelines = await store.timelines.all();
   const placed = (point: DiffPoint): Promise<PlacedLog> =>
-    point.kind === 'now' ? logInPlace(openDatabase(deps, database).walDir, caller) : logAt(store, { point, timeline }, caller);
+    point.kind === 'now' ? logInPlace(openDatabase(deps, database).walDir, timelines, caller) : logAt(store, { point, timeline }, caller);
   const one = await placed(before);
   const other = await placed(after);
-  const { difference, beforeEnd, afterEnd } = await differenceBetween(await store.timelines.all(), one.source, other.source);
+  const { difference, beforeEnd, afterEnd } = await differenceBetween(timelines, one.source, other.source);
   return { before: comparedPoint(one, beforeEnd), after: comparedPoint(other, afterEnd), ...difference };
 }
 
@@ -126,10 +146,13 @@ function offsetOf(end: Extent | undefined): WalOffsetText {
   return walOffsetText(end === undefined ? makeWalOffset(0 as SegmentId, 0) : makeWalOffset(end.segment, end.endBytes));
 }
 
-async function logInPlace(walDir: string, caller: Caller): Promise<PlacedLog> {
+type Timelines = ReadonlyMap<string, TimelineNode>;
+
+async function logInPlace(walDir: string, timelines: Timelines, caller: Caller): Promise<PlacedLog> {
   const files = await listSegments(walDir);
   if (files === undefined) throw new RstowError('data-directory-missing', `there is no ${walDir} on this host`);
-  return { source: filesSource({ files, timeline: (await readTimelineFile(walDir))?.timeline ?? FIRST_TIMELINE }, caller) };
+  const timeline = (await readTimelineFile(walDir))?.timeline ?? FIRST_TIMELINE;
+  return { source: filesSource({ files, timeline, timelines }, caller) };
 }
 
 type StoredPoint = { point: Exclude<DiffPoint, { kind: 'now' }>; timeline: string | undefined };
@@ -137,7 +160,7 @@ type StoredPoint = { point: Exclude<DiffPoint, { kind: 'now' }>; timeline: strin
 async function logAt(store: Store, { point, timeline }: StoredPoint, caller: Caller): Promise<PlacedLog> {
   const { manifest, cut } =
     point.kind === 'backup'
-      ? whole(await store.backups.find(point.label))
+      ? whole(await store.backups.find(point.label), await store.timelines.all())
       : await locate(await openHistory(store, { target: point.target, timeline }), point.target, caller);
   const log = await logUpTo(store, manifest, cut ?? lastExtent(manifest));
   return { label: manifest.label, source: storedSource({ log, timeline: manifest.timeline }, caller) };

@@ -3,7 +3,7 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { settleInstance, settleMachines } from '../core/state/kept-instance.ts';
 import { createReplayIndex, type ReplayIndex, type ReplayInstance } from '../core/state/replay-index.ts';
 import { createStateDigest, type Sha256, type StateDigest, type StateHash } from '../core/state/state-digest.ts';
-import { createRecordScanner } from '../core/wal/record-scanner.ts';
+import { createRecordScanner, type RecordView } from '../core/wal/record-scanner.ts';
 import { type Extent, segmentFileName, type SegmentId, type WalRange } from '../core/wal/wal-offset.ts';
 import { crc32c, textSha256Hex } from '../io/checksum/checksum.ts';
 import { readRange, RecordWindow } from '../io/data-directory/range-reader.ts';
@@ -38,6 +38,8 @@ export type LogReading = {
   /** How much of the log is known already. */
   from: readonly Extent[];
   run: Caller;
+  /** Sees each record besides. */
+  see?: ((record: RecordView) => void) | undefined;
 };
 
 /**
@@ -45,7 +47,7 @@ export type LogReading = {
  * grown large can be exchanged. Fails: as the source says, at a record that a server can't replay.
  */
 export async function readRecords(reading: LogReading, indexFor: () => ReplayIndex | Promise<ReplayIndex>): Promise<number> {
-  const { source, from, run } = reading;
+  const { source, from, run, see } = reading;
   const startOf = new Map(from.map((extent) => [extent.segment, extent.endBytes]));
   const buffer = Buffer.allocUnsafeSlow(READ_BUFFER_SIZE_BYTES);
   const startBytesOf = (segment: SegmentId): number => startOf.get(segment) ?? 0;
@@ -57,13 +59,18 @@ export async function readRecords(reading: LogReading, indexFor: () => ReplayInd
   for (const extent of source.extents) {
     const startBytes = startBytesOf(extent.segment);
     progress.doing(segmentFileName(extent.segment));
-    records += await replaySegment(source, { indexFor, extent, startBytes, buffer }, run.signal);
+    records += await replaySegment(source, { indexFor, extent, startBytes, buffer, see }, run.signal);
     progress.add(extent.endBytes - startBytes);
   }
   return records;
 }
 
-type SegmentReplay = { indexFor: () => ReplayIndex | Promise<ReplayIndex>; extent: Extent; startBytes: number; buffer: Uint8Array };
+type SegmentReplay = Pick<LogReading, 'see'> & {
+  indexFor: () => ReplayIndex | Promise<ReplayIndex>;
+  extent: Extent;
+  startBytes: number;
+  buffer: Uint8Array;
+};
 
 async function replaySegment(source: ReplaySource, replay: SegmentReplay, signal: AbortSignal): Promise<number> {
   const { extent, startBytes } = replay;
@@ -76,6 +83,7 @@ async function replaySegment(source: ReplaySource, replay: SegmentReplay, signal
     startBytes,
     onRecord: (record) => {
       records += 1;
+      replay.see?.(record);
       if (!index.apply(segment, record)) throw damagedLog(source, { segment, startBytes: record.startBytes });
     },
   });
@@ -94,8 +102,7 @@ async function replaySegment(source: ReplaySource, replay: SegmentReplay, signal
 async function settleInstances(source: ReplaySource, index: ReplayIndex, digest: StateDigest): Promise<void> {
   const window = new RecordWindow(source.pathOf);
   try {
-    const living = [...index.instances()].filter((instance): instance is Living => !instance.deleted && instance.last !== undefined);
-    for (const instance of living.sort(byPlace)) {
+    for (const instance of livingInstances(index)) {
       const payload = await window.payload(instance.last);
       if (!settleInstance(digest, { instance, payload, sha256 })) throw damagedLog(source, instance.last);
     }
@@ -107,6 +114,10 @@ async function settleInstances(source: ReplaySource, index: ReplayIndex, digest:
 type Living = ReplayInstance & { last: WalRange };
 
 /** In the order of the log, so that one read serves many. */
+export function livingInstances(index: ReplayIndex): Living[] {
+  return [...index.instances()].filter((instance): instance is Living => !instance.deleted && instance.last !== undefined).sort(byPlace);
+}
+
 function byPlace({ last: one }: Living, { last: other }: Living): number {
   return one.segment - other.segment || one.startBytes - other.startBytes;
 }

@@ -1,4 +1,4 @@
-import { sharedLog, type TimelineNode } from '../core/backup/history.ts';
+import { baselineOf, sharedLog, type TimelineNode } from '../core/backup/history.ts';
 import { compareIndexes, named, type StateDifference } from '../core/recovery/state-difference.ts';
 import { readPresentState } from '../core/state/kept-instance.ts';
 import { createReplayIndex, type ReplayIndex } from '../core/state/replay-index.ts';
@@ -47,12 +47,17 @@ function seeFrom(from: Extent | undefined, see: SeeRecord): SeeRecord {
   };
 }
 
+type LogInPlace = { files: readonly SegmentFile[]; timeline: string; timelines: ReadonlyMap<string, TimelineNode> };
+
 /**
  * The log in place; its server may be running. Fails: wal-gap, where compaction has deleted a part of it. Reading fails: source-damaged,
  * where a server could not start on it; data-directory-replaced.
  */
-export function filesSource({ files, timeline }: { files: readonly SegmentFile[]; timeline: string }, run: Caller): LogSource {
-  const missing = missingText(files.map(({ segment }) => segment));
+export function filesSource({ files, timeline, timelines }: LogInPlace, run: Caller): LogSource {
+  const missing = missingText(
+    files.map(({ segment }) => segment),
+    baselineOf(timelines, timeline)?.segment,
+  );
   if (missing !== undefined) throw new RstowError('wal-gap', `the log in place lacks ${missing}: it doesn't say what the server holds`);
   const pathOf = (segment: SegmentId): string => files.find((file) => file.segment === segment)?.path ?? '';
   return {

@@ -13,6 +13,7 @@ import {
   findNewest,
   type ManifestState,
   manifestState,
+  type NewestWanted,
   positionOf,
   type Positions,
   readableManifest,
@@ -47,7 +48,7 @@ export type Backups = {
   /** What is there of it, and if it can't be read, why. */
   state(label: string): Promise<ManifestState>;
   /** The newest readable backup of a timeline's history by another run: what it says of ranges needn't be read again. */
-  newestOfTimeline(wanted: { timeline: string; exceptRunId: string }): Promise<Manifest | undefined>;
+  newestOfTimeline(wanted: NewestWanted): Promise<Manifest | undefined>;
   /** The label of the newest backup that a restore takes; null if there is none. Reads manifests until one is found. */
   newestRestorable(): Promise<string | null>;
   /** Fails: wal-gap, naming the backup that can be restored instead. */

@@ -108,14 +108,22 @@ async function findLatest(scope: BackupScope): Promise<Manifest | undefined> {
   return undefined;
 }
 
+export type NewestWanted = {
+  timeline: string;
+  exceptRunId: string;
+  /** Also one that still has what the timeline's baseline stands for, if there is no newer one. */
+  isBeforeBaseline?: boolean;
+};
+
 export async function findNewest(
   { repository, database, timelines }: Pick<BackupScope, 'repository' | 'database' | 'timelines'>,
-  wanted: { timeline: string; exceptRunId: string },
+  { timeline, exceptRunId, isBeforeBaseline = false }: NewestWanted,
 ): Promise<Manifest | undefined> {
-  const lineage = lineageOf(await timelines(), wanted.timeline) ?? [];
-  for await (const { label } of newestFirst(repository, database, lineage)) {
+  const lineage = lineageOf(await timelines(), timeline) ?? [];
+  const ancestors = lineage.filter(({ behind }) => isBeforeBaseline || behind === undefined);
+  for await (const { label } of newestFirst(repository, database, ancestors)) {
     const manifest = await readableManifest(repository, database, label);
-    if (manifest !== undefined && manifest.runId !== wanted.exceptRunId) return manifest;
+    if (manifest !== undefined && manifest.runId !== exceptRunId) return manifest;
   }
   return undefined;
 }

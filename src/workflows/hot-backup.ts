@@ -46,7 +46,7 @@ async function storePinned({ engine, place, startedAtMs, mark }: Begun, prepared
   engine.phase('replaying for the state’s digest, and comparing with the server');
   const state = await transfers.digestState({ database, repository, fenceKey, extentsKey });
   engine.phase('keeping machines and server config');
-  const withSnapshots = state.restorable !== 'from-log';
+  const withSnapshots = state.restorable === 'no';
   const kept = await transfers.storeAttachments({ database, repository, label, withSnapshots });
   engine.phase('writing the manifest');
   const warnings = [...prepared.warnings, ...stored.warnings, ...state.warnings, ...kept.warnings];

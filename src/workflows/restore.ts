@@ -90,7 +90,7 @@ async function carryOut(input: Recovery, { engine, place, plan, replaces = null 
   const tail = { repository, startedAtMs: engine.now(), isRequired: input.discardNewer !== true };
   // A repository that can't take it is known before anything is fetched.
   if (input.to === undefined) await storeReplaced(engine, place, tail);
-  const { timeline, warnings: staged } = await fetchPlanned(engine, { plan, verbs: engine.transfers(place) });
+  const { timeline, baselineBytes, warnings: staged } = await fetchPlanned(engine, { plan, verbs: engine.transfers(place) });
   const { rehearsal, warnings: rehearsed } = await rehearse(engine, place, plan);
   const warnings = [...staged, ...rehearsed];
   if (input.to === undefined) {
@@ -98,7 +98,8 @@ async function carryOut(input: Recovery, { engine, place, plan, replaces = null 
     const unnoted = await noteHistory(engine, place, timeline);
     const first = await firstBackup(engine, place, repository);
     const all = [...warnings, ...swapped.warnings, ...unnoted, ...first.warnings];
-    return resultOf(engine, place, { plan, timeline, rehearsal, replaces, ...swapped, ...first, warnings: all });
+    const baseline = plan.baseline === undefined ? undefined : { ...plan.baseline, sizeBytes: baselineBytes };
+    return resultOf(engine, place, { plan, timeline, baseline, rehearsal, replaces, ...swapped, ...first, warnings: all });
   }
   engine.phase('placing');
   await engine.steps(place).placeElsewhere({ database: engine.database, repository, planKey });

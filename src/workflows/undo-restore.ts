@@ -15,7 +15,8 @@ export async function undoRestore(input: UndoRestoreInput, engine: Engine): Prom
   const found = await engine.lockedTransfers(place).findReplaced({ database, repository: input.repository, restore });
   const { label: backup, repository, undoes } = found;
   const wanted = { database, backup, repository };
-  const work = { ...wanted, dryRun, copyOfRun: undoes.safetyCopy === undefined ? undefined : undoes.runId };
+  const copyOfRun = undoes.safetyCopy === undefined ? undefined : undoes.runId;
+  const work = { ...wanted, dryRun, copyOfRun, keepsHistory: true };
   const result = await namingAlternative(engine, { place, wanted }, () => recover({ engine, place, input }, work));
   const warnings = [...found.warnings, ...result.warnings];
   return { ...result, undoes, warnings, outcome: outcomeOf(warnings) };

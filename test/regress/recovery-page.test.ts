@@ -7,15 +7,19 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { liveDigest } from '../../src/replay/live-digest.ts';
+import { readBaselineFile } from '../../src/io/data-directory/rstow-folder.ts';
+import { createInstance } from '../../src/io/rstmdb/instances.ts';
 import type { Manifest } from '../../src/formats/repository/manifest.ts';
 import { segmentFileName } from '../../src/core/wal/wal-offset.ts';
 import { makeDatabaseStack, type DatabaseStack } from '../support/database-stack.ts';
-import { backUp } from '../support/direct-backup.ts';
+import { backUp, restoreInPlace } from '../support/direct-backup.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
+import { withClient } from '../support/odd-source.ts';
 import { startRstmdb } from '../support/rstmdb-server.ts';
 
 const PAGE = new URL('../../docs/recovery.md', import.meta.url);
 const RESTARTS = 2;
+const HISTORY_DAYS = 1;
 
 let stack: DatabaseStack;
 let folder: string;
@@ -26,7 +30,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'rstow-recovery-page-'));
   scriptFile = join(folder, 'restore-wal.sh');
   await writeFile(scriptFile, await scriptOfPage());
-  stack = await makeDatabaseStack({ temporalAddress: 'none:1', segmentSizeMb: 1 });
+  stack = await makeDatabaseStack({ temporalAddress: 'none:1', segmentSizeMb: 1, database: { restore: { historyDays: HISTORY_DAYS } } });
   // Two backups, so that segments are stored in more than one piece.
   await writeSome('first');
   await backUp(stack);
@@ -81,6 +85,34 @@ test('the next backup goes on from a log that the recovery page put in place', a
   expect(next.instances).toBeGreaterThan(manifest.instances);
 });
 
+test('the recovery page gives back a log that begins with a baseline, and lets it say so', async () => {
+  const writeFat = (prefix: string): Promise<void> =>
+    withClient(stack.address, async (client) => {
+      const ctxText = JSON.stringify({ fat: 'x'.repeat(100_000) });
+      for (let serial = 0; serial < 25; serial += 1)
+        await createInstance(client, { id: `${prefix}-${serial}`, machine: 'order', version: 1, ctxText });
+    });
+  await writeFat('old');
+  const old = await backUp(stack);
+  await writeFat('new');
+  const aged = await backUp(stack, { startedAtMs: old.writtenAtMs + HISTORY_DAYS * 24 * 3600 * 1000 });
+  await restoreInPlace(stack, aged.label);
+  const { label, segments, stateDigest, restorable } = await backUp(stack);
+  expect(restorable).toBe('from-baseline');
+  const dataDir = join(folder, 'baselined');
+  expect(await runScript(stack.repositoryDir, dataDir, label)).toMatchObject({ failed: false });
+  const names = segments.map(({ segment }) => segmentFileName(segment));
+  expect((await readdir(join(dataDir, 'wal'))).sort()).toEqual([...names, 'rstow-baseline.json', 'rstow-timeline.json']);
+  expect(await readBaselineFile(join(dataDir, 'wal'))).toBe(segments[0]?.segment);
+  const server = await startRstmdb({ dataDir });
+  try {
+    const settings = { ...stack.settings, server: { ...stack.settings.server, address: server.address } };
+    expect(await liveDigest(settings, stack.config.timing, AbortSignal.timeout(20_000))).toMatchObject({ stateDigest });
+  } finally {
+    await server.stop();
+  }
+});
+
 const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 async function scriptOfPage(): Promise<string> {
@@ -95,8 +127,8 @@ async function writeSome(prefix: string): Promise<void> {
   await load.stop();
 }
 
-async function runScript(repositoryDir: string, dataDir: string): Promise<{ failed: boolean; output: string }> {
-  const args = [scriptFile, repositoryDir, manifest.database, manifest.label, dataDir];
+async function runScript(repositoryDir: string, dataDir: string, label = manifest.label): Promise<{ failed: boolean; output: string }> {
+  const args = [scriptFile, repositoryDir, manifest.database, label, dataDir];
   try {
     const { stdout, stderr } = await promisify(execFile)('sh', args);
     return { failed: false, output: stdout + stderr };

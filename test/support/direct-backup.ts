@@ -11,6 +11,7 @@ import type { RunPort } from '../../src/activities/run-port.ts';
 import { type Verified, verifyStoredBackup } from '../../src/activities/verify/verify-backup.ts';
 import type { PointInTimeRecoveryInput, PointInTimeRecoveryResult } from '../../src/contract/point-in-time-recovery.ts';
 import type { RecoverInstanceInput, RecoverInstanceResult } from '../../src/contract/recover-instance.ts';
+import type { RestoreResult } from '../../src/contract/restore.ts';
 import type { UndoRestoreInput, UndoRestoreResult } from '../../src/contract/undo-restore.ts';
 import type { WorkflowType } from '../../src/contract/workflow-types.ts';
 import type { RecoveryTarget } from '../../src/core/recovery/target.ts';
@@ -134,10 +135,11 @@ export async function recoverElsewhere(
 }
 
 /** The same in place; no backup follows, as without Temporal. */
-export async function recoverInPlace(stack: DatabaseStack, target: RecoveryTarget): Promise<void> {
+export async function recoverInPlace(stack: DatabaseStack, target: RecoveryTarget): Promise<PointInTimeRecoveryResult> {
   const engine = directEngine({ deps: directDeps(stack), type: 'pointInTimeRecovery' });
   const recovered = await pointInTimeRecovery({ database: DATABASE, target }, engine);
   expect(recovered).toMatchObject({ warnings: [{ code: 'no-backup-yet' }] });
+  return recovered;
 }
 
 /** What it says with `dryRun` of a recovery in place. */
@@ -155,7 +157,7 @@ export async function bringBack(stack: DatabaseStack, input: Omit<RecoverInstanc
 }
 
 /** What the workflow restore does in place: the server stops, wal/ is swapped, the server starts and is compared. */
-export async function restoreInPlace(stack: DatabaseStack, backup: string, whileItWaits?: () => Promise<unknown>): Promise<void> {
+export async function restoreInPlace(stack: DatabaseStack, backup: string, whileItWaits?: () => Promise<unknown>): Promise<RestoreResult> {
   const engine = directEngine({ deps: directDeps(stack), type: 'restore' });
   const agreed: Engine['agreed'] = async (planned, work) => {
     await whileItWaits?.();
@@ -164,6 +166,7 @@ export async function restoreInPlace(stack: DatabaseStack, backup: string, while
   const restored = await restore({ database: DATABASE, backup }, { ...engine, agreed });
   const rehearsal = stack.settings.rehearsal.policy === 'off' ? 'off' : 'passed';
   expect(restored).toMatchObject({ rehearsal, warnings: [{ code: 'no-backup-yet' }] });
+  return restored;
 }
 
 /** What the workflow undoRestore does. */

@@ -1,6 +1,7 @@
 import type { Fence } from '../../formats/repository/plans.ts';
 import { comparisonWarnings, type Restorable, restorableOf } from '../../contract/hot-backup.ts';
 import type { Warning } from '../../contract/result.ts';
+import { baselineOf } from '../../core/backup/history.ts';
 import type { ServerComparison } from '../../core/state/server-comparison.ts';
 import { continuityOf } from '../../core/wal/continuity.ts';
 import type { Extent } from '../../core/wal/wal-offset.ts';
@@ -46,7 +47,11 @@ export const digestState =
       return { replayed: log, compared: await compare(deps, backup, log.state) };
     });
     const { state, records, warnings } = replayed;
-    const { restorable: log } = continuityOf(extents.map(({ segment }) => segment));
+    const baseline = baselineOf(await store.timelines.all(), fence.timeline)?.segment;
+    const { restorable: log } = continuityOf(
+      extents.map(({ segment }) => segment),
+      baseline,
+    );
     const found = compared.comparison === null ? [] : comparisonWarnings(compared.comparison);
     return {
       stateDigest: state.digest,

@@ -1,6 +1,7 @@
 import type { Fence } from '../../formats/repository/plans.ts';
 import { gapWarnings } from '../../contract/hot-backup.ts';
 import type { Warning } from '../../contract/result.ts';
+import { baselineOf } from '../../core/backup/history.ts';
 import { type Piece, piecesBySegment, planCover } from '../../core/repository/piece.ts';
 import { PIECE_SIZE_BYTES_MAX } from '../../core/repository/merge-plan.ts';
 import type { RecordView } from '../../core/wal/record-scanner.ts';
@@ -62,7 +63,12 @@ export const storeSegments =
     const pathInPlace = (segment: SegmentId): string | undefined => (inPlace.has(segment) ? pathOf(segment) : undefined);
     const merging = { chains, storedBefore: extentsOf(known), pathOf: pathInPlace, labelBefore: before?.label, signal: run.signal };
     warnings.push(...(await mergePieces(target, merging)), ...healingWarnings(healing));
-    warnings.push(...gapWarnings(chains.map(({ segment }) => segment)));
+    warnings.push(
+      ...gapWarnings(
+        chains.map(({ segment }) => segment),
+        baselineOf(await store.timelines.all(), timeline)?.segment,
+      ),
+    );
     const segments = chains.map(({ segment, endBytes }) => ({ segment, endBytes }));
     // What an attempt before has met and mended, this one doesn't find any more.
     const { key: extentsKey, plan: first } = await store.plans.extents.keep(run.runId, { format: 1, segments, warnings });

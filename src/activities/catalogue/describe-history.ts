@@ -1,5 +1,5 @@
 import { type DescribeDatabaseResult, MARKS_MAX, type RepositoryCopy, TIMELINES_MAX } from '../../contract/describe-database.ts';
-import { lineageOf } from '../../core/backup/history.ts';
+import { baselineOf, lineageOf } from '../../core/backup/history.ts';
 import { promisedExtents, summariseExtents } from '../../core/backup/segment-plan.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { drawnTimelines, inLogOrder, recoveryWindow } from '../../core/recovery/recovery-window.ts';
@@ -25,7 +25,9 @@ export async function describeHistory(store: Store): Promise<Pick<DescribeDataba
   const history = drawnTimelines(timelines, backups, lineage).slice(0, TIMELINES_MAX);
   const newest = await firstReadable(store, inUse.slice(0, READ_MAX));
   if (newest === undefined) return { timelines: timelines.size, history, window: null };
-  const window = recoveryWindow({ timeline, extents: promisedExtents(newest.segments), positions: inLogOrder(inUse) });
+  const baseline = baselineOf(timelines, newest.timeline)?.segment;
+  const extents = promisedExtents(newest.segments);
+  const window = recoveryWindow({ timeline, extents, baseline, positions: inLogOrder(inUse) });
   return { timelines: timelines.size, history, window };
 }
 

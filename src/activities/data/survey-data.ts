@@ -7,6 +7,7 @@ import type { SegmentId } from '../../core/wal/wal-offset.ts';
 import { listSegments, type SegmentFile } from '../../io/data-directory/segments.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { checkpointFile, fittingState, withSoundState } from '../backup/replay-log.ts';
+import { recordsOf } from '../backup/write-manifest.ts';
 import { damageBehind, scanSegment } from '../backup/segment-scan.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
@@ -127,7 +128,7 @@ type HeldLog = {
   /** Why none of them can be held against the directory. */ fault?: DataSummary['fault'];
 };
 
-type Asked = { database: Database; files: readonly SegmentFile[]; run: Pick<RunPort, 'runId'> };
+type Asked = { database: Database; files: readonly SegmentFile[]; run: Pick<RunPort, 'runId' | 'signal'> };
 
 /** Fails: repository-unavailable, where none answers. */
 async function heldLog(deps: ActivityDeps, asked: Asked): Promise<HeldLog> {
@@ -183,10 +184,16 @@ async function heldIn(store: Store, asked: Asked & { file: TimelineFile }): Prom
   const own = await store.backups.newestOfTimeline({ timeline, exceptRunId: run.runId });
   const manifest = own ?? (known.parent === null ? undefined : await store.backups.read(known.parent.label));
   if (manifest === undefined) return { timeline, label: null, ends: new Map(), records: 0 };
-  const { label, segments, records } = manifest;
+  const { label, records } = manifest;
   // Of the backup that the history was begun from, it has no more than up to the fork, which may lie within it.
-  const extents = own === undefined && known.parent !== null ? known.parent.extents : promisedExtents(segments);
-  return { timeline, label, ends: new Map(extents.map(({ segment, endBytes }) => [segment, endBytes])), records };
+  const extents = own === undefined && known.parent !== null ? known.parent.extents : promisedExtents(manifest.segments);
+  const ends = new Map<SegmentId, number>(extents.map(({ segment, endBytes }) => [segment, endBytes]));
+  const baseline = own === undefined ? files.find(({ segment }) => segment === known.baseline) : undefined;
+  if (baseline === undefined) return { timeline, label, ends, records };
+  // That backup has what the baseline stands for.
+  const replaced = manifest.segments.filter(({ segment }) => segment <= baseline.segment);
+  const made = await readBehind(baseline, 0, run.signal);
+  return { timeline, label, ends: ends.set(baseline.segment, baseline.sizeBytes), records: records - recordsOf(replaced) + made.records };
 }
 
 function nothingHeld(timeline: string | null, { code, message }: RstowError): HeldLog {

@@ -1,5 +1,6 @@
 import type { PointExplanation } from '../../contract/point-in-time-recovery.ts';
 import type { Warning } from '../../contract/result.ts';
+import { baselineOf } from '../../core/backup/history.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { describeRecord, type LogRecord, shortRecord } from '../../core/recovery/log-record.ts';
 import type { StateDifference } from '../../core/recovery/state-difference.ts';
@@ -61,7 +62,9 @@ async function recordsAround(
   const { segment: last } = point.end;
   // A write that failed may leave an empty segment between two.
   const next = manifest.segments.find(({ segment, ranges }) => segment > last && ranges.length > 0)?.segment;
-  const log = await logOfSegments(store, manifest, (segment) => segment === last || segment === next);
+  // A baseline's records are none of the history's.
+  const baseline = baselineOf(await store.timelines.all(), manifest.timeline)?.segment ?? 0;
+  const log = await logOfSegments(store, manifest, (segment) => segment > baseline && (segment === last || segment === next));
   const lastRecords: LogRecord[] = [];
   let nextRecord: LogRecord | null = null;
   await readStoredLog(
@@ -91,8 +94,9 @@ async function differenceInPlace(
   const { walDir } = openDatabase(deps, store.database);
   const files = (await listSegments(walDir)) ?? [];
   const timeline = (await readTimelineFile(walDir))?.timeline ?? FIRST_TIMELINE;
-  const now = filesSource({ files, timeline }, run);
+  const timelines = await store.timelines.all();
+  const now = filesSource({ files, timeline, timelines }, run);
   const log = await logUpTo(store, await store.backups.read(point.label), point.end);
-  const { difference } = await differenceBetween(await store.timelines.all(), now, storedSource({ log, timeline: point.timeline }, run));
+  const { difference } = await differenceBetween(timelines, now, storedSource({ log, timeline: point.timeline }, run));
   return difference;
 }

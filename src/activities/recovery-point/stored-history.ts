@@ -1,4 +1,4 @@
-import { lineageOf } from '../../core/backup/history.ts';
+import { type Baseline, baselineOf, lineageOf, type TimelineNode } from '../../core/backup/history.ts';
 import type { BackupPosition } from '../../core/backup/label.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
@@ -29,6 +29,7 @@ import { FIRST_TIMELINE } from '../../store/timelines.ts';
 export type StoredHistory = {
   store: Store;
   timeline: string;
+  timelines: ReadonlyMap<string, TimelineNode>;
   /** Its backups and its parents' before the fork, in the order of the log. */
   positions: BackupPosition[];
   /** The newest one that can be read. Of a history without a backup of its own, the one that it was begun from. */
@@ -64,7 +65,7 @@ export async function openHistory(store: Store, { timeline: wanted, target }: Wa
   if (log === undefined) {
     throw new RstowError('backup-not-found', `timeline ${timeline} of "${database}" has no backup`, { details: { database } });
   }
-  return { store, timeline, positions: positionsOf(positions, lineage), ...log };
+  return { store, timeline, timelines, positions: positionsOf(positions, lineage), ...log };
 }
 
 /** A recovery to a point within a backup begins a history that goes on behind all earlier ones, as long as it has none of its own. */
@@ -73,7 +74,7 @@ async function newestLog(
   timeline: string,
   parent: Timeline['parent'],
 ): Promise<Pick<StoredHistory, 'newest' | 'end'> | undefined> {
-  const newest = await backups.newestOfTimeline({ timeline, exceptRunId: '' });
+  const newest = await backups.newestOfTimeline({ timeline, exceptRunId: '', isBeforeBaseline: true });
   const begun = parent === null || newest?.timeline === timeline ? undefined : await backups.readable(parent.label);
   const fork = parent?.extents.at(-1);
   if (begun !== undefined && fork !== undefined) return { newest: begun, end: fork };
@@ -103,23 +104,25 @@ export type Located = { manifest: Manifest; cut?: Extent | undefined; higher?: H
 
 /** Fails: point-not-found, wal-gap, and as reading the log does. */
 export async function locate(history: StoredHistory, target: RecoveryTarget, run: Caller): Promise<Located> {
-  const { store } = history;
+  const { store, timelines } = history;
   if (target.latest === true) return atEnd(history);
-  if (target.name !== undefined) return whole(await store.backups.read((await markOf(store, target.name)).label));
+  if (target.name !== undefined) return whole(await store.backups.read((await markOf(store, target.name)).label), timelines);
   if (target.time !== undefined) return lastBefore(history, target.time);
   if (target.offset !== undefined) return offsetPoint(history, target.offset, run);
   if (target.sequence !== undefined) return sequencePoint(history, target.sequence, run);
   return eventPoint(history, target, run);
 }
 
-function atEnd({ timeline, newest, end }: StoredHistory): Located {
-  requireReachable(newest, end.segment, `the end of timeline ${timeline}`);
+function atEnd(history: StoredHistory): Located {
+  const { timeline, newest, end } = history;
+  requireReachable({ manifest: newest, baseline: baselineOfNewest(history)?.segment }, end.segment, `the end of timeline ${timeline}`);
   return located(newest, end);
 }
 
 /** The end of a backup. Fails: wal-gap. */
-export function whole(manifest: Manifest): Located {
-  requireReachable(manifest, manifest.segments.at(-1)?.segment ?? 0, `the end of backup ${manifest.label}`);
+export function whole(manifest: Manifest, timelines: StoredHistory['timelines']): Located {
+  const log = { manifest, baseline: baselineOf(timelines, manifest.timeline)?.segment };
+  requireReachable(log, manifest.segments.at(-1)?.segment ?? 0, `the end of backup ${manifest.label}`);
   return { manifest };
 }
 
@@ -140,14 +143,15 @@ async function lastBefore(history: StoredHistory, time: string): Promise<Located
 }
 
 /** Of a backup whose manifest can't be read, the newest one has the same log; undefined if it hasn't. Fails: wal-gap. */
-async function endOf({ store, newest }: StoredHistory, { label, end, sizeBytes }: BackupPosition): Promise<Located | undefined> {
+async function endOf(history: StoredHistory, { label, end, sizeBytes }: BackupPosition): Promise<Located | undefined> {
+  const { store, newest, timelines } = history;
   const manifest = await store.backups.readable(label);
-  if (manifest !== undefined) return whole(manifest);
+  if (manifest !== undefined) return whole(manifest, timelines);
   const cut = { segment: segmentOf(end), endBytes: positionBytesOf(end) };
   const earlier = promisedExtents(newest.segments).filter(({ segment }) => segment < cut.segment);
   const cutSizeBytes = earlier.reduce((sum, { endBytes }) => sum + endBytes, cut.endBytes);
   if (cutSizeBytes !== sizeBytes) return undefined;
-  requireReachable(newest, cut.segment, `the end of backup ${label}`);
+  requireReachable({ manifest: newest, baseline: baselineOfNewest(history)?.segment }, cut.segment, `the end of backup ${label}`);
   return located(newest, cut);
 }
 
@@ -156,7 +160,9 @@ async function offsetPoint(history: StoredHistory, text: string, run: Caller): P
   const offset = parseWalOffset(text) as WalOffset;
   const wanted = { segment: segmentOf(offset), endBytes: positionBytesOf(offset) };
   if (offset > makeWalOffset(end.segment, end.endBytes)) throw notFound(store, `offset ${text} is not stored yet; ${storedUpTo(history)}`);
-  requireReachable(newest, wanted.segment, `offset ${text}`);
+  const baseline = baselineOfNewest(history);
+  if (baseline !== undefined && wanted.segment <= baseline.segment) throw notFound(store, `offset ${text} ${beforeBaseline(baseline)}`);
+  requireReachable({ manifest: newest, baseline: baseline?.segment }, wanted.segment, `offset ${text}`);
   const first = newest.segments[0]?.segment ?? wanted.segment;
   if (wanted.segment < first) throw notFound(store, `the log begins at offset ${makeWalOffset(first, 0)}, behind offset ${text}`);
   return located(newest, await search(history, { searching: searchOffset(wanted), only: wanted.segment }, run));
@@ -193,11 +199,12 @@ function lackText(event: TargetEvent, { ofInstance, matching }: { ofInstance: nu
 
 type Searching = { searching: RecordSearch; /** In this segment alone. */ only?: number };
 
-/** The whole newest log, as far as it can be reached, or a single segment of it. */
+/** The whole newest log, as far as it can be reached, or a single segment of it. What a baseline holds has happened elsewhere. */
 async function search(history: StoredHistory, { searching, only }: Searching, run: Caller): Promise<Extent | undefined> {
-  const { newest } = history;
-  const reachable = new Set(reachableSegments(newest.segments.map(({ segment }) => segment)));
-  const log = await logOfHistory(history, (segment) => reachable.has(segment) && (only === undefined || segment === only));
+  const baseline = baselineOfNewest(history)?.segment;
+  const all = history.newest.segments.map(({ segment }) => segment);
+  const searched = new Set(reachableSegments(all, baseline).filter((segment) => segment > (baseline ?? 0)));
+  const log = await logOfHistory(history, (segment) => searched.has(segment) && (only === undefined || segment === only));
   await readStoredLog(log, { see: (segment, record) => searching.see(segment, record), isDone: () => searching.isDecided() }, run);
   return searching.found();
 }
@@ -206,28 +213,45 @@ function located(manifest: Manifest, cut: Extent | undefined): Located {
   return { manifest, cut };
 }
 
-/** Fails: wal-gap, naming what can be had. */
-function requireReachable(manifest: Manifest, segment: number, what: string): void {
-  const segments = manifest.segments.map((each) => each.segment);
-  const reachable = reachableSegments(segments);
-  if (segment <= (reachable.at(-1) ?? -1)) return;
-  throw gap(manifest, what);
+/** The newest log may still be one of before the baseline. */
+function baselineOfNewest({ timelines, newest }: StoredHistory): Baseline | undefined {
+  return baselineOf(timelines, newest.timeline);
 }
 
-function gap(manifest: Manifest, what: string): RstowError {
+function beforeBaseline({ segment, earlier }: Baseline): string {
+  const where = earlier === undefined ? 'look in an earlier repository' : `look on timeline ${earlier}`;
+  return `stands before this timeline's baseline, which holds the state of all up to segment ${segment}: ${where}`;
+}
+
+/** A backup's log, and the segment with which it begins if that is a baseline. */
+type ReachedLog = { manifest: Manifest; baseline: SegmentId | undefined };
+
+/** Fails: wal-gap, naming what can be had. */
+function requireReachable(log: ReachedLog, segment: number, what: string): void {
+  const segments = log.manifest.segments.map((each) => each.segment);
+  const reachable = reachableSegments(segments, log.baseline);
+  if (segment <= (reachable.at(-1) ?? -1)) return;
+  throw gap(log, what);
+}
+
+function gap({ manifest, baseline }: ReachedLog, what: string): RstowError {
   const segments = manifest.segments.map(({ segment }) => segment);
-  const last = reachableSegments(segments).at(-1);
+  const last = reachableSegments(segments, baseline).at(-1);
   const extent = promisedExtents(manifest.segments).find(({ segment }) => segment === last);
   const window = extent === undefined ? 'no point can be had' : `points up to offset ${offsetText(extent)} can be had`;
-  const sentence = `${what} lies behind a hole: the log lacks ${missingText(segments) ?? 'nothing'}; ${window}`;
+  const sentence = `${what} lies behind a hole: the log lacks ${missingText(segments, baseline) ?? 'nothing'}; ${window}`;
   return new RstowError('wal-gap', sentence, { details: { database: manifest.database } });
 }
 
 /** What is looked for may stand behind a hole. */
 function missing(history: StoredHistory, sentence: string): RstowError {
-  const segments = history.newest.segments.map(({ segment }) => segment);
-  if (missingText(segments) !== undefined) return gap(history.newest, `${sentence}, or what is meant`);
-  return notFound(history.store, `${sentence}; ${storedUpTo(history)}`);
+  const { newest: manifest, store } = history;
+  const segments = manifest.segments.map(({ segment }) => segment);
+  const baseline = baselineOfNewest(history);
+  const log = { manifest, baseline: baseline?.segment };
+  if (missingText(segments, log.baseline) !== undefined) return gap(log, `${sentence}, or what is meant`);
+  const elsewhere = baseline === undefined ? '' : `, or it ${beforeBaseline(baseline)}`;
+  return notFound(store, `${sentence}${elsewhere}; ${storedUpTo(history)}`);
 }
 
 function notFound({ database }: Store, sentence: string): RstowError {

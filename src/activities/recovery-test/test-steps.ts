@@ -4,6 +4,8 @@ import type { Warning } from '../../contract/result.ts';
 import { type ExtentsSummary, type PlannedSegment, promisedExtents, summariseExtents } from '../../core/backup/segment-plan.ts';
 import { chooseLabel, choosePosition, type LogPosition, selectBackup } from '../../core/backup/selection.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
+import { baselineOf } from '../../core/backup/history.ts';
+import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { RecoveryTest } from '../../formats/repository/facts.ts';
 import type { RunPort } from '../run-port.ts';
 import { type Extent, segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
@@ -15,6 +17,7 @@ import { requireSpace } from '../../io/files/free-space.ts';
 import { stageSegments } from '../restore/stage-wal.ts';
 import { memoryShortage, missingServerProgram, requireScratchPort } from '../../database/scratch-needs.ts';
 import { replaySegments, requireDigest } from '../../replay/replay-segments.ts';
+import type { Store } from '../../store/store.ts';
 import { createRecordCut } from '../../store/record-cut.ts';
 
 type ChooseTestPointInput = { database: string; repository?: string | undefined; backup: string; seed: number };
@@ -40,9 +43,17 @@ export const chooseTestPoint =
     const label = isRandom ? chooseLabel(backups.map((each) => each.label).sort(), seed) : selectBackup(backups, backup);
     const manifest = await store.backups.read(label);
     await store.backups.requireRestorable(manifest);
-    const position = isRandom ? choosePosition(promisedExtents(manifest.segments), seed) : undefined;
+    const position = isRandom ? choosePosition(await pointsOf(store, manifest), seed) : undefined;
     return { label, repository: store.name, position, warnings: lastingWarnings(manifest.warnings) };
   };
+
+/** Where there is something to be recovered: in a baseline there is no point, but behind the whole of it. */
+async function pointsOf(store: Store, { timeline, segments }: Manifest): Promise<Extent[]> {
+  const extents = promisedExtents(segments);
+  const baseline = baselineOf(await store.timelines.all(), timeline)?.segment ?? 0;
+  const behind = extents.filter(({ segment }) => segment > baseline);
+  return behind.some(({ endBytes }) => endBytes > 0) ? behind : extents.slice(-1);
+}
 
 type RecordTestInput = { database: string; repository: string; fact: Omit<RecoveryTest, 'format' | 'runId'> };
 

@@ -4,7 +4,7 @@ import type { Warning } from '../../contract/result.ts';
 import { summariseExtents } from '../../core/backup/segment-plan.ts';
 import { RstowError, withClause } from '../../core/errors/rstow-error.ts';
 import { sizeText } from '../../core/text/figures.ts';
-import type { Extent } from '../../core/wal/wal-offset.ts';
+import { type Extent, segmentIdText } from '../../core/wal/wal-offset.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import { type RecoveryPoint, type RestorePlan, restorePlanSchema } from '../../formats/repository/plans.ts';
@@ -16,6 +16,7 @@ import { sealObject } from '../../io/repository/sealed-object.ts';
 import { FIRST_TIMELINE } from '../../store/timelines.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
+import { chooseBaseline } from './choose-baseline.ts';
 import { checkPlace, checkTarget, type Refusals } from './restore-target.ts';
 import type { Store } from '../../store/store.ts';
 
@@ -28,6 +29,8 @@ export type PlanRestoreInput = {
   toDataDir?: string | undefined;
   /** The run whose safety copy has the backup's log as well. */
   copyOfRun?: string | undefined;
+  /** Whatever the config says of old history: an undo puts back what there was. */
+  keepsHistory?: boolean;
   /** A recovery that is about to take the database over: it isn't the owner yet, and may try one backup after another. */
   takeover?: { attempt: number };
   /** What keeps the restore from being carried out is then reported in the plan's warnings, and fails nothing. */
@@ -95,9 +98,12 @@ async function newPlan(deps: ActivityDeps, { input, store, database, each }: New
   if (inPlace) await checkPlace(database, { each, isPrepared: isOwners });
   else await each(() => checkTarget(dataDir, deps.config));
   const replaces = isOwners ? { data: await readReplacedData(database.walDir) } : undefined;
-  const plan = await makePlan({ store, manifest, point }, { dataDir, inPlace, replaces, copyOfRun: input.copyOfRun });
+  const { copyOfRun, keepsHistory = false } = input;
+  const historyDays = isOwners && !keepsHistory ? database.settings.restore.historyDays : undefined;
+  const plan = await makePlan({ store, manifest, point }, { dataDir, inPlace, replaces, copyOfRun, historyDays });
   const sizeBytes = plan.segments.reduce((sum, segment) => sum + segment.endBytes, 0);
-  await each(() => requireSpaceBesideCopies(dataDir, sizeBytes));
+  // A baseline is made beside what it stands for, and hardly ever larger.
+  await each(() => requireSpaceBesideCopies(dataDir, sizeBytes + (plan.baseline?.replacedBytes ?? 0)));
   return plan;
 }
 
@@ -128,29 +134,28 @@ type Source = { store: Store; manifest: Manifest; point: RecoveryPoint | undefin
 
 async function makePlan(
   { store, manifest, point }: Source,
-  { dataDir, inPlace, replaces, copyOfRun }: Pick<RestorePlan, 'dataDir' | 'inPlace' | 'replaces' | 'copyOfRun'>,
+  { historyDays, ...place }: Pick<RestorePlan, 'dataDir' | 'inPlace' | 'replaces' | 'copyOfRun'> & { historyDays: number | undefined },
 ): Promise<RestorePlan> {
   const { database, label, timeline, ownership } = manifest;
   const { records, machines, instances, stateDigest } = point ?? manifest;
   const segments = await store.pieces.plan(point === undefined ? manifest : upTo(manifest, point));
-  const wholeBytes = segments.at(-1)?.endBytes;
+  const wholeBytes = segments.at(-1)?.endBytes ?? 0;
+  const endBytes = point?.end.endBytes ?? wholeBytes;
   return {
     format: 1,
     database,
     repository: store.name,
     label,
-    dataDir,
-    inPlace,
+    ...place,
     fromTimeline: timeline,
     segments,
-    cutBytes: point === undefined || point.end.endBytes === wholeBytes ? undefined : point.end.endBytes,
+    cutBytes: endBytes === wholeBytes ? undefined : endBytes,
+    baseline: historyDays === undefined ? undefined : await chooseBaseline(store, { manifest, segments, endBytes, historyDays }),
     records,
     machines,
     instances,
     stateDigest,
     ownership,
-    copyOfRun,
-    replaces,
   };
 }
 
@@ -158,7 +163,7 @@ function upTo(manifest: Manifest, { end }: RecoveryPoint): Manifest {
   return { ...manifest, segments: manifest.segments.filter(({ segment }) => segment <= end.segment) };
 }
 
-/** How far each segment of the restored log goes. */
+/** How far each segment of the restored log goes; a baseline takes the place of the first ones only later. */
 export function plannedExtents({ segments, cutBytes }: Pick<RestorePlan, 'segments' | 'cutBytes'>): Extent[] {
   const extents = segments.map(({ segment, endBytes }) => ({ segment, endBytes }));
   const last = extents.at(-1);
@@ -167,10 +172,11 @@ export function plannedExtents({ segments, cutBytes }: Pick<RestorePlan, 'segmen
 }
 
 function summaryOf(plan: RestorePlan, key: string): Omit<PlannedRestore, 'warnings'> {
-  const { label, repository, dataDir, fromTimeline, records, machines, instances, stateDigest } = plan;
+  const { label, repository, dataDir, fromTimeline, records, machines, instances, stateDigest, baseline } = plan;
   const extents = summariseExtents(plannedExtents(plan));
   const common = { label, repository, dataDir, fromTimeline, extents, records, machines, instances, stateDigest };
-  return { ...common, planKey: key, planHash: planHashOf(plan) };
+  const begins = baseline === undefined ? undefined : { ...baseline, segment: segmentIdText(baseline.segment) };
+  return { ...common, baseline: begins, planKey: key, planHash: planHashOf(plan) };
 }
 
 /** What is approved: the plan as it is stored. */

@@ -12,7 +12,7 @@ import type { RunPort } from '../run-port.ts';
 import { memoryShortage, missingServerProgram } from '../../database/scratch-needs.ts';
 import { bootScratchServer, endScratchServer, endScratchServers, type ScratchPlace } from '../../database/scratch-server.ts';
 import { readLiveDigest, showsSameState } from '../../replay/live-digest.ts';
-import { plannedFiles, unfinishedComparison } from './verify-live.ts';
+import { restoredFiles, unfinishedComparison } from './verify-live.ts';
 import { type PlanInput, readPlan } from './plan-restore.ts';
 
 export type Rehearsed = { rehearsal: RehearsalOutcome; warnings: Warning[] };
@@ -36,15 +36,16 @@ export const rehearse =
       if (plan.inPlace) throw missing;
       return { rehearsal: 'skipped', warnings: [{ code: missing.code, message: missing.message }] };
     }
+    const { rehearsal: folder, wal } = restorePaths(plan.dataDir, run.runId);
+    const { extents } = await restoredFiles(plan, wal);
     const tooBig = await memoryShortage(
       database,
-      plan.segments.reduce((sum, segment) => sum + segment.endBytes, 0),
+      extents.reduce((sum, { endBytes }) => sum + endBytes, 0),
     );
     if (tooBig !== undefined) {
       if (policy === 'required') throw tooBig;
       return { rehearsal: 'skipped', warnings: [{ code: tooBig.code, message: tooBig.message }] };
     }
-    const { rehearsal: folder } = restorePaths(plan.dataDir, run.runId);
     const attempt = randomUUID();
     const place: ScratchPlace = { database, dataDir: join(folder, attempt), runId: run.runId, attempt };
     // Whatever an earlier attempt left: its server, then its folder.
@@ -80,7 +81,7 @@ async function requireSame({ plan, run }: Boot, server: Server): Promise<Warning
   const { wal: walDir } = restorePaths(plan.dataDir, run.runId);
   return unfinishedComparison(async () => {
     const { stateDigest } = await readLiveDigest(server, run);
-    if (stateDigest === plan.stateDigest || (await showsSameState(server, plannedFiles(plan, walDir), run))) return undefined;
+    if (stateDigest === plan.stateDigest || (await showsSameState(server, await restoredFiles(plan, walDir), run))) return undefined;
     throw new RstowError('digest-different', `a server on the restored files shows the state ${stateDigest}, not ${plan.stateDigest}`, {
       details: { found: stateDigest, promised: plan.stateDigest },
     });

@@ -2,20 +2,30 @@ import { join } from 'node:path';
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { RestorePlan } from '../../formats/repository/plans.ts';
+import { baselineOf } from '../../core/backup/history.ts';
 import { noteRun } from '../../io/agent-state/run-files.ts';
 import { fsyncTree } from '../../io/data-directory/file-tree.ts';
 import { makeDataDirectory } from '../../io/data-directory/restore-target.ts';
-import { clearRestore, closeStaging, placeStagedWal, restorePaths, writeStagedSegment } from '../../io/data-directory/restores.ts';
+import {
+  clearRestore,
+  closeStaging,
+  hasBaseline,
+  placeBaseline,
+  placeStagedWal,
+  restorePaths,
+  writeStagedSegment,
+} from '../../io/data-directory/restores.ts';
 import { readRange } from '../../io/data-directory/range-reader.ts';
 import { cutLog } from '../../io/data-directory/segments.ts';
-import { writeTimelineFile } from '../../io/data-directory/rstow-folder.ts';
+import { writeBaselineFile, writeTimelineFile } from '../../io/data-directory/rstow-folder.ts';
 import { applyOwnership, type Ownership, readOwnership } from '../../io/files/ownership.ts';
+import { baselineOfLog } from '../../replay/baseline.ts';
 import { replaySegments, requireDigest } from '../../replay/replay-segments.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
 import type { RunPort } from '../run-port.ts';
 import { planHashOf, type PlanInput, plannedExtents, readPlan } from './plan-restore.ts';
-import { plannedFiles } from './verify-live.ts';
+import { plannedFiles, restoredFiles } from './verify-live.ts';
 import { requireTarget } from './restore-target.ts';
 import { createRangeCheck } from '../../store/stored-object.ts';
 import type { Store } from '../../store/store.ts';
@@ -32,11 +42,17 @@ type StageWalInput = {
   /** That of an owner to be; the present owner's where absent. */
   generation?: number | undefined;
 };
-export type StagedWal = { timeline: string; records: number; warnings: Warning[] };
+export type StagedWal = {
+  timeline: string;
+  records: number;
+  /** Of the segment with which the log begins, if the plan has one. */
+  baselineBytes?: number | undefined;
+  warnings: Warning[];
+};
 
 /**
- * Fetches the backup's log into the run's own folder beside the data, checks every record, replays it and compares the
- * state's digest. A restore in place begins a new timeline: its object first, then the file in the staged wal/.
+ * Fetches the backup's log into the run's own folder beside the data, checks every record, lets it begin with a baseline if
+ * the plan has one, replays it and compares the state's digest. A restore in place begins a new timeline: its object first, then the file in the staged wal/.
  * Fails: missing-object, truncated-object, damaged-object, digest-different, not-enough-space, owner-outdated,
  * signature-refused. Twice: whole segments are kept.
  */
@@ -45,7 +61,7 @@ export const stageWal =
   async (input: StageWalInput, run: RunPort): Promise<StagedWal> => {
     const store = await deps.openStore(input.database, input.repository);
     const plan = await store.plans.restore().read(input.planKey);
-    const { dataDir, segments: planned } = plan;
+    const { dataDir } = plan;
     const { database } = input;
     if (plan.inPlace) await requireAuthority(deps, run, { database, planHash: planHashOf(plan), isPreparing: true });
     await noteRun(deps.config.agent.stateDir, run);
@@ -53,21 +69,47 @@ export const stageWal =
     // Once more, now that it exists: nobody may have been faster.
     if (!plan.inPlace) await requireTarget(deps.config, dataDir);
     const { wal: walDir } = restorePaths(dataDir, run.runId);
-    const copyDir = plan.copyOfRun === undefined ? undefined : join(restorePaths(dataDir, plan.copyOfRun).replaced, 'wal');
-    await stageSegments({ store, planned, walDir, run, copyDir });
-    const end = plannedExtents(plan).at(-1);
-    if (end !== undefined) await cutLog(walDir, end);
-    const replayed = await replaySegments(plannedFiles(plan, walDir), run);
+    await stageLog(store, plan, run);
+    const files = await restoredFiles(plan, walDir);
+    const replayed = await replaySegments(files, run);
     requireDigest(replayed.stateDigest, plan.stateDigest, plan.label);
     const timeline = await markTimeline({ store, plan, walDir, input, run });
+    const beginning = baselineOf(await store.timelines.all(), timeline);
+    if (beginning !== undefined) await writeBaselineFile(walDir, beginning.segment);
     const ownership = (await readOwnership(join(dataDir, 'wal'))) ?? plan.ownership;
     const isOwnerKept = await applyOwnership(walDir, ownership);
     const isDurable = await fsyncTree(walDir);
     const warnings: Warning[] = [];
     if (!isOwnerKept) warnings.push(ownerLost(ownership));
     if (!isDurable) warnings.push(foldersUnsynced(dataDir));
-    return { timeline, records: replayed.records, warnings };
+    const baselineBytes = plan.baseline === undefined ? undefined : files.extents[0]?.endBytes;
+    return { timeline, records: replayed.records, baselineBytes, warnings };
   };
+
+/**
+ * Fetches the log, and lets it begin with the plan's baseline, which is made of the first segments. Once that is whole they are neither
+ * wanted nor fetched any more.
+ */
+async function stageLog(store: Store, plan: RestorePlan, run: RunPort): Promise<void> {
+  const { dataDir, segments, baseline, copyOfRun } = plan;
+  const { wal: walDir, baseline: baselineDir } = restorePaths(dataDir, run.runId);
+  const copyDir = copyOfRun === undefined ? undefined : join(restorePaths(dataDir, copyOfRun).replaced, 'wal');
+  const isMade = baseline !== undefined && (await hasBaseline(dataDir, run.runId, baseline.segment));
+  const planned = isMade ? segments.filter(({ segment }) => segment > baseline.segment) : segments;
+  await stageSegments({ store, planned, walDir, run, copyDir });
+  const end = plannedExtents(plan).at(-1);
+  if (end !== undefined) await cutLog(walDir, end);
+  if (baseline === undefined) return;
+  const { segment } = baseline;
+  if (!isMade) {
+    const whole = plannedFiles(plan, walDir);
+    const replaced = { ...whole, extents: whole.extents.filter((extent) => extent.segment <= segment) };
+    const content = (): AsyncIterable<Uint8Array> => baselineOfLog(replaced, run);
+    await writeStagedSegment({ walDir: baselineDir, segment, sizeBytes: undefined, content, signal: run.signal });
+    await closeStaging(baselineDir);
+  }
+  await placeBaseline(dataDir, run.runId, segment);
+}
 
 function ownerLost({ uid, gid }: Ownership): Warning {
   const message = `the restored files could not be given to user ${uid}, group ${gid}, and stay with the agent’s own user: a server of that user can't write them`;
@@ -83,7 +125,7 @@ type Marking = { store: Store; plan: RestorePlan; walDir: string; input: StageWa
 
 /** A copy elsewhere keeps its source's timeline: it is no new history of the database. */
 async function markTimeline({ store, plan, walDir, input, run }: Marking): Promise<string> {
-  const { database, fromTimeline, label, inPlace } = plan;
+  const { database, fromTimeline, label, inPlace, baseline } = plan;
   if (!inPlace) {
     await writeTimelineFile(walDir, { format: 1, database, timeline: fromTimeline, generation: 1 });
     return fromTimeline;
@@ -93,6 +135,7 @@ async function markTimeline({ store, plan, walDir, input, run }: Marking): Promi
   const { timeline } = await store.timelines.create({
     generation,
     parent,
+    baseline: baseline?.segment,
     why: 'restore',
     runId: run.runId,
     createdAtMs: input.startedAtMs,

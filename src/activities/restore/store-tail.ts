@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { openDatabase } from '../../database/database.ts';
 import type { Warning } from '../../contract/result.ts';
+import { baselineOf } from '../../core/backup/history.ts';
 import { backupLabel } from '../../core/backup/label.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { assert, RstowError } from '../../core/errors/rstow-error.ts';
@@ -154,7 +155,10 @@ async function tailManifest({ input, log, walDir, label, before, store }: NewTai
     ...state,
     // There is no server to be asked any more.
     comparison: null,
-    restorable: continuityOf(extents.map(({ segment }) => segment)).restorable,
+    restorable: continuityOf(
+      extents.map(({ segment }) => segment),
+      baselineOf(await store.timelines.all(), timeline)?.segment,
+    ).restorable,
     pin: 'links',
     attachments: await copyAttachments(store, { label, before, signal: run.signal }),
     warnings,

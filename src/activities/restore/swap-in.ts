@@ -3,7 +3,7 @@ import type { RestorePlan } from '../../formats/repository/plans.ts';
 import type { DataInPlace } from '../../contract/data-summary.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { segmentFileName } from '../../core/wal/wal-offset.ts';
-import { listSegments } from '../../io/data-directory/segments.ts';
+import { listSegments, type SegmentFile } from '../../io/data-directory/segments.ts';
 import { isStillStaged, planRollBack, planSwap, type SwapPlan, whichWalIsInPlace } from '../../io/data-directory/swap.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
@@ -137,7 +137,10 @@ async function requireStillOurs(deps: ActivityDeps, database: string, run: RunPo
 /** Fails: data-directory-replaced. */
 async function requireUnwritten(walDir: string, plan: RestorePlan): Promise<void> {
   const restored = new Map(plannedExtents(plan).map(({ segment, endBytes }) => [segment, endBytes]));
-  const grown = ((await listSegments(walDir)) ?? []).find((file) => file.sizeBytes > (restored.get(file.segment) ?? 0));
+  // A server writes behind what it started on, and so never in a baseline, whose size the plan could not know.
+  const isGrown = ({ segment, sizeBytes }: SegmentFile): boolean =>
+    segment !== plan.baseline?.segment && sizeBytes > (restored.get(segment) ?? 0);
+  const grown = ((await listSegments(walDir)) ?? []).find(isGrown);
   if (grown === undefined) return;
   throw new RstowError(
     'data-directory-replaced',

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RestorePlan } from '../../formats/repository/plans.ts';
 import type { Warning } from '../../contract/result.ts';
@@ -6,6 +7,7 @@ import { summariseExtents } from '../../core/backup/segment-plan.ts';
 import { errorRow } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { segmentFileName, walOffsetText } from '../../core/wal/wal-offset.ts';
+import { unlessAbsent } from '../../io/files/errno.ts';
 import { ping } from '../../io/rstmdb/server.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
@@ -38,8 +40,9 @@ async function compareLive({ server, walDir }: Database, plan: RestorePlan, run:
   const live = await readLiveDigest(server, run);
   const { end } = summariseExtents(plannedExtents(plan));
   const untouched = live.quiescent && live.latestOffset !== undefined && walOffsetText(live.latestOffset) === end;
-  const files = plannedFiles(plan, walDir);
-  if (untouched && live.stateDigest !== plan.stateDigest && !(await showsSameState(server, files, run))) {
+  const showsSame = async (): Promise<boolean> =>
+    live.stateDigest === plan.stateDigest || showsSameState(server, await restoredFiles(plan, walDir), run);
+  if (untouched && !(await showsSame())) {
     throw new RstowError('digest-different', `the restored server shows the state ${live.stateDigest}, not ${plan.stateDigest}`, {
       details: { found: live.stateDigest, promised: plan.stateDigest },
     });
@@ -69,7 +72,19 @@ const writtenMeanwhile: Warning = {
     'clients wrote before the restored state could be compared with the running server; the replay and the rehearsal had compared it already',
 };
 
-/** The log that a plan restores, as it lies in a wal/ folder: to be replayed. */
+/** The log that a plan restores, as it lies in a wal/ folder, with its baseline if it has one: to be replayed. Fails: data-directory-replaced. */
+export async function restoredFiles(plan: RestorePlan, walDir: string): Promise<ReplaySource> {
+  const { baseline } = plan;
+  const files = plannedFiles(plan, walDir);
+  if (baseline === undefined) return files;
+  const { segment } = baseline;
+  const path = files.pathOf(segment);
+  const there = await unlessAbsent(stat(path));
+  if (there === undefined) throw new RstowError('data-directory-replaced', `${path} is gone`, { details: { path } });
+  return { ...files, extents: [{ segment, endBytes: there.size }, ...files.extents.filter((extent) => extent.segment > segment)] };
+}
+
+/** The same as it was fetched. */
 export function plannedFiles(plan: RestorePlan, walDir: string): ReplaySource {
   return { extents: plannedExtents(plan), pathOf: (segment) => join(walDir, segmentFileName(segment)), damageCode: 'damaged-object' };
 }

@@ -55,11 +55,17 @@ async function printLog(database: string, options: LogOptions, configFile: strin
   return 0;
 }
 
-function notesOf({ timeline, label, end, found, missing }: LogSummary): string[] {
+function notesOf({ timeline, label, end, found, missing, baseline }: LogSummary): string[] {
   return [
+    baseline === undefined ? '' : `timeline ${timeline} begins with a baseline: ${earlierText(baseline)}`,
     missing === undefined ? '' : `warning: wal-gap: the stored log lacks ${missing}; what stood there is not shown`,
     found > 0 ? '' : `no such record: timeline ${timeline} is stored up to offset ${end}, by backup ${label}`,
   ].filter((note) => note !== '');
+}
+
+function earlierText({ segment, earlier }: NonNullable<LogSummary['baseline']>): string {
+  const where = earlier === undefined ? 'is not in this repository' : `is on timeline ${earlier}`;
+  return `what stood up to segment ${segment} ${where}`;
 }
 
 /** The entry stands in it as it was written, so that numbers keep their digits; only a line must be a line. */

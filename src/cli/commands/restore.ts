@@ -13,7 +13,7 @@ import type { LocalRecovery } from '../../local/local-run.ts';
 import type { OperatorKey } from '../../worker/operator-key.ts';
 import type { Cli, CliCommand, HostSettings, RunKind } from '../command.ts';
 import type { RunOptions } from '../execute-run.ts';
-import { countedText, countText, durationText, holdsText, logText, whenText } from '../figures.ts';
+import { countedText, countText, durationText, holdsText, logText, sizeText, timeText, whenText } from '../figures.ts';
 import { explanationFacts, pointFacts } from '../point-text.ts';
 import { createLocalWatcher } from '../progress.ts';
 import {
@@ -173,12 +173,21 @@ export function restoreFacts(result: RestoreResult): Fact[] | undefined {
     ...replacedFacts(result),
     ['timeline', `${result.fromTimeline ?? ''} → ${result.timeline ?? 'a new one'}`],
     ['log', logText(extents)],
+    ['baseline', baselineText(result)],
     ['holds', holdsText(result)],
     ['state digest', result.stateDigest ?? ''],
     ['plan', result.planKey ?? ''],
     ['plan hash', result.planHash ?? ''],
     ...endFacts(result),
   ];
+}
+
+function baselineText({ baseline }: RestoreResult): string | undefined {
+  if (baseline === undefined) return undefined;
+  const { segment, replacedBytes, writtenBeforeMs, sizeBytes } = baseline;
+  const size = sizeBytes === undefined ? '' : `, ${sizeText(sizeBytes)}`;
+  const replaced = `${sizeText(replacedBytes)} of log, written before ${timeText(writtenBeforeMs)}`;
+  return `segment ${Number.parseInt(segment, 16)}${size}: in the place of ${replaced}, which the server does not replay any more`;
 }
 
 /** What is replaced, and how that is brought back. */

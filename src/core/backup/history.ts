@@ -98,21 +98,51 @@ function compare<T extends bigint | number | string>(one: T, other: T): number {
   return one < other ? -1 : 1;
 }
 
-/** A timeline, and up to where its bytes belong to the timeline that is asked about. */
-export type Ancestor = { timeline: string; /** Undefined: without a limit. */ untilBytes?: ReadonlyMap<SegmentId, number> };
+/** A timeline, and which of its bytes belong to the timeline that is asked about. */
+export type Ancestor = {
+  timeline: string;
+  /** Up to where it goes; undefined: without a limit. */
+  untilBytes?: ReadonlyMap<SegmentId, number>;
+  /** A baseline stands for its segments up to this one, so that none of their bytes belongs to it. */
+  behind?: SegmentId | undefined;
+};
 
-export type TimelineNode = { timeline: string; parent: { timeline: string; extents: readonly Extent[] } | null };
+export type TimelineNode = {
+  timeline: string;
+  /** Present where a baseline begins this timeline's log, and not yet its parent's: it stands for that one's segments up to this one. */
+  baseline?: SegmentId | undefined;
+  parent: { timeline: string; extents: readonly Extent[] } | null;
+};
 
 /** The timeline itself first, then its parents, each cut at the fork; undefined where one is not known. */
 export function lineageOf(timelines: ReadonlyMap<string, TimelineNode>, timeline: string): Ancestor[] | undefined {
   const lineage: Ancestor[] = [{ timeline }];
   let node = timelines.get(timeline);
+  let behind: SegmentId | undefined;
   while (node !== undefined && node.parent !== null) {
-    const untilBytes = new Map(node.parent.extents.map((extent) => [extent.segment, extent.endBytes]));
-    lineage.push({ timeline: node.parent.timeline, untilBytes: narrowed(untilBytes, lineage.at(-1)?.untilBytes) });
+    behind = higher(behind, node.baseline);
+    lineage.push({ timeline: node.parent.timeline, untilBytes: narrowed(node, lineage.at(-1)?.untilBytes), behind });
     node = timelines.get(node.parent.timeline);
   }
   return node === undefined ? undefined : lineage;
+}
+
+function higher(one: SegmentId | undefined, other: SegmentId | undefined): SegmentId | undefined {
+  return one === undefined || (other !== undefined && other > one) ? other : one;
+}
+
+/** The segment with which a log begins, in place of all before it, and the timeline that still has those if this repository does. */
+export type Baseline = { segment: SegmentId; earlier: string | undefined };
+
+/** Undefined for a log that begins with the server's first segment. A restore hands its baseline on to the timeline that it begins. */
+export function baselineOf(timelines: ReadonlyMap<string, TimelineNode>, timeline: string): Baseline | undefined {
+  let node = timelines.get(timeline);
+  while (node !== undefined) {
+    const { baseline, parent }: TimelineNode = node;
+    if (baseline !== undefined) return { segment: baseline, earlier: parent?.timeline };
+    node = parent === null ? undefined : timelines.get(parent.timeline);
+  }
+  return undefined;
 }
 
 /** Whether a history was begun from the other, by whatever restores and recoveries. */
@@ -137,26 +167,29 @@ export function sharedLog(
   const common = lineageOf(timelines, one.timeline)?.find(({ timeline }) => others.has(timeline));
   if (common === undefined) return new Map();
   const limits = [common.untilBytes, others.get(common.timeline)?.untilBytes];
+  const behind = higher(common.behind, others.get(common.timeline)?.behind) ?? 0;
   const ends = new Map(other.extents.map(({ segment, endBytes }) => [segment, endBytes]));
   const within = (segment: SegmentId, endBytes: number): number =>
-    limits.reduce((least, limit) => (limit === undefined ? least : Math.min(least, limit.get(segment) ?? 0)), endBytes);
+    limits.reduce(
+      (least, limit) => (limit === undefined ? least : Math.min(least, limit.get(segment) ?? 0)),
+      segment > behind ? endBytes : 0,
+    );
   return new Map(one.extents.map(({ segment, endBytes }) => [segment, within(segment, Math.min(endBytes, ends.get(segment) ?? 0))]));
 }
 
 /** Whether the piece's bytes belong to the history that the ancestor is part of. */
 export function belongsTo(ancestor: Ancestor, piece: Piece): boolean {
-  if (piece.timeline !== ancestor.timeline) return false;
+  if (piece.timeline !== ancestor.timeline || piece.segment <= (ancestor.behind ?? 0)) return false;
   return ancestor.untilBytes === undefined || piece.endBytes <= (ancestor.untilBytes.get(piece.segment) ?? 0);
 }
 
-/** A grandparent counts up to its own fork and its child's, whichever is nearer. */
-function narrowed(untilBytes: Map<SegmentId, number>, nearer: ReadonlyMap<SegmentId, number> | undefined): ReadonlyMap<SegmentId, number> {
-  if (nearer === undefined) return untilBytes;
-  // A segment may be empty, and the last one all the same: one that the child had not is left out.
-  return new Map(
-    [...untilBytes].flatMap(([segment, end]) => {
-      const limit = nearer.get(segment);
-      return limit === undefined ? [] : [[segment, Math.min(end, limit)] as const];
-    }),
-  );
+/** A grandparent counts up to its own fork and its child's, whichever is nearer. What the child's baseline stands for counts whole. */
+function narrowed({ parent, baseline = 0 as SegmentId }: TimelineNode, nearer: Ancestor['untilBytes']): ReadonlyMap<SegmentId, number> {
+  const ends = (parent?.extents ?? []).flatMap(({ segment, endBytes }): [SegmentId, number][] => {
+    if (nearer === undefined || segment <= baseline) return [[segment, endBytes]];
+    // A segment may be empty, and the last one all the same: one that the child had not is left out.
+    const limit = nearer.get(segment);
+    return limit === undefined ? [] : [[segment, Math.min(endBytes, limit)]];
+  });
+  return new Map(ends);
 }

@@ -32,7 +32,7 @@ const HOLES_MAX = 20;
 /** Which points of a history can be had. */
 export type RecoveryWindow = {
   timeline: string;
-  /** Any offset of it can be had; null if the log's very beginning is missing. */
+  /** Any offset of it can be had, from the log's beginning on, or its baseline's end; null if that is missing. */
   offsets: LogSpan | null;
   /** Any time of it names a point that can be had (Unix ms, by the clocks of the backups); null if no backup lies within. */
   times: { sinceMs: number; untilMs: number } | null;
@@ -46,19 +46,21 @@ export type WindowInput = {
   timeline: string;
   /** Of the newest backup of the history: what it has of each segment. */
   extents: readonly Extent[];
+  /** The segment that holds the state of all up to it: there is no point within it. Absent if the log begins with its very first. */
+  baseline?: SegmentId | undefined;
   /** Of its backups, its parents' too, in the order of the log. */
   positions: readonly BackupPosition[];
 };
 
 /** A server needs all of the log before a point to come to it, so that the window ends at the first hole. */
-export function recoveryWindow({ timeline, extents, positions }: WindowInput): RecoveryWindow {
+export function recoveryWindow({ timeline, extents, baseline, positions }: WindowInput): RecoveryWindow {
   const sorted = [...extents].sort((one, other) => one.segment - other.segment);
   const segments = sorted.map(({ segment }) => segment);
-  const reachable = new Set(reachableSegments(segments));
+  const reachable = new Set(reachableSegments(segments, baseline));
   const within = sorted.filter(({ segment }) => reachable.has(segment));
   const behind = sorted.filter(({ segment }) => !reachable.has(segment));
-  const offsets = spanOf(within);
-  const missing = missingRanges(segments).slice(0, HOLES_MAX);
+  const offsets = spanOf(within.filter(({ segment }) => segment > (baseline ?? 0)));
+  const missing = missingRanges(segments, baseline).slice(0, HOLES_MAX);
   const holes = missing.map(({ first, last }) => ({ from: beginOf(first), to: beginOf(last + 1) }));
   return { timeline, offsets, times: timesWithin(positions, within.at(-1)), holes, lost: spanOf(behind) };
 }

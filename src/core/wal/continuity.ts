@@ -5,8 +5,8 @@ export type SegmentHole = { first: number; last: number };
 
 export type Continuity = {
   holes: SegmentHole[];
-  /** from-log: the server can be rebuilt from these segments alone, for they begin with its very first. */
-  restorable: 'from-log' | 'no';
+  /** from-log: the server can be rebuilt from these segments alone, for they begin with its very first. from-baseline: with its state. */
+  restorable: 'from-log' | 'from-baseline' | 'no';
 };
 
 /** A fresh server's first segment. @see rstmdb-wal 0.3.0 src/wal.rs rotate_segment */
@@ -14,34 +14,39 @@ const FIRST_SEGMENT = 1;
 
 const HOLES_NAMED_MAX = 3;
 
-/** The holes between the lowest and the highest of these segments, in any order, and what the set is worth. */
-export function continuityOf(segments: Iterable<SegmentId>): Continuity {
+/**
+ * The holes between the lowest and the highest of these segments, in any order, and what the set is worth. `baseline` is the
+ * segment with which the log begins, if that holds the state of all before it.
+ */
+export function continuityOf(segments: Iterable<SegmentId>, baseline?: SegmentId): Continuity {
   const sorted = [...segments].sort((a, b) => a - b);
   const holes: SegmentHole[] = [];
   for (const [index, segment] of sorted.entries()) {
     const next = sorted[index + 1];
     if (next !== undefined && next > segment + 1) holes.push({ first: segment + 1, last: next - 1 });
   }
-  return { holes, restorable: sorted[0] === FIRST_SEGMENT && holes.length === 0 ? 'from-log' : 'no' };
+  if (sorted[0] !== (baseline ?? FIRST_SEGMENT) || holes.length > 0) return { holes, restorable: 'no' };
+  return { holes, restorable: baseline === undefined ? 'from-log' : 'from-baseline' };
 }
 
 /** The segments before the first hole: only with all of them can a server show what stands in one of them. None, if the very first is missing. */
-export function reachableSegments(segments: readonly SegmentId[]): SegmentId[] {
+export function reachableSegments(segments: readonly SegmentId[], baseline?: SegmentId): SegmentId[] {
   const sorted = [...segments].sort((a, b) => a - b);
-  return sorted.filter((segment, index) => segment === FIRST_SEGMENT + index);
+  return sorted.filter((segment, index) => segment === (baseline ?? FIRST_SEGMENT) + index);
 }
 
 /** What is missing, the log's beginning too; nothing of no segments at all. */
-export function missingRanges(segments: readonly SegmentId[]): SegmentHole[] {
+export function missingRanges(segments: readonly SegmentId[], baseline?: SegmentId): SegmentHole[] {
   if (segments.length === 0) return [];
   const first = Math.min(...segments);
-  const beginning = first > FIRST_SEGMENT ? [{ first: FIRST_SEGMENT, last: first - 1 }] : [];
+  const wanted = baseline ?? FIRST_SEGMENT;
+  const beginning = first > wanted ? [{ first: wanted, last: first - 1 }] : [];
   return [...beginning, ...continuityOf(segments).holes];
 }
 
 /** The same in words: `segments 1 to 3, 7`; undefined for a whole log. */
-export function missingText(segments: readonly SegmentId[]): string | undefined {
-  const holes = missingRanges(segments);
+export function missingText(segments: readonly SegmentId[], baseline?: SegmentId): string | undefined {
+  const holes = missingRanges(segments, baseline);
   if (holes.length === 0) return undefined;
   const named = holes
     .slice(0, HOLES_NAMED_MAX)

@@ -1,12 +1,14 @@
 import { z } from 'zod';
-import { extent, timelineId } from './parts.ts';
+import { extent, segmentText, timelineId } from './parts.ts';
 
-/** The identity of one WAL history. A child shares its parent's bytes up to the fork. */
+/** The identity of one WAL history. A child shares its parent's bytes up to the fork, and behind its baseline if it has one. */
 export const timelineSchema = z.object({
   format: z.literal(1),
   timeline: timelineId,
   generation: z.int().min(1),
   parent: z.object({ timeline: timelineId, label: z.string(), extents: z.array(extent) }).nullable(),
+  /** Its log begins with this segment, which was made: it holds the state that the parent's segments up to it give. */
+  baseline: segmentText.optional(),
   why: z.enum(['first', 'restore']),
   runId: z.string(),
   createdAtMs: z.int(),

@@ -31,6 +31,16 @@ export const restorePlanSchema = z.object({
   cutBytes: sizeBytes.optional(),
   /** Of an undo: the run whose safety copy has these segments, as long as it is there and its bytes are the right ones. */
   copyOfRun: z.string().optional(),
+  /** In place, where the config lets history go: the file of this segment will hold the state that all up to it give, in their place. */
+  baseline: z
+    .object({
+      segment: segmentText,
+      /** How much of the log is not replayed any more. */
+      replacedBytes: sizeBytes,
+      /** All of that was written before (Unix ms). */
+      writtenBeforeMs: z.int(),
+    })
+    .optional(),
   /** Absolute; the database's own data directory, or another one. */
   dataDir: z.string(),
   inPlace: z.boolean(),

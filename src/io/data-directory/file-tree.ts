@@ -71,7 +71,8 @@ async function fsyncFile(path: string): Promise<void> {
   }
 }
 
-async function linkOrCopy(source: string, target: string): Promise<void> {
+/** Gives a file a second name; a copy where the disk permits no links. Fails: not-enough-space. Twice: no-op, but for copies. */
+export async function linkOrCopy(source: string, target: string): Promise<void> {
   try {
     await link(source, target);
   } catch (error) {

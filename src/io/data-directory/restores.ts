@@ -4,16 +4,16 @@ import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { makeFolder, readSmallFile, syncFolder } from '../files/durable.ts';
 import { errnoOf, orUndefined, unlessAbsent, writeFailure } from '../files/errno.ts';
-import { removeTree, walkTree } from './file-tree.ts';
+import { linkOrCopy, removeTree, walkTree } from './file-tree.ts';
+import { listSegments } from './segments.ts';
 import { isPathPart, restoreFolderName, rstowFolder } from './rstow-folder.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
 
 /** Removes what a run staged, and keeps what it replaced, rejected or put away. Twice: no-op. */
 export async function clearRestore(dataDir: string, runId: string): Promise<void> {
-  const { root, wal, rehearsal } = restorePaths(dataDir, runId);
-  await removeTree(dataDir, wal);
-  await removeTree(dataDir, rehearsal);
+  const { root, wal, baseline, rehearsal } = restorePaths(dataDir, runId);
+  for (const tree of [wal, baseline, rehearsal]) await removeTree(dataDir, tree);
   for (const folder of [root, join(rstowFolder(dataDir), 'restores'), rstowFolder(dataDir)]) await removeIfEmpty(folder);
 }
 
@@ -81,13 +81,21 @@ async function sizeOf(tree: string): Promise<number> {
 }
 
 /** Where a restore keeps what comes in, what it replaced, what it tries, and what was rolled back; absolute. */
-type RestorePaths = { root: string; wal: string; replaced: string; rehearsal: string; rejected: string };
+type RestorePaths = {
+  root: string;
+  wal: string;
+  /** Holds the segment with which the log will begin, once it is whole. */ baseline: string;
+  replaced: string;
+  rehearsal: string;
+  rejected: string;
+};
 
 export function restorePaths(dataDir: string, runId: string): RestorePaths {
   const root = join(dataDir, restoreFolderName(runId));
   return {
     root,
     wal: join(root, 'wal'),
+    baseline: join(root, 'baseline'),
     replaced: join(root, 'replaced'),
     rehearsal: join(root, 'rehearsal'),
     rejected: join(root, 'rejected'),
@@ -98,7 +106,8 @@ export function restorePaths(dataDir: string, runId: string): RestorePaths {
 export type StagedSegment = {
   walDir: string;
   segment: SegmentId;
-  sizeBytes: number;
+  /** Undefined of one that is made here. */
+  sizeBytes: number | undefined;
   content: () => AsyncIterable<Uint8Array>;
   signal?: AbortSignal | undefined;
 };
@@ -107,13 +116,14 @@ const PARTIAL = /\.wal\.[0-9a-f-]{36}\.partial$/;
 
 /**
  * Writes one whole segment; its name appears when its bytes are durable, and is durable itself once the folder is synced.
- * Fails: damaged-object (other than `sizeBytes`), not-enough-space. Twice: a segment of that size is kept, a partial one
- * begins anew, under a name of its own.
+ * Fails: damaged-object (other than `sizeBytes`), not-enough-space. Twice: a segment of that size is kept, of any if none is given; a
+ * partial one begins anew, under a name of its own.
  */
 export async function writeStagedSegment(staged: StagedSegment): Promise<'written' | 'kept'> {
   const path = join(staged.walDir, segmentFileName(staged.segment));
   await makeFolder(staged.walDir);
-  if ((await unlessAbsent(stat(path)))?.size === staged.sizeBytes) return 'kept';
+  const there = await unlessAbsent(stat(path));
+  if (there !== undefined && there.size === (staged.sizeBytes ?? there.size)) return 'kept';
   const partialPath = `${path}.${randomUUID()}.partial`;
   try {
     await writePartial(partialPath, staged);
@@ -123,6 +133,27 @@ export async function writeStagedSegment(staged: StagedSegment): Promise<'writte
   }
   await rename(partialPath, path);
   return 'written';
+}
+
+/** Whether the segment with which the log will begin is made already, and whole. */
+export async function hasBaseline(dataDir: string, runId: string, segment: SegmentId): Promise<boolean> {
+  return (await unlessAbsent(stat(join(restorePaths(dataDir, runId).baseline, segmentFileName(segment))))) !== undefined;
+}
+
+/**
+ * Lets the staged log begin with its baseline: in the place of that segment's file, and without the earlier ones. The baseline stays beside
+ * it until the restore is cleared, so that another attempt knows what it finds. Twice: no-op.
+ */
+export async function placeBaseline(dataDir: string, runId: string, segment: SegmentId): Promise<void> {
+  const { wal, baseline } = restorePaths(dataDir, runId);
+  const path = join(wal, segmentFileName(segment));
+  const partialPath = `${path}.${randomUUID()}.partial`;
+  await linkOrCopy(join(baseline, segmentFileName(segment)), partialPath);
+  await rename(partialPath, path);
+  // Of two names of one file a rename leaves both.
+  await rm(partialPath, { force: true });
+  for (const earlier of (await listSegments(wal)) ?? []) if (earlier.segment < segment) await rm(earlier.path);
+  await closeStaging(wal);
 }
 
 /** Removes what attempts that died have left, and makes every name durable. Twice: no-op. */
@@ -142,7 +173,7 @@ async function writePartial(path: string, { content, sizeBytes, signal }: Staged
       await handle.writeFile(chunk);
       writtenBytes += chunk.length;
     }
-    if (writtenBytes !== sizeBytes) throw wrongSize(path, writtenBytes, sizeBytes);
+    if (sizeBytes !== undefined && writtenBytes !== sizeBytes) throw wrongSize(path, writtenBytes, sizeBytes);
     await handle.sync();
   } finally {
     await handle.close();

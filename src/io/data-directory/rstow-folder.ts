@@ -2,7 +2,15 @@ import { join } from 'node:path';
 import { rename, rm } from 'node:fs/promises';
 import { assert, RstowError } from '../../core/errors/rstow-error.ts';
 import { makeFolder, readSmallFile, syncFolder, writeFileDurably } from '../files/durable.ts';
-import { type StopNote, stopNoteFault, stopNoteSchema, type TimelineFile, timelineFileSchema } from '../../formats/data-directory.ts';
+import {
+  baselineFileSchema,
+  type StopNote,
+  stopNoteFault,
+  stopNoteSchema,
+  type TimelineFile,
+  timelineFileSchema,
+} from '../../formats/data-directory.ts';
+import type { SegmentId } from '../../core/wal/wal-offset.ts';
 import { unlessAbsent } from '../files/errno.ts';
 
 /** What rstow keeps inside a data directory; on its file system, so that links and renames work. */
@@ -55,6 +63,21 @@ export async function writeTimelineFile(walDir: string, file: TimelineFile): Pro
   const path = join(walDir, TIMELINE_FILE_NAME);
   // Readable like the segments: a server's own account may want to read its folder.
   await writeFileDurably(path, `${JSON.stringify(timelineFileSchema.parse(file))}\n`, { mode: 0o644, temporaryPath: `${path}.tmp` });
+}
+
+const BASELINE_FILE_NAME = 'rstow-baseline.json';
+
+/** The segment with which the log begins if that is a baseline; undefined where nothing that can be read says so. */
+export async function readBaselineFile(walDir: string): Promise<SegmentId | undefined> {
+  const text = await readSmallFile(join(walDir, BASELINE_FILE_NAME));
+  return text === undefined ? undefined : baselineFileSchema.safeParse(jsonOf(text)).data?.segment;
+}
+
+/** Lets the log say so by itself, whatever becomes of its repository; the server ignores the file. Durable when it returns. Twice: same file. */
+export async function writeBaselineFile(walDir: string, segment: SegmentId): Promise<void> {
+  const path = join(walDir, BASELINE_FILE_NAME);
+  const text = JSON.stringify(baselineFileSchema.encode({ format: 1, segment }));
+  await writeFileDurably(path, `${text}\n`, { mode: 0o644, temporaryPath: `${path}.tmp` });
 }
 
 const STOP_NOTE_NAME = 'stop.json';

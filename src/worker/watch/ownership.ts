@@ -12,6 +12,7 @@ import { checkDataDirectoryIsServers } from '../../database/data-directory-check
 import type { Store } from '../../store/store.ts';
 import type { Owner } from '../../formats/repository/history.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import { readBaselineFile } from '../../io/data-directory/rstow-folder.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';
 
 type OwnershipWatch = { deps: ActivityDeps; workers: AgentWorkers; logger: Logger; signal: AbortSignal };
@@ -160,6 +161,8 @@ async function claim(deps: ActivityDeps, { database, claims, timelines }: Store)
   const { timeline } = await timelines.create({
     generation: FIRST_GENERATION,
     parent: null,
+    // Of a log that another repository has had the beginning of.
+    baseline: await readBaselineFile(walDir),
     why: 'first',
     runId: 'claim',
     createdAtMs,

@@ -142,5 +142,8 @@ it('tells of a log in place that has lost its end what stands in the stored one 
 it('refuses to compare a log in place whose beginning compaction has deleted', () => {
   const file = { segment: 2 as SegmentId, fileName: '', path: '', sizeBytes: 1, inode: '' };
   const run = { signal: new AbortController().signal, report: () => undefined };
-  expect(() => filesSource({ files: [file], timeline: '0001' }, run)).toThrow('the log in place lacks segment 1');
+  const placed = { files: [file], timeline: '0001', timelines: new Map() };
+  expect(() => filesSource(placed, run)).toThrow('the log in place lacks segment 1');
+  const baselined = new Map([['0001', { timeline: '0001', baseline: file.segment, parent: null }]]);
+  expect(filesSource({ ...placed, timelines: baselined }, run).extents).toEqual([{ segment: 2, endBytes: 1 }]);
 });

@@ -54,3 +54,10 @@ it('says of a point, right behind the backup, how far its log counts', () => {
     'written       between 1970-01-01 00:00:00Z and 1970-01-01 00:01:01Z',
   ]);
 });
+
+it('says with which segment the log begins, and how much the server does not replay any more', () => {
+  const baseline = { segment: '000000000000000c', replacedBytes: 3_000_000_000, writtenBeforeMs: 61_000 };
+  expect(textOf({ baseline })).toMatch(/baseline segment 12: in the place of .* of log, written before 1970-01-01 00:01:01Z/);
+  expect(textOf({ baseline: { ...baseline, sizeBytes: 2_000_000 } })).toMatch(/segment 12, .*: in the place of/);
+  expect(textOf({})).not.toContain('baseline');
+});

@@ -27,6 +27,17 @@ it('reaches from the log’s beginning to its end if nothing is missing', () => 
   });
 });
 
+it('begins behind a baseline, but for the times: the parents’ backups are still there', () => {
+  const of = (...extents: Extent[]) => recoveryWindow({ timeline: '0001', extents, baseline: 2 as SegmentId, positions: BACKUPS });
+  expect(of(extent(2), extent(3), extent(4, 900))).toMatchObject({
+    offsets: { from: at(3, 0), to: at(4, 900) },
+    times: { sinceMs: 10, untilMs: 40 },
+    holes: [],
+    lost: null,
+  });
+  expect(of(extent(3), extent(4, 900))).toMatchObject({ offsets: null, holes: [{ from: at(2, 0), to: at(3, 0) }] });
+});
+
 it('ends at the first hole, and says what is stored behind it in vain', () => {
   expect(windowOf([extent(1), extent(2), extent(4, 900), extent(6, 10)])).toEqual({
     timeline: '0001',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { continuityOf, missingText, createSequenceCounter } from '../../../../src/core/wal/continuity.ts';
+import { continuityOf, missingText, createSequenceCounter, reachableSegments } from '../../../../src/core/wal/continuity.ts';
 import type { SegmentId } from '../../../../src/core/wal/wal-offset.ts';
 
 const continuityOfIds = (...ids: number[]) => continuityOf(ids as SegmentId[]);
@@ -41,4 +41,15 @@ test.each([
   [[2, 4, 6, 8, 10], 'segments 1, 3, 5 and 2 more ranges'],
 ])('names what %j lack: %s', (segments, missing) => {
   expect(missingText(segments as SegmentId[])).toBe(missing);
+});
+
+test('takes a log that begins with a baseline for whole, from there on', () => {
+  const of = (baseline: number, ...ids: number[]) => continuityOf(ids as SegmentId[], baseline as SegmentId);
+  expect(of(4, 4, 5, 6)).toEqual({ holes: [], restorable: 'from-baseline' });
+  expect(of(4, 5, 6)).toEqual({ holes: [], restorable: 'no' });
+  expect(of(4, 4, 6)).toEqual({ holes: [{ first: 5, last: 5 }], restorable: 'no' });
+  expect(missingText([4, 5] as SegmentId[], 4 as SegmentId)).toBe(undefined);
+  expect(missingText([6, 8] as SegmentId[], 4 as SegmentId)).toBe('segments 4 to 5, 7');
+  expect(reachableSegments([4, 5, 7] as SegmentId[], 4 as SegmentId)).toEqual([4, 5]);
+  expect(reachableSegments([5, 6] as SegmentId[], 4 as SegmentId)).toEqual([]);
 });
