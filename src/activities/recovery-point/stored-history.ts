@@ -161,7 +161,12 @@ async function offsetPoint(history: StoredHistory, text: string, run: Caller): P
   const wanted = { segment: segmentOf(offset), endBytes: positionBytesOf(offset) };
   if (offset > makeWalOffset(end.segment, end.endBytes)) throw notFound(store, `offset ${text} is not stored yet; ${storedUpTo(history)}`);
   const baseline = baselineOfNewest(history);
-  if (baseline !== undefined && wanted.segment <= baseline.segment) throw notFound(store, `offset ${text} ${beforeBaseline(baseline)}`);
+  if (baseline !== undefined && wanted.segment <= baseline.segment) {
+    // The end of the whole of it is a point, and the first one.
+    const whole = promisedExtents(newest.segments).find(({ segment }) => segment === wanted.segment);
+    if (wanted.segment === baseline.segment && wanted.endBytes === whole?.endBytes) return located(newest, wanted);
+    throw notFound(store, `offset ${text} ${beforeBaseline(baseline)}`);
+  }
   requireReachable({ manifest: newest, baseline: baseline?.segment }, wanted.segment, `offset ${text}`);
   const first = newest.segments[0]?.segment ?? wanted.segment;
   if (wanted.segment < first) throw notFound(store, `the log begins at offset ${makeWalOffset(first, 0)}, behind offset ${text}`);

@@ -141,7 +141,9 @@ it('finds every point behind the baseline, and names the timeline that has the e
   const first = walOffsetText(makeWalOffset((baseline + 1) as SegmentId, 0));
   const atBaseline = await recovered({ target: { offset: first } });
   expect(atBaseline).toBe(await recovered({ target: { offset: first }, timeline: '0001' }));
-  expect(await explainPoint(stack, { target: { offset: first } })).toMatchObject({ explanation: { lastRecords: [] } });
+  const { point, explanation, stateDigest } = await explainPoint(stack, { target: { offset: first } });
+  expect(explanation?.lastRecords).toEqual([]);
+  expect(await explainPoint(stack, { target: { offset: point!.end } })).toMatchObject({ stateDigest });
   // What is only to be had there is still there.
   await recovered({ target: { before: { instance: 'a-7', record: 'create' } }, timeline: '0001' });
   expect(await recovered({ target: { time: new Date(old.writtenAtMs).toISOString() } })).toBe(old.stateDigest);
