@@ -27,6 +27,7 @@ const HISTORIES = fileURLToPath(new URL(`../test/replay/histories/contract-${CON
 const DAY_MS = 86_400_000;
 const input = { database: DATABASE };
 const restoreInput = { ...input, backup: 'latest' };
+const pointInput = { ...input, target: { before: { instance: 'o-17' } } };
 const refuse = async (): Promise<never> => Promise.reject(new RstowError('source-damaged', 'byte 7 is no record'));
 const noStart = async (): Promise<never> => Promise.reject(new RstowError('service-start-failed', 'the server has ended'));
 const damaged = async (): Promise<never> =>
@@ -69,6 +70,10 @@ const scenarios: Record<string, Scenario> = {
     wantApproval(agent, 500);
     return agent.start('restore', restoreInput);
   },
+  'point-in-time-recovery-in-place': (agent) => agent.start('pointInTimeRecovery', pointInput),
+  'point-in-time-recovery-dry-run': (agent) => agent.start('pointInTimeRecovery', { ...pointInput, dryRun: true }),
+  'undo-restore': (agent) => agent.start('undoRestore', input),
+  'recover-instance': (agent) => agent.start('recoverInstance', { ...pointInput, instance: 'o-17' }),
   'disaster-recovery-done': (agent) => requestRecovery(agent),
   'disaster-recovery-not-needed': (agent) => {
     agent.verbs.inspectLiveDatabase = async () => ({ isUp: true, isAsNew: true });

@@ -64,7 +64,7 @@ export const RSTOW_VERSION = '0.1.0';
  * Counts the changes of what workflows and agents say to each other: the recipes, the verbs, their inputs and their
  * answers. Releases of one number replay each other's runs; a run of another number is left to agents of that number.
  */
-export const CONTRACT_NUMBER = 2;
+export const CONTRACT_NUMBER = 3;
 
 /** Of Temporal's worker versions, each of which is one contract. */
 export const DEPLOYMENT_NAME = 'rstow';

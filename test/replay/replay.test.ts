@@ -43,6 +43,9 @@ it.each(releases)('has a history of every workflow type of release %s', (release
   for (const name of [
     'hot-backup-done',
     'restore-in-place',
+    'point-in-time-recovery-in-place',
+    'undo-restore',
+    'recover-instance',
     'disaster-recovery-done',
     'test-recovery-done',
     'verify-backup',
