@@ -1,5 +1,6 @@
 import { findInstance, type FoundInstance, type WantedInstance } from '../activities/instance/find-instance.ts';
-import { lastExtent, locate, logOfHistory, logUpTo, openHistory, whole } from '../activities/recovery-point/stored-history.ts';
+import { locate, whole } from '../activities/recovery-point/locate-point.ts';
+import { lastExtent, logOfHistory, logUpTo, openHistory } from '../activities/recovery-point/stored-history.ts';
 import { type Baseline, baselineOf, type TimelineNode } from '../core/backup/history.ts';
 import { entryText, type LogRecord } from '../core/recovery/log-record.ts';
 import { concernsSegment, createRecordFilter, type RecordQuery } from '../core/recovery/record-filter.ts';

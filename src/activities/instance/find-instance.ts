@@ -7,9 +7,9 @@ import type { InstancePlan } from '../../formats/repository/plans.ts';
 import type { Caller } from '../../replay/progress.ts';
 import { readStoredLog, type StoredLog, unreplayable } from '../../replay/stored-log.ts';
 import type { Store } from '../../store/store.ts';
+import { locate } from '../recovery-point/locate-point.ts';
 import {
   lastExtent,
-  locate,
   logOfHistory,
   logUpTo,
   offsetText,

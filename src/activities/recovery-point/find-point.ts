@@ -11,16 +11,8 @@ import { replayStored } from '../../replay/stored-log.ts';
 import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import {
-  lastExtent,
-  type Located,
-  locate,
-  logUpTo,
-  offsetText,
-  openHistory,
-  type StoredHistory,
-  type WantedPoint,
-} from './stored-history.ts';
+import { locate, type Located } from './locate-point.ts';
+import { lastExtent, logUpTo, offsetText, openHistory, type StoredHistory, type WantedPoint } from './stored-history.ts';
 
 export type FindPointInput = WantedPoint & { database: string; repository?: string | undefined };
 
