@@ -15,7 +15,7 @@ const MORE_LOAD_MS = 1_500;
 export type Stored = {
   first: HotBackupResult;
   second: HotBackupResult;
-  /** Files that only the second backup added to the repository. */
+  /** Files that only the second backup added to the repository, in the order of the log: the last one is needed, whatever was merged. */
   piecesOfSecond: string[];
   written: WrittenSoFar;
 };
@@ -56,5 +56,8 @@ async function backUpAndReport(scene: DemoScene, story: Story): Promise<HotBacku
 async function piecesIn({ folder }: DemoScene): Promise<string[]> {
   const root = join(folder, 'repository/databases', DEMO_DATABASE, 'wal');
   const names = await readdir(root, { recursive: true });
-  return names.filter((name) => name.endsWith('.wal.zst')).map((name) => join(root, name));
+  return names
+    .filter((name) => name.endsWith('.wal.zst'))
+    .sort()
+    .map((name) => join(root, name));
 }
