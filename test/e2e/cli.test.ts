@@ -103,7 +103,7 @@ describe('rstow', () => {
     expect(undone).toMatchObject({ exitCode: 0 });
     expect(undone.stdout).toMatch(new RegExp(`^undoes +restore ${runId}$`, 'm'));
     expect(undone.stdout).toMatch(/^timeline +0001 → 0003$/m);
-    expect(undone.stdout).toMatch(/^to undo +rstow undo orders --repository local --restore [0-9a-f-]{14}$/m);
+    expect(undone.stdout).toMatch(/^to undo +rstow undo orders --repository local --restore [0-9a-f]{8}-[0-9a-f]{4}$/m);
   });
 
   it('detaches at once with --no-wait, and names the run', async () => {
