@@ -79,7 +79,7 @@ it('says in one sentence what is wrong with a point, soon, and touches nothing',
     [['--target-sequence', '999999'], 10, 'point-not-found: there is no record 999999; the nearest is'],
     [['--target-before', 'order-99'], 10, 'the stored log has no record of instance "order-99"'],
     [['--target-time', '2020-01-01T00:00:00Z'], 10, 'nothing is known of what was written by 2020-01-01T00:00:00Z'],
-    [['--target-time', 'yesterday'], 2, 'field "target.time" must be a time with its zone'],
+    [['--target-time', 'yesterday'], 2, '--target-time must be a time with its zone'],
     [
       ['--target-offset', '1', '--target-sequence', '1'],
       2,
