@@ -1,6 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { runWorkflowId, WORKFLOW_QUEUE } from '../../../src/contract/names.ts';
 import { STEP_SUMMARIES } from '../../../src/workflows/temporal/step-summaries.ts';
 import { type AgentProcess, startAgent } from '../../support/agent-process.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';
@@ -122,18 +120,6 @@ test('says of a run that nobody has started, or of a beginning that several have
   expect((await rstow('cancel', 'rstow/')).stderr).toMatch(/^error: invalid-input: \d+ runs begin with "rstow\/", such as /);
 });
 
-test('leaves none of the queries before the last one among the runs, nor that of `rstow up`', { timeout: 150_000 }, async () => {
-  await rstow('list', DATABASE);
-  const workflowId = runWorkflowId(DATABASE, 'describeDatabase', 'up');
-  await temporal.client.workflow.execute('describeDatabase', { workflowId, taskQueue: WORKFLOW_QUEUE, args: [{ database: DATABASE }] });
-  await sleep(11_000);
-  await rstow('list', DATABASE);
-  const queries = async (): Promise<number> =>
-    (await temporal.client.workflow.count(`WorkflowType IN ('listBackups', 'describeDatabase')`)).count;
-  // Temporal takes its time to delete.
-  await expect.poll(queries, { timeout: 100_000, interval: 500 }).toBe(1);
-});
-
 test('has Temporal show beside each step what it does', async () => {
   const { stderr } = await rstow('backup', DATABASE);
   const history = await temporal.client.workflow.getHandle(/^started (\S+)$/m.exec(stderr)![1]!).fetchHistory();
@@ -215,13 +201,3 @@ test.each([
 });
 
 // The last one: it leaves no agent.
-test('says that no agent is up, right after it was killed', { timeout: 120_000 }, async () => {
-  await agent.kill('SIGKILL');
-  const started = performance.now();
-  const { exitCode, stderr } = await rstow('backup', DATABASE);
-  expect({ exitCode, stderr }).toEqual({
-    exitCode: 17,
-    stderr: expect.stringMatching(/^error: agent-unreachable: no agent took the run up .*\nhint: /m) as string,
-  });
-  expect(performance.now() - started).toBeLessThan(90_000);
-});

@@ -14,12 +14,12 @@ import {
   type HostMutex,
   killSocketOwners,
   listeningSocketInode,
-} from '../../../src/io/mutex/host-mutex.ts';
-import { socketInodeOwners } from '../../../src/io/process/open-files.ts';
-import { processStartTicks } from '../../../src/io/process/proc.ts';
-import { freezeProcess } from '../../support/freeze-process.ts';
+} from '../../src/io/mutex/host-mutex.ts';
+import { socketInodeOwners } from '../../src/io/process/open-files.ts';
+import { processStartTicks } from '../../src/io/process/proc.ts';
+import { freezeProcess } from '../support/freeze-process.ts';
 
-const script = fileURLToPath(new URL('hold-mutex.ts', import.meta.url));
+const script = fileURLToPath(new URL('support/hold-mutex.ts', import.meta.url));
 const noWait = { what: 'the test', waitTimeoutMs: 0 };
 const children: ChildProcess[] = [];
 let name: string;

@@ -1,11 +1,11 @@
 import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
-import type { UndoRestoreResult } from '../../../../src/contract/undo-restore.ts';
-import { listReplaced } from '../../../../src/io/data-directory/restores.ts';
-import { DATABASE, type DatabaseStack } from '../../../support/database-stack.ts';
-import { backUp, restoreInPlace, undoInPlace } from '../../../support/direct-backup.ts';
-import { oddSource, sourceDigest, writeOrders } from '../../../support/odd-source.ts';
+import type { UndoRestoreResult } from '../../src/contract/undo-restore.ts';
+import { listReplaced } from '../../src/io/data-directory/restores.ts';
+import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
+import { backUp, restoreInPlace, undoInPlace } from '../support/direct-backup.ts';
+import { oddSource, sourceDigest, writeOrders } from '../support/odd-source.ts';
 
 let stack: DatabaseStack;
 /** Of the state that the restore replaces; a part of it was in no backup. */

@@ -6,10 +6,10 @@ import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { parse, stringify } from 'yaml';
 import { afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest';
-import { buildIdOf, CONTRACT_NUMBER, DEPLOYMENT_NAME, WORKFLOW_QUEUE } from '../../../src/contract/names.ts';
-import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';
-import { waitUntil } from '../../support/wait-until.ts';
-import { type AgentScene, makeAgentScene } from './agent-scene.ts';
+import { buildIdOf, CONTRACT_NUMBER, DEPLOYMENT_NAME, WORKFLOW_QUEUE } from '../../src/contract/names.ts';
+import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../support/database-stack.ts';
+import { waitUntil } from '../support/wait-until.ts';
+import { type AgentScene, makeAgentScene } from '../integration/worker/agent-scene.ts';
 
 const OTHER = CONTRACT_NUMBER + 6;
 

@@ -1,15 +1,15 @@
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { chooseBaseline } from '../../../../src/activities/restore/choose-baseline.ts';
-import { planRestore } from '../../../../src/activities/restore/plan-restore.ts';
-import { findInstance } from '../../../../src/activities/instance/find-instance.ts';
-import type { RestoreResult } from '../../../../src/contract/restore.ts';
-import { makeWalOffset, parseSegmentIdText, type SegmentId, segmentFileName, walOffsetText } from '../../../../src/core/wal/wal-offset.ts';
-import type { Manifest } from '../../../../src/formats/repository/manifest.ts';
-import { applyEvent, deleteInstance } from '../../../../src/io/rstmdb/instances.ts';
-import { agedLog, agedSource, HISTORY_DAYS, longAfter, pay, SEGMENT_ORDERS, writeFat } from '../../../support/aged-log.ts';
-import { DATABASE, type DatabaseStack } from '../../../support/database-stack.ts';
+import { chooseBaseline } from '../../src/activities/restore/choose-baseline.ts';
+import { planRestore } from '../../src/activities/restore/plan-restore.ts';
+import { findInstance } from '../../src/activities/instance/find-instance.ts';
+import type { RestoreResult } from '../../src/contract/restore.ts';
+import { makeWalOffset, parseSegmentIdText, type SegmentId, segmentFileName, walOffsetText } from '../../src/core/wal/wal-offset.ts';
+import type { Manifest } from '../../src/formats/repository/manifest.ts';
+import { applyEvent, deleteInstance } from '../../src/io/rstmdb/instances.ts';
+import { agedLog, agedSource, HISTORY_DAYS, longAfter, pay, SEGMENT_ORDERS, writeFat } from '../support/aged-log.ts';
+import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import {
   backUp,
   directDeps,
@@ -22,8 +22,8 @@ import {
   restoreInPlace,
   undoInPlace,
   verifyByReplay,
-} from '../../../support/direct-backup.ts';
-import { expectSound, scratchFolder, sourceDigest, withClient, writeOrders } from '../../../support/odd-source.ts';
+} from '../support/direct-backup.ts';
+import { expectSound, scratchFolder, sourceDigest, withClient, writeOrders } from '../support/odd-source.ts';
 
 const lastSegment = ({ segments }: Manifest): SegmentId => segments.at(-1)!.segment;
 

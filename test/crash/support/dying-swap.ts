@@ -22,11 +22,11 @@ fs.rmdir = dying(fs.rmdir);
 fs.mkdir = dying(fs.mkdir);
 syncBuiltinESMExports();
 
-const { writeStopNote, removeStopNote } = await import('../../../../src/io/data-directory/rstow-folder.ts');
-const { blockServer } = await import('../../../../src/io/data-directory/server-block.ts');
-const { finishOnDisk } = await import('../../../../src/database/finish-stop-note.ts');
-const { swapWal } = await import('../../../../src/io/data-directory/swap.ts');
-const { stopNoteSchema } = await import('../../../../src/formats/data-directory.ts');
+const { writeStopNote, removeStopNote } = await import('../../../src/io/data-directory/rstow-folder.ts');
+const { blockServer } = await import('../../../src/io/data-directory/server-block.ts');
+const { finishOnDisk } = await import('../../../src/database/finish-stop-note.ts');
+const { swapWal } = await import('../../../src/io/data-directory/swap.ts');
+const { stopNoteSchema } = await import('../../../src/formats/data-directory.ts');
 
 const note = stopNoteSchema.parse(JSON.parse(noteText));
 await writeStopNote(dataDir, note);

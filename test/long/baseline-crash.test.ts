@@ -1,17 +1,17 @@
 import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { surveyData } from '../../../../src/activities/data/survey-data.ts';
-import { planRestore } from '../../../../src/activities/restore/plan-restore.ts';
-import { stageWal, type StagedWal } from '../../../../src/activities/restore/stage-wal.ts';
-import { nameSwap, rollBack, swapIn, type SwapInput } from '../../../../src/activities/restore/swap-in.ts';
-import type { RunPort } from '../../../../src/activities/run-port.ts';
-import { type SegmentId, segmentFileName } from '../../../../src/core/wal/wal-offset.ts';
-import { restorePaths } from '../../../../src/io/data-directory/restores.ts';
-import { agedLog, agedSource } from '../../../support/aged-log.ts';
-import { DATABASE, type DatabaseStack } from '../../../support/database-stack.ts';
-import { directDeps, newRun } from '../../../support/direct-backup.ts';
-import { writeOrders } from '../../../support/odd-source.ts';
+import { surveyData } from '../../src/activities/data/survey-data.ts';
+import { planRestore } from '../../src/activities/restore/plan-restore.ts';
+import { stageWal, type StagedWal } from '../../src/activities/restore/stage-wal.ts';
+import { nameSwap, rollBack, swapIn, type SwapInput } from '../../src/activities/restore/swap-in.ts';
+import type { RunPort } from '../../src/activities/run-port.ts';
+import { type SegmentId, segmentFileName } from '../../src/core/wal/wal-offset.ts';
+import { restorePaths } from '../../src/io/data-directory/restores.ts';
+import { agedLog, agedSource } from '../support/aged-log.ts';
+import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
+import { directDeps, newRun } from '../support/direct-backup.ts';
+import { writeOrders } from '../support/odd-source.ts';
 
 /** The file names of a log, sorted. */
 const filesIn = async (walDir: string): Promise<string[]> => (await readdir(walDir)).filter((name) => name.endsWith('.wal')).sort();

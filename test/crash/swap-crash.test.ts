@@ -4,14 +4,14 @@ import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { StopNote } from '../../../../src/formats/data-directory.ts';
-import { finishOnDisk } from '../../../../src/database/finish-stop-note.ts';
-import { blockServer, isServerBlocked } from '../../../../src/io/data-directory/server-block.ts';
-import { readStopNote, removeStopNote } from '../../../../src/io/data-directory/rstow-folder.ts';
-import { finishSwap, planRollBack, planStop, swapWal } from '../../../../src/io/data-directory/swap.ts';
-import { makeTemplates, noteOf, RUN_ID, setScene, startOutcome, type Templates } from './swap-scene.ts';
+import type { StopNote } from '../../src/formats/data-directory.ts';
+import { finishOnDisk } from '../../src/database/finish-stop-note.ts';
+import { blockServer, isServerBlocked } from '../../src/io/data-directory/server-block.ts';
+import { readStopNote, removeStopNote } from '../../src/io/data-directory/rstow-folder.ts';
+import { finishSwap, planRollBack, planStop, swapWal } from '../../src/io/data-directory/swap.ts';
+import { makeTemplates, noteOf, RUN_ID, setScene, startOutcome, type Templates } from '../integration/io/data-directory/swap-scene.ts';
 
-const CHILD = new URL('dying-swap.ts', import.meta.url).pathname;
+const CHILD = new URL('support/dying-swap.ts', import.meta.url).pathname;
 const CHANGES_MIN = 8;
 const CHANGES_MAX = 40;
 
