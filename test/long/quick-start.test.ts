@@ -9,8 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { createInstance, deleteInstance } from '../../src/io/rstmdb/instances.ts';
 import { canMakeNetworkNamespace, makeNetworkNamespace, type NetworkNamespace } from '../support/network-namespace.ts';
-import { writeOrders } from '../support/odd-source.ts';
+import { withClient, writeOrders } from '../support/odd-source.ts';
 import { startRstmdb } from '../support/rstmdb-server.ts';
 import { type ProgramEnd, runProgram } from '../support/run-program.ts';
 import { toolPath } from '../support/tools.ts';
@@ -119,6 +120,11 @@ async function makeHost(user: User): Promise<void> {
   const dataDir = join(folder, 'data');
   const server = await startRstmdb({ dataDir });
   await writeOrders(server.address, INSTANCES);
+  // The one that README brings back.
+  await withClient(server.address, async (client) => {
+    await createInstance(client, { id: 'o-17', machine: 'order', version: 1, ctxText: '{}' });
+    await deleteInstance(client, 'o-17');
+  });
   await server.stop();
   for (const path of [user.home, join(folder, 'backup'), join(folder, 'var-lib', 'rstow')]) await mkdir(path, { recursive: true });
   await cp(inject('workflowBundlePath'), join(folder, 'bundle.js'));
