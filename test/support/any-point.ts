@@ -64,7 +64,7 @@ async function writeHistory(stack: DatabaseStack, begun: Begun): Promise<History
   return { timeline, wal, records: recordsOf(wal), acknowledged, backups };
 }
 
-/** Some instances are deleted, and one of them is created anew by its next event's refusal only: it stays deleted. */
+/** Deletes some instances. The event that a client sends them afterwards is refused. */
 async function deleteSome(address: string, acknowledged: readonly AcknowledgedWrite[]): Promise<void> {
   const ids = [...new Set(acknowledged.slice(-40).map(({ instanceId }) => instanceId))].slice(0, 3);
   await withClient(address, async (client) => {
