@@ -1,11 +1,18 @@
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
-type ProjectOptions = { testTimeoutMs: number; include?: string[]; exclude?: string[]; globalSetup?: string };
+type ProjectOptions = {
+  testTimeoutMs: number;
+  hookTimeoutMs?: number;
+  include?: string[];
+  exclude?: string[];
+  globalSetup?: string;
+  sequence?: { groupOrder: number };
+};
 
 /** One folder of test/ is one project: `npx vitest run --project unit`. */
-function project(name: string, { testTimeoutMs, ...options }: ProjectOptions): TestProjectInlineConfiguration {
+function project(name: string, { testTimeoutMs, hookTimeoutMs = 180_000, ...options }: ProjectOptions): TestProjectInlineConfiguration {
   const include = [`test/${name}/**/*.test.ts`];
-  return { extends: true, test: { name, include, testTimeout: testTimeoutMs, hookTimeout: 180_000, ...options } };
+  return { extends: true, test: { name, include, testTimeout: testTimeoutMs, hookTimeout: hookTimeoutMs, ...options } };
 }
 
 /** A Temporal server and a workflow bundle, shared by the projects that name it. */
@@ -31,6 +38,14 @@ export default defineConfig({
       project('long', { testTimeoutMs: 240_000, globalSetup }),
       project('crash', { testTimeoutMs: 240_000, globalSetup }),
       project('hard', { testTimeoutMs: 240_000, globalSetup }),
+      // Hosts of their own: systemd as PID 1, kernels with LVM, containers.
+      project('hosts', { testTimeoutMs: 300_000, globalSetup }),
+      // Runs on such a host.
+      project('inside', { testTimeoutMs: 60_000 }),
+      // Hosts with ZFS, under emulation: `npm run test:zfs`.
+      project('zfs', { testTimeoutMs: 3_600_000, hookTimeoutMs: 3_600_000, globalSetup }),
+      // What measures something has the machine to itself: it runs when all others have ended.
+      project('alone', { testTimeoutMs: 240_000, globalSetup, sequence: { groupOrder: 1 } }),
       project('regress', { testTimeoutMs: 60_000 }),
     ],
   },

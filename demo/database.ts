@@ -72,7 +72,9 @@ async function untilAnswering(address: string): Promise<void> {
 async function destroy(dataDir: string): Promise<void> {
   for (const { processGroup } of await serversOn(dataDir)) signalProcessGroup(processGroup, 'SIGKILL');
   while ((await serversOn(dataDir)).length > 0) await sleep(POLL_MS);
-  for (const name of await readdir(dataDir)) await rm(join(dataDir, name), { recursive: true, force: true });
+  // The agent's guard gives segments that vanish their names back for as long as it has its pins.
+  const thorough = { recursive: true, force: true, maxRetries: 20, retryDelay: 50 };
+  for (const name of await readdir(dataDir)) await rm(join(dataDir, name), thorough);
 }
 
 /** By their open log files, ourselves left out: a signal must never go to our own group. */

@@ -4,8 +4,8 @@ import { parseArgs } from 'node:util';
 import { endQuietlyWithoutReader } from '../src/cli/output.ts';
 import { isErrorCode } from '../src/core/errors/error-table.ts';
 import { hintOf, RstowError } from '../src/core/errors/rstow-error.ts';
-import { backUp } from './backup-chapters.ts';
-import { countWhatIsLost, damagePiece, loseEverything, restoreThroughKills } from './disaster-chapters.ts';
+import { backUp, damagePiece, followLog } from './backup-chapters.ts';
+import { countWhatIsLost, loseEverything, recoverThroughKills } from './disaster-chapters.ts';
 import { runFailureOf } from './run.ts';
 import { createEnds, type DemoScene, type Ends, openScene } from './scene.ts';
 import { createStory, type Story } from './story.ts';
@@ -45,7 +45,7 @@ function optionsOf(args: string[]): { keep: boolean; help: boolean } | undefined
   }
 }
 
-/** Ends all that it started, whatever happens. Returns 0 if the restored server holds exactly what the backup held. */
+/** Ends all that it started, whatever happens. Returns 0 if the recovered server shows exactly what was stored. */
 async function runDemo({ keepsRunning }: { keepsRunning: boolean }): Promise<number> {
   const interrupted = new AbortController();
   const interrupt = (): void => interrupted.abort();
@@ -78,11 +78,12 @@ async function play(ends: Ends, keepsRunning: boolean, signal: AbortSignal): Pro
     signal.throwIfAborted();
     return chapter();
   };
-  const stored = await next(() => backUp(scene, story));
-  await next(() => damagePiece(scene, story, stored));
-  await next(() => loseEverything(scene, story));
-  await next(() => restoreThroughKills(scene, story, stored));
-  await next(() => countWhatIsLost(scene, story, stored));
+  const writers = await next(() => backUp(scene, story));
+  await next(() => damagePiece(scene, story));
+  await next(() => followLog(scene, story, writers));
+  await next(() => loseEverything(scene, story, writers));
+  const recovered = await next(() => recoverThroughKills(scene, story));
+  await next(() => countWhatIsLost(scene, story, { writers, recovered }));
   showHistories(story, scene, keepsRunning);
 }
 

@@ -10,7 +10,7 @@ const INTRODUCTION = `# Configuration
 
 Each agent has one YAML file: \`--config\`, \`RSTOW_CONFIG\`, \`/etc/rstow/rstow.yaml\`, or the one that \`rstow up\` keeps in its state directory.
 [examples/rstow.yaml](../examples/rstow.yaml) is a whole file. If something is wrong with yours, the command names every fault, its line and the key that
-was most likely meant, and nothing is started.
+was most likely meant, and nothing is started. The agent reads the file when it starts: restart it after a change.
 
 - Names of agents, repositories and databases are 1 to 63 of a-z, 0-9 and \`-\`.
 - Durations are whole milliseconds, from 0 to 366 days; their keys end in \`Ms\`. Paths are absolute.
@@ -40,9 +40,11 @@ function sectionBlocks(path: string, schema: JsonSchema): string[] {
   const { additionalProperties: named, oneOf, description = '' } = schema;
   if (typeof named === 'object' && isSection(named)) return sectionBlocks(`${path}.<name>`, named);
   const head = [`## \`${path}\``, description];
-  if (oneOf !== undefined) return [...head, ...oneOf.flatMap((shape) => [`### \`kind: ${kindOf(shape)}\``, ...bodyBlocks(path, shape)])];
-  const inner = Object.entries(schema.properties ?? {}).filter(([, member]) => isSection(member));
-  return [...head, ...bodyBlocks(path, schema), ...inner.flatMap(([key, member]) => sectionBlocks(`${path}.${key}`, member))];
+  const body = oneOf?.flatMap((shape) => [`### \`kind: ${kindOf(shape)}\``, ...bodyBlocks(path, shape)]) ?? bodyBlocks(path, schema);
+  // What several shapes have is the same in each.
+  const members = new Map((oneOf ?? [schema]).flatMap(({ properties = {} }) => Object.entries(properties)));
+  const inner = [...members].filter(([, member]) => isSection(member));
+  return [...head, ...body, ...inner.flatMap(([key, member]) => sectionBlocks(`${path}.${key}`, member))];
 }
 
 function bodyBlocks(path: string, schema: JsonSchema): string[] {
@@ -56,7 +58,8 @@ function keyRow(path: string, schema: JsonSchema, isRequired: boolean): string {
   const key = path.split('.').at(-1) ?? '';
   const start = isRequired ? '**required**' : '';
   if (isSection(schema)) {
-    const title = typeof schema.additionalProperties === 'object' ? `${path}.<name>` : path;
+    const { additionalProperties: named } = schema;
+    const title = typeof named === 'object' && isSection(named) ? `${path}.<name>` : path;
     return `| \`${key}\` | a section | ${start || defaultText(schema)} | [\`${title}\`](#${anchorOf(title)}) |`;
   }
   return `| \`${key}\` | ${valueText(schema)} | ${start || defaultText(schema)} | ${schema.description ?? ''} |`;
@@ -81,7 +84,7 @@ function rangeText(minimum: number, maximum: number | undefined): string {
 function defaultText({ default: value, unit }: JsonSchema): string {
   if (value === undefined) return '';
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return objectText(value);
-  if (unit === 'ms' && typeof value === 'number') return `\`${value}\` (${durationText(value)})`;
+  if (unit === 'ms' && typeof value === 'number') return `\`${value}\`${durationText(value)}`;
   return `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
 }
 
@@ -93,11 +96,13 @@ function objectText(value: object): string {
 
 const UNITS = Object.entries({ day: 24 * 3600 * 1000, hour: 3_600_000, minute: 60_000, second: 1000 });
 
-/** `2 minutes`: in the largest unit that divides it. */
+/** ` (2 minutes)`: in the largest unit that divides it; nothing if none does. */
 function durationText(durationMs: number): string {
-  const [unit, unitMs] = UNITS.find(([, oneMs]) => durationMs % oneMs === 0) ?? ['ms', 1];
+  const found = UNITS.find(([, oneMs]) => durationMs % oneMs === 0);
+  if (found === undefined) return '';
+  const [unit, unitMs] = found;
   const count = durationMs / unitMs;
-  return `${count} ${unit}${count === 1 ? '' : 's'}`;
+  return ` (${count} ${unit}${count === 1 ? '' : 's'})`;
 }
 
 /** The section where it stands in the file. */

@@ -8,10 +8,27 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import proto from '@temporalio/proto';
-import { ABORT_SIGNAL, APPROVE_UPDATE, DENY_UPDATE, REQUEST_RECOVERY_SIGNAL } from '../src/contract/messages.ts';
-import { CONTRACT_NUMBER, lockWorkflowId, PROGRESS_QUERY, recoveryWorkflowId, RSTOW_VERSION, WORKFLOW_QUEUE } from '../src/contract/names.ts';
+import {
+  ABORT_SIGNAL,
+  APPROVE_UPDATE,
+  ARCHIVE_NOW_UPDATE,
+  DENY_UPDATE,
+  PAUSE_UPDATE,
+  REQUEST_RECOVERY_SIGNAL,
+  RESUME_UPDATE,
+  SET_BANDWIDTH_UPDATE,
+} from '../src/contract/messages.ts';
+import {
+  CONTRACT_NUMBER,
+  lockWorkflowId,
+  PROGRESS_QUERY,
+  recoveryWorkflowId,
+  RSTOW_VERSION,
+  WORKFLOW_QUEUE,
+} from '../src/contract/names.ts';
 import type { Progress } from '../src/contract/result.ts';
 import { RstowError } from '../src/core/errors/rstow-error.ts';
 import { workflowBundleCode } from '../test/support/workflow-bundle.ts';
@@ -19,7 +36,7 @@ import { startTemporalServer } from '../test/support/temporal-server.ts';
 import { waitUntil } from '../test/support/wait-until.ts';
 import { AGENT, DATABASE, type FakeAgent, INSTALLATION_ID, startFakeAgent } from '../test/workflow/fake-agent.ts';
 import { holdVerb } from '../test/workflow/held-verb.ts';
-import { CANDIDATE, PLANNED, PROTECTION } from '../test/workflow/plausible-verbs.ts';
+import { CANDIDATE, DIGESTED, manifest, PLANNED, PLANNED_ROTATION, PROTECTION } from '../test/workflow/plausible-answers.ts';
 
 const { History } = proto.temporal.api.history.v1;
 const HISTORIES = fileURLToPath(new URL(`../test/replay/histories/contract-${CONTRACT_NUMBER}/${RSTOW_VERSION}/`, import.meta.url));
@@ -37,11 +54,50 @@ type Scenario = (agent: FakeAgent) => Promise<WorkflowHandle>;
 
 const scenarios: Record<string, Scenario> = {
   'hot-backup-done': (agent) => agent.start('hotBackup', input),
+  'import-backup': (agent) => agent.start('importBackup', { ...input, file: '/backup/rstmdb/20261129-030000.tar.gz' }),
+  'import-backup-refused': (agent) => {
+    agent.verbs.readArchive = async () => Promise.reject(new RstowError('archive-hollow', 'it lacks segments 1 to 3'));
+    return agent.start('importBackup', { ...input, file: '/backup/rstmdb/20261129-030000.tar.gz' });
+  },
+  'export-backup': (agent) => agent.start('exportBackup', { ...input, backup: 'latest', file: '/backup/rstmdb/orders.tar.gz' }),
+  'hot-backup-rescued': (agent) => {
+    let restorable: 'no' | 'from-baseline' = 'no';
+    agent.verbs.digestState = async () => ({ ...DIGESTED, restorable });
+    agent.verbs.rescueLog = async () => {
+      restorable = 'from-baseline';
+      return { timeline: '0002', warnings: [{ code: 'log-rescued', message: 'the log begins with what the server shows' }] };
+    };
+    return agent.start('hotBackup', input);
+  },
   'hot-backup-failed': (agent) => {
     agent.verbs.storeSegments = refuse;
     return agent.start('hotBackup', input);
   },
   'hot-backup-cancelled': (agent) => cancelHeld(agent, 'hotBackup', 'storeSegments'),
+  'snapshot-backup-done': (agent) => agent.start('snapshotBackup', input),
+  'snapshot-backup-cancelled': (agent) => cancelHeld(agent, 'snapshotBackup', 'storeSegments'),
+  'cold-backup-done': (agent) => agent.start('coldBackup', input),
+  'cold-backup-left-stopped': (agent) => {
+    agent.verbs.checkColdBackup = async () => ({ isRunning: false });
+    return agent.start('coldBackup', input);
+  },
+  'snapshot-backup-streamed': (agent) => agent.start('snapshotBackup', { ...input, snapshot: 'zfs', stream: true }),
+  'restore-volume-done': (agent) => agent.start('restoreVolume', { ...input, backup: 'latest', dataset: 'tank/copy' }),
+  'restore-volume-dropped': (agent) => {
+    agent.verbs.checkVolume = async () => Promise.reject(new RstowError('digest-different', 'replaying gives another state'));
+    return agent.start('restoreVolume', { ...input, backup: 'latest', dataset: 'tank/copy' });
+  },
+  'hot-backup-copied': (agent) => {
+    agent.verbs.writeManifest = async () => ({ ...manifest, copying: { others: ['copy', 'far'], quorum: 2 } });
+    return agent.start('hotBackup', input);
+  },
+  'copy-backups': (agent) => agent.start('copyBackups', input),
+  'rotate-keys': (agent) => {
+    const looks = [PLANNED_ROTATION];
+    agent.verbs.planRotation = async () => looks.pop() ?? { ...PLANNED_ROTATION, objects: 0, sets: [] };
+    return agent.start('rotateKeys', input);
+  },
+  'hot-backup-compacted': (agent) => agent.start('hotBackup', { ...input, compact: true }),
   'hot-backup-busy': (agent) => meetHolder(agent),
   'lock-database': async (agent) => {
     await end(await agent.start('hotBackup', input));
@@ -73,6 +129,11 @@ const scenarios: Record<string, Scenario> = {
   'point-in-time-recovery-in-place': (agent) => agent.start('pointInTimeRecovery', pointInput),
   'point-in-time-recovery-dry-run': (agent) => agent.start('pointInTimeRecovery', { ...pointInput, dryRun: true }),
   'undo-restore': (agent) => agent.start('undoRestore', input),
+  'rebase-database': (agent) => {
+    const baseline = { segment: '0000000000000004', replacedBytes: 300, writtenBeforeMs: 1 };
+    agent.verbs.planRestore = async () => ({ ...PLANNED, baseline, lackingInPlace: 0 });
+    return agent.start('rebaseDatabase', input);
+  },
   'recover-instance': (agent) => agent.start('recoverInstance', { ...pointInput, instance: 'o-17' }),
   'disaster-recovery-done': (agent) => requestRecovery(agent),
   'disaster-recovery-not-needed': (agent) => {
@@ -114,6 +175,16 @@ const scenarios: Record<string, Scenario> = {
     return agent.start('testRecovery', input);
   },
   'test-recovery-cancelled': (agent) => cancelHeld(agent, 'testRecovery', 'testServer'),
+  'archive-wal': (agent) => askArchive(agent),
+  'archive-wal-waiting': async (agent) => {
+    agent.verbs.followLog = refuse;
+    const run = await agent.start('archiveWal', input);
+    await waitUntil('it waits', async () => (await phaseOf(run)) === 'waiting to follow the log');
+    await run.cancel();
+    return run;
+  },
+  'check-database': (agent) => agent.start('checkDatabase', input),
+  'rebase-database-dry-run': (agent) => agent.start('rebaseDatabase', { ...input, dryRun: true }),
   'verify-backup': (agent) => agent.start('verifyBackup', input),
   'verify-backup-damaged': (agent) => {
     agent.verbs.verifyStoredBackup = damaged;
@@ -138,6 +209,25 @@ async function cancelHeld(agent: FakeAgent, type: string, verb: 'storeSegments' 
   await held.reached;
   await run.cancel();
   return run;
+}
+
+/** All that can be asked of an archive. */
+async function askArchive(agent: FakeAgent): Promise<WorkflowHandle> {
+  agent.verbs.followLog = () => Context.current().cancelled;
+  const run = await agent.start('archiveWal', input);
+  await waitUntil('it follows', async () => (await phaseOf(run)) === 'following the log');
+  await run.executeUpdate(ARCHIVE_NOW_UPDATE);
+  await run.executeUpdate(SET_BANDWIDTH_UPDATE, { args: [{ bytesPerSecond: 1_000_000 }] });
+  await run.executeUpdate(PAUSE_UPDATE, { args: [{ by: 'ann' }] });
+  await waitUntil('it is paused', async () => (await phaseOf(run)) === 'paused');
+  await run.executeUpdate(RESUME_UPDATE);
+  await waitUntil('it follows again', async () => (await phaseOf(run)) === 'following the log');
+  await run.cancel();
+  return run;
+}
+
+async function phaseOf(run: WorkflowHandle): Promise<string> {
+  return (await run.query<Progress>(PROGRESS_QUERY)).phase;
 }
 
 async function meetHolder(agent: FakeAgent): Promise<WorkflowHandle> {
@@ -166,8 +256,7 @@ function wantApproval(agent: FakeAgent, expiresMs: number): void {
 
 /** Once the run asks: before that it has no such update. */
 async function decide(run: WorkflowHandle, update: string, decision: unknown): Promise<void> {
-  const asks = async (): Promise<boolean> => (await run.query<Progress>(PROGRESS_QUERY)).phase === 'waiting for approval';
-  await waitUntil('it waits for approval', asks);
+  await waitUntil('it waits for approval', async () => (await phaseOf(run)) === 'waiting for approval');
   await run.executeUpdate(update, { args: [decision] });
 }
 

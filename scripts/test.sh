@@ -1,6 +1,6 @@
 #!/bin/sh
 # `npm test`: set-up, then the tests that a person waits for. `--deep` runs the long ones instead: the quick start, other hosts, kills, odd
-# surroundings. Other arguments go to vitest, which then chooses among all tests. The reports are what .ci/run counts.
+# surroundings. `--zfs` runs those on an emulated host with ZFS. Other arguments go to vitest, which then chooses among all tests. The reports are what .ci/run counts.
 set -eu
 
 root=$(dirname "$(dirname "$(readlink -f "$0")")")
@@ -12,7 +12,11 @@ projects='unit replay workflow integration agent e2e regress'
 if [ "${1:-}" = --deep ]; then
   shift
   report=deep-test-report
-  projects='long crash hard'
+  projects='long crash hard hosts alone'
+elif [ "${1:-}" = --zfs ]; then
+  shift
+  report=zfs-test-report
+  projects=zfs
 fi
 if [ $# -eq 0 ]; then
   for project in $projects; do set -- "$@" --project "$project"; done

@@ -31,7 +31,13 @@ const GNU_TIME = { program: 'time', howToGet: 'apt-get install time' };
 function backupContestants({ sizeName, withWorkflow }: Omit<Wanted, 'only'>): Contestant[] {
   const servers = ['rstmdb', 'temporal'].map((program) => ({ program, howToGet: 'npm start installs it' }));
   return [
-    { name: 'rstow, activities alone', round: pipelineRound, once: false, unavailable: undefined },
+    { name: 'rstow, activities alone', round: (data, parentDir) => pipelineRound(data, parentDir), once: false, unavailable: undefined },
+    {
+      name: 'rstow with age, activities alone',
+      round: (data, parentDir) => pipelineRound(data, parentDir, 'age'),
+      once: false,
+      unavailable: undefined,
+    },
     {
       name: 'rstow, whole workflow',
       round: workflowRound,

@@ -4,19 +4,24 @@ import { join } from 'node:path';
 import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
 import type { RunPort } from '../../src/activities/run-port.ts';
 import { agentConfigSchema } from '../../src/config/agent-config.ts';
-import { createSeenOwners } from '../../src/io/agent-state/seen-owners.ts';
+import { createSeenBackups, createSeenOwners } from '../../src/io/agent-state/seen.ts';
 import { createStores } from '../../src/store/store.ts';
-import { createRepositoryOpener } from '../../src/worker/repositories.ts';
+import { createCodings, createRepositoryOpener } from '../../src/worker/repositories.ts';
 
 export const DATABASE = 'orders';
 export const REPOSITORY = 'local';
 
-type BenchFolders = { dataDir: string; repositoryDir: string; stateDir: string };
+type BenchPlaces = {
+  dataDir: string;
+  repositoryDir: string;
+  stateDir: string;
+  /** Of the repository; none if absent. */ encryption?: object | undefined;
+};
 
-export function benchConfig({ dataDir, repositoryDir, stateDir }: BenchFolders): object {
+export function benchConfig({ dataDir, repositoryDir, stateDir, encryption }: BenchPlaces): object {
   return {
     agent: { name: 'bench', stateDir },
-    repositories: { [REPOSITORY]: { kind: 'folder', path: repositoryDir } },
+    repositories: { [REPOSITORY]: { kind: 'folder', path: repositoryDir, encryption } },
     databases: {
       // A rehearsal would measure a server's start.
       [DATABASE]: { server: { address: '127.0.0.1:1' }, dataDir, repositories: [REPOSITORY], rehearsal: { policy: 'off' } },
@@ -25,17 +30,19 @@ export function benchConfig({ dataDir, repositoryDir, stateDir }: BenchFolders):
 }
 
 /** An agent's activities without an agent: nobody asks Temporal anything, and no server runs. */
-export function benchDeps(folder: BenchFolders): ActivityDeps {
+export function benchDeps(folder: BenchPlaces): ActivityDeps {
   const config = agentConfigSchema.parse(benchConfig(folder));
   const own = {
     config,
     agent: { name: 'bench', installationId: 'bench' },
     requireInstallation: async () => undefined,
     seenOwners: createSeenOwners(folder.stateDir),
+    seenBackups: createSeenBackups(folder.stateDir),
   };
+  const openRepository = createRepositoryOpener(config);
   return {
     ...own,
-    ...createStores({ ...own, openRepository: createRepositoryOpener(config) }),
+    ...createStores({ ...own, openRepository, codingOf: createCodings(config, openRepository) }),
     configFile: join(folder.stateDir, 'rstow.yaml'),
     temporal: { clusterId: 'none', namespace: 'none' },
     runs: {
@@ -46,7 +53,7 @@ export function benchDeps(folder: BenchFolders): ActivityDeps {
       terminate: async () => undefined,
     },
     events: { record: () => undefined },
-    backupWatch: { schedule: async () => undefined, lastEnded: async () => undefined },
+    backupWatch: { schedule: async () => undefined, lastEnded: async () => undefined, archive: async () => undefined },
     runningBackups: createRunningBackups(),
     searchAttributes: false,
   };

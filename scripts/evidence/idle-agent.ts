@@ -1,36 +1,21 @@
 /**
- * `node scripts/evidence/idle-agent.ts [MINUTES]`: what an agent of one database costs that has nothing to do, beside a
- * Temporal server of its own. It makes one backup first, as every agent does sooner or later. docs/benchmarks.md keeps
- * the outcome. Needs rstmdb and temporal on PATH, and Linux's /proc.
+ * `node scripts/evidence/idle-agent.ts [MINUTES] [without-archive]`: what an agent of one database costs that has nothing to do but
+ * to follow its log and to guard it, beside a Temporal server of its own. It makes one backup first, as every agent does sooner or later.
+ * docs/benchmarks.md keeps the outcome. Needs rstmdb and temporal on PATH, and Linux's /proc.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { makeDatabaseStack } from '../../test/support/database-stack.ts';
-import { startTemporalServer } from '../../test/support/temporal-server.ts';
+import { usageOf } from '../../test/support/process-usage.ts';
+import { startOwnServices } from '../../test/support/own-services.ts';
 
 const RSTOW = fileURLToPath(new URL('../../bin/rstow', import.meta.url));
 const SETTLE_MS = 60_000;
-/** Of a process in /proc; 100 a second on every Linux that Node.js runs on. */
-const TICKS_PER_SECOND = 100;
-
-type Usage = { cpuSeconds: number; rssMb: number; pssMb: number };
-
-function usageOf(pid: number): Usage {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-  const megabytes = (name: string): number => Math.round(Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(rollup)?.[1]) / 1024);
-  return {
-    cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
-    rssMb: megabytes('Rss'),
-    pssMb: megabytes('Pss'),
-  };
-}
 
 async function measure(name: string, pid: number, idleMs: number): Promise<void> {
   const before = usageOf(pid);
@@ -40,14 +25,22 @@ async function measure(name: string, pid: number, idleMs: number): Promise<void>
   console.log(`${name}: ${percent.toFixed(2)} % of a core, ${after.rssMb} MB RSS, ${after.pssMb} MB PSS`);
 }
 
-const idleMs = Number(process.argv[2] ?? '10') * 60_000;
-const temporal = await startTemporalServer();
-const stack = await makeDatabaseStack({ temporalAddress: temporal.address });
+const [minutes = '10', without] = process.argv.slice(2);
+const idleMs = Number(minutes) * 60_000;
+const services = await startOwnServices();
+const { temporal, workflowBundlePath } = services;
+const stack = await makeDatabaseStack({
+  temporalAddress: temporal.address,
+  database: { archive: { enabled: without === undefined } },
+});
 try {
   const configFile = join(stack.folder, 'idle.yaml');
   await writeFile(configFile, stringify({ ...stack.plain, timing: {} }));
   const startedAtMs = performance.now();
-  const agent = spawn(RSTOW, ['agent', '--config', configFile], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const agent = spawn(RSTOW, ['agent', '--config', configFile], {
+    env: { ...process.env, RSTOW_WORKFLOW_BUNDLE: workflowBundlePath },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   try {
     await once(agent.stdout, 'data');
     console.log(`ready after ${((performance.now() - startedAtMs) / 1000).toFixed(1)} s`);
@@ -62,5 +55,5 @@ try {
   }
 } finally {
   await stack.remove();
-  await temporal.stop();
+  await services.stop();
 }

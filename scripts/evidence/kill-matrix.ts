@@ -1,5 +1,5 @@
 /**
- * `node scripts/evidence/kill-matrix.ts [hotBackup|restore|undoRestore|verifyBackup|testRecovery|disasterRecovery] [rounds]`: kills the agent at every known
+ * `node scripts/evidence/kill-matrix.ts [hotBackup|coldBackup|restore|undoRestore|rebaseDatabase|verifyBackup|testRecovery|disasterRecovery] [rounds]`: kills the agent at every known
  * point of each kind of run (of a disaster recovery the new host's), one run a point, and checks what CI checks at a few of them; docs/evidence.md keeps the outcome.
  * Needs rstmdb and temporal on PATH.
  */
@@ -9,12 +9,15 @@ import { join } from 'node:path';
 import type { CommonResult } from '../../src/contract/result.ts';
 import { type CrashScene, openCrashScene } from '../../test/crash/support/crash-scene.ts';
 import {
+  COLD_BACKUP_POINTS,
   HOT_BACKUP_POINTS,
   type KillPoint,
+  REBASE_POINTS,
   RESTORE_POINTS,
   TEST_RECOVERY_POINTS,
   VERIFY_BACKUP_POINTS,
 } from '../../test/crash/support/kill-point.ts';
+import { brokenRebasePromises, rebaseWithKills } from '../../test/crash/support/killed-rebase.ts';
 import { openBurningHosts } from '../../test/crash/support/killed-recovery.ts';
 import { brokenUndoPromises, UNDO_POINTS, undoWithKills } from '../../test/crash/support/killed-undo.ts';
 import { type KilledRun, runWithKills, untilSeen } from '../../test/crash/support/kill-run.ts';
@@ -31,6 +34,7 @@ type Ended = KilledRun<CommonResult & { stateDigest?: string }>;
 
 const KINDS: readonly Kind[] = [
   { type: 'hotBackup', points: HOT_BACKUP_POINTS, ordersBefore: 3000, expectsFirstBackup: false },
+  { type: 'coldBackup', points: COLD_BACKUP_POINTS, ordersBefore: 3000, expectsFirstBackup: false },
   { type: 'restore', points: RESTORE_POINTS, ordersBefore: 20, expectsFirstBackup: true },
   { type: 'verifyBackup', points: VERIFY_BACKUP_POINTS, ordersBefore: 0, expectsFirstBackup: true },
   { type: 'testRecovery', points: TEST_RECOVERY_POINTS, ordersBefore: 0, expectsFirstBackup: true },
@@ -47,6 +51,7 @@ try {
   for (let round = 1; round <= Number(rounds); round += 1) {
     for (const kind of KINDS.filter(({ type }) => isWanted(type))) await killEverywhere(kind, workflowBundlePath);
     if (isWanted('undoRestore')) await killUndos(workflowBundlePath);
+    if (isWanted('rebaseDatabase')) await killRebases(workflowBundlePath);
     if (isWanted('disasterRecovery')) await killNewHosts(workflowBundlePath);
   }
 } finally {
@@ -80,6 +85,22 @@ async function killUndos(workflowBundlePath: string): Promise<void> {
         const killed = await undoWithKills(scene, point, `u${index}`);
         const ended = { walAtKills: [...killed.restored.walAtKills, ...killed.undone.walAtKills] };
         return { ended, sentences: await brokenUndoPromises(scene, killed), told: `the undo: ${killed.undone.result.outcome}` };
+      });
+    }
+  } finally {
+    await scene.close();
+  }
+}
+
+async function killRebases(workflowBundlePath: string): Promise<void> {
+  const scene = await openCrashScene({ temporalAddress: temporal.address, workflowBundlePath });
+  try {
+    for (const [index, point] of REBASE_POINTS.entries()) {
+      await tell('rebaseDatabase', point, async () => {
+        const killed = await rebaseWithKills(scene, point, `r${index}`);
+        const { log, outcome } = killed.rebased.result;
+        const told = `the run: ${outcome}, ${log?.before.sizeBytes} bytes of log to ${log?.after.sizeBytes}`;
+        return { ended: killed.rebased, sentences: await brokenRebasePromises(scene, killed), told };
       });
     }
   } finally {

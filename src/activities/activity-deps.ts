@@ -1,9 +1,9 @@
 import type { AgentConfig } from '../config/agent-config.ts';
-import type { SeenOwners } from '../io/agent-state/seen-owners.ts';
+import type { SeenBackups, SeenOwners } from '../io/agent-state/seen.ts';
 import type { RunningBackups } from './backup/running-backups.ts';
 import type { Stores } from '../store/store.ts';
 import type { RunRegistry } from './run-port.ts';
-import type { EndedBackup } from '../contract/describe-database.ts';
+import type { ArchiveRun, EndedBackup } from '../contract/describe-database.ts';
 import type { ScheduleFacts } from '../core/protection/verdict.ts';
 
 /** Which agent this is: a rebuilt host has the same name and another installation. */
@@ -23,6 +23,7 @@ export type ActivityDeps = {
   events: Events;
   /** For when a repository can't be read; @see findOwner. */
   seenOwners: SeenOwners;
+  seenBackups: SeenBackups;
   runningBackups: RunningBackups;
   /** False where the namespace refused rstow's search attributes: workflows then upsert none. */
   searchAttributes: boolean;
@@ -35,6 +36,8 @@ export type BackupWatch = {
   /** Undefined where nothing starts backups of it under the id that rstow gives. @see backupScheduleId */
   schedule(database: string): Promise<ScheduleFacts | undefined>;
   lastEnded(database: string): Promise<EndedBackup | undefined>;
+  /** Undefined if no archive of it is open. */
+  archive(database: string): Promise<ArchiveRun | undefined>;
 };
 
 /** What happened, in one word: whoever subscribes decides by it. */
@@ -42,10 +45,27 @@ export type EventKind =
   | 'ownership-changed'
   | 'server-stale'
   | 'server-compacts'
+  | 'log-pinned'
+  | 'log-linked-back'
+  | 'log-taken-out'
+  | 'log-deleted-at-end'
+  | 'restart-missed'
+  | 'restart-unsafe'
+  | 'guard-hands-off'
+  | 'guard-unsupported'
+  | 'guard-over-budget'
+  | 'guard-pins-cleared'
   | 'repositories-apart'
   | 'repository-notice'
+  | 'repository-rolled-back'
   | 'backup-verified'
-  | 'recovery-tested';
+  | 'recovery-tested'
+  | 'archive-stalled'
+  | 'archive-hole'
+  | 'archive-locked'
+  | 'crash-fork'
+  | 'snapshot-removed'
+  | 'keys-rotated';
 
 /** One fact about a database or a repository. `sentence` is for people; everything else can be counted and asked for. */
 export type EventFact = {

@@ -10,6 +10,8 @@ export type RunPort = Caller & {
   readonly workflowId: string;
   /** Names all that the run leaves. @see Place */
   readonly runId: string;
+  /** Of this step, from 1; undefined where nothing is tried again. */
+  readonly attempt?: number | undefined;
   /** Aborted when the run is cancelled, terminated, another attempt has taken over, the step's time is over, or this agent shuts down. */
   readonly signal: AbortSignal;
   /** Before an irreversible step. Fails: cancelled (the run is closed, or goes on without this attempt), temporal-unreachable. */
@@ -41,7 +43,7 @@ const RUN_ID = /^[A-Za-z0-9-]{1,64}$/;
 
 /** The run of the activity that calls this. Heartbeats go on by themselves until `stop`. */
 export function currentRun(runs: RunRegistry, heartbeatMs: number, attempt: { of: StepOfRun; overtaken: AbortSignal }): AttemptPort {
-  const { workflowExecution, startToCloseTimeoutMs } = Context.current().info;
+  const { workflowExecution, startToCloseTimeoutMs, attempt: attempts } = Context.current().info;
   const { workflowId, runId } = workflowExecution ?? { workflowId: '', runId: '' };
   const { of, overtaken } = attempt;
   const over = new AbortController();
@@ -50,6 +52,7 @@ export function currentRun(runs: RunRegistry, heartbeatMs: number, attempt: { of
   return {
     workflowId,
     runId: of.run,
+    attempt: attempts,
     signal: AbortSignal.any([cancellationSignal(), overtaken, over.signal]),
     limitMs: startToCloseTimeoutMs > UNLIMITED_MS ? undefined : startToCloseTimeoutMs,
     report: (reported) => {

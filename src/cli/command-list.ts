@@ -1,19 +1,27 @@
 import type { CliCommand } from './command.ts';
 import { adoptCommand } from './commands/adopt.ts';
 import { agentCommand } from './commands/agent.ts';
+import { archiveCommand } from './commands/archive.ts';
 import { approveCommand, denyCommand } from './commands/approve.ts';
 import { backupCommand, markCommand } from './commands/backup.ts';
+import { checkCommand } from './commands/check.ts';
 import { cancelCommand } from './commands/cancel.ts';
+import { copyCommand } from './commands/copy.ts';
 import { diffCommand } from './commands/diff.ts';
+import { exportCommand } from './commands/export.ts';
 import { extractCommand } from './commands/extract.ts';
+import { guardCommand } from './commands/guard.ts';
+import { importCommand } from './commands/import.ts';
 import { infoCommand } from './commands/info.ts';
 import { keygenCommand } from './commands/keygen.ts';
 import { listCommand } from './commands/list.ts';
 import { logCommand } from './commands/log.ts';
+import { rebaseCommand } from './commands/rebase.ts';
 import { recoverCommand } from './commands/recover.ts';
 import { renewInstallationCommand } from './commands/renew-installation.ts';
 import { repairCommand } from './commands/repair.ts';
 import { restoreCommand } from './commands/restore.ts';
+import { rotateKeysCommand } from './commands/rotate-keys.ts';
 import { runsCommand } from './commands/runs.ts';
 import { testRecoveryCommand } from './commands/test-recovery.ts';
 import { undoCommand } from './commands/undo.ts';
@@ -25,9 +33,25 @@ export type CommandGroup = { title: string; commands: readonly CliCommand[] };
 
 /** All commands, as the help and docs/commands.md show them. */
 export const COMMAND_GROUPS: readonly CommandGroup[] = [
-  { title: 'Backups', commands: [backupCommand, markCommand, listCommand, infoCommand, verifyCommand, testRecoveryCommand] },
-  { title: 'Recovery', commands: [restoreCommand, undoCommand, recoverCommand, repairCommand] },
+  {
+    title: 'Backups',
+    commands: [
+      backupCommand,
+      markCommand,
+      listCommand,
+      infoCommand,
+      checkCommand,
+      archiveCommand,
+      copyCommand,
+      verifyCommand,
+      testRecoveryCommand,
+      importCommand,
+      exportCommand,
+      rotateKeysCommand,
+    ],
+  },
+  { title: 'Recovery', commands: [restoreCommand, undoCommand, recoverCommand, rebaseCommand, repairCommand] },
   { title: 'History', commands: [logCommand, diffCommand, extractCommand] },
   { title: 'Runs', commands: [runsCommand, watchCommand, cancelCommand, approveCommand, denyCommand] },
-  { title: 'Hosts', commands: [upCommand, agentCommand, adoptCommand, renewInstallationCommand, keygenCommand] },
+  { title: 'Hosts', commands: [upCommand, agentCommand, guardCommand, adoptCommand, renewInstallationCommand, keygenCommand] },
 ];

@@ -38,6 +38,8 @@ export type RunKind<T extends WorkflowType> = {
   type: T;
   /** Nobody waits for it long: it fails at once if no agent is there, and ends after two minutes. */
   isQuery: boolean;
+  /** Of a query that takes longer than two minutes. */
+  answerMs?: number;
   /** All requests are one run, for which others may be waiting as well. */
   isShared?: boolean;
   resultLines: ResultLines<Workflows[T]['result']>;

@@ -14,6 +14,8 @@ export type RunRequest<T extends WorkflowType> = RunKind<T> & {
   input: Workflows[T]['input'];
   /** For what replaces data; undefined if this user has no key: then the run waits for an operator's approval. */
   key?: Signer | undefined;
+  /** Prints the result in a form of its own, and gives the exit code. */
+  print?: (result: Workflows[T]['result']) => Promise<number>;
 };
 
 const QUERY_TIMEOUT_MS = 120_000;
@@ -25,13 +27,13 @@ export async function executeRun<T extends WorkflowType>(request: RunRequest<T>,
 }
 
 async function startAndWatch<T extends WorkflowType>(
-  { type, input, isQuery, key, isShared = false, resultLines }: RunRequest<T>,
+  { type, input, isQuery, answerMs = QUERY_TIMEOUT_MS, key, isShared = false, resultLines, print }: RunRequest<T>,
   options: RunOptions,
   { output, temporal }: { output: Output; temporal: TemporalClient },
 ): Promise<number> {
   const { rstow } = temporal;
   await requireAgents(temporal, isQuery, output);
-  const run = await rstow.start(type, input, { signer: key, timeoutMs: isQuery ? QUERY_TIMEOUT_MS : undefined });
+  const run = await rstow.start(type, input, { signer: key, timeoutMs: isQuery ? answerMs : undefined });
   const { workflowId, runId } = run;
   if (options.wait === false) {
     output.result([workflowId], { workflowId, runId });
@@ -43,7 +45,7 @@ async function startAndWatch<T extends WorkflowType>(
   }
   const end = await watchRun(run, { output, isOwn: !isShared }).finally(() => (isQuery ? forgetPastQueries(rstow) : undefined));
   if (end.kind === 'detached') return noteDetached(output, workflowId);
-  return printResult(output, resultLines, end.result);
+  return print === undefined ? printResult(output, resultLines, end.result) : print(end.result);
 }
 
 /** A user who may not list or remove runs has the answer all the same. */

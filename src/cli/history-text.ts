@@ -1,6 +1,6 @@
 import type { DescribeDatabaseResult, MarkedPoint, RepositoryCopy } from '../contract/describe-database.ts';
-import type { DrawnTimeline, LogSpan, RecoveryWindow } from '../core/recovery/recovery-window.ts';
-import { ageText, countText, timeText, whenText } from './figures.ts';
+import type { ArchiveReach, DrawnTimeline, LogSpan, RecoveryWindow } from '../core/recovery/recovery-window.ts';
+import { ageText, countText, durationText, timeText, whenText } from './figures.ts';
 import type { Fact } from './output.ts';
 
 /** So many lines are given to the timelines: two each. */
@@ -28,10 +28,11 @@ function column(name: string, lines: readonly string[]): Fact[] {
   return lines.map((line, index) => [index === 0 ? name : '', line]);
 }
 
-function windowFacts({ offsets, times, holes, lost }: RecoveryWindow, nowMs: number): Fact[] {
+function windowFacts({ offsets, times, holes, lost, archive }: RecoveryWindow, nowMs: number): Fact[] {
   return [
     ['any point', offsets === null ? 'none: the beginning of the log is missing' : `offsets ${spanText(offsets)}`],
     ['', times === null ? 'no time is known yet' : `times ${timeText(times.sinceMs)} to ${whenText(times.untilMs, nowMs)}`],
+    ['archived', archive === null ? undefined : archiveText(archive, nowMs)],
     ...column(
       'missing',
       atMost(
@@ -41,6 +42,11 @@ function windowFacts({ offsets, times, holes, lost }: RecoveryWindow, nowMs: num
     ),
     ['out of reach', lost === null ? undefined : `offsets ${spanText(lost)}: what is missing would be needed first`],
   ];
+}
+
+function archiveText({ seenMs, stepMs }: ArchiveReach, nowMs: number): string {
+  const looks = stepMs === null ? '' : `looks ${durationText(stepMs)} apart; `;
+  return `${looks}last new records ${whenText(seenMs, nowMs)}`;
 }
 
 /** The first lines, and how many more there are. */
@@ -65,7 +71,7 @@ function timelineLines(history: readonly DrawnTimeline[], total: number, nowMs: 
   return total > drawn.length ? [...lines, `and ${countText(total - drawn.length)} older`] : lines;
 }
 
-const STANDINGS: Record<DrawnTimeline['standing'], string> = { inUse: 'in use, ', before: '', left: 'left, ' };
+const STANDINGS: Record<DrawnTimeline['standing'], string> = { inUse: 'in use, ', before: '', left: 'left, ', imported: 'imported, ' };
 
 function storedText({ end, writtenAtMs }: DrawnTimeline, nowMs: number): string {
   if (writtenAtMs === null) return 'no backup yet';
@@ -117,5 +123,7 @@ function markLines(marked: readonly MarkedPoint[], total: number, nowMs: number)
 function copyText({ repository, newest, failure }: RepositoryCopy, nowMs: number): string {
   if (failure !== undefined) return `${repository}: ${failure.code}: ${failure.sentence}`;
   if (newest === null || newest === undefined) return `${repository}: no backup`;
-  return `${repository}: ${newest.label} (${ageText(newest.createdAtMs, nowMs)})`;
+  const { label, createdAtMs, verified, failedAtMs } = newest;
+  const checked = failedAtMs !== undefined ? ', FAILED its last check' : verified === undefined ? '' : `, verified: ${verified.level}`;
+  return `${repository}: ${label} (${ageText(createdAtMs, nowMs)})${checked}`;
 }

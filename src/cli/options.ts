@@ -12,9 +12,13 @@ export type InputOptions = { repository?: string; reason?: string };
 
 /** What every command takes that starts a run on a database. */
 export function addRunOptions(command: Command): Command {
+  return addDatabaseOptions(command).option('--repository <name>', 'a repository of the database (default: the primary)');
+}
+
+/** The same, of one that is about several repositories. */
+export function addDatabaseOptions(command: Command): Command {
   command
     .argument('<database>', 'its name in the agents’ config files')
-    .option('--repository <name>', 'a repository of the database (default: the primary)')
     .option('--reason <text>', 'why, for the record')
     .option('--wait', 'wait for the end and show progress (default)')
     .option('--no-wait', 'print the workflow id and return');

@@ -1,5 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { CommonResult } from '../contract/result.ts';
+import { findingMessage } from '../contract/check-database.ts';
+import type { Finding } from '../core/protection/finding.ts';
 import type { ProtectionGap } from '../core/protection/verdict.ts';
 
 /** What the CLI prints: results on stdout, everything about them on stderr; with `--json`, lines of JSON on stdout. */
@@ -80,16 +82,18 @@ const GAP = '  ';
 const LAST_COLUMN_MIN = 20;
 
 /**
- * Columns as wide as their widest cell; figures are aligned to the right. The last column takes what
- * the others leave: longer cells continue on the next line, below their own beginning.
+ * Columns as wide as their widest cell; figures are aligned to the right. They stand closer if that saves a line. The last column
+ * takes what the others leave: longer cells continue on the next line, below their own beginning.
  */
 export function tableLines(head: readonly string[], rows: readonly (readonly string[])[], columns = resultColumns()): string[] {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)));
-  const leadWidth = widths.slice(0, -1).reduce((sum, width) => sum + width + GAP.length, 0);
+  const closeWidth = widths.reduce((sum, width) => sum + width + 1, -1);
+  const gap = closeWidth <= columns && closeWidth + widths.length - 1 > columns ? ' ' : GAP;
+  const leadWidth = widths.slice(0, -1).reduce((sum, width) => sum + width + gap.length, 0);
   const room = columns - leadWidth;
   const lastWidth = Math.min(widths.at(-1) ?? 0, Math.max(0, room));
   return [head, ...rows].flatMap((row) => {
-    const lead = row.slice(0, -1).map((cell, column) => padded(cell, widths[column] ?? 0) + GAP);
+    const lead = row.slice(0, -1).map((cell, column) => padded(cell, widths[column] ?? 0) + gap);
     const last = row.at(-1) ?? '';
     if (last.length > room && room < LAST_COLUMN_MIN) return [lead.join('').trimEnd(), ...linesOf(GAP + last, columns, GAP)];
     return linesOf(padded(last, lastWidth).trimEnd(), room).map((line, index) => {
@@ -190,17 +194,18 @@ export function printResult<Result extends CommonResult>(output: Output, resultL
   output.result(lines, result);
   for (const warning of result.warnings) {
     const line = `${warning.code}: ${warning.message}`;
-    if (!lines.includes(line) && !isGap(result, warning)) output.note(`warning: ${line}`);
+    if (!lines.includes(line) && !isSaid(result, warning)) output.note(`warning: ${line}`);
   }
   return result.outcome === 'warnings' || result.outcome === 'skipped' ? WITH_WARNINGS : 0;
 }
 
-/** The verdict of `info` begins with its gaps; said again at the end they would hide the other warnings. */
-function isGap(
-  result: CommonResult & { protection?: { gaps: readonly ProtectionGap[] } },
+/** The verdict of `info` begins with its gaps, and `check` is its findings; said again at the end they would hide the other warnings. */
+function isSaid(
+  result: CommonResult & { protection?: { gaps: readonly ProtectionGap[] }; findings?: readonly Finding[] },
   { message }: CommonResult['warnings'][number],
 ): boolean {
-  return result.protection?.gaps.some(({ sentence, remedy }) => message === `${sentence}: ${remedy}`) ?? false;
+  const gaps = result.protection?.gaps.map(({ sentence, remedy }) => `${sentence}: ${remedy}`) ?? [];
+  return gaps.includes(message) || (result.findings ?? []).some((finding) => findingMessage(finding) === message);
 }
 
 /** Of a program whose reader has had enough, as a shell reports it: 128 and the number of SIGPIPE. */

@@ -52,6 +52,7 @@ export function createProgram(cli: Cli): Command {
     .version(`rstow ${RSTOW_VERSION}`, '--version', 'print the version')
     .helpOption('-h, --help', 'print the help, of a command as well')
     .helpCommand(false)
+    .configureHelp({ subcommandTerm, minWidthToWrap: HELP_COLUMN_MIN })
     .exitOverride()
     // What is wrong with a command line is printed as any other failure is.
     .configureOutput({ outputError: () => undefined })
@@ -64,6 +65,15 @@ export function createProgram(cli: Cli): Command {
     for (const { name, description, define } of commands) define(program.command(name).description(description), cli);
   }
   return program;
+}
+
+/** So wide a column of text is still wrapped: with commander's own 40, the list of commands would not be, in 80 columns. */
+const HELP_COLUMN_MIN = 30;
+
+/** Without `[options]`, which each has. */
+function subcommandTerm(command: Command): string {
+  const names = command.registeredArguments.map((argument) => (argument.required ? `<${argument.name()}>` : `[${argument.name()}]`));
+  return [command.name(), ...names].join(' ');
 }
 
 /** `--reason --dry-run` would be a restore in earnest, for the reason "--dry-run". Fails: invalid-input. */

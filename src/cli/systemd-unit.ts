@@ -1,20 +1,18 @@
 import { access, constants } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { serverDropIn, unitWord } from '../core/text/server-drop-in.ts';
 import type { UnitConfig, UnitFacts } from '../up/unit-facts.ts';
 
 /** What rstow itself starts, and the server’s usual name. */
 const OWN_PROGRAMS = ['node', 'temporal', 'rstmdb'];
 
-/** Of this file in the sources and in a build alike. */
-const LAUNCHER = fileURLToPath(new URL('../../bin/rstow', import.meta.url));
-
 /** A systemd unit that runs rstow with these arguments; `config` is what they choose, if there is one. */
 export async function printUnit(args: readonly string[], config: UnitConfig | undefined, searchPath: string): Promise<void> {
-  const { unitFacts } = await import('../up/unit-facts.ts');
+  const [{ unitFacts }, { LAUNCHER }] = await Promise.all([import('../up/unit-facts.ts'), import('../up/found-service.ts')]);
   const facts = config === undefined ? undefined : await unitFacts(config);
   const path = await unitPath(searchPath, [...OWN_PROGRAMS, ...(facts?.programs ?? [])]);
-  process.stdout.write(systemdUnit({ program: LAUNCHER, args, path, facts }));
+  const configFile = config !== undefined && 'file' in config ? config.file : undefined;
+  process.stdout.write(systemdUnit({ program: LAUNCHER, args, path, facts, configFile }));
 }
 
 export function configFileArgs(file: string | undefined): string[] {
@@ -28,6 +26,8 @@ export type UnitOptions = {
   path: string;
   /** Undefined while there is no config that can be read. */
   facts: UnitFacts | undefined;
+  /** Undefined if it is found by itself. */
+  configFile: string | undefined;
 };
 
 /** systemd makes it and gives it to the unit's user. */
@@ -35,6 +35,24 @@ const SYSTEM_STATE_DIR = '/var/lib/rstow';
 
 /** What the agent does as root beyond its own user's rights: read and give away files, stop servers and see who holds files, start them as their user. */
 const ROOT_CAPABILITIES = 'CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_KILL CAP_SETGID CAP_SETUID CAP_SYS_PTRACE';
+
+/** LVM asks for them: device-mapper, mounts, memory that it must not wait for, and device nodes where there is no udev. */
+const VOLUME_CAPABILITIES = 'CAP_SYS_ADMIN CAP_IPC_LOCK CAP_MKNOD';
+
+/** What takes nothing away that an agent needs, whatever it does. */
+const RESTRICTIONS = `RestrictSUIDSGID=yes
+RestrictRealtime=yes
+RestrictNamespaces=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+LockPersonality=yes
+KeyringMode=private
+SystemCallArchitectures=native`;
+
+/** `Protect…` gives a unit mounts of its own: what it mounts there would outlive it in whatever it has started, out of its reach. */
+const VOLUME_HARDENING = `# Without Protect… lines: they would keep the volumes' devices away, and a snapshot's mount would stay with programs that
+# outlive rstow.
+NoNewPrivileges=yes
+${RESTRICTIONS}`;
 
 const HARDENING = `# What is left out would break something: ReadWritePaths and ProtectSystem=strict make mounts, over which no hard link
 # goes; PrivateTmp hides /var/tmp, a restore root; ProtectProc and PrivatePIDs hide who holds files; PrivateNetwork splits
@@ -47,13 +65,7 @@ ProtectKernelLogs=yes
 ProtectControlGroups=yes
 ProtectClock=yes
 ProtectHostname=yes
-RestrictSUIDSGID=yes
-RestrictRealtime=yes
-RestrictNamespaces=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
-LockPersonality=yes
-KeyringMode=private
-SystemCallArchitectures=native`;
+${RESTRICTIONS}`;
 
 /** The text of a unit that runs `rstow up` or `rstow agent`. */
 export function systemdUnit(options: UnitOptions): string {
@@ -68,8 +80,8 @@ ${mountLines(facts)}StartLimitIntervalSec=0
 [Service]
 ${readinessLines(args)}
 ${userLines(facts)}
-ExecStart=${[program, ...args].map((word) => quoted(word).replaceAll('$', '$$$$')).join(' ')}
-Environment=${quoted(`PATH=${path}`)}
+ExecStart=${[program, ...args].map((word) => unitWord(word).replaceAll('$', '$$$$')).join(' ')}
+Environment=${unitWord(`PATH=${path}`)}
 Restart=always
 RestartSec=2
 TimeoutStopSec=90
@@ -79,17 +91,25 @@ OOMPolicy=continue
 ${stateLines(facts)}UMask=0027
 LimitNOFILE=65536
 ${weightLines(facts)}
-${HARDENING}
+${facts?.hasVolumes === true ? VOLUME_HARDENING : HARDENING}
 
 [Install]
 WantedBy=multi-user.target
-`;
+${(facts?.servers ?? []).map((server) => dropIn(server, options)).join('')}`;
+}
+
+function dropIn({ unit, database }: UnitFacts['servers'][number], { program, facts, configFile }: UnitOptions): string {
+  const [path, ...lines] = serverDropIn({ unit, database, program, configFile, asRoot: facts?.user === undefined });
+  return `
+# Each start of ${unit} has its whole log, also right after a compaction, and each stop of it is clean, by these lines in
+# ${path}:
+${lines.map((line) => `#   ${line}\n`).join('')}`;
 }
 
 /** A repository that can't be mounted must not keep the agent from its servers: only what they need is waited for. */
 function mountLines(facts: UnitFacts | undefined): string {
   if (facts === undefined) return '';
-  return `RequiresMountsFor=${[...facts.dataDirs, facts.stateDir].map(quoted).join(' ')}\n`;
+  return `RequiresMountsFor=${[...facts.dataDirs, facts.stateDir].map(unitWord).join(' ')}\n`;
 }
 
 /** `up` says when it serves. An agent may wait for its Temporal cluster for hours, and a boot must not wait with it. */
@@ -101,8 +121,8 @@ function userLines(facts: UnitFacts | undefined): string {
   const notes = (facts?.notes ?? ['Run it as the user that owns the data directory and runs the server: User=rstmdb']).map(
     (note) => `# ${note}`,
   );
-  const rights =
-    facts?.user === undefined ? [`CapabilityBoundingSet=${ROOT_CAPABILITIES}`] : [`User=${facts.user}`, 'CapabilityBoundingSet='];
+  const asRoot = facts?.hasVolumes === true ? `${ROOT_CAPABILITIES} ${VOLUME_CAPABILITIES}` : ROOT_CAPABILITIES;
+  const rights = facts?.user === undefined ? [`CapabilityBoundingSet=${asRoot}`] : [`User=${facts.user}`, 'CapabilityBoundingSet='];
   return [...notes, ...rights].join('\n');
 }
 
@@ -113,12 +133,6 @@ function stateLines(facts: UnitFacts | undefined): string {
 /** Backups give way to the server, unless the server itself lives in this unit. */
 function weightLines(facts: UnitFacts | undefined): string {
   return facts?.hasServers === false ? 'CPUWeight=50\nIOWeight=50\n' : '';
-}
-
-/** As systemd reads a word; in a command line it replaces variables as well. */
-function quoted(text: string): string {
-  const escaped = text.replaceAll('%', '%%').replaceAll('\\', '\\\\').replaceAll('"', '\\"');
-  return /^[A-Za-z0-9_./:@%+=-]+$/.test(text) ? escaped : `"${escaped}"`;
 }
 
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];

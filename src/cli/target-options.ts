@@ -5,6 +5,7 @@ import type { RecoveryTarget, TargetRecord } from '../core/recovery/target.ts';
 import { wholeNumber } from './options.ts';
 
 export type TargetOptions = {
+  targetLatest?: boolean;
   targetOffset?: string;
   targetSequence?: number;
   targetTime?: string;
@@ -20,6 +21,7 @@ export type TargetOptions = {
 /** How a command line names a point of a history. */
 export function addTargetOptions(command: Command): Command {
   return command
+    .option('--target-latest', 'the end of all that is stored, what the archive holds beyond the last backup included')
     .option('--target-time <time>', 'nothing written after it, such as 2026-11-24T10:15:00Z')
     .option('--target-name <mark>', 'a point that `rstow mark` has named')
     .option('--target-before <instance>', 'just before the last record of that instance')
@@ -38,6 +40,7 @@ export function targetOf(options: TargetOptions): RecoveryTarget | undefined {
   const eventOf = (instance: string | undefined): RecoveryTarget['before'] =>
     instance === undefined ? undefined : { instance, event, record: record as TargetRecord | undefined, occurrence };
   const given: RecoveryTarget = {
+    latest: options.targetLatest,
     offset: options.targetOffset,
     sequence: options.targetSequence,
     time: options.targetTime,

@@ -9,6 +9,7 @@ import { verifyLines } from './commands/verify.ts';
 import { countedText, countText, timeText } from './figures.ts';
 import { requester } from './options.ts';
 import { factLines } from './output.ts';
+import { repositoryPlace } from '../core/repository/repository-place.ts';
 
 export type FirstBackup = { rstow: RstowClient; database: string; signal: AbortSignal; print: (lines: readonly string[]) => void };
 
@@ -29,6 +30,11 @@ export async function protection(backup: FirstBackup): Promise<Workflows['descri
   return run(backup, 'describeDatabase');
 }
 
+/** What a restart of the server would lose now. Fails: with the run's failure. */
+export async function checked(backup: FirstBackup): Promise<Workflows['checkDatabase']['result']> {
+  return run(backup, 'checkDatabase');
+}
+
 /** Under an id of its own: a run that an `up` began before it was killed is waited for and not begun again. */
 async function run<T extends WorkflowType>({ rstow, database, signal }: FirstBackup, type: T): Promise<Workflows[T]['result']> {
   const started = await rstow.start(type, { database, requestedBy: requester(), reason: 'rstow up' }, { idEnd: 'up' });
@@ -46,6 +52,11 @@ export function temporalLines({ agent, config, configFile, temporal }: UpReady):
   ]);
 }
 
+/** For the config files of other hosts: without indentation, so that 80 columns have it in one line. */
+export function signerLines({ signer }: UpReady): string[] {
+  return ['what this host stores is signed with the key', signer];
+}
+
 /** What was found of a server that runs already, and what a person has to do about it. */
 export function foundLines({ found, configFile }: UpReady): string[] {
   if (found === undefined) return [];
@@ -56,27 +67,53 @@ export function foundLines({ found, configFile }: UpReady): string[] {
   return [...facts, ...found.todo.map((line) => `  ${line}`), ''];
 }
 
+export type FoundProtection = { described: Workflows['describeDatabase']['result']; check: Workflows['checkDatabase']['result'] };
+
 /** What is safe now, and what would be lost. */
-export function protectionLines(ready: UpReady, described: Workflows['describeDatabase']['result']): string[] {
+export function protectionLines(ready: UpReady, { described, check }: FoundProtection): string[] {
   const { database, latest, backups, repository } = described;
   const { config } = ready;
   const settings = config.databases[database];
-  const gaps = [...foreignGaps(ready, described), ...described.protection.gaps];
+  const place = config.repositories[repository];
+  const gaps = [...restartGaps(check), ...foreignGaps(ready, described), ...described.protection.gaps];
   return factLines([
     [
       gaps.length === 0 ? 'protected' : 'NOT PROTECTED',
       `${database}: the server at ${settings?.server.address ?? ''} on ${settings?.dataDir ?? ''}`,
     ],
     ...gapFacts(gaps),
-    ['repository', `${repository}: ${config.repositories[repository]?.path ?? ''}, ${countedText(backups, 'backup')}`],
+    ['repository', `${repository}: ${place === undefined ? '' : repositoryPlace(place)}, ${countedText(backups, 'backup')}`],
     [
       'last backup',
       latest === null ? 'none' : `${latest.label}, ${countText(latest.instances)} instances, verified: ${verifiedText(latest)}`,
     ],
+    ['copies', check.findings.find(({ code }) => COPY_CODES.includes(code))?.sentence],
     ['schedule', scheduleText(described)],
-    ['at risk', 'what is written between two backups'],
+    ['restart', check.findings.find(({ code }) => code === 'restart-safe')?.sentence],
+    ['at risk', riskText(settings?.archive.enabled === true, check)],
     ['restore', restoreText(ready, database)],
   ]);
+}
+
+/** Which of them there is says how many repositories have the newest backup; none of a database with one repository. */
+const COPY_CODES = ['copies', 'copies-lacking', 'quorum-not-reached'];
+
+/** What the loss of the host would cost: the archive counts as far as the check has seen that it keeps up. */
+function riskText(isArchived: boolean, { findings }: FoundProtection['check']): string {
+  if (!isArchived) return 'with the host: all that is written between two backups; the archive is switched off';
+  if (findings.some(({ code }) => code === 'archive')) return 'about the last second, with the host';
+  const late = findings.find(({ code }) => code === 'archive-late');
+  const why = late === undefined ? 'it is not known whether the archive works' : late.sentence;
+  return `with the host: what is written between two backups; ${why}`;
+}
+
+const RESTART_RISKS = ['restart-loses', 'source-damaged', 'torn-tail', 'restart-missed'];
+
+/** What the next start of the server would lose comes first: nobody has to wait for it to know. */
+function restartGaps({ findings }: FoundProtection['check']): ProtectionGap[] {
+  return findings
+    .filter(({ code, severity }) => severity === 'critical' && RESTART_RISKS.includes(code))
+    .map(({ code, sentence, hint = '' }) => ({ code, sentence, remedy: hint }));
 }
 
 /** Another host backs it up: this one has nothing to protect. */
@@ -87,8 +124,16 @@ function foreignGaps({ agent }: UpReady, { owner, database }: Workflows['describ
 }
 
 function restoreText({ config, configFile }: UpReady, database: string): string {
+  const keyless = config.databases[database]?.repositories.every((name) => isKeyless(config.repositories[name]));
+  if (keyless === true) return 'on a host that has the key: the config names no identityFiles for what is encrypted here';
   if (config.databases[database]?.service.kind !== 'none') return 'in place or elsewhere';
   return `to another directory; in place once databases.${database}.service in ${configFile} says how to stop the server`;
+}
+
+/** Without age's identities a host only stores; what GnuPG has secret keys for its own folder says. */
+function isKeyless(repository: UpReady['config']['repositories'][string] | undefined): boolean {
+  const encryption = repository?.encryption;
+  return encryption?.kind === 'age' && encryption.identityFiles.length === 0;
 }
 
 export function timeLine(startedAtMs: number, nowMs: number): string {

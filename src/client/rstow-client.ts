@@ -2,11 +2,12 @@ import type { Client } from '@temporalio/client';
 import { WORKFLOW_QUEUE } from '../contract/names.ts';
 import type { Workflows, WorkflowType } from '../contract/workflow-types.ts';
 import { type ConnectOptions, connectTemporal, withRstowErrors } from './temporal.ts';
+import { type ArchiveHandle, archiveHandle } from './archive-handle.ts';
 import { forgetPastQueries } from './run-state.ts';
 import { type RunHandle, runHandle, type StartedRun, type StartOptions, startRun } from './run-handle.ts';
 import { findRun, listRuns, type RunFilter, type RunName, type RunSummary } from './runs.ts';
 
-export type { ConnectOptions, RunFilter, RunHandle, RunName, RunSummary, StartedRun, StartOptions };
+export type { ArchiveHandle, ConnectOptions, RunFilter, RunHandle, RunName, RunSummary, StartedRun, StartOptions };
 export type { RunState, RunStep } from './run-state.ts';
 export type { Signer } from '../contract/messages.ts';
 export { rstowErrorOf } from './temporal.ts';
@@ -23,6 +24,8 @@ export type RstowClient = {
   start<T extends WorkflowType>(type: T, input: Workflows[T]['input'], options?: StartOptions): Promise<StartedRun<T>>;
   /** A run that somebody else has started; its latest run if no `runId` is given. The type is the caller's word. */
   run<T extends WorkflowType>(workflowId: string, runId?: string): RunHandle<T>;
+  /** The continuous archive of a database, whoever has started it. */
+  archive(database: string): ArchiveHandle;
   /** The run that a person means, by its id or a beginning of one. Fails: invalid-input, if none begins so, or several do. */
   findRun(given: string): Promise<RunName & { type: string }>;
   /** The latest runs but queries, the newest first. Fails: invalid-input. */
@@ -48,6 +51,7 @@ export function rstowClient(temporal: Client): RstowClient {
     temporal,
     start: (type, input, options = {}) => withRstowErrors(() => startRun(temporal, { type, input, options })),
     run: (workflowId, runId) => runHandle(temporal, temporal.workflow.getHandle(workflowId, runId), runId),
+    archive: (database) => archiveHandle(temporal, database),
     findRun: (given) => withRstowErrors(() => findRun(temporal, given)),
     runs: (filter) => withRstowErrors(() => listRuns(temporal, filter)),
     hasAgents: () => withRstowErrors(() => hasAgents(temporal)),

@@ -20,7 +20,9 @@ export const agentConfigSchema = z.strictObject({
 
 export type AgentConfig = z.infer<typeof agentConfigSchema>;
 export type DatabaseConfig = AgentConfig['databases'][string];
+export type SnapshotConfig = NonNullable<DatabaseConfig['snapshot']>;
 export type RepositoryConfig = AgentConfig['repositories'][string];
+export type EncryptionConfig = NonNullable<RepositoryConfig['encryption']>;
 export type ServerConfig = DatabaseConfig['server'];
 export type RecoveryWebhookConfig = NonNullable<AgentConfig['agent']['recoveryWebhook']>;
 export type EmbeddedTemporalConfig = NonNullable<AgentConfig['temporal']['embedded']>;

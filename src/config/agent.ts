@@ -24,6 +24,14 @@ export const agentSection = z
       .optional()
       .meta({ unit: 'absolute paths' })
       .describe('Below these a restore may fill another directory; the folders that hold the data directories, and `/var/tmp`, if absent.'),
+    archiveRoots: z
+      .array(absolutePath)
+      .max(20)
+      .optional()
+      .meta({ unit: 'absolute paths' })
+      .describe(
+        'Below these lie the archives that an import reads and an export writes; `/backup`, `/var/tmp` and the folders that hold the data directories if absent.',
+      ),
     operatorKeyFile: absolutePath
       .optional()
       .describe('An operator’s private key ([operators](security.md#operators)): the agent signs with it what its webhook takes.'),

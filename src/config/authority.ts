@@ -11,7 +11,7 @@ const publicKey = z
     /^ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}(\s.*)?$/,
     'must be a public key, such as `rstow keygen` prints: ssh-ed25519 AAAA…',
   )
-  .describe('The public key of the operator of that name, in one line as `rstow keygen` prints it.');
+  .describe('The public key of that name, in one line as `rstow keygen` prints it.');
 
 /** Who may replace a database's data. */
 export const operatorsSection = z
@@ -23,12 +23,23 @@ export const operatorsSection = z
   )
   .meta({ sample: { ann: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMf1uVxZSxOZDSUVF9nFRuk1ydKNcaEKLWnqJSx0Ll2a ann' } });
 
+/** Whose objects count in a repository. */
+export const signersSection = z
+  .record(name, publicKey)
+  .refine((section) => Object.keys(section).length > 0, 'must name at least one signer; without the section nothing has to be signed')
+  .describe(
+    'Whose signature an object of the repository must bear, besides that of this agent’s own key ([signatures](security.md#signatures)): the line that `rstow keygen --agent` prints on each host that writes there. Without this section objects need no signature.',
+  )
+  .meta({ sample: { db1: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMf1uVxZSxOZDSUVF9nFRuk1ydKNcaEKLWnqJSx0Ll2a' } });
+
 /** Two persons have to agree. */
 export const approvalSection = z
   .strictObject({
     for: z
-      .array(z.enum(['restore', 'pointInTimeRecovery', 'undoRestore', 'recoverInstance', 'disasterRecovery']))
-      .meta({ unit: 'workflow types: `restore`, `pointInTimeRecovery`, `undoRestore`, `recoverInstance`, `disasterRecovery`' })
+      .array(z.enum(['restore', 'pointInTimeRecovery', 'undoRestore', 'recoverInstance', 'disasterRecovery', 'rebaseDatabase']))
+      .meta({
+        unit: 'workflow types: `restore`, `pointInTimeRecovery`, `undoRestore`, `recoverInstance`, `disasterRecovery`, `rebaseDatabase`',
+      })
       .describe('Which runs wait for another person’s agreement.'),
     expiresMs: durationMs.default(86_400_000).describe('How long such a run waits before it fails.'),
   })

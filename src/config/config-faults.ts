@@ -18,9 +18,14 @@ type ConfigIssue = z.core.$ZodIssue;
 function faultsOf(value: unknown, issue: ConfigIssue): ConfigFault[] {
   const { path } = issue;
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ path: [...path, key], what: `is unknown${meantText(key, configKeys(path))}` }));
+    return issue.keys.map((key) => ({ path: [...path, key], what: unknownText(key, configKeys(path)) }));
   }
   return [{ path, what: whatOf(valueAt(value, path), issue) }];
+}
+
+/** `known`: the keys of all kinds that may stand there. */
+function unknownText(key: string, known: readonly string[]): string {
+  return known.includes(key) ? 'is no key of this kind' : `is unknown${meantText(key, known)}`;
 }
 
 function whatOf(value: unknown, issue: ConfigIssue): string {
@@ -79,7 +84,7 @@ type CrossFault = { path: PropertyKey[]; what: string };
 function crossFaults(config: unknown): CrossFault[] {
   const repositories = entriesOf(memberOf(config, 'repositories'));
   const databases = entriesOf(memberOf(config, 'databases'));
-  return [...repositoryFaults(repositories, databases), ...placeFaults(repositories, databases)];
+  return [...repositoryFaults(repositories, databases), ...quorumFaults(databases), ...placeFaults(repositories, databases)];
 }
 
 type Entries = [string, unknown][];
@@ -95,6 +100,15 @@ function repositoryFaults(repositories: Entries, databases: Entries): CrossFault
       const what = `names the repository "${name}", which "repositories" does not have${meantText(name, known)}`;
       return [{ path: ['databases', database, 'repositories', index], what }];
     });
+  });
+}
+
+/** No more repositories can have a backup than there are. */
+function quorumFaults(databases: Entries): CrossFault[] {
+  return databases.flatMap(([database, section]) => {
+    const [quorum, names] = [memberOf(section, 'quorum'), memberOf(section, 'repositories')];
+    if (typeof quorum !== 'number' || !Array.isArray(names) || quorum <= new Set(names).size) return [];
+    return [{ path: ['databases', database, 'quorum'], what: `must be at most ${new Set(names).size}, the number of its repositories` }];
   });
 }
 
@@ -166,7 +180,7 @@ export function configKeys(path: readonly PropertyKey[]): string[] {
 
 /** The values that the key at `path` may have where it chooses one of several shapes, such as `kind`. */
 export function configChoices(path: readonly PropertyKey[]): string[] {
-  return schemasAt(path).flatMap((schema) => (typeof schema.const === 'string' ? [schema.const] : []));
+  return [...new Set(schemasAt(path).flatMap((schema) => (typeof schema.const === 'string' ? [schema.const] : [])))];
 }
 
 /** What the key at `path` may say, as YAML, if the schema has an example. */

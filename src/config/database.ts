@@ -1,7 +1,12 @@
 import { z } from 'zod';
 import { absolutePath, address, command, durationMs, environment, name } from './values.ts';
 import { approvalSection } from './authority.ts';
+import { archiveSection } from './archive.ts';
+import { guardSection } from './guard.ts';
+import { importSection } from './import.ts';
+import { checkSection } from './check.ts';
 import { rehearsalSection } from './rehearsal.ts';
+import { snapshotSection } from './snapshot.ts';
 
 const tls = z
   .strictObject({
@@ -38,7 +43,13 @@ const serverSection = z
   .meta({ sample: { address: '127.0.0.1:7401', tokenFile: '/etc/rstow/orders.token', configFiles: ['/etc/rstmdb/config.yaml'] } });
 
 /** What rstow reads of an rstmdb server's own config file. @see rstmdb-server 0.3.0 src/config.rs */
-export const serverConfigSchema = z.object({ compaction: z.object({ enabled: z.boolean().optional() }).nullish() });
+export const serverConfigSchema = z.object({
+  compaction: z.object({ enabled: z.boolean().optional() }).nullish(),
+  storage: z.object({ fsync_policy: z.unknown(), allow_flush_all: z.boolean().optional() }).nullish().catch(undefined),
+  metrics: z.object({ enabled: z.boolean().optional() }).nullish().catch(undefined),
+});
+
+export type ServerConfigFile = z.infer<typeof serverConfigSchema>;
 
 const processService = z
   .strictObject({
@@ -64,9 +75,23 @@ const processService = z
     },
   });
 
+const systemdService = z
+  .strictObject({
+    kind: z.literal('systemd').describe('The server is a unit of the host’s systemd.'),
+    unit: z
+      .string()
+      .regex(/^[A-Za-z0-9:_.\\@-]{1,255}$/, 'must be the name of a unit, such as rstmdb.service')
+      .meta({ unit: 'a unit’s name' })
+      .describe('The unit, with `.service` or without.'),
+    stopTimeoutMs: durationMs
+      .default(30_000)
+      .describe('How long the server may take after SIGINT until it gets SIGKILL, whatever the unit says of that.'),
+  })
+  .meta({ sample: { kind: 'systemd', unit: 'rstmdb.service' } });
+
 const commandsService = z
   .strictObject({
-    kind: z.literal('commands').describe('Commands start and stop the server, such as those of systemd.'),
+    kind: z.literal('commands').describe('Commands start and stop the server, such as those of OpenRC.'),
     start: command.describe('Starts it, and ends once it is started.'),
     stop: command.describe('Stops it, and ends once it is stopped.'),
     status: command.describe('Exits 0 while the server runs.'),
@@ -76,11 +101,27 @@ const commandsService = z
   .meta({
     sample: {
       kind: 'commands',
-      start: ['systemctl', 'start', 'rstmdb'],
-      stop: ['systemctl', 'stop', 'rstmdb'],
-      status: ['systemctl', 'is-active', '--quiet', 'rstmdb'],
+      start: ['rc-service', 'rstmdb', 'start'],
+      stop: ['rc-service', 'rstmdb', 'stop'],
+      status: ['rc-service', 'rstmdb', 'status'],
     },
   });
+
+const dockerService = z
+  .strictObject({
+    kind: z
+      .literal('docker')
+      .describe('The server is the first process of a container on this host. `dataDir` is the host’s path of its volume.'),
+    engine: z.enum(['docker', 'podman']).default('docker').describe('Whose container it is; the agent’s user may run its commands.'),
+    container: z
+      .string()
+      .regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/, 'must be a container’s name')
+      .meta({ unit: 'a name or an id' })
+      .describe('What it is called. One that a unit of systemd starts is of the kind `systemd`.'),
+    stopTimeoutMs: durationMs.default(30_000).describe('How long the server may take after SIGINT until it gets SIGKILL.'),
+    timeoutMs: durationMs.default(60_000).describe('How long each command of the engine may take besides.'),
+  })
+  .meta({ sample: { kind: 'docker', engine: 'docker', container: 'orders-database' } });
 
 const noService = z
   .strictObject({
@@ -89,6 +130,8 @@ const noService = z
       .describe('The agent can’t stop the server. Backups work, and so do restores into another directory; a restore in place is refused.'),
   })
   .meta({ sample: { kind: 'none' } });
+
+const REPOSITORIES_MAX = 10;
 
 const DAYS_MAX = 36_500;
 
@@ -108,7 +151,7 @@ const restoreSection = z
   .meta({ sample: { historyDays: 90 } });
 
 const serviceSection = z
-  .discriminatedUnion('kind', [processService, commandsService, noService])
+  .discriminatedUnion('kind', [processService, systemdService, dockerService, commandsService, noService])
   .describe('How the server is stopped and started, for a restore in place and a recovery.');
 
 export const databaseSection = z
@@ -119,11 +162,27 @@ export const databaseSection = z
     repositories: z
       .array(name)
       .min(1)
-      .max(10)
+      .max(REPOSITORIES_MAX)
       .meta({ unit: 'names of [repositories](#repositoriesname)', examples: [['local']] })
-      .describe('Where its backups are kept. The first is the primary, which a run uses unless it names another.'),
+      .describe(
+        'Where its backups are kept, the nearest first. The first is the primary, which a run uses unless it names another. A backup is copied to all of them.',
+      ),
+    quorum: z
+      .int()
+      .min(1)
+      .max(REPOSITORIES_MAX)
+      .default(1)
+      .meta({ unit: 'repositories' })
+      .describe(
+        'How many of them have to have a new backup until it counts as made. It goes into all of them; with fewer than these the run fails, and the backup stays where it is.',
+      ),
+    snapshot: snapshotSection.optional(),
     rehearsal: rehearsalSection.prefault({}),
     restore: restoreSection.prefault({}),
+    archive: archiveSection.prefault({}),
+    guard: guardSection.prefault({}),
+    import: importSection.prefault({}),
+    check: checkSection.prefault({}),
     maxDowntimeMs: durationMs.default(120_000).describe('How long a restore may keep the server down before a watchdog starts it.'),
     safetyCopyMs: durationMs.default(604_800_000).describe('How long a restore keeps the data that it replaced.'),
     standby: z.boolean().default(false).describe('Whether this host stands ready to take the database over.'),

@@ -25,7 +25,9 @@ export const timingSection = z
       .describe('How long no agent of a run’s own contract may answer before an agent of another one ends the run.'),
     ownerPollMs: durationMs
       .default(60_000)
-      .describe('How long it may take until an agent finds out that another installation has become a database’s owner.'),
+      .describe(
+        'How long it may take until an agent finds out that another installation has become a database’s owner; five times as long where requests cost.',
+      ),
     tornTailMs: durationMs
       .default(10_000)
       .describe('How long an incomplete record at the log’s end may stay unchanged before it counts as torn.'),

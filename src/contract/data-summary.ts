@@ -1,6 +1,6 @@
 import { timeText } from '../core/text/figures.ts';
 
-/** What lies in a data directory, and what of it no backup holds. */
+/** What lies in a data directory, and what of it neither a backup nor the archive holds. */
 export type DataSummary = {
   dataDir: string;
   /** The history that it continues; null where it does not say. */
@@ -12,7 +12,7 @@ export type DataSummary = {
   lastWriteAtMs: number;
   /** The newest backup of that history; null where there is none. */
   backup: string | null;
-  /** The records that no backup holds. Where `fault` says that nothing can be compared: at most so many. */
+  /** The records that neither a backup nor the archive holds. Where `fault` says that nothing can be compared: at most so many. */
   unsavedRecords: number;
   unsavedBytes: number;
   /** Why it is not a whole log that continues the stored history. */

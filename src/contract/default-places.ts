@@ -8,6 +8,9 @@ export type HostFacts = {
 
 const SYSTEM_STATE_DIR = '/var/lib/rstow';
 
+/** Of a host's agent if nothing else is said. */
+export const DEFAULT_CONFIG_FILE = '/etc/rstow/rstow.yaml';
+
 /** The name of the config file that `rstow up` keeps in its state directory. */
 export const KEPT_CONFIG_NAME = 'rstow.yaml';
 
@@ -20,5 +23,5 @@ export function defaultStateDir({ isRoot, home, stateHome }: HostFacts): string 
 
 /** In the order in which they are looked for. */
 export function configFileCandidates(host: HostFacts): string[] {
-  return ['/etc/rstow/rstow.yaml', `${defaultStateDir(host)}/${KEPT_CONFIG_NAME}`];
+  return [DEFAULT_CONFIG_FILE, `${defaultStateDir(host)}/${KEPT_CONFIG_NAME}`];
 }

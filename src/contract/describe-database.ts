@@ -1,7 +1,8 @@
 import { timeText } from '../core/text/figures.ts';
 import type { DrawnTimeline, RecoveryWindow } from '../core/recovery/recovery-window.ts';
 import type { ProtectionGap, ScheduleFacts, ServerFacts } from '../core/protection/verdict.ts';
-import type { BackupRow } from './list-backups.ts';
+import type { CheckLevel } from '../core/backup/checks.ts';
+import type { BackupRow, CopyState } from './list-backups.ts';
 import { commonFields, inputParser, type Parsed } from './input-field.ts';
 import type { CommonResult } from './result.ts';
 
@@ -40,9 +41,13 @@ export type DescribeDatabaseResult = CommonResult & {
   marked: MarkedPoint[];
   /** What each repository of the database has of the history in use, in the order of the config. */
   copies: RepositoryCopy[];
+  /** Of several: how many of them have to have a new backup. */
+  quorum?: number | undefined;
   backups: number;
   latest: BackupRow | null;
   freeBytes: number | null;
+  /** The newest verification that held, of whichever backup. */
+  lastVerified: { label: string; level: CheckLevel; atMs: number } | null;
   /** The newest recovery test that held. With `seed` it went up to a random point, the offset `end`. */
   tested: { label: string; atMs: number; rtoMs: number; seed?: number | undefined; end?: string | undefined } | null;
   /** The newest recovery test, where it failed. */
@@ -55,6 +60,8 @@ export type DescribeDatabaseResult = CommonResult & {
   schedule: ScheduleFacts | null;
   /** The last run of a backup that has come to an end, done or failed; null where Temporal knows none. */
   lastBackup: EndedBackup | null;
+  /** The run that stores the log as it grows; null if none is open. */
+  archive: ArchiveRun | null;
   /** What the owner's host says; null if its agent doesn't answer. */
   server: ServerFacts | null;
   /** What restores have replaced and still keep there. */
@@ -68,12 +75,23 @@ export type MarkedPoint = { name: string; timeline: string; label: string; atMs:
 /** `newest` is null where there is none; it is absent where the repository can't say, and the failure tells why. */
 export type RepositoryCopy = {
   repository: string;
-  newest?: { label: string; createdAtMs: number; end: string } | null;
+  newest?: NewestCopy | null | undefined;
   failure?: { code: string; sentence: string };
 };
 
+/** The newest backup of a repository, and what checks have found of that copy, as far as their names say. */
+export type NewestCopy = { label: string; createdAtMs: number; end: string } & Pick<CopyState, 'verified' | 'failedAtMs'>;
+
 /** The last run of a backup that has ended. `failure` is absent where it came to its end. */
 export type EndedBackup = { workflowId: string; endedAtMs: number; failure?: { code: string; sentence: string } };
+
+/** Where an archive is. `waitsFor` is absent if it waits for nothing, `pausedBy` if nobody has paused it, `bytesPerSecond` without a limit. */
+export type ArchiveRun = {
+  phase: string;
+  waitsFor?: string | undefined;
+  pausedBy?: string | undefined;
+  bytesPerSecond?: number | undefined;
+};
 
 export type ReplacedFolder = {
   /** The restore that has replaced it. */ runId: string;

@@ -2,6 +2,7 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { type DataSummary, unsavedText } from './data-summary.ts';
 import type { FirstBackup } from './hot-backup.ts';
 import { booleanField, commonFields, inputParser, nameField, optional, type Parsed, textField } from './input-field.ts';
+import type { ServedBytes } from './copy-backups.ts';
 import type { RestoreSummary } from './restore.ts';
 import type { CommonResult } from './result.ts';
 
@@ -71,13 +72,13 @@ function discardCommand({ database, agent, target, repository, force }: Disaster
 
 /** What is missing after the recovery, as far as anybody can know. */
 export type Loss = {
-  /** When the recovered state was taken: what was written after it is lost (Unix ms). */
+  /** When the recovered state was taken, or when the archive had last seen something new of it: what was written after it is lost (Unix ms). */
   sinceMs: number;
   /** When the recovery was asked for: nothing that was written after it can be in the data that are given up. */
   untilMs: number;
   /** Records that newer backups promise and that the recovered state lacks. */
   knownRecords: number;
-  /** The newest offset that any backup promises, where it is beyond the recovered one. */
+  /** The newest offset that any backup or archive promises, where it is beyond the recovered one. */
   knownEnd?: string;
   /** What hosts that could be seen hold and no backup does. */
   discarded: SeenData[];
@@ -91,6 +92,8 @@ export type DisasterRecoveryResult = CommonResult & {
   /** The owner's new generation: the old host is fenced by it. */
   generation?: number;
   skipped?: SkippedState[];
+  /** If the state holds what the archive had beyond the backup: all that had come by then is in it (Unix ms). */
+  archivedUntilMs?: number | undefined;
   lost?: Loss;
   /** From the start of the run until the recovered server had answered and shown its state. */
   rtoMs?: number;
@@ -98,6 +101,8 @@ export type DisasterRecoveryResult = CommonResult & {
   firstBackup?: FirstBackup | undefined;
   /** Requests that came while the first one was at work. */
   laterRequests?: number;
+  /** Of a database with several repositories: how much of the log each has given. */
+  served?: ServedBytes[] | undefined;
   replacedAt?: string | undefined;
   /** The backup that holds all of what was replaced on the new host. */
   savedAs?: string | undefined;

@@ -1,5 +1,7 @@
+import type { BackupKind } from '../core/backup/label.ts';
 import type { ExtentsSummary } from '../core/backup/segment-plan.ts';
-import { commonFields, inputParser, nameField, optional, type Parsed } from './input-field.ts';
+import type { BackupCopies } from './copy-backups.ts';
+import { booleanField, commonFields, inputParser, nameField, optional, type Parsed } from './input-field.ts';
 import type { CommonResult, Warning } from './result.ts';
 import { type Differing, lacksState, type ServerComparison } from '../core/state/server-comparison.ts';
 import { missingText } from '../core/wal/continuity.ts';
@@ -9,6 +11,8 @@ const fields = {
   ...commonFields,
   /** Gives the backup's end this name: a point that can be recovered by it. */
   mark: optional(nameField),
+  /** Lets the server compact once its log is stored; the restart guard links back what that deletes. Default false. */
+  compact: optional(booleanField),
 };
 
 /** A backup of a running server. */
@@ -19,11 +23,17 @@ export const parseHotBackupInput = inputParser('hotBackup', fields);
 /** Whether a server can start from the backup alone: from its whole log, from a baseline, or not. */
 export type Restorable = 'from-log' | 'from-baseline' | 'no';
 
-/** How the segments were kept from compaction while they were read. */
-export type PinKind = 'links' | 'descriptors';
+/** What a COMPACT has done. */
+export type CompactedLog = { snapshotsCreated: number; segmentsDeleted: number };
+
+/** How the segments were kept as they were while they were read. */
+export type PinKind = LivePinKind | 'snapshot';
+
+/** In the data directory itself, from compaction. */
+export type LivePinKind = 'links' | 'descriptors';
 
 export type BackupSummary = {
-  kind: 'hot' | 'tail';
+  kind: BackupKind;
   label: string;
   repository: string;
   timeline: string;
@@ -53,9 +63,15 @@ export function noBackupYet(database: string): string {
 }
 
 /** `skipped` (a scheduled run met a busy database) has no summary. */
-export type HotBackupResult = CommonResult & Partial<BackupSummary> & { mark?: string | undefined };
+export type HotBackupResult = CommonResult &
+  Partial<BackupSummary> & {
+    mark?: string | undefined;
+    compacted?: CompactedLog | undefined;
+    /** Absent for a database with one repository. */
+    copies?: BackupCopies | undefined;
+  };
 
-const LASTING = ['wal-gap', 'state-lacking', 'state-unshown', 'not-compared'];
+const LASTING = ['wal-gap', 'state-lost', 'state-lacking', 'state-unshown', 'not-compared'];
 
 /** Whether a server can start from a log with everything in it that its own server showed. */
 export function restorableOf(log: Restorable, compared: ServerComparison | null): Restorable {
@@ -72,6 +88,33 @@ export function gapWarnings(segments: readonly SegmentId[], baseline: SegmentId 
       message: `the log lacks ${missing}, deleted before a backup had stored them: no server can start from this backup with everything in it`,
     },
   ];
+}
+
+/** What an earlier backup holds and the server does not show. */
+export type LostState = { label: string; machines: Differing; instances: Differing };
+
+type Rescued = { database: string; /** The first segment behind the baseline. */ before: number; machines: number; instances: number };
+
+/** What is said of a backup whose log begins with what its server showed. */
+export function logRescued({ database, before, machines, instances }: Rescued): Warning {
+  const lost = `the log that was there before segment ${before} is lost, or does not give what the server shows`;
+  const holds = `this backup begins with what the server showed instead (${machines} machines and ${instances} instances)`;
+  const next = `The server itself would lose it at its next start: run \`rstow rebase ${database}\``;
+  return { code: 'log-rescued', message: `${lost}: ${holds}. ${next}` };
+}
+
+/** Nothing, if nothing is. */
+export function stateLost({ label, machines, instances }: LostState): Warning[] {
+  const named = [lostText(instances, 'instances'), lostText(machines, 'machines')].filter((text) => text !== undefined);
+  if (named.length === 0) return [];
+  const holds = `backup ${label} holds ${named.join(' and ')} that the server does not show, and no record says that they were deleted`;
+  const why = 'they were deleted by log that is lost, or a start without that log has lost them';
+  return [{ code: 'state-lost', message: `${holds}: ${why}. \`rstow extract\` and \`rstow restore\` have them from that backup` }];
+}
+
+function lostText({ count, first }: Differing, what: string): string | undefined {
+  if (count === 0) return undefined;
+  return `${count} ${what} (${first.join(', ')}${count > first.length ? ', …' : ''})`;
 }
 
 /** What bears on everybody who relies on the backup later: a verification and a recovery test repeat it. */

@@ -52,6 +52,15 @@ export const absolutePathField: Field<string> = (value, path) => {
   return text;
 };
 
+const DATASET_LENGTH_MAX = 255;
+const DATASET = /^[A-Za-z][A-Za-z0-9_.:-]*(\/[A-Za-z0-9_][A-Za-z0-9_.:-]*)+$/;
+
+/** A dataset of ZFS below a pool, such as `tank/orders`. */
+export const datasetField: Field<string> = (value, path) => {
+  const text = textField(DATASET_LENGTH_MAX)(value, path);
+  return DATASET.test(text) ? text : refuse(path, 'must be a dataset below a pool, such as tank/orders');
+};
+
 /** A place in a JSON value, such as `items[0].sku`. */
 export const jsonPathField =
   (lengthMax: number): Field<string> =>

@@ -12,7 +12,7 @@ export const parseListBackupsInput = inputParser('listBackups', fields);
 
 export type BackupRow = Pick<
   BackupSummary,
-  'label' | 'timeline' | 'extents' | 'records' | 'machines' | 'instances' | 'stateDigest' | 'restorable'
+  'kind' | 'label' | 'timeline' | 'extents' | 'records' | 'machines' | 'instances' | 'stateDigest' | 'restorable'
 > & {
   /** False for a backup whose history a restore or a recovery has left: `latest` is never one of these. */
   isInUse: boolean;
@@ -20,7 +20,12 @@ export type BackupRow = Pick<
   createdAtMs: number;
   /** Bytes that it added to the repository. */
   bytesStored: number;
+  /** Of a database with several repositories: those that have it, in the order of the config. */
+  copies?: CopyState[] | undefined;
 } & CheckSummary;
+
+/** What checks have found of one repository's copy, as far as their names say. */
+export type CopyState = { repository: string; verified?: CheckSummary['verified']; /** When (Unix ms). */ failedAtMs?: number | undefined };
 
 /** What a list of backups warns of: a clock was wrong. */
 export function clockSentence(labels: readonly string[]): string {
@@ -36,6 +41,11 @@ export function failedSentence({ label, failed }: BackupRow): string {
 export function unrestorableSentence(label: string, newestRestorable: string | null): string {
   const instead = newestRestorable === null ? 'no other can be restored either' : `the newest that can be restored is ${newestRestorable}`;
   return `the newest backup, ${label}, can’t be restored, because log is missing; ${instead}`;
+}
+
+/** What a list of backups warns of: its copies are not counted. */
+export function unaskedSentence(repository: string, message: string): string {
+  return `repository ${repository} could not be asked which backups it has: ${message}`;
 }
 
 /** A backup that is there, and can't be read: `format-unsupported`, by a newer rstow; else its manifest is damaged. */
@@ -55,4 +65,8 @@ export type ListBackupsResult = CommonResult & {
   laterByClock: string[];
   /** Only where the newest in use can't be restored: the newest that can, or null. */
   newestRestorable?: string | null | undefined;
+  /** Of a database with several repositories: how many are to have each backup. */
+  copiesWanted?: number | undefined;
+  /** The repositories that could not be asked. */
+  away?: { repository: string; code: string; message: string }[] | undefined;
 };

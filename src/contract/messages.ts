@@ -1,3 +1,4 @@
+import { bytesPerSecondField, pausedByField } from './archive-wal.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { type Field, integerField, objectField, optional, type Parsed, textField } from './input-field.ts';
 import type { Signature, Statement } from '../core/authority/statement.ts';
@@ -14,6 +15,16 @@ export const REQUEST_RECOVERY_SIGNAL = 'requestRecovery';
 export const ABORT_SIGNAL = 'abort';
 /** Signal to a backup that holds the database's lock, from a restore or a recovery that needs it. */
 export const GIVE_WAY_SIGNAL = 'giveWay';
+
+/** Updates of a running archive: nothing is stored until it is resumed; what grows meanwhile is stored then. */
+export const PAUSE_UPDATE = 'pause';
+export const RESUME_UPDATE = 'resume';
+/** Update: stores what has come until now, and answers how far the log is stored. It works while the archive is paused, too. */
+export const ARCHIVE_NOW_UPDATE = 'archiveNow';
+/** Update: how much is stored in a second at most. */
+export const SET_BANDWIDTH_UPDATE = 'setBandwidth';
+/** Answers how an archive is wanted now: who has paused it, and how many bytes a second it stores at most. */
+export const WANTED_QUERY = 'wanted';
 
 /** Who needs the lock. */
 export type GiveWay = { workflowId: string; type: string };
@@ -50,6 +61,17 @@ export type Denial = Parsed<typeof denialFields>;
 /** Fails: invalid-input. */
 export const parseApproval = (value: unknown): Approval => objectField(approvalFields)(value, '');
 export const parseDenial = (value: unknown): Denial => objectField(denialFields)(value, '');
+
+const pauseFields = { by: pausedByField };
+/** `bytesPerSecond` absent: as the config says. */
+const bandwidthFields = { bytesPerSecond: optional(bytesPerSecondField) };
+
+export type Pause = Parsed<typeof pauseFields>;
+export type Bandwidth = Parsed<typeof bandwidthFields>;
+
+/** Fails: invalid-input. */
+export const parsePause = (value: unknown): Pause => objectField(pauseFields)(value, '');
+export const parseBandwidth = (value: unknown): Bandwidth => objectField(bandwidthFields)(value, '');
 
 /** Why an approval doesn't count; undefined where it does. */
 export function approvalRefusal(

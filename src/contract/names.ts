@@ -16,10 +16,10 @@ export const standbyQueue = (database: string): string => `rstow-standby-${datab
 export const agentQueue = (agent: string): string => `rstow-agent-${agent}`;
 
 /**
- * An installation's kinds of slots, none of which waits for another: `steps` take moments; the others move gigabytes, for
- * backups, for what only checks a backup, and for what brings a database back.
+ * An installation's kinds of slots, none of which waits for another: `steps` take moments; `archive` never end; the others move
+ * gigabytes, for backups, for what only checks a backup, and for what brings a database back.
  */
-export const SLOT_KINDS = ['steps', 'transfers', 'checks', 'recoveries'] as const;
+export const SLOT_KINDS = ['steps', 'transfers', 'checks', 'recoveries', 'archive'] as const;
 export type SlotKind = (typeof SLOT_KINDS)[number];
 
 /**
@@ -33,6 +33,9 @@ export const lockWorkflowId = (database: string): string => `rstow/lock/${databa
 
 /** Requests for recovery meet under this id: many signals are one recovery. */
 export const recoveryWorkflowId = (database: string): string => `rstow/recovery/${database}`;
+
+/** The continuous archive of a database: one run, whoever starts it. */
+export const archiveWorkflowId = (database: string): string => `rstow/archive/${database}`;
 
 export const runWorkflowId = (database: string, type: string, unique: string): string => `rstow/${database}/${type}/${unique}`;
 
@@ -64,7 +67,7 @@ export const RSTOW_VERSION = '0.1.0';
  * Counts the changes of what workflows and agents say to each other: the recipes, the verbs, their inputs and their
  * answers. Releases of one number replay each other's runs; a run of another number is left to agents of that number.
  */
-export const CONTRACT_NUMBER = 3;
+export const CONTRACT_NUMBER = 6;
 
 /** Of Temporal's worker versions, each of which is one contract. */
 export const DEPLOYMENT_NAME = 'rstow';

@@ -17,7 +17,7 @@ const offsetField: Field<string> = (value, path) => {
 const timeField: Field<string> = (value, path) => {
   const text = textField(40)(value, path);
   if (ISO_TIME.test(text) && !Number.isNaN(Date.parse(text)) && isDay(text.slice(0, 10))) return text;
-  throw refused(path, 'must be a time with its zone, such as "2026-11-24T10:15:00Z"');
+  throw refused(path, 'must be a time with its zone, such as "2026-11-24T10:15:00Z"; the target latest is the end of what is stored');
 };
 
 /** A parser takes February 30 for March 2. */

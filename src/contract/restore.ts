@@ -1,6 +1,8 @@
+import type { ServedBytes } from './copy-backups.ts';
 import type { FirstBackup } from './hot-backup.ts';
 import type { DataSummary } from './data-summary.ts';
 import type { ExtentsSummary } from '../core/backup/segment-plan.ts';
+import type { WalOffsetText } from '../core/wal/wal-offset.ts';
 import {
   absolutePathField,
   booleanField,
@@ -75,6 +77,8 @@ export type RestoreSummary = {
   stateDigest: string;
   /** In place only, and only if there is one. */
   baseline?: BaselineSummary | undefined;
+  /** Up to which offset the archive holds the log beyond the newest backup, which is restored; absent if it holds no more. */
+  archivedEnd?: WalOffsetText | undefined;
   planKey: string;
   planHash: string;
 };
@@ -84,6 +88,8 @@ export type RestoreResult = CommonResult &
     dryRun?: boolean;
     /** In place only: what lies there before; null where there is no log. */
     replaces?: DataSummary | null;
+    /** Of a database with several repositories: how much of the log each has given. */
+    served?: ServedBytes[] | undefined;
     /** The backup that holds all of what was replaced; absent where a warning says why there is none. */
     savedAs?: string | undefined;
     rehearsal?: RehearsalOutcome;

@@ -1,4 +1,5 @@
 import type { ExtentsSummary } from '../core/backup/segment-plan.ts';
+import type { ServedBytes } from './copy-backups.ts';
 import {
   commonFields,
   inputParser,
@@ -66,6 +67,8 @@ export type TestRecoveryResult = CommonResult & {
   stateDigest: string;
   machines: number;
   instances: number;
+  /** Of a database with several repositories: how much of the log each has given. */
+  served?: ServedBytes[] | undefined;
   assertionsHeld: number;
   /** What a recovery would take: fetch, replay and the server's start. */
   rtoMs: number;

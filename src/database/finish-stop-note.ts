@@ -3,12 +3,17 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { StopNote } from '../formats/data-directory.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
+import { crc32c } from '../io/checksum/checksum.ts';
+import { listSegments } from '../io/data-directory/segments.ts';
+import { isServerBlocked } from '../io/data-directory/server-block.ts';
+import { cutTornTail, putTornIndexAside } from '../io/data-directory/torn-files.ts';
 import { putStopNoteAside, readStopNote, removeStopNote } from '../io/data-directory/rstow-folder.ts';
 import { finishStop, finishSwap, letServerStart } from '../io/data-directory/swap.ts';
 import { acquireHostMutex, dataDirectoryMutexName } from '../io/mutex/host-mutex.ts';
 import { isSameProcessAlive } from '../io/process/proc.ts';
 import type { Database } from './database.ts';
-import { awaitServer, launchServer } from './server-start.ts';
+import { linkBackIfPossible } from './guard-start.ts';
+import { awaitServer, isDown, launchServer } from './server-start.ts';
 import { isErrorCode } from '../core/errors/error-table.ts';
 import { spawnTelling } from '../io/process/run-command.ts';
 
@@ -37,7 +42,7 @@ export async function finishStopNote(database: Database): Promise<StopNoteFinish
   if (Date.now() < seen.deadlineMs && (await isSameProcessAlive(seen.holder))) return 'held';
   const what = `finishing the stop note of run ${seen.runId}`;
   const finished = await underMutex(database, what, async (note) => {
-    const inPlace = await finishOnDisk(dataDir, note);
+    const inPlace = await readyToStart(database, note);
     await launchServer(server);
     return { note, inPlace };
   });
@@ -62,6 +67,33 @@ export async function finishOnDisk(dataDir: string, note: StopNote): Promise<Dat
 }
 
 /**
+ * The same, and mends what the server may have left that was stopped, as far as that can be: it may have been killed in the middle of a
+ * record, or have compacted right before, or have torn its list of snapshots. Fails: data-directory-replaced. Twice: no-op.
+ */
+export async function readyToStart(database: Database, note: StopNote): Promise<DataStartedOn> {
+  // While none can start: a server that appends behind a torn record loses what it appends.
+  if (await isServerBlocked(database.dataDir)) await mendIfDown(database, cutTornEnd);
+  const inPlace = await finishOnDisk(database.dataDir, note);
+  await mendIfDown(database, mendDown);
+  return inPlace;
+}
+
+/** It must come up whatever becomes of that. Somebody else may have started it by now. */
+async function mendIfDown(database: Database, mend: (database: Database) => Promise<unknown>): Promise<void> {
+  if (await isDown(database.server)) await mend(database).catch(() => undefined);
+}
+
+async function cutTornEnd({ dataDir, walDir }: Database): Promise<void> {
+  const newest = (await listSegments(walDir))?.at(-1);
+  if (newest !== undefined) await cutTornTail(dataDir, newest, crc32c);
+}
+
+async function mendDown(database: Database): Promise<void> {
+  await linkBackIfPossible(database);
+  await putTornIndexAside(database.dataDir);
+}
+
+/**
  * A note of a version that means something else by it. A run at work holds the mutex, so its server is not meant to
  * be down any more; and a wal/ that is in place is a whole one, old or new, for it only ever came there by a rename.
  */
@@ -71,6 +103,7 @@ async function finishUnreadableNote(database: Database): Promise<StopNoteFinish>
     const note = await readNote(dataDir);
     if (!(note instanceof RstowError)) return undefined;
     await letServerStart(dataDir);
+    await mendIfDown(database, mendDown);
     await launchServer(server);
     return { noteKeptAt: await putStopNoteAside(dataDir), why: note.message };
   });

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { PinKind } from '../contract/hot-backup.ts';
+import type { LivePinKind } from '../contract/hot-backup.ts';
 import { RstowError, unreachable } from '../core/errors/rstow-error.ts';
 import { segmentFileName, type SegmentId } from '../core/wal/wal-offset.ts';
 import { type PinId, pinSegments, runPinFolder, unpinSegments } from '../io/data-directory/pins.ts';
-import { openSegments, type OpenSegments, type SegmentFile } from '../io/data-directory/segments.ts';
+import { listSegments, openSegments, type OpenSegments, type SegmentFile } from '../io/data-directory/segments.ts';
 
 /** A log that is held as it is, by one run, so that it can be read though its server goes on, and compacts. */
 export type LogSource = {
@@ -25,7 +26,7 @@ export type LogSource = {
 /** By run: descriptors that stand for pins where links can't be made. They last as long as the agent. */
 export type OpenLogs = Map<string, { dataDir: string; segments: OpenSegments }>;
 
-export type PinnedLog = { pin: PinKind; segments: readonly SegmentFile[]; source: LogSource };
+export type PinnedLog = { pin: LivePinKind; segments: readonly SegmentFile[]; source: LogSource };
 
 /** Holds the log by hard links, else by descriptors. Fails: as `fence`. Twice: as `fence`. */
 export async function pinLog(id: PinId, openLogs: OpenLogs): Promise<PinnedLog> {
@@ -38,7 +39,7 @@ export async function pinLog(id: PinId, openLogs: OpenLogs): Promise<PinnedLog> 
 }
 
 /** What holds a run's log, as an earlier step of it said. */
-export function logSource(pin: PinKind, id: PinId, openLogs: OpenLogs): LogSource {
+export function logSource(pin: LivePinKind, id: PinId, openLogs: OpenLogs): LogSource {
   switch (pin) {
     case 'links':
       return linkedLog(id);
@@ -60,6 +61,33 @@ export async function closeOpenLog(openLogs: OpenLogs, runId: string): Promise<v
   const kept = openLogs.get(runId);
   openLogs.delete(runId);
   await kept?.segments[Symbol.asyncDispose]();
+}
+
+/**
+ * The log in a snapshot of its volume, with the pins that were made before the snapshot was taken: compaction may have been at it in
+ * between. `id.dataDir`: the data directory as the snapshot shows it.
+ */
+export function snapshotLog(id: PinId): Pick<LogSource, 'fence' | 'pathOf'> {
+  const walDir = join(id.dataDir, 'wal');
+  const inWal = (segment: SegmentId): string => join(walDir, segmentFileName(segment));
+  const inPins = (segment: SegmentId): string => join(runPinFolder(id), segmentFileName(segment));
+  return {
+    fence: async () => {
+      const files = await listSegments(walDir);
+      if (files === undefined) throw new RstowError('data-directory-missing', `${walDir} does not exist`);
+      const pinned = ((await listSegments(runPinFolder(id))) ?? []).filter(({ segment }) => !existsSync(inWal(segment)));
+      const segments = [...files, ...pinned].sort((one, other) => one.segment - other.segment);
+      for (const { path } of segments) await requireWithin(path, walDir);
+      return segments;
+    },
+    pathOf: (segment) => (existsSync(inWal(segment)) ? inWal(segment) : inPins(segment)),
+  };
+}
+
+/** A link may lead out of the snapshot, to a file that the server goes on writing. */
+async function requireWithin(path: string, walDir: string): Promise<void> {
+  if ((await stat(path)).dev === (await stat(walDir)).dev) return;
+  throw new RstowError('snapshot-unsupported', `${path} is a link that leads out of the snapshot`, { details: { path } });
 }
 
 /** Hard links outlive the agent, and the disk says whose they are. */

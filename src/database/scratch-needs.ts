@@ -14,9 +14,14 @@ import type { Database } from './database.ts';
 const MEMORY_PER_WAL_BYTE = 5.6;
 const MEMORY_RESERVE_BYTES = 64 * 1024 * 1024;
 
+/** What a server that replays so much log needs at its peak. */
+export function replayMemoryBytes(walBytes: number): number {
+  return Math.ceil(walBytes * MEMORY_PER_WAL_BYTE) + MEMORY_RESERVE_BYTES;
+}
+
 /** Why a second server that replays a log of so many bytes should not be started here; undefined where it fits. */
 export async function memoryShortage({ settings }: Database, walBytes: number): Promise<RstowError | undefined> {
-  const neededBytes = Math.ceil(walBytes * MEMORY_PER_WAL_BYTE) + MEMORY_RESERVE_BYTES;
+  const neededBytes = replayMemoryBytes(walBytes);
   const limitBytes = settings.rehearsal.container?.memoryBytes ?? Number.POSITIVE_INFINITY;
   const availableBytes = Math.min(await availableMemoryBytes(), limitBytes);
   if (availableBytes >= neededBytes) return undefined;

@@ -1,11 +1,11 @@
 import { assert, RstowError } from '../core/errors/rstow-error.ts';
 import type { StopNote, StoppedNote, SwapNote } from '../formats/data-directory.ts';
-import { blockServer } from '../io/data-directory/server-block.ts';
+import { blockServer, serverBlockPath } from '../io/data-directory/server-block.ts';
 import { readStopNote, removeStopNote, writeStopNote } from '../io/data-directory/rstow-folder.ts';
 import { acquireHostMutex, dataDirectoryMutexName } from '../io/mutex/host-mutex.ts';
 import { processStartTicks } from '../io/process/proc.ts';
 import type { Database } from './database.ts';
-import { finishOnDisk, spawnWatchdog } from './finish-stop-note.ts';
+import { finishOnDisk, readyToStart, spawnWatchdog } from './finish-stop-note.ts';
 import { startServer, stopServer } from './server-start.ts';
 
 type Held = 'format' | 'runId' | 'database' | 'phase' | 'deadlineMs' | 'holder' | 'createdAtMs';
@@ -135,21 +135,23 @@ async function takeNote({ database, plan, run }: ServerDown<unknown>, earlier: S
 
 /**
  * Stops the server and lets no server start, then stops it again and proves it: one that came up in between, by
- * whatever loop, is ended too, and can't come back.
+ * whatever loop or policy, is ended too, and can't come back.
  */
 async function stopAndBlock({ database, run }: ServerDown<unknown>, note: StopNote): Promise<void> {
   const { dataDir, server } = database;
   run.report({ stopping: server.address });
+  await server.service.refuseStartsWhile?.(serverBlockPath(dataDir));
   await server.service.stop();
   await blockServer(dataDir, note);
   await stopServer(server);
 }
 
 /** Whatever happened, the server comes up on the wal/ that is in place, old or new. */
-async function bringUp({ dataDir, server }: Database, note: StopNote, failure?: unknown): Promise<void> {
+async function bringUp(database: Database, note: StopNote, failure?: unknown): Promise<void> {
+  const { dataDir, server } = database;
   try {
     await writeStopNote(dataDir, { ...note, phase: 'starting' });
-    await finishOnDisk(dataDir, note);
+    await readyToStart(database, note);
     await startServer(server);
     await removeStopNote(dataDir);
   } catch (error) {

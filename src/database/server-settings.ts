@@ -1,21 +1,20 @@
 import { readFile, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { parse } from 'yaml';
-import { serverConfigSchema } from '../config/database.ts';
-import type { Compaction } from '../core/protection/compaction.ts';
+import { type ServerConfigFile, serverConfigSchema } from '../config/database.ts';
+import { type Compaction, COMPACTION_NAMES, type SettingNames, type SettingSource, settingSource } from '../core/protection/compaction.ts';
+import type { Fsync, Switch } from '../core/protection/host-risks.ts';
 import { type ProcessIdentity, processStartedAtMs, readEnvironment, unlessGone } from '../io/process/proc.ts';
 import { findServerProcess, type ServerPlace } from '../io/rstmdb/discover-server.ts';
 import type { Service } from '../io/service/service.ts';
 
-/** The settings of the running server, as far as rstow depends on it. */
-export type ServerSettings = { compaction: Compaction };
+/** The settings of the running server, as far as rstow depends on them. */
+export type ServerSettings = { compaction: Compaction; fsync: Fsync; metrics: Switch; flushAll: Switch };
 
 type Place = {
   readonly server: ServerPlace & { readonly service: Pick<Service, 'program'> };
   readonly settings: { readonly server: { readonly configFiles: readonly string[] } };
 };
-
-type ConfigFile = { name: string; path: string };
 
 /** The clock that files are stamped with and the one that processes are counted with differ by less. */
 const CLOCK_DOUBT_MS = 2_000;
@@ -27,55 +26,136 @@ const CLOCK_DOUBT_MS = 2_000;
  * @see rstmdb-server 0.3.0 src/config.rs: environment above file above default
  */
 export async function readServerSettings(place: Place): Promise<ServerSettings> {
-  const server = await findServerProcess(place.server);
+  const seen = await seenSettings(place);
+  const switchOf = (setting: Setting<boolean>): Switch => {
+    const { value, source } = settingOf(seen, setting);
+    return { isOn: value, source: settingSource(source, setting) };
+  };
+  const fsync = settingOf(seen, FSYNC);
+  return {
+    compaction: compactionOf(settingOf(seen, COMPACTION)),
+    fsync: { policy: fsync.value, source: settingSource(fsync.source, FSYNC) },
+    metrics: switchOf(METRICS),
+    flushAll: switchOf(FLUSH_ALL),
+  };
+}
+
+type Setting<Value> = SettingNames & {
+  /** The server's own. */ fallback: Value;
+  ofText: (text: string) => Value;
+  ofFile: (config: ServerConfigFile) => Value | undefined;
+};
+
+const isTrue = (text: string): boolean => text === '1' || text.toLowerCase() === 'true';
+
+const COMPACTION: Setting<boolean> = {
+  ...COMPACTION_NAMES,
+  fallback: true,
+  ofText: isTrue,
+  ofFile: ({ compaction }) => compaction?.enabled,
+};
+
+/** Off unless somebody turns it on. */
+const switchedBy = (names: SettingNames, ofFile: Setting<boolean>['ofFile']): Setting<boolean> => ({
+  ...names,
+  fallback: false,
+  ofText: isTrue,
+  ofFile,
+});
+
+const METRICS = switchedBy({ variable: 'RSTMDB_METRICS_ENABLED', key: 'metrics.enabled' }, ({ metrics }) => metrics?.enabled);
+
+const FLUSH_ALL = switchedBy(
+  { variable: 'RSTMDB_ALLOW_FLUSH_ALL', key: 'storage.allow_flush_all' },
+  ({ storage }) => storage?.allow_flush_all,
+);
+
+const FSYNC: Setting<string> = {
+  variable: 'RSTMDB_FSYNC_POLICY',
+  key: 'storage.fsync_policy',
+  fallback: 'every_write',
+  ofText: (text) => (/^(never|every_(n|ms):.*)$/.test(text.toLowerCase()) ? text.toLowerCase() : 'every_write'),
+  ofFile: ({ storage }) => policyText(storage?.fsync_policy),
+};
+
+/** In a file it is a word, or a tag with a number, as `!every_ms 100`. */
+function policyText(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  const [entry] = typeof value === 'object' && value !== null ? Object.entries(value) : [];
+  return entry === undefined ? undefined : `${entry[0]}:${String(entry[1])}`;
+}
+
+type SeenFile = { name: string; config: ServerConfigFile };
+
+/** What says anything of the settings. */
+type Seen =
+  | { kind: 'process'; pid: number; environment: ReadonlyMap<string, string>; file?: SeenFile & { isNewer: boolean } }
+  | { kind: 'unseen'; environment: Readonly<Record<string, string>>; files: SeenFile[] };
+
+async function seenSettings({ server: place, settings }: Place): Promise<Seen> {
+  const server = await findServerProcess(place);
   const environment = server === undefined ? undefined : await readEnvironment(server.pid);
-  if (server === undefined || environment === undefined) return { compaction: await compactionUnseen(place) };
-  return { compaction: await compactionOf(server, environment) };
-}
-
-async function compactionOf(server: ProcessIdentity, environment: ReadonlyMap<string, string>): Promise<Compaction> {
-  const value = environment.get('RSTMDB_COMPACT_ENABLED');
-  if (value !== undefined) return { isOn: isTrue(value), source: { kind: 'environment', pid: server.pid, value } };
-  const name = environment.get('RSTMDB_CONFIG');
-  if (name === undefined) return { isOn: true, source: { kind: 'default' } };
-  return compactionByOwnFile(server, { name, path: asSeenBy(server, name) });
-}
-
-async function compactionByOwnFile(server: ProcessIdentity, file: ConfigFile): Promise<Compaction> {
-  const saysOn = await compactionIn(file.path);
-  if (await isNewerThan(file.path, server)) {
-    return { isOn: true, source: { kind: 'changed-file', file: file.name, saysOn: saysOn ?? true } };
+  if (server === undefined || environment === undefined) {
+    const files = await Promise.all(settings.server.configFiles.map(async (name) => ({ name, config: await configIn(name) })));
+    return { kind: 'unseen', environment: place.service.program?.env ?? {}, files };
   }
-  if (saysOn === undefined) return { isOn: true, source: { kind: 'default', file: file.name } };
-  return { isOn: saysOn, source: { kind: 'file', file: file.name } };
+  const name = environment.get('RSTMDB_CONFIG');
+  if (name === undefined) return { kind: 'process', pid: server.pid, environment };
+  const path = asSeenBy(server, name);
+  const file = { name, config: await configIn(path), isNewer: await isNewerThan(path, server) };
+  return { kind: 'process', pid: server.pid, environment, file };
 }
 
-async function compactionUnseen({ server, settings }: Place): Promise<Compaction> {
-  const value = server.service.program?.env['RSTMDB_COMPACT_ENABLED'];
-  return value === undefined ? compactionByFiles(settings.server.configFiles) : { isOn: isTrue(value), source: { kind: 'service', value } };
+function settingOf<Value>(seen: Seen, setting: Setting<Value>): { value: Value; source: SettingSource } {
+  return seen.kind === 'process' ? settingOfProcess(seen, setting) : settingUnseen(seen, setting);
 }
 
-function isTrue(value: string): boolean {
-  return value === '1' || value.toLowerCase() === 'true';
+type SeenProcess = Extract<Seen, { kind: 'process' }>;
+
+function settingOfProcess<Value>(
+  { pid, environment, file }: SeenProcess,
+  setting: Setting<Value>,
+): { value: Value; source: SettingSource } {
+  const { variable, fallback, ofText, ofFile } = setting;
+  const text = environment.get(variable);
+  if (text !== undefined) return { value: ofText(text), source: { kind: 'environment', pid, value: text } };
+  if (file === undefined) return { value: fallback, source: { kind: 'default' } };
+  const value = ofFile(file.config);
+  if (file.isNewer) return { value: value ?? fallback, source: { kind: 'changed-file', file: file.name } };
+  if (value === undefined) return { value: fallback, source: { kind: 'default', file: file.name } };
+  return { value, source: { kind: 'file', file: file.name } };
 }
 
 /** The last file that says something counts: nobody knows in which order the server would read them. */
-async function compactionByFiles(files: readonly string[]): Promise<Compaction> {
-  for (const file of files.toReversed()) {
-    const saysOn = await compactionIn(file);
-    if (saysOn !== undefined) return { isOn: saysOn, source: { kind: 'file', file } };
+function settingUnseen<Value>(
+  { environment, files }: Extract<Seen, { kind: 'unseen' }>,
+  { variable, fallback, ofText, ofFile }: Setting<Value>,
+): { value: Value; source: SettingSource } {
+  const text = environment[variable];
+  if (text !== undefined) return { value: ofText(text), source: { kind: 'service', value: text } };
+  for (const { name, config } of files.toReversed()) {
+    const value = ofFile(config);
+    if (value !== undefined) return { value, source: { kind: 'file', file: name } };
   }
-  return { isOn: true, source: { kind: 'unseen' } };
+  return { value: fallback, source: { kind: 'unseen' } };
 }
 
-/** Undefined where the file can't be read or says nothing of it; the server doesn't start on one that is no YAML. */
-async function compactionIn(path: string): Promise<boolean | undefined> {
+/** What the server read is unknown where its file was changed since: then it may compact. */
+function compactionOf({ value, source }: { value: boolean; source: SettingSource }): Compaction {
+  if (source.kind !== 'changed-file') return { isOn: value, source };
+  return { isOn: true, source: { ...source, saysOn: value } };
+}
+
+/** Nothing where the file can't be read or says nothing of it; the server doesn't start on one that is no YAML. */
+async function configIn(path: string): Promise<ServerConfigFile> {
   try {
-    return serverConfigSchema.parse(parse(await readFile(path, 'utf8'))).compaction?.enabled;
+    return serverConfigSchema.parse(parse(await readFile(path, 'utf8'), { customTags: POLICY_TAGS }));
   } catch {
-    return undefined;
+    return {};
   }
 }
+
+const POLICY_TAGS = ['every_n', 'every_ms'].map((name) => ({ tag: `!${name}`, resolve: (text: string) => ({ [name]: Number(text) }) }));
 
 /** A server in a container has a root of its own, and a relative path begins where it was started. */
 function asSeenBy({ pid }: ProcessIdentity, file: string): string {

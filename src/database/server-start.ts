@@ -31,8 +31,24 @@ export async function startServer(server: Server, signal?: AbortSignal): Promise
 
 /** Sees to it that a server is there, and doesn't wait for its answer. Fails: service-start-failed. Twice: no-op. */
 export async function launchServer(server: Server): Promise<void> {
-  if ((await isReplaying(server)) || (await answers(server))) return;
+  if (await isServing(server)) return;
   await startUnlessTaken(server);
+}
+
+/** Whether a server is there, be it one that still replays its log. */
+export async function isServing(server: Server): Promise<boolean> {
+  return (await isReplaying(server)) || (await answers(server));
+}
+
+/** Whether it is proved that no server runs: it doesn't answer, its port is closed, and nobody writes in its log. */
+export async function isDown({ service, dataDir, address }: Server): Promise<boolean> {
+  try {
+    await proveStopped({ service, dataDir, address: parseServerAddress(address), timeoutMs: 0 });
+    return true;
+  } catch (error) {
+    if (error instanceof RstowError) return false;
+    throw error;
+  }
 }
 
 /** Waits for the first answer of a server that was launched, and starts none. Fails: service-start-failed. */

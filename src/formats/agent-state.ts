@@ -33,6 +33,11 @@ export const digestCheckpointSchema = z.strictObject({
 export type DigestCheckpoint = z.infer<typeof digestCheckpointSchema>;
 export type RunFile = DigestCheckpoint['runs'][number];
 
+/** The newest backup that was seen in a repository. Times are Unix ms, by the clock of who wrote it. */
+export const seenBackupSchema = z.strictObject({ label: z.string(), writtenAtMs: z.int() });
+
+export type SeenBackup = z.infer<typeof seenBackupSchema>;
+
 /** A signature that an agent has taken for a run, kept in its state directory: only these let a run replace data. */
 export const grantSchema = z.strictObject({
   format: z.literal(1),
@@ -58,6 +63,22 @@ export const bindingSchema = z.object({
 });
 
 export type Binding = z.infer<typeof bindingSchema>;
+
+/** `<database>/source/<repository>.json`: which files the log was that this host has stored there last. */
+export const sourceNoteSchema = z.strictObject({
+  format: z.literal(1),
+  timeline: z.string(),
+  /** Of the boot of the host in which they were stored: until its end a file keeps what was written to it. */
+  bootId: z.string(),
+  /** Tells wal/ from a copy of it. */
+  wal: z.string(),
+  /** Inodes. */
+  files: z.array(z.strictObject({ segment, inode: z.string() })),
+  /** What the archive has lost for good, and has said so. */
+  holes: z.array(z.string()),
+});
+
+export type SourceNote = z.infer<typeof sourceNoteSchema>;
 
 /** What `rstow up` remembers of the Temporal server that it runs. */
 export const embeddedTemporalStateSchema = z.strictObject({

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { segmentText, timelineId } from './repository/parts.ts';
+import type { SegmentId } from '../core/wal/wal-offset.ts';
+import { offsetText, segmentText, timelineId } from './repository/parts.ts';
 
 /** A folder is told by its inode: a rename keeps it, a look-alike has another. */
 const folder = z.object({ inode: z.string().regex(/^[1-9][0-9]*$/, 'must be an inode number') });
@@ -83,4 +84,47 @@ export const timelineFileSchema = z.strictObject({
 export type TimelineFile = z.infer<typeof timelineFileSchema>;
 
 /** Says of a log without its first segments that it begins with a baseline: none of it was lost. */
-export const baselineFileSchema = z.strictObject({ format: z.literal(1), segment: segmentText });
+export const baselineFileSchema = z.strictObject({
+  format: z.literal(1),
+  segment: segmentText,
+  /** The first point of the log, if it is not the baseline's end. */
+  soundFrom: offsetText.optional(),
+});
+
+export type BaselineFile = z.infer<typeof baselineFileSchema>;
+
+/** Segments as first and last of each unbroken row: a log may have thousands. */
+const segmentRows = z.codec(z.array(z.tuple([segmentText, segmentText])), z.array(z.custom<SegmentId>()), {
+  decode: (rows) => rows.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, index) => (first + index) as SegmentId)),
+  encode: (segments) => {
+    const rows: [SegmentId, SegmentId][] = [];
+    for (const segment of segments) {
+      const row = rows.at(-1);
+      if (row?.[1] === segment - 1) row[1] = segment;
+      else rows.push([segment, segment]);
+    }
+    return rows;
+  },
+});
+
+/**
+ * `.rstow/pins/<timeline>/guard/guard.json`: what the restart guard knows of the log that it has pinned beside it, and
+ * what it has done.
+ */
+export const guardFileSchema = z.object({
+  format: z.literal(1),
+  /** The server whose start was judged last: what it started from. */
+  server: z.object({ pid: z.int().min(1), startTicks: z.int().min(0), bootId: z.string() }).nullable(),
+  /** When the host was booted, as its clock had it (Unix ms): a clock that was set since can't order what happened. */
+  bootedAtMs: z.number(),
+  /** Segments that a server has started without. Their pins stay; none is linked back. */
+  lost: segmentRows,
+  /** When that was found first, Unix ms. */
+  lostSinceMs: z.int().nullable(),
+  /** Segments that compaction has deleted and the guard has linked back. */
+  linked: segmentRows,
+  /** Why no links can be made here. */
+  unsupported: z.string().nullable(),
+});
+
+export type GuardFileContent = z.infer<typeof guardFileSchema>;

@@ -10,7 +10,7 @@ import { connectTemporalNow, type TemporalConnection } from '../worker/temporal/
 import { isInstallationPolling } from '../worker/watch/installation.ts';
 import { localDeps } from './local-deps.ts';
 import { renewInstallation, whyCloned } from '../io/agent-state/installation.ts';
-import { DEFAULT_CONFIG_FILE } from '../worker/agent-program.ts';
+import { DEFAULT_CONFIG_FILE } from '../contract/default-places.ts';
 import { loadConfig } from '../worker/load-config.ts';
 
 export type AdoptOptions = {

@@ -4,12 +4,12 @@ import { createRunningBackups } from '../activities/backup/running-backups.ts';
 import type { RunRegistry } from '../activities/run-port.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { requireInstallation } from '../io/agent-state/installation.ts';
-import { createSeenOwners } from '../io/agent-state/seen-owners.ts';
+import { createSeenBackups, createSeenOwners } from '../io/agent-state/seen.ts';
 import { agentIdentity } from '../worker/agent-identity.ts';
-import { DEFAULT_CONFIG_FILE } from '../worker/agent-program.ts';
+import { DEFAULT_CONFIG_FILE } from '../contract/default-places.ts';
 import { loadConfig } from '../worker/load-config.ts';
 import { createStores } from '../store/store.ts';
-import { createRepositoryOpener } from '../worker/repositories.ts';
+import { createCodings, createRepositoryOpener } from '../worker/repositories.ts';
 
 /** What an agent of this config would work with, but for Temporal. Fails: invalid-config, agent-state-unsupported, installation-cloned. */
 export async function localDeps(configFile: string = DEFAULT_CONFIG_FILE): Promise<ActivityDeps> {
@@ -20,10 +20,12 @@ export async function localDeps(configFile: string = DEFAULT_CONFIG_FILE): Promi
     agent,
     requireInstallation: () => requireInstallation(config.agent.stateDir, agent.installationId),
     seenOwners: createSeenOwners(config.agent.stateDir),
+    seenBackups: createSeenBackups(config.agent.stateDir),
   };
+  const openRepository = createRepositoryOpener(config);
   return {
     ...own,
-    ...createStores({ ...own, openRepository: createRepositoryOpener(config) }),
+    ...createStores({ ...own, openRepository, codingOf: createCodings(config, openRepository) }),
     configFile: resolve(configFile),
     temporal: { clusterId: '', namespace: '' },
     events: { record: () => undefined },
@@ -38,4 +40,4 @@ const unasked = async (): Promise<never> => Promise.reject(new RstowError('tempo
 
 const noRuns: RunRegistry = { checkOpen: unasked, isOpen: unasked, chainOf: unasked, lockHolder: unasked, terminate: unasked };
 
-const noBackupWatch: BackupWatch = { schedule: unasked, lastEnded: unasked };
+const noBackupWatch: BackupWatch = { schedule: unasked, lastEnded: unasked, archive: unasked };

@@ -87,7 +87,18 @@ function endsOf({ verbs, lastingVerbs = verbs, phase }: LocalParts): Ends {
 
 type KindsOfVerbs = Pick<
   Engine,
-  'steps' | 'transfers' | 'lockedTransfers' | 'comparisons' | 'cleanups' | 'surveys' | 'restarts' | 'swaps' | 'swapsBack' | 'inspections'
+  | 'steps'
+  | 'transfers'
+  | 'lockedTransfers'
+  | 'archives'
+  | 'comparisons'
+  | 'cleanups'
+  | 'surveys'
+  | 'checks'
+  | 'restarts'
+  | 'swaps'
+  | 'swapsBack'
+  | 'inspections'
 >;
 
 /** There is one place, and nothing is tried again, so all kinds are one. */
@@ -96,9 +107,11 @@ function kindsOfVerbs(here: () => Activities): KindsOfVerbs {
     steps: here,
     transfers: here,
     lockedTransfers: here,
+    archives: here,
     comparisons: here,
     cleanups: here,
     surveys: here,
+    checks: here,
     restarts: here,
     swaps: here,
     swapsBack: here,

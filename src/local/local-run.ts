@@ -2,6 +2,7 @@ import type { ActivityDeps } from '../activities/activity-deps.ts';
 import type { RunPort } from '../activities/run-port.ts';
 import type { StepFacts } from '../replay/progress.ts';
 import type { PointInTimeRecoveryInput, PointInTimeRecoveryResult } from '../contract/point-in-time-recovery.ts';
+import type { RebaseDatabaseInput, RebaseDatabaseResult } from '../contract/rebase-database.ts';
 import type { RestoreInput, RestoreResult } from '../contract/restore.ts';
 import type { UndoRestoreInput, UndoRestoreResult } from '../contract/undo-restore.ts';
 import type { WorkflowType } from '../contract/workflow-types.ts';
@@ -11,6 +12,7 @@ import { acquireHostMutex } from '../io/mutex/host-mutex.ts';
 import { withEndingSignal } from '../worker/agent-program.ts';
 import type { Engine } from '../workflows/engine.ts';
 import { pointInTimeRecovery } from '../workflows/point-in-time-recovery.ts';
+import { rebaseDatabase } from '../workflows/rebase-database.ts';
 import { restore } from '../workflows/restore.ts';
 import { undoRestore } from '../workflows/undo-restore.ts';
 import { localDeps } from './local-deps.ts';
@@ -50,6 +52,12 @@ export async function recoverPointLocally({
 export async function undoLocally({ configFile, input, watcher }: LocalRecovery<UndoRestoreInput>): Promise<UndoRestoreResult> {
   const deps = await localDeps(configFile);
   return withLocalRun({ deps, watcher, type: 'undoRestore', input }, undoRestore);
+}
+
+/** Lets the server go on with a shorter log. Fails: as the workflow `rebaseDatabase`, and cancelled. */
+export async function rebaseLocally({ configFile, input, watcher }: LocalRecovery<RebaseDatabaseInput>): Promise<RebaseDatabaseResult> {
+  const deps = await localDeps(configFile);
+  return withLocalRun({ deps, watcher, type: 'rebaseDatabase', input }, rebaseDatabase);
 }
 
 type LocalRun<Input> = { deps: ActivityDeps; watcher: LocalWatcher; type: WorkflowType; input: Input };

@@ -1,14 +1,28 @@
 import { findInstance, type FoundInstance, type WantedInstance } from '../activities/instance/find-instance.ts';
-import { locate, whole } from '../activities/recovery-point/locate-point.ts';
+import { locate } from '../activities/recovery-point/locate-point.ts';
+import { whole } from '../activities/recovery-point/reachable-log.ts';
+import type { LogTimes } from '../activities/recovery-point/log-times.ts';
 import { lastExtent, logOfHistory, logUpTo, openHistory } from '../activities/recovery-point/stored-history.ts';
 import { type Baseline, baselineOf, type TimelineNode } from '../core/backup/history.ts';
+import { timeOf } from '../core/recovery/log-times.ts';
+import type { TimeWindow } from '../core/repository/stream-piece.ts';
 import { entryText, type LogRecord } from '../core/recovery/log-record.ts';
 import { concernsSegment, createRecordFilter, type RecordQuery } from '../core/recovery/record-filter.ts';
 import type { StateDifference } from '../core/recovery/state-difference.ts';
 import type { RecoveryTarget } from '../core/recovery/target.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { missingText } from '../core/wal/continuity.ts';
-import { type Extent, makeWalOffset, type SegmentId, type WalOffsetText, walOffsetText } from '../core/wal/wal-offset.ts';
+import {
+  type Extent,
+  makeWalOffset,
+  parseWalOffset,
+  positionBytesOf,
+  type SegmentId,
+  segmentOf,
+  type WalOffset,
+  type WalOffsetText,
+  walOffsetText,
+} from '../core/wal/wal-offset.ts';
 import { openDatabase } from '../database/database.ts';
 import { readTimelineFile } from '../io/data-directory/rstow-folder.ts';
 import { listSegments } from '../io/data-directory/segments.ts';
@@ -16,14 +30,14 @@ import type { Caller } from '../replay/progress.ts';
 import { differenceBetween, filesSource, type LogSource, storedSource } from '../replay/state-difference.ts';
 import { readStoredLog, type SeeRecord } from '../replay/stored-log.ts';
 import type { Store } from '../store/store.ts';
-import { FIRST_TIMELINE } from '../store/timelines.ts';
+import { FIRST_TIMELINE } from '../formats/repository/history.ts';
 import { localDeps } from './local-deps.ts';
 
 /** Reading what a repository holds of a database, by this process, with the config of this host's agent. Changes nothing there. */
 export type LocalReading = { configFile: string | undefined; database: string; repository?: string | undefined };
 
-/** `entry` is its whole text in the log, where that is asked for and is JSON. */
-export type FoundRecord = { record: LogRecord; entry?: string | undefined };
+/** `entry` is its whole text in the log, where that is asked for and is JSON; `came` is when it came, if the archive knows. */
+export type FoundRecord = { record: LogRecord; came?: TimeWindow | undefined; entry?: string | undefined };
 
 export type LogReading = LocalReading & {
   timeline?: string | undefined;
@@ -52,14 +66,14 @@ export type LogSummary = {
 export async function readLog({ configFile, database, repository, timeline, ...reading }: LogReading): Promise<LogSummary> {
   const deps = await localDeps(configFile);
   const store = await deps.openStore(database, repository);
-  const history = await openHistory(store, { target: { latest: true }, timeline });
-  const { label, segments } = history.newest;
-  const baseline = baselineOf(history.timelines, history.newest.timeline);
+  const history = await openHistory(store, { target: { latest: true }, timeline }, untilKilled());
+  const { manifest, segments } = history.log;
+  const baseline = baselineOf(history.timelines, history.log.timeline);
   const isHistory = (segment: SegmentId): boolean => segment > (baseline?.segment ?? 0);
   // It says of which machine an instance is.
   const isSeen = (segment: SegmentId): boolean => isHistory(segment) || reading.query.machine !== undefined;
   const log = await logOfHistory(history, (segment) => isSeen(segment) && concernsSegment(reading.query, segment));
-  const gathered = gatherRecords(reading, isHistory);
+  const gathered = gatherRecords(reading, { isHistory, times: history.times });
   const { see, isDone } = gathered;
   await readStoredLog(log, { see, isDone, afterChunk: gathered.print }, untilKilled()).finally(gathered.print);
   const end = offsetOf(history.end);
@@ -67,14 +81,14 @@ export async function readLog({ configFile, database, repository, timeline, ...r
     segments.map(({ segment }) => segment),
     baseline?.segment,
   );
-  return { timeline: history.timeline, label, end, found: gathered.count(), missing, baseline };
+  return { timeline: history.timeline, label: manifest.label, end, found: gathered.count(), missing, baseline };
 }
 
 type Gathered = { see: SeeRecord; isDone: () => boolean; print: () => Promise<void>; count: () => number };
 
 function gatherRecords(
   { query, withData, limit = Number.POSITIVE_INFINITY, print }: Omit<LogReading, keyof LocalReading>,
-  isHistory: (segment: SegmentId) => boolean,
+  { isHistory, times }: { isHistory: (segment: SegmentId) => boolean; times: LogTimes },
 ): Gathered {
   const filter = createRecordFilter(query);
   let waiting: FoundRecord[] = [];
@@ -90,21 +104,28 @@ function gatherRecords(
     print: async () => {
       const records = waiting;
       waiting = [];
+      for (const found of records) found.came = await timeOfRecord(times, found.record);
       if (records.length > 0) await print(records);
     },
     count: () => count,
   };
 }
 
+async function timeOfRecord(times: LogTimes, { offset }: LogRecord): Promise<TimeWindow | undefined> {
+  const begins = parseWalOffset(offset) as WalOffset;
+  return timeOf(await times.of(segmentOf(begins)), positionBytesOf(begins));
+}
+
 export type InstanceReading = LocalReading & WantedInstance;
 
-export type ExtractedInstance = FoundInstance;
+export type ExtractedInstance = Omit<FoundInstance, 'segments'>;
 
 /** One instance as it was. Fails: as `readLog`; instance-not-found, mark-not-found. */
 export async function extractInstance({ configFile, database, repository, ...wanted }: InstanceReading): Promise<ExtractedInstance> {
   const deps = await localDeps(configFile);
   const store = await deps.openStore(database, repository);
-  return findInstance(store, wanted, untilKilled());
+  const { segments: _log, ...found } = await findInstance(store, wanted, untilKilled());
+  return found;
 }
 
 /** A point of a history, or the data in place on this host. */
@@ -159,10 +180,10 @@ async function logInPlace(walDir: string, timelines: Timelines, caller: Caller):
 type StoredPoint = { point: Exclude<DiffPoint, { kind: 'now' }>; timeline: string | undefined };
 
 async function logAt(store: Store, { point, timeline }: StoredPoint, caller: Caller): Promise<PlacedLog> {
-  const { manifest, cut } =
+  const { log, cut } =
     point.kind === 'backup'
       ? whole(await store.backups.find(point.label), await store.timelines.all())
-      : await locate(await openHistory(store, { target: point.target, timeline }), point.target, caller);
-  const log = await logUpTo(store, manifest, cut ?? lastExtent(manifest));
-  return { label: manifest.label, source: storedSource({ log, timeline: manifest.timeline }, caller) };
+      : await locate(await openHistory(store, { target: point.target, timeline }, caller), point.target, caller);
+  const stored = await logUpTo(store, log, cut ?? lastExtent(log));
+  return { label: log.manifest.label, source: storedSource({ log: stored, timeline: log.timeline }, caller) };
 }

@@ -22,11 +22,19 @@ export async function* baselineOfLog(source: ReplaySource, run: Caller): AsyncGe
   const see = ({ sequence }: { sequence: number }): void => void (highest = Math.max(highest, sequence));
   await readRecords({ source, from: [], run, see }, () => index);
   const { machines, instances } = index.counts();
-  let sequence = Math.max(0, highest - machines - instances);
+  yield* baselineBytes(recordsOf(source, index), { behind: Math.max(0, highest - machines - instances), signal: run.signal });
+}
+
+/** The records of a baseline as a segment has them, in parts; their numbers are those behind the given one. */
+export async function* baselineBytes(
+  records: AsyncIterable<BaselineRecord>,
+  { behind, signal }: { behind: number; signal: AbortSignal },
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let sequence = behind;
   let gathered: Uint8Array[] = [];
   let gatheredBytes = 0;
-  for await (const { type, payloadText } of recordsOf(source, index)) {
-    run.signal.throwIfAborted();
+  for await (const { type, payloadText } of records) {
+    signal.throwIfAborted();
     sequence += 1;
     const record = encodeRecord({ type, sequence, payload: Buffer.from(payloadText) }, crc32c);
     gathered.push(record);
@@ -39,10 +47,13 @@ export async function* baselineOfLog(source: ReplaySource, run: Caller): AsyncGe
   if (gatheredBytes > 0) yield Buffer.concat(gathered);
 }
 
+/** The server wants one, and makes its own. */
+export const definitionHash = (definition: string): string => crc32c(Buffer.from(definition)).toString(16).padStart(8, '0');
+
 async function* recordsOf(source: ReplaySource, index: ReplayIndex): AsyncGenerator<BaselineRecord, void, undefined> {
   for (const { name, version, definition } of index.machines()) {
     assert(definition !== undefined, 'a replay from the beginning has every definition at hand');
-    yield machineRecord({ name, version, definition }, crc32c(Buffer.from(definition)).toString(16).padStart(8, '0'));
+    yield machineRecord({ name, version, definition }, definitionHash(definition));
   }
   const window = new RecordWindow(source.pathOf);
   try {

@@ -126,6 +126,15 @@ export async function* allInstances(state: KeptState): AsyncGenerator<KeptInstan
   for await (const lines of mergedLines(state.runs)) yield lines.map((line) => soundInstance(line, machines));
 }
 
+/** How much the records take that hold the present state: about what a baseline of it would. */
+export async function presentBytes(state: KeptState): Promise<number> {
+  let bytes = 0;
+  for await (const instances of allInstances(state)) {
+    for (const { last } of instances) bytes += last === undefined ? 0 : last.endBytes - last.startBytes;
+  }
+  return bytes;
+}
+
 /** The newest run knows best. */
 async function findAll(runs: readonly InstanceRun[], ids: readonly string[]): Promise<Map<string, KeptInstance>> {
   const found = new Map<string, KeptInstance>();

@@ -3,6 +3,7 @@ import { lineageOf, type TimelineNode } from '../core/backup/history.ts';
 import type { Selectable } from '../core/backup/selection.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { backupKey, labelClaimKey, labelOfClaimKey, labelsPrefix, manifestKey } from '../core/repository/object-keys.ts';
+import type { SeenBackup } from '../formats/agent-state.ts';
 import { labelClaimSchema } from '../formats/repository/history.ts';
 import { type Manifest, manifestSchema } from '../formats/repository/manifest.ts';
 import type { Repository } from '../io/repository/port.ts';
@@ -11,6 +12,9 @@ import {
   type BackupScope,
   findManifest,
   findNewest,
+  isKnownLabel,
+  findRollback,
+  noteSeen,
   type ManifestState,
   manifestState,
   type NewestWanted,
@@ -28,8 +32,14 @@ import { readTimelines, type Timelines } from './timelines.ts';
 
 export type LabelClaim = { label: string; runId: string; claimedAtMs: number };
 
+/** What was there, and a sentence. */
+export type RolledBack = SeenBackup & { sentence: string };
+
 /** Who has taken a label, and whether there is a backup of that name already. */
 export type LabelHolder = { runId: string; manifest: Manifest | undefined };
+
+/** `timeline`: of its backup, if that is known: where calls cost, its newest backups are known. */
+export type NewLabel = { label: string; runId: string; timeline?: string | undefined };
 
 /** The backups of a store, in the order of the history. */
 export type Backups = {
@@ -49,12 +59,17 @@ export type Backups = {
   state(label: string): Promise<ManifestState>;
   /** The newest readable backup of a timeline's history by another run: what it says of ranges needn't be read again. */
   newestOfTimeline(wanted: NewestWanted): Promise<Manifest | undefined>;
+  /**
+   * Whether the repository is older than this installation knows it: the newest backup that was there is gone. `newest` is one that was
+   * just read. Fails: repository-unavailable.
+   */
+  rolledBack(newest?: Manifest): Promise<RolledBack | undefined>;
   /** The label of the newest backup that a restore takes; null if there is none. Reads manifests until one is found. */
   newestRestorable(): Promise<string | null>;
   /** Fails: wal-gap, naming the backup that can be restored instead. */
   requireRestorable(manifest: Manifest): Promise<void>;
   /** Takes the label for a run if nobody has it; false if it is another run's. Twice: the same answer. */
-  claimLabel(claim: { label: string; runId: string }): Promise<boolean>;
+  claimLabel(claim: NewLabel): Promise<boolean>;
   /** Undefined if nobody has taken it. */
   holderOf(label: string): Promise<LabelHolder | undefined>;
   /** The labels that runs have taken and written no manifest under; `claimedAtMs` is by the repository's clock (Unix ms). */
@@ -83,14 +98,26 @@ export function backupsOf(scope: BackupScope): Backups {
     readable,
     state: (label) => manifestState(repository, database, label),
     newestOfTimeline: (wanted) => findNewest(scope, wanted),
+    rolledBack: (known) => rolledBack(scope, known),
     newestRestorable: newest,
     requireRestorable: (manifest) => requireRestorableOr(manifest, newest),
     claimLabel: (claim) => takeLabel(scope, claim),
     holderOf: (label) => holderOf(scope, label),
     claims: () => labelClaims(repository, database),
     release: (label) => releaseLabel(repository, database, label),
-    put: (manifest) => putManifest(repository, manifest),
+    put: async (manifest) => {
+      const put = await putManifest(repository, manifest);
+      await noteSeen(scope, put);
+      return put;
+    },
   };
+}
+
+async function rolledBack(scope: BackupScope, newest: Manifest | undefined): Promise<RolledBack | undefined> {
+  const seen = await findRollback(scope, newest);
+  if (seen === undefined) return undefined;
+  const sentence = `${scope.repository.description} lacks backup ${seen.label}, which was there before: somebody has put an older state of it back, or has removed backups`;
+  return { ...seen, sentence };
 }
 
 function selectable({ backups, unplaced }: StoredBackups): Selectable {
@@ -135,11 +162,14 @@ function notRestorable({ label, warnings }: Manifest, instead: string): RstowErr
 /** The claim is gone once the manifest is there: then that says whose the label is. */
 async function takeLabel(
   { repository, database }: Pick<BackupScope, 'repository' | 'database'>,
-  { label, runId }: { label: string; runId: string },
+  { label, runId, timeline }: NewLabel,
 ): Promise<boolean> {
   const key = labelClaimKey(database, label);
   const put = await putSealed(repository, key, { schema: labelClaimSchema, value: { format: 1, runId } });
   if (put === 'exists' && (await readSealed(repository, key, labelClaimSchema))?.runId !== runId) return false;
+  const isKnown = timeline !== undefined && repository.properties.callsCost;
+  // One that is older than all that is known has the name only if the clock was wrong: then its manifest refuses this one's.
+  if (put === 'stored' && isKnown && !(await isKnownLabel({ repository, database }, timeline, label))) return true;
   const state = await manifestState(repository, database, label);
   if (state.kind === 'absent') return true;
   if (put === 'stored') await repository.deleteMany([key]);
@@ -177,23 +207,38 @@ async function releaseLabel(repository: Repository, database: string, label: str
 /** The label's claim has done its part once the manifest is there. */
 export async function putManifest(repository: Repository, manifest: Manifest): Promise<Manifest> {
   const { database, label, runId } = manifest;
-  const bytes = sealedBytes(manifestKey(database, label), { schema: manifestSchema, value: manifest });
-  const there = await readSealed(repository, manifestKey(database, label), manifestSchema);
-  if (there === undefined) {
-    await putSealed(repository, positionKey(database, positionOf(manifest)), { schema: labelClaimSchema, value: { format: 1, runId } });
-    const put = await repository.put(manifestKey(database, label), bytes);
-    if (put === 'exists') return putManifest(repository, manifest);
-  } else if (there.runId !== runId) {
-    throw new RstowError('label-taken', `run ${there.runId} has written backup "${label}" already`, { details: { label } });
+  const bytes = sealedBytes(repository, manifestKey(database, label), { schema: manifestSchema, value: manifest });
+  const { callsCost } = repository.properties;
+  const there = callsCost ? undefined : await readSealed(repository, manifestKey(database, label), manifestSchema);
+  const written = there ?? (await putNew(repository, manifest, bytes));
+  if (written.runId !== runId) {
+    throw new RstowError('label-taken', `run ${written.runId} has written backup "${label}" already`, { details: { label } });
   }
   await repository.deleteMany([labelClaimKey(database, label)]);
-  return there ?? manifest;
+  return written;
 }
 
-type OneRepository = { repository: Repository; database: string; owner: Pick<Ownership, 'find'>; timelines: Pick<Timelines, 'all'> };
+/** Gives what is there. Of one that was there already no second name stays in the index. */
+async function putNew(repository: Repository, manifest: Manifest, bytes: Uint8Array): Promise<Manifest> {
+  const { database, label, runId } = manifest;
+  const placeKey = positionKey(database, positionOf(manifest));
+  await putSealed(repository, placeKey, { schema: labelClaimSchema, value: { format: 1, runId } });
+  if ((await repository.put(manifestKey(database, label), bytes)) === 'stored') return manifest;
+  const there = await readManifest(repository, database, label);
+  if (positionKey(database, positionOf(there)) !== placeKey) await repository.deleteMany([placeKey]);
+  return there;
+}
+
+type OneRepository = {
+  name: string;
+  repository: Repository;
+  database: string;
+  owner: Pick<Ownership, 'find'>;
+  timelines: Pick<Timelines, 'all' | 'having'>;
+};
 
 /** What the backups of one repository need to know of the database's history, wherever that is written. */
-export function backupScope(deps: StoreDeps, { repository, database, owner, timelines }: OneRepository): BackupScope {
+export function backupScope(deps: StoreDeps, { name, repository, database, owner, timelines }: OneRepository): BackupScope {
   const timelineInUse = async (): Promise<string | undefined> => (await owner.find()).owner?.timeline;
   const allTimelines = async (inUse: string | undefined): Promise<ReadonlyMap<string, TimelineNode>> => {
     const own = await timelines.all();
@@ -202,5 +247,10 @@ export function backupScope(deps: StoreDeps, { repository, database, owner, time
     const { answers } = await inEachRepository(deps, database, (other) => readTimelines(other, database));
     return new Map([...answers.flatMap(({ found }) => [...found]), ...own]);
   };
-  return { repository, database, timelineInUse, timelines: () => timelines.all(), allTimelines };
+  const place = { database, repository: name };
+  const seen: BackupScope['seen'] = {
+    recall: () => deps.seenBackups.recall(place),
+    remember: (backup) => deps.seenBackups.remember(place, backup),
+  };
+  return { repository, database, timelineInUse, timelines: (one) => timelines.having(one), allTimelines, seen };
 }

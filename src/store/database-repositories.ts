@@ -1,17 +1,30 @@
+import { isFaultOfRepository } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
+import type { SeenBackup } from '../formats/agent-state.ts';
 import type { Owner } from '../formats/repository/history.ts';
+import type { Coding } from '../io/coding/port.ts';
 import type { Repository } from '../io/repository/port.ts';
 
 /** What the store is put together from, for all databases of one agent. */
 export type StoreDeps = {
-  config: { databases: Readonly<Record<string, { repositories: readonly string[] } | undefined>> };
+  config: {
+    databases: Readonly<Record<string, { repositories: readonly string[] } | undefined>>;
+    timing?: { ownerPollMs: number } | undefined;
+  };
   agent: { name: string; installationId: string };
   /** Fails: installation-cloned. */
   requireInstallation(): Promise<void>;
   /** The owner of each database as this installation read it last. */
   seenOwners: { recall(database: string): Promise<Owner | undefined>; remember(database: string, owner: Owner): Promise<void> };
+  /** The newest backup that this installation knows to have been in each repository. */
+  seenBackups: {
+    recall(of: { database: string; repository: string }): Promise<SeenBackup | undefined>;
+    remember(of: { database: string; repository: string }, backup: SeenBackup): Promise<void>;
+  };
   /** Fails: unknown-repository, repository-unavailable, repository-unsupported, format-unsupported. */
   openRepository(name: string): Promise<Repository>;
+  /** How objects of the repository are stored and read. Fails: as openRepository; invalid-config. */
+  codingOf(name: string): Promise<Coding>;
 };
 
 /** The names of the database's repositories, the primary first. Fails: unknown-database. */
@@ -44,17 +57,6 @@ type Failure = { name: string; error: RstowError };
 /** Both in the order of the config. */
 export type Answers<Found> = { answers: Answer<Found>[]; failures: Failure[] };
 
-/** What one repository can have without the others' being any worse. */
-const ITS_OWN_FAULT = [
-  'repository-unavailable',
-  'repository-unsupported',
-  'format-unsupported',
-  'not-enough-space',
-  'missing-object',
-  'truncated-object',
-  'damaged-object',
-];
-
 /** Asks each repository of the database, one after another; one that is away or out of order is left out, with its reason. */
 export async function inEachRepository<Found>(
   deps: Pick<StoreDeps, 'config' | 'openRepository'>,
@@ -67,7 +69,7 @@ export async function inEachRepository<Found>(
       const repository = await deps.openRepository(name);
       all.answers.push({ name, repository, found: await ask(repository, name) });
     } catch (error) {
-      if (!(error instanceof RstowError) || !ITS_OWN_FAULT.includes(error.code)) throw error;
+      if (!(error instanceof RstowError) || !isFaultOfRepository(error.code)) throw error;
       all.failures.push({ name, error });
     }
   }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { CheckFact } from '../core/backup/checks.ts';
 import { isVerdictOnBackup } from '../core/errors/error-table.ts';
 import {
@@ -11,6 +12,7 @@ import {
   type TestName,
   trashKey,
   usedSignatureKey,
+  type VerificationName,
 } from '../core/repository/object-keys.ts';
 import {
   type RecoveryTest,
@@ -32,7 +34,11 @@ export type Facts = {
   byLabel(): Promise<ReadonlyMap<string, FactName[]>>;
   /** How the backup stands by its checks: reads only what did not hold. */
   checks(names: readonly FactName[]): Promise<CheckFact[]>;
-  /** Undefined if somebody has removed it meanwhile. Fails: damaged-object, format-unsupported. */
+  /**
+   * Whether the fact says itself what its name says: if no signatures are required, a name is believed. Fails: repository-unavailable.
+   */
+  isProved(name: VerificationName): Promise<boolean>;
+  /** Undefined if somebody has removed it meanwhile. Fails: damaged-object, untrusted-object, format-unsupported. */
   test(name: TestName): Promise<RecoveryTest | undefined>;
   /** Remembers a verification, and the object that it found damaged. Twice, for one run: the first one stands. */
   recordVerification(fact: Omit<Verification, 'format'>): Promise<void>;
@@ -48,6 +54,11 @@ export function factsOf({ repository, database, damage }: FactScope): Facts {
     of: (label) => listFacts(repository, factsOfPrefix(database, label)),
     byLabel: () => (all ??= listFacts(repository, factsPrefix(database)).then((names) => Map.groupBy(names, ({ label }) => label))),
     checks: async (names) => (await Promise.all(names.map((name) => checkOf(repository, database, name)))).flat(),
+    isProved: async (name) => {
+      if (repository.signing?.isRequired !== true) return true;
+      const fact = await unlessUnreadable(readSealed(repository, factKey(database, name), verificationSchema));
+      return fact !== undefined && isDeepStrictEqual(verificationName(fact), name);
+    },
     test: (name) => readSealed(repository, factKey(database, name), recoveryTestSchema),
     recordVerification: async (fact) => {
       const name = verificationName(fact);
@@ -70,7 +81,7 @@ async function listFacts(repository: Repository, prefix: string): Promise<FactNa
   return names;
 }
 
-function verificationName({ label, atMs, runId, level, held, repairedKeys }: Omit<Verification, 'format'>): FactName {
+function verificationName({ label, atMs, runId, level, held, repairedKeys }: Omit<Verification, 'format'>): VerificationName {
   const outcome = repairedKeys !== undefined ? 'repaired' : held ? 'held' : 'failed';
   return { kind: 'verification', label, atMs, runId, level, outcome };
 }
@@ -116,12 +127,34 @@ export function damageOf({ repository, database }: { repository: Repository; dat
   return {
     record: (damage) => recordDamage(repository, database, damage),
     known: () => readDamage(repository, database),
-    close: (closing) => closeDamage(repository, database, closing),
+    close: (closing) => closeRecord(repository, database, closing),
   };
 }
 
 export async function recordDamage(repository: Repository, database: string, damage: Omit<DamageFact, 'format'>): Promise<void> {
-  await putSealed(repository, damageKey(database, damage), { schema: damageSchema, value: { format: 1, ...damage } });
+  const key = damageKey(database, damage);
+  if ((await putSealed(repository, key, { schema: damageSchema, value: { format: 1, ...damage } })) === 'stored') return;
+  // One run may meet several in one moment.
+  const there = await unlessUnreadable(readSealed(repository, key, damageSchema));
+  if (there?.key !== damage.key) await recordDamage(repository, database, { ...damage, atMs: damage.atMs + 1 });
+}
+
+type StoredAgain = { keys: ReadonlySet<string>; atMs: number; runId: string };
+
+/**
+ * Objects that were damaged or gone are stored again: the backups that failed a check because of them don't count as failed any more, and
+ * nobody stores them once more. Twice: the same.
+ */
+export async function closeDamage(
+  { facts, damage }: { facts: Pick<Facts, 'recordVerification'>; damage: Pick<Damage, 'known' | 'close'> },
+  { keys, atMs, runId }: StoredAgain,
+): Promise<void> {
+  const closed = (await damage.known()).filter(({ key }) => keys.has(key));
+  for (const [label, damages] of Map.groupBy(closed, (fact) => fact.label)) {
+    const repairedKeys = [...new Set(damages.map(({ key }) => key))];
+    if (label !== undefined) await facts.recordVerification({ label, level: 'checksums', atMs, runId, held: false, repairedKeys });
+  }
+  for (const fact of closed) await damage.close({ damage: fact, runId });
 }
 
 async function readDamage(repository: Repository, database: string): Promise<DamageFact[]> {
@@ -134,7 +167,7 @@ async function readDamage(repository: Repository, database: string): Promise<Dam
   return found;
 }
 
-async function closeDamage(repository: Repository, database: string, closing: { damage: DamageFact; runId: string }): Promise<void> {
+async function closeRecord(repository: Repository, database: string, closing: { damage: DamageFact; runId: string }): Promise<void> {
   const key = damageKey(database, closing.damage);
   await repository.move(key, trashKey(closing.runId, key));
 }
@@ -142,10 +175,17 @@ async function closeDamage(repository: Repository, database: string, closing: { 
 /** Moves an object out of the way; it is never deleted. Twice: no-op, though another object has its name by now. */
 export async function putAside(repository: Repository, key: string, runId: string): Promise<void> {
   const aside = trashKey(runId, key);
-  if (!(await exists(repository, aside))) await repository.move(key, aside);
+  if (!(await isThere(repository, aside))) await repository.move(key, aside);
 }
 
-async function exists(repository: Repository, wanted: string): Promise<boolean> {
+/** Frees the name of an object that is none of this run's, also if the run has put another one of that name aside before. */
+export async function makeRoom(repository: Repository, key: string, runId: string): Promise<void> {
+  let aside = trashKey(runId, key);
+  for (let others = 1; await isThere(repository, aside); others += 1) aside = trashKey(`${runId}-${others}`, key);
+  await repository.move(key, aside);
+}
+
+export async function isThere(repository: Repository, wanted: string): Promise<boolean> {
   for await (const key of repository.keys(wanted)) if (key === wanted) return true;
   return false;
 }

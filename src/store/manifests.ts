@@ -1,5 +1,5 @@
 import { type Ancestor, isPartOf, lineageOf, orderBackups, type PlacedBackup, type TimelineNode } from '../core/backup/history.ts';
-import { type BackupPosition, indexPrefix, positionOfKey, timelineIndexPrefix } from '../core/backup/label.ts';
+import { type BackupPosition, indexPrefix, positionKey, positionOfKey, timelineIndexPrefix } from '../core/backup/label.ts';
 import { promisedExtents, summariseExtents } from '../core/backup/segment-plan.ts';
 import { type Selectable, selectBackup } from '../core/backup/selection.ts';
 import { isUnreadable } from '../core/errors/error-table.ts';
@@ -14,9 +14,11 @@ import {
 } from '../core/repository/object-keys.ts';
 import { walPrefix } from '../core/repository/piece.ts';
 import { parseWalOffset } from '../core/wal/wal-offset.ts';
+import type { SeenBackup } from '../formats/agent-state.ts';
 import { type Manifest, manifestSchema } from '../formats/repository/manifest.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { readSealed } from '../io/repository/sealed-object.ts';
+import { remembered } from '../io/repository/wrap/recall.ts';
 
 /** One database in one repository, and what is known of its history in all of them. */
 export type BackupScope = {
@@ -24,8 +26,10 @@ export type BackupScope = {
   database: string;
   /** The timeline that the owner's claim names; undefined if nobody owns the database. */
   timelineInUse: () => Promise<string | undefined>;
-  /** As this repository has them. */
-  timelines: () => Promise<ReadonlyMap<string, TimelineNode>>;
+  /** As this repository has them, for the sake of one. */
+  timelines: (timeline: string) => Promise<ReadonlyMap<string, TimelineNode>>;
+  /** The newest backup that this installation knows to have been here. */
+  seen: { recall(): Promise<SeenBackup | undefined>; remember(backup: SeenBackup): Promise<void> };
   /** As any repository does, if this one doesn't know the one in use. */
   allTimelines: (inUse: string | undefined) => Promise<ReadonlyMap<string, TimelineNode>>;
 };
@@ -101,11 +105,36 @@ async function findLatest(scope: BackupScope): Promise<Manifest | undefined> {
   const { repository, database, timelineInUse, allTimelines } = scope;
   const inUse = await timelineInUse();
   const lineage = inUse === undefined ? undefined : lineageOf(await allTimelines(inUse), inUse);
-  for await (const { label } of newestFirst(repository, database, lineage ?? [])) {
-    const manifest = await manifestIfThere(scope, label);
-    if (manifest !== undefined) return manifest;
+  for await (const position of newestFirst(repository, database, { lineage: lineage ?? [] })) {
+    const manifest = await manifestIfThere(scope, position.label);
+    if (manifest === undefined || !isPlaceOf(manifest, position)) continue;
+    if ((await findRollback(scope, manifest)) === undefined) await noteSeen(scope, manifest);
+    return manifest;
   }
   return undefined;
+}
+
+/** A name says how new a backup is, and only its manifest proves it: an old one must not pass for the newest by another name. */
+export function isPlaceOf(manifest: Manifest, position: BackupPosition): boolean {
+  return positionKey(manifest.database, positionOf(manifest)) === positionKey(manifest.database, position);
+}
+
+/** An import is no newer than what it was made of, and may be removed again. */
+export async function noteSeen({ seen }: Pick<BackupScope, 'seen'>, { label, writtenAtMs, imported }: Manifest): Promise<void> {
+  if (imported === undefined) await seen.remember({ label, writtenAtMs });
+}
+
+/**
+ * The newest backup that was here, if it isn't any more: somebody has put an older state of the repository back, or has removed backups.
+ * `newest` is one that is there.
+ */
+export async function findRollback(
+  { repository, database, seen }: Pick<BackupScope, 'repository' | 'database' | 'seen'>,
+  newest: Manifest | undefined,
+): Promise<SeenBackup | undefined> {
+  const known = await seen.recall();
+  if (known === undefined || known.label === newest?.label) return undefined;
+  return (await manifestState(repository, database, known.label)).kind === 'absent' ? known : undefined;
 }
 
 export type NewestWanted = {
@@ -113,17 +142,41 @@ export type NewestWanted = {
   exceptRunId: string;
   /** Also one that still has what the timeline's baseline stands for, if there is no newer one. */
   isBeforeBaseline?: boolean;
+  /** What this process remembers will do, where calls cost: for the owner's own backups, which say what needn't be stored again. */
+  recalls?: boolean;
 };
+
+/** Backups of a timeline come from its owner's own process: where calls cost, it knows them. */
+const INDEX_RECALLED_MS = 3_600_000;
+
+/** More are not looked at: that is a page of a listing. */
+const LABELS_MAX = 1000;
+
+/** Whether a backup of that label is among the newest of the timeline, as far as is known without asking. */
+export async function isKnownLabel(
+  { repository, database }: Pick<BackupScope, 'repository' | 'database'>,
+  timeline: string,
+  label: string,
+): Promise<boolean> {
+  let seen = 0;
+  for await (const key of repository.keys(timelineIndexPrefix(database, timeline), { recalledMs: INDEX_RECALLED_MS })) {
+    if (positionOfKey(key)?.label === label) return true;
+    if ((seen += 1) === LABELS_MAX) break;
+  }
+  return false;
+}
 
 export async function findNewest(
   { repository, database, timelines }: Pick<BackupScope, 'repository' | 'database' | 'timelines'>,
-  { timeline, exceptRunId, isBeforeBaseline = false }: NewestWanted,
+  { timeline, exceptRunId, isBeforeBaseline = false, recalls = false }: NewestWanted,
 ): Promise<Manifest | undefined> {
-  const lineage = lineageOf(await timelines(), timeline) ?? [];
+  const lineage = lineageOf(await timelines(timeline), timeline) ?? [];
   const ancestors = lineage.filter(({ behind }) => isBeforeBaseline || behind === undefined);
-  for await (const { label } of newestFirst(repository, database, ancestors)) {
-    const manifest = await readableManifest(repository, database, label);
-    if (manifest !== undefined && manifest.runId !== exceptRunId) return manifest;
+  const known = recalls ? remembered(repository) : repository;
+  const recalledMs = recalls ? INDEX_RECALLED_MS : 0;
+  for await (const position of newestFirst(repository, database, { lineage: ancestors, recalledMs })) {
+    const manifest = await readableManifest(known, database, position.label);
+    if (manifest !== undefined && manifest.runId !== exceptRunId && isPlaceOf(manifest, position)) return manifest;
   }
   return undefined;
 }
@@ -189,11 +242,11 @@ export function positionOf({ label, timeline, segments, writtenAtMs }: Manifest)
 export async function* newestFirst(
   repository: Repository,
   database: string,
-  lineage: readonly Ancestor[],
+  { lineage, recalledMs }: { lineage: readonly Ancestor[]; recalledMs?: number },
 ): AsyncGenerator<BackupPosition, void> {
   for (const ancestor of lineage) {
     let tied: BackupPosition[] = [];
-    for await (const key of repository.keys(timelineIndexPrefix(database, ancestor.timeline))) {
+    for await (const key of repository.keys(timelineIndexPrefix(database, ancestor.timeline), { recalledMs })) {
       const position = positionOfKey(key);
       if (position === undefined || !isPartOf(position, ancestor)) continue;
       if (tied[0] !== undefined && !isTied(tied[0], position)) {

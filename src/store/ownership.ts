@@ -4,7 +4,15 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { ownerKey, ownerPrefix, timelinesPrefix } from '../core/repository/object-keys.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed } from '../io/repository/sealed-object.ts';
+import { remembered } from '../io/repository/wrap/recall.ts';
 import { type Answers, inEachRepository, repositoriesOf, requireOneAnswer, type StoreDeps } from './database-repositories.ts';
+
+/** Several questions of one look get one answer. */
+const MOMENT_MS = 5_000;
+
+/** So many polls of the owner are answered by one request where those cost. */
+const POLLS_KEPT = 5;
+const POLL_MS = 60_000;
 
 export type FoundOwner = { /** Undefined: nobody has claimed it yet. */ owner: Owner | undefined; isPrimaryReadable: boolean };
 
@@ -12,11 +20,17 @@ export type FoundOwner = { /** Undefined: nobody has claimed it yet. */ owner: O
 export type Ownership = {
   /**
    * One listing of each repository, and one read of the newest claim: it has to be there, and whole, each time. While one of them can't be read, what this installation has read before counts too: a stale copy brings no former
-   * owner back. Fails: repository-unavailable, if none can be read; damaged-object, if that claim can't be read anywhere.
+   * owner back. Where calls cost, an answer of the last `recalledMs` will do, of a moment ago if absent, and a claim isn't read twice.
+   * Fails: repository-unavailable, if none can be read; damaged-object, if that claim can't be read anywhere.
    */
-  find(): Promise<FoundOwner>;
-  /** Before anything is written in the owner's name. Fails: owner-outdated, installation-cloned, repository-unavailable. */
-  require(): Promise<Owner>;
+  find(recalledMs?: number): Promise<FoundOwner>;
+  /**
+   * Before anything is written in the owner's name. Asks anew if `recalledMs` is absent. Fails: owner-outdated, installation-cloned,
+   * repository-unavailable.
+   */
+  require(recalledMs?: number): Promise<Owner>;
+  /** For whoever watches, and for the beginning of what asks again before it counts: how old an answer may be there. */
+  readonly keptMs: number;
   /** The installations that owned the database before, the latest first. */
   former(present: Owner | undefined): Promise<Owner[]>;
   /**
@@ -39,18 +53,18 @@ export type Claims = {
   newest(): Promise<Owner | undefined>;
   /** Puts the claim. False if another installation has that generation here. Twice: the same answer. */
   put(claim: Owner): Promise<boolean>;
-  /** All that is here of owners and histories, by name: what has not changed needs no comparing. */
-  names(): Promise<string[]>;
+  /** All that is here of owners and histories, by name: what has not changed needs no comparing. `recalledMs`: @see ListOptions */
+  names(recalledMs: number): Promise<string[]>;
 };
 
 export function claimsOf({ repository, database }: { repository: Repository; database: string }): Claims {
   return {
     newest: () => currentOwner(repository, database),
     put: (claim) => claimOwnership(repository, database, claim),
-    names: async () => {
+    names: async (recalledMs) => {
       const names: string[] = [];
       for (const prefix of [ownerPrefix(database), timelinesPrefix(database)]) {
-        for await (const key of repository.keys(prefix)) names.push(key);
+        for await (const key of repository.keys(prefix, { recalledMs })) names.push(key);
       }
       return names;
     },
@@ -58,12 +72,13 @@ export function claimsOf({ repository, database }: { repository: Repository; dat
 }
 
 export function ownershipOf(deps: StoreDeps, database: string): Ownership {
-  const find = (): Promise<FoundOwner> => findOwner(deps, database);
-  const require = async (): Promise<Owner> => requiredOwner(deps, database, find);
-  const claim = (wanted: Owner): Promise<void> => claimIn(deps, { database, find }, wanted);
+  const find = (recalledMs = MOMENT_MS): Promise<FoundOwner> => findOwner(deps, database, recalledMs);
+  const require = async (recalledMs = 0): Promise<Owner> => requiredOwner(deps, database, () => find(recalledMs));
+  const claim = (wanted: Owner): Promise<void> => claimIn(deps, { database, find: () => find(0) }, wanted);
   return {
     find,
     require,
+    keptMs: POLLS_KEPT * (deps.config.timing?.ownerPollMs ?? POLL_MS),
     former: (present) => formerOwners(deps, database, present),
     claim,
     follow: async (timeline) => {
@@ -77,14 +92,22 @@ export function ownershipOf(deps: StoreDeps, database: string): Ownership {
   };
 }
 
-async function findOwner(deps: StoreDeps, database: string): Promise<FoundOwner> {
-  const claims = await inEachRepository(deps, database, (repository) => newestClaimKey(repository, database));
+async function findOwner(deps: StoreDeps, database: string, recalledMs: number): Promise<FoundOwner> {
+  const claims = await inEachRepository(deps, database, (repository) => newestClaimKey(repository, database, recalledMs));
   requireOneAnswer(claims);
   const found = await newestClaim(claims);
-  const owner = claims.failures.length === 0 ? found : newerOf(found, await deps.seenOwners.recall(database));
+  const seen = await deps.seenOwners.recall(database);
+  // Another process of this host knows better than what this one recalls.
+  if (recalledMs > 0 && newerOf(found, seen) !== found) return findOwner(deps, database, 0);
+  const owner = isBelieved(claims) ? found : newerOf(found, seen);
   if (owner !== undefined) await deps.seenOwners.remember(database, owner);
   const primary = repositoriesOf(deps, database)[0];
   return { owner, isPrimaryReadable: claims.answers.some(({ name }) => name === primary) };
+}
+
+/** Repositories may have been begun anew; but whoever wants signatures must not believe one that somebody has put back, or taken a claim out of. */
+function isBelieved({ answers, failures }: Answers<unknown>): boolean {
+  return failures.length === 0 && answers.every(({ repository }) => repository.signing?.isRequired !== true);
 }
 
 const newerOf = (found: Owner | undefined, seen: Owner | undefined): Owner | undefined =>
@@ -100,7 +123,7 @@ async function newestClaim({ answers }: Answers<string | undefined>): Promise<Ow
   const failures: unknown[] = [];
   for (const { repository } of answers.filter(({ found }) => found === newest)) {
     try {
-      return await readSealed(repository, newest, ownerSchema);
+      return await readSealed(remembered(repository), newest, ownerSchema);
     } catch (error) {
       failures.push(error);
     }
@@ -108,9 +131,9 @@ async function newestClaim({ answers }: Answers<string | undefined>): Promise<Ow
   throw failures[0];
 }
 
-async function newestClaimKey(repository: Repository, database: string): Promise<string | undefined> {
+async function newestClaimKey(repository: Repository, database: string, recalledMs = 0): Promise<string | undefined> {
   let newest: string | undefined;
-  for await (const key of repository.keys(ownerPrefix(database))) newest = key;
+  for await (const key of repository.keys(ownerPrefix(database), { recalledMs })) newest = key;
   return newest;
 }
 

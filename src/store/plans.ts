@@ -4,18 +4,25 @@ import {
   fenceSchema,
   type Healing,
   healingSchema,
+  type ImportedLog,
+  importedLogSchema,
   type InstancePlan,
   instancePlanSchema,
   type RecoveryPoint,
   recoveryPointSchema,
   type ReplayBegun,
   replayBegunSchema,
+  type RescuePlan,
+  rescuePlanSchema,
   type RestorePlan,
   restorePlanSchema,
+  type RotatedObjects,
+  rotatedObjectsSchema,
   type StoredExtents,
   storedExtentsSchema,
 } from '../formats/repository/plans.ts';
 import type { Repository } from '../io/repository/port.ts';
+import { remembered } from '../io/repository/wrap/recall.ts';
 import { putSealed, readOwn, readSealed, type SealedSchema } from '../io/repository/sealed-object.ts';
 
 /** What a run has decided and not forgotten: a retry finds the first decision. Only keys travel. */
@@ -35,12 +42,17 @@ export type PlanObjects<Plan> = {
 export type PlannedRun = { runId: string; keys: string[]; leftAtMs: number };
 
 export type Plans = {
-  readonly fence: PlanObjects<Fence>;
-  readonly healing: PlanObjects<Healing>;
-  readonly extents: PlanObjects<StoredExtents>;
+  /** `timeline`: a run may back up one history after another. */
+  fence(timeline?: string): PlanObjects<Fence>;
+  healing(timeline: string): PlanObjects<Healing>;
+  extents(timeline?: string): PlanObjects<StoredExtents>;
+  readonly imported: PlanObjects<ImportedLog>;
+  readonly rescue: PlanObjects<RescuePlan>;
   readonly point: PlanObjects<RecoveryPoint>;
   readonly instance: PlanObjects<InstancePlan>;
   readonly replayBegun: PlanObjects<ReplayBegun>;
+  /** Of one batch of a rotation. */
+  rotated(batch: number): PlanObjects<RotatedObjects>;
   /** `attempt`: of a run that plans one restore after another. */
   restore(attempt?: number): PlanObjects<RestorePlan>;
   /** The runs that have left plans here. */
@@ -53,12 +65,15 @@ type Scope = { repository: Repository; database: string };
 
 export function plansOf(scope: Scope): Plans {
   return {
-    fence: objectsOf(scope, 'fence', fenceSchema),
-    healing: objectsOf(scope, 'healing', healingSchema),
-    extents: objectsOf(scope, 'extents', storedExtentsSchema),
+    fence: (timeline = '') => objectsOf(scope, `fence-${timeline}`, fenceSchema),
+    healing: (timeline) => objectsOf(scope, `healing-${timeline}`, healingSchema),
+    extents: (timeline = '') => objectsOf(scope, `extents-${timeline}`, storedExtentsSchema),
+    imported: objectsOf(scope, 'imported', importedLogSchema),
+    rescue: objectsOf(scope, 'rescue', rescuePlanSchema),
     point: objectsOf(scope, 'point', recoveryPointSchema),
     instance: objectsOf(scope, 'instance', instancePlanSchema),
     replayBegun: objectsOf(scope, 'replay-begun', replayBegunSchema),
+    rotated: (batch) => objectsOf(scope, `rotated-${batch}`, rotatedObjectsSchema),
     restore: (attempt) => objectsOf(scope, attempt === undefined ? 'restore' : `restore-${attempt}`, restorePlanSchema),
     runs: () => plannedRuns(scope),
     forget: (keys) => scope.repository.deleteMany(keys),
@@ -67,22 +82,34 @@ export function plansOf(scope: Scope): Plans {
 
 function objectsOf<Plan>({ repository, database }: Scope, name: string, schema: SealedSchema<Plan>): PlanObjects<Plan> {
   const keyOf = (runId: string): string => planKey(database, runId, name);
+  const known = remembered(repository);
   return {
     keyOf,
     keep: async (runId, plan) => {
       const key = keyOf(runId);
       if ((await putSealed(repository, key, { schema, value: plan })) === 'stored') return { key, plan };
-      return { key, plan: await readOwn(repository, key, schema) };
+      return { key, plan: await readOwn(known, key, schema) };
     },
-    find: (runId) => readSealed(repository, keyOf(runId), schema),
-    read: (key) => readOwn(repository, key, schema),
-    ofRun: (runId) => readOwn(repository, keyOf(runId), schema),
+    find: async (runId) => ((await mayBeThere(repository, keyOf(runId))) ? readSealed(known, keyOf(runId), schema) : undefined),
+    read: (key) => readOwn(known, key, schema),
+    ofRun: (runId) => readOwn(known, keyOf(runId), schema),
   };
+}
+
+/** All steps of a run are this process's: it knows what it has put, since it has listed the plans the last time. */
+const LISTED_MS = 3_600_000;
+
+/** Where calls cost, questions for what isn't there are answered by one listing of the run's plans, or of all. */
+async function mayBeThere(repository: Repository, key: string): Promise<boolean> {
+  if (!repository.properties.callsCost) return true;
+  const ofRun = key.slice(0, key.lastIndexOf('/') + 1);
+  for await (const listed of repository.keys(ofRun, { recalledMs: LISTED_MS })) if (listed === key) return true;
+  return false;
 }
 
 async function plannedRuns({ repository, database }: Scope): Promise<PlannedRun[]> {
   const byRun = new Map<string, PlannedRun>();
-  for await (const { key, modifiedAtMs } of repository.list(plansPrefix(database))) {
+  for await (const { key, modifiedAtMs } of repository.list(plansPrefix(database), { recalledMs: 0 })) {
     const runId = runOfPlanKey(key);
     if (runId === undefined) continue;
     const { keys, leftAtMs } = byRun.get(runId) ?? { keys: [], leftAtMs: 0 };

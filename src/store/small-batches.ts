@@ -27,3 +27,20 @@ export async function allEnded<Outcome>(works: readonly Promise<Outcome>[]): Pro
   await Promise.allSettled(works);
   return Promise.all(works);
 }
+
+/** Works at all of them, so many side by side, in their order. All that was begun comes to its end before the first failure is reported. */
+export async function sideBySide<Item>(items: Iterable<Item>, countMax: number, work: (item: Item) => Promise<void>): Promise<void> {
+  const waiting = items[Symbol.iterator]();
+  let hasFailed = false;
+  const worker = async (): Promise<void> => {
+    for (let next = waiting.next(); next.done !== true && !hasFailed; next = waiting.next()) {
+      try {
+        await work(next.value);
+      } catch (error) {
+        hasFailed = true;
+        throw error;
+      }
+    }
+  };
+  await allEnded(Array.from({ length: countMax }, worker));
+}

@@ -1,4 +1,4 @@
-import { access, constants, mkdir, stat } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Document, parseDocument, stringify } from 'yaml';
 import type { AgentConfig, DatabaseConfig, TimingConfig } from '../config/agent-config.ts';
@@ -9,12 +9,15 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { readStateFile, replaceStateFile } from '../io/agent-state/state-file.ts';
 import { discoverServer } from '../io/rstmdb/discover-server.ts';
 import { parseConfig } from '../worker/load-config.ts';
+import { hostPathOf } from '../io/service/running-containers.ts';
 import { foundService, type FoundService } from './found-service.ts';
 import { checkDataDirectoryIsServers } from '../database/data-directory-check.ts';
 import { openServer } from '../database/database.ts';
 import { readStopNote } from '../io/data-directory/rstow-folder.ts';
 import { createCallGate } from '../io/repository/wrap/call-gate.ts';
+import { ownSigningKey } from '../worker/signing-key.ts';
 import { requireSeparate } from '../worker/repositories.ts';
+import { repositoryPlace } from '../core/repository/repository-place.ts';
 
 /** What one database needs to be backed up; all paths are absolute. */
 export type FlagConfig = { database: string; dataDir: string; server: string; repository: string; stateDir: string };
@@ -26,6 +29,9 @@ type KeptConfig = {
 };
 
 const REPOSITORY = 'local';
+const OWN_SIGNER = 'this-host';
+/** A key or a command that is folded into two lines can't be searched for. */
+const UNFOLDED = { lineWidth: 0 };
 const HEADER = '# Made by `rstow up`; edit it as you like. docs/configuration.md describes every key.\n';
 
 /**
@@ -39,7 +45,7 @@ export async function flagConfigFile(flags: FlagConfig): Promise<KeptConfig> {
   requireSamePlaces(file, parseConfig(file, text), flags);
   const document = parseDocument(text);
   const found = await findService(document, flags, file);
-  const written = found === undefined ? text : String(document);
+  const written = found === undefined ? text : document.toString(UNFOLDED);
   parseConfig(file, written);
   if (written !== (await readStateFile(file))) await replaceStateFile(file, written);
   return { file, found };
@@ -56,8 +62,10 @@ export async function flagConfig(flags: FlagConfig): Promise<AgentConfig> {
 /** Nothing is written down that can't work: the next command line may name other places. */
 async function newText(flags: FlagConfig): Promise<string> {
   await requireUsableOptions(flags);
-  await makeRepositoryFolder(flags.repository);
-  return `${HEADER}${stringify(configOf(flags))}`;
+  const isNew = await makeRepositoryFolder(flags.repository);
+  // What others have put into an older one bears signatures of their keys, or none.
+  const signers = isNew ? { [OWN_SIGNER]: (await ownSigningKey(flags.stateDir)).publicLine } : undefined;
+  return `${HEADER}${stringify(configOf(flags, signers), UNFOLDED)}`;
 }
 
 const HINTS: Partial<Record<ErrorCode, string>> = {
@@ -75,8 +83,13 @@ async function requireUsableOptions(flags: FlagConfig): Promise<void> {
   try {
     await requireUsablePlaces(parsed.config);
   } catch (error) {
-    const hint = error instanceof RstowError ? HINTS[error.code] : undefined;
-    if (!(error instanceof RstowError) || hint === undefined) throw error;
+    const byCode = error instanceof RstowError ? HINTS[error.code] : undefined;
+    if (!(error instanceof RstowError) || byCode === undefined) throw error;
+    const seenFromHost = await hostPathOf(flags.dataDir);
+    const hint =
+      seenFromHost === undefined
+        ? byCode
+        : `${seenFromHost.container} has it at ${seenFromHost.path} of this host: --data-dir ${seenFromHost.path}`;
     throw new RstowError(error.code, error.message, { details: error.details, hint, cause: error });
   }
 }
@@ -85,6 +98,8 @@ const OPTIONS: readonly [key: string, option: string][] = [
   ['dataDir', '--data-dir'],
   ['address', '--server'],
   ['path', '--repository'],
+  ['bucket', '--repository'],
+  ['prefix', '--repository'],
   ['stateDir', '--state-dir'],
 ];
 
@@ -107,22 +122,36 @@ async function findService(document: Document, flags: FlagConfig, configFile: st
   return found;
 }
 
-function configOf({ database, dataDir, server, repository, stateDir }: FlagConfig): object {
+function configOf({ database, dataDir, server, repository, stateDir }: FlagConfig, signers?: Record<string, string>): object {
   return {
     agent: { stateDir },
     temporal: { embedded: {} },
-    repositories: { [REPOSITORY]: { kind: 'folder', path: repository } },
+    repositories: { [REPOSITORY]: { ...repositoryOf(repository), signers } },
     databases: { [database]: { server: { address: server }, dataDir, repositories: [REPOSITORY] } },
   };
 }
 
-/** The folder itself only: if its parent is missing, a disk may not be mounted. */
-async function makeRepositoryFolder(path: string): Promise<void> {
+const S3_PLACE = /^s3:\/\/([^/]*)(?:\/(.*?))?\/?$/;
+
+/** A bucket of Amazon's, if it is named as AWS's tools do: `s3://bucket/prefix`. */
+function repositoryOf(place: string): object {
+  const [, bucket, prefix] = S3_PLACE.exec(place) ?? [];
+  if (bucket === undefined) return { kind: 'folder', path: place };
+  return prefix === undefined || prefix === '' ? { kind: 's3', bucket } : { kind: 's3', bucket, prefix };
+}
+
+/**
+ * The folder itself only: if its parent is missing, a disk may not be mounted. False if somebody may have something in it
+ * already. A bucket is there, or isn't.
+ */
+async function makeRepositoryFolder(path: string): Promise<boolean> {
+  if (S3_PLACE.test(path)) return false;
   try {
     await mkdir(path);
+    return true;
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return;
+    if (code === 'EEXIST') return (await readdir(path)).length === 0;
     const sentence = `the repository's folder can't be made in ${dirname(path)}: ${code ?? String(cause)}`;
     throw new RstowError('repository-unavailable', sentence, { details: { path }, cause });
   }
@@ -130,9 +159,9 @@ async function makeRepositoryFolder(path: string): Promise<void> {
 
 function requireSamePlaces(file: string, config: AgentConfig, flags: FlagConfig): void {
   const settings = config.databases[flags.database];
-  const repository = config.repositories[settings?.repositories[0] ?? REPOSITORY]?.path;
-  const isSame = settings?.dataDir === flags.dataDir && settings.server.address === flags.server && repository === flags.repository;
-  if (isSame) return;
+  const repository = config.repositories[settings?.repositories[0] ?? REPOSITORY];
+  const isSameRepository = repository !== undefined && repositoryPlace(repository) === flags.repository.replace(/\/$/, '');
+  if (settings?.dataDir === flags.dataDir && settings.server.address === flags.server && isSameRepository) return;
   const sentence = `${file} was made for other places than the flags name: start with --config ${file}, correct that file, or choose another --state-dir`;
   throw new RstowError('invalid-config', sentence, { details: { file } });
 }
@@ -172,8 +201,9 @@ async function placeFailure(settings: DatabaseConfig, config: AgentConfig): Prom
 
 /** A disk that hangs is checked again when the repository is opened. */
 async function requireRepositoryApart({ repositories, databases }: AgentConfig, name: string): Promise<void> {
-  const path = repositories[name]?.path;
-  if (path === undefined) return;
+  const settings = repositories[name];
+  if (settings?.kind !== 'folder') return;
+  const { path } = settings;
   const gate = createCallGate(`folder ${path}`, { answerMs: REPOSITORY_ANSWER_MS, callsMax: 1, unansweredMax: 1, retryMs: 0 });
   await gate.call('find where it lies', () => requireSeparate(path, databases));
 }

@@ -1,7 +1,14 @@
+import { fileURLToPath } from 'node:url';
 import { isAbsolute, join } from 'node:path';
 import { runCommand } from '../io/process/run-command.ts';
 import type { FoundServer } from '../io/rstmdb/discover-server.ts';
+import { isPreparedUnit } from '../io/service/systemd-service.ts';
 import type { ProcessLaunch } from '../io/process/proc.ts';
+import { containerOfProcess } from '../io/service/running-containers.ts';
+import { serverDropIn } from '../core/text/server-drop-in.ts';
+
+/** Of this file in the sources and in a build alike. */
+export const LAUNCHER = fileURLToPath(new URL('../../bin/rstow', import.meta.url));
 
 /** What the config file says of a server that was found running. */
 export type FoundService = {
@@ -30,9 +37,9 @@ export async function foundService(server: FoundServer, keeper: Keeper): Promise
     case 'unseen':
       return byHand('the server’s process can’t be seen: it is down, or another user’s', unseenLines(keeper));
     case 'container':
-      return byHand(`process ${server.pid}, in a container`, containerLines(keeper));
+      return await containerService(server.pid, keeper);
     case 'systemd':
-      return await unitService(server);
+      return await unitService(server, keeper);
     case 'process':
       return await processService(server, keeper);
   }
@@ -42,15 +49,37 @@ function byHand(found: string, todo: string[]): FoundService {
   return { service: undefined, rehearsal: undefined, found, todo };
 }
 
-async function unitService({ unit, pid, launch }: Extract<FoundServer, { kind: 'systemd' }>): Promise<FoundService> {
+async function unitService(
+  { unit, pid, launch }: Extract<FoundServer, { kind: 'systemd' }>,
+  { database, configFile }: Keeper,
+): Promise<FoundService> {
   const ownUid = process.getuid?.() ?? 0;
-  const systemctl = (...words: string[]): string[] => ['systemctl', ...words, unit];
+  const asRoot = ownUid === 0;
+  const polkit = asRoot ? [] : polkitLines(unit, (await userName(ownUid)) ?? String(ownUid));
+  const dropIn = serverDropIn({ unit, database, program: LAUNCHER, configFile, asRoot });
   return {
-    service: { kind: 'commands', start: systemctl('start'), stop: systemctl('stop'), status: systemctl('is-active', '--quiet') },
+    service: { kind: 'systemd', unit },
     rehearsal: rehearsalOf(launch),
     found: `process ${pid}, the unit ${unit}: systemctl stops and starts it`,
-    todo: ownUid === 0 ? [] : polkitLines(unit, (await userName(ownUid)) ?? String(ownUid)),
+    todo: [...polkit, ...((await isPreparedUnit(unit)) ? [] : dropInLines(unit, dropIn))],
   };
+}
+
+async function containerService(pid: number, keeper: Keeper): Promise<FoundService> {
+  const container = await containerOfProcess(pid);
+  if (container === undefined) return byHand(`process ${pid}, in a container`, containerLines(keeper));
+  const { engine, name, image, unit, isRemovedAtEnd } = container;
+  const rehearsal = { container: { engine, image } };
+  const found = `process ${pid}, in the container ${name} of ${engine}`;
+  if (unit !== undefined) {
+    return { service: { kind: 'systemd', unit }, rehearsal, found: `${found}, which the unit ${unit} stops and starts`, todo: [] };
+  }
+  if (isRemovedAtEnd) {
+    const todo = ['It was made with --rm, and would be gone once stopped. Make it anew without, then say', ...containerLines(keeper)];
+    return { service: undefined, rehearsal, found, todo };
+  }
+  const service = { kind: 'docker', engine, container: name };
+  return { service, rehearsal, found: `${found}: ${engine} stops and starts it`, todo: beforeStartLines(keeper) };
 }
 
 async function processService(
@@ -106,11 +135,7 @@ function unseenLines({ database, configFile }: Keeper): string[] {
   return [
     'Run `rstow up` as the server’s user or as root once the server is up,',
     `or say under databases.${database} in ${configFile} how it is started:`,
-    '  service:',
-    '    kind: commands',
-    '    start: [systemctl, start, rstmdb]',
-    '    stop: [systemctl, stop, rstmdb]',
-    '    status: [systemctl, is-active, --quiet, rstmdb]',
+    '  service: { kind: systemd, unit: rstmdb.service }',
     '  rehearsal:',
     '    command: [rstmdb]',
   ];
@@ -119,13 +144,17 @@ function unseenLines({ database, configFile }: Keeper): string[] {
 function containerLines({ database, configFile }: Keeper): string[] {
   return [
     `Say under databases.${database} in ${configFile} what it is called:`,
-    '  service:',
-    '    kind: commands',
-    '    start: [docker, start, NAME]',
-    '    stop: [docker, stop, --time, "60", NAME]',
-    '    status: [sh, -c, "docker ps -q -f name=^NAME$ | grep -q ."]',
+    '  service: { kind: docker, engine: docker, container: NAME }',
     '  rehearsal:',
     '    container: { engine: docker, image: IMAGE }',
+  ];
+}
+
+/** The agent on the host guards the log of a server in a container; only what runs in it can do so right before a start. */
+function beforeStartLines({ database }: Keeper): string[] {
+  return [
+    'So that it starts with everything even while no agent runs, put rstow and its config into the image, and let its entrypoint be',
+    `  sh -c 'rstow guard --before-start ${database} && exec rstmdb'`,
   ];
 }
 
@@ -133,11 +162,16 @@ function secretLines(database: string): string[] {
   return [
     'Let the server read it from a file (auth.secrets_file, replication.auth_secrets_file),',
     `or say under databases.${database} how it is started:`,
-    '  service:',
-    '    kind: commands',
-    '    start: [systemctl, start, rstmdb]',
-    '    stop: [systemctl, stop, rstmdb]',
-    '    status: [systemctl, is-active, --quiet, rstmdb]',
+    '  service: { kind: systemd, unit: rstmdb.service }',
+  ];
+}
+
+function dropInLines(unit: string, [path, ...lines]: ReturnType<typeof serverDropIn>): string[] {
+  return [
+    `Each start of ${unit} has its whole log, and each stop of it is clean, once root has written`,
+    `${path}:`,
+    ...lines.map((line) => `  ${line}`),
+    'and has run `systemctl daemon-reload`.',
   ];
 }
 

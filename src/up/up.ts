@@ -12,9 +12,11 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { runCommand } from '../io/process/run-command.ts';
 import { runAgent } from '../worker/agent.ts';
 import { createAgentLogger } from '../worker/telemetry/agent-logger.ts';
-import { DEFAULT_CONFIG_FILE, withEndingSignal } from '../worker/agent-program.ts';
+import { DEFAULT_CONFIG_FILE } from '../contract/default-places.ts';
+import { withEndingSignal } from '../worker/agent-program.ts';
 import { withOwnOperator } from '../worker/operator-key.ts';
 import { loadConfig } from '../worker/load-config.ts';
+import { ownSigningKey } from '../worker/signing-key.ts';
 import { type EmbeddedTemporal, openEmbeddedTemporal } from './embedded-temporal.ts';
 import { type FlagConfig, flagConfigFile, requireUsablePlaces } from './flag-config.ts';
 import type { FoundService } from './found-service.ts';
@@ -38,6 +40,8 @@ export type UpReady = {
   /** What was found of the server and written into the config file now. */
   found: FoundService | undefined;
   agent: AgentIdentity;
+  /** The public line of the key that the agent signs with what it stores. */
+  signer: string;
   temporal: Pick<EmbeddedTemporal, 'address' | 'uiUrl' | 'isAdopted' | 'loss'> & { namespace: string };
 };
 
@@ -55,6 +59,7 @@ export async function runUp({ config: chosen, workflowBundlePath, isNotifying, o
   const usable = withEmbedded(configFile, await loadConfig(configFile));
   await requireUsablePlaces(usable);
   const config = await withOwnOperator(usable);
+  const { publicLine: signer } = await ownSigningKey(config.agent.stateDir);
   const { namespace = 'default', embedded: ports = DEFAULT_PORTS } = config.temporal;
   const logger = createAgentLogger();
   await withEndingSignal(async (ended) => {
@@ -68,7 +73,7 @@ export async function runUp({ config: chosen, workflowBundlePath, isNotifying, o
       return server;
     };
     const whenReady = Promise.all([temporal, agent]).then(([server, identity]): UpReady => {
-      return { configFile, config, found, agent: identity, temporal: { ...server, namespace } };
+      return { configFile, config, found, agent: identity, signer, temporal: { ...server, namespace } };
     });
     const onNewCluster = async (): Promise<void> => onNewTemporal(await whenReady);
     const running = runAgent({ config, configFile, workflowBundlePath, logger, signal, onReady: ready, onNewCluster, openTemporal });

@@ -2,11 +2,11 @@ import type { ActivityDeps, AgentIdentity, EventFact, EventKind, Events } from '
 import { createRunningBackups } from '../activities/backup/running-backups.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { requireInstallation } from '../io/agent-state/installation.ts';
-import { createSeenOwners } from '../io/agent-state/seen-owners.ts';
+import { createSeenBackups, createSeenOwners } from '../io/agent-state/seen.ts';
 import { createStores } from '../store/store.ts';
 import type { Logger } from './telemetry/agent-logger.ts';
 import { createBackupWatch } from './temporal/backup-watch.ts';
-import { createRepositoryOpener } from './repositories.ts';
+import { createCodings, createRepositoryOpener } from './repositories.ts';
 import type { AgentRunRegistry } from './temporal/run-registry.ts';
 import { ensureSearchAttributes } from './watch/cluster.ts';
 import type { TemporalConnection } from './temporal/connection.ts';
@@ -17,14 +17,14 @@ type AgentParts = {
   identity: AgentIdentity;
   temporal: TemporalConnection;
   runs: AgentRunRegistry;
+  events: Events;
   logger: Logger;
 };
 
 /** What an agent's activities work with. */
-export async function agentDeps({ config, configFile, identity, temporal, runs, logger }: AgentParts): Promise<ActivityDeps> {
+export async function agentDeps({ config, configFile, identity, temporal, runs, events, logger }: AgentParts): Promise<ActivityDeps> {
   const { stateDir } = config.agent;
   const searchAttributes = await ensureSearchAttributes(temporal, logger);
-  const events = createEvents(logger);
   const notice = (facts: { repository: string; key?: string | undefined }, sentence: string): void =>
     events.record({ kind: 'repository-notice', ...facts, sentence });
   const own = {
@@ -32,10 +32,12 @@ export async function agentDeps({ config, configFile, identity, temporal, runs, 
     agent: identity,
     requireInstallation: () => requireInstallation(stateDir, identity.installationId),
     seenOwners: createSeenOwners(stateDir),
+    seenBackups: createSeenBackups(stateDir),
   };
+  const openRepository = createRepositoryOpener(config, notice);
   return {
     ...own,
-    ...createStores({ ...own, openRepository: createRepositoryOpener(config, notice) }),
+    ...createStores({ ...own, openRepository, codingOf: createCodings(config, openRepository) }),
     configFile,
     events,
     temporal: { clusterId: temporal.clusterId, namespace: temporal.namespace },
@@ -52,10 +54,27 @@ const LEVELS: Readonly<Record<EventKind, Level>> = {
   'ownership-changed': 'info',
   'server-stale': 'error',
   'server-compacts': 'warn',
+  'log-pinned': 'debug',
+  'log-linked-back': 'info',
+  'log-taken-out': 'error',
+  'log-deleted-at-end': 'error',
+  'restart-missed': 'error',
+  'restart-unsafe': 'error',
+  'guard-hands-off': 'error',
+  'guard-unsupported': 'warn',
+  'guard-over-budget': 'warn',
+  'guard-pins-cleared': 'info',
   'repositories-apart': 'error',
   'repository-notice': 'warn',
+  'repository-rolled-back': 'error',
   'backup-verified': 'debug',
   'recovery-tested': 'debug',
+  'archive-stalled': 'error',
+  'archive-hole': 'error',
+  'archive-locked': 'warn',
+  'crash-fork': 'error',
+  'snapshot-removed': 'info',
+  'keys-rotated': 'info',
 };
 
 /** Writes each fact into the log, at the level of its kind, and gives it to the subscribers. */

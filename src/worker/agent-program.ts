@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { DEFAULT_CONFIG_FILE } from '../contract/default-places.ts';
 import { runAgent } from './agent.ts';
 import { createAgentLogger } from './telemetry/agent-logger.ts';
 import { loadConfig } from './load-config.ts';
@@ -8,8 +9,6 @@ export type AgentProgram = {
   configFile: string | undefined;
   workflowBundlePath: string | undefined;
 };
-
-export const DEFAULT_CONFIG_FILE = '/etc/rstow/rstow.yaml';
 
 /** An agent as a program: stdout says when it is ready, SIGTERM and SIGINT end it. Fails: as the agent does; invalid-config. */
 export async function agentProgram({ configFile = DEFAULT_CONFIG_FILE, workflowBundlePath }: AgentProgram): Promise<void> {

@@ -39,8 +39,11 @@ export type AgentWorkersOptions = {
   polling: Polling;
 };
 
-/** Runs of one host copy gigabytes side by side: more at once only makes each slower. Steps take moments, so many fit. */
-const SLOTS: Record<SlotKind, number> = { steps: 64, transfers: 4, checks: 2, recoveries: 2 };
+/**
+ * Runs of one host copy gigabytes side by side: more at once only makes each slower. Steps take moments, so many fit. Each database
+ * has an archive.
+ */
+const SLOTS: Record<SlotKind, number> = { steps: 64, transfers: 4, checks: 2, recoveries: 2, archive: 1_000 };
 /** While an agent answers to its name, another question reaches the other agent of that name, should there be one. */
 const NAMED_SLOTS = 1;
 const CACHED_WORKFLOWS_MAX = 50;

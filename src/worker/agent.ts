@@ -1,19 +1,22 @@
-import type { ActivityDeps, AgentIdentity } from '../activities/activity-deps.ts';
+import type { ActivityDeps, AgentIdentity, Events } from '../activities/activity-deps.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { bindingNow } from '../io/agent-state/installation.ts';
-import { agentDeps } from './agent-deps.ts';
+import { agentDeps, createEvents } from './agent-deps.ts';
 import { acquireAgentMutex, agentIdentity } from './agent-identity.ts';
 import { installTemporalRuntime, type Logger } from './telemetry/agent-logger.ts';
 import { startAgentWorkers } from './agent-workers.ts';
+import { startArchiveWatch } from './watch/archives.ts';
 import { startClusterWatch } from './watch/cluster.ts';
 import { startContractWatch } from './watch/contract.ts';
 import { watchCredentials } from './watch/credentials.ts';
+import { startGuardWatch } from './watch/guard.ts';
 import { offerContract, type Polling, untilRouted } from './current-contract.ts';
 import { startHousekeeping, startStopNoteWatch } from './watch/housekeeping.ts';
 import { type InstallationWatch, pollerIdentity, pollersOf, requireAlone, startInstallationWatch } from './watch/installation.ts';
 import { startOwnershipWatch } from './watch/ownership.ts';
 import { openRecoveryWebhook, recoveryRequester } from './http/recovery-webhook.ts';
 import { type OperatorKey, readOperatorKey } from './operator-key.ts';
+import { ownSigningKey } from './signing-key.ts';
 import { createRunRegistry } from './temporal/run-registry.ts';
 import { connectTemporal, type TemporalConnection } from './temporal/connection.ts';
 import { builtWorkflowBundle } from './workflow-bundle.ts';
@@ -37,20 +40,26 @@ export type AgentOptions = {
 export type OpenTemporal = { close(): Promise<void> };
 
 /**
- * The agent of one host, until the signal ends it. Stop notes of dead restores are finished before, and without,
- * Temporal. Fails: agent-already-running, agent-state-unsupported, installation-cloned, and with whatever ends a worker.
+ * The agent of one host, until the signal ends it. Logs are guarded, and stop notes of dead restores finished, before
+ * and without Temporal. Fails: agent-already-running, agent-state-unsupported, installation-cloned, and with whatever ends a worker.
  */
 export async function runAgent(options: AgentOptions): Promise<void> {
   const { config, logger, signal } = options;
   const ending = new AbortController();
   const ended = AbortSignal.any([signal, ending.signal]);
   const identity = await agentIdentity(config);
+  // Read at the start, so that a key that can't be used is said then.
+  await ownSigningKey(config.agent.stateDir);
   const mutex = await acquireAgentMutex(identity.installationId, signal);
+  const events = createEvents(logger);
   const stopNotes = startStopNoteWatch(options, { logger, signal: ended });
+  const guards = startGuardWatch(options, { events, logger, signal: ended });
   try {
+    // Before anything else makes or drops a name of the log's files: when that happened last may be all there is to go by.
+    await guards.firstPass;
     const opened = await options.openTemporal?.();
     try {
-      await serveConnected(options, { identity, ended });
+      await serveConnected(options, { identity, events, ended });
     } finally {
       await opened?.close();
     }
@@ -58,12 +67,12 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     if (!signal.aborted) throw error;
   } finally {
     ending.abort();
-    await stopNotes.ended;
+    await Promise.all([stopNotes.ended, guards.ended]);
     await mutex.release();
   }
 }
 
-type Identified = { identity: ActivityDeps['agent']; ended: AbortSignal };
+type Identified = { identity: ActivityDeps['agent']; events: Events; ended: AbortSignal };
 
 async function serveConnected(options: AgentOptions, identified: Identified): Promise<void> {
   const runtime = installTemporalRuntime(options.logger);
@@ -75,7 +84,7 @@ async function serveConnected(options: AgentOptions, identified: Identified): Pr
 }
 
 /** On one connection, until the agent is asked to end or the connection's credentials have been replaced. */
-async function serveConnection(options: AgentOptions, { identity, ended }: Identified): Promise<void> {
+async function serveConnection(options: AgentOptions, { identity, events, ended }: Identified): Promise<void> {
   const { config, logger } = options;
   const watch = watchCredentials(config.temporal, logger);
   const ending = new AbortController();
@@ -83,7 +92,7 @@ async function serveConnection(options: AgentOptions, { identity, ended }: Ident
   try {
     const temporal = await connectTemporal(config.temporal, { logger, signal });
     try {
-      await serve({ ...options, signal }, { identity, temporal, ended: AbortSignal.any([ended, watch.renewed, ending.signal]) });
+      await serve({ ...options, signal }, { identity, events, temporal, ended: AbortSignal.any([ended, watch.renewed, ending.signal]) });
     } finally {
       ending.abort();
       await temporal.connection.close();
@@ -95,12 +104,12 @@ async function serveConnection(options: AgentOptions, { identity, ended }: Ident
   }
 }
 
-type Served = { identity: ActivityDeps['agent']; temporal: TemporalConnection; ended: AbortSignal };
+type Served = Identified & { temporal: TemporalConnection };
 
-async function serve(options: AgentOptions, { identity, temporal, ended }: Served): Promise<void> {
+async function serve(options: AgentOptions, { identity, events, temporal, ended }: Served): Promise<void> {
   const { config, configFile, logger, signal } = options;
   const runs = createRunRegistry(temporal);
-  const deps = await agentDeps({ config, configFile, identity, temporal, runs, logger });
+  const deps = await agentDeps({ config, configFile, identity, temporal, runs, events, logger });
   await openRecoveryWebhook({
     settings: config.agent.recoveryWebhook,
     requestRecovery: recoveryRequester(temporal, await ownKey(config)),
@@ -119,6 +128,7 @@ async function serve(options: AgentOptions, { identity, temporal, ended }: Serve
   const ownership = startOwnershipWatch({ ...watched, workers });
   const twins = startInstallationWatch(watch);
   const others = [
+    startArchiveWatch(watched),
     startHousekeeping({ ...watched, config, configFile, runs, deps }),
     startClusterWatch({ ...watched, onNewCluster: () => renew(options, { temporal, polling }) }),
   ];

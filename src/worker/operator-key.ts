@@ -4,8 +4,10 @@ import type { AgentConfig } from '../config/agent-config.ts';
 import { OWN_OPERATOR } from '../config/authority.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { createStateFile } from '../io/agent-state/state-file.ts';
-import { readSecretFile } from '../io/rstmdb/secrets.ts';
-import { newPrivateKeyText, type OperatorKey, operatorKeyOf } from '../io/signing/operator-key.ts';
+import { readSecretFile } from '../io/files/secret-file.ts';
+import { type OperatorKey, operatorKeyOf } from '../io/signing/operator-key.ts';
+import { newPrivateKeyText } from '../io/signing/ssh-key.ts';
+import { ownKeyText } from './signing-key.ts';
 import { loadConfig } from './load-config.ts';
 
 export type { OperatorKey };
@@ -58,8 +60,7 @@ export async function makeOperatorKey(path: string): Promise<OperatorKey> {
  */
 export async function withOwnOperator(config: AgentConfig): Promise<AgentConfig> {
   const path = ownKeyFile(config.agent.stateDir);
-  await createStateFile(path, newPrivateKeyText());
-  const { publicLine } = await readOperatorKey(path);
+  const { publicLine } = operatorKeyOf(await ownKeyText(path), path);
   const { operatorKeyFile = path } = config.agent;
   return { ...config, agent: { ...config.agent, operatorKeyFile }, operators: { ...config.operators, [OWN_OPERATOR]: publicLine } };
 }

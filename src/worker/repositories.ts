@@ -2,10 +2,21 @@ import { join } from 'node:path';
 import type { AgentConfig, RepositoryConfig } from '../config/agent-config.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { readStateFile, replaceStateFile } from '../io/agent-state/state-file.ts';
-import { backendOf, createOpener } from '../io/repository/open.ts';
+import { backendOf, createOpener, ofSome } from '../io/repository/open.ts';
+import { keySetKey } from '../core/repository/coded-name.ts';
+import { keySetSchema } from '../formats/repository/key-set.ts';
+import { once } from '../io/coding/cipher.ts';
+import { type KeySets, openCoding } from '../io/coding/open.ts';
+import type { Coding } from '../io/coding/port.ts';
+import { zstdCoding } from '../io/coding/zstd.ts';
+import { openRepository as openHeader } from '../io/repository/header.ts';
 import type { Repository } from '../io/repository/port.ts';
+import { putSealed, readSealed, unlessUnreadable } from '../io/repository/sealed-object.ts';
 import { liesIn } from '../io/files/free-space.ts';
 import { errnoOf } from '../io/files/errno.ts';
+import { signingBy } from '../io/signing/object-signature.ts';
+import { ownSigningKey } from './signing-key.ts';
+import { repositoryPlace } from '../core/repository/repository-place.ts';
 
 type RepositoryOpener = (name: string) => Promise<Repository>;
 
@@ -24,6 +35,36 @@ export function createRepositoryOpener(config: AgentConfig, notice: Notice = () 
   };
 }
 
+/** How each repository's objects are stored and read; what can't be opened is tried again at the next call. */
+export function createCodings({ repositories }: AgentConfig, openRepository: RepositoryOpener): (name: string) => Promise<Coding> {
+  const codings = new Map(
+    Object.entries(repositories).map(([name, settings]) => {
+      const isPlain = settings.encryption === undefined && settings.formerEncryption === undefined;
+      return [name, once(async () => (isPlain ? zstdCoding : encryptedCoding(name, settings, openRepository)))];
+    }),
+  );
+  return async (name) => {
+    const open = codings.get(name);
+    if (open === undefined) throw unknown(name, [...codings.keys()]);
+    return open();
+  };
+}
+
+async function encryptedCoding(
+  name: string,
+  { encryption, formerEncryption }: RepositoryConfig,
+  openRepository: RepositoryOpener,
+): Promise<Coding> {
+  const { id } = await openHeader(await openRepository(name), 'read');
+  const keySets: KeySets = {
+    read: async (keySet) => unlessUnreadable(readSealed(await openRepository(name), keySetKey(keySet), keySetSchema)),
+    put: async (keySet, value) => {
+      await putSealed(await openRepository(name), keySetKey(keySet), { schema: keySetSchema, value });
+    },
+  };
+  return openCoding({ name, id, keySets, encryption, formerEncryption });
+}
+
 type Named = { settings: RepositoryConfig; notice: Notice };
 
 function openerOf({ agent, timing, databases }: AgentConfig, name: string, { settings, notice }: Named): () => Promise<Repository> {
@@ -31,21 +72,35 @@ function openerOf({ agent, timing, databases }: AgentConfig, name: string, { set
   return createOpener({
     backend: backendOf(settings, () => notice({ repository: name }, unsynced(settings))),
     answerMs: timing.repositoryAnswerMs,
-    check: () => requireSeparate(settings.path, databases),
+    check: async () => {
+      if (settings.kind === 'folder') await requireSeparate(settings.path, databases);
+    },
     knownId: {
       read: async () => (await readStateFile(knownIdPath))?.trim(),
       keep: (id) => replaceStateFile(knownIdPath, `${id}\n`),
+    },
+    signing: async () => {
+      const signers = settings.signers && Object.values(settings.signers);
+      return signingBy(
+        await ownSigningKey(agent.stateDir),
+        signers,
+        ofSome((key) => notice({ repository: name, key }, unsigned(name, key))),
+      );
     },
     onForeign: (key) => notice({ repository: name, key }, foreign(settings, key)),
   });
 }
 
-function unsynced({ path }: RepositoryConfig): string {
-  return `the disk of folder ${path} can't make folders durable, as some network disks can't: if its host loses power, the newest backups may be missing`;
+function unsynced(settings: RepositoryConfig): string {
+  return `the disk of folder ${repositoryPlace(settings)} can't make folders durable, as some network disks can't: if its host loses power, the newest backups may be missing`;
 }
 
-function foreign({ path }: RepositoryConfig, key: string): string {
-  return `folder ${path} holds ${key}, which is none of rstow's objects: it is passed over, and may be removed`;
+function foreign(settings: RepositoryConfig, key: string): string {
+  return `${settings.kind === 'folder' ? 'folder' : 'bucket'} ${repositoryPlace(settings)} holds ${key}, which is none of rstow's objects: it is passed over, and may be removed`;
+}
+
+function unsigned(name: string, key: string): string {
+  return `repository "${name}" holds ${key}, which nobody has signed whom its config lists: it is passed over`;
 }
 
 function unknown(name: string, known: string[]): RstowError {

@@ -30,7 +30,7 @@ export async function describeDatabase(input: DescribeDatabaseInput, engine: Eng
 }
 
 /** Undefined where the owner doesn't answer, or falls silent after its answer. */
-async function inspectedHost(engine: Engine): Promise<InspectedHost | undefined> {
+export async function inspectedHost(engine: Engine): Promise<InspectedHost | undefined> {
   const { database } = engine;
   const owner = await engine.places.ownerIfStillThere(database);
   if (owner === undefined) return undefined;
@@ -45,7 +45,7 @@ async function inspectedHost(engine: Engine): Promise<InspectedHost | undefined>
 type FormerOwner = { agent: string; installationId: string };
 
 /** The servers of former owners that still answer, as far as their agents are there to say so: a burnt host is silent. */
-async function staleServers(engine: Engine, formerOwners: readonly FormerOwner[]): Promise<StaleServer[]> {
+export async function staleServers(engine: Engine, formerOwners: readonly FormerOwner[]): Promise<StaleServer[]> {
   const { database } = engine;
   const ask = async ({ installationId }: FormerOwner): Promise<StaleServer | null> => {
     try {
@@ -59,11 +59,12 @@ async function staleServers(engine: Engine, formerOwners: readonly FormerOwner[]
   return answers.filter((answer) => answer !== null);
 }
 
-function protectionOf(engine: Engine, described: DescribedDatabase, host: InspectedHost | undefined): Protection {
-  const { owner, latest, restorable, unreadable, schedule } = described;
+export function protectionOf(engine: Engine, described: DescribedDatabase, host: InspectedHost | undefined): Protection {
+  const { owner, latest: newest, restorable, unreadable, schedule, window } = described;
   const server = host?.server ?? null;
   const { database } = engine;
-  const gaps = protectionGaps({ database, nowMs: engine.now(), owner, server, schedule, newest: latest, restorable, unreadable });
+  const lostFrom = window?.lost?.from;
+  const gaps = protectionGaps({ database, nowMs: engine.now(), owner, server, schedule, newest, restorable, unreadable, lostFrom });
   return { isProtected: gaps.length === 0, gaps };
 }
 

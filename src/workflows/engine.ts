@@ -35,12 +35,16 @@ export type Engine = {
   transfers: Verbs;
   /** The same if somebody waits for the lock, or another repository holds the state: with a step's patience. */
   lockedTransfers: Verbs;
+  /** Never end by themselves, and are tried again each second: only what another attempt can't mend ends them. */
+  archives: Verbs;
   /** Compare data that are in place: as long as a transfer, and whatever they fail with is final. */
   comparisons: Verbs;
   /** Compensations: what an agent that is gone leaves undone, its own housekeeping clears. */
   cleanups: Verbs;
   /** Survey data in place, reading what is new in them; a host that is lost meanwhile is not waited for. */
   surveys: Verbs;
+  /** Read what is in place for a report, beside what checks a backup: final, and a host that is lost is not waited for. */
+  checks: Verbs;
   /** Start a server that is down, for as long as that takes; a host that is lost meanwhile is not waited for. */
   restarts: Verbs;
   /** Take the server down and end with it up. Whatever they fail with is final. */

@@ -3,6 +3,7 @@ import {
   failedSentence,
   type ListBackupsInput,
   type ListBackupsResult,
+  unaskedSentence,
   unreadableSentence,
   unrestorableSentence,
 } from '../contract/list-backups.ts';
@@ -21,12 +22,19 @@ export async function listBackups(input: ListBackupsInput, engine: Engine): Prom
   return { outcome: outcomeOf(warnings), runId: engine.runId, database, warnings, ...listed };
 }
 
-function warningsOf({ backups, unreadable, laterByClock, newestRestorable }: Omit<ListBackupsResult, keyof CommonResult>): Warning[] {
+function warningsOf({
+  backups,
+  unreadable,
+  laterByClock,
+  newestRestorable,
+  away = [],
+}: Omit<ListBackupsResult, keyof CommonResult>): Warning[] {
   const newest = backups.find(({ isInUse }) => isInUse);
   const warnings: Warning[] = [];
   if (newest !== undefined && newestRestorable !== undefined) {
     warnings.push({ code: 'wal-gap', message: unrestorableSentence(newest.label, newestRestorable) });
   }
+  warnings.push(...away.map(({ repository, code, message }) => ({ code, message: unaskedSentence(repository, message) })));
   warnings.push(...unreadable.map((backup) => ({ code: backup.code, message: unreadableSentence(backup) })));
   if (laterByClock.length > 0) warnings.push({ code: 'clock-contradiction', message: clockSentence(laterByClock) });
   for (const row of backups) {

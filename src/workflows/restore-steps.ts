@@ -38,7 +38,7 @@ export function clearStaged(engine: Engine, place: Place, { dataDir }: PlannedRe
 
 export type SwapOutcome = Omit<SwappedIn, 'unsaved'> & { warnings: Warning[] };
 
-type InPlace = Required<Omit<SwapInput, 'database' | 'swap'>>;
+type InPlace = Required<Omit<SwapInput, 'database' | 'swap' | 'isRebase'>> & Pick<SwapInput, 'isRebase'>;
 
 /**
  * The part of a restore that takes the server down. Should the restored server not start, or show another state than
@@ -57,7 +57,9 @@ export async function swapInPlace(engine: Engine, place: Place, plan: InPlace): 
     swapped = await engine.swaps(place).swapIn(input);
     engine.phase('comparing the restored state over the wire');
     // The new data are in: whoever cancels now waits for the comparison, and gets the result.
-    const { warnings } = await engine.uninterrupted(() => engine.comparisons(place).verifyLive({ database, repository, planKey }));
+    const carried = plan.isRebase === true ? swapped.savedAs : undefined;
+    const verified = { database, repository, planKey, carried };
+    const { warnings } = await engine.uninterrupted(() => engine.comparisons(place).verifyLive(verified));
     const { unsaved, ...rest } = swapped;
     return { ...rest, warnings: unsaved === undefined ? warnings : [unsaved, ...warnings] };
   } catch (error) {
@@ -87,6 +89,12 @@ export async function storeReplaced(engine: Engine, place: Place, { repository, 
 }
 
 type ReplacedWanted = Pick<TailWanted, 'repository' | 'isRequired'>;
+
+/** Carries over what clients have written since the backup of a rebase, so that little is left for when the server is stopped. */
+export function carryOver(engine: Engine, place: Place, { repository, planKey }: PlannedRestore): Promise<unknown> {
+  engine.phase('carrying over what was written meanwhile');
+  return engine.lockedTransfers(place).carryOver({ database: engine.database, repository, planKey });
+}
 
 /** The run's failure after a roll-back. */
 async function rolledBack(engine: Engine, place: Place, of: { input: SwapInput; error: RstowError }): Promise<RstowError> {

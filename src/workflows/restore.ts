@@ -7,7 +7,7 @@ import { assert, RstowError, sentenceOf } from '../core/errors/rstow-error.ts';
 import { namingAlternative } from './alternative.ts';
 import type { Engine } from './engine.ts';
 import { firstBackup } from './hot-backup.ts';
-import { clearStaged, fetchPlanned, planRestore, rehearse, storeReplaced, swapInPlace } from './restore-steps.ts';
+import { carryOver, clearStaged, fetchPlanned, planRestore, rehearse, storeReplaced, swapInPlace } from './restore-steps.ts';
 
 const LOCK_WAIT_MS = 600_000;
 const LOCK_POLL_MS = 5_000;
@@ -33,6 +33,8 @@ export async function placeOfRestore(engine: Engine, { database, to }: Pick<Reco
   return place;
 }
 
+const REBASE_CONSEQUENCE = 'nothing is lost: the server is stopped, and started again on a shorter log';
+
 type Asked = { engine: Engine; place: Place; input: Recovery };
 
 /**
@@ -53,11 +55,12 @@ export async function recover({ engine, place, input }: Asked, wanted: PlanResto
   const locked = (): Promise<RestoreResult> =>
     engine.exclusiveFirst(place, async () => {
       engine.phase('checking whether the plan still holds');
-      const { planHash } = await planRestore(engine, place, wanted);
+      const { planHash } = await planRestore(engine, place, { ...wanted, repository: plan.repository });
       assert(planHash === plan.planHash, 'a plan that stands is the one that was made first');
-      return carryOutCleanly(input, { engine, place, plan, replaces });
+      return carryOutCleanly(input, { engine, place, plan, replaces, isRebase: wanted.isRebase });
     });
-  const agreement = { place, input, plan, consequence: replacesText(replaces, plan.instances) };
+  const consequence = wanted.isRebase === true ? REBASE_CONSEQUENCE : replacesText(replaces, plan.instances);
+  const agreement = { place, input, plan, consequence };
   return engine.agreed(agreement, (wasAsked) => (wasAsked ? onceFree(engine, locked) : locked()));
 }
 
@@ -74,7 +77,7 @@ export async function onceFree<T>(engine: Engine, locked: () => Promise<T>): Pro
   }
 }
 
-type Work = { engine: Engine; place: Place; plan: PlannedRestore; replaces?: DataSummary | null };
+type Work = { engine: Engine; place: Place; plan: PlannedRestore; replaces?: DataSummary | null; isRebase?: boolean | undefined };
 
 async function carryOutCleanly(input: Recovery, work: Work): Promise<RestoreResult> {
   const { engine, place, plan } = work;
@@ -85,25 +88,26 @@ async function carryOutCleanly(input: Recovery, work: Work): Promise<RestoreResu
   }
 }
 
-async function carryOut(input: Recovery, { engine, place, plan, replaces = null }: Work): Promise<RestoreResult> {
+async function carryOut(input: Recovery, { engine, place, plan, replaces = null, isRebase }: Work): Promise<RestoreResult> {
   const { repository, planKey, planHash } = plan;
   const tail = { repository, startedAtMs: engine.now(), isRequired: input.discardNewer !== true };
   // A repository that can't take it is known before anything is fetched.
   if (input.to === undefined) await storeReplaced(engine, place, tail);
-  const { timeline, baselineBytes, warnings: staged } = await fetchPlanned(engine, { plan, verbs: engine.transfers(place) });
+  const { timeline, baselineBytes, served, warnings: staged } = await fetchPlanned(engine, { plan, verbs: engine.transfers(place) });
   const { rehearsal, warnings: rehearsed } = await rehearse(engine, place, plan);
   const warnings = [...staged, ...rehearsed];
   if (input.to === undefined) {
-    const swapped = await swapInPlace(engine, place, { repository, planKey, planHash, tail });
+    if (isRebase === true) await carryOver(engine, place, plan);
+    const swapped = await swapInPlace(engine, place, { repository, planKey, planHash, tail, isRebase });
     const unnoted = await noteHistory(engine, place, timeline);
     const first = await firstBackup(engine, place, repository);
     const all = [...warnings, ...swapped.warnings, ...unnoted, ...first.warnings];
     const baseline = plan.baseline === undefined ? undefined : { ...plan.baseline, sizeBytes: baselineBytes };
-    return resultOf(engine, place, { plan, timeline, baseline, rehearsal, replaces, ...swapped, ...first, warnings: all });
+    return resultOf(engine, place, { plan, timeline, baseline, served, rehearsal, replaces, ...swapped, ...first, warnings: all });
   }
   engine.phase('placing');
   await engine.steps(place).placeElsewhere({ database: engine.database, repository, planKey });
-  return resultOf(engine, place, { plan, timeline, rehearsal, warnings });
+  return resultOf(engine, place, { plan, timeline, served, rehearsal, warnings });
 }
 
 /**
@@ -123,7 +127,7 @@ async function noteHistory(engine: Engine, place: Place, timeline: string): Prom
 type Facts = Partial<RestoreResult> & { plan: PlannedRestore; warnings?: Warning[] };
 
 function resultOf(engine: Engine, place: Place, { plan, warnings: found = [], ...facts }: Facts): RestoreResult {
-  const { warnings: planned, approval: _policy, ...summary } = plan;
+  const { warnings: planned, approval: _policy, lackingInPlace: _lacking, ...summary } = plan;
   const warnings = [...planned, ...found];
   const { runId, database } = engine;
   const durationMs = engine.now() - engine.startedAtMs;

@@ -1,6 +1,9 @@
+import type { Activities } from '../activities/activities.ts';
 import type { Place } from '../activities/catalogue/locate.ts';
+import type { FoundPoint } from '../activities/recovery-point/find-point.ts';
 import type { PlannedRestore } from '../activities/restore/plan-restore.ts';
 import type { Candidate, Candidates } from '../activities/recovery/recovery-candidates.ts';
+import type { ServedBytes } from '../contract/copy-backups.ts';
 import {
   type DisasterRecoveryInput,
   type DisasterRecoveryResult,
@@ -19,7 +22,14 @@ import { firstBackup } from './hot-backup.ts';
 import type { GivenUp } from './restart-first.ts';
 import { clearStaged, fetchPlanned, planRestore, rehearse, type SwapOutcome, swapInPlace } from './restore-steps.ts';
 
-type Staged = { candidate: Candidate; plan: PlannedRestore; timeline: string };
+type Staged = {
+  candidate: Candidate;
+  plan: PlannedRestore;
+  timeline: string;
+  served: ServedBytes[] | undefined;
+  /** If the archive has been read: all that had come by then is in the state (Unix ms). */
+  archivedUntilMs?: number | undefined;
+};
 
 type Target = { place: Place; /** What lies on the owner's host. */ givenUp: GivenUp };
 
@@ -27,7 +37,6 @@ type Target = { place: Place; /** What lies on the owner's host. */ givenUp: Giv
 export async function takeOver(input: DisasterRecoveryInput, engine: Engine, target: Target): Promise<DisasterRecoveryResult> {
   const { database } = input;
   const { place } = target;
-  engine.phase('checking what the recovery would discard');
   const givenUp = await withTargets(engine, target);
   engine.phase('looking for the newest state that can be recovered');
   const candidates = await engine.steps(place).findCandidates({ database, repository: input.repository, target: input.target });
@@ -39,7 +48,7 @@ export async function takeOver(input: DisasterRecoveryInput, engine: Engine, tar
     const taken = await engine.agreed(agreement, () => bringUp({ engine, place, staged, fromGeneration }));
     const rtoMs = engine.now() - engine.startedAtMs;
     const first = await firstBackup(engine, place, staged.plan.repository);
-    const lost = lossOf(engine, { recovered: staged.candidate, candidates, givenUp });
+    const lost = lossOf(engine, { staged, candidates, givenUp });
     const warnings = [...staged.plan.warnings, ...taken.warnings, ...first.warnings, ...warningsOf(staging.skipped, lost, taken)];
     const { warnings: _planned, approval: _policy, ...summary } = staged.plan;
     return {
@@ -50,8 +59,10 @@ export async function takeOver(input: DisasterRecoveryInput, engine: Engine, tar
       ...summary,
       agent: place.agent,
       timeline: staged.timeline,
+      served: staged.served,
       generation: taken.generation,
       skipped: staging.skipped,
+      archivedUntilMs: staged.archivedUntilMs,
       lost,
       rtoMs,
       firstBackup: first.firstBackup,
@@ -90,8 +101,9 @@ async function stageNewest(staging: Staging, { usable }: Candidates): Promise<St
       if (!(error instanceof RstowError)) throw error;
       const isAway = error.code === 'repository-unavailable' && elsewhere.length > 0;
       if (!isAway && !isBadState(error)) throw error;
-      const { label, repository } = candidate;
-      skipped.push({ label, repository, code: error.code, reason: sentenceOf(error) });
+      const { label, repository, archivedTimeline } = candidate;
+      const what = archivedTimeline === undefined ? '' : 'with what the archive holds beyond it: ';
+      skipped.push({ label, repository, code: error.code, reason: `${what}${sentenceOf(error)}` });
       waiting = isAway ? elsewhere : others;
     }
   }
@@ -102,14 +114,17 @@ type Attempt = { candidate: Candidate; attempt: number; /** The states that othe
 async function stage(staging: Staging, { candidate, attempt, elsewhere }: Attempt): Promise<Staged> {
   const { engine, generation } = staging;
   const { database } = engine;
-  const { label, repository } = candidate;
-  const place = withPatience(staging.place, { label, elsewhere });
+  const { repository } = candidate;
+  const place = withPatience(staging.place, { candidate, elsewhere });
   const verbs = elsewhere.length === 0 ? engine.transfers(place) : engine.lockedTransfers(place);
-  const plan = await planRestore(engine, place, { database, repository, backup: label, takeover: { attempt } });
+  const archived = await archivedPoint(engine, verbs, candidate);
+  const { label: backup, pointKey } = archived ?? { label: candidate.label };
+  const plan = await planRestore(engine, place, { database, repository, backup, pointKey, takeover: { attempt } });
   requireWord(staging, plan);
   try {
-    const { timeline, warnings } = await fetchPlanned(engine, { plan, verbs, generation });
-    return { candidate, plan: { ...plan, warnings: [...plan.warnings, ...warnings] }, timeline };
+    const { timeline, served, warnings: fetched } = await fetchPlanned(engine, { plan, verbs, generation });
+    const warnings = [...(archived?.warnings ?? []), ...plan.warnings, ...fetched];
+    return { candidate, plan: { ...plan, warnings }, timeline, served, archivedUntilMs: archived?.sinceMs };
   } catch (error) {
     // The next candidate must not find this one's files.
     await clearStaged(engine, place, plan);
@@ -117,11 +132,24 @@ async function stage(staging: Staging, { candidate, attempt, elsewhere }: Attemp
   }
 }
 
+/** The end of what the archive holds beyond a backup, read and replayed: as far as no hole keeps a server from it. */
+function archivedPoint(engine: Engine, verbs: Activities, { repository, archivedTimeline }: Candidate): Promise<FoundPoint | undefined> {
+  if (archivedTimeline === undefined) return Promise.resolve(undefined);
+  const { database } = engine;
+  engine.phase('reading what the archive holds beyond the last backup');
+  const target = { latest: true };
+  return verbs.findPoint({ database, repository, target, timeline: archivedTimeline, isBestEffort: true });
+}
+
 /** A repository that is away is waited for longer if the others hold nothing but older states: what is newer would be lost. */
-function withPatience(place: Place, { label, elsewhere }: { label: string; elsewhere: readonly Candidate[] }): Place {
+function withPatience(place: Place, { candidate, elsewhere }: Pick<Attempt, 'candidate' | 'elsewhere'>): Place {
   const { patienceMs, stepGiveUpMs } = place.timing;
-  const isOlder = elsewhere.length > 0 && !elsewhere.some((candidate) => candidate.label === label);
+  const isOlder = elsewhere.length > 0 && !elsewhere.some((other) => isSameState(other, candidate));
   return { ...place, timing: { ...place.timing, patienceMs: isOlder ? Math.max(patienceMs, stepGiveUpMs) : patienceMs } };
+}
+
+function isSameState(one: Candidate, other: Candidate): boolean {
+  return one.label === other.label && one.archivedTimeline === other.archivedTimeline;
 }
 
 /** Before anything is fetched. Fails: newer-data-discarded. */
@@ -133,6 +161,7 @@ function requireWord({ input, givenUp }: Staging, plan: PlannedRestore): void {
 
 /** The data on the host that is taken over to are given up as well. */
 async function withTargets(engine: Engine, { place, givenUp }: Target): Promise<GivenUp> {
+  engine.phase('checking what the recovery would discard');
   if (givenUp.agents.includes(place.agent)) return givenUp;
   const data = await engine.surveys(place).surveyData({ database: engine.database });
   return data === null ? givenUp : { ...givenUp, seen: [...givenUp.seen, { agent: place.agent, data }] };
@@ -145,8 +174,10 @@ function consequenceOf(givenUp: GivenUp): string | undefined {
   return texts.length === 0 ? undefined : `it discards ${texts.join('; and ')}`;
 }
 
+const BAD_STATES: readonly string[] = ['digest-different', 'format-unsupported', 'backup-not-found', 'point-not-found', 'wal-gap'];
+
 function isBadState({ code }: RstowError): boolean {
-  return isObjectDamage(code) || ['digest-different', 'format-unsupported', 'backup-not-found', 'wal-gap'].includes(code);
+  return isObjectDamage(code) || BAD_STATES.includes(code);
 }
 
 type Taken = SwapOutcome & { generation: number };
@@ -167,13 +198,14 @@ async function bringUp(of: { engine: Engine; place: Place; staged: Staged; fromG
   return { ...swapped, generation, warnings: [...prepared, ...warnings, ...swapped.warnings] };
 }
 
-type Facts = { recovered: Candidate; candidates: Candidates; givenUp: GivenUp };
+type Facts = { staged: Staged; candidates: Candidates; givenUp: GivenUp };
 
-function lossOf(engine: Engine, { recovered, candidates: { newest }, givenUp }: Facts): Loss {
-  const { unseen } = givenUp;
-  const known = { sinceMs: recovered.createdAtMs, untilMs: engine.startedAtMs, discarded: unsavedOf(givenUp), unseen };
-  if (newest === undefined || newest.label === recovered.label) return { ...known, knownRecords: 0 };
-  return { ...known, knownRecords: Math.max(0, newest.records - recovered.records), knownEnd: newest.extents.end };
+function lossOf(engine: Engine, { staged, candidates: { newest }, givenUp }: Facts): Loss {
+  const { candidate, plan, archivedUntilMs } = staged;
+  const sinceMs = archivedUntilMs ?? candidate.createdAtMs;
+  const known = { sinceMs, untilMs: engine.startedAtMs, discarded: unsavedOf(givenUp), unseen: givenUp.unseen };
+  if (newest === undefined || isSameState(newest, candidate)) return { ...known, knownRecords: 0 };
+  return { ...known, knownRecords: Math.max(0, newest.records - plan.records), knownEnd: newest.extents.end };
 }
 
 function warningsOf(skipped: readonly SkippedState[], lost: Loss, taken: Taken): Warning[] {

@@ -37,8 +37,15 @@ type Test = { input: TestRecoveryInput; engine: Engine; place: Place; point: Tes
 async function carryOut({ input, engine, place, point, seed }: Test): Promise<TestRecoveryResult> {
   const { database, assertions } = input;
   engine.phase(`fetching ${point.label}`);
-  const { label, repository, position, warnings } = point;
-  const { fetchMs, replayMs, ...staged } = await engine.transfers(place).stageTest({ database, repository, label, position });
+  const { label, repository, position } = point;
+  const {
+    fetchMs,
+    replayMs,
+    served,
+    warnings: met,
+    ...staged
+  } = await engine.transfers(place).stageTest({ database, repository, label, position });
+  const warnings = [...point.warnings, ...met];
   engine.phase('a real server boots, compares, writes and restarts twice');
   const tested = await engine.transfers(place).testServer({ database, staged: { ...staged, fetchMs, replayMs }, assertions });
   const { assertionsHeld, ...serverPhases } = tested;
@@ -52,6 +59,7 @@ async function carryOut({ input, engine, place, point, seed }: Test): Promise<Te
     agent: place.agent,
     seed: position === undefined ? undefined : seed,
     ...staged,
+    served,
     assertionsHeld,
     rtoMs: fetchMs + replayMs + serverPhases.startMs,
     phases: { fetchMs, replayMs, ...serverPhases },

@@ -18,13 +18,14 @@ export async function verifyBackup(input: VerifyBackupInput, engine: Engine): Pr
   const wanted = { database, backup, repository: wantedRepository };
   return namingAlternative(engine, { place, wanted }, async () => {
     const { label, repository } = await engine.steps(place).chooseBackup(wanted);
-    return verifyChosen(engine, place, { label, repository, level });
+    return verifyAndRemember(engine, place, { label, repository, level });
   });
 }
 
 type Chosen = Pick<VerifyBackupResult, 'label' | 'repository' | 'level'>;
 
-async function verifyChosen(engine: Engine, place: Place, chosen: Chosen): Promise<VerifyBackupResult> {
+/** The failure is remembered, too. Fails: as the verification does. */
+export async function verifyAndRemember(engine: Engine, place: Place, chosen: Chosen): Promise<VerifyBackupResult> {
   const { database, runId, startedAtMs } = engine;
   const { label, repository, level } = chosen;
   engine.phase(`verifying ${label}: ${level}`);

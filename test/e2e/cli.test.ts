@@ -126,6 +126,7 @@ describe('the exit code of rstow', () => {
     expect((await rstow(['backup'])).exitCode).toBe(2);
     expectFailure(await rstow(['backup', 'Orders!']), 2, 'invalid-input');
     expectFailure(await rstow(['restore', DATABASE, '--to-dir', 'relative/path']), 2, 'invalid-input');
+    expectFailure(await rstow(['backup', DATABASE, '--snapshot', 'lvm', '--stream']), 2, 'invalid-input');
     // There is no terminal to ask on.
     const unasked = await rstow(['restore', DATABASE]);
     expectFailure(unasked, 2, 'invalid-input');

@@ -156,7 +156,7 @@ describe('a repository that goes away in the middle of a backup', () => {
     const ending = on.rstow('backup', DATABASE);
     await waitUntil('the fence is stored', async () => {
       const runId = (await namesIn(plans)).find((name) => !planned.includes(name));
-      return runId !== undefined && (await namesIn(join(plans, runId))).includes('fence.json');
+      return runId !== undefined && (await namesIn(join(plans, runId))).includes('fence-0001.json');
     });
     await repositoryGone();
     return { ending };

@@ -139,7 +139,7 @@ async function fillDisk(dataDir: string, leftBytes: number): Promise<void> {
   await writeFile(join(dataDir, 'filler'), Buffer.alloc(bavail * bsize - leftBytes));
 }
 
-describe.runIf(process.getuid?.() === 0)('a record that a full disk tore', () => {
+describe.runIf(process.getuid?.() === 0)('a record that a full disk tore (needs root)', () => {
   it('is source-damaged once others stand behind it, and a repaired copy has those', async () => {
     const stack = await oddSource();
     await stack.service.stop();

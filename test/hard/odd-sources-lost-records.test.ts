@@ -8,7 +8,7 @@ import { putMachine } from '../../src/io/rstmdb/server.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
 import { backUp, directDeps, directRun, verifyByReplay } from '../support/direct-backup.ts';
 import { ORDER_MACHINE } from '../../demo/orders.ts';
-import { oddSource, withClient, writeOrders } from '../support/odd-source.ts';
+import { oddSource, sourceDigest, withClient, writeOrders } from '../support/odd-source.ts';
 import { recordEnds, tearLastRecord } from '../support/wal-writer.ts';
 
 const segmentPath = ({ walDir }: DatabaseStack, segment: number): string => join(walDir, `${segment.toString(16).padStart(16, '0')}.wal`);
@@ -62,15 +62,21 @@ describe('a log that lacks what the running server shows', () => {
     await expect(test).rejects.toMatchObject({ message: expect.stringContaining(`can be restored is ${label}`) as string });
   });
 
-  it('is told where a segment had grown since it was stored, and went', async () => {
+  it('comes from the server where a segment had grown since it was stored, and went', async () => {
     const stack = await oddSource({ segmentSizeMb: 1 });
     await writeLarge(stack, 'stored', 2);
     await backUp(stack);
     await writeLarge(stack, 'new', 8);
     await rm(segmentPath(stack, 1));
     const manifest = await backUp(stack);
-    expect(manifest.restorable).toBe('no');
-    expect(manifest.warnings[0]?.message).toMatch(/lacks 3 \(new-[0-9], new-[0-9], new-[0-9]\), of the 10 instances/);
+    expect(manifest).toMatchObject({
+      restorable: 'from-baseline',
+      timeline: '0002',
+      instances: 10,
+      stateDigest: await sourceDigest(stack),
+    });
+    expect(manifest.warnings.map(({ code }) => code)).toEqual(['log-rescued']);
+    await verifyByReplay(stack, manifest);
   });
 });
 

@@ -77,7 +77,7 @@ describe('a data directory', () => {
     await expectRestoredInPlace(stack);
   });
 
-  it.runIf(isRoot)('that is a mount point is backed up, and restored in place', async () => {
+  it.runIf(isRoot)('that is a mount point is backed up, and restored in place (needs root)', async () => {
     const stack = await sourceIn({ what: 'tmpfs', lay: tmpfsAt });
     await expectBackedUp(stack, 'links');
     await expectRestoredInPlace(stack);
@@ -115,7 +115,7 @@ const unsupported: (Place & { pin: 'links' | 'descriptors' })[] = [
   },
 ];
 
-describe.runIf(isRoot)('a wal/ that no rename can replace', () => {
+describe.runIf(isRoot)('a wal/ that no rename can replace (needs root)', () => {
   it.each(unsupported)('is backed up and restored elsewhere, but not in place: $what', async (place) => {
     const stack = await sourceIn(place);
     await expectBackedUp(stack, place.pin);
@@ -128,7 +128,7 @@ async function realpathOf({ dataDir }: DatabaseStack): Promise<string> {
   return join(await realpath(dataDir), 'wal');
 }
 
-describe.runIf(isRoot)('where links are not permitted', () => {
+describe.runIf(isRoot)('where links are not permitted (needs root)', () => {
   const lays: Place[] = [
     {
       what: '.rstow on another disk',
@@ -195,7 +195,7 @@ it('a repository that is emptied in mid-backup is unavailable, and gets no manif
   expect(await readdir(repositoryDir)).toEqual([]);
 });
 
-it.runIf(isRoot)('a full disk of the state directory keeps no backup from being made, and leaves nothing on it', async () => {
+it.runIf(isRoot)('a full disk of the state directory keeps no backup from being made, and leaves nothing on it (needs root)', async () => {
   const stack = await oddSource();
   const { stateDir } = stack.config.agent;
   await mkdir(stateDir, { recursive: true });

@@ -41,7 +41,7 @@ async function storeFiles(stack: DatabaseStack, dataDir: string): Promise<Stored
   const { fenceKey } = await run(pinWal, at);
   const { extentsKey, warnings } = await run(storeSegments, { ...at, fenceKey });
   await run(unpinWal, at);
-  const { segments } = await store.plans.extents.read(extentsKey);
+  const { segments } = await store.plans.extents().read(extentsKey);
   return { endBytes: segments.at(-1)?.endBytes ?? -1, codes: warnings.map(({ code }) => code) };
 }
 
@@ -165,6 +165,6 @@ describe('damage with records behind it', () => {
 async function storedKeys(stack: DatabaseStack): Promise<string[]> {
   const keys: string[] = [];
   const repository = await stack.openRepository();
-  for await (const key of repository.keys(`databases/${DATABASE}/wal/`)) if (key.includes('.wal.zst')) keys.push(key);
+  for await (const key of repository.keys(`databases/${DATABASE}/wal/`)) if (key.endsWith('.wal.zst')) keys.push(key);
   return keys;
 }

@@ -217,7 +217,7 @@ it('keeps a segment that has grown since the old backup, though a later one is a
   const endBytes = segments.at(-1)!.endBytes;
   const chosen = (grown: SegmentId): ReturnType<typeof chooseBaseline> => {
     const log = segments.map((planned) => (planned.segment === grown ? { ...planned, endBytes: planned.endBytes + 1 } : planned));
-    return chooseBaseline(store, { manifest: aged, segments: log, endBytes, historyDays: HISTORY_DAYS });
+    return chooseBaseline(store, { manifest: aged, timeline: aged.timeline, segments: log, endBytes, historyDays: HISTORY_DAYS });
   };
   expect(await chosen(lastSegment(old))).toMatchObject({ segment: lastSegment(old) - 1 });
   expect(await chosen(3 as SegmentId)).toMatchObject({ segment: 2 });

@@ -10,7 +10,8 @@ import { lockWorkflowId, PROGRESS_QUERY, recoveryWorkflowId, slotQueue, WORKFLOW
 import type { Progress } from '../../src/contract/result.ts';
 import type { RestoreResult } from '../../src/contract/restore.ts';
 import { SIGNATURE_MEMO } from '../../src/contract/messages.ts';
-import { newPrivateKeyText, operatorKeyOf } from '../../src/io/signing/operator-key.ts';
+import { operatorKeyOf } from '../../src/io/signing/operator-key.ts';
+import { newPrivateKeyText } from '../../src/io/signing/ssh-key.ts';
 import { type RstowProcess, spawnRstow } from '../integration/cli/rstow-process.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../support/database-stack.ts';
 import { databaseState, type DatabaseState } from '../support/database-witness.ts';

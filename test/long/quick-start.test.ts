@@ -103,6 +103,7 @@ async function quickStart(): Promise<string[][]> {
     '/var/lib/rstmdb': join(folder, 'data'),
     '/backup/rstmdb': join(folder, 'backup', 'rstmdb'),
     '/var/tmp/orders': join(folder, 'elsewhere'),
+    '/var/tmp/orders.tar.gz': join(folder, 'orders.tar.gz'),
   };
   const section = /## Quick start\n(.*?)\n## /s.exec(await readFile(README, 'utf8'))?.[1] ?? '';
   const lines = section.split('\n').filter((line) => line.startsWith('rstow '));

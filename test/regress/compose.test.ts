@@ -7,6 +7,7 @@ import { parse } from 'yaml';
 import { backupScheduleId } from '../../src/contract/names.ts';
 import { parseConfig } from '../../src/worker/load-config.ts';
 import { runProgram } from '../support/run-program.ts';
+import { repositoryFolders } from '../../src/config/repository.ts';
 
 type ComposeService = {
   image: string;
@@ -80,7 +81,7 @@ test('the agent’s config is one that the agent reads, and all that must surviv
   expect(temporal.address).toBe('temporal:7233');
   expect(databases['orders']?.dataDir).toBe(server.storage.data_dir);
   expect(server.compaction.enabled).toBe(false);
-  expect(volumes.sort()).toEqual([server.storage.data_dir, agent.stateDir, repositories['local']?.path].sort());
+  expect(volumes.sort()).toEqual([server.storage.data_dir, agent.stateDir, ...repositoryFolders(repositories)].sort());
 });
 
 test('the Dockerfile copies what is there and what .dockerignore lets through', () => {

@@ -30,12 +30,13 @@ test.each(samples)('shows sections that are accepted in a file: %s', (sample) =>
 
 type Section = { [key: string]: unknown };
 
-/** With what the second says in place of what the first says. */
+/** With what the second says in place of what the first says; what is of another kind takes the place of all. */
 function merged(base: Section, over: Section): Section {
   const isSection = (value: unknown): value is Section => typeof value === 'object' && value !== null && !Array.isArray(value);
   const entries = Object.entries(over).map(([key, value]): [string, unknown] => {
     const before = base[key];
-    return [key, isSection(value) && isSection(before) ? merged(before, value) : value];
+    const isMerged = isSection(value) && isSection(before) && (value['kind'] ?? before['kind']) === before['kind'];
+    return [key, isMerged ? merged(before, value) : value];
   });
   return { ...base, ...Object.fromEntries(entries) };
 }

@@ -114,3 +114,9 @@ function headingAnchors(text: string): string[] {
       .replaceAll(' ', '-'),
   );
 }
+
+test('every test that docs/security.md names for a claim is there', () => {
+  const named = [...read('docs/security.md').matchAll(/`(test\/[^`]*)`/g)].map((match) => match[1] ?? '');
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+});

@@ -12,7 +12,8 @@ import { createInstance } from '../../src/io/rstmdb/instances.ts';
 import type { Manifest } from '../../src/formats/repository/manifest.ts';
 import { segmentFileName } from '../../src/core/wal/wal-offset.ts';
 import { makeDatabaseStack, type DatabaseStack } from '../support/database-stack.ts';
-import { backUp, restoreInPlace } from '../support/direct-backup.ts';
+import { archiveLog } from '../support/archive-log.ts';
+import { backUp, directDeps, restoreInPlace } from '../support/direct-backup.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
 import { withClient } from '../support/odd-source.ts';
 import { startRstmdb } from '../support/rstmdb-server.ts';
@@ -24,12 +25,16 @@ const HISTORY_DAYS = 1;
 let stack: DatabaseStack;
 let folder: string;
 let scriptFile: string;
+let appendFile: string;
 let manifest: Manifest;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'rstow-recovery-page-'));
   scriptFile = join(folder, 'restore-wal.sh');
-  await writeFile(scriptFile, await scriptOfPage());
+  const [restoreWal, appendArchive] = await scriptsOfPage();
+  await writeFile(scriptFile, restoreWal);
+  appendFile = join(folder, 'append-archive.sh');
+  await writeFile(appendFile, appendArchive);
   stack = await makeDatabaseStack({ temporalAddress: 'none:1', segmentSizeMb: 1, database: { restore: { historyDays: HISTORY_DAYS } } });
   // Two backups, so that segments are stored in more than one piece.
   await writeSome('first');
@@ -103,7 +108,7 @@ test('the recovery page gives back a log that begins with a baseline, and lets i
   expect(await runScript(stack.repositoryDir, dataDir, label)).toMatchObject({ failed: false });
   const names = segments.map(({ segment }) => segmentFileName(segment));
   expect((await readdir(join(dataDir, 'wal'))).sort()).toEqual([...names, 'rstow-baseline.json', 'rstow-timeline.json']);
-  expect(await readBaselineFile(join(dataDir, 'wal'))).toBe(segments[0]?.segment);
+  expect(await readBaselineFile(join(dataDir, 'wal'))).toMatchObject({ segment: segments[0]?.segment });
   const server = await startRstmdb({ dataDir });
   try {
     const settings = { ...stack.settings, server: { ...stack.settings.server, address: server.address } };
@@ -113,12 +118,40 @@ test('the recovery page gives back a log that begins with a baseline, and lets i
   }
 });
 
+test('the recovery page adds what the archive holds beyond the backup, and says where something is missing', async () => {
+  const { label, timeline, segments } = await backUp(stack);
+  const from = new Map(segments.map(({ segment, ranges }) => [segment, ranges.at(-1)?.endBytes ?? 0]));
+  const store = await directDeps(stack).openStore(manifest.database);
+  const look = archiveLog(store, { timeline, walDir: stack.walDir, from });
+  const looks = [];
+  for (const prefix of ['fourth', 'fifth']) {
+    await writeSome(prefix);
+    looks.push(...(await look()));
+  }
+  const { stateDigest } = await liveDigest(stack.settings, stack.config.timing, AbortSignal.timeout(20_000));
+  const dataDir = join(folder, 'appended');
+  expect(await runScript(stack.repositoryDir, dataDir, label)).toMatchObject({ failed: false });
+  expect(await runProgram([appendFile, stack.repositoryDir, manifest.database, timeline, dataDir])).toMatchObject({ failed: false });
+  const server = await startRstmdb({ dataDir });
+  try {
+    const settings = { ...stack.settings, server: { ...stack.settings.server, address: server.address } };
+    expect(await liveDigest(settings, stack.config.timing, AbortSignal.timeout(20_000))).toMatchObject({ stateDigest });
+  } finally {
+    await server.stop();
+  }
+  await store.stream.remove(looks.slice(0, 1));
+  const holed = join(folder, 'holed');
+  await runScript(stack.repositoryDir, holed, label);
+  const { failed, output } = await runProgram([appendFile, stack.repositoryDir, manifest.database, timeline, holed]);
+  expect({ failed, output }).toEqual({ failed: true, output: expect.stringMatching(/append-archive: .* the log ends there/) as string });
+});
+
 const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-async function scriptOfPage(): Promise<string> {
+async function scriptsOfPage(): Promise<[restoreWal: string, appendArchive: string]> {
   const blocks = [...(await readFile(PAGE, 'utf8')).matchAll(/^```sh\n(#!\/bin\/sh\n[^]*?)^```$/gm)].map((match) => match[1] ?? '');
-  expect(blocks).toHaveLength(1);
-  return blocks[0] ?? '';
+  expect(blocks).toHaveLength(2);
+  return blocks as [string, string];
 }
 
 async function writeSome(prefix: string): Promise<void> {
@@ -127,8 +160,11 @@ async function writeSome(prefix: string): Promise<void> {
   await load.stop();
 }
 
-async function runScript(repositoryDir: string, dataDir: string, label = manifest.label): Promise<{ failed: boolean; output: string }> {
-  const args = [scriptFile, repositoryDir, manifest.database, label, dataDir];
+function runScript(repositoryDir: string, dataDir: string, label = manifest.label): Promise<{ failed: boolean; output: string }> {
+  return runProgram([scriptFile, repositoryDir, manifest.database, label, dataDir]);
+}
+
+async function runProgram(args: string[]): Promise<{ failed: boolean; output: string }> {
   try {
     const { stdout, stderr } = await promisify(execFile)('sh', args);
     return { failed: false, output: stdout + stderr };

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { PinKind } from '../../src/contract/hot-backup.ts';
+import type { LivePinKind } from '../../src/contract/hot-backup.ts';
 import { positionBytesOf, segmentOf } from '../../src/core/wal/wal-offset.ts';
 import { type LogSource, logSource, type OpenLogs } from '../../src/database/log-source.ts';
 import { listSegments, type SegmentFile } from '../../src/io/data-directory/segments.ts';
@@ -25,7 +25,7 @@ const BIG_PAYLOAD = JSON.stringify({ filling: 'x'.repeat(150_000) });
 
 type Held = { source: LogSource; segments: readonly SegmentFile[] };
 
-export function logSourceSuite(pin: PinKind): void {
+export function logSourceSuite(pin: LivePinKind): void {
   describe(`a log held by ${pin}`, { timeout: 60_000 }, () => {
     let dataDir: string;
     let server: RstmdbServer;

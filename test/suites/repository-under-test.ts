@@ -8,6 +8,9 @@ export type RepositoryUnderTest = {
 
   /** Whether big objects pass through a bounded part of memory. */
   streams: boolean;
+
+  /** How large that part is at most; 24 MiB where absent. */
+  heldBytesMax?: number;
 };
 
 export type OpenedForTest = {

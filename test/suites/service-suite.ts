@@ -23,7 +23,9 @@ export type ServicePlace = {
 
 const secret = 'sesame-73519';
 
-export function serviceSuite(kind: 'process' | 'commands', create: (place: ServicePlace) => Promise<Service>): void {
+type Kind = 'process' | 'commands' | 'systemd' | 'docker' | 'podman';
+
+export function serviceSuite(kind: Kind, create: (place: ServicePlace) => Promise<Service>): void {
   describe(`a ${kind} service`, () => {
     let place: ServicePlace;
     let address: { host: string; port: number };

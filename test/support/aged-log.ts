@@ -1,4 +1,5 @@
 /** A database whose log is old enough to begin with a baseline, by a config that lets history go. */
+import { randomBytes } from 'node:crypto';
 import type { Manifest } from '../../src/formats/repository/manifest.ts';
 import { applyEvent, createInstance, deleteInstance } from '../../src/io/rstmdb/instances.ts';
 import type { DatabaseStack } from './database-stack.ts';
@@ -18,6 +19,17 @@ export async function writeFat(address: string, count: number, prefix: string): 
   await withClient(address, async (client) => {
     for (let serial = 0; serial < count; serial += 1) {
       await createInstance(client, { id: `${prefix}-${serial}`, machine: 'order', version: 1, ctxText: `{"fat":"${fat}","price":1.50}` });
+    }
+  });
+}
+
+/** Orders of 60 KB that no compression makes smaller than three quarters: 13 fill a segment of 1 MB. */
+export async function writeNoise(address: string, count: number): Promise<void> {
+  await writeOrders(address, 1, 'first');
+  await withClient(address, async (client) => {
+    for (let serial = 0; serial < count; serial += 1) {
+      const ctxText = JSON.stringify({ noise: randomBytes(60_000).toString('base64') });
+      await createInstance(client, { id: `noise-${serial}`, machine: 'order', version: 1, ctxText });
     }
   });
 }

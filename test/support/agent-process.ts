@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { endedWithUs } from './server-child.ts';
 
 const START_TIMEOUT_MS = 60_000;
 const POLL_MS = 20;
@@ -18,6 +19,8 @@ export type AgentProcessOptions = {
   env?: Record<string, string>;
   /** What the command line begins with, such as the entry of a network namespace. */
   enter?: readonly string[];
+  /** A minute where absent. */
+  startTimeoutMs?: number;
   /** False: returns at once, for an agent that isn't expected to become ready. */
   waitsForReady?: boolean;
 };
@@ -40,7 +43,7 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
   const agent = handleOf(spawnAgent(options));
   if (options.waitsForReady === false) return agent;
   try {
-    await ready(agent);
+    await ready(agent, options.startTimeoutMs ?? START_TIMEOUT_MS);
     return agent;
   } catch (error) {
     await agent.kill('SIGKILL');
@@ -56,10 +59,7 @@ function spawnAgent({ configFile, root = ROOT, workflowBundlePath, env, enter = 
     env: { ...process.env, ...bundle, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const killOnExit = (): boolean => child.kill('SIGKILL');
-  process.once('exit', killOnExit);
-  child.once('exit', () => process.off('exit', killOnExit));
-  return child;
+  return endedWithUs(child);
 }
 
 function handleOf(child: ChildProcess): AgentProcess {
@@ -80,8 +80,8 @@ function handleOf(child: ChildProcess): AgentProcess {
   };
 }
 
-async function ready(agent: AgentProcess): Promise<void> {
-  const deadlineMs = Date.now() + START_TIMEOUT_MS;
+async function ready(agent: AgentProcess, timeoutMs: number): Promise<void> {
+  const deadlineMs = Date.now() + timeoutMs;
   const end: { code?: number | NodeJS.Signals } = {};
   void agent.ended.then((code) => (end.code = code));
   while (!/^agent [a-z0-9-]+ ready$/m.test(agent.outputText())) {

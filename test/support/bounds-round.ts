@@ -35,13 +35,22 @@ export type BoundsRound = {
   restoreMs: number;
 };
 
+/** Which backup a round takes, and how much is written before it begins. */
+export type RoundBackup = { type: 'hotBackup' | 'snapshotBackup'; input: Record<string, unknown>; writesBefore: number };
+
+const HOT_ROUND: RoundBackup = { type: 'hotBackup', input: {}, writesBefore: WRITES_BEFORE };
+
 /** `earlier` collects the acknowledged writes of all rounds on one scene. Throws on the first promise that doesn't hold. */
-export async function boundsRound(scene: Scene, earlier: AcknowledgedWrite[]): Promise<BoundsRound> {
+export async function boundsRound(
+  scene: Scene,
+  earlier: AcknowledgedWrite[],
+  { type, input, writesBefore }: RoundBackup = HOT_ROUND,
+): Promise<BoundsRound> {
   const { stack, temporal } = scene;
   const load = await startLoadWriters({ address: stack.address, writers: WRITERS, prefix: `after-${earlier.length}` });
-  await load.acknowledgedAtLeast(WRITES_BEFORE);
+  await load.acknowledgedAtLeast(writesBefore);
   const promised = [...earlier, ...load.result.acknowledged];
-  const backup = await temporal.execute<HotBackupResult>('hotBackup', { database: DATABASE });
+  const backup = await temporal.execute<HotBackupResult>(type, { database: DATABASE, ...input });
   const { acknowledged, refused } = await load.stop();
   assert.deepEqual(
     [...refused.keys()].filter((code) => code !== 'WAL_IO_ERROR'),
@@ -73,8 +82,8 @@ export async function readWal(walDir: string): Promise<Wal> {
   return new Map(await Promise.all(fileNames.map(async (name) => [name, await readFile(join(walDir, name))] as const)));
 }
 
-/** A log only grows: what was restored is how the live files begin. */
-async function requireLiveBytes(restored: Wal, liveWalDir: string): Promise<number> {
+/** A log only grows: what was restored is how the live files begin. Gives how many bytes were compared. */
+export async function requireLiveBytes(restored: Wal, liveWalDir: string): Promise<number> {
   let comparedBytes = 0;
   for (const [name, bytes] of restored) {
     const live = await readFile(join(liveWalDir, name));

@@ -85,7 +85,7 @@ async function keysOf({ stack }: Scene, backups: readonly HotBackupResult[]): Pr
   const [first = '', second = '', third = ''] = backups.map(({ label }) => label);
   const { segments } = await readManifest(await stack.openRepository(), DATABASE, third);
   const pieces = segments.flatMap(({ segment, ranges }) =>
-    ranges.map((range) => pieceKey(DATABASE, range.timeline, { segment, ...range })),
+    ranges.map((range) => pieceKey(DATABASE, range.timeline, { segment, ...range, suffix: '.zst' })),
   );
   if (pieces.length !== backups.length) throw new Error(`each backup adds one piece, not ${pieces.join(', ')}`);
   return { first, second, third, pieces: pieces as BackupKeys['pieces'] };

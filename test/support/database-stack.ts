@@ -21,13 +21,21 @@ export type StackOptions = {
   namespace?: string;
   agentName?: string;
   segmentSizeMb?: number;
+  /** A folder that is there and empty, such as on a disk of its own; one in the stack's folder where absent. `remove` leaves it. */
+  dataDir?: string;
+  /** Below which the agent may restore; the folder for temporary files where absent. */
+  restoreRoots?: string[];
   /** Merged into the database's config, its server's and the agent's timing. */
   database?: Record<string, unknown>;
   server?: Record<string, unknown>;
   timing?: Record<string, number>;
   serverEnv?: Record<string, string>;
+  /** Of the repository `local`: merged into the folder's settings, or in their place if it has a kind of its own. */
+  repository?: Record<string, unknown>;
   /** A second repository, `copy`, in `copyDir`: until some tool puts the first one's copy there, it is away. */
   hasCopy?: boolean;
+  /** Further repositories of the database, in this order, by their names. */
+  repositories?: Record<string, unknown>;
 };
 
 /** The agent's config before it is parsed. */
@@ -75,8 +83,8 @@ const TIMING = {
 /** Makes the stack and starts its server. */
 export async function makeDatabaseStack(options: StackOptions): Promise<DatabaseStack> {
   const folder = await mkdtemp(join(tmpdir(), 'rstow-stack-'));
-  const places = { folder, dataDir: join(folder, 'data'), repositoryDir: join(folder, 'repository') };
-  await Promise.all([places.dataDir, places.repositoryDir].map((path) => mkdir(path)));
+  const places = { folder, dataDir: options.dataDir ?? join(folder, 'data'), repositoryDir: join(folder, 'repository') };
+  await Promise.all([places.dataDir, places.repositoryDir].map((path) => mkdir(path, { recursive: true })));
   const stack = await stackOf(await plainConfig(options, places), places);
   await stack.startServer();
   return stack;
@@ -135,17 +143,21 @@ async function plainConfig(options: StackOptions, { folder, dataDir, repositoryD
     server: { address, ...options.server },
     dataDir,
     service: { kind: 'process', command: [toolPath('rstmdb')], env, stateDir: join(folder, 'service'), stopTimeoutMs: 5000 },
-    repositories: options.hasCopy === true ? ['local', 'copy'] : ['local'],
+    repositories: ['local', ...(options.hasCopy === true ? ['copy'] : []), ...Object.keys(options.repositories ?? {})],
     maxDowntimeMs: 20_000,
     startTimeoutMs: 30_000,
+    // Tests of the archive have one.
+    archive: { enabled: false },
     ...options.database,
   };
   return {
-    agent: { name: options.agentName ?? 'db1', stateDir: join(folder, 'agent'), restoreRoots: [tmpdir()] },
+    agent: { name: options.agentName ?? 'db1', stateDir: join(folder, 'agent'), restoreRoots: options.restoreRoots ?? [tmpdir()] },
     temporal: { address: options.temporalAddress, namespace: options.namespace ?? 'default' },
     repositories: {
-      local: { kind: 'folder', path: repositoryDir },
+      local:
+        options.repository?.['kind'] === undefined ? { kind: 'folder', path: repositoryDir, ...options.repository } : options.repository,
       ...(options.hasCopy === true ? { copy: { kind: 'folder', path: copyDirOf(repositoryDir) } } : {}),
+      ...options.repositories,
     },
     databases: { [DATABASE]: database },
     timing: { ...TIMING, ...options.timing },

@@ -23,8 +23,8 @@ export async function databaseState(dataDir: string): Promise<DatabaseState> {
 export async function expectNothingLeft(dataDir: string, { rolledBack = false } = {}): Promise<void> {
   if (rolledBack) await removeRejected(dataDir);
   const left = await namesIn(rstowFolder(dataDir), { recursive: true });
-  // Empty folders of the pins stay for the next run.
-  expect(left.filter((name) => !/^pins(\/[0-9]+)?$/.test(name))).toEqual([]);
+  // Empty folders of the pins stay for the next run, and the restart guard's are no run's.
+  expect(left.filter((name) => !/^pins(\/[0-9]+(\/guard(\/.*)?)?)?$/.test(name))).toEqual([]);
   expect(await namesIn(join(dataDir, 'wal'))).not.toEqual([]);
   const snapshots = (await readdir(dataDir, { withFileTypes: true })).find(({ name }) => name === 'snapshots');
   expect(snapshots?.isFile()).not.toBe(true);

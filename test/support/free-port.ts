@@ -1,25 +1,33 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 
-/** A port of 127.0.0.1 that nobody listens on now: any, or the first one from `portMin` up. */
+/**
+ * Any port between these may be taken by an outgoing connection at any moment: also that of a test's server, while that is down and about to
+ * be started again.
+ */
+const [EPHEMERAL_MIN = 32_768] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').trim().split(/\s+/).map(Number);
+const PORT_MIN = 10_000;
+
+/** A port of 127.0.0.1 that nobody listens on now, and that no outgoing connection will take: any, or the first one from `portMin` up. */
 export async function freePort(portMin?: number): Promise<number> {
-  if (portMin === undefined) return listenOnce(0);
-  for (let port = portMin; port <= 65_535; port += 1) {
-    try {
-      return await listenOnce(port);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    }
+  // Processes that look at the same time begin at different places.
+  const first = portMin ?? PORT_MIN + Math.floor(Math.random() * (EPHEMERAL_MIN - PORT_MIN));
+  for (let port = first; port <= 65_535; port += 1) {
+    if (await isFree(port)) return port;
   }
-  throw new Error(`no port from ${portMin} up is free`);
+  throw new Error(`no port from ${first} up is free`);
 }
 
-async function listenOnce(wanted: number): Promise<number> {
-  const server = createServer().listen(wanted, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return false;
+    throw error;
+  }
   server.close();
   await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
-  return address.port;
+  return true;
 }

@@ -42,6 +42,8 @@ export type LoadOptions = {
   tokenFile?: string;
   /** Connections, each with one write at a time. */
   writers: number;
+  /** Of each writer, between two orders; 0 if absent. */
+  pauseMs?: number;
   /** Distinguishes the instances of one load from those of another; `load` by default. */
   prefix?: string;
 };
@@ -91,6 +93,7 @@ async function runWriter(writer: Writer): Promise<void> {
         while (!isStopping()) {
           serial += 1;
           await writeOrder(client, orderOf(options.prefix ?? 'load', index, serial), { send, signal });
+          if (options.pauseMs !== undefined) await sleep(options.pauseMs);
         }
       } finally {
         await client.close();

@@ -50,6 +50,15 @@ export async function writeOrders(address: string, count: number, prefix = 'orde
   });
 }
 
+/** Fills several segments of 1 MB, the last of which hold the present state of everything. */
+export async function writeLarge(client: RstmdbClient): Promise<void> {
+  await putMachine(client, ORDER_MACHINE);
+  const ids = Array.from({ length: 6 }, (_, serial) => `large-${serial}`);
+  const ctxText = JSON.stringify({ filling: 'x'.repeat(400_000) });
+  for (const id of ids) await createInstance(client, { id, machine: 'order', version: 1, ctxText });
+  for (const id of ids) await applyEvent(client, { instanceId: id, event: 'PAY', payloadText: '{}' });
+}
+
 export type RestoredCopy = { manifest: Manifest; dataDir: string };
 
 /** Backs up, verifies, restores elsewhere, and proves the copy: same bytes, same state, writable, restartable. */

@@ -11,6 +11,7 @@ import { connectRstmdb, type RstmdbTls } from '../../src/io/rstmdb/connect-rstmd
 import { freePort } from './free-port.ts';
 import type { TlsCertificates } from './tls-certificates.ts';
 import { toolPath } from './tools.ts';
+import { endedWithUs } from './server-child.ts';
 
 const START_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
@@ -62,11 +63,7 @@ export async function startRstmdb(options: RstmdbServerOptions): Promise<RstmdbS
 function spawnServer(options: RstmdbServerOptions, port: number, logFile: string): ChildProcess {
   const log = openSync(logFile, 'a');
   try {
-    const child = spawn(toolPath('rstmdb'), [], { env: environment(options, port), stdio: ['ignore', log, log] });
-    const killOnExit = (): boolean => child.kill('SIGKILL');
-    process.once('exit', killOnExit);
-    child.once('exit', () => process.off('exit', killOnExit));
-    return child;
+    return endedWithUs(spawn(toolPath('rstmdb'), [], { env: environment(options, port), stdio: ['ignore', log, log] }));
   } finally {
     closeSync(log);
   }

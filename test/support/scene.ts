@@ -4,7 +4,7 @@ import { type DatabaseStack, makeDatabaseStack, type StackOptions } from './data
 import { connectTestClient, type TestClient } from './run-workflow.ts';
 import { makeNamespace } from './temporal-namespace.ts';
 
-export type SharedServices = { temporalAddress: string; workflowBundlePath?: string };
+export type SharedServices = { temporalAddress: string; workflowBundlePath?: string; agentStartTimeoutMs?: number };
 
 export type Scene = {
   namespace: string;
@@ -31,7 +31,7 @@ export async function openScene(shared: SharedServices, options: Omit<StackOptio
 
 /** For tests about how agents come to own a database. */
 export async function openSceneWithoutAgent(
-  { temporalAddress, workflowBundlePath }: SharedServices,
+  { temporalAddress, workflowBundlePath, agentStartTimeoutMs: startTimeoutMs = 60_000 }: SharedServices,
   options: Omit<StackOptions, 'temporalAddress' | 'namespace'> = {},
 ): Promise<Omit<Scene, 'agent'>> {
   const namespace = await makeNamespace(temporalAddress);
@@ -45,7 +45,7 @@ export async function openSceneWithoutAgent(
     stack,
     temporal,
     startAgent: async (configFile) => {
-      const agent = await startAgent({ configFile, ...bundle });
+      const agent = await startAgent({ configFile, startTimeoutMs, ...bundle });
       agents.push(agent);
       return agent;
     },

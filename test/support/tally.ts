@@ -41,7 +41,7 @@ export async function deedsOf(walDir: string, id: string): Promise<string[]> {
   for (const fileName of (await readdir(walDir)).filter((name) => name.endsWith('.wal')).sort()) {
     const onRecord: Parameters<typeof createRecordScanner>[0]['onRecord'] = (record) => {
       const described = describeRecord(parseSegmentFileName(fileName)!, record);
-      if (described?.instance === id) deeds.push(described.event ?? described.type);
+      if (described.instance === id) deeds.push(described.event ?? described.type);
     };
     createRecordScanner({ crc32c, startBytes: 0, onRecord }).push(await readFile(join(walDir, fileName)));
   }

@@ -1,16 +1,12 @@
 /** A real Temporal server for tests, whose runs outlive it in a database file. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { freePort } from './free-port.ts';
+import { endedWithUs, hasEnded, killChild, untilAnswering } from './server-child.ts';
 import { toolPath } from './tools.ts';
-
-const START_TIMEOUT_MS = 60_000;
-const POLL_MS = 100;
 
 export type TemporalServer = {
   address: string;
@@ -29,18 +25,14 @@ export async function startTemporalServer(): Promise<TemporalServer> {
   const port = await freePort();
   const address = `127.0.0.1:${port}`;
   let child = spawnServer(folder, port);
-  const kill = async (): Promise<void> => {
-    if (hasEnded(child)) return;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  };
+  const kill = (): Promise<void> => killChild(child);
   const stop = async (): Promise<void> => {
     await kill();
     await rm(folder, { recursive: true, force: true });
   };
   const start = async (): Promise<void> => {
     if (hasEnded(child)) child = spawnServer(folder, port);
-    await answering(child, address);
+    await untilAnswering(child, () => describeDefaultNamespace(address));
   };
   try {
     await start();
@@ -67,32 +59,16 @@ function spawnServer(folder: string, port: number): ChildProcess {
     'error',
   ];
   // One process runs many agents' workers here: the limit of pollers is for each namespace.
-  const child = spawn(toolPath('temporal'), [...args, '--dynamic-config-value', 'frontend.namespaceCount=10000'], { stdio: 'ignore' });
-  const killOnExit = (): boolean => child.kill('SIGKILL');
-  process.once('exit', killOnExit);
-  child.once('exit', () => process.off('exit', killOnExit));
-  return child;
+  return endedWithUs(
+    spawn(toolPath('temporal'), [...args, '--dynamic-config-value', 'frontend.namespaceCount=10000'], { stdio: 'ignore' }),
+  );
 }
 
-function hasEnded(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null;
-}
-
-async function answering(child: ChildProcess, address: string): Promise<void> {
-  const deadlineMs = Date.now() + START_TIMEOUT_MS;
-  for (;;) {
-    try {
-      const connection = await Connection.connect({ address, connectTimeout: 2000 });
-      try {
-        await connection.withDeadline(Date.now() + 2000, () => connection.workflowService.describeNamespace({ namespace: 'default' }));
-        return;
-      } finally {
-        await connection.close();
-      }
-    } catch (error) {
-      if (Date.now() > deadlineMs) throw error;
-      if (hasEnded(child)) throw new Error(`temporal ended with ${child.exitCode ?? child.signalCode}`, { cause: error });
-    }
-    await sleep(POLL_MS);
+async function describeDefaultNamespace(address: string): Promise<void> {
+  const connection = await Connection.connect({ address, connectTimeout: 2000 });
+  try {
+    await connection.withDeadline(Date.now() + 2000, () => connection.workflowService.describeNamespace({ namespace: 'default' }));
+  } finally {
+    await connection.close();
   }
 }

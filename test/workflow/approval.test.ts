@@ -7,7 +7,7 @@ import { waitUntil } from '../support/wait-until.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf, statusOf } from './failures.ts';
 import { holdVerb } from './held-verb.ts';
-import { LABEL, PLANNED } from './plausible-verbs.ts';
+import { LABEL, PLANNED } from './plausible-answers.ts';
 
 const DAY_MS = 86_400_000;
 const { planHash } = PLANNED;

@@ -94,7 +94,7 @@ it('takes no lock to restore elsewhere, verify, list or describe', async () => {
   await startHolder();
   const to = { dataDir: '/elsewhere' };
   expect(await agent.execute('restore', { database: DATABASE, backup: 'latest', to })).toMatchObject({ outcome: 'done' });
-  for (const type of ['verifyBackup', 'listBackups', 'describeDatabase']) {
+  for (const type of ['verifyBackup', 'listBackups', 'describeDatabase', 'checkDatabase']) {
     expect(await agent.execute(type, { database: DATABASE })).toMatchObject({ outcome: 'done' });
   }
 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
 import type { DescribeDatabaseResult } from '../../src/contract/describe-database.ts';
 import { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { AGENT, DATABASE, type FakeAgent, INSTALLATION_ID, startFakeAgent } from './fake-agent.ts';
-import { HOST, PROTECTION } from './plausible-verbs.ts';
+import { HOST, PROTECTION } from './plausible-answers.ts';
 
 let agent: FakeAgent;
 
@@ -63,6 +63,7 @@ it('calls a database protected only while nothing is missing, and says what is m
     server: {
       failure: { code: 'server-unreachable', sentence: 'nobody answers' },
       compaction: { isOn: true, source: { kind: 'default' } },
+      guard: { kind: 'off' },
     },
   });
   const { outcome, protection, warnings } = await describe();

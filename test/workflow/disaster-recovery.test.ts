@@ -9,7 +9,7 @@ import { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { AGENT, DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf, statusOf } from './failures.ts';
 import { holdVerb } from './held-verb.ts';
-import { BACKED_UP, CANDIDATE, LABEL, PLANNED } from './plausible-verbs.ts';
+import { BACKED_UP, CANDIDATE, LABEL, PLANNED, POINT } from './plausible-answers.ts';
 
 let agent: FakeAgent;
 
@@ -174,7 +174,7 @@ it.each(['damaged-object', 'digest-different'] as const)(
       planRestore: async ({ backup, takeover }) => {
         attempts.push(takeover);
         begun.push(backup);
-        return { ...PLANNED, label: backup };
+        return { ...PLANNED, label: backup, records: backup === LABEL ? CANDIDATE.records : older.records };
       },
       stageWal: async () => {
         if (begun.length === 1) throw new RstowError(code, 'as planted');
@@ -198,6 +198,32 @@ it.each(['damaged-object', 'digest-different'] as const)(
     ]);
   },
 );
+
+it('takes what the archive holds beyond the newest backup, and that backup if what it holds is damaged', async () => {
+  const archived = { ...CANDIDATE, extents: { ...CANDIDATE.extents, end: POINT.end }, archivedTimeline: '0001' };
+  const gone = { ...POINT, warnings: [{ code: 'wal-gap', message: 'the rest is out of reach' }] };
+  const plans: string[] = [];
+  agent.verbs = {
+    findCandidates: async () => ({ usable: [archived, CANDIDATE], skipped: [], newest: archived }),
+    findPoint: async () => gone,
+    planRestore: async ({ backup, pointKey }) => {
+      plans.push(`${backup} ${String(pointKey)}`);
+      return { ...PLANNED, label: backup };
+    },
+  };
+  const result = await agent.execute<DisasterRecoveryResult>('disasterRecovery', input);
+  expect(result).toMatchObject({ outcome: 'warnings', label: LABEL, archivedUntilMs: POINT.sinceMs, warnings: gone.warnings, skipped: [] });
+  expect(result.lost).toMatchObject({ sinceMs: POINT.sinceMs, knownRecords: 0 });
+  expect(inputOf('findPoint')).toMatchObject({ target: { latest: true }, timeline: '0001', isBestEffort: true });
+  agent.verbs.findPoint = failing('damaged-object', 'as planted');
+  const fallenBack = await agent.execute<DisasterRecoveryResult>('disasterRecovery', input);
+  expect(fallenBack).toMatchObject({ label: LABEL, lost: { sinceMs: CANDIDATE.createdAtMs, knownRecords: 0, knownEnd: POINT.end } });
+  expect(fallenBack.archivedUntilMs).toBeUndefined();
+  expect(fallenBack.warnings).toMatchObject([
+    { code: 'state-skipped', message: expect.stringContaining('what the archive holds beyond it: damaged-object: as planted') as string },
+  ]);
+  expect(plans).toEqual([`${LABEL} ${POINT.pointKey}`, `${LABEL} undefined`]);
+});
 
 it.each([
   ['the same state', LABEL, { patienceMs: 300, stepGiveUpMs: 600_000 }],

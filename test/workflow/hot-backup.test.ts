@@ -1,16 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
-import { GIVE_UP_MEMO, lockWorkflowId, WORKFLOW_QUEUE } from '../../src/contract/names.ts';
-import type { Progress } from '../../src/contract/result.ts';
+import { lockWorkflowId, WORKFLOW_QUEUE } from '../../src/contract/names.ts';
 import { RstowError } from '../../src/core/errors/rstow-error.ts';
-import { waitUntil } from '../support/wait-until.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf, statusOf } from './failures.ts';
 import { holdVerb } from './held-verb.ts';
-import { BACKED_UP, DIGEST, DIGESTED, LABEL } from './plausible-verbs.ts';
+import { BACKED_UP, DIGEST, DIGESTED, LABEL } from './plausible-answers.ts';
 
 let agent: FakeAgent;
 
@@ -38,6 +35,31 @@ it('ends with warnings where the log is not whole, and then keeps the snapshots'
   expect(result.warnings.map(({ code }) => code)).toEqual(['torn-tail', 'wal-gap']);
   expect(agent.calls.find(({ verb }) => verb === 'storeAttachments')?.input).toMatchObject({ withSnapshots: true });
   expect(agent.calls.find(({ verb }) => verb === 'writeManifest')?.input).toMatchObject({ warnings: result.warnings });
+});
+
+it('begins the log anew where no server can start from it, and unpins both histories', async () => {
+  let restorable: 'no' | 'from-baseline' = 'no';
+  agent.verbs.digestState = async () => ({ ...DIGESTED, restorable });
+  agent.verbs.rescueLog = async () => {
+    restorable = 'from-baseline';
+    return { timeline: '0002', warnings: [{ code: 'log-rescued', message: 'it begins with what the server shows' }] };
+  };
+  const result = await agent.execute<HotBackupResult>('hotBackup', { database: DATABASE });
+  expect(result.warnings.map(({ code }) => code)).toEqual(['log-rescued']);
+  const steps = BACKED_UP.slice(1, 4);
+  expect(verbsOf(agent)).toEqual(['checkBackup', 'prepareBackup', ...steps, 'rescueLog', ...steps, ...BACKED_UP.slice(4), 'unpinWal']);
+  const inputsOf = (wanted: string): unknown[] => agent.calls.filter(({ verb }) => verb === wanted).map(({ input }) => input);
+  expect(inputsOf('writeManifest')).toMatchObject([{ timeline: '0002', warnings: result.warnings }]);
+  expect(inputsOf('storeAttachments')).toMatchObject([{ withSnapshots: true }]);
+  expect(inputsOf('unpinWal')).toMatchObject([{ timeline: '0002' }, { timeline: '0001' }]);
+});
+
+it('keeps what there is of the log where the server can’t be read in its place', async () => {
+  agent.verbs.digestState = async () => ({ ...DIGESTED, restorable: 'no' });
+  agent.verbs.rescueLog = async () => Promise.reject(new RstowError('not-enough-space', 'the disk is full'));
+  const result = await agent.execute<HotBackupResult>('hotBackup', { database: DATABASE });
+  expect(result.warnings).toMatchObject([{ code: 'not-enough-space', message: expect.stringContaining('the disk is full') as string }]);
+  expect(agent.calls.find(({ verb }) => verb === 'writeManifest')?.input).toMatchObject({ timeline: '0001' });
 });
 
 it.each(BACKED_UP.slice(1, -1))('unpins when %s fails, and fails with its sentence', async (verb) => {
@@ -152,62 +174,6 @@ it('tells a person soon, and with the server’s own reason, that no backup is p
 });
 
 /** As a schedule starts it. */
-const startScheduled = async (giveUpMs: number) => {
-  const scheduleId = `test-${randomUUID()}`;
-  const schedule = await agent.client.schedule.create({
-    scheduleId,
-    spec: {},
-    action: {
-      type: 'startWorkflow',
-      workflowType: 'hotBackup',
-      taskQueue: WORKFLOW_QUEUE,
-      args: [{ database: DATABASE }],
-      memo: { [GIVE_UP_MEMO]: giveUpMs },
-    },
-  });
-  await schedule.trigger();
-  await waitUntil('the schedule has started its run', async () => (await schedule.describe()).info.recentActions.length > 0);
-  const [started] = (await schedule.describe()).info.recentActions;
-  await schedule.delete();
-  return agent.client.workflow.getHandle((started!.action as { workflow: { workflowId: string } }).workflow.workflowId);
-};
-
-it('waits in a run of a schedule for a server that is down, without the lock, and then backs up', async () => {
-  agent.place.timing.patienceMs = 300;
-  agent.verbs.checkBackup = away;
-  const run = await startScheduled(60_000);
-  await waitUntil('the run waits', async () => (await run.query<Progress>('progress')).phase === 'waiting until a backup is possible');
-  expect((await run.query<Progress>('progress')).waitsFor).toMatch(/^server-unreachable: nobody listens; the next try is at /);
-  const byHand = agent.execute('restore', { database: DATABASE, backup: 'latest' });
-  await expect(byHand).resolves.toMatchObject({ outcome: 'done' });
-  delete agent.verbs.checkBackup;
-  expect(await run.result()).toMatchObject({ outcome: 'done', label: LABEL });
-});
-
-it('gives the lock up in a run of a schedule whose repository goes away, and begins again when it is back', async () => {
-  agent.place.timing.patienceMs = 300;
-  let fails = true;
-  agent.verbs.storeSegments = async () => {
-    if (fails) throw new RstowError('repository-unavailable', 'not mounted');
-    return { extentsKey: 'extents', healed: 0, warnings: [] };
-  };
-  agent.verbs.checkBackup = async () => {
-    if (verbsOf(agent).includes('unpinWal')) fails = false;
-  };
-  const run = await startScheduled(60_000);
-  expect(await run.result()).toMatchObject({ outcome: 'done' });
-  expect(verbsOf(agent).filter((verb) => verb === 'unpinWal')).toHaveLength(2);
-});
-
-it('gives up in a run of a schedule when its time is over, however often it has begun again', async () => {
-  agent.place.timing.patienceMs = 100;
-  agent.place.timing.retryMaxMs = 300;
-  agent.verbs.storeSegments = async () => Promise.reject(new RstowError('repository-unavailable', 'not mounted'));
-  const run = await startScheduled(3_000);
-  expect(await failureOf(run.result())).toMatchObject({ type: 'repository-unavailable' });
-  expect(verbsOf(agent).filter((verb) => verb === 'unpinWal').length).toBeGreaterThan(1);
-}, 30_000);
-
 it('refuses to run under the id of a lock, for it would wait for itself', async () => {
   const workflowId = lockWorkflowId(DATABASE);
   const run = agent.client.workflow.execute('hotBackup', { taskQueue: WORKFLOW_QUEUE, workflowId, args: [{ database: DATABASE }] });

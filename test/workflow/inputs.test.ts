@@ -11,7 +11,7 @@ beforeAll(async () => {
 beforeEach(() => agent.reset());
 afterAll(() => agent.stop());
 
-const TYPES = ['hotBackup', 'verifyBackup', 'restore', 'listBackups', 'describeDatabase'];
+const TYPES = ['hotBackup', 'verifyBackup', 'restore', 'listBackups', 'describeDatabase', 'checkDatabase'];
 
 it.each(TYPES)('fails a %s that is started without an input, at once and with one sentence', async (type) => {
   const failure = await failureOf(agent.execute(type));

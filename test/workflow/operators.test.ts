@@ -9,7 +9,7 @@ import { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf } from './failures.ts';
-import { PLANNED, REQUEST_HASH } from './plausible-verbs.ts';
+import { PLANNED, REQUEST_HASH } from './plausible-answers.ts';
 
 const { planHash } = PLANNED;
 const UNSIGNED: Agreement = { operatorsNeeded: 1, operators: [], requestHash: REQUEST_HASH, refusal: null };

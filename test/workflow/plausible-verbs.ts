@@ -1,175 +1,34 @@
-/** What each verb answers where all goes well. */
+/** Each verb, where all goes well. */
 import type { Activities } from '../../src/activities/activities.ts';
 import type { Place } from '../../src/activities/catalogue/locate.ts';
-import type { PlannedInstance } from '../../src/activities/instance/plan-instance.ts';
-import type { FoundPoint } from '../../src/activities/recovery-point/find-point.ts';
-import type { PlannedRestore } from '../../src/activities/restore/plan-restore.ts';
-import type { Candidate } from '../../src/activities/recovery/recovery-candidates.ts';
-import type { DigestedState } from '../../src/activities/backup/digest-state.ts';
-import type { WrittenManifest } from '../../src/activities/backup/write-manifest.ts';
 import type { WalOffsetText } from '../../src/core/wal/wal-offset.ts';
-
-export const LABEL = '20261124T101500Z-hot';
-export const DIGEST = 'ab'.repeat(32);
-
-const extents = {
-  segments: 1,
-  first: '0000000000000001',
-  last: '0000000000000001',
-  end: '1099511628276' as WalOffsetText,
-  sizeBytes: 500,
-};
-const counts = { records: 19, machines: 1, instances: 2 };
-
-const manifest: WrittenManifest = {
-  kind: 'hot',
-  label: LABEL,
-  repository: 'local',
-  timeline: '0001',
+import {
+  LABEL,
+  COLD_LABEL,
+  DIGEST,
   extents,
-  ...counts,
-  stateDigest: DIGEST,
-  restorable: 'from-log',
-  pin: 'links',
-  piecesStored: 1,
-  bytesStored: 200,
-  bytesPlain: 500,
-  warnings: [],
-};
-
-/** The state of a backup's log, as the verb `digestState` tells it. */
-export const DIGESTED: DigestedState = {
-  ...{ stateDigest: DIGEST, machines: 1, instances: 2, recordsReplayed: 19 },
-  ...{ restorable: 'from-log', comparison: null, warnings: [] },
-};
-
-/** A restore's plan, as the verb `planRestore` tells it. */
-export const PLANNED: PlannedRestore = {
-  label: LABEL,
-  repository: 'local',
-  dataDir: '/data',
-  fromTimeline: '0001',
-  extents,
-  ...counts,
-  stateDigest: DIGEST,
-  planKey: 'databases/orders/plans/run/restore.json',
-  planHash: 'cd'.repeat(32),
-  warnings: [],
-};
-
-/** A point of the history, as the verb `findPoint` tells it. */
-export const POINT: FoundPoint = {
-  label: LABEL,
-  timeline: '0001',
-  repository: 'local',
-  ...counts,
-  stateDigest: DIGEST,
-  pointKey: 'databases/orders/plans/run/point.json',
-  end: '1099511628200' as WalOffsetText,
-  sinceMs: 1_795_000_000_000,
-  untilMs: 1_795_000_900_000,
-  warnings: [],
-};
-
-/** What the verb `planInstance` tells. */
-export const PLANNED_INSTANCE: PlannedInstance = {
-  instance: 'o-17',
-  machine: 'order',
-  version: 1,
-  state: 'paid',
-  ctxSha256: DIGEST,
-  events: 2,
-  createdAt: '1099511627900',
-  repository: 'local',
-  label: LABEL,
-  timeline: '0001',
-  end: '1099511628200',
-  putsMachine: false,
-  isThere: false,
-  planKey: 'databases/orders/plans/run/instance.json',
-  planHash: 'ab'.repeat(32),
-  warnings: [],
-};
-
-const nobody = { count: 0, first: [] };
-
-/** What the verb `explainPoint` tells. */
-export const EXPLANATION: Awaited<ReturnType<Activities['explainPoint']>> = {
-  lastRecords: [],
-  nextRecord: null,
-  difference: {
-    machinesAdded: nobody,
-    machinesRemoved: nobody,
-    machinesChanged: nobody,
-    instancesCreated: { count: 1, first: ['o-17'] },
-    instancesChanged: nobody,
-    instancesDeleted: nobody,
-  },
-  warnings: [],
-};
-
-/** What names a recovery's request, where operators have to sign. */
-export const REQUEST_HASH = 'ef'.repeat(32);
-
-/** The verbs of a backup under the lock, in their order. */
-export const BACKED_UP = ['prepareBackup', 'pinWal', 'storeSegments', 'digestState', 'storeAttachments', 'writeManifest', 'unpinWal'];
-
-/** A state that a recovery can try. */
-export const CANDIDATE: Candidate = { label: LABEL, repository: 'local', extents, records: counts.records, createdAtMs: 1_795_000_000_000 };
-
-const row = {
-  label: LABEL,
-  isInUse: true,
-  createdAtMs: 1_795_000_000_000,
-  bytesStored: 200,
-  timeline: '0001',
-  extents,
-  ...counts,
-  stateDigest: DIGEST,
-  restorable: 'from-log' as const,
-};
-
-/** What the verb `describeProtection` tells. */
-export const PROTECTION = {
-  repository: 'local',
-  owner: { agent: 'db1', installationId: '6f9619ff-8b86-4d01-b42d-00cf4fc964ff', generation: 1 },
-  timelines: 1,
-  history: [
-    {
-      timeline: '0001',
-      parent: null,
-      standing: 'inUse' as const,
-      end: '1099511628276' as WalOffsetText,
-      backups: 1,
-      writtenAtMs: row.createdAtMs,
-    },
-  ],
-  window: {
-    timeline: '0001',
-    offsets: { from: '1099511627776' as WalOffsetText, to: '1099511628276' as WalOffsetText },
-    times: { sinceMs: row.createdAtMs, untilMs: row.createdAtMs },
-    holes: [],
-    lost: null,
-  },
-  marks: 0,
-  marked: [],
-  copies: [{ repository: 'local', newest: { label: LABEL, createdAtMs: row.createdAtMs, end: '1099511628276' as WalOffsetText } }],
-  backups: 1,
-  latest: row,
-  freeBytes: null,
-  tested: null,
-  testFailed: null,
-  untested: [LABEL],
-  restorable: row,
-  schedule: { id: 'rstow-orders-hotBackup', everyMs: 1e12, isPaused: false },
-  lastBackup: null,
-};
-
-/** What the verb `inspectHost` tells. */
-export const HOST: Awaited<ReturnType<Activities['inspectHost']>> = {
-  server: { compaction: { isOn: false, source: { kind: 'default' } } },
-  replaced: [],
-};
+  manifest,
+  DIGESTED,
+  PLANNED,
+  POINT,
+  PLANNED_INSTANCE,
+  EXPLANATION,
+  ARCHIVED,
+  REQUEST_HASH,
+  CANDIDATE,
+  row,
+  PROTECTION,
+  HOST,
+  RESTART,
+  SURVEYED_HOST,
+  STORED_VOLUME,
+  PLANNED_VOLUME,
+  IMPORTED,
+  EXPORTED,
+  PLANNED_ROTATION,
+  ROTATED,
+  FILLED,
+} from './plausible-answers.ts';
 
 export type OwnVerbs = Pick<Activities, 'findLockHolder'> & { place: () => Place };
 
@@ -188,13 +47,46 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     findLockHolder,
     checkBackup: nothing,
     prepareBackup: async () => ({ repository: 'local', label: LABEL, timeline: '0001', serverVersion: '0.3.0', warnings: [] }),
-    pinWal: async () => ({ fenceKey: 'databases/orders/plans/run/fence.json', pin: 'links', segments: 1, sizeBytes: 500 }),
-    storeSegments: async () => ({ extentsKey: 'databases/orders/plans/run/extents.json', healed: 0, warnings: [] }),
+    pinWal: async () => ({ fenceKey: 'databases/orders/plans/run/fence-0001.json', pin: 'links', segments: 1, sizeBytes: 500 }),
+    storeSegments: async () => ({ extentsKey: 'databases/orders/plans/run/extents-0001.json', healed: 0, warnings: [] }),
+    rescueLog: async () => null,
     storeAttachments: async () => ({ attachments: [], warnings: [] }),
     digestState: async () => DIGESTED,
+    compactServer: async () => ({ snapshotsCreated: 2, segmentsDeleted: 1 }),
     writeManifest: async () => manifest,
     closeHealed: nothing,
     unpinWal: nothing,
+    checkSnapshot: async () => ({ kind: 'lvm' }),
+    storeVolume: async () => STORED_VOLUME,
+    takeSnapshot: async () => ({
+      fenceKey: 'fence',
+      pin: 'snapshot',
+      snapshot: { volume: 'vg0/rstmdb', name: 'rstow-0123', takenAtMs: 0 },
+    }),
+    dropSnapshot: async () => ({ usedPercent: 12.5, droppedAtMs: 3000 }),
+    checkColdBackup: async () => ({ isRunning: true }),
+    storeAhead: nothing,
+    storeStopped: async () => ({
+      fenceKey: 'databases/orders/plans/run/fence-0001.json',
+      pin: 'links',
+      downtimeMs: 400,
+      tailBytes: 90,
+      warnings: [],
+    }),
+    backUpStopped: async () => ({ ...manifest, kind: 'cold', label: COLD_LABEL }),
+    followLog: async () => Promise.resolve(ARCHIVED),
+    archiveOnce: async () => Promise.resolve(ARCHIVED),
+    readArchive: async () => ({ repository: 'local', takenAtMs: 1_790_000_000_000, takenFrom: 'folder-name' }),
+    storeArchive: async () => IMPORTED,
+    clearImport: nothing,
+    chooseCopies: async ({ to = ['local', 'copy', 'far'] }) => ({ targets: [...to] }),
+    copyToRepository: async ({ to }) => ({ ...FILLED, repository: to }),
+    exportArchive: async () => EXPORTED,
+    clearExport: nothing,
+    planRotation: async () => PLANNED_ROTATION,
+    rotateObjects: async () => ROTATED,
+    retireObjects: nothing,
+    removeKeySets: async () => ['0badc0de'],
     chooseBackup: async () => ({ label: LABEL, repository: 'local' }),
     verifyStoredBackup: async () => ({ pieces: 1, records: 19, bytesRead: 200, bytesPlain: 500, stateDigest: DIGEST, warnings: [] }),
     findAlternative: async () => null,
@@ -233,16 +125,31 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     }),
     swapIn: async () => ({ downtimeMs: 5, replacedAt: '/data/.rstow/restores/run/replaced', savedAs: '20261124T101600Z-tail' }),
     rollBack: async () => ({ downtimeMs: 5, inPlace: 'replaced' }),
+    carryOver: async () => ({ carriedBytes: 0 }),
     verifyLive: async () => ({ warnings: [] }),
     placeElsewhere: nothing,
     clearStaging: nothing,
+    planVolume: async ({ dataset }) => ({ ...PLANNED_VOLUME, dataset }),
+    receiveVolume: nothing,
+    checkVolume: async () => ({ segmentsFetched: 0 }),
+    dropVolume: nothing,
     chooseTestPoint: async () => ({ label: LABEL, repository: 'local', warnings: [] }),
-    stageTest: async () => ({ extents, stateDigest: DIGEST, machines: 1, instances: 2, fetchMs: 20, replayMs: 30 }),
+    stageTest: async () => ({ extents, stateDigest: DIGEST, machines: 1, instances: 2, fetchMs: 20, replayMs: 30, warnings: [] }),
     testServer: async () => ({ assertionsHeld: 0, startMs: 40, compareMs: 5, writeMs: 1, restartsMs: 90 }),
     recordTest: nothing,
     clearTest: nothing,
     readBackups: async () => ({ repository: 'local', backups: [row], total: 1, unreadable: [], laterByClock: [] }),
     describeProtection: async () => PROTECTION,
     inspectHost: async () => HOST,
+    surveyRestart: async () => RESTART,
+    surveyHost: async () => SURVEYED_HOST,
+    surveyArchive: async () => ({
+      isContinuous: true,
+      stored: 1,
+      unsavedSegments: 0,
+      unsavedBytes: 0,
+      lagMs: 900,
+      requiresSignatures: false,
+    }),
   } satisfies Partial<Activities>;
 }

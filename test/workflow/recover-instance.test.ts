@@ -7,7 +7,7 @@ import { waitUntil } from '../support/wait-until.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf, statusOf } from './failures.ts';
 import { holdVerb } from './held-verb.ts';
-import { PLANNED_INSTANCE } from './plausible-verbs.ts';
+import { PLANNED_INSTANCE } from './plausible-answers.ts';
 
 const input = { database: DATABASE, instance: 'o-17', target: { before: { instance: 'o-17', record: 'delete' } } };
 const { planHash } = PLANNED_INSTANCE;

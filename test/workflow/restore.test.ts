@@ -5,7 +5,7 @@ import { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf, statusOf } from './failures.ts';
 import { holdVerb } from './held-verb.ts';
-import { BACKED_UP, LABEL, PLANNED } from './plausible-verbs.ts';
+import { BACKED_UP, LABEL, PLANNED } from './plausible-answers.ts';
 
 let agent: FakeAgent;
 

@@ -6,7 +6,7 @@ import { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf, statusOf } from './failures.ts';
 import { holdVerb } from './held-verb.ts';
-import { DIGEST, LABEL } from './plausible-verbs.ts';
+import { DIGEST, LABEL } from './plausible-answers.ts';
 
 let agent: FakeAgent;
 

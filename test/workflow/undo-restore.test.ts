@@ -3,7 +3,7 @@ import type { UndoRestoreResult } from '../../src/contract/undo-restore.ts';
 import { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf } from './failures.ts';
-import { BACKED_UP } from './plausible-verbs.ts';
+import { BACKED_UP } from './plausible-answers.ts';
 
 let agent: FakeAgent;
 

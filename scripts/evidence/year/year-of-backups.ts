@@ -9,7 +9,7 @@ import { makeSegmentId, type SegmentId } from '../../../src/core/wal/wal-offset.
 import { labelClaimSchema } from '../../../src/formats/repository/history.ts';
 import { type Manifest, type ManifestRange, manifestSchema } from '../../../src/formats/repository/manifest.ts';
 import { verificationSchema } from '../../../src/formats/repository/facts.ts';
-import { sealObject, type SealedSchema } from '../../../src/io/repository/sealed-object.ts';
+import { sealedBytes, type SealedSchema } from '../../../src/io/repository/sealed-object.ts';
 import { positionOf } from '../../../src/store/manifests.ts';
 
 export const BACKUPS_A_YEAR = 35_040;
@@ -79,7 +79,7 @@ function manifestOf({ database }: Year, number: number, segments: Manifest['segm
     restorable: 'from-log',
     comparison: { kind: 'counts', shown: Math.ceil(records / 10), lacking: none, outdated: none, unshown: none },
     pin: 'links',
-    attachments: [{ name: 'machines.json.zst', storedBytes: 300, storedSha256: hashOf('machines') }],
+    attachments: [{ name: 'machines.json', sizeBytes: 300, sha256: hashOf('machines') }],
     warnings: [],
   };
 }
@@ -126,7 +126,7 @@ type Put = <Value>(key: string, schema: SealedSchema<Value>, value: Value) => Pr
 
 /** Nothing is synced: a year of syncs would take an hour. */
 function objectWriter(root: string): Put {
-  return (key, schema, value) => writeObject(root, key, sealObject(schema, value));
+  return (key, schema, value) => writeObject(root, key, sealedBytes({}, key, { schema, value }));
 }
 
 async function writeObject(root: string, key: string, bytes: Uint8Array): Promise<void> {

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Attachment } from '../../formats/repository/manifest.ts';
 import type { Warning } from '../../contract/result.ts';
-import { hasSnapshots, packSnapshots } from '../../io/data-directory/segments.ts';
+import { hasSnapshots, packSnapshots } from '../../io/data-directory/snapshots.ts';
 import { errnoOf, systemMessage } from '../../io/files/errno.ts';
 import { withoutSecrets } from '../../io/rstmdb/secrets.ts';
 import { getMachine, listMachines } from '../../io/rstmdb/server.ts';
@@ -33,8 +33,8 @@ export const storeAttachments =
   async (input: StoreAttachmentsInput, run: RunPort): Promise<StoredAttachments> => {
     const { settings, server, dataDir } = openDatabase(deps, input.database);
     const store = await deps.openStore(input.database, input.repository);
-    const attach = (name: string, source: Readable): Promise<Attachment> =>
-      store.attachments.put({ label: input.label, name, signal: run.signal }, source);
+    const attach = async (name: string, source: Readable): Promise<Attachment> =>
+      (await store.attachments.put({ label: input.label, name, runId: run.runId, signal: run.signal }, source)).attachment;
     const machines = await server.ask(machinesJson, { signal: run.signal });
     const attachments = [await attach('machines.json', Readable.from([Buffer.from(machines)]))];
     const warnings: Warning[] = [];

@@ -2,13 +2,14 @@ import { stat } from 'node:fs/promises';
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import {
-  bothDiffering,
   createInstanceComparison,
   differingOf,
   fitsCount,
+  joinedComparison,
   lackingMachines,
   machineName,
   type ServerComparison,
+  type StateComparison,
   unshownMachines,
   type WrittenSince,
 } from '../../core/state/server-comparison.ts';
@@ -31,6 +32,8 @@ const ASKED_INSTANCES_MAX = 10_000;
 type ComparedLog = {
   state: KeptState;
   extents: readonly Extent[];
+  /** The segment with which the log begins, if that holds the state of all before it. */
+  baseline: SegmentId | undefined;
   /** Read when it is asked: what the server shows may have been written since the backup's end. */
   writtenSince: () => Promise<WrittenSince>;
   /** Where segments are gone from the data directory: what was appended before they went is known from the listing alone. */
@@ -45,10 +48,7 @@ type Compared = { comparison: ServerComparison | null; warnings: Warning[] };
  */
 export async function compareWithServer(server: Server, log: ComparedLog, signal: AbortSignal): Promise<Compared> {
   try {
-    const machines = await server.ask((client) => compareMachines(client, log), { signal });
-    const isTooMany = machines.kind === 'counts';
-    const comparison = isTooMany ? machines : await compareInstances(server.connector({ signal }), log, machines);
-    return { comparison, warnings: [] };
+    return { comparison: joinedComparison(await compareStates(server, log, signal)), warnings: [] };
   } catch (error) {
     if (!(error instanceof RstowError) || signal.aborted) throw error;
     const message = `what the log says could not be compared with what the server shows: ${error.message}`;
@@ -56,8 +56,14 @@ export async function compareWithServer(server: Server, log: ComparedLog, signal
   }
 }
 
+/** The same, for whoever wants to know why the server can't be asked. Fails: server-unreachable, server-refused, data-directory-replaced. */
+export async function compareStates(server: Server, log: ComparedLog, signal: AbortSignal): Promise<StateComparison> {
+  const machines = await server.ask((client) => compareMachines(client, log), { signal });
+  return machines.kind === 'counts' ? machines : compareInstances(server.connector({ signal }), log, machines);
+}
+
 /** `counts` where the number of instances has to do for the rest of the comparison, too. */
-async function compareMachines(client: RstmdbClient, log: ComparedLog): Promise<ServerComparison> {
+async function compareMachines(client: RstmdbClient, log: ComparedLog): Promise<StateComparison> {
   const { total: shown } = await listInstances(client, { limit: 1, offset: 0 });
   const machines = await listMachines(client);
   const since = await log.writtenSince();
@@ -66,28 +72,23 @@ async function compareMachines(client: RstmdbClient, log: ComparedLog): Promise<
   return {
     kind: isTooMany ? 'counts' : 'instances',
     shown,
-    outdated: differingOf([]),
-    lacking: differingOf(lackingMachines(replayed, machines, since).map(machineName)),
-    unshown: differingOf(unshownMachines(replayed, machines)),
+    machines: {
+      lacking: differingOf(lackingMachines(replayed, machines, since).map(machineName)),
+      unshown: differingOf(unshownMachines(replayed, machines)),
+    },
+    instances: { lacking: differingOf([]), outdated: differingOf([]), unshown: differingOf([]) },
   };
 }
 
-async function compareInstances(connect: Connector, log: ComparedLog, machines: ServerComparison): Promise<ServerComparison> {
-  const comparison = createInstanceComparison(log.extents);
+async function compareInstances(connect: Connector, log: ComparedLog, { shown, machines }: StateComparison): Promise<StateComparison> {
+  const comparison = createInstanceComparison(log.extents, log.baseline);
   for await (const { instances } of instancePages(connect)) for (const instance of instances) comparison.offer(instance);
   for await (const instances of allInstances(log.state)) for (const instance of instances) comparison.judge(instance);
   const unknown = await unknownTo(connect, comparison.notOffered());
   // Read last: whatever the server has done before it was asked stands in the log by now.
   const since = await log.writtenSince();
-  const { lacking, outdated } = comparison.found(since);
   const unshown = differingOf(unknown.filter((id) => !since.deleted.has(id)));
-  return {
-    kind: 'instances',
-    shown: machines.shown,
-    outdated,
-    lacking: bothDiffering(machines.lacking, lacking),
-    unshown: bothDiffering(machines.unshown, unshown),
-  };
+  return { kind: 'instances', shown, machines, instances: { ...comparison.found(since), unshown } };
 }
 
 /** The instances that the server doesn't know. Those past the bound are taken as they came. */

@@ -4,7 +4,7 @@ import type { Warning } from '../../contract/result.ts';
 import { baselineOf } from '../../core/backup/history.ts';
 import type { ServerComparison } from '../../core/state/server-comparison.ts';
 import { continuityOf } from '../../core/wal/continuity.ts';
-import type { Extent } from '../../core/wal/wal-offset.ts';
+import type { Extent, SegmentId } from '../../core/wal/wal-offset.ts';
 import type { CheckpointFile } from '../../io/agent-state/digest-checkpoint.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { openDatabase } from '../../database/database.ts';
@@ -38,16 +38,16 @@ export const digestState =
   (deps: ActivityDeps) =>
   async (input: DigestStateInput, run: RunPort): Promise<DigestedState> => {
     const store = await deps.openStore(input.database, input.repository);
-    const fence = await store.plans.fence.read(input.fenceKey);
-    const { segments: extents } = await store.plans.extents.read(input.extentsKey);
+    const fence = await store.plans.fence().read(input.fenceKey);
+    const { segments: extents } = await store.plans.extents().read(input.extentsKey);
     const backup: Backup = { input, store, fence, extents, run };
     const checkpoint = await checkpointFile(deps, input.database, fence.timeline);
+    const baseline = baselineOf(await store.timelines.having(fence.timeline), fence.timeline)?.segment;
     const { replayed, compared } = await withSoundState(checkpoint, async () => {
       const log = await replay(deps, backup, checkpoint);
-      return { replayed: log, compared: await compare(deps, backup, log.state) };
+      return { replayed: log, compared: await compare(deps, backup, { state: log.state, baseline }) };
     });
     const { state, records, warnings } = replayed;
-    const baseline = baselineOf(await store.timelines.all(), fence.timeline)?.segment;
     const { restorable: log } = continuityOf(
       extents.map(({ segment }) => segment),
       baseline,
@@ -73,13 +73,15 @@ function replay(deps: ActivityDeps, backup: Backup, checkpoint: CheckpointFile):
   return replayLog(deps, { store, fence, extents, pathOf, checkpoint, passed }, run);
 }
 
-function compare(deps: ActivityDeps, { input, fence, extents, run }: Backup, state: KeptState): ReturnType<typeof compareWithServer> {
+type Given = { state: KeptState; baseline: SegmentId | undefined };
+
+function compare(deps: ActivityDeps, { input, fence, extents, run }: Backup, given: Given): ReturnType<typeof compareWithServer> {
   const database = openDatabase(deps, input.database);
   const { pathOf } = pinnedLog(deps, database, { fence, runId: run.runId });
   const readSince = async (): ReturnType<typeof writtenSince> => {
     const pinned = new Map(fence.segments.map(({ segment }) => [segment, pathOf(segment)]));
     return writtenSince({ walDir: database.walDir, extents, pinned, signal: run.signal });
   };
-  const log = { state, extents, mustList: extents.length > fence.segments.length, writtenSince: readSince };
+  const log = { ...given, extents, mustList: extents.length > fence.segments.length, writtenSince: readSince };
   return compareWithServer(database.server, log, run.signal);
 }

@@ -1,8 +1,8 @@
 import type { Warning } from '../../contract/result.ts';
-import { isObjectDamage } from '../../core/errors/error-table.ts';
+import { isLocked, isObjectDamage } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { planMerges, sealedSegments } from '../../core/repository/merge-plan.ts';
-import type { Piece } from '../../core/repository/piece.ts';
+import { type Piece, rangeKeyOf } from '../../core/repository/piece.ts';
 import { type Extent, segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
 import { readRange } from '../../io/data-directory/range-reader.ts';
 import { createRangeCheck } from '../../store/stored-object.ts';
@@ -49,6 +49,8 @@ async function mergeGroup(target: PieceTarget, work: MergeWork, group: readonly 
     if (path !== undefined && fault === undefined) return [];
     await mergeFrom(merge, ranges, storedBytes(merge));
   } catch (error) {
+    // It waits for a host with the key, or for ever: two pieces serve as well as one.
+    if (isLocked(error)) return warnings;
     if (!isDamage(error)) throw error;
     warnings.push({
       code: 'damaged-object',
@@ -67,7 +69,7 @@ type MergeBytes = (nextBuffer: () => Promise<Uint8Array>) => AsyncIterable<{ chu
 async function knownRanges(target: PieceTarget, group: readonly Piece[]): Promise<KnownRange[]> {
   const ranges: KnownRange[] = [];
   for (const piece of group) {
-    const sha256 = target.promised?.get(piece.key) ?? (await target.store.pieces.sidecar(piece, target)).sha256;
+    const sha256 = target.promised?.get(rangeKeyOf(piece.key)) ?? (await target.store.pieces.sidecar(piece, target)).sha256;
     ranges.push({ endBytes: piece.endBytes, sha256 });
   }
   return ranges;

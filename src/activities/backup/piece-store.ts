@@ -1,14 +1,14 @@
 import type { Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Sidecar } from '../../formats/repository/piece.ts';
-import { isObjectDamage } from '../../core/errors/error-table.ts';
+import { isLocked, isObjectDamage } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import type { Piece } from '../../core/repository/piece.ts';
+import { type Piece, rangeKeyOf } from '../../core/repository/piece.ts';
 import { segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
 import { createDigestStage, type StreamDigest } from '../../io/checksum/checksum.ts';
 import type { Coding } from '../../io/coding/port.ts';
 import type { PieceContent } from '../../store/record-cut.ts';
-import type { PieceRun } from '../../store/pieces.ts';
+import type { PieceRun } from '../../store/sidecars.ts';
 import type { Store } from '../../store/store.ts';
 import { createChunkFeed, type FileSource, growingFile, type PieceSource, readPiece } from './piece-reader.ts';
 import type { Warning } from '../../contract/result.ts';
@@ -17,8 +17,6 @@ import type { Warning } from '../../contract/result.ts';
 export type PieceTarget = PieceRun & {
   store: Store;
   timeline: string;
-  /** The hashes of the plain bytes that backups promise under these keys: others must never be stored there. */
-  promised?: ReadonlyMap<string, string>;
 };
 
 /**
@@ -34,15 +32,18 @@ export function storePiece(target: PieceTarget, segment: SegmentId, source: File
 /** The same, of any bytes. Fails: damaged-object, if they have to be whole records up to the target and are not. */
 export async function storeBytes(target: PieceTarget, segment: SegmentId, source: PieceSource): Promise<PieceContent> {
   const { pieces, coding } = target.store;
-  const staged = await pieces.stage();
+  const pieceUntil = (endBytes: number): Piece => pieces.at(target.timeline, { segment, startBytes: source.startBytes, endBytes });
+  const staged = await pieces.stage(pieceUntil(source.targetBytes).key);
   try {
     const stored = createDigestStage();
     const content = await encodePiece(coding, source, [stored.stream, staged.sink]);
     if (source.isExact === true && content.endBytes !== source.targetBytes) throw noWholeRecords(segment, content);
     if (content.records === 0) return content;
-    const piece = pieces.at(target.timeline, { segment, startBytes: source.startBytes, endBytes: content.endBytes });
+    const piece = pieceUntil(content.endBytes);
     const { key } = piece;
-    if ((target.promised?.get(key) ?? content.sha256) !== content.sha256) throw otherBytes(key);
+    // A record ends elsewhere: now that this is known, the bytes are read once more.
+    if (!staged.takes(key)) return await storeBytes(target, segment, { ...source, targetBytes: content.endBytes, onRecord: undefined });
+    if ((target.promised?.get(rangeKeyOf(key)) ?? content.sha256) !== content.sha256) throw otherBytes(key);
     const isFresh = (await staged.commit(key)) === 'stored';
     if (isFresh) await pieces.putSidecar(piece, sidecarOf(target.runId, content, stored.result()));
     // The staged bytes are gone with the name that was taken: they are read once more.
@@ -87,18 +88,27 @@ async function holdsSame(target: PieceTarget, piece: Piece, sha256: string): Pro
   const { runId } = target;
   const { pieces } = target.store;
   try {
-    if ((await pieces.sidecar(piece, target)).sha256 === sha256) return true;
+    // Whoever has died before the sidecar has stored these very bytes, or it is nobody's whom the config lists.
+    const ours = { ...target, promised: new Map([[rangeKeyOf(piece.key), sha256]]) };
+    if ((await pieces.sidecar(piece, ours)).sha256 === sha256) return true;
+    if (await isLockedHere(target, piece)) throw otherBytes(piece.key);
     const there = await pieces.readWhole(piece, target);
     if (there.sha256 !== sha256) throw otherBytes(piece.key);
     // The piece is sound, and what its sidecar says is another's.
     await pieces.replaceSidecar(piece, there, runId);
     return true;
   } catch (error) {
-    if (!(error instanceof RstowError) || !isObjectDamage(error.code)) throw error;
-    await pieces.putAside(piece, runId);
+    // Without a key nobody here makes the sidecar that is missing.
+    if (!isLocked(error) && !(error instanceof RstowError && isObjectDamage(error.code))) throw error;
+    await pieces.makeRoom(piece, runId);
     target.warn?.(storedAgain([piece.key]));
     return false;
   }
+}
+
+/** Whether what a sidecar says can't be held against its piece. */
+async function isLockedHere({ store }: PieceTarget, { key }: Piece): Promise<boolean> {
+  return store.coding.requireKey(key).then(() => false, isLocked);
 }
 
 function noWholeRecords(segment: SegmentId, { endBytes }: PieceContent): RstowError {

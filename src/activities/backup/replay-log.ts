@@ -15,11 +15,11 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
 import type { PassedRecords } from './running-backups.ts';
 import type { Fence } from '../../formats/repository/plans.ts';
-import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { PlannedSegment } from '../../core/backup/segment-plan.ts';
 import { type Piece, piecesBySegment, planCover } from '../../core/repository/piece.ts';
 import { requireSpace } from '../../io/files/free-space.ts';
-import { stageSegments } from '../restore/stage-wal.ts';
+import { onlyFrom } from '../restore/segment-copies.ts';
+import { stageSegments } from '../restore/stage-segments.ts';
 import type { Store } from '../../store/store.ts';
 
 /** Of so many the changes are in memory at once. */
@@ -68,8 +68,7 @@ export async function replayLog(deps: ActivityDeps, log: StoredLog, run: RunPort
   const { extents, passed } = log;
   const state = passed?.state ?? (await fittingState(log.checkpoint, extents));
   const isNew = state.extents.length === 0;
-  // What is replayed already needs none of its bytes again.
-  const staged = passed === undefined && isNew ? await stageAbsent(deps, log, run) : undefined;
+  const staged = passed === undefined ? await stageAbsent(deps, { ...log, replayed: state.extents }, run) : undefined;
   try {
     const pathOf = (segment: SegmentId): string => staged?.get(segment) ?? log.pathOf(segment);
     const source = { extents, pathOf, damageCode: 'source-damaged' as const };
@@ -116,17 +115,14 @@ async function unkept(keeping: Promise<void>): Promise<Error | undefined> {
 }
 
 /**
- * Segments that are stored and no longer in the data directory, as compaction leaves it: they are part of the log. One
- * that is stored with a hole is none of them; an empty one has no piece, and only the backup before knows it. Sorted.
+ * Segments that are stored and no longer in the data directory, as compaction leaves it: they are part of the log, also an empty one. One
+ * that is stored with a hole is none of them. Sorted.
  */
-export function absentExtents(stored: readonly Piece[], fence: Fence, before: Manifest | undefined): Extent[] {
+export function absentExtents(stored: readonly Piece[], fence: Fence): Extent[] {
   const present = new Set(fence.segments.map(({ segment }) => segment));
-  const extents = (before?.segments ?? [])
-    .filter(({ segment, ranges }) => ranges.length === 0 && !present.has(segment))
-    .map(({ segment }) => ({ segment, endBytes: 0 }));
-  const empty = new Set(extents.map(({ segment }) => segment));
+  const extents: Extent[] = [];
   for (const [segment, pieces] of piecesBySegment(stored)) {
-    if (present.has(segment) || empty.has(segment)) continue;
+    if (present.has(segment)) continue;
     const endBytes = Math.max(...pieces.map((piece) => piece.endBytes));
     if (planCover(pieces, endBytes).missing.length === 0) extents.push({ segment, endBytes });
   }
@@ -136,13 +132,17 @@ export function absentExtents(stored: readonly Piece[], fence: Fence, before: Ma
 type AbsentSegments = { store: Store; fence: Fence; extents: readonly Extent[] };
 
 /**
- * Fetches what the data directory lacks of the log into the run's scratch folder, for a replay from the beginning.
+ * Fetches what the data directory lacks of the log into the run's scratch folder. What is replayed already needs none of its bytes again.
  * Fails: not-enough-space, missing-object, truncated-object, damaged-object. Twice: whole segments are kept.
  */
-async function stageAbsent(deps: ActivityDeps, absent: AbsentSegments, run: RunPort): Promise<Map<SegmentId, string>> {
-  const { store, fence, extents } = absent;
+async function stageAbsent(
+  deps: ActivityDeps,
+  { store, fence, extents, replayed }: AbsentSegments & { replayed: readonly Extent[] },
+  run: RunPort,
+): Promise<Map<SegmentId, string>> {
   const present = new Set(fence.segments.map(({ segment }) => segment));
-  const wanted = extents.filter(({ segment }) => !present.has(segment));
+  const replayedBytes = new Map(replayed.map(({ segment, endBytes }) => [segment, endBytes]));
+  const wanted = extents.filter(({ segment, endBytes }) => !present.has(segment) && endBytes > (replayedBytes.get(segment) ?? 0));
   if (wanted.length === 0) return new Map();
   const stored = piecesBySegment(await store.pieces.of(fence.timeline));
   const planned: PlannedSegment[] = [];
@@ -153,7 +153,7 @@ async function stageAbsent(deps: ActivityDeps, absent: AbsentSegments, run: RunP
     walDir,
     wanted.reduce((sum, { endBytes }) => sum + endBytes, 0),
   );
-  await stageSegments({ store, planned, walDir, run });
+  await stageSegments({ copies: onlyFrom(store, run), planned, walDir, run });
   return new Map(wanted.map(({ segment }) => [segment, join(walDir, segmentFileName(segment))]));
 }
 
@@ -165,7 +165,8 @@ async function planWhole({ store, run }: Reading, extent: Extent, stored: readon
   const ranges: PlannedSegment['ranges'] = [];
   for (const piece of pieces) {
     const { sha256, records } = await store.pieces.sidecar(piece, run);
-    ranges.push({ endBytes: piece.endBytes, sha256, records });
+    const { timeline, startBytes, endBytes } = piece;
+    ranges.push({ timeline, startBytes, endBytes, sha256, records });
   }
   const slices = pieces.map(({ key, startBytes, endBytes }) => ({ key, skipBytes: 0, takeBytes: endBytes - startBytes }));
   return { ...extent, slices, ranges };

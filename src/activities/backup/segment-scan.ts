@@ -37,6 +37,15 @@ export async function scanSegment({
   return { end: scanner.finish(), records };
 }
 
+const RECORD_BYTES_MAX = 17 * 1024 * 1024;
+
+/** Whether a whole record begins there. */
+export async function holdsRecord(path: string, startBytes: number): Promise<boolean> {
+  const { size } = await stat(path);
+  const { records } = await scanSegment({ path, startBytes, sizeBytes: Math.min(size, startBytes + RECORD_BYTES_MAX) });
+  return records > 0;
+}
+
 /** Behind a torn record of at most 16 MiB the next one begins within this; by default it is a whole segment. */
 const LOOK_AHEAD_BYTES = 64 * 1024 * 1024;
 

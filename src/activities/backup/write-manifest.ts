@@ -1,14 +1,16 @@
 import { join } from 'node:path';
-import { type Attachment, type Manifest, type ManifestRange, type ManifestSegment } from '../../formats/repository/manifest.ts';
+import type { Attachment, Manifest, ManifestRange, ManifestSegment, StoredVolume } from '../../formats/repository/manifest.ts';
 import type { BackupSummary, PinKind } from '../../contract/hot-backup.ts';
 import type { Warning } from '../../contract/result.ts';
+import type { BackupKind } from '../../core/backup/label.ts';
 import { summariseExtents } from '../../core/backup/segment-plan.ts';
 import { assert, RstowError } from '../../core/errors/rstow-error.ts';
-import { type Piece, piecesBySegment, planCover } from '../../core/repository/piece.ts';
+import { type Piece, piecesBySegment, planCover, rangeKey, rangeKeyOf } from '../../core/repository/piece.ts';
 import { type Extent, segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
 import { readOwnership } from '../../io/files/ownership.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { databaseSettings } from '../../config/agent-config.ts';
+import { copiesWanted, type CopiesWanted } from '../copy/copies-wanted.ts';
 import type { RunPort } from '../run-port.ts';
 import type { Store } from '../../store/store.ts';
 import type { DigestedState } from './digest-state.ts';
@@ -17,6 +19,7 @@ export type WriteManifestInput = {
   database: string;
   repository: string;
   label: string;
+  kind: BackupKind;
   timeline: string;
   /** When the backup itself began. */
   startedAtMs: number;
@@ -25,26 +28,29 @@ export type WriteManifestInput = {
   pin: PinKind;
   state: DigestedState;
   attachments: Attachment[];
+  /** One of the attachments is the whole volume. */
+  volume?: StoredVolume | undefined;
   warnings: Warning[];
   /** The name that the backup's end gets. */
   mark?: string | undefined;
 };
 
-export type WrittenManifest = Omit<BackupSummary, 'durationMs'> & { warnings: Warning[] };
+export type WrittenManifest = Omit<BackupSummary, 'durationMs'> & { warnings: Warning[]; copying?: CopiesWanted | undefined };
 
 /**
  * Writes the manifest, last: it makes the backup exist. What it promises is computed from the stored pieces, listed
- * once more. Names its end if a name is wanted. Fails: store-incomplete, owner-outdated, label-taken, mark-taken,
+ * once more, or a few minutes ago where calls cost. Names its end if a name is wanted. Fails: store-incomplete, owner-outdated, label-taken, mark-taken,
  * repository-unavailable. Twice: the first manifest stands.
  */
 export const writeManifest =
   (deps: ActivityDeps) =>
   async (input: WriteManifestInput, run: RunPort): Promise<WrittenManifest> => {
     const store = await deps.openStore(input.database, input.repository);
-    const { segments: extents } = await store.plans.extents.read(input.extentsKey);
+    const { segments: extents } = await store.plans.extents().read(input.extentsKey);
     const added = { pieces: 0, storedBytes: 0, plainBytes: 0 };
-    const { damaged, missing } = await store.plans.healing.ofRun(run.runId);
-    const work = { store, timeline: input.timeline, run, added, storedAgain: [...damaged, ...missing] };
+    const healing = await store.plans.healing(input.timeline).find(run.runId);
+    const storedAgain = healing === undefined ? [] : [...healing.damaged, ...healing.missing];
+    const work = { store, timeline: input.timeline, run, added, storedAgain };
     const segments = await manifestSegments(work, extents);
     const ownership = await readOwnership(join(databaseSettings(deps.config, input.database).dataDir, 'wal'));
     assert(ownership !== undefined, 'wal/ was there when it was pinned');
@@ -55,23 +61,25 @@ export const writeManifest =
     await store.confirm();
     const written = await store.backups.put(manifest);
     if (input.mark !== undefined) await markEnd(store, written, input.mark);
-    const summary = { ...summaryOf(written, { repository: input.repository, extents, added }), warnings: left === undefined ? [] : [left] };
+    const copying = copiesWanted(deps, input);
+    const warnings = left === undefined ? [] : [left];
+    const summary = { ...summaryOf(written, { repository: input.repository, extents, added }), copying, warnings };
     if (written.restorable !== 'no') return summary;
     return { ...summary, newestRestorable: await store.backups.newestRestorable() };
   };
 
-async function markEnd(store: Store, { timeline, label, runId, createdAtMs }: Manifest, name: string): Promise<void> {
+export async function markEnd(store: Store, { timeline, label, runId, createdAtMs }: Manifest, name: string): Promise<void> {
   await store.marks.put({ name, timeline, label, runId, atMs: createdAtMs });
 }
 
 type Found = Pick<Manifest, 'segments' | 'ownership' | 'bytesStored'> & { run: Pick<RunPort, 'runId' | 'workflowId'> };
 
 function manifestOf(input: WriteManifestInput, { run, segments, ownership, bytesStored }: Found): Manifest {
-  const { label, database, timeline, serverVersion, pin, attachments, warnings, state } = input;
+  const { label, kind, database, timeline, serverVersion, pin, attachments, volume, warnings, state } = input;
   return {
     format: 1,
     label,
-    kind: 'hot',
+    kind,
     database,
     timeline,
     runId: run.runId,
@@ -90,11 +98,12 @@ function manifestOf(input: WriteManifestInput, { run, segments, ownership, bytes
     comparison: state.comparison,
     pin,
     attachments,
+    volume,
     warnings,
   };
 }
 
-type Added = { pieces: number; storedBytes: number; plainBytes: number };
+export type Added = { pieces: number; storedBytes: number; plainBytes: number };
 type Work = {
   store: Store;
   timeline: string;
@@ -103,20 +112,23 @@ type Work = {
   storedAgain: readonly string[];
 };
 
+/** Where calls cost, the listing before what was stored will do, with what was stored. That the repository is still there, the owner's claim says. */
+const LISTED_MS = 600_000;
+
 /** Each segment's ranges: known from the newest manifest, else from the piece's sidecar. */
 export async function manifestSegments(work: Work, extents: readonly Extent[]): Promise<ManifestSegment[]> {
   const { store, timeline } = work;
-  const before = await store.backups.newestOfTimeline({ timeline, exceptRunId: work.run.runId });
+  const before = await store.backups.newestOfTimeline({ timeline, exceptRunId: work.run.runId, recalls: true });
   // What was stored again is known by its own sidecar, as all that this run has added.
-  const known = knownRanges(store, before, new Set(work.storedAgain));
-  const stored = piecesBySegment(await store.pieces.of(timeline));
+  const known = knownRanges(before, new Set(work.storedAgain.map(rangeKeyOf)));
+  const stored = piecesBySegment(await store.pieces.of(timeline, LISTED_MS));
   const segments: ManifestSegment[] = [];
   for (const { segment, endBytes } of extents) {
     const cover = planCover(stored.get(segment) ?? [], endBytes);
     if (cover.missing.length > 0) throw incomplete(segment, cover.missing[0]?.startBytes ?? 0);
     const ranges: ManifestRange[] = [];
     const promised = known.get(segment) ?? new Map<string, ManifestRange>();
-    for (const piece of cover.pieces) ranges.push(promised.get(piece.key) ?? (await rangeOf(work, piece, promised.values())));
+    for (const piece of cover.pieces) ranges.push(promised.get(rangeKeyOf(piece.key)) ?? (await rangeOf(work, piece, promised.values())));
     segments.push({ segment, ranges });
   }
   return segments;
@@ -124,7 +136,7 @@ export async function manifestSegments(work: Work, extents: readonly Extent[]): 
 
 async function rangeOf(work: Work, piece: Piece, promised: Iterable<ManifestRange>): Promise<ManifestRange> {
   const { store, run, added } = work;
-  const sidecar = await store.pieces.sidecar(piece, run);
+  const sidecar = await store.pieces.sidecar(piece, { runId: run.runId, recalls: true });
   const { timeline, startBytes, endBytes } = piece;
   if (sidecar.runId === run.runId) {
     added.pieces += 1;
@@ -143,25 +155,21 @@ function newBytes(piece: Piece, promised: Iterable<ManifestRange>): number {
   return bytes;
 }
 
-/** The ranges that the backup before promises, by segment and by the key of their piece. */
-function knownRanges(
-  { pieces }: Store,
-  manifest: Manifest | undefined,
-  exceptKeys: ReadonlySet<string>,
-): Map<SegmentId, Map<string, ManifestRange>> {
+/** The ranges that the backup before promises, by segment and by their `rangeKey`. */
+function knownRanges(manifest: Manifest | undefined, exceptKeys: ReadonlySet<string>): Map<SegmentId, Map<string, ManifestRange>> {
   const known = new Map<SegmentId, Map<string, ManifestRange>>();
   if (manifest === undefined) return known;
   for (const { segment, ranges } of manifest.segments) {
-    const keyed = ranges.map((range) => [pieces.at(range.timeline, { segment, ...range }).key, range] as const);
+    const keyed = ranges.map((range) => [rangeKey(manifest.database, range.timeline, { segment, ...range }), range] as const);
     known.set(segment, new Map(keyed.filter(([key]) => !exceptKeys.has(key))));
   }
   return known;
 }
 
-function summaryOf(
+export function summaryOf(
   manifest: Manifest,
   of: { repository: string; extents: readonly Extent[]; added: Added },
-): Omit<WrittenManifest, 'warnings'> {
+): Omit<WrittenManifest, 'warnings' | 'copying'> {
   const { kind, label, timeline, records, machines, instances, stateDigest, restorable, pin } = manifest;
   return {
     kind,

@@ -2,17 +2,20 @@ import { type DescribeDatabaseResult, MARKS_MAX, type RepositoryCopy, TIMELINES_
 import { baselineOf, lineageOf } from '../../core/backup/history.ts';
 import { promisedExtents, summariseExtents } from '../../core/backup/segment-plan.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { drawnTimelines, inLogOrder, recoveryWindow } from '../../core/recovery/recovery-window.ts';
+import { drawnTimelines, inLogOrder, recoveryWindow, type WindowInput } from '../../core/recovery/recovery-window.ts';
+import type { Extent } from '../../core/wal/wal-offset.ts';
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { Store } from '../../store/store.ts';
-import { FIRST_TIMELINE } from '../../store/timelines.ts';
+import { FIRST_TIMELINE } from '../../formats/repository/history.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
+import { checkedByNames } from './copy-states.ts';
+import { listHistory } from '../recovery-point/stored-history.ts';
 
 /** So many manifests are tried, should the newest ones be damaged. */
 const READ_MAX = 5;
 
 /**
- * The histories, and which points of the one in use can be had: by the listing of all backups, and one manifest.
+ * The histories, and which points of the one in use can be had: by the listing of all backups and of the archive, and one manifest.
  * Fails: repository-unavailable.
  */
 export async function describeHistory(store: Store): Promise<Pick<DescribeDatabaseResult, 'timelines' | 'history' | 'window'>> {
@@ -25,10 +28,23 @@ export async function describeHistory(store: Store): Promise<Pick<DescribeDataba
   const history = drawnTimelines(timelines, backups, lineage).slice(0, TIMELINES_MAX);
   const newest = await firstReadable(store, inUse.slice(0, READ_MAX));
   if (newest === undefined) return { timelines: timelines.size, history, window: null };
-  const baseline = baselineOf(timelines, newest.timeline)?.segment;
-  const extents = promisedExtents(newest.segments);
-  const window = recoveryWindow({ timeline, extents, baseline, positions: inLogOrder(inUse) });
+  const archived = lineageOf(timelines, timeline) === undefined ? undefined : await archivedPart(store, timeline);
+  const baseline = baselineOf(timelines, archived?.extents === undefined ? newest.timeline : timeline);
+  const extents = archived?.extents ?? promisedExtents(newest.segments);
+  const window = recoveryWindow({ timeline, extents, baseline, positions: inLogOrder(inUse), archive: archived?.archive });
   return { timelines: timelines.size, history, window };
+}
+
+type ArchivedPart = { /** If it holds more than the newest backup. */ extents: Extent[] | undefined; archive: WindowInput['archive'] };
+
+/** By what is listed of the archive, and the times of the newest segment. Undefined if it has nothing. */
+async function archivedPart(store: Store, timeline: string): Promise<ArchivedPart | undefined> {
+  const { isArchived, extents, end, times, archive } = await listHistory(store, { target: { latest: true }, timeline });
+  const { lastSeenMs: seenMs } = times;
+  if (seenMs === undefined) return undefined;
+  const last = (await times.of(end.segment)).at(-1);
+  const stepMs = last === undefined || last.sinceMs === 0 ? null : last.seenMs - last.sinceMs;
+  return { extents: isArchived ? extents : undefined, archive: { seenMs, stepMs, hole: archive.hole } };
 }
 
 async function firstReadable({ backups }: Store, newestFirst: readonly { label: string }[]): Promise<Manifest | undefined> {
@@ -51,22 +67,20 @@ export async function copiesOf(deps: ActivityDeps, database: string): Promise<Re
   const catalogue = deps.catalogueOf(database);
   const { answers, failures } = await catalogue.each(newestOf);
   const copies: RepositoryCopy[] = [
-    ...answers.map(({ store, found }) => ({ repository: store.name, newest: found === undefined ? null : copyOf(found) })),
+    ...answers.map(({ store, found }) => ({ repository: store.name, newest: found })),
     ...failures.map(({ name, error }) => ({ repository: name, failure: { code: error.code, sentence: error.message } })),
   ];
   return copies.sort((one, other) => catalogue.names.indexOf(one.repository) - catalogue.names.indexOf(other.repository));
 }
 
 /** Its place is at the front of a listing, so that no repository is listed whole. */
-async function newestOf({ backups }: Store): Promise<Manifest | undefined> {
+async function newestOf({ backups, facts }: Store): Promise<RepositoryCopy['newest']> {
   try {
-    return await backups.find('latest');
+    const { label, createdAtMs, segments } = await backups.find('latest');
+    const checked = checkedByNames(await facts.of(label));
+    return { label, createdAtMs, end: summariseExtents(promisedExtents(segments)).end, ...checked };
   } catch (error) {
-    if (error instanceof RstowError && error.code === 'backup-not-found') return undefined;
+    if (error instanceof RstowError && error.code === 'backup-not-found') return null;
     throw error;
   }
-}
-
-function copyOf({ label, createdAtMs, segments }: Manifest): NonNullable<RepositoryCopy['newest']> {
-  return { label, createdAtMs, end: summariseExtents(promisedExtents(segments)).end };
 }

@@ -2,15 +2,17 @@ import { type DescribeDatabaseResult, type ReplacedFolder, UNTESTED_MAX } from '
 import type { BackupRow } from '../../contract/list-backups.ts';
 import { promisedExtents, summariseExtents } from '../../core/backup/segment-plan.ts';
 import type { NewestBackup, ServerFacts } from '../../core/protection/verdict.ts';
-import type { TestName } from '../../core/repository/object-keys.ts';
+import type { FactName, TestName, VerificationName } from '../../core/repository/object-keys.ts';
 import type { RecoveryTest } from '../../formats/repository/facts.ts';
 import { unlessUnreadable } from '../../io/repository/sealed-object.ts';
 import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { copiesOf, describeHistory, newestMarks } from './describe-history.ts';
 import { type ListBackupsQuery, type ListedBackups, listNewest } from './list-backups.ts';
+import { copiesWanted, openFirst } from '../copy/copies-wanted.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { listReplaced } from '../../io/data-directory/restores.ts';
+import { guardState } from '../../database/guard-state.ts';
 import { readServerSettings } from '../../database/server-settings.ts';
 import { checkDataDirectoryIsServers } from '../../database/data-directory-check.ts';
 import { openDatabase } from '../../database/database.ts';
@@ -41,7 +43,7 @@ const LOOKS_MAX = 50;
 export const describeProtection =
   (deps: ActivityDeps) =>
   async ({ database, repository }: Omit<ListBackupsQuery, 'limit'>): Promise<DescribedDatabase> => {
-    const store = await deps.openStore(database, repository);
+    const { store } = await openFirst(deps, database, repository);
     const { listed, latest, restorable, unreadable } = await newestBackups(store);
     const { owner } = await store.owner.find();
     const former = (await store.owner.former(owner)).slice(0, FORMER_OWNERS_MAX);
@@ -52,13 +54,16 @@ export const describeProtection =
       ...(await describeHistory(store)),
       ...(await newestMarks(store)),
       copies: await copiesOf(deps, database),
+      quorum: copiesWanted(deps, { database, repository: store.name })?.quorum,
       backups: listed.total,
       latest,
       restorable,
       unreadable,
       schedule: (await deps.backupWatch.schedule(database)) ?? null,
       lastBackup: (await deps.backupWatch.lastEnded(database)) ?? null,
+      archive: (await deps.backupWatch.archive(database)) ?? null,
       freeBytes: (await store.freeBytes()) ?? null,
+      lastVerified: await newestVerified(store),
       tested: await newestHeld(store, tests),
       testFailed: await newestFailed(store, tests[0]),
       untested: await untestedLabels(store),
@@ -90,10 +95,31 @@ function isRestorable({ restorable, failed }: BackupRow): boolean {
   return restorable !== 'no' && failed === undefined;
 }
 
-/** Of all backups, the newest first, without reading any of it. */
+/** What is remembered of the database's own backups, without reading any of it. */
+async function namedFacts(store: Store): Promise<FactName[]> {
+  const imported = await importedLabels(store);
+  return [...(await store.facts.byLabel())].flatMap(([label, names]) => (imported.has(label) ? [] : names));
+}
+
+async function importedLabels(store: Store): Promise<Set<string>> {
+  const { backups } = await store.backups.history();
+  return new Set(backups.filter(({ isImported }) => isImported).map(({ label }) => label));
+}
+
+/** Of all backups but imports, the newest first. */
 async function newestTests(store: Store): Promise<TestName[]> {
-  const names = [...(await store.facts.byLabel()).values()].flat();
+  const names = await namedFacts(store);
   return names.filter((name): name is TestName => name.kind === 'test').sort((left, right) => right.atMs - left.atMs);
+}
+
+/** By the names of the facts, and the fact itself if it has to be signed. */
+async function newestVerified(store: Store): Promise<DescribedDatabase['lastVerified']> {
+  const names = await namedFacts(store);
+  const held = names.filter((name): name is VerificationName => name.kind === 'verification' && name.outcome === 'held');
+  for (const name of held.sort((left, right) => right.atMs - left.atMs).slice(0, LOOKS_MAX)) {
+    if (await store.facts.isProved(name)) return { label: name.label, level: name.level, atMs: name.atMs };
+  }
+  return null;
 }
 
 async function newestFailed(store: Store, newest: TestName | undefined): Promise<DescribedDatabase['testFailed']> {
@@ -119,7 +145,9 @@ function readableTest(store: Store, name: TestName): Promise<RecoveryTest | unde
 async function untestedLabels(store: Store): Promise<string[]> {
   const facts = await store.facts.byLabel();
   const untested: string[] = [];
-  for (const { label } of (await store.backups.selectable()).slice(0, UNTESTED_MAX)) {
+  const imported = await importedLabels(store);
+  const own = (await store.backups.selectable()).filter(({ label }) => !imported.has(label));
+  for (const { label } of own.slice(0, UNTESTED_MAX)) {
     const tests = (facts.get(label) ?? []).filter((name): name is TestName => name.kind === 'test');
     if (!(await isTested(store, label, tests))) untested.push(label);
   }
@@ -154,14 +182,15 @@ export const inspectHost =
     const opened = openDatabase(deps, database);
     const { server, settings } = opened;
     const { compaction } = await readServerSettings(opened);
+    const guard = await guardState(opened);
     const replaced = await listReplaced(opened.dataDir);
     try {
       await server.ask((client) => checkDataDirectoryIsServers(server, client), { signal, answerMs: SERVER_ANSWER_MS });
-      return { server: { compaction }, replaced: keptOf(replaced, settings.safetyCopyMs) };
+      return { server: { compaction, guard }, replaced: keptOf(replaced, settings.safetyCopyMs) };
     } catch (error) {
       if (!(error instanceof RstowError)) throw error;
       const failure = { code: error.code, sentence: error.message };
-      return { server: { failure, compaction }, replaced: keptOf(replaced, settings.safetyCopyMs) };
+      return { server: { failure, compaction, guard }, replaced: keptOf(replaced, settings.safetyCopyMs) };
     }
   };
 

@@ -1,15 +1,17 @@
-import type { Manifest } from '../../formats/repository/manifest.ts';
+import type { CataloguedBackup } from '../../formats/repository/catalogue.ts';
 import type { BackupRow, ListBackupsResult, UnreadableBackup } from '../../contract/list-backups.ts';
-import { promisedExtents, summariseExtents } from '../../core/backup/segment-plan.ts';
 import { laterByClock } from '../../core/backup/history.ts';
 import { type CheckFact, summariseChecks } from '../../core/backup/checks.ts';
+import { cataloguedOf } from '../../store/overview.ts';
 import type { Store } from '../../store/store.ts';
+import { copiesByLabel } from './copy-states.ts';
+import { openFirst } from '../copy/copies-wanted.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 
 export type ListBackupsQuery = { database: string; repository?: string | undefined; limit: number };
 export type ListedBackups = Pick<
   ListBackupsResult,
-  'repository' | 'backups' | 'total' | 'unreadable' | 'laterByClock' | 'newestRestorable'
+  'repository' | 'backups' | 'total' | 'unreadable' | 'laterByClock' | 'newestRestorable' | 'copiesWanted' | 'away'
 >;
 /** So many labels are enough for a warning. */
 const LATER_MAX = 5;
@@ -23,22 +25,29 @@ const READ_AT_ONCE = 8;
 /** The newest backups first. Fails: unknown-database, unknown-repository, repository-unavailable. */
 export const readBackups =
   (deps: ActivityDeps) =>
-  async ({ database, repository, limit }: ListBackupsQuery): Promise<ListedBackups> =>
-    listNewest(await deps.openStore(database, repository), limit);
+  async ({ database, repository, limit }: ListBackupsQuery): Promise<ListedBackups> => {
+    const { store } = await openFirst(deps, database, repository);
+    const listed = await listNewest(store, limit);
+    const copies = await copiesByLabel(deps, store);
+    if (copies === undefined) return listed;
+    const { wanted: copiesWanted, away } = copies;
+    return { ...listed, copiesWanted, away, backups: listed.backups.map((row) => ({ ...row, copies: copies.of(row.label) })) };
+  };
 
 export async function listNewest(store: Store, limit: number): Promise<ListedBackups> {
   const named = (await store.backups.selectable()).slice(0, limit);
+  const history = await store.backups.history();
+  const known = await store.overview.of(history.backups.slice(0, limit));
   const backups: BackupRow[] = [];
   const unreadable: UnreadableBackup[] = [];
   for (let first = 0; first < named.length; first += READ_AT_ONCE) {
     const some = named.slice(first, first + READ_AT_ONCE);
-    for (const row of await Promise.all(some.map((each) => readRow(store, each, limit)))) {
+    for (const row of await Promise.all(some.map((each) => readRow(store, { ...each, known: known.get(each.label) }, limit)))) {
       if (row === undefined) continue;
       if ('sentence' in row) unreadable.push(row);
       else backups.push(row);
     }
   }
-  const history = await store.backups.history();
   const later = laterByClock(history.backups).map(({ label }) => label);
   const isRestorable = backups.find(({ isInUse }) => isInUse)?.restorable !== 'no';
   return {
@@ -51,20 +60,18 @@ export async function listNewest(store: Store, limit: number): Promise<ListedBac
   };
 }
 
-type Named = { label: string; isInUse: boolean };
+type Named = { label: string; isInUse: boolean; /** Without its manifest. */ known: CataloguedBackup | undefined };
 
 /** Undefined if it is gone by now. */
-async function readRow(store: Store, { label, isInUse }: Named, limit: number): Promise<BackupRow | UnreadableBackup | undefined> {
-  const state = await store.backups.state(label);
+async function readRow(store: Store, { label, isInUse, known }: Named, limit: number): Promise<BackupRow | UnreadableBackup | undefined> {
+  const state = known === undefined ? await store.backups.state(label) : { kind: 'known' as const, known };
   if (state.kind === 'absent') return undefined;
   if (state.kind === 'unreadable') return { label, code: state.error.code, sentence: state.error.message };
+  const backup = state.kind === 'known' ? state.known : cataloguedOf(state.manifest);
   const names = limit > LISTED_EACH_MAX ? ((await store.facts.byLabel()).get(label) ?? []) : await store.facts.of(label);
-  return rowOf(state.manifest, isInUse, await store.facts.checks(names));
+  return rowOf(backup, isInUse, await store.facts.checks(names));
 }
 
-function rowOf(manifest: Manifest, isInUse: boolean, facts: readonly CheckFact[]): BackupRow {
-  const { label, timeline, records, machines, instances, stateDigest, restorable, createdAtMs, bytesStored } = manifest;
-  const extents = summariseExtents(promisedExtents(manifest.segments));
-  const held = { timeline, extents, records, machines, instances, stateDigest, restorable };
-  return { label, isInUse, createdAtMs, bytesStored, ...held, ...summariseChecks(facts) };
+function rowOf({ writtenAtMs: _, ...backup }: CataloguedBackup, isInUse: boolean, facts: readonly CheckFact[]): BackupRow {
+  return { ...backup, isInUse, ...summariseChecks(facts) };
 }

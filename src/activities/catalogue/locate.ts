@@ -74,20 +74,35 @@ export const locateAgent =
 /** A repository that is open already is not asked; one that isn't may answer so soon. */
 const OPEN_MS = 2_000;
 
+/** So often an agent that does not reach the primary leaves the question to another one. */
+const NEAREST_ATTEMPTS = 4;
+
 /**
  * Any agent that lists the database and reaches the repository: for what needs no host, also while the owner is down.
  * Fails: failed and repository-unavailable, both retried, for another agent may do better.
  */
 export const locateAnyAgent =
   (deps: ActivityDeps) =>
-  async ({ database, repository }: { database: string; repository?: string | undefined }, { runId }: RunPort): Promise<Place> => {
+  async (
+    { database, repository }: { database: string; repository?: string | undefined },
+    { runId, attempt = 1 }: RunPort,
+  ): Promise<Place> => {
     const { agent, config } = deps;
     if (!Object.hasOwn(config.databases, database)) {
       throw new RstowError('failed', `agent "${agent.name}" does not list database "${database}"`);
     }
-    await openSoon(deps, database, repositoryNamed(databaseSettings(config, database).repositories, repository));
+    const { repositories } = databaseSettings(config, database);
+    // The nearest, as long as another agent may reach it.
+    const isAnyGood = repository === undefined && attempt > NEAREST_ATTEMPTS;
+    await openOneSoon(deps, database, isAnyGood ? repositories : [repositoryNamed(repositories, repository)]);
     return placeOf(deps, runId);
   };
+
+/** Fails: as the first of them, if none opens. */
+async function openOneSoon(deps: ActivityDeps, database: string, names: readonly string[]): Promise<void> {
+  const opened = names.map((name) => openSoon(deps, database, name));
+  await Promise.any(opened).catch(() => opened[0]);
+}
 
 /** Whoever waits here keeps a probe from others: a repository that hangs is told apart by not answering. */
 async function openSoon(deps: ActivityDeps, database: string, name: string): Promise<void> {

@@ -3,7 +3,7 @@ import type { DataSummary } from '../../contract/data-summary.ts';
 import { isObjectDamage } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { createReplayIndex } from '../../core/state/replay-index.ts';
-import type { SegmentId } from '../../core/wal/wal-offset.ts';
+import type { Extent, SegmentId } from '../../core/wal/wal-offset.ts';
 import { listSegments, type SegmentFile } from '../../io/data-directory/segments.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { checkpointFile, fittingState, withSoundState } from '../backup/replay-log.ts';
@@ -14,16 +14,19 @@ import type { RunPort } from '../run-port.ts';
 import { changesOf, countsAfter, indexAfter } from '../../replay/kept-state.ts';
 import { readRecords, type ReplaySource } from '../../replay/replay-segments.ts';
 import type { TimelineFile } from '../../formats/data-directory.ts';
+import { baselineOf } from '../../core/backup/history.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { readTimelineFile } from '../../io/data-directory/rstow-folder.ts';
-import { checkContinues, isHistoryOf } from '../backup/source-continuity.ts';
+import { listHistory } from '../recovery-point/stored-history.ts';
+import { checkContinues, isHistoryOf, storedHistory } from '../backup/source-continuity.ts';
 import { requireOneAnswer } from '../../store/database-repositories.ts';
-import { FIRST_TIMELINE } from '../../store/timelines.ts';
+import { FIRST_TIMELINE } from '../../formats/repository/history.ts';
+import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { Store } from '../../store/store.ts';
 
 /**
- * What lies in this host's data directory, whether its server runs or not, and what of it is in no backup; null where
- * there is nothing. Only what came after the newest backup is read, and replayed.
+ * What lies in this host's data directory, whether its server runs or not, and what of it neither a backup nor the archive holds; null
+ * where there is nothing. Only what came after the newest backup is read, and replayed.
  * Fails: unknown-database, repository-unavailable. Twice: asked again.
  */
 export const surveyData =
@@ -33,13 +36,14 @@ export const surveyData =
     const files = (await listSegments(opened.walDir)) ?? [];
     if (files.every(({ sizeBytes }) => sizeBytes === 0)) return null;
     const held = await heldLog(deps, { database: opened, files, run });
-    const log = await readUnsaved(files, held, run);
+    const own = files.filter(({ segment }) => segment >= (held.first ?? 0));
+    const log = await readUnsaved(own, held, run);
     const { timeline, label } = held;
     const fault = held.fault ?? log.fault;
     return {
       dataDir: opened.dataDir,
       timeline,
-      records: held.records + log.records,
+      records: held.records + log.archivedRecords + log.records,
       instances: fault === undefined ? await countInstances(deps, { database, timeline, log, run }) : null,
       lastWriteAtMs: await lastWriteAtMs(files),
       backup: label,
@@ -52,20 +56,25 @@ export const surveyData =
 type UnsavedLog = {
   files: readonly SegmentFile[];
   /** Where each segment's last whole record ends. */ ends: Map<SegmentId, number>;
+  /** Those that no backup holds, and the archive does. */ archivedRecords: number;
   records: number;
   bytes: number;
   fault?: DataSummary['fault'];
 };
 
 /** Counts the whole records behind what is held. A tail that is no record is none; damage before other records is a fault. */
-async function readUnsaved(files: readonly SegmentFile[], { ends: held }: HeldLog, run: RunPort): Promise<UnsavedLog> {
-  const log: UnsavedLog = { files, ends: new Map(), records: 0, bytes: 0 };
+async function readUnsaved(files: readonly SegmentFile[], { ends: held, archivedEnds = held }: HeldLog, run: RunPort): Promise<UnsavedLog> {
+  const log: UnsavedLog = { files, ends: new Map(), archivedRecords: 0, records: 0, bytes: 0 };
   for (const file of files) {
-    const startBytes = Math.min(held.get(file.segment) ?? 0, file.sizeBytes);
+    const heldBytes = Math.min(held.get(file.segment) ?? 0, file.sizeBytes);
+    const savedBytes = Math.max(heldBytes, Math.min(archivedEnds.get(file.segment) ?? 0, file.sizeBytes));
     run.report({ counting: file.fileName });
-    const { end, records, damage } = await readBehind(file, startBytes, run.signal);
+    const archived = await readBehind({ ...file, sizeBytes: savedBytes }, heldBytes, run.signal);
+    log.archivedRecords += archived.records;
+    const { end, records, damage } =
+      archived.damage === undefined ? await readBehind(file, savedBytes, run.signal) : { ...archived, records: 0 };
     log.records += records;
-    log.bytes += end - startBytes;
+    log.bytes += Math.max(0, end - savedBytes);
     log.ends.set(file.segment, end);
     if (damage !== undefined) log.fault ??= { code: damage.code, sentence: damage.message };
   }
@@ -122,8 +131,10 @@ async function lastWriteAtMs(files: readonly SegmentFile[]): Promise<number> {
 /** How much of a directory's log the backups of its history hold, in all repositories together. */
 type HeldLog = {
   timeline: string | null;
+  /** The baseline with which that timeline's log begins: what stands before it is no part of it. */ first?: SegmentId | undefined;
   /** The newest of those backups. */ label: string | null;
   ends: ReadonlyMap<SegmentId, number>;
+  /** How far the archive goes, if that is farther. */ archivedEnds?: ReadonlyMap<SegmentId, number> | undefined;
   records: number;
   /** Why none of them can be held against the directory. */ fault?: DataSummary['fault'];
 };
@@ -166,7 +177,8 @@ async function heldIn(store: Store, asked: Asked & { file: TimelineFile }): Prom
   const { files, file, run } = asked;
   const { database } = store;
   const { timeline } = file;
-  const known = (await store.timelines.all()).get(timeline);
+  const timelines = await store.timelines.all();
+  const known = timelines.get(timeline);
   if (known === undefined || !isHistoryOf(file, { database, known })) {
     const sentence = `no repository knows timeline ${timeline} of database "${file.database}" as ${database}'s`;
     return nothingHeld(timeline, new RstowError('timeline-diverged', sentence));
@@ -175,25 +187,40 @@ async function heldIn(store: Store, asked: Asked & { file: TimelineFile }): Prom
     const segments = files.map(({ segment, sizeBytes }) => ({ segment, endBytes: sizeBytes }));
     const pathOf = (segment: SegmentId): string => files.find((candidate) => candidate.segment === segment)?.path ?? '';
     const target = { store, timeline, runId: run.runId };
-    const stored = await store.pieces.of(timeline);
-    await checkContinues(target, { fence: { format: 1, timeline, pin: 'links', segments }, stored, pathOf });
+    const stored = await storedHistory(store, { timeline, walDir: asked.database.walDir });
+    await checkContinues(target, { files: segments, pathOf, ...stored });
   } catch (error) {
     if (!(error instanceof RstowError) || !LOG_FAULTS.includes(error.code)) throw error;
     return nothingHeld(timeline, error);
   }
+  const first = baselineOf(timelines, timeline)?.segment;
   const own = await store.backups.newestOfTimeline({ timeline, exceptRunId: run.runId });
-  const manifest = own ?? (known.parent === null ? undefined : await store.backups.read(known.parent.label));
-  if (manifest === undefined) return { timeline, label: null, ends: new Map(), records: 0 };
+  const manifest = own ?? (await backupOfParent(store, known.parent?.label));
+  if (manifest === undefined) return { timeline, first, label: null, ends: new Map(), records: 0 };
   const { label, records } = manifest;
   // Of the backup that the history was begun from, it has no more than up to the fork, which may lie within it.
   const extents = own === undefined && known.parent !== null ? known.parent.extents : promisedExtents(manifest.segments);
-  const ends = new Map<SegmentId, number>(extents.map(({ segment, endBytes }) => [segment, endBytes]));
+  const ends = endsOf(extents);
+  const listed = await listHistory(store, { target: { latest: true }, timeline });
+  const archivedEnds = listed.isArchived ? endsOf(listed.extents) : undefined;
   const baseline = own === undefined ? files.find(({ segment }) => segment === known.baseline) : undefined;
-  if (baseline === undefined) return { timeline, label, ends, records };
+  if (baseline === undefined) return { timeline, first, label, ends, archivedEnds, records };
   // That backup has what the baseline stands for.
   const replaced = manifest.segments.filter(({ segment }) => segment <= baseline.segment);
   const made = await readBehind(baseline, 0, run.signal);
-  return { timeline, label, ends: ends.set(baseline.segment, baseline.sizeBytes), records: records - recordsOf(replaced) + made.records };
+  ends.set(baseline.segment, baseline.sizeBytes);
+  return { timeline, first, label, ends, archivedEnds, records: records - recordsOf(replaced) + made.records };
+}
+
+/** None if the backup that has rescued the log died before it was one. Fails: damaged-object, format-unsupported. */
+async function backupOfParent({ backups }: Store, label: string | undefined): Promise<Manifest | undefined> {
+  const state = label === undefined ? undefined : await backups.state(label);
+  if (state?.kind === 'unreadable') throw state.error;
+  return state?.kind === 'read' ? state.manifest : undefined;
+}
+
+function endsOf(extents: readonly Extent[]): Map<SegmentId, number> {
+  return new Map(extents.map(({ segment, endBytes }) => [segment, endBytes]));
 }
 
 function nothingHeld(timeline: string | null, { code, message }: RstowError): HeldLog {

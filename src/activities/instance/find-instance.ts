@@ -3,6 +3,7 @@ import { followInstance, type InstanceLife } from '../../core/recovery/instance-
 import { describeRecord, type LogRecord } from '../../core/recovery/log-record.ts';
 import { normaliseDefinition, readLogEntry } from '../../core/state/log-entry.ts';
 import { type Extent, makeWalOffset, type WalOffsetText } from '../../core/wal/wal-offset.ts';
+import type { ManifestSegment } from '../../formats/repository/manifest.ts';
 import type { InstancePlan } from '../../formats/repository/plans.ts';
 import type { Caller } from '../../replay/progress.ts';
 import { readStoredLog, type StoredLog, unreplayable } from '../../replay/stored-log.ts';
@@ -26,6 +27,8 @@ export type FoundInstance = InstanceLife & {
   /** The backup whose log has the point, and the first offset of it that doesn't count. */
   label: string;
   timeline: string;
+  /** Up to there, if the archive holds the log beyond that backup. */
+  segments?: ManifestSegment[] | undefined;
   end: WalOffsetText;
 };
 
@@ -34,12 +37,12 @@ export type FoundInstance = InstanceLife & {
  * mark-not-found, point-not-found, wal-gap, missing-object, truncated-object, damaged-object, repository-unavailable.
  */
 export async function findInstance(store: Store, wanted: WantedInstance, run: Caller): Promise<FoundInstance> {
-  const history = await openHistory(store, wanted);
-  const { manifest, cut } = await locate(history, wanted.target, run);
-  const end = cut ?? lastExtent(manifest);
+  const history = await openHistory(store, wanted, run);
+  const { log, cut } = await locate(history, wanted.target, run);
+  const end = cut ?? lastExtent(log);
   const follower = followInstance(wanted.instance);
   await readStoredLog(
-    await logUpTo(store, manifest, end),
+    await logUpTo(store, log, end),
     {
       see: (segment, record) => {
         if (!follower.see(segment, record)) throw unreplayable(segment, record.startBytes);
@@ -49,8 +52,9 @@ export async function findInstance(store: Store, wanted: WantedInstance, run: Ca
   );
   const life = follower.life();
   if (life === undefined) throw await notThere(history, { ...wanted, end, deleted: follower.deleted() }, run);
-  const { label, timeline } = manifest;
-  return { ...life, repository: store.name, label, timeline, end: offsetText(end) };
+  const { timeline, isArchived, manifest } = log;
+  const segments = isArchived ? log.segments.filter(({ segment }) => segment <= end.segment) : undefined;
+  return { ...life, repository: store.name, label: manifest.label, timeline, segments, end: offsetText(end) };
 }
 
 type Absent = WantedInstance & { end: Extent; deleted: LogRecord | undefined };
@@ -89,8 +93,11 @@ async function createdBehind(history: StoredHistory, { instance, end }: Absent, 
 }
 
 /** What a plan has of the log. Fails: backup-not-found, missing-object, damaged-object, repository-unavailable. */
-export async function plannedLog(store: Store, { label, end }: Pick<InstancePlan, 'label' | 'end'>): Promise<StoredLog> {
-  return logUpTo(store, await store.backups.read(label), end);
+export async function plannedLog(
+  store: Store,
+  { label, segments, end }: Pick<InstancePlan, 'label' | 'segments' | 'end'>,
+): Promise<StoredLog> {
+  return logUpTo(store, { segments: segments ?? (await store.backups.read(label)).segments }, end);
 }
 
 type Machine = { machine: string; version: number };

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { InstanceSummary } from '../../contract/recover-instance.ts';
 import type { Warning } from '../../contract/result.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
@@ -8,7 +7,7 @@ import { sameState } from '../../core/state/server-comparison.ts';
 import { parseWalOffset, positionBytesOf, segmentOf, type WalOffset, walOffsetText } from '../../core/wal/wal-offset.ts';
 import { openDatabase } from '../../database/database.ts';
 import { type InstancePlan, instancePlanSchema } from '../../formats/repository/plans.ts';
-import { sealObject } from '../../io/repository/sealed-object.ts';
+import { sealOf } from '../../io/repository/sealed-object.ts';
 import { getInstance, type Instance } from '../../io/rstmdb/instances.ts';
 import { findMachine } from '../../io/rstmdb/server.ts';
 import { sha256 } from '../../replay/replay-segments.ts';
@@ -72,7 +71,7 @@ function asWarning(warnings: Warning[]): (error: unknown) => void {
 }
 
 function planOf({ database }: Store, found: FoundInstance): InstancePlan {
-  const { repository, label, timeline, id, machine, version, created, events, state, ctx } = found;
+  const { repository, label, timeline, segments, id, machine, version, created, events, state, ctx } = found;
   const end = parseWalOffset(found.end) as WalOffset;
   return {
     format: 1,
@@ -80,6 +79,7 @@ function planOf({ database }: Store, found: FoundInstance): InstancePlan {
     repository,
     label,
     timeline,
+    segments,
     end: { segment: segmentOf(end), endBytes: positionBytesOf(end) },
     instance: id,
     machine,
@@ -92,9 +92,9 @@ function planOf({ database }: Store, found: FoundInstance): InstancePlan {
   };
 }
 
-/** What is approved: the plan as it is stored. */
+/** What is approved: the plan, by the SHA-256 that its object has. */
 export function instancePlanHash(plan: InstancePlan): string {
-  return createHash('sha256').update(sealObject(instancePlanSchema, plan)).digest('hex');
+  return sealOf({ schema: instancePlanSchema, value: plan });
 }
 
 function summaryOf(plan: InstancePlan): Omit<InstanceSummary, 'putsMachine' | 'planKey' | 'planHash'> {

@@ -11,11 +11,11 @@ import { readTimelineFile } from '../../io/data-directory/rstow-folder.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';
 import { differenceBetween, filesSource, storedSource } from '../../replay/state-difference.ts';
 import { readStoredLog } from '../../replay/stored-log.ts';
-import { FIRST_TIMELINE } from '../../store/timelines.ts';
+import { FIRST_TIMELINE } from '../../formats/repository/history.ts';
 import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { logOfSegments, logUpTo } from './stored-history.ts';
+import { logOfSegments, logUpTo, openHistory } from './stored-history.ts';
 
 type ExplainPointInput = {
   database: string;
@@ -51,20 +51,19 @@ export const explainPoint =
 
 const LOG_FAULTS: readonly string[] = ['source-damaged', 'data-directory-replaced', 'timeline-diverged', 'wal-gap'];
 
-/** The next record may stand in a later backup of the history only. */
+/** The next record may stand in a later backup of the history only, or in the archive. */
 async function recordsAround(
   store: Store,
   point: RecoveryPoint,
   run: RunPort,
 ): Promise<Pick<PointExplanation, 'lastRecords' | 'nextRecord'>> {
-  const newest = await store.backups.newestOfTimeline({ timeline: point.timeline, exceptRunId: '' });
-  const manifest = newest ?? (await store.backups.read(point.label));
+  const { log: newest, timelines } = await openHistory(store, { target: { latest: true }, timeline: point.timeline }, run);
   const { segment: last } = point.end;
   // A write that failed may leave an empty segment between two.
-  const next = manifest.segments.find(({ segment, ranges }) => segment > last && ranges.length > 0)?.segment;
+  const next = newest.segments.find(({ segment, ranges }) => segment > last && ranges.length > 0)?.segment;
   // A baseline's records are none of the history's.
-  const baseline = baselineOf(await store.timelines.all(), manifest.timeline)?.segment ?? 0;
-  const log = await logOfSegments(store, manifest, (segment) => segment > baseline && (segment === last || segment === next));
+  const baseline = baselineOf(timelines, newest.timeline)?.segment ?? 0;
+  const log = await logOfSegments(store, newest, (segment) => segment > baseline && (segment === last || segment === next));
   const lastRecords: LogRecord[] = [];
   let nextRecord: LogRecord | null = null;
   await readStoredLog(
@@ -96,7 +95,7 @@ async function differenceInPlace(
   const timeline = (await readTimelineFile(walDir))?.timeline ?? FIRST_TIMELINE;
   const timelines = await store.timelines.all();
   const now = filesSource({ files, timeline, timelines }, run);
-  const log = await logUpTo(store, await store.backups.read(point.label), point.end);
+  const log = await logUpTo(store, { segments: point.segments ?? (await store.backups.read(point.label)).segments }, point.end);
   const { difference } = await differenceBetween(timelines, now, storedSource({ log, timeline: point.timeline }, run));
   return difference;
 }

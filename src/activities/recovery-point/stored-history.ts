@@ -1,15 +1,35 @@
 import { lineageOf, type TimelineNode } from '../../core/backup/history.ts';
 import type { BackupPosition } from '../../core/backup/label.ts';
-import { promisedExtents } from '../../core/backup/segment-plan.ts';
+import { type PlannedSegment, promisedExtents } from '../../core/backup/segment-plan.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { positionsOf } from '../../core/recovery/recovery-window.ts';
+import { continuedExtents } from '../../core/repository/continued-log.ts';
 import type { RecoveryTarget } from '../../core/recovery/target.ts';
-import { type Extent, makeWalOffset, type SegmentId, type WalOffsetText, walOffsetText } from '../../core/wal/wal-offset.ts';
-import type { Timeline } from '../../formats/repository/history.ts';
-import type { Manifest } from '../../formats/repository/manifest.ts';
+import {
+  type Extent,
+  makeWalOffset,
+  type SegmentId,
+  type WalOffset,
+  type WalOffsetText,
+  walOffsetText,
+} from '../../core/wal/wal-offset.ts';
+import { FIRST_TIMELINE, type Timeline } from '../../formats/repository/history.ts';
+import type { Manifest, ManifestSegment } from '../../formats/repository/manifest.ts';
 import { type StoredLog, storedLogUpTo } from '../../replay/stored-log.ts';
 import type { Store } from '../../store/store.ts';
-import { FIRST_TIMELINE } from '../../store/timelines.ts';
+import { type Continuation, planContinuedLog, readContinuedLog } from './continued-log.ts';
+import { type LogTimes, logTimes } from './log-times.ts';
+
+/** A log that points lie in. */
+export type PointLog = {
+  /** The backup whose log it is, or begins with. */
+  manifest: Manifest;
+  /** The history that all of it belongs to. */
+  timeline: string;
+  segments: readonly ManifestSegment[];
+  /** Whether the archive has made it longer than the backup's own. */
+  isArchived: boolean;
+};
 
 /** One history of the database, as one repository has it stored. */
 export type StoredHistory = {
@@ -20,8 +40,13 @@ export type StoredHistory = {
   positions: BackupPosition[];
   /** The newest one that can be read. Of a history without a backup of its own, the one that it was begun from. */
   newest: Manifest;
-  /** How far the newest one's log belongs to the history. */
+  /** That one's log, with what the archive holds beyond it. */
+  log: PointLog;
+  /** How far that belongs to the history. */
   end: Extent;
+  /** What the archive lacks. */
+  archive: Pick<Continuation, 'hole' | 'fault'>;
+  times: LogTimes;
 };
 
 export type WantedPoint = {
@@ -30,8 +55,61 @@ export type WantedPoint = {
   timeline?: string | undefined;
 };
 
-/** Fails: backup-not-found, mark-not-found, point-not-found (no such timeline). */
-export async function openHistory(store: Store, { timeline: wanted, target }: WantedPoint): Promise<StoredHistory> {
+/** Fails: backup-not-found, mark-not-found, point-not-found (no such timeline), repository-unavailable. */
+export async function openHistory(store: Store, wanted: WantedPoint, { signal }: { signal: AbortSignal }): Promise<StoredHistory> {
+  const history = await openBackups(store, wanted);
+  const { newest, timeline, timelines } = history;
+  const archived = await archiveOf(history);
+  const own = { ...history, log: ownLog(newest), archive: {}, times: archived.times };
+  // A mark is the end of a backup.
+  if (archived.newestSegment === undefined || wanted.target.name !== undefined) return own;
+  const reading = { store, timeline, timelines, newest, newestArchived: archived.newestSegment };
+  const { segments, ...archive } = await readContinuedLog(reading, signal);
+  if (segments === undefined) return { ...own, archive };
+  const end = promisedExtents(segments).at(-1) as Extent;
+  // What belongs to the history of a backup's log may be farther than what chains on before.
+  if (isBefore(end, history.end)) return { ...own, archive };
+  return { ...own, log: { manifest: newest, timeline, segments, isArchived: true }, end, archive };
+}
+
+/** How far the log of a history is stored, by what is listed. */
+export type ListedHistory = Backups & {
+  extents: Extent[];
+  archive: Pick<Continuation, 'hole'>;
+  times: LogTimes;
+  /** As of a point's log. */ isArchived: boolean;
+};
+
+/** Reads no more than a manifest. Fails: as openHistory. */
+export async function listHistory(store: Store, wanted: WantedPoint): Promise<ListedHistory> {
+  const history = await openBackups(store, wanted);
+  const { newestSegment: newestArchived, times } = await archiveOf(history);
+  const own = { ...history, extents: promisedExtents(history.newest.segments), archive: {}, times, isArchived: false };
+  if (newestArchived === undefined) return own;
+  const { continued } = await planContinuedLog({ ...history, newestArchived });
+  const extents = continuedExtents(continued);
+  const end = extents.at(-1);
+  const isMore = end !== undefined && continued.segments.some(({ slices }) => slices.length > 0) && !isBefore(end, history.end);
+  const archive = { hole: continued.hole };
+  return isMore ? { ...own, extents, end, archive, isArchived: true } : { ...own, archive };
+}
+
+/** Up to where the archive has stored a history, with whatever holes; 0 if nothing. Fails: repository-unavailable. */
+export async function archivedEnd(store: Store, timeline: string): Promise<WalOffset> {
+  const known = (await store.timelines.all()).has(timeline);
+  const stored = known ? [...(await store.stream.of(timeline)), ...(await store.stream.times(timeline))] : [];
+  const ends = stored.map(({ segment, endBytes }) => makeWalOffset(segment, endBytes));
+  return ends.reduce((last, end) => (end > last ? end : last), makeWalOffset(0 as SegmentId, 0));
+}
+
+function isBefore(one: Extent, other: Extent): boolean {
+  return makeWalOffset(one.segment, one.endBytes) < makeWalOffset(other.segment, other.endBytes);
+}
+
+/** A history as its backups have it. */
+type Backups = Pick<StoredHistory, 'store' | 'timeline' | 'timelines' | 'positions' | 'newest' | 'end'>;
+
+async function openBackups(store: Store, { timeline: wanted, target }: WantedPoint): Promise<Backups> {
   const { database } = store;
   const mark = target.name === undefined ? undefined : await markOf(store, target.name);
   const timeline = mark?.timeline ?? wanted ?? (await store.owner.find()).owner?.timeline ?? FIRST_TIMELINE;
@@ -61,14 +139,34 @@ async function newestLog(
   parent: Timeline['parent'],
 ): Promise<Pick<StoredHistory, 'newest' | 'end'> | undefined> {
   const newest = await backups.newestOfTimeline({ timeline, exceptRunId: '', isBeforeBaseline: true });
-  const begun = parent === null || newest?.timeline === timeline ? undefined : await backups.readable(parent.label);
+  const begun = parent?.label === undefined || newest?.timeline === timeline ? undefined : await backups.readable(parent.label);
   const fork = parent?.extents.at(-1);
   if (begun !== undefined && fork !== undefined) return { newest: begun, end: fork };
   return newest && { newest, end: lastExtent(newest) };
 }
 
-/** How far a backup goes. */
-export function lastExtent({ segments }: Manifest): Extent {
+/** What the archive has of a history, by what is listed. */
+async function archiveOf({
+  store,
+  timeline,
+}: Pick<Backups, 'store' | 'timeline'>): Promise<{ times: LogTimes; newestSegment: SegmentId | undefined }> {
+  const stream = await store.stream.of(timeline);
+  const times = await store.stream.times(timeline);
+  const segments = [...stream, ...times].map(({ segment }) => segment);
+  const newestSegment = segments.reduce<SegmentId | undefined>(
+    (newest, segment) => (newest === undefined || segment > newest ? segment : newest),
+    undefined,
+  );
+  return { times: logTimes(store, { stream, times }), newestSegment };
+}
+
+/** A backup's own log. */
+export function ownLog(manifest: Manifest): PointLog {
+  return { manifest, timeline: manifest.timeline, segments: manifest.segments, isArchived: false };
+}
+
+/** How far a log goes. */
+export function lastExtent({ segments }: Pick<PointLog, 'segments'>): Extent {
   return promisedExtents(segments).at(-1) as Extent;
 }
 
@@ -86,20 +184,32 @@ export async function markOf(store: Store, name: string): Promise<{ timeline: st
   throw new RstowError('mark-not-found', `no mark is called "${name}"; ${known}`, { details: { database: store.database } });
 }
 
-/** What the backup has of the log up to there. Fails: missing-object. */
-export async function logUpTo(store: Store, manifest: Manifest, end: Extent): Promise<StoredLog> {
-  const segments = manifest.segments.filter(({ segment }) => segment <= end.segment);
-  return storedLogUpTo(store, await store.pieces.plan({ ...manifest, segments }), end);
+/** Of what will be read. Fails: missing-object, wrong-key. */
+async function readablePlan(store: Store, segments: readonly ManifestSegment[]): Promise<PlannedSegment[]> {
+  const planned = await store.pieces.plan({ database: store.database, segments });
+  await store.requireKeys(planned);
+  return planned;
 }
 
-/** What is stored of some segments. Fails: missing-object. */
-export async function logOfHistory({ store, newest, end }: StoredHistory, isWanted: (segment: SegmentId) => boolean): Promise<StoredLog> {
-  return logUpTo(store, { ...newest, segments: newest.segments.filter(({ segment }) => isWanted(segment)) }, end);
+/** A log up to there. Fails: missing-object, wrong-key. */
+export async function logUpTo(store: Store, log: Pick<PointLog, 'segments'>, end: Extent): Promise<StoredLog> {
+  const segments = log.segments.filter(({ segment }) => segment <= end.segment);
+  return storedLogUpTo(store, await readablePlan(store, segments), end);
 }
 
-/** The whole of some segments. Fails: missing-object. */
-export async function logOfSegments(store: Store, manifest: Manifest, isWanted: (segment: SegmentId) => boolean): Promise<StoredLog> {
-  const planned = await store.pieces.plan({ ...manifest, segments: manifest.segments.filter(({ segment }) => isWanted(segment)) });
+/** What is stored of some segments. Fails: missing-object, wrong-key. */
+export async function logOfHistory({ store, log, end }: StoredHistory, isWanted: (segment: SegmentId) => boolean): Promise<StoredLog> {
+  return logUpTo(store, { segments: log.segments.filter(({ segment }) => isWanted(segment)) }, end);
+}
+
+/** The whole of some segments. Fails: missing-object, wrong-key. */
+export async function logOfSegments(
+  store: Store,
+  log: Pick<PointLog, 'segments'>,
+  isWanted: (segment: SegmentId) => boolean,
+): Promise<StoredLog> {
+  const segments = log.segments.filter(({ segment }) => isWanted(segment));
+  const planned = await readablePlan(store, segments);
   return { store, planned, extents: planned.map(({ segment, endBytes }) => ({ segment, endBytes })) };
 }
 

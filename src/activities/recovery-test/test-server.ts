@@ -15,10 +15,10 @@ import { memoryShortage } from '../../database/scratch-needs.ts';
 import { bootScratchServer, endScratchServer, endScratchServers, type ScratchPlace } from '../../database/scratch-server.ts';
 import { type LiveServer, readLiveDigest, showsSameState } from '../../replay/live-digest.ts';
 import type { ReplaySource } from '../../replay/replay-segments.ts';
-import { type StagedTest, testDataDir } from './test-steps.ts';
+import { type StagedState, testDataDir } from './test-steps.ts';
 import { sameValue, valueAtPath } from '../../core/json/json-value.ts';
 
-type TestServerInput = { database: string; staged: StagedTest; assertions?: Assertions };
+type TestServerInput = { database: string; staged: StagedState; assertions?: Assertions };
 type TestedServer = { assertionsHeld: number; startMs: number; compareMs: number; writeMs: number; restartsMs: number };
 
 const RESTARTS = 2;
@@ -79,13 +79,13 @@ async function proveServer(place: ScratchPlace, { input, run }: Test): Promise<T
   return { assertionsHeld, startMs, compareMs, writeMs, restartsMs: clock.lapMs() };
 }
 
-function endOf({ extents }: StagedTest): Parameters<typeof cutLog>[1] {
+function endOf({ extents }: StagedState): Parameters<typeof cutLog>[1] {
   const end = parseWalOffset(extents.end);
   assert(end !== undefined, 'a summary ends with an offset');
   return { segment: segmentOf(end), endBytes: positionBytesOf(end) };
 }
 
-type Recovered = { staged: StagedTest; walDir: string };
+type Recovered = { staged: StagedState; walDir: string };
 
 /** Equal digests, or equal but for the floats that a server itself moves at each start. */
 async function requireSameState(server: LiveServer, { staged, walDir }: Recovered, run: RunPort): Promise<void> {

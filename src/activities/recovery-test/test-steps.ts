@@ -1,20 +1,23 @@
 import { join } from 'node:path';
 import { lastingWarnings } from '../../contract/hot-backup.ts';
+import type { ServedBytes } from '../../contract/copy-backups.ts';
 import type { Warning } from '../../contract/result.ts';
 import { type ExtentsSummary, type PlannedSegment, promisedExtents, summariseExtents } from '../../core/backup/segment-plan.ts';
-import { chooseLabel, choosePosition, type LogPosition, selectBackup } from '../../core/backup/selection.ts';
+import { chooseLabel, choosePosition, type LogPosition, type Selectable, selectBackup } from '../../core/backup/selection.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { baselineOf } from '../../core/backup/history.ts';
 import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { RecoveryTest } from '../../formats/repository/facts.ts';
 import type { RunPort } from '../run-port.ts';
-import { type Extent, segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
+import { type Extent, segmentFileName, type SegmentId, segmentOf } from '../../core/wal/wal-offset.ts';
 import { makeScratch, noteRun } from '../../io/agent-state/run-files.ts';
 import { cutLog } from '../../io/data-directory/segments.ts';
 import { readRange } from '../../io/data-directory/range-reader.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
 import { requireSpace } from '../../io/files/free-space.ts';
-import { stageSegments } from '../restore/stage-wal.ts';
+import { openFirst } from '../copy/copies-wanted.ts';
+import { planFromCopies, segmentCopies } from '../restore/segment-copies.ts';
+import { stageSegments } from '../restore/stage-segments.ts';
 import { memoryShortage, missingServerProgram, requireScratchPort } from '../../database/scratch-needs.ts';
 import { replaySegments, requireDigest } from '../../replay/replay-segments.ts';
 import type { Store } from '../../store/store.ts';
@@ -37,21 +40,29 @@ export type TestPoint = {
 export const chooseTestPoint =
   (deps: ActivityDeps) =>
   async ({ database, repository: wanted, backup, seed }: ChooseTestPointInput): Promise<TestPoint> => {
-    const store = await deps.openStore(database, wanted);
+    const { store, warnings } = await openFirst(deps, database, wanted);
     const backups = await store.backups.selectable();
     const isRandom = backup === 'random' && backups.length > 0;
-    const label = isRandom ? chooseLabel(backups.map((each) => each.label).sort(), seed) : selectBackup(backups, backup);
+    const label = isRandom ? chooseLabel(drawnFrom(backups), seed) : selectBackup(backups, backup);
     const manifest = await store.backups.read(label);
     await store.backups.requireRestorable(manifest);
     const position = isRandom ? choosePosition(await pointsOf(store, manifest), seed) : undefined;
-    return { label, repository: store.name, position, warnings: lastingWarnings(manifest.warnings) };
+    return { label, repository: store.name, position, warnings: [...warnings, ...lastingWarnings(manifest.warnings)] };
   };
+
+/** An imported archive proves nothing of the database's own backups: it is drawn only if there is nothing else. */
+function drawnFrom(backups: Selectable): string[] {
+  const own = backups.filter(({ isImported }) => isImported !== true);
+  return (own.length > 0 ? own : backups).map(({ label }) => label).sort();
+}
 
 /** Where there is something to be recovered: in a baseline there is no point, but behind the whole of it. */
 async function pointsOf(store: Store, { timeline, segments }: Manifest): Promise<Extent[]> {
   const extents = promisedExtents(segments);
-  const baseline = baselineOf(await store.timelines.all(), timeline)?.segment ?? 0;
-  const behind = extents.filter(({ segment }) => segment > baseline);
+  const baseline = baselineOf(await store.timelines.having(timeline), timeline);
+  // One that was read from a running server has its first point somewhere in a later segment.
+  const first = baseline?.soundFrom === undefined ? (baseline?.segment ?? 0) : segmentOf(baseline.soundFrom);
+  const behind = extents.filter(({ segment }) => segment > first);
   return behind.some(({ endBytes }) => endBytes > 0) ? behind : extents.slice(-1);
 }
 
@@ -75,7 +86,12 @@ export const recordTest =
   };
 
 type StageTestInput = { database: string; repository: string; label: string; position?: LogPosition | undefined };
-export type StagedTest = {
+export type StagedTest = StagedState & {
+  /** Of a database with several repositories. */
+  served?: ServedBytes[] | undefined;
+  warnings: Warning[];
+};
+export type StagedState = {
   extents: ExtentsSummary;
   stateDigest: string;
   machines: number;
@@ -100,12 +116,13 @@ export const stageTest =
   async (input: StageTestInput, run: RunPort): Promise<StagedTest> => {
     const store = await deps.openStore(input.database, input.repository);
     const manifest = await store.backups.read(input.label);
-    const planned = upTo(await store.pieces.plan(manifest), input.position);
+    const planned = upTo(await planFromCopies(deps, store, manifest.segments), input.position);
+    const copies = segmentCopies(deps, { ...input, planned, run });
     await noteRun(deps.config.agent.stateDir, run);
     const walDir = join(await testDataDir(deps, run.runId), 'wal');
     await requireRoom(openDatabase(deps, input.database), planned);
     const beganAtMs = performance.now();
-    await stageSegments({ store, planned, walDir, run });
+    await stageSegments({ copies, planned, walDir, run });
     const fetchedAtMs = performance.now();
     const extents = await cutAt(walDir, planned, input.position);
     const pathOf = (segment: SegmentId): string => join(walDir, segmentFileName(segment));
@@ -115,7 +132,7 @@ export const stageTest =
     if (isWhole) requireDigest(stateDigest, manifest.stateDigest, manifest.label);
     const { machines, instances } = index.counts();
     const times = { fetchMs: Math.round(fetchedAtMs - beganAtMs), replayMs: Math.round(performance.now() - fetchedAtMs) };
-    return { extents: summary, stateDigest, machines, instances, ...times };
+    return { extents: summary, stateDigest, machines, instances, ...times, ...copies.found() };
   };
 
 async function requireRoom(database: Database, planned: readonly PlannedSegment[]): Promise<void> {

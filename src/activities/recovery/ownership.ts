@@ -19,7 +19,7 @@ type TakeOwnershipInput = {
 export const readOwnerGeneration =
   (deps: ActivityDeps) =>
   async ({ database }: { database: string }): Promise<number> =>
-    (await deps.catalogueOf(database).owner.find()).owner?.generation ?? 0;
+    (await deps.catalogueOf(database).owner.find(0)).owner?.generation ?? 0;
 
 /**
  * Makes this installation the owner: from here on the old host is fenced, whatever it still believes.

@@ -35,8 +35,7 @@ export const prepareHost =
       const attachment = attachments.find((candidate) => candidate.name.startsWith(`server-config-${index + 1}-`));
       if (attachment === undefined) continue;
       const content = async (): Promise<Uint8Array> => {
-        const { name } = attachment;
-        const bytes = store.attachments.read({ label, name, signal: run.signal, plainBytesMax: CONFIG_FILE_BYTES_MAX });
+        const bytes = store.attachments.read({ label, attachment, signal: run.signal, plainBytesMax: CONFIG_FILE_BYTES_MAX });
         return withFreshSecrets(await buffer(bytes));
       };
       if (await placeConfigFile({ path, gid: ownership.gid, content })) placed.push(path);

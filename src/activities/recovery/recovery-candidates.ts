@@ -8,9 +8,20 @@ import { selectBackup } from '../../core/backup/selection.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireRestorable } from '../../store/backups.ts';
+import { isPlaceOf } from '../../store/manifests.ts';
+import { planFromCopies, requireKeysOfCopies } from '../restore/segment-copies.ts';
+import { listHistory } from '../recovery-point/stored-history.ts';
 
 /** A state that, by what is listed, can be recovered; reading it may still say otherwise. */
-export type Candidate = { label: string; repository: string; extents: ExtentsSummary; records: number; createdAtMs: number };
+export type Candidate = {
+  label: string;
+  repository: string;
+  extents: ExtentsSummary;
+  records: number;
+  createdAtMs: number;
+  /** The history whose log the archive holds beyond that backup: the extents say up to where, the records are the backup's. */
+  archivedTimeline?: string | undefined;
+};
 export type Candidates = {
   usable: Candidate[];
   skipped: SkippedState[];
@@ -25,7 +36,7 @@ type Wanted = { database: string; repository?: string | undefined; target?: stri
 
 /**
  * The states that a disaster recovery can try, from the target's on, newest first, over all repositories of the
- * database; and for the others why not. Fails: backup-not-found, where there is no such target, or with each state's
+ * database; and for the others why not. Fails: wrong-key, if the newest can't be opened here; backup-not-found, where there is no such target, or with each state's
  * reason, where none is left. Twice: the same.
  */
 export const findCandidates =
@@ -34,29 +45,100 @@ export const findCandidates =
     const names = wanted === undefined ? deps.catalogueOf(database).names : [wanted];
     const usable: Candidate[] = [];
     const skipped: SkippedState[] = [];
-    const { newer, wanted: listed } = fromTarget(await listStates(deps, database, { names, skipped }), target);
+    const states = await listStates(deps, database, { names, skipped });
+    const { newer, wanted: listed } = fromTarget(states, target);
     if (listed.length === 0) throw nothingRecoverable(database, skipped);
     let newest = await firstReadable(deps, database, newer);
-    for (const { label, repository } of listed) {
+    let locked: { label: string; error: RstowError } | undefined;
+    const scattered: Candidate[] = [];
+    for (const { label, repository, place } of listed) {
       if (usable.length >= CANDIDATES_MAX) break;
       try {
         const store = await deps.openStore(database, repository);
         const manifest = await store.backups.read(label);
+        if (place !== undefined && !isPlaceOf(manifest, place)) throw misplaced(label);
         const candidate = candidateOf(manifest, repository);
         newest ??= candidate;
         requireRestorable(manifest);
-        await store.pieces.plan(manifest);
+        await store.requireKeys(await store.pieces.plan(manifest));
         usable.push(candidate);
       } catch (error) {
+        if (usable.length === 0 && error instanceof RstowError && error.code === 'wrong-key') locked ??= { label, error };
         skipped.push({ label, repository, ...reasonOf(error) });
+        const isMissing = error instanceof RstowError && error.code === 'missing-object';
+        const together = isMissing && wanted === undefined ? await wholeTogether(deps, database, { label, repository }) : undefined;
+        if (together !== undefined) scattered.push(together);
       }
     }
+    insertScattered(usable, scattered, listed);
+    // Nobody loses what is newest for want of a file that somebody can bring.
+    if (locked !== undefined && locked.label !== usable[0]?.label) throw locked.error;
     if (usable.length === 0) throw nothingRecoverable(database, skipped);
+    const archived = target === 'latest' ? await archivedStates(deps, { database, inUse: states.inUse, usable }) : [];
+    for (const state of archived) insertByEnd(usable, state);
+    if (usable[0]?.archivedTimeline !== undefined) [newest] = usable;
     return { usable, skipped: skipped.slice(0, CANDIDATES_MAX), newest };
   };
 
-type State = BackupPosition & { repository: string };
-type Labelled = { label: string; repository: string };
+/** A backup of which the repository lacks a part that others have. */
+async function wholeTogether(deps: ActivityDeps, database: string, { label, repository }: Labelled): Promise<Candidate | undefined> {
+  try {
+    const store = await deps.openStore(database, repository);
+    const manifest = await store.backups.read(label);
+    await requireKeysOfCopies(deps, store, await planFromCopies(deps, store, manifest.segments));
+    return candidateOf(manifest, repository);
+  } catch (error) {
+    if (error instanceof RstowError) return undefined;
+    throw error;
+  }
+}
+
+/** Each once, in its place, unless a repository has that backup whole. */
+function insertScattered(usable: Candidate[], scattered: readonly Candidate[], listed: readonly Labelled[]): void {
+  const placeOf = ({ label }: Labelled): number => listed.findIndex((state) => state.label === label);
+  for (const candidate of scattered) {
+    if (usable.some(({ label }) => label === candidate.label)) continue;
+    const at = usable.findIndex((state) => placeOf(state) > placeOf(candidate));
+    usable.splice(at < 0 ? usable.length : at, 0, candidate);
+  }
+}
+
+type Archives = { database: string; inUse: string | undefined; usable: readonly Candidate[] };
+
+/** What archives hold of the history in use beyond its backups, by what is listed: reading it shows whether it holds. */
+async function archivedStates(deps: ActivityDeps, { database, inUse, usable }: Archives): Promise<Candidate[]> {
+  const states: Candidate[] = [];
+  for (const repository of new Set(usable.map((candidate) => candidate.repository))) {
+    const listed = await unlessNoHistory(async () =>
+      listHistory(await deps.openStore(database, repository), { target: { latest: true }, timeline: inUse }),
+    );
+    if (listed?.isArchived !== true) continue;
+    const { newest, extents, timeline } = listed;
+    states.push({ ...candidateOf(newest, repository), extents: summariseExtents(extents), archivedTimeline: timeline });
+  }
+  return states;
+}
+
+/** A repository that has gone since, or doesn't know the history, has no archive of it: its backups are tried all the same. */
+async function unlessNoHistory<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof RstowError) return undefined;
+    throw error;
+  }
+}
+
+/** Before the first that has less of the log: a backup that has as much needs nothing else. */
+function insertByEnd(usable: Candidate[], state: Candidate): void {
+  const end = BigInt(state.extents.end);
+  const at = usable.findIndex(({ extents }) => BigInt(extents.end) < end);
+  usable.splice(at < 0 ? usable.length : at, 0, state);
+}
+
+/** `place`: as the index has it, by a name that its manifest has to confirm. */
+type Labelled = { label: string; repository: string; place?: BackupPosition | undefined };
+type State = BackupPosition & Labelled;
 type States = {
   placed: State[];
   /** Their manifests can't be read, and nothing else says how new they are. */ unplaced: Labelled[];
@@ -77,7 +159,7 @@ async function listStates(
     try {
       const { backups, timelines: histories } = await deps.openStore(database, name);
       const found = await backups.positions();
-      placed.push(...found.positions.map((position) => ({ ...position, repository: name })));
+      placed.push(...found.positions.map((place) => ({ ...place, place, repository: name })));
       unplaced.push(...found.unplaced.map((label) => ({ label, repository: name })));
       for (const [id, timeline] of await histories.all()) if (!timelines.has(id)) timelines.set(id, timeline);
     } catch (error) {
@@ -94,7 +176,7 @@ async function listStates(
  */
 function fromTarget({ placed, unplaced, timelines, inUse }: States, target: string): { newer: Labelled[]; wanted: Labelled[] } {
   const ordered = orderBackups(placed, timelines, inUse);
-  const all: (Labelled & Placed)[] = [...ordered, ...unplaced.map((state) => ({ ...state, isInUse: false }))];
+  const all: (Labelled & Pick<Placed, 'isInUse'>)[] = [...ordered, ...unplaced.map((state) => ({ ...state, isInUse: false }))];
   if (all.length === 0) return { newer: [], wanted: [] };
   const label = selectBackup([...new Map(all.map((state) => [state.label, state])).values()], target);
   const chosen = ordered.find((state) => state.label === label);
@@ -116,6 +198,10 @@ async function firstReadable(deps: ActivityDeps, database: string, labels: Label
     }
   }
   return undefined;
+}
+
+function misplaced(label: string): RstowError {
+  return new RstowError('untrusted-object', `the index gives backup ${label} another place than its manifest does`, { details: { label } });
 }
 
 function candidateOf(manifest: Manifest, repository: string): Candidate {

@@ -9,10 +9,12 @@ import { requireAuthority } from '../authority/authority.ts';
 import { damageBehind, scanSegment } from '../backup/segment-scan.ts';
 import { surveyData } from '../data/survey-data.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
+import { linkBackIfPossible } from '../../database/guard-start.ts';
 import { finishStopNote } from '../../database/finish-stop-note.ts';
 import type { RunPort } from '../run-port.ts';
 import { startServer, stopServer } from '../../database/server-start.ts';
 import { descendsFrom } from '../../core/backup/history.ts';
+import { archivedEnd } from '../recovery-point/stored-history.ts';
 import { readTimelineFile } from '../../io/data-directory/rstow-folder.ts';
 import { walStats } from '../../io/rstmdb/server.ts';
 import type { Store } from '../../store/store.ts';
@@ -42,7 +44,7 @@ export const restartServer =
       if (found === null) return { kind: 'no', found, why: `there is no log in ${database.dataDir}` };
       if (found.fault !== undefined) return { kind: 'no', found, why: found.fault.sentence };
       if (!(await continuesNewest(deps, database, found)))
-        return { kind: 'no', found, why: 'the log in place lacks what the newest backup holds' };
+        return { kind: 'no', found, why: 'the log in place lacks what the newest backup or the archive holds' };
       return { kind: 'restarted', found, warnings: await restart(database, run, requireOurs) };
     } catch (error) {
       if (!(error instanceof RstowError) || !NO_START.includes(error.code)) throw error;
@@ -65,11 +67,12 @@ async function continuesNewest(deps: ActivityDeps, { name, walDir }: Database, {
   const last = (await listSegments(walDir))?.at(-1);
   if (last === undefined || timeline === null) return false;
   const latestOffset = makeWalOffset(last.segment, last.sizeBytes);
-  const verdicts = await deps.catalogueOf(name).each((store) => holdsNewest(store, { timeline, latestOffset }));
-  return verdicts.answers.length > 0 && verdicts.answers.every(({ found }) => found);
+  const needed = await deps.catalogueOf(name).each((store) => neededEnd(store, timeline));
+  return needed.answers.length > 0 && needed.answers.every(({ found }) => found !== undefined && found <= latestOffset);
 }
 
-async function restart({ dataDir, walDir, server }: Database, run: RunPort, requireOurs: () => Promise<void>): Promise<Warning[]> {
+async function restart(database: Database, run: RunPort, requireOurs: () => Promise<void>): Promise<Warning[]> {
+  const { dataDir, walDir, server } = database;
   const what = `recovery ${run.runId}`;
   const mutex = await acquireHostMutex(await dataDirectoryMutexName(dataDir), {
     what,
@@ -81,6 +84,7 @@ async function restart({ dataDir, walDir, server }: Database, run: RunPort, requ
     await requireOurs();
     run.report({ starting: server.address });
     await stopServer(server);
+    await linkBackIfPossible(database);
     const warnings = await cutTails(walDir, run.signal);
     await startServer(server, run.signal);
     return warnings;
@@ -107,7 +111,7 @@ async function cutTails(walDir: string, signal: AbortSignal): Promise<Warning[]>
 export type LiveDatabase = { isUp: boolean; /** Whether nothing that is backed up is missing in it. */ isAsNew: boolean };
 
 /**
- * Whether the owner's server is up, and at least as new as its newest backup: of its history, or of one that somebody
+ * Whether the owner's server is up, and at least as new as its newest backup and its archive: of its history, or of one that somebody
  * has left on purpose by a restore. Twice: asked anew.
  */
 export const inspectLiveDatabase =
@@ -115,25 +119,26 @@ export const inspectLiveDatabase =
   async ({ database }: { database: string }, run: RunPort): Promise<LiveDatabase> => {
     const { server, walDir } = openDatabase(deps, database);
     try {
-      const { latestOffset } = await server.ask(walStats, { signal: run.signal });
       const timeline = (await readTimelineFile(walDir))?.timeline;
-      const verdicts = await deps.catalogueOf(database).eachOfSome((store) => holdsNewest(store, { timeline, latestOffset }));
-      return { isUp: true, isAsNew: verdicts.answers.every(({ found }) => found) };
+      // Before the server is asked: meanwhile it goes on, and so does its archive.
+      const needed = await deps.catalogueOf(database).eachOfSome((store) => neededEnd(store, timeline));
+      const { latestOffset = 0n } = await server.ask(walStats, { signal: run.signal });
+      return { isUp: true, isAsNew: needed.answers.every(({ found }) => found !== undefined && found <= latestOffset) };
     } catch (error) {
       if (error instanceof RstowError && error.code === 'server-unreachable') return { isUp: false, isAsNew: false };
       throw error;
     }
   };
 
-type LiveState = { timeline: string | undefined; latestOffset: bigint | undefined };
-
-/** Whether a log of that history and end holds all that the newest backup of the history in use holds. */
-async function holdsNewest({ backups, timelines }: Store, live: LiveState): Promise<boolean> {
-  const newest = (await backups.history()).backups.find(({ isInUse }) => isInUse);
-  if (newest === undefined) return true;
-  if (live.timeline === undefined) return false;
-  if (live.timeline !== newest.timeline) {
-    return descendsFrom(await timelines.all(), live.timeline, newest.timeline);
-  }
-  return (live.latestOffset ?? 0n) >= newest.end;
+/**
+ * Up to where a log of that history has to go to hold what the newest backup of the history in use holds, and what is archived of its own.
+ * Undefined if no such log does.
+ */
+async function neededEnd(store: Store, timeline: string | undefined): Promise<bigint | undefined> {
+  const newest = (await store.backups.history()).backups.find(({ isInUse }) => isInUse);
+  if (timeline === undefined) return newest === undefined ? 0n : undefined;
+  const archived = await archivedEnd(store, timeline);
+  if (newest === undefined) return archived;
+  if (timeline !== newest.timeline) return descendsFrom(await store.timelines.all(), timeline, newest.timeline) ? archived : undefined;
+  return newest.end > archived ? newest.end : archived;
 }

@@ -53,5 +53,5 @@ async function needs(store: Store, manifest: Manifest, key: string): Promise<boo
 
 /** Whether every byte is listed without the object. */
 async function isWhole(store: Store, manifest: Manifest, exceptKey: string): Promise<boolean> {
-  return (await unlessUnreadable(store.pieces.plan(manifest, exceptKey))) !== undefined;
+  return (await unlessUnreadable(store.pieces.plan(manifest, { exceptKey }))) !== undefined;
 }

@@ -1,22 +1,26 @@
-import { createHash } from 'node:crypto';
 import type { RestoreSummary } from '../../contract/restore.ts';
 import type { Warning } from '../../contract/result.ts';
-import { summariseExtents } from '../../core/backup/segment-plan.ts';
+import { type PlannedSegment, summariseExtents } from '../../core/backup/segment-plan.ts';
 import { RstowError, withClause } from '../../core/errors/rstow-error.ts';
 import { sizeText } from '../../core/text/figures.ts';
-import { type Extent, segmentIdText } from '../../core/wal/wal-offset.ts';
+import { type Extent, segmentIdText, type WalOffsetText } from '../../core/wal/wal-offset.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
-import type { Manifest } from '../../formats/repository/manifest.ts';
+import type { Manifest, ManifestSegment } from '../../formats/repository/manifest.ts';
 import { type RecoveryPoint, type RestorePlan, restorePlanSchema } from '../../formats/repository/plans.ts';
 import { listReplaced } from '../../io/data-directory/restores.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';
 import { readTimelineFile } from '../../io/data-directory/rstow-folder.ts';
 import { requireSpace } from '../../io/files/free-space.ts';
-import { sealObject } from '../../io/repository/sealed-object.ts';
-import { FIRST_TIMELINE } from '../../store/timelines.ts';
+import { sealOf } from '../../io/repository/sealed-object.ts';
+import { FIRST_TIMELINE } from '../../formats/repository/history.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { chooseBaseline } from './choose-baseline.ts';
+import { listHistory, offsetText } from '../recovery-point/stored-history.ts';
+import { checkpointFile, fittingState } from '../backup/replay-log.ts';
+import { presentBytes } from '../../replay/kept-state.ts';
+import { allButLast, chooseBaseline } from './choose-baseline.ts';
+import { findBackup, type FoundBackup, keepEverywhere, keptPlan } from './find-backup.ts';
+import { planFromCopies, requireKeysOfCopies } from './segment-copies.ts';
 import { checkPlace, checkTarget, type Refusals } from './restore-target.ts';
 import type { Store } from '../../store/store.ts';
 
@@ -31,6 +35,8 @@ export type PlanRestoreInput = {
   copyOfRun?: string | undefined;
   /** Whatever the config says of old history: an undo puts back what there was. */
   keepsHistory?: boolean;
+  /** The log in place goes on behind a baseline of all but its last segment. */
+  isRebase?: boolean;
   /** A recovery that is about to take the database over: it isn't the owner yet, and may try one backup after another. */
   takeover?: { attempt: number };
   /** What keeps the restore from being carried out is then reported in the plan's warnings, and fails nothing. */
@@ -38,6 +44,8 @@ export type PlanRestoreInput = {
 };
 export type PlannedRestore = Omit<RestoreSummary, 'timeline' | 'agent'> & {
   warnings: Warning[];
+  /** Of a rebase: the segments that the data directory lacks, so that the next start of its server would. */
+  lackingInPlace?: number | undefined;
   /** Present where the config wants another person's agreement for some workflows. */
   approval?: { for: string[]; expiresMs: number } | undefined;
 };
@@ -46,26 +54,54 @@ export type PlannedRestore = Omit<RestoreSummary, 'timeline' | 'agent'> & {
  * Decides what a restore will do, before anything is touched: the backup, a cover of stored pieces, the place, the
  * space. The plan is an object of its own. Fails: backup-not-found, missing-object, damaged-object, wal-gap,
  * service-unmanaged, server-program-missing, data-directory-unsupported, invalid-input (the target), data-directory-replaced, target-not-empty,
- * target-not-allowed, not-enough-space,
- * owner-outdated, invalid-config (a secret file). Twice: the first plan, or a failure where it doesn't stand any more: a
- * restore in place asks again once it has the lock.
+ * target-not-allowed, not-enough-space, owner-outdated, invalid-config (a secret file), wrong-key. Twice: the first plan, or a failure where
+ * it doesn't stand any more: a restore in place asks again once it has the lock.
  */
 export const planRestore =
   (deps: ActivityDeps) =>
   async (input: PlanRestoreInput, run: RunPort): Promise<PlannedRestore> => {
     const database = openDatabase(deps, input.database);
-    const store = await deps.openStore(input.database, input.repository);
-    const plans = store.plans.restore(input.takeover?.attempt);
     const { approval } = database.settings;
     const isOwners = input.toDataDir === undefined && input.takeover === undefined;
-    if (isOwners) await store.owner.require();
-    const warnings: Warning[] = [];
-    const each: Refusals = input.dryRun === true ? (check) => check().catch(asWarning(warnings)) : (check) => check();
-    const first = await plans.find(run.runId);
-    if (first !== undefined) await requireUnchanged(first, database);
-    const plan = first ?? (await plans.keep(run.runId, await newPlan(deps, { input, store, database, each }))).plan;
-    return { ...summaryOf(plan, plans.keyOf(run.runId)), warnings, approval };
+    if (isOwners) await deps.catalogueOf(input.database).owner.require();
+    const refused: Warning[] = [];
+    const each: Refusals = input.dryRun === true ? (check) => check().catch(asWarning(refused)) : (check) => check();
+    const first = await keptPlan(deps, { ...input, runId: run.runId });
+    if (first !== undefined) await requireUnchanged(first.plan, database);
+    const found = first ?? (await findBackup(deps, input));
+    const { store } = found;
+    const plans = store.plans.restore(input.takeover?.attempt);
+    const plan = 'plan' in found ? found.plan : (await plans.keep(run.runId, await newPlan(deps, { input, database, each }, found))).plan;
+    await keepEverywhere(deps, plan, { ...input, runId: run.runId });
+    const rolledBack = wantsNewest(input) ? await rollbackWarnings(store) : [];
+    const warnings = [...rolledBack, ...('plan' in found ? [] : found.warnings), ...refused];
+    const lackingInPlace = plan.isRebase === true ? (await lackingSegments(plan, database.walDir)).length : undefined;
+    const archivedEnd = isOwners && input.backup === 'latest' ? await endBeyond(store, plan) : undefined;
+    return { ...summaryOf(plan, plans.keyOf(run.runId)), archivedEnd, lackingInPlace, warnings, approval };
   };
+
+/** A recovery tries the newest backups by their labels. */
+function wantsNewest({ backup, takeover }: PlanRestoreInput): boolean {
+  return backup === 'latest' || takeover !== undefined;
+}
+
+/** What is newest here may not be what was. */
+export async function rollbackWarnings({ backups }: Store): Promise<Warning[]> {
+  const rolledBack = await backups.rolledBack();
+  return rolledBack === undefined ? [] : [{ code: 'repository-rolled-back', message: rolledBack.sentence }];
+}
+
+/** What the newest backup lacks and the archive has: whoever has lost the data wants to know of it. */
+async function endBeyond(store: Store, { label }: RestorePlan): Promise<WalOffsetText | undefined> {
+  try {
+    const { isArchived, newest, end } = await listHistory(store, { target: { latest: true } });
+    return isArchived && newest.label === label ? offsetText(end) : undefined;
+  } catch (error) {
+    // One that lacks the history in use, as a second repository may after a recovery, has no archive of it.
+    if (error instanceof RstowError && error.code === 'point-not-found') return undefined;
+    throw error;
+  }
+}
 
 function asWarning(warnings: Warning[]): (error: unknown) => void {
   return (error) => {
@@ -84,27 +120,52 @@ async function requireUnchanged(plan: RestorePlan, { dataDir, walDir }: Database
   requireOnlyGrown(plan.replaces.data, await readReplacedData(walDir), walDir);
 }
 
-type NewPlan = { input: PlanRestoreInput; store: Store; database: Database; each: Refusals };
+type NewPlan = { input: PlanRestoreInput; database: Database; each: Refusals };
 
-async function newPlan(deps: ActivityDeps, { input, store, database, each }: NewPlan): Promise<RestorePlan> {
-  const { takeover } = input;
+async function newPlan(deps: ActivityDeps, { input, database, each }: NewPlan, { store, manifest }: FoundBackup): Promise<RestorePlan> {
   const inPlace = input.toDataDir === undefined;
-  const manifest = await store.backups.find(input.backup);
   const point = input.pointKey === undefined ? undefined : await store.plans.point.read(input.pointKey);
   if (point === undefined) await store.backups.requireRestorable(manifest);
   const dataDir = input.toDataDir ?? database.dataDir;
-  const isOwners = inPlace && takeover === undefined;
+  const isOwners = inPlace && input.takeover === undefined;
   // A new host gets its secret files, and its server, only when it is prepared.
   if (inPlace) await checkPlace(database, { each, isPrepared: isOwners });
   else await each(() => checkTarget(dataDir, deps.config));
   const replaces = isOwners ? { data: await readReplacedData(database.walDir) } : undefined;
-  const { copyOfRun, keepsHistory = false } = input;
+  const { copyOfRun, keepsHistory = false, isRebase } = input;
   const historyDays = isOwners && !keepsHistory ? database.settings.restore.historyDays : undefined;
-  const plan = await makePlan({ store, manifest, point }, { dataDir, inPlace, replaces, copyOfRun, historyDays });
-  const sizeBytes = plan.segments.reduce((sum, segment) => sum + segment.endBytes, 0);
-  // A baseline is made beside what it stands for, and hardly ever larger.
-  await each(() => requireSpaceBesideCopies(dataDir, sizeBytes + (plan.baseline?.replacedBytes ?? 0)));
+  const plan = await makePlan({ deps, store, manifest, point }, { dataDir, inPlace, replaces, copyOfRun, isRebase, historyDays });
+  await each(() => requireKeys(deps, { store, plan, database }));
+  const neededBytes = isRebase === true ? await rebaseBytes(deps, plan, database) : restoreBytes(plan);
+  await each(() => requireSpaceBesideCopies(dataDir, neededBytes));
   return plan;
+}
+
+/** An undo has the log in the safety copy, and a rebase most of it in place. Fails: wrong-key. */
+async function requireKeys(deps: ActivityDeps, of: { store: Store; plan: RestorePlan; database: Database }): Promise<void> {
+  const { store, plan, database } = of;
+  if (plan.copyOfRun !== undefined) return;
+  await requireKeysOfCopies(deps, store, plan.isRebase === true ? await lackingSegments(plan, database.walDir) : plan.segments);
+}
+
+/** A baseline is made beside what it stands for, and hardly ever larger. */
+function restoreBytes({ segments, baseline }: RestorePlan): number {
+  return segments.reduce((sum, { endBytes }) => sum + endBytes, baseline?.replacedBytes ?? 0);
+}
+
+/** Segments that are there are linked, all but the last: a disk that a log has filled must not keep it from being shortened. */
+async function rebaseBytes(deps: ActivityDeps, plan: RestorePlan, { name, walDir }: Database): Promise<number> {
+  const fetched = [...(await lackingSegments(plan, walDir)), ...plan.segments.slice(-1)];
+  const fetchedBytes = fetched.reduce((sum, { endBytes }) => sum + endBytes, 0);
+  if (plan.baseline === undefined) return fetchedBytes;
+  const state = await fittingState(await checkpointFile(deps, name, plan.fromTimeline), plannedExtents(plan));
+  const isKnown = state.extents.length > 0;
+  return fetchedBytes + (isKnown ? Math.min(await presentBytes(state), plan.baseline.replacedBytes) : plan.baseline.replacedBytes);
+}
+
+async function lackingSegments({ segments }: RestorePlan, walDir: string): Promise<PlannedSegment[]> {
+  const inPlace = new Set(((await listSegments(walDir)) ?? []).map(({ segment }) => segment));
+  return segments.filter(({ segment }) => !inPlace.has(segment));
 }
 
 /** A rename takes no space, but what earlier restores have replaced does, until its time is over. Fails: not-enough-space. */
@@ -122,25 +183,21 @@ async function requireSpaceBesideCopies(dataDir: string, sizeBytes: number): Pro
   }
 }
 
-/** Where the plan of a run lies. */
-export type PlanInput = { database: string; repository: string; planKey: string };
-
-/** Fails: missing-object, truncated-object, damaged-object, repository-unavailable. */
-export async function readPlan(deps: Pick<ActivityDeps, 'openStore'>, { database, repository, planKey }: PlanInput): Promise<RestorePlan> {
-  return (await deps.openStore(database, repository)).plans.restore().read(planKey);
-}
-
-type Source = { store: Store; manifest: Manifest; point: RecoveryPoint | undefined };
+type Source = { deps: ActivityDeps; store: Store; manifest: Manifest; point: RecoveryPoint | undefined };
 
 async function makePlan(
-  { store, manifest, point }: Source,
-  { historyDays, ...place }: Pick<RestorePlan, 'dataDir' | 'inPlace' | 'replaces' | 'copyOfRun'> & { historyDays: number | undefined },
+  { deps, store, manifest, point }: Source,
+  {
+    historyDays,
+    ...place
+  }: Pick<RestorePlan, 'dataDir' | 'inPlace' | 'replaces' | 'copyOfRun' | 'isRebase'> & { historyDays: number | undefined },
 ): Promise<RestorePlan> {
-  const { database, label, timeline, ownership } = manifest;
-  const { records, machines, instances, stateDigest } = point ?? manifest;
-  const segments = await store.pieces.plan(point === undefined ? manifest : upTo(manifest, point));
+  const { database, label, ownership } = manifest;
+  const { timeline, records, machines, instances, stateDigest } = point ?? manifest;
+  const segments = await planFromCopies(deps, store, point === undefined ? manifest.segments : logUpTo(manifest, point));
   const wholeBytes = segments.at(-1)?.endBytes ?? 0;
   const endBytes = point?.end.endBytes ?? wholeBytes;
+  const restored = { manifest, timeline, segments, endBytes };
   return {
     format: 1,
     database,
@@ -150,7 +207,7 @@ async function makePlan(
     fromTimeline: timeline,
     segments,
     cutBytes: endBytes === wholeBytes ? undefined : endBytes,
-    baseline: historyDays === undefined ? undefined : await chooseBaseline(store, { manifest, segments, endBytes, historyDays }),
+    baseline: await baselineFor(store, restored, { historyDays, isRebase: place.isRebase }),
     records,
     machines,
     instances,
@@ -159,8 +216,20 @@ async function makePlan(
   };
 }
 
-function upTo(manifest: Manifest, { end }: RecoveryPoint): Manifest {
-  return { ...manifest, segments: manifest.segments.filter(({ segment }) => segment <= end.segment) };
+type BaselineWanted = { historyDays: number | undefined; isRebase: boolean | undefined };
+
+async function baselineFor(
+  store: Store,
+  restored: Omit<Parameters<typeof chooseBaseline>[1], 'historyDays'>,
+  { historyDays, isRebase }: BaselineWanted,
+): Promise<RestorePlan['baseline']> {
+  if (isRebase === true) return allButLast(store, restored);
+  return historyDays === undefined ? undefined : chooseBaseline(store, { ...restored, historyDays });
+}
+
+/** Which the archive may hold beyond the backup's own. */
+function logUpTo(manifest: Manifest, { end, segments = manifest.segments }: RecoveryPoint): ManifestSegment[] {
+  return segments.filter(({ segment }) => segment <= end.segment);
 }
 
 /** How far each segment of the restored log goes; a baseline takes the place of the first ones only later. */
@@ -179,9 +248,9 @@ function summaryOf(plan: RestorePlan, key: string): Omit<PlannedRestore, 'warnin
   return { ...common, baseline: begins, planKey: key, planHash: planHashOf(plan) };
 }
 
-/** What is approved: the plan as it is stored. */
+/** What is approved: the plan, by the SHA-256 that its object has. */
 export function planHashOf(plan: RestorePlan): string {
-  return createHash('sha256').update(sealObject(restorePlanSchema, plan)).digest('hex');
+  return sealOf({ schema: restorePlanSchema, value: plan });
 }
 
 /** What a restore in place will replace, as it was when the restore was planned; null where there is nothing. */

@@ -13,7 +13,7 @@ import { memoryShortage, missingServerProgram } from '../../database/scratch-nee
 import { bootScratchServer, endScratchServer, endScratchServers, type ScratchPlace } from '../../database/scratch-server.ts';
 import { readLiveDigest, showsSameState } from '../../replay/live-digest.ts';
 import { restoredFiles, unfinishedComparison } from './verify-live.ts';
-import { type PlanInput, readPlan } from './plan-restore.ts';
+import { type PlanInput, readPlan } from './find-backup.ts';
 
 export type Rehearsed = { rehearsal: RehearsalOutcome; warnings: Warning[] };
 

@@ -14,6 +14,7 @@ import {
   type TargetRules,
 } from '../../io/data-directory/restore-target.ts';
 import { processesWithOpenFilesUnder } from '../../io/process/open-files.ts';
+import { repositoryFolders } from '../../config/repository.ts';
 
 export type Refusals = (check: () => Promise<void>) => Promise<void>;
 
@@ -24,7 +25,7 @@ export type Refusals = (check: () => Promise<void>) => Promise<void>;
  */
 export async function checkPlace(database: Database, refusals: { each: Refusals; isPrepared: boolean }): Promise<void> {
   const { each, isPrepared } = refusals;
-  await each(() => requireManaged(database));
+  await each(async () => requireManaged(database));
   await each(() => requireMovable(database));
   await each(() => requireOneWriter(database));
   if (!isPrepared) return;
@@ -59,9 +60,11 @@ export async function requireOneWriter({ dataDir, walDir }: Database): Promise<v
   throw new RstowError('service-stop-failed', sentence, { details: { dataDir, processes } });
 }
 
-async function requireManaged({ server }: Database): Promise<void> {
+/** Fails: service-unmanaged. */
+export function requireManaged({ name, server }: Database): void {
   if (server.service.isManaged) return;
-  throw new RstowError('service-unmanaged', `no service is configured, so rstow can't stop the server at ${server.address}`);
+  const sentence = `no service is configured, so rstow can’t stop the server at ${server.address} and start it again`;
+  throw new RstowError('service-unmanaged', sentence, { details: { database: name } });
 }
 
 async function requireMovable({ dataDir }: Database): Promise<void> {
@@ -94,12 +97,31 @@ export async function requireTarget(config: AgentConfig, target: string): Promis
   await requireTargetAllowed(target, await targetRules(config));
 }
 
-async function targetRules({ agent, databases, repositories }: AgentConfig): Promise<TargetRules> {
+/** Where the guide's scripts put their archives. */
+const ARCHIVE_ROOT = '/backup';
+
+/** Where archives lie that an import reads and an export writes. */
+export function archiveRoots(config: AgentConfig): string[] {
+  return config.agent.archiveRoots ?? [ARCHIVE_ROOT, ...usualRoots(config)];
+}
+
+function usualRoots({ databases }: AgentConfig): string[] {
+  const beside = Object.values(databases).map(({ dataDir }) => dirname(dataDir));
+  return [...new Set([...beside.filter((folder) => folder !== '/'), SCRATCH_ROOT])];
+}
+
+/** Whether this agent may write an archive there, with the same care. Fails: file-not-allowed. */
+export async function requireArchiveTarget(config: AgentConfig, file: string): Promise<void> {
+  await requireTargetAllowed(file, { ...(await targetRules(config)), what: 'archive', roots: archiveRoots(config) });
+}
+
+async function targetRules(config: AgentConfig): Promise<TargetRules> {
+  const { agent, databases, repositories } = config;
   const dataDirs = Object.values(databases).map(({ dataDir }) => dataDir);
-  const beside = dataDirs.map((dataDir) => dirname(dataDir)).filter((folder) => folder !== '/');
   return {
-    roots: agent.restoreRoots ?? [...new Set([...beside, SCRATCH_ROOT])],
-    taken: [...dataDirs, ...Object.values(repositories).map(({ path }) => path), agent.stateDir],
+    what: 'restore',
+    roots: agent.restoreRoots ?? usualRoots(config),
+    taken: [...dataDirs, ...repositoryFolders(repositories), agent.stateDir],
     trustedUids: [0, process.getuid?.() ?? 0, ...(await ownersOf(dataDirs))],
   };
 }

@@ -1,10 +1,13 @@
 import { join } from 'node:path';
+import type { ServedBytes } from '../../contract/copy-backups.ts';
 import type { Warning } from '../../contract/result.ts';
-import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { RestorePlan } from '../../formats/repository/plans.ts';
 import { baselineOf } from '../../core/backup/history.ts';
 import { noteRun } from '../../io/agent-state/run-files.ts';
-import { fsyncTree } from '../../io/data-directory/file-tree.ts';
+import { stat } from 'node:fs/promises';
+import { makeFolder } from '../../io/files/durable.ts';
+import { unlessAbsent } from '../../io/files/errno.ts';
+import { fsyncTree, linkOrCopy } from '../../io/data-directory/file-tree.ts';
 import { makeDataDirectory } from '../../io/data-directory/restore-target.ts';
 import {
   clearRestore,
@@ -15,24 +18,24 @@ import {
   restorePaths,
   writeStagedSegment,
 } from '../../io/data-directory/restores.ts';
-import { readRange } from '../../io/data-directory/range-reader.ts';
 import { cutLog } from '../../io/data-directory/segments.ts';
 import { writeBaselineFile, writeTimelineFile } from '../../io/data-directory/rstow-folder.ts';
 import { applyOwnership, type Ownership, readOwnership } from '../../io/files/ownership.ts';
+import { openPreferred } from '../copy/copies-wanted.ts';
 import { baselineOfLog } from '../../replay/baseline.ts';
 import { replaySegments, requireDigest } from '../../replay/replay-segments.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
 import type { RunPort } from '../run-port.ts';
-import { planHashOf, type PlanInput, plannedExtents, readPlan } from './plan-restore.ts';
+import { type PlanInput, readPlan } from './find-backup.ts';
+import { planHashOf, plannedExtents } from './plan-restore.ts';
+import { type SegmentCopies, segmentCopies } from './segment-copies.ts';
+import { stageSegments } from './stage-segments.ts';
 import { plannedFiles, restoredFiles } from './verify-live.ts';
 import { requireTarget } from './restore-target.ts';
-import { createRangeCheck } from '../../store/stored-object.ts';
 import type { Store } from '../../store/store.ts';
 import type { PlannedSegment } from '../../core/backup/segment-plan.ts';
-import { segmentFileName } from '../../core/wal/wal-offset.ts';
-import { type ByteProgress, byteProgress } from '../../replay/progress.ts';
-import { allEnded, batchesOf } from '../../store/small-batches.ts';
+import { segmentFileName, type SegmentId, segmentOf, type WalOffset } from '../../core/wal/wal-offset.ts';
 
 type StageWalInput = {
   database: string;
@@ -47,6 +50,8 @@ export type StagedWal = {
   records: number;
   /** Of the segment with which the log begins, if the plan has one. */
   baselineBytes?: number | undefined;
+  /** Of a database with several repositories, as this attempt has fetched them. */
+  served?: ServedBytes[] | undefined;
   warnings: Warning[];
 };
 
@@ -59,8 +64,7 @@ export type StagedWal = {
 export const stageWal =
   (deps: ActivityDeps) =>
   async (input: StageWalInput, run: RunPort): Promise<StagedWal> => {
-    const store = await deps.openStore(input.database, input.repository);
-    const plan = await store.plans.restore().read(input.planKey);
+    const plan = await readPlan(deps, input);
     const { dataDir } = plan;
     const { database } = input;
     if (plan.inPlace) await requireAuthority(deps, run, { database, planHash: planHashOf(plan), isPreparing: true });
@@ -69,34 +73,41 @@ export const stageWal =
     // Once more, now that it exists: nobody may have been faster.
     if (!plan.inPlace) await requireTarget(deps.config, dataDir);
     const { wal: walDir } = restorePaths(dataDir, run.runId);
-    await stageLog(store, plan, run);
+    const copies = segmentCopies(deps, { ...plan, planned: plan.segments, run });
+    await stageLog(copies, plan, run);
     const files = await restoredFiles(plan, walDir);
     const replayed = await replaySegments(files, run);
     requireDigest(replayed.stateDigest, plan.stateDigest, plan.label);
+    // A new history begins in the plan's own repository; what another directory needs to know, any of them says.
+    const store = await (plan.inPlace ? deps.openStore(database, input.repository) : openPreferred(deps, database, input.repository));
     const timeline = await markTimeline({ store, plan, walDir, input, run });
-    const beginning = baselineOf(await store.timelines.all(), timeline);
-    if (beginning !== undefined) await writeBaselineFile(walDir, beginning.segment);
+    const beginning = baselineOf(await store.timelines.having(timeline), timeline);
+    if (beginning !== undefined) {
+      const { segment, soundFrom } = beginning;
+      await writeBaselineFile(walDir, { segment, soundFrom });
+    }
     const ownership = (await readOwnership(join(dataDir, 'wal'))) ?? plan.ownership;
     const isOwnerKept = await applyOwnership(walDir, ownership);
     const isDurable = await fsyncTree(walDir);
-    const warnings: Warning[] = [];
+    const { served, warnings } = copies.found();
     if (!isOwnerKept) warnings.push(ownerLost(ownership));
     if (!isDurable) warnings.push(foldersUnsynced(dataDir));
     const baselineBytes = plan.baseline === undefined ? undefined : files.extents[0]?.endBytes;
-    return { timeline, records: replayed.records, baselineBytes, warnings };
+    return { timeline, records: replayed.records, baselineBytes, served, warnings };
   };
 
 /**
  * Fetches the log, and lets it begin with the plan's baseline, which is made of the first segments. Once that is whole they are neither
  * wanted nor fetched any more.
  */
-async function stageLog(store: Store, plan: RestorePlan, run: RunPort): Promise<void> {
-  const { dataDir, segments, baseline, copyOfRun } = plan;
+async function stageLog(copies: SegmentCopies, plan: RestorePlan, run: RunPort): Promise<void> {
+  const { dataDir, segments, baseline, isRebase } = plan;
   const { wal: walDir, baseline: baselineDir } = restorePaths(dataDir, run.runId);
-  const copyDir = copyOfRun === undefined ? undefined : join(restorePaths(dataDir, copyOfRun).replaced, 'wal');
   const isMade = baseline !== undefined && (await hasBaseline(dataDir, run.runId, baseline.segment));
   const planned = isMade ? segments.filter(({ segment }) => segment > baseline.segment) : segments;
-  await stageSegments({ store, planned, walDir, run, copyDir });
+  const linked = isRebase === true && baseline !== undefined ? planned.filter(({ segment }) => segment <= baseline.segment) : [];
+  const isLinked = new Set(await linkSegments(join(dataDir, 'wal'), walDir, linked));
+  await stageSegments({ copies, planned: planned.filter((each) => !isLinked.has(each)), walDir, run, copyDir: copyDirOf(plan) });
   const end = plannedExtents(plan).at(-1);
   if (end !== undefined) await cutLog(walDir, end);
   if (baseline === undefined) return;
@@ -109,6 +120,28 @@ async function stageLog(store: Store, plan: RestorePlan, run: RunPort): Promise<
     await closeStaging(baselineDir);
   }
   await placeBaseline(dataDir, run.runId, segment);
+}
+
+/** A folder of this host that has the same segments. */
+function copyDirOf({ dataDir, copyOfRun, isRebase }: RestorePlan): string | undefined {
+  if (isRebase === true) return join(dataDir, 'wal');
+  return copyOfRun === undefined ? undefined : join(restorePaths(dataDir, copyOfRun).replaced, 'wal');
+}
+
+/**
+ * Links segments of the log in place that a baseline is to be made of: they are read once and let go of, and the state that they give is
+ * proved by its digest. Gives those that are there and as long as planned; nothing is ever written to them.
+ */
+async function linkSegments(sourceDir: string, walDir: string, planned: readonly PlannedSegment[]): Promise<PlannedSegment[]> {
+  const linked: PlannedSegment[] = [];
+  await makeFolder(walDir);
+  for (const segment of planned) {
+    const [source, target] = [sourceDir, walDir].map((folder) => join(folder, segmentFileName(segment.segment))) as [string, string];
+    if ((await unlessAbsent(stat(source)))?.size !== segment.endBytes || (await unlessAbsent(stat(target))) !== undefined) continue;
+    await linkOrCopy(source, target);
+    linked.push(segment);
+  }
+  return linked;
 }
 
 function ownerLost({ uid, gid }: Ownership): Warning {
@@ -136,6 +169,7 @@ async function markTimeline({ store, plan, walDir, input, run }: Marking): Promi
     generation,
     parent,
     baseline: baseline?.segment,
+    soundFrom: baseline === undefined ? undefined : await soundFromOf(store, fromTimeline, baseline.segment),
     why: 'restore',
     runId: run.runId,
     createdAtMs: input.startedAtMs,
@@ -143,6 +177,12 @@ async function markTimeline({ store, plan, walDir, input, run }: Marking): Promi
   const fork = { from: fromTimeline, runId: run.runId };
   await writeTimelineFile(walDir, { format: 1, database, timeline, generation, fork });
   return timeline;
+}
+
+/** If the log that the baseline is made of has its first point behind the baseline's end, so has the new one. */
+async function soundFromOf(store: Store, timeline: string, baseline: SegmentId): Promise<WalOffset | undefined> {
+  const soundFrom = baselineOf(await store.timelines.having(timeline), timeline)?.soundFrom;
+  return soundFrom !== undefined && segmentOf(soundFrom) > baseline ? soundFrom : undefined;
 }
 
 /** Gives the staged wal/ its name in the other directory; no server knows it yet. Twice: no-op. */
@@ -162,72 +202,3 @@ export const clearStaging =
   async ({ dataDir }: { dataDir: string }, run: RunPort): Promise<void> => {
     await clearRestore(dataDir, run.runId);
   };
-
-/** So many small segments are written side by side. */
-const BATCH_SEGMENTS_MAX = 16;
-
-type Staging = {
-  store: Pick<Store, 'pieces'>;
-  planned: readonly PlannedSegment[];
-  walDir: string;
-  run: RunPort;
-  /** A folder of this host that may have the same segments: what is right there needn't be fetched. */
-  copyDir?: string | undefined;
-};
-
-/**
- * Fetches whole segments into a folder, each checked while it streams in; all are durable at the end.
- * Fails: missing-object, truncated-object, damaged-object, not-enough-space, repository-unavailable. Twice: what is
- * there is kept.
- */
-export async function stageSegments(staging: Staging): Promise<void> {
-  const { walDir, run, planned } = staging;
-  const progress = byteProgress(
-    run,
-    planned.reduce((sum, { endBytes }) => sum + endBytes, 0),
-  );
-  for (const batch of batchesOf(planned, { sizeBytesOf: ({ endBytes }) => endBytes, countMax: BATCH_SEGMENTS_MAX })) {
-    progress.doing(segmentFileName(batch[0].segment));
-    await stageBatch(staging, batch, progress);
-  }
-  await closeStaging(walDir);
-}
-
-async function stageBatch(staging: Staging, batch: readonly PlannedSegment[], progress: ByteProgress): Promise<void> {
-  await allEnded(batch.map((planned) => stageSegment(staging, planned, progress)));
-}
-
-async function stageSegment({ store, walDir, run, copyDir }: Staging, planned: PlannedSegment, progress: ByteProgress): Promise<void> {
-  const { signal } = run;
-  const { segment, endBytes: sizeBytes } = planned;
-  const write = async (chunks: () => AsyncIterable<Uint8Array>): Promise<void> => {
-    await writeStagedSegment({ walDir, segment, sizeBytes, content: () => counted(chunks(), progress), signal });
-  };
-  const fetch = (): Promise<void> => write(() => store.pieces.segment({ planned, signal }));
-  if (copyDir === undefined) return fetch();
-  try {
-    await write(() => copiedSegment(join(copyDir, segmentFileName(segment)), planned, signal));
-  } catch (error) {
-    if (!(error instanceof RstowError) || !COPY_FAULTS.includes(error.code)) throw error;
-    await fetch();
-  }
-}
-
-/** The copy is gone by now, its disk can't read it, or it holds other bytes: the repository has them. */
-const COPY_FAULTS: readonly string[] = ['data-directory-replaced', 'source-damaged', 'damaged-object'];
-
-/** A copied file, each of whose ranges has to be what the backup holds. */
-async function* copiedSegment(path: string, planned: PlannedSegment, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const ranges = createRangeCheck(planned.ranges);
-  for await (const chunk of readRange({ source: { kind: 'path', path }, startBytes: 0, endBytes: planned.endBytes, signal })) {
-    ranges.push(chunk, path);
-    yield chunk;
-  }
-}
-
-async function* counted(chunks: AsyncIterable<Uint8Array>, progress: ByteProgress): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) {
-    progress.add(chunk.length);
-    yield chunk;
-  }
-}

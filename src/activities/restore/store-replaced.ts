@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { Fence } from '../../formats/repository/plans.ts';
+import { filesOfTimeline } from '../../core/backup/history.ts';
 import { piecesBySegment, planCover } from '../../core/repository/piece.ts';
-import { isObjectDamage } from '../../core/errors/error-table.ts';
+import { type ErrorCode, isObjectDamage } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { type Extent, segmentFileName } from '../../core/wal/wal-offset.ts';
 import type { CheckpointFile } from '../../io/agent-state/digest-checkpoint.ts';
@@ -9,8 +10,9 @@ import { makeScratch, noteRun, removeScratch } from '../../io/agent-state/run-fi
 import { listSegments } from '../../io/data-directory/segments.ts';
 import type { Warning } from '../../contract/result.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
+import { packAbsent } from '../archive/tidy-segment.ts';
 import { absentExtents, checkpointFile, replayLog, withSoundState } from '../backup/replay-log.ts';
-import { checkContinues, timelineOfData } from '../backup/source-continuity.ts';
+import { checkContinues, storedHistory, timelineOfData } from '../backup/source-continuity.ts';
 import type { DigestedState } from '../backup/digest-state.ts';
 import type { PieceTarget } from '../backup/piece-store.ts';
 import { lackingBytes, storeSegment } from '../backup/store-segments.ts';
@@ -23,7 +25,7 @@ import type { Store } from '../../store/store.ts';
 export type StoreReplacedInput = { database: string; repository: string };
 
 /** `unstorable`: the log in place is damaged, or it can't be held against what the repository has of its history. */
-export type StoredInPlace = { kind: 'nothing' } | { kind: 'unstorable'; code: string; why: string } | ({ kind: 'stored' } & StoredLog);
+export type StoredInPlace = { kind: 'nothing' } | { kind: 'unstorable'; code: ErrorCode; why: string } | ({ kind: 'stored' } & StoredLog);
 
 /** A log that is stored up to its last whole record. */
 export type StoredLog = {
@@ -65,7 +67,8 @@ export async function storeInPlace(deps: ActivityDeps, input: InPlace, run: RunP
     await noteRun(database.agent.stateDir, run);
     const pinned = await pinLog({ dataDir: database.dataDir, timeline, runId: run.runId }, new Map());
     try {
-      const log: TimedLog = { ...pinned, pathOf: pinned.source.pathOf, timeline };
+      const segments = filesOfTimeline(pinned.segments, await store.timelines.having(timeline), timeline);
+      const log: TimedLog = { ...pinned, segments, pathOf: pinned.source.pathOf, timeline, walDir: database.walDir };
       const { extents, warnings } = await storeLog(store, { log, tornTailMs: input.tornTailMs, run });
       const checkpoint = await checkpointFile(deps, input.database, timeline);
       const { state, warnings: unkept } = await digestOf(deps, { store, log, extents, checkpoint, run });
@@ -93,7 +96,7 @@ export async function storeAside(deps: ActivityDeps, input: LogAside, run: RunPo
   const store = await deps.openStore(database, repository);
   const timeline = await timelineOfData(store, { name: database, walDir });
   const segments = (await listSegments(walDir)) ?? [];
-  const log: TimedLog = { timeline, pin: 'links', segments, pathOf: (segment) => join(walDir, segmentFileName(segment)) };
+  const log: TimedLog = { timeline, walDir, pin: 'links', segments, pathOf: (segment) => join(walDir, segmentFileName(segment)) };
   const { extents, warnings } = await storeLog(store, { log, tornTailMs: 0, run });
   const digest = async (): Promise<StoredLog['state']> => {
     const { stateDir } = deps.config.agent;
@@ -110,24 +113,27 @@ export async function storeAside(deps: ActivityDeps, input: LogAside, run: RunPo
   return { timeline, extents, warnings, digest };
 }
 
-type TimedLog = Pick<PinnedLog, 'pin' | 'segments'> & Pick<PinnedLog['source'], 'pathOf'> & { timeline: string };
+type TimedLog = Pick<PinnedLog, 'pin' | 'segments'> & Pick<PinnedLog['source'], 'pathOf'> & { timeline: string; walDir: string };
 
 type Storing = { log: TimedLog; /** How long an incomplete record may stay so. */ tornTailMs: number; run: RunPort };
 
+/** `lackedBytes`: how much of the log the repository had not. */
+type StoredSegments = { extents: Extent[]; lackedBytes: number; warnings: Warning[] };
+
 /** Damage ends the log: what stands before it is stored, and a server would start on no more. */
-async function storeLog(store: Store, { log, tornTailMs, run }: Storing): Promise<{ extents: Extent[]; warnings: Warning[] }> {
+export async function storeLog(store: Store, { log, tornTailMs, run }: Storing): Promise<StoredSegments> {
   const { timeline, pathOf } = log;
   const target: PieceTarget = { store, timeline, runId: run.runId };
-  const stored = await store.pieces.of(timeline);
   const fence = fenceOf(log);
   const { segments } = fence;
-  await checkContinues(target, { fence, stored, pathOf });
+  await checkContinues(target, { files: segments, pathOf, ...(await storedHistory(store, log)) });
+  const warnings = await storeArchived(store, { fence, run });
+  const stored = await store.pieces.of(timeline);
   const known = piecesBySegment(stored);
   const source = { pathOf, tornTailMs, replay: { take: () => undefined, upTo: () => undefined } };
-  const before = await store.backups.newestOfTimeline({ timeline, exceptRunId: run.runId });
-  const extents = absentExtents(stored, fence, before);
-  const warnings: Warning[] = [];
-  const progress = byteProgress(run, lackingBytes(segments, known));
+  const extents = absentExtents(stored, fence);
+  const lackedBytes = lackingBytes(segments, known);
+  const progress = byteProgress(run, lackedBytes);
   for (const extent of segments) {
     const { segment } = extent;
     try {
@@ -143,7 +149,22 @@ async function storeLog(store: Store, { log, tornTailMs, run }: Storing): Promis
       break;
     }
   }
-  return { extents: extents.sort((left, right) => left.segment - right.segment), warnings };
+  return { extents: extents.sort((left, right) => left.segment - right.segment), lackedBytes, warnings };
+}
+
+/** Of segments that the log has lost, what only the archive still has belongs to it. */
+async function storeArchived(store: Store, { fence, run }: { fence: Fence; run: RunPort }): Promise<Warning[]> {
+  const { timeline, segments } = fence;
+  const present = segments.map(({ segment }) => segment);
+  try {
+    await packAbsent({ store, timeline, run }, present);
+    return [];
+  } catch (error) {
+    if (!(error instanceof RstowError) || !isObjectDamage(error.code)) throw error;
+    return [{ code: error.code, message: `what the archive has of segments that are gone could not be stored: ${error.message}` }];
+  } finally {
+    store.pieces.relist();
+  }
 }
 
 function fenceOf({ timeline, pin, segments }: TimedLog): Fence {

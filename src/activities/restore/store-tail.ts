@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { openDatabase } from '../../database/database.ts';
+import { gapWarnings } from '../../contract/hot-backup.ts';
 import type { Warning } from '../../contract/result.ts';
 import { baselineOf } from '../../core/backup/history.ts';
-import { backupLabel } from '../../core/backup/label.ts';
+import { type BackupKind, backupLabel } from '../../core/backup/label.ts';
 import { promisedExtents } from '../../core/backup/segment-plan.ts';
 import { assert, RstowError } from '../../core/errors/rstow-error.ts';
 import { continuityOf } from '../../core/wal/continuity.ts';
@@ -10,7 +10,8 @@ import type { Attachment, Manifest } from '../../formats/repository/manifest.ts'
 import { errnoOf, systemMessage } from '../../io/files/errno.ts';
 import { readOwnership } from '../../io/files/ownership.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
-import { manifestSegments, recordsOf } from '../backup/write-manifest.ts';
+import { inTime } from '../in-time.ts';
+import { type Added, manifestSegments, recordsOf, summaryOf } from '../backup/write-manifest.ts';
 import type { RunPort } from '../run-port.ts';
 import { storeInPlace, unsaved, type StoredLog, type StoreReplacedInput } from './store-replaced.ts';
 import type { Store } from '../../store/store.ts';
@@ -30,19 +31,15 @@ export async function storeTail(
   tail: TailWanted & { database: string; limitMs: number },
   run: RunPort,
 ): Promise<KeptTail> {
-  const ended = new AbortController();
-  const signal = AbortSignal.any([run.signal, ended.signal]);
+  const { limitMs } = tail;
   try {
-    return await Promise.race([keep(deps, tail, { ...run, signal }), tooLate(tail.limitMs, ended.signal)]);
+    return await inTime({ limitMs, signal: run.signal, late: () => tooLate(limitMs) }, (signal) => keep(deps, tail, { ...run, signal }));
   } catch (error) {
     run.signal.throwIfAborted();
     if (tail.isRequired) throw error;
     if (error instanceof RstowError) return { unsaved: unsaved(error.code, error.message) };
     if (errnoOf(error) === undefined) throw error;
     return { unsaved: unsaved('failed', systemMessage(error as Error)) };
-  } finally {
-    // A hung disk answers to no signal: what still comes of it stores bytes that the history has, and no more.
-    ended.abort();
   }
 }
 
@@ -60,10 +57,9 @@ async function keep(deps: ActivityDeps, tail: TailInput, run: RunPort): Promise<
   }
 }
 
-async function tooLate(limitMs: number, signal: AbortSignal): Promise<never> {
-  await delay(limitMs, undefined, { signal });
+function tooLate(limitMs: number): RstowError {
   const sentence = `the repository did not take what no backup holds in ${limitMs} ms while the server was down, so the old data stay`;
-  throw new RstowError('repository-unavailable', sentence, { details: { limitMs } });
+  return new RstowError('repository-unavailable', sentence, { details: { limitMs } });
 }
 
 /** `startedAtMs` is the restore's: it names the backup. */
@@ -77,17 +73,32 @@ const COPIED = /^(machines\.json|server-config-)/;
  * one. Gives its label. Fails: owner-outdated, cancelled, repository-unavailable. Twice: the same label, while the log
  * has not grown.
  */
-export async function writeTail(deps: ActivityDeps, { input, log, walDir }: WrittenLog, run: RunPort): Promise<string> {
+export async function writeTail(deps: ActivityDeps, of: Omit<LogToWrite, 'kind'>, run: RunPort): Promise<string> {
+  const store = await deps.openStore(of.input.database, of.input.repository);
+  const before = await store.backups.newestOfTimeline({ timeline: of.log.timeline, exceptRunId: run.runId });
+  if (before !== undefined && holds(before, of.log)) return before.label;
+  return (await writeStoredLog(deps, { ...of, kind: 'tail' }, run)).manifest.label;
+}
+
+/** A backup of all of a log that was stored in place. Fails: owner-outdated, cancelled, repository-unavailable. Twice: the same one, while the log has not grown. */
+export async function writeStoredLog(
+  deps: ActivityDeps,
+  of: LogToWrite,
+  run: RunPort,
+): Promise<{ manifest: Manifest; summary: ReturnType<typeof summaryOf> }> {
+  const { input, log } = of;
   const store = await deps.openStore(input.database, input.repository);
-  const before = await store.backups.newestOfTimeline({ timeline: log.timeline, exceptRunId: run.runId });
-  if (before !== undefined && holds(before, log)) return before.label;
-  const { label, isWritten } = await takeLabel(store, { input, log }, run);
-  if (isWritten) return label;
-  const manifest = await tailManifest({ input, log, walDir, label, before, store }, run);
-  await store.owner.require();
-  await run.checkOpen();
-  await store.backups.put(manifest);
-  return label;
+  const added = { pieces: 0, storedBytes: 0, plainBytes: 0 };
+  const { label, written } = await takeLabel(store, of, run);
+  const manifest = written ?? (await manifestOf({ ...of, label, store, added }, run));
+  if (written === undefined) {
+    await store.owner.require();
+    await run.checkOpen();
+    // An emptied or exchanged repository takes a manifest as well as any.
+    await store.confirm();
+    await store.backups.put(manifest);
+  }
+  return { manifest, summary: summaryOf(manifest, { repository: store.name, extents: log.extents, added }) };
 }
 
 /** The last backup of a replaced log that this run has written, if any. */
@@ -112,35 +123,42 @@ export function holds({ segments }: Manifest, { extents }: Pick<StoredLog, 'exte
   return extents.every(({ segment, endBytes }) => (ends.get(segment) ?? 0) >= endBytes);
 }
 
-type Labelling = { input: TailInput; log: StoredLog };
+/** `input.startedAtMs` and `kind` name the backup. */
+type Labelling = { input: TailInput; log: StoredLog; kind: BackupKind };
 
-type WrittenLog = Labelling & { walDir: string };
+type LogToWrite = Labelling & { walDir: string };
 
 /** A server that came up again after an earlier attempt has written on: its log takes another label. */
-async function takeLabel({ backups }: Store, { input, log }: Labelling, run: RunPort): Promise<{ label: string; isWritten: boolean }> {
+async function takeLabel(
+  { backups }: Store,
+  { input, log, kind }: Labelling,
+  run: RunPort,
+): Promise<{ label: string; written?: Manifest }> {
   const { startedAtMs } = input;
   for (let attempt = 1; ; attempt += 1) {
-    const label = backupLabel(startedAtMs, 'tail', attempt);
+    const label = backupLabel(startedAtMs, kind, attempt);
     if (!(await backups.claimLabel({ label, runId: run.runId }))) continue;
     const manifest = (await backups.holderOf(label))?.manifest;
-    if (manifest === undefined) return { label, isWritten: false };
-    if (manifest.timeline === log.timeline && holds(manifest, log)) return { label, isWritten: true };
+    if (manifest === undefined) return { label };
+    if (manifest.timeline === log.timeline && holds(manifest, log)) return { label, written: manifest };
   }
 }
 
-type NewTail = WrittenLog & { label: string; before: Manifest | undefined; store: Store };
+type NewBackup = LogToWrite & { label: string; store: Store; added: Added };
 
-async function tailManifest({ input, log, walDir, label, before, store }: NewTail, run: RunPort): Promise<Manifest> {
+async function manifestOf({ input, log, kind, walDir, label, store, added }: NewBackup, run: RunPort): Promise<Manifest> {
   const { database, startedAtMs } = input;
   const { timeline, extents, state, warnings } = log;
-  const added = { pieces: 0, storedBytes: 0, plainBytes: 0 };
+  const before = await store.backups.newestOfTimeline({ timeline, exceptRunId: run.runId });
   const segments = await manifestSegments({ store, timeline, run, added, storedAgain: [] }, extents);
+  const present = extents.map(({ segment }) => segment);
+  const baseline = baselineOf(await store.timelines.having(timeline), timeline)?.segment;
   const ownership = await readOwnership(walDir);
   assert(ownership !== undefined, 'wal/ was there when it was stored');
   return {
     format: 1,
     label,
-    kind: 'tail',
+    kind,
     database,
     timeline,
     runId: run.runId,
@@ -155,13 +173,10 @@ async function tailManifest({ input, log, walDir, label, before, store }: NewTai
     ...state,
     // There is no server to be asked any more.
     comparison: null,
-    restorable: continuityOf(
-      extents.map(({ segment }) => segment),
-      baselineOf(await store.timelines.all(), timeline)?.segment,
-    ).restorable,
+    restorable: continuityOf(present, baseline).restorable,
     pin: 'links',
     attachments: await copyAttachments(store, { label, before, signal: run.signal }),
-    warnings,
+    warnings: [...warnings, ...gapWarnings(present, baseline)],
   };
 }
 

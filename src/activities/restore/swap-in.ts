@@ -9,7 +9,10 @@ import type { ActivityDeps } from '../activity-deps.ts';
 import { requireAuthority } from '../authority/authority.ts';
 import { openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
-import { plannedExtents, readPlan } from './plan-restore.ts';
+import { carryInto } from './carry-over.ts';
+import { scanSegment } from '../backup/segment-scan.ts';
+import { readPlan } from './find-backup.ts';
+import { plannedExtents } from './plan-restore.ts';
 import { requireOneWriter } from './restore-target.ts';
 import { type KeptTail, storeTail, type TailWanted, writtenTail } from './store-tail.ts';
 import { swapWithServerDown, type SwapWork } from '../../database/swap-wal.ts';
@@ -22,6 +25,8 @@ export type SwapInput = {
   swap: SwapPlan;
   /** What no backup holds of the replaced data becomes one, before they are moved. */
   tail?: TailWanted;
+  /** Of a rebase: what that has goes over into the new log as well. */
+  isRebase?: boolean | undefined;
 };
 export type Swapped = KeptTail & { /** Undefined where another process brought the server up. */ downtimeMs?: number | undefined };
 
@@ -59,9 +64,16 @@ export const swapIn =
     const work = workOf(deps, input, run);
     const { dataDir, settings } = work.database;
     const { database, tail } = input;
+    // Read while the server still runs: once it is stopped, only the tail needs the repository.
+    const rebase = input.isRebase === true ? await readPlan(deps, input) : undefined;
     const store = (limitMs: number): Promise<KeptTail> =>
       tail === undefined ? Promise.resolve({}) : storeTail(deps, { ...tail, database, limitMs }, run);
-    const swap = { ...work, plan: input.swap, beforeSwap: store };
+    const keep = async (limitMs: number): Promise<KeptTail> => {
+      const kept = await store(limitMs);
+      if (rebase !== undefined) await carryTail(rebase, { kept, swap: input.swap, dataDir, signal: run.signal });
+      return kept;
+    };
+    const swap = { ...work, plan: input.swap, beforeSwap: keep };
     const { result: kept, downtimeMs } = await reportingDataInPlace(dataDir, input.swap, () => swapWithServerDown(swap));
     if (input.swap.oldWal === null) return { ...kept, downtimeMs };
     return {
@@ -84,7 +96,8 @@ export const rollBack =
     const work = workOf(deps, input, run);
     const plan = await readPlan(deps, input);
     const { dataDir, walDir } = work.database;
-    const checkAllowed = (): Promise<void> => requireUnwritten(walDir, plan);
+    const carried = plan.isRebase === true ? join(dataDir, input.swap.replacedDir, 'wal') : undefined;
+    const checkAllowed = (): Promise<void> => requireUnwritten(walDir, plan, carried);
     const askFirst = async (): Promise<void> => {
       await work.askFirst();
       await checkAllowed();
@@ -134,9 +147,23 @@ async function requireStillOurs(deps: ActivityDeps, database: string, run: RunPo
   await deps.catalogueOf(database).owner.require();
 }
 
-/** Fails: data-directory-replaced. */
-async function requireUnwritten(walDir: string, plan: RestorePlan): Promise<void> {
+type Carrying = { kept: KeptTail; swap: SwapPlan; dataDir: string; signal: AbortSignal };
+
+/** Nothing that was acknowledged may be missing in the new log. Fails: as `carryInto`; source-damaged, if the old one can't be read to its end. */
+async function carryTail(plan: RestorePlan, { kept, swap, dataDir, signal }: Carrying): Promise<void> {
+  if (kept.unsaved !== undefined) throw new RstowError('source-damaged', `the log in place can't be carried over: ${kept.unsaved.message}`);
+  await carryInto(plan, { walDir: join(dataDir, 'wal'), stagedDir: join(dataDir, swap.stagedWal) }, signal);
+}
+
+/** `carriedFrom`: the log whose end was carried over. Fails: data-directory-replaced. */
+async function requireUnwritten(walDir: string, plan: RestorePlan, carriedFrom: string | undefined): Promise<void> {
   const restored = new Map(plannedExtents(plan).map(({ segment, endBytes }) => [segment, endBytes]));
+  const last = Math.max(0, ...restored.keys());
+  for (const { segment, path, sizeBytes } of carriedFrom === undefined ? [] : ((await listSegments(carriedFrom)) ?? [])) {
+    if (segment < last) continue;
+    const { end } = await scanSegment({ path, startBytes: restored.get(segment) ?? 0, sizeBytes });
+    restored.set(segment, end.positionBytes);
+  }
   // A server writes behind what it started on, and so never in a baseline, whose size the plan could not know.
   const isGrown = ({ segment, sizeBytes }: SegmentFile): boolean =>
     segment !== plan.baseline?.segment && sizeBytes > (restored.get(segment) ?? 0);

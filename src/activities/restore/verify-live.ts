@@ -1,19 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Manifest } from '../../formats/repository/manifest.ts';
 import type { RestorePlan } from '../../formats/repository/plans.ts';
 import type { Warning } from '../../contract/result.ts';
-import { summariseExtents } from '../../core/backup/segment-plan.ts';
+import { promisedExtents, summariseExtents } from '../../core/backup/segment-plan.ts';
 import { errorRow } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { segmentFileName, walOffsetText } from '../../core/wal/wal-offset.ts';
+import { type Extent, segmentFileName, walOffsetText } from '../../core/wal/wal-offset.ts';
 import { unlessAbsent } from '../../io/files/errno.ts';
 import { ping } from '../../io/rstmdb/server.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import { type Database, openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
 import { readLiveDigest, showsSameState } from '../../replay/live-digest.ts';
-import { type PlanInput, plannedExtents, readPlan } from './plan-restore.ts';
+import { type PlanInput, readPlan } from './find-backup.ts';
+import { plannedExtents } from './plan-restore.ts';
 import type { ReplaySource } from '../../replay/replay-segments.ts';
 
 const POLL_MS = 1_000;
@@ -26,29 +28,56 @@ const POLL_MS = 1_000;
  */
 export const verifyLive =
   (deps: ActivityDeps) =>
-  async (input: PlanInput, run: RunPort): Promise<{ warnings: Warning[] }> => {
+  async ({ carried, ...input }: VerifyLiveInput, run: RunPort): Promise<{ warnings: Warning[] }> => {
     const database = openDatabase(deps, input.database);
     const patience = { forMs: database.timing.stepGiveUpMs, signal: run.signal };
     const plan = await patiently(patience, () => readPlan(deps, input));
+    const restored = await patiently(patience, () => restoredState(deps, plan, { ...input, carried }));
     await patiently(patience, () => database.server.ask(ping, { signal: run.signal }));
-    const warning = await unfinishedComparison(() => compareLive(database, plan, run));
+    const warning = await unfinishedComparison(() => compareLive(database, { plan, ...restored }, run));
     return { warnings: warning === undefined ? [] : [warning] };
   };
 
+export type VerifyLiveInput = PlanInput & {
+  /** Of a rebase: the backup that has all that was carried over. */
+  carried?: string | undefined;
+};
+
+type Restored = Pick<Manifest, 'stateDigest' | 'machines'> & { plan: RestorePlan; extents: readonly Extent[] };
+
+/** What the server was started on. */
+async function restoredState(deps: ActivityDeps, plan: RestorePlan, input: VerifyLiveInput): Promise<Omit<Restored, 'plan'>> {
+  const { database, repository, carried } = input;
+  if (carried === undefined) return { stateDigest: plan.stateDigest, machines: plan.machines, extents: plannedExtents(plan) };
+  const { stateDigest, machines, segments } = await (await deps.openStore(database, repository)).backups.read(carried);
+  return { stateDigest, machines, extents: promisedExtents(segments) };
+}
+
+/** With what was carried over behind the planned end. */
+function grownFiles(files: ReplaySource, extents: readonly Extent[]): ReplaySource {
+  const last = files.extents.at(-1)?.segment ?? 0;
+  const grown = extents.filter(({ segment }) => segment >= last);
+  return { ...files, extents: [...files.extents.filter(({ segment }) => segment < last), ...grown] };
+}
+
 /** Fails: digest-different, comparison-unfinished. */
-async function compareLive({ server, walDir }: Database, plan: RestorePlan, run: RunPort): Promise<Warning | undefined> {
+async function compareLive(
+  { server, walDir }: Database,
+  { plan, stateDigest, machines, extents }: Restored,
+  run: RunPort,
+): Promise<Warning | undefined> {
   const live = await readLiveDigest(server, run);
-  const { end } = summariseExtents(plannedExtents(plan));
+  const { end } = summariseExtents(extents);
   const untouched = live.quiescent && live.latestOffset !== undefined && walOffsetText(live.latestOffset) === end;
   const showsSame = async (): Promise<boolean> =>
-    live.stateDigest === plan.stateDigest || showsSameState(server, await restoredFiles(plan, walDir), run);
+    live.stateDigest === stateDigest || showsSameState(server, grownFiles(await restoredFiles(plan, walDir), extents), run);
   if (untouched && !(await showsSame())) {
-    throw new RstowError('digest-different', `the restored server shows the state ${live.stateDigest}, not ${plan.stateDigest}`, {
-      details: { found: live.stateDigest, promised: plan.stateDigest },
+    throw new RstowError('digest-different', `the restored server shows the state ${live.stateDigest}, not ${stateDigest}`, {
+      details: { found: live.stateDigest, promised: stateDigest },
     });
   }
-  if (live.machines < plan.machines) {
-    throw new RstowError('digest-different', `the restored server shows ${live.machines} machines, not ${plan.machines}`);
+  if (live.machines < machines) {
+    throw new RstowError('digest-different', `the restored server shows ${live.machines} machines, not ${machines}`);
   }
   return untouched ? undefined : writtenMeanwhile;
 }

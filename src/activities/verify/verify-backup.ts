@@ -7,7 +7,7 @@ import type { Warning } from '../../contract/result.ts';
 import type { Store } from '../../store/store.ts';
 import { lastingWarnings } from '../../contract/hot-backup.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { parsePieceKey } from '../../core/repository/piece.ts';
+import { parsePieceKey, rangeKeyOf } from '../../core/repository/piece.ts';
 import { promisedHashes } from '../../store/pieces.ts';
 import { createSequenceCounter } from '../../core/wal/continuity.ts';
 import { segmentFileName } from '../../core/wal/wal-offset.ts';
@@ -15,7 +15,8 @@ import { type ByteProgress, byteProgress } from '../../replay/progress.ts';
 import type { Verification as VerificationFact } from '../../formats/repository/facts.ts';
 import { makeScratch, noteRun, removeScratch } from '../../io/agent-state/run-files.ts';
 import { requireSpace } from '../../io/files/free-space.ts';
-import { stageSegments } from '../restore/stage-wal.ts';
+import { onlyFrom } from '../restore/segment-copies.ts';
+import { stageSegments } from '../restore/stage-segments.ts';
 import { replaySegments, requireDigest } from '../../replay/replay-segments.ts';
 
 type VerifyInput = { database: string; repository: string; label: string; level: VerifyLevel };
@@ -31,7 +32,8 @@ export const chooseBackup =
 
 /**
  * Reads a backup and compares it with its manifest, as deep as asked. Changes nothing.
- * Fails: missing-object, truncated-object, damaged-object, naming the object; digest-different, not-enough-space. Twice: the same.
+ * Fails: missing-object, truncated-object, damaged-object, naming the object; digest-different, not-enough-space; wrong-key, at once, if it
+ * would have to be decrypted. Twice: the same.
  */
 export const verifyStoredBackup =
   (deps: ActivityDeps) =>
@@ -39,6 +41,7 @@ export const verifyStoredBackup =
     const store = await deps.openStore(input.database, input.repository);
     const manifest = await store.backups.read(input.label);
     const verification: Verification = { deps, store, manifest, run };
+    if (input.level !== 'checksums') await store.requireKeys(await store.pieces.plan(manifest, { withoutStream: true }));
     const checksums = await verifyChecksums(verification);
     const attachmentsRead = await verifyAttachments(verification);
     const base = { ...checksums, bytesRead: checksums.bytesRead + attachmentsRead };
@@ -75,7 +78,7 @@ type Verification = { deps: ActivityDeps; store: Store; manifest: Manifest; run:
  */
 async function verifyChecksums(verification: Verification): Promise<Verified> {
   const { store, manifest, run } = verification;
-  const planned = await store.pieces.plan(manifest);
+  const planned = await store.pieces.plan(manifest, { withoutStream: true });
   const keys = new Set(planned.flatMap((segment) => segment.slices.map((slice) => slice.key)));
   const warnings = lastingWarnings(manifest.warnings);
   const warn = (warning: Warning): void => void warnings.push(warning);
@@ -84,10 +87,10 @@ async function verifyChecksums(verification: Verification): Promise<Verified> {
   for (const key of keys) {
     const piece = parsePieceKey(key);
     if (piece === undefined) continue;
-    const sidecar = await store.pieces.sidecar(piece, { runId: run.runId, warn });
+    const { sha256, storedBytes } = await store.pieces.check(piece, { runId: run.runId, warn, promised }, run.signal);
     // A merged piece is no range of the manifest: only reading it shows.
-    if ((promised.get(key) ?? sidecar.sha256) !== sidecar.sha256) throw otherBytes(key, manifest.label);
-    bytesRead += await store.pieces.check({ key, sizeBytes: sidecar.storedBytes, sha256: sidecar.storedSha256 }, run.signal);
+    if ((promised.get(rangeKeyOf(key)) ?? sha256) !== sha256) throw otherBytes(key, manifest.label);
+    bytesRead += storedBytes;
     run.report({ doing: key, doneBytes: bytesRead });
   }
   const bytesPlain = planned.reduce((sum, segment) => sum + segment.endBytes, 0);
@@ -116,7 +119,7 @@ async function verifyRecords(verification: Verification): Promise<Partial<Verifi
     records += 1;
     sequences.observe(sequence);
   };
-  const planned = await store.pieces.plan(manifest);
+  const planned = await store.pieces.plan(manifest, { withoutStream: true });
   const progress = byteProgress(
     run,
     planned.reduce((sum, { endBytes }) => sum + endBytes, 0),
@@ -165,7 +168,7 @@ export const recordVerification =
 async function verifyReplay(verification: Verification): Promise<Partial<Verified>> {
   const { deps, store, manifest, run } = verification;
   const { stateDir } = deps.config.agent;
-  const planned = await store.pieces.plan(manifest);
+  const planned = await store.pieces.plan(manifest, { withoutStream: true });
   await noteRun(stateDir, run);
   const walDir = join(await makeScratch(stateDir, run.runId), 'wal');
   try {
@@ -173,7 +176,7 @@ async function verifyReplay(verification: Verification): Promise<Partial<Verifie
       walDir,
       planned.reduce((sum, segment) => sum + segment.endBytes, 0),
     );
-    await stageSegments({ store, planned, walDir, run });
+    await stageSegments({ copies: onlyFrom(store, run), planned, walDir, run });
     const extents = planned.map(({ segment, endBytes }) => ({ segment, endBytes }));
     const pathOf = (segment: (typeof extents)[number]['segment']): string => join(walDir, segmentFileName(segment));
     const replayed = await replaySegments({ extents, pathOf, damageCode: 'damaged-object' }, run);

@@ -1,6 +1,8 @@
 import { type DescribeDatabaseResult, parseDescribeDatabaseInput, UNTESTED_MAX } from '../../contract/describe-database.ts';
 import type { BackupRow } from '../../contract/list-backups.ts';
+import { unreachable } from '../../core/errors/rstow-error.ts';
 import { compactionSource } from '../../core/protection/compaction.ts';
+import { segmentsText } from '../../core/wal/continuity.ts';
 import type { ProtectionGap } from '../../core/protection/verdict.ts';
 import type { CliCommand, RunKind } from '../command.ts';
 import type { RunOptions } from '../execute-run.ts';
@@ -34,12 +36,14 @@ function infoLines(result: DescribeDatabaseResult): string[] {
     ['owner', ownerText(result)],
     ['server', serverText(result)],
     ['compaction', compactionText(result)],
+    ['guard', guardText(result)],
+    ['archive', archiveText(result)],
     ['schedule', scheduleText(result)],
     ['last run', lastRunText(result)],
     ['repository', freeBytes === null ? repository : `${repository}, ${sizeText(freeBytes)} free`],
     ['backups', countText(backups)],
     ['latest', latest === null ? 'none' : latestText(latest)],
-    ['verified', verifiedText(latest ?? {})],
+    ['verified', newestVerifiedText(result)],
     ['recovered', testedText(result)],
     ['untested', untestedText(result)],
     ...historyFacts(result),
@@ -54,6 +58,12 @@ function latestText({ label, createdAtMs, extents, restorable }: NonNullable<Des
 function ownerText({ owner }: DescribeDatabaseResult): string {
   if (owner === null) return 'nobody yet';
   return `agent ${owner.agent} (installation ${owner.installationId}, generation ${owner.generation})`;
+}
+
+/** Of the latest backup; if that wasn't checked yet, of the newest one that was. */
+function newestVerifiedText({ latest, lastVerified }: DescribeDatabaseResult): string {
+  if (latest?.failed !== undefined || latest?.verified !== undefined || lastVerified === null) return verifiedText(latest ?? {});
+  return `${lastVerified.label}: ${lastVerified.level} ${whenText(lastVerified.atMs)}`;
 }
 
 /** By the tests that start a real server on a backup. */
@@ -112,6 +122,41 @@ function serverText({ server }: Pick<DescribeDatabaseResult, 'server'>): string 
 function compactionText({ server }: Pick<DescribeDatabaseResult, 'server'>): string {
   if (server === null) return 'unknown';
   return `${server.compaction.isOn ? 'ON' : 'off'}: ${compactionSource(server.compaction)}`;
+}
+
+/** What becomes of the log that compaction deletes. */
+export function guardText({ server }: Pick<DescribeDatabaseResult, 'server'>): string {
+  if (server === null) return 'unknown';
+  const { guard } = server;
+  switch (guard.kind) {
+    case 'off':
+      return 'off: segments that compaction deletes are lost to the next start';
+    case 'unsupported':
+      return `can’t work (${guard.why}): segments that compaction deletes are lost to the next start`;
+    case 'waiting':
+      return 'nothing is pinned yet';
+    case 'replaced':
+      return `hands off: ${guard.why}`;
+    case 'on':
+      return guard.lost.length === 0
+        ? `on: holds ${countedText(guard.pinned, 'segment')}${keptText(guard.keptBytes)}`
+        : `on, but a server was started without ${segmentsText(guard.lost)}`;
+    default:
+      return unreachable(guard);
+  }
+}
+
+function keptText(keptBytes: number): string {
+  return keptBytes === 0 ? '' : `; compaction has deleted ${sizeText(keptBytes)} of that`;
+}
+
+/** `rstow check` measures how late it is: here is only what the run says. */
+function archiveText({ archive }: Pick<DescribeDatabaseResult, 'archive'>): string {
+  if (archive === null) return 'OFF: a lost host costs all that was written since the last backup';
+  const { phase, waitsFor, pausedBy, bytesPerSecond } = archive;
+  if (pausedBy !== undefined) return `PAUSED by ${pausedBy}: what is written now is stored only by the next backup`;
+  if (waitsFor !== undefined) return `${phase}: ${waitsFor}`;
+  return bytesPerSecond === undefined ? phase : `${phase}, ${sizeText(bytesPerSecond)} of it a second at most`;
 }
 
 function lastRunText({ lastBackup }: Pick<DescribeDatabaseResult, 'lastBackup'>, nowMs = Date.now()): string {

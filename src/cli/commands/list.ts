@@ -23,19 +23,33 @@ export const listCommand: CliCommand = {
 
 const HEAD = ['LABEL', 'AGE', 'LOG', 'ADDED', 'INSTANCES', 'VERIFIED'];
 
-export function listLines({ backups, total, unreadable, database, repository }: ListBackupsResult): string[] {
+export function listLines({ backups, total, unreadable, database, repository, copiesWanted }: ListBackupsResult): string[] {
   if (total === 0) return [`no backups of ${database} in ${repository}`];
-  const abandoned = backups.filter(({ isInUse }) => !isInUse);
   const inUse = backups.filter(({ isInUse }) => isInUse);
+  const imported = backups.filter(({ isInUse, kind }) => !isInUse && kind === 'import');
+  const abandoned = backups.filter(({ isInUse, kind }) => !isInUse && kind !== 'import');
   const hidden = total - backups.length - unreadable.length;
-  const lines = [...titledTable('In use, the newest first:', inUse), ...titledTable('Abandoned by a restore or a recovery:', abandoned)];
+  const lines = [
+    ...titledTable('In use, the newest first:', inUse, copiesWanted),
+    ...titledTable('Abandoned by a restore or a recovery:', abandoned, copiesWanted),
+    ...titledTable('Imported from archives of other tools:', imported, copiesWanted),
+  ];
   for (const { label, code } of unreadable) lines.push(`${label}  ${unreadableText(code)}`);
   if (hidden > 0) lines.push(`and ${countedText(hidden, 'older backup')}`);
   return lines;
 }
 
-function titledTable(title: string, rows: readonly BackupRow[]): string[] {
-  return rows.length === 0 ? [] : [title, ...tableLines(HEAD, rows.map(cells))];
+function titledTable(title: string, rows: readonly BackupRow[], copiesWanted: number | undefined): string[] {
+  if (rows.length === 0) return [];
+  if (copiesWanted === undefined) return [title, ...tableLines(HEAD, rows.map(cells))];
+  const withCopies = rows.map((row) => [...cells(row), copiesText(row, copiesWanted)]);
+  return [title, ...tableLines([...HEAD, 'COPIES'], withCopies)];
+}
+
+/** How many repositories have it, and how many copies have failed their last check. */
+function copiesText({ copies = [] }: BackupRow, wanted: number): string {
+  const failed = copies.filter(({ failedAtMs }) => failedAtMs !== undefined).length;
+  return `${copies.length}/${wanted}${failed === 0 ? '' : `, ${failed} FAILED`}`;
 }
 
 function unreadableText(code: string): string {

@@ -69,8 +69,8 @@ function earlierText({ segment, earlier }: NonNullable<LogSummary['baseline']>):
 }
 
 /** The entry stands in it as it was written, so that numbers keep their digits; only a line must be a line. */
-function lineOf({ record, entry }: FoundRecord): string {
-  const text = JSON.stringify(record);
+function lineOf({ record, came, entry }: FoundRecord): string {
+  const text = JSON.stringify({ ...record, sinceMs: came?.sinceMs, seenMs: came?.seenMs });
   return entry === undefined ? `${text}\n` : `${text.slice(0, -1)},"entry":${entry.replaceAll(/[\r\n]/g, ' ')}}\n`;
 }
 

@@ -39,6 +39,7 @@ function disasterLines(result: DisasterRecoveryResult): string[] {
   if (label === undefined || extents === undefined) return [`${result.outcome}: ${result.warnings[0]?.message ?? 'nothing was recovered'}`];
   const facts: Fact[] = [
     ['recovered', `${label} from ${result.repository ?? ''}`],
+    ['', archivedText(result)],
     ['to', `${result.dataDir ?? ''} on ${result.agent ?? ''}, the owner now (generation ${result.generation ?? 0})`],
     ['log', logText(extents)],
     ['state digest', result.stateDigest ?? ''],
@@ -48,6 +49,10 @@ function disasterLines(result: DisasterRecoveryResult): string[] {
     ['first backup', result.firstBackup?.label ?? 'none'],
   ];
   return factLines(facts);
+}
+
+function archivedText({ archivedUntilMs }: DisasterRecoveryResult): string | undefined {
+  return archivedUntilMs === undefined ? undefined : `and what the archive had seen by ${timeText(archivedUntilMs)}`;
 }
 
 /** The data were whole: nothing was recovered from a backup, and nothing is lost. */

@@ -27,22 +27,24 @@ import {
   operatorKey,
 } from '../options.ts';
 import { createOutput, type Fact, factLines, printResult, wholeText } from '../output.ts';
+import { RESTORE_VOLUME, restoreVolume } from './restore-volume.ts';
 import { addTargetOptions, type TargetOptions, targetOf } from '../target-options.ts';
 
 const RESTORE: RunKind<'restore'> = { type: 'restore', isQuery: false, resultLines: restoreLines };
 const RECOVERY: RunKind<'pointInTimeRecovery'> = { type: 'pointInTimeRecovery', isQuery: false, resultLines: pointLines };
 
-type RestoreOptions = RecoveryOptions & TargetOptions & { backup?: string; toDir?: string; toAgent?: string };
+type RestoreOptions = RecoveryOptions & TargetOptions & { backup?: string; toDir?: string; toAgent?: string; toDataset?: string };
 
 export const restoreCommand: CliCommand = {
   name: 'restore',
   description: 'restore a backup or any point between backups, in place or elsewhere',
-  runs: [RESTORE, RECOVERY],
+  runs: [RESTORE, RECOVERY, RESTORE_VOLUME],
   define: (command, cli) => {
     addRecoveryOptions(addTargetOptions(addKeyOption(addRunOptions(command))))
       .option('--backup <label>', '"latest", or a label or its first characters (default: latest)')
       .option('--to-dir <dir>', 'restore into this directory instead of in place')
-      .option('--to-agent <agent>', 'the agent of the host that has --to-dir')
+      .option('--to-dataset <dataset>', 'receive the stream of a ZFS backup as this new dataset')
+      .option('--to-agent <agent>', 'the agent of the host that has --to-dir or --to-dataset')
       .action(async (database: string, options: RestoreOptions) => cli.exit(await restore(database, options, cli)));
   },
 };
@@ -59,8 +61,10 @@ export function addRecoveryOptions(command: Command): Command {
 
 /** Returns the exit code. */
 async function restore(database: string, options: RestoreOptions, { settings }: Cli): Promise<number> {
-  checkPlace(options);
+  const { toDataset } = options;
   const target = targetOf(options);
+  if (toDataset !== undefined && target === undefined) return restoreVolume(database, { ...options, toDataset });
+  checkPlace(options);
   return target === undefined ? restoreBackup(database, options, settings) : recoverPoint(database, { ...options, target }, settings);
 }
 
@@ -132,7 +136,8 @@ function recoveryInput(database: string, options: RestoreOptions): object {
 }
 
 /** Fails: invalid-input. */
-function checkPlace({ toAgent, toDir, withoutTemporal, wait }: RestoreOptions): void {
+function checkPlace({ toAgent, toDir, toDataset, withoutTemporal, wait }: RestoreOptions): void {
+  if (toDataset !== undefined) throw new RstowError('invalid-input', '--to-dataset takes a whole backup, and no point');
   if (toAgent !== undefined && toDir === undefined) {
     throw new RstowError('invalid-input', '--to-agent needs --to-dir, the directory on that agent’s host to restore into');
   }
@@ -173,6 +178,8 @@ export function restoreFacts(result: RestoreResult): Fact[] | undefined {
     ...replacedFacts(result),
     ['timeline', `${result.fromTimeline ?? ''} → ${result.timeline ?? 'a new one'}`],
     ['log', logText(extents)],
+    ['read from', servedText(result)],
+    ['archive', archiveText(result)],
     ['baseline', baselineText(result)],
     ['holds', holdsText(result)],
     ['state digest', result.stateDigest ?? ''],
@@ -180,6 +187,18 @@ export function restoreFacts(result: RestoreResult): Fact[] | undefined {
     ['plan hash', result.planHash ?? ''],
     ...endFacts(result),
   ];
+}
+
+/** Only if not all of it came from one repository. */
+function servedText({ served = [] }: RestoreResult): string | undefined {
+  if (served.length < 2) return undefined;
+  return served.map(({ repository, sizeBytes }) => `${repository} (${sizeText(sizeBytes)})`).join(', ');
+}
+
+/** Whoever restores the newest backup may well want what came after it. */
+function archiveText({ archivedEnd, database }: RestoreResult): string | undefined {
+  if (archivedEnd === undefined) return undefined;
+  return wholeText(`has more, up to offset ${archivedEnd}: rstow restore ${database} --target-latest`);
 }
 
 function baselineText({ baseline }: RestoreResult): string | undefined {

@@ -8,7 +8,17 @@ import { cliFailure, failureLines } from '../failure.ts';
 import { checkedInterval, CONFIG_OPTION_HELP, parseInterval } from '../options.ts';
 import { createOutput, type Output } from '../output.ts';
 import { configFileArgs, printUnit } from '../systemd-unit.ts';
-import { firstBackup, foundLines, protection, protectionLines, temporalLines, timeLine } from '../up-protection.ts';
+import {
+  checked,
+  type FirstBackup,
+  firstBackup,
+  foundLines,
+  protection,
+  protectionLines,
+  signerLines,
+  temporalLines,
+  timeLine,
+} from '../up-protection.ts';
 
 const DEFAULT_INTERVAL = '15m';
 
@@ -32,7 +42,7 @@ export const upCommand: CliCommand = {
       .option('--config <file>', CONFIG_OPTION_HELP)
       .option('--data-dir <dir>', 'without a config file: the data directory of the one server to protect')
       .option('--server <host:port>', 'without a config file: where that server answers')
-      .option('--repository <dir>', 'without a config file: the folder for its backups')
+      .option('--repository <dir>', 'without a config file: the folder for its backups, or s3://bucket/prefix')
       .option('--database <name>', 'without a config file: what to call it', 'rstmdb')
       .option('--state-dir <dir>', 'without a config file: where rstow keeps its state, and the file that it makes', settings.stateDir)
       .option('--every <interval>', every, checkedInterval, DEFAULT_INTERVAL)
@@ -59,7 +69,15 @@ function chosenConfig(flags: UpFlags, { configFile }: HostSettings): UpOptions['
   if (dataDir === undefined || server === undefined || repository === undefined) {
     throw new RstowError('invalid-input', 'without a config file --data-dir, --server and --repository are all needed');
   }
-  return { flags: { database, server, dataDir: resolve(dataDir), repository: resolve(repository), stateDir: resolve(stateDir) } };
+  return {
+    flags: {
+      database,
+      server,
+      dataDir: resolve(dataDir),
+      repository: repository.startsWith('s3://') ? repository : resolve(repository),
+      stateDir: resolve(stateDir),
+    },
+  };
 }
 
 function unitConfig(config: UpOptions['config']): UnitConfig | undefined {
@@ -85,7 +103,7 @@ async function up(config: UpOptions['config'], settings: HostSettings, everyMs: 
     isNotifying,
     onNewTemporal: (ready) => withClient(ready, (rstow) => keepSchedules(rstow, ready, everyMs)),
     onReady: async (ready, signal) => {
-      output.result([...temporalLines(ready), '', ...foundLines(ready)], {});
+      output.result([...temporalLines(ready), '', ...signerLines(ready), '', ...foundLines(ready)], {});
       await protectAll(ready, { everyMs, output, signal });
       if (!signal.aborted) output.result([timeLine(startedAtMs, Date.now())], {});
     },
@@ -103,9 +121,14 @@ async function protectAll(ready: UpReady, { everyMs, output, signal }: Protectin
       const backup = { rstow, database, signal, print };
       const failed = (error: unknown): Promise<void> => reportFailure(error, { database, output, signal });
       await firstBackup(backup).catch(failed);
-      if (!signal.aborted) await protection(backup).then((described) => print(protectionLines(ready, described)), failed);
+      if (!signal.aborted) await showProtection(ready, backup).catch(failed);
     }
   });
+}
+
+async function showProtection(ready: UpReady, backup: FirstBackup): Promise<void> {
+  const described = await protection(backup);
+  backup.print(protectionLines(ready, { described, check: await checked(backup) }));
 }
 
 /** A host that stands by has nothing to back up before it takes the database over. */

@@ -1,17 +1,19 @@
 import type { BackupPosition } from './label.ts';
-import { type Extent, makeWalOffset, type SegmentId } from '../wal/wal-offset.ts';
+import { type Extent, makeWalOffset, type SegmentId, type WalOffset } from '../wal/wal-offset.ts';
 import type { Piece } from '../repository/piece.ts';
 
 export type Placed = {
   /** Whether it belongs to the history in use; else a restore or a recovery has left its history. */
   isInUse: boolean;
+  /** Whether an archive of other tools held it, and no restore has put it in use: it says nothing of how well the database is protected. */
+  isImported: boolean;
 };
 export type PlacedBackup = BackupPosition & Placed;
 
 /**
  * The newest first: those of the history in use, by how much of it they hold, then those of abandoned histories.
  * `inUse` is the timeline that the owner's data directory continues; where it is not known, the timeline that was begun
- * last among those with a backup counts. Equal ones stay in their order.
+ * last among those with a backup counts, and imports only if there is nothing else. Equal ones stay in their order.
  */
 export function orderBackups<Position extends BackupPosition>(
   positions: readonly Position[],
@@ -23,7 +25,10 @@ export function orderBackups<Position extends BackupPosition>(
   return positions
     .map((position) => ({ position, depth: depthOf(position) }))
     .sort((one, other) => byDepth(one.depth, other.depth) || byLog(one, other))
-    .map(({ position, depth }) => ({ ...position, isInUse: depth >= 0 }));
+    .map(({ position, depth }) => {
+      const isImported = depth < 0 && timelines.get(position.timeline)?.why === 'import';
+      return { ...position, isInUse: depth >= 0, isImported };
+    });
 }
 
 /**
@@ -47,9 +52,15 @@ function lineageInUse(
 ): Ancestor[] {
   const known = inUse === undefined ? undefined : lineageOf(timelines, inUse);
   if (known !== undefined) return known;
-  const last = positions.map(({ timeline }) => timeline).sort(byNumber)[0];
+  const own = positions.filter(({ timeline }) => timelines.get(timeline)?.why !== 'import').map(({ timeline }) => timeline);
+  const last = own.sort(byNumber)[0] ?? newestByLog(positions)?.timeline;
   if (last === undefined) return [];
   return lineageOf(timelines, last) ?? [{ timeline: last }];
+}
+
+/** Of imports alone: in whatever order they were imported, the one with the most log counts. */
+function newestByLog(positions: readonly BackupPosition[]): BackupPosition | undefined {
+  return [...positions].sort((one, other) => compare(other.end, one.end) || compare(other.label, one.label))[0];
 }
 
 /** Whether the whole backup lies before the fork at which its timeline was left. */
@@ -109,8 +120,12 @@ export type Ancestor = {
 
 export type TimelineNode = {
   timeline: string;
+  /** What has begun it; that of an `import` was never in use here, unless a restore has made it so. */
+  why?: string | undefined;
   /** Present where a baseline begins this timeline's log, and not yet its parent's: it stands for that one's segments up to this one. */
   baseline?: SegmentId | undefined;
+  /** The first point of such a log, if that lies behind the baseline's end. */
+  soundFrom?: WalOffset | undefined;
   parent: { timeline: string; extents: readonly Extent[] } | null;
 };
 
@@ -131,18 +146,34 @@ function higher(one: SegmentId | undefined, other: SegmentId | undefined): Segme
   return one === undefined || (other !== undefined && other > one) ? other : one;
 }
 
-/** The segment with which a log begins, in place of all before it, and the timeline that still has those if this repository does. */
-export type Baseline = { segment: SegmentId; earlier: string | undefined };
+/** The segment with which a log begins, in place of all before it. */
+export type Baseline = {
+  segment: SegmentId;
+  /** The timeline that still has what stood before it, if this repository does. */
+  earlier: string | undefined;
+  /** The first point of the log, if that lies behind the baseline's end. */
+  soundFrom: WalOffset | undefined;
+};
 
 /** Undefined for a log that begins with the server's first segment. A restore hands its baseline on to the timeline that it begins. */
 export function baselineOf(timelines: ReadonlyMap<string, TimelineNode>, timeline: string): Baseline | undefined {
   let node = timelines.get(timeline);
   while (node !== undefined) {
-    const { baseline, parent }: TimelineNode = node;
-    if (baseline !== undefined) return { segment: baseline, earlier: parent?.timeline };
+    const { baseline, soundFrom, parent }: TimelineNode = node;
+    if (baseline !== undefined) return { segment: baseline, earlier: parent?.timeline, soundFrom };
     node = parent === null ? undefined : timelines.get(parent.timeline);
   }
   return undefined;
+}
+
+/** The files of a timeline's log. What stands before its baseline is no part of it, though a rescue leaves it where it lies. */
+export function filesOfTimeline<File extends { segment: SegmentId }>(
+  files: readonly File[],
+  timelines: ReadonlyMap<string, TimelineNode>,
+  timeline: string,
+): File[] {
+  const first = baselineOf(timelines, timeline)?.segment ?? 0;
+  return files.filter(({ segment }) => segment >= first);
 }
 
 /** Whether a history was begun from the other, by whatever restores and recoveries. */
@@ -180,7 +211,8 @@ export function sharedLog(
 /** Whether the piece's bytes belong to the history that the ancestor is part of. */
 export function belongsTo(ancestor: Ancestor, piece: Piece): boolean {
   if (piece.timeline !== ancestor.timeline || piece.segment <= (ancestor.behind ?? 0)) return false;
-  return ancestor.untilBytes === undefined || piece.endBytes <= (ancestor.untilBytes.get(piece.segment) ?? 0);
+  // An empty segment belongs to it only if it is named.
+  return ancestor.untilBytes === undefined || piece.endBytes <= (ancestor.untilBytes.get(piece.segment) ?? -1);
 }
 
 /** A grandparent counts up to its own fork and its child's, whichever is nearer. What the child's baseline stands for counts whole. */

@@ -1,8 +1,13 @@
 import { databaseKey } from '../repository/object-keys.ts';
 import { parseWalOffset, type WalOffset } from '../wal/wal-offset.ts';
 
-/** How a backup was made; the last part of its label. */
-type BackupKind = 'hot' | 'tail';
+/**
+ * How a backup was made; the last part of its label. `tail` is what a restore has stored of the log that it replaced, `import` an archive
+ * that other tools had made.
+ */
+export const BACKUP_KINDS = ['hot', 'cold', 'lvm', 'zfs', 'import', 'tail'] as const;
+
+export type BackupKind = (typeof BACKUP_KINDS)[number];
 
 /**
  * `20261124T101500Z-hot`: a name for people, by the clock when the backup begins; it decides nothing. `attempt` 1 has no suffix; later ones

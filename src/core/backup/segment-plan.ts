@@ -6,33 +6,37 @@ import { type Extent, makeWalOffset, type SegmentId, segmentIdText, type WalOffs
 export type PromisedRange = { timeline: string; startBytes: number; endBytes: number; sha256: string; records: number };
 
 /** A segment as a manifest promises it: its ranges follow one another from byte 0. */
-type PromisedSegment = { segment: SegmentId; ranges: PromisedRange[] };
+export type PromisedSegment = { segment: SegmentId; ranges: PromisedRange[] };
 
 /** How to put the segment together again, and what to check on the way. */
 export type PlannedSegment = {
   segment: SegmentId;
   endBytes: number;
+  /** None, though there are bytes, of a segment that only other repositories have whole. */
   slices: { key: string; skipBytes: number; takeBytes: number }[];
-  ranges: { endBytes: number; sha256: string; records: number }[];
+  ranges: PromisedRange[];
 };
+
+/** `suffix`: of what is stored there now, to name what is missing. */
+type Place = { database: string; suffix: string };
 
 /**
  * Finds stored pieces for every promised range. Fails: missing-object, naming the piece; damaged-object, where the
  * manifest's ranges don't follow one another.
  */
-export function planSegment(database: string, promised: PromisedSegment, stored: readonly Piece[]): PlannedSegment {
+export function planSegment(place: Place, promised: PromisedSegment, stored: readonly Piece[]): PlannedSegment {
   const slices: Slice[] = [];
   for (const run of runsOf(promised)) {
     const own = stored.filter((piece) => piece.timeline === run.timeline);
     const plan = planSlices(own, run.startBytes, run.endBytes);
-    if (plan.kind === 'missing') throw missing(database, promised, plan.startBytes);
+    if (plan.kind === 'missing') throw missing(place, promised, plan.startBytes);
     slices.push(...plan.slices);
   }
   return {
     segment: promised.segment,
     endBytes: promised.ranges.at(-1)?.endBytes ?? 0,
     slices: slices.map(({ piece, skipBytes, takeBytes }) => ({ key: piece.key, skipBytes, takeBytes })),
-    ranges: promised.ranges.map(({ endBytes, sha256, records }) => ({ endBytes, sha256, records })),
+    ranges: promised.ranges,
   };
 }
 
@@ -57,16 +61,16 @@ function runsOf({ ranges }: PromisedSegment): { timeline: string; startBytes: nu
   return runs;
 }
 
-function missing(database: string, { segment, ranges }: PromisedSegment, positionBytes: number): RstowError {
+function missing({ database, suffix }: Place, { segment, ranges }: PromisedSegment, positionBytes: number): RstowError {
   const range = ranges.find(({ endBytes }) => endBytes > positionBytes);
-  const key = range === undefined ? 'a piece' : pieceKey(database, range.timeline, { segment, ...range });
+  const key = range === undefined ? 'a piece' : pieceKey(database, range.timeline, { segment, suffix, ...range });
   return new RstowError('missing-object', `${key} is missing, and no other piece covers byte ${positionBytes}`, {
     details: { key, positionBytes },
   });
 }
 
 /** A stored object, and the part of its plain bytes that is wanted. */
-type Slice = { piece: Piece; skipBytes: number; takeBytes: number };
+export type Slice = { piece: Piece; skipBytes: number; takeBytes: number };
 
 type SlicePlan = { kind: 'complete'; slices: Slice[] } | { kind: 'missing'; startBytes: number };
 

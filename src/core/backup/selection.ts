@@ -5,7 +5,7 @@ import type { Extent, SegmentId } from '../wal/wal-offset.ts';
 const NAMED_MAX = 5;
 
 /** All backups that can be named, the newest first; those that are not in use or have no place are never `latest`. */
-export type Selectable = readonly (Pick<PlacedBackup, 'label'> & { isInUse: boolean })[];
+export type Selectable = readonly (Pick<PlacedBackup, 'label' | 'isInUse'> & { isImported?: boolean })[];
 
 /** The label that a person means: `latest`, a whole label, or a unique beginning. Fails: backup-not-found, with the nearest candidates. */
 export function selectBackup(backups: Selectable, wanted: string): string {

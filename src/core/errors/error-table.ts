@@ -1,10 +1,10 @@
+import { type ErrorRow, obstacles } from './obstacles.ts';
+
 /**
  * Every failure that rstow knows: whether trying again can help, the CLI's exit code, and what a
  * person does next, where `{database}` stands for the failure's detail of that name. A code is public: it is the
  * `type` of a workflow's failure.
  */
-type ErrorRow = { retryable: boolean; exitCode: number; hint: string };
-
 export const errorTable = {
   // 2: the request itself is wrong.
   'invalid-input': { retryable: false, exitCode: 2, hint: 'Correct it and start again. docs/workflows.md lists every field.' },
@@ -43,7 +43,28 @@ export const errorTable = {
     hint: 'Nothing was changed: rstow overwrites no instance. `rstow extract {database} {instance}` prints it as it was. Delete the one that is there first if the older one is to take its place.',
   },
   'label-taken': { retryable: false, exitCode: 11, hint: 'Start the backup again: it gets a label of its own.' },
+  // 12: what is there can't be opened here.
+  'wrong-key': {
+    retryable: false,
+    exitCode: 12,
+    hint: 'Nothing was changed. Run it on a host that has a key of that set, or bring the file to this one and name it under repositories.{repository}.encryption in the agent’s config, and restart the agent (docs/configuration.md).',
+  },
   // 13: bytes are not what they should be.
+  'archive-damaged': {
+    retryable: false,
+    exitCode: 13,
+    hint: 'Nothing was stored. Try another archive, or another copy of this one.',
+  },
+  'archive-empty': {
+    retryable: false,
+    exitCode: 13,
+    hint: 'Nothing was stored: there is nothing in it that a server could start from. Try another archive.',
+  },
+  'archive-truncated': {
+    retryable: false,
+    exitCode: 13,
+    hint: 'Nothing was stored. Try another copy of the archive, or one made before or after it.',
+  },
   'assertion-failed': {
     retryable: false,
     exitCode: 13,
@@ -74,105 +95,18 @@ export const errorTable = {
     exitCode: 13,
     hint: 'Check whether the repository’s disk is full or failing. Then restore another backup, or copy the object back.',
   },
-  // 14: a pre-check refused, nothing was touched.
-  'agent-already-running': { retryable: false, exitCode: 14, hint: 'Stop that process first. A state directory serves one agent.' },
-  'agent-state-unsupported': { retryable: false, exitCode: 14, hint: 'Use a state directory on a local file system that rstow can write.' },
-  'agent-version-unsupported': {
+  'untrusted-object': {
     retryable: false,
-    exitCode: 14,
-    hint: 'Run the same version of rstow on every host, restart the agents, then start the run again.',
+    exitCode: 13,
+    hint: 'Somebody else has written it, or put it there from elsewhere. If it is a host’s of yours, add the host’s line (`rstow keygen --agent`, run there) to the repository’s signers in this agent’s config. Else restore another backup, and find out who writes to the repository.',
   },
-  'data-directory-foreign': {
-    retryable: false,
-    exitCode: 14,
-    hint: 'Set databases.{database}.dataDir to the data directory of the server at server.address.',
-  },
-  'data-directory-missing': {
-    retryable: false,
-    exitCode: 14,
-    hint: 'Mount or create the data directory, or correct databases.{database}.dataDir.',
-  },
-  'data-directory-replaced': {
-    retryable: false,
-    exitCode: 14,
-    hint: 'Somebody else changed wal/. Check what is in place before you start again.',
-  },
-  'data-directory-unsupported': { retryable: false, exitCode: 14, hint: 'Make wal/ an ordinary folder inside the data directory.' },
-  'format-unsupported': {
-    retryable: false,
-    exitCode: 14,
-    hint: 'Upgrade rstow on this host to a version that reads this format.',
-  },
-  'instance-not-replayable': {
-    retryable: false,
-    exitCode: 14,
-    hint: 'Nothing was changed. `rstow extract {database} {instance}` prints it as it was; `rstow restore --to-dir` restores the whole state beside the database.',
-  },
-  'not-enough-memory': {
-    retryable: false,
-    exitCode: 14,
-    hint: 'Free memory, or set databases.{database}.rehearsal.policy to when-it-fits.',
-  },
-  'not-enough-space': { retryable: false, exitCode: 14, hint: 'Free that much space, or name another directory, and start again.' },
-  'object-too-large': {
-    retryable: false,
-    exitCode: 14,
-    hint: 'The history has too many small pieces for one manifest. Begin a new repository, as docs/recovery.md says, and back up less often.',
-  },
-  'open-files-exhausted': {
-    retryable: false,
-    exitCode: 14,
-    hint: 'Raise the agent’s limit of open files: `LimitNOFILE=65536` in its systemd unit, or `ulimit -n 65536` in the shell that starts it.',
-  },
-  'installation-cloned': {
-    retryable: false,
-    exitCode: 14,
-    hint: 'If this is to be a host of its own: `rstow renew-installation`, then `rstow adopt {database}` for a database that it is to own.',
-  },
-  'owner-outdated': {
-    retryable: false,
-    exitCode: 14,
-    hint: '`rstow info {database}` names the owner. `rstow adopt {database}`, on the host of the database’s server, makes that host the owner.',
-  },
-  'permission-denied': {
-    retryable: false,
-    exitCode: 14,
-    hint: 'Run rstow as the user that runs the database server and owns its data directory, or as root.',
-  },
-  'port-taken': { retryable: false, exitCode: 14, hint: 'Stop the program that listens on that port, or configure another port.' },
-  'repository-unsupported': {
-    retryable: false,
-    exitCode: 14,
-    hint: 'Use ordinary folders without symbolic links, on a file system that has hard links.',
-  },
-  'server-program-missing': {
-    retryable: false,
-    exitCode: 14,
-    hint: 'Add `rehearsal: { command: [/path/to/rstmdb] }` or `rehearsal: { container: { engine: podman, image: NAME } }` to databases.{database} in the agent’s config file.',
-  },
-  'server-version-unsupported': { retryable: false, exitCode: 14, hint: 'Use a server version that docs/architecture.md names.' },
-  'service-unmanaged': {
-    retryable: false,
-    exitCode: 14,
-    hint: 'Configure databases.{database}.service, or restore into another directory with --to-dir.',
-  },
-  'target-not-allowed': {
-    retryable: false,
-    exitCode: 14,
-    hint: 'Restore into a new folder below one of the restore roots, or add one to agent.restoreRoots (docs/security.md).',
-  },
-  'target-not-empty': { retryable: false, exitCode: 14, hint: 'Name a directory that is empty or does not exist yet.' },
-  'temporal-cli-unsuitable': {
-    retryable: false,
-    exitCode: 14,
-    hint: 'Install the Temporal CLI (https://docs.temporal.io/cli) on PATH, in that version or a later one.',
-  },
-  'timeline-diverged': {
-    retryable: false,
-    exitCode: 14,
-    hint: 'The data directory does not continue the history of its backups. Follow “The log and the backups don’t fit” in docs/recovery.md.',
-  },
+  ...obstacles,
   // 15: history is missing.
+  'archive-hollow': {
+    retryable: false,
+    exitCode: 15,
+    hint: 'Nothing was stored. Try an older archive, made before that COMPACT. `rstow backup {database}` makes backups that hold all of the log.',
+  },
   'wal-gap': {
     retryable: false,
     exitCode: 15,
@@ -197,10 +131,15 @@ export const errorTable = {
     exitCode: 17,
     hint: 'Start `rstow up` or `rstow agent` on the database’s host, or correct the name.',
   },
+  'quorum-not-reached': {
+    retryable: false,
+    exitCode: 17,
+    hint: 'The backup is there, in fewer repositories than were wanted. `rstow copy {database}` fills the others once they are back.',
+  },
   'repository-unavailable': {
     retryable: true,
     exitCode: 17,
-    hint: 'Check that the repository is mounted, and that the agent can read and write it.',
+    hint: 'Check that its folder is mounted, or its server runs, and that the agent may read and write it.',
   },
   'temporal-unreachable': {
     retryable: true,
@@ -239,6 +178,11 @@ export const errorTable = {
     exitCode: 1,
     hint: 'The data were not touched. End the processes that use the data directory, or correct databases.{database}.service.',
   },
+  'snapshot-overflowed': {
+    retryable: false,
+    exitCode: 1,
+    hint: 'No backup was made of it. Give it more room, with databases.{database}.snapshot.sizeBytes or originPercent, or take it while less is written.',
+  },
   'store-incomplete': { retryable: true, exitCode: 1, hint: 'Another run changed the repository. Start again.' },
 } as const satisfies Record<string, ErrorRow>;
 
@@ -253,9 +197,9 @@ export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(errorTable, text);
 }
 
-const OBJECT_DAMAGE: ReadonlySet<string> = new Set<ErrorCode>(['damaged-object', 'missing-object', 'truncated-object']);
+const OBJECT_DAMAGE: ReadonlySet<string> = new Set<ErrorCode>(['damaged-object', 'missing-object', 'truncated-object', 'untrusted-object']);
 
-/** Whether a failure's code says that an object of the repository is not what it has to be: gone, cut short, or other bytes. */
+/** Whether a failure's code says that an object of the repository is not what it has to be: gone, cut short, other bytes, or another's. */
 export function isObjectDamage(code: string | null | undefined): boolean {
   return OBJECT_DAMAGE.has(code ?? '');
 }
@@ -272,7 +216,26 @@ export function isUnreadable(code: string | null | undefined): boolean {
   return isObjectDamage(code) || code === 'format-unsupported';
 }
 
+/** Whether no key of this host opens what would have to be read: another host may have one. */
+export function isLocked(error: unknown): boolean {
+  return (error as { code?: unknown } | undefined)?.code === ('wrong-key' satisfies ErrorCode);
+}
+
 /** Whether a failure is a verdict on a backup: one that could not be read, or not be booted, is not a bad one for that. */
 export function isVerdictOnBackup(code: string | null | undefined): boolean {
   return isObjectDamage(code) || code === 'digest-different';
+}
+
+const REPOSITORY_FAULTS: ReadonlySet<string> = new Set<ErrorCode>([
+  'repository-unavailable',
+  'repository-unsupported',
+  'format-unsupported',
+  'not-enough-space',
+  'wrong-key',
+  'encryption-unsupported',
+]);
+
+/** Whether one repository, or an object of it, is out of order, which makes the others no worse. */
+export function isFaultOfRepository(code: string | null | undefined): boolean {
+  return REPOSITORY_FAULTS.has(code ?? '') || isObjectDamage(code);
 }

@@ -1,10 +1,13 @@
-import { type Compaction, compactionRemedy, compactionSource } from './compaction.ts';
+import type { GuardState } from '../guard/guard-state.ts';
+import { type Compaction, compactionLoss, compactionRemedy } from './compaction.ts';
 
 /** What the owner's host says of the server now. */
 export type ServerFacts = {
   /** Undefined if the server answers from the data directory; else why that can't be said. */
   failure?: { code: string; sentence: string };
   compaction: Compaction;
+  /** What keeps the log whole that compaction shortens. */
+  guard: GuardState;
 };
 
 /** The schedule that starts the database's backups. */
@@ -36,6 +39,8 @@ export type ProtectionFacts = {
   restorable: NewestBackup | null;
   /** The newest backup, where its manifest can't be read: then `newest` is an older one. */
   unreadable?: { label: string; code: string } | undefined;
+  /** The first offset of what is stored and can't be had, because log before it is missing. */
+  lostFrom?: string | undefined;
 };
 
 /** Why a database is not protected, and what an operator does about it. */
@@ -55,7 +60,14 @@ const CLOCK_SKEW_MAX_MS = 300_000;
  * again, that the newest backup is recent and can be restored, and that nothing eats the log in between.
  */
 export function protectionGaps(facts: ProtectionFacts): ProtectionGap[] {
-  return [...ownerGaps(facts), ...serverGaps(facts), ...unreadableGaps(facts), ...backupGaps(facts), ...scheduleGaps(facts)];
+  return [
+    ...ownerGaps(facts),
+    ...serverGaps(facts),
+    ...unreadableGaps(facts),
+    ...backupGaps(facts),
+    ...archiveGaps(facts),
+    ...scheduleGaps(facts),
+  ];
 }
 
 function ownerGaps({ database, owner, server }: ProtectionFacts): ProtectionGap[] {
@@ -72,13 +84,21 @@ function ownerGaps({ database, owner, server }: ProtectionFacts): ProtectionGap[
   ];
 }
 
-function serverGaps({ server }: ProtectionFacts): ProtectionGap[] {
+function serverGaps({ database, server }: ProtectionFacts): ProtectionGap[] {
   if (server === null) return [];
-  const { failure, compaction } = server;
-  const gaps = failure === undefined ? [] : [gap(failure.code, failure.sentence, 'start the server, or see its own log')];
-  if (!compaction.isOn) return gaps;
-  const loss = `automatic compaction is on and deletes log that the next start needs (${compactionSource(compaction)})`;
-  return [...gaps, gap('compaction-on', loss, compactionRemedy(compaction))];
+  const { failure, compaction, guard } = server;
+  const gaps =
+    failure === undefined
+      ? []
+      : [gap(failure.code, failure.sentence, `see the server’s own log; if it is down, or its data are lost: rstow recover ${database}`)];
+  const loss = compactionLoss(compaction, guard);
+  return loss === undefined ? gaps : [...gaps, gap('compaction-on', loss, guardedRemedy(database, compaction, guard))];
+}
+
+/** A guard that is off is switched on without a restart of the server. */
+function guardedRemedy(database: string, compaction: ServerFacts['compaction'], guard: ServerFacts['guard']): string {
+  const remedy = compactionRemedy(compaction);
+  return guard.kind === 'off' ? `set databases.${database}.guard.enabled to true and restart the agent, or ${remedy}` : remedy;
 }
 
 function unreadableGaps({ database, unreadable }: ProtectionFacts): ProtectionGap[] {
@@ -107,6 +127,13 @@ function backupGaps({ database, nowMs, newest, restorable, schedule }: Protectio
     );
   }
   return gaps;
+}
+
+/** A backup that can't be restored says so itself; what came since may be out of reach all the same. */
+function archiveGaps({ database, newest, lostFrom }: ProtectionFacts): ProtectionGap[] {
+  if (lostFrom === undefined || newest?.restorable === 'no') return [];
+  const sentence = `log is missing before offset ${lostFrom}, so that nothing behind it can be recovered`;
+  return [gap('wal-gap', sentence, `rstow backup ${database}: it begins the log anew with what the server shows`)];
 }
 
 type Aged = Pick<ProtectionFacts, 'database' | 'schedule'> & { newest: NewestBackup; ageMs: number };

@@ -29,6 +29,11 @@ export function labelOfClaimKey(key: string): string | undefined {
   return /\/labels\/([^/]+)\.json$/.exec(key)?.[1];
 }
 
+/** What manifests say, gathered to save requests; made anew from them. */
+export const cataloguePrefix = (database: string): string => databaseKey(database, 'catalogue/');
+export const catalogueKey = (database: string, atMs: number, id: string): string =>
+  `${cataloguePrefix(database)}${String(atMs).padStart(13, '0')}-${id}.json`;
+
 /** Points that people have given a name. */
 export const marksPrefix = (database: string): string => databaseKey(database, 'marks/');
 export const markKey = (database: string, name: string): string => `${marksPrefix(database)}${name}.json`;

@@ -31,3 +31,8 @@ export function instanceRecord({ id, machine, version, state, ctx }: InstanceSta
   ];
   return { type: recordTypes.createInstance, payloadText: `{${members.join(',')}}` };
 }
+
+/** Changes nothing: a segment has at least one record. */
+export function emptyRecord(): BaselineRecord {
+  return { type: recordTypes.checkpoint, payloadText: '{"type":"checkpoint","timestamp":0}' };
+}

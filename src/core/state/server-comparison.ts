@@ -1,12 +1,12 @@
-import { type Extent, makeWalOffset, positionBytesOf, segmentOf, type WalOffset } from '../wal/wal-offset.ts';
+import { type Extent, makeWalOffset, positionBytesOf, type SegmentId, segmentOf, type WalOffset } from '../wal/wal-offset.ts';
 import type { KeptInstance } from './kept-instance.ts';
 import type { ReplayMachine } from './replay-index.ts';
 import type { CanonicalJson } from '../json/canonical-json.ts';
 
-/** An instance as a server lists it: the offset is where its last record begins. */
-export type ShownInstance = { id: string; lastWalOffset: WalOffset };
-
 type ShownMachine = { machine: string; version: number };
+
+/** An instance as a server lists it: the offset is where its last record begins. */
+export type ShownInstance = ShownMachine & { id: string; lastWalOffset: WalOffset };
 
 /** How many differ in one way, and the first of their names. */
 export type Differing = { count: number; first: string[] };
@@ -34,6 +34,22 @@ export type ServerComparison = {
   unshown: Differing;
 };
 
+/** The same, machines and instances apart. */
+export type StateComparison = Pick<ServerComparison, 'kind' | 'shown'> & {
+  machines: Pick<ServerComparison, 'lacking' | 'unshown'>;
+  instances: Pick<ServerComparison, 'lacking' | 'outdated' | 'unshown'>;
+};
+
+export function joinedComparison({ kind, shown, machines, instances }: StateComparison): ServerComparison {
+  return {
+    kind,
+    shown,
+    lacking: bothDiffering(machines.lacking, instances.lacking),
+    outdated: instances.outdated,
+    unshown: bothDiffering(machines.unshown, instances.unshown),
+  };
+}
+
 const NAMED_MAX = 3;
 const NAME_CHARACTERS_MAX = 60;
 
@@ -46,7 +62,7 @@ export function differingOf(names: Iterable<string>): Differing {
   return differing;
 }
 
-export function bothDiffering(one: Differing, other: Differing): Differing {
+function bothDiffering(one: Differing, other: Differing): Differing {
   return { count: one.count + other.count, first: [...one.first, ...other.first].slice(0, NAMED_MAX) };
 }
 
@@ -70,31 +86,46 @@ type InstanceComparison = {
   judge(replayed: KeptInstance): void;
   /** What the log holds and nobody offered. */
   notOffered(): readonly string[];
-  /** What the log lacks. A change that stands behind the log's end is excused, where a record stands there. */
+  /**
+   * What the log lacks. What stands behind the log's end is excused: a change by the record that stands there, an instance
+   * by its creation, for the events of one that the log doesn't create bring no server to it.
+   */
   found(since: WrittenSince): Pick<ServerComparison, 'lacking' | 'outdated'>;
 };
 
-/** Compares a replay up to these extents with what a server lists. */
-export function createInstanceComparison(extents: readonly Extent[]): InstanceComparison {
+/**
+ * Compares a replay up to these extents with what a server lists. What stands in a baseline may have been written anywhere before its end:
+ * a server that was not started on it still shows where.
+ */
+export function createInstanceComparison(extents: readonly Extent[], baseline?: SegmentId): InstanceComparison {
+  const behindBaseline = baseline === undefined ? 0n : makeWalOffset((baseline + 1) as SegmentId, 0);
   const ends = new Map<number, number>(extents.map(({ segment, endBytes }) => [segment, endBytes]));
-  const offered = new Map<string, { lastWalOffset: WalOffset; verdict: 'lacking' | 'outdated' | 'same' }>();
+  const offered = new Map<string, { lastWalOffset: WalOffset; machine: string; verdict: 'lacking' | 'outdated' | 'same' }>();
+  // One string for all instances of a machine.
+  const machines = new Map<string, string>();
+  const known = (name: string): string => machines.get(name) ?? (machines.set(name, name), name);
   const notOffered: string[] = [];
+  const isOutdated = (replayed: bigint, shown: bigint): boolean => replayed < shown && shown >= behindBaseline;
   return {
-    offer({ id, lastWalOffset }) {
-      if (!offered.has(id)) offered.set(id, { lastWalOffset, verdict: 'lacking' });
+    offer({ id, lastWalOffset, machine, version }) {
+      if (!offered.has(id)) offered.set(id, { lastWalOffset, machine: known(machineName({ machine, version })), verdict: 'lacking' });
     },
     judge(replayed) {
       if (replayed.deleted) return;
       const shown = offered.get(replayed.id);
       if (shown === undefined) notOffered.push(replayed.id);
-      else shown.verdict = lastOffset(replayed) < shown.lastWalOffset ? 'outdated' : 'same';
+      else if (isOutdated(lastOffset(replayed), shown.lastWalOffset)) shown.verdict = 'outdated';
+      // Created again by a server that had forgotten it: its events are the same, and what it is an instance of is not.
+      else shown.verdict = machineName(replayed) === shown.machine ? 'same' : 'outdated';
     },
     notOffered: () => notOffered,
     found(since) {
       const differing = { lacking: noneDiffering(), outdated: noneDiffering() };
       for (const [id, { lastWalOffset, verdict }] of offered) {
-        const isExcused = !isWithin(ends, lastWalOffset) && isWithin(since.ends, lastWalOffset);
-        if (verdict !== 'same' && !isExcused) addDiffering(differing[verdict], id);
+        if (verdict === 'same') continue;
+        const isBehind = !isWithin(ends, lastWalOffset) && isWithin(since.ends, lastWalOffset);
+        const isExcused = isBehind && (verdict === 'outdated' || since.created.has(id));
+        if (!isExcused) addDiffering(differing[verdict], id);
       }
       return differing;
     },

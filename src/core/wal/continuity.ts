@@ -10,7 +10,7 @@ export type Continuity = {
 };
 
 /** A fresh server's first segment. @see rstmdb-wal 0.3.0 src/wal.rs rotate_segment */
-const FIRST_SEGMENT = 1;
+export const FIRST_SEGMENT = 1;
 
 const HOLES_NAMED_MAX = 3;
 
@@ -44,10 +44,24 @@ export function missingRanges(segments: readonly SegmentId[], baseline?: Segment
   return [...beginning, ...continuityOf(segments).holes];
 }
 
-/** The same in words: `segments 1 to 3, 7`; undefined for a whole log. */
+/** The same in words; undefined for a whole log. */
 export function missingText(segments: readonly SegmentId[], baseline?: SegmentId): string | undefined {
   const holes = missingRanges(segments, baseline);
-  if (holes.length === 0) return undefined;
+  return holes.length === 0 ? undefined : rangesText(holes);
+}
+
+/** Segments in words: `segments 1 to 3, 7`. */
+export function segmentsText(segments: readonly SegmentId[]): string {
+  const ranges: SegmentHole[] = [];
+  for (const segment of [...segments].sort((a, b) => a - b)) {
+    const last = ranges.at(-1);
+    if (last !== undefined && last.last === segment - 1) last.last = segment;
+    else ranges.push({ first: segment, last: segment });
+  }
+  return rangesText(ranges);
+}
+
+function rangesText(holes: readonly SegmentHole[]): string {
   const named = holes
     .slice(0, HOLES_NAMED_MAX)
     .map((hole) => (hole.first === hole.last ? `${hole.first}` : `${hole.first} to ${hole.last}`));

@@ -1,15 +1,28 @@
 import { z } from 'zod';
-import { extent, segmentText, timelineId } from './parts.ts';
+import { extent, offsetText, segmentText, timelineId } from './parts.ts';
+
+/** That of a log of which nobody has said yet which history it is. */
+export const FIRST_TIMELINE = '0001';
 
 /** The identity of one WAL history. A child shares its parent's bytes up to the fork, and behind its baseline if it has one. */
 export const timelineSchema = z.object({
   format: z.literal(1),
   timeline: timelineId,
   generation: z.int().min(1),
-  parent: z.object({ timeline: timelineId, label: z.string(), extents: z.array(extent) }).nullable(),
-  /** Its log begins with this segment, which was made: it holds the state that the parent's segments up to it give. */
+  /** `label`: the backup that it was begun from; a crash needs none. */
+  parent: z.object({ timeline: timelineId, label: z.string().optional(), extents: z.array(extent) }).nullable(),
+  /**
+   * Its log begins with this segment, which was made: it holds the state that the parent's segments up to it give, or of a rescue what its
+   * server showed.
+   */
   baseline: segmentText.optional(),
-  why: z.enum(['first', 'restore']),
+  /** The first point of such a log, if it is not the baseline's end: a server that is read while clients write shows what is still to come. */
+  soundFrom: offsetText.optional(),
+  /**
+   * `crash`: a crash of the host has taken records from the log that were stored already. `import`: it holds what an archive of other tools
+   * held, and never was the database's own here.
+   */
+  why: z.enum(['first', 'restore', 'rescue', 'crash', 'import']),
   runId: z.string(),
   createdAtMs: z.int(),
 });

@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { parseSegmentIdText, type SegmentId, segmentIdText } from '../../core/wal/wal-offset.ts';
+import {
+  parseSegmentIdText,
+  parseWalOffset,
+  type SegmentId,
+  segmentIdText,
+  type WalOffset,
+  walOffsetText,
+} from '../../core/wal/wal-offset.ts';
 
 /** Parts that the repository's JSON objects share. */
 export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits');
@@ -12,6 +19,13 @@ export const segmentText = z.codec(
   z.string().refine((text) => parseSegmentIdText(text) !== undefined, 'must be 16 hex digits below 2^24'),
   z.custom<SegmentId>((value) => typeof value === 'number'),
   { decode: (text) => parseSegmentIdText(text) as SegmentId, encode: segmentIdText },
+);
+
+/** In decimal in JSON, a WalOffset inside. */
+export const offsetText = z.codec(
+  z.string().refine((text) => parseWalOffset(text) !== undefined, 'must be an offset in decimal'),
+  z.custom<WalOffset>((value) => typeof value === 'bigint'),
+  { decode: (text) => parseWalOffset(text) as WalOffset, encode: walOffsetText },
 );
 
 /** How much of a segment: bytes `[0, endBytes)`. */

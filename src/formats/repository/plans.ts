@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { parseWalOffset, type WalOffset, walOffsetText } from '../../core/wal/wal-offset.ts';
-import { count, extent, segmentText, sha256Hex, sizeBytes, timelineId } from './parts.ts';
+import { SNAPSHOT_KINDS } from '../../core/backup/snapshot.ts';
+import { TAKEN_FROM } from '../../core/import/taken-at.ts';
+import { manifestSegment } from './manifest.ts';
+import { count, extent, offsetText, segmentText, sha256Hex, sizeBytes, timelineId } from './parts.ts';
 
 /** A stored object, and the part of its plain bytes that a segment takes. */
 const slice = z.object({ key: z.string(), skipBytes: sizeBytes, takeBytes: sizeBytes });
@@ -18,7 +20,7 @@ export const restorePlanSchema = z.object({
       endBytes: sizeBytes,
       slices: z.array(slice),
       /** Checked while the bytes stream in, in the manifest's ranges. */
-      ranges: z.array(z.object({ endBytes: sizeBytes, sha256: sha256Hex, records: count })),
+      ranges: z.array(z.object({ timeline: z.string(), startBytes: sizeBytes, endBytes: sizeBytes, sha256: sha256Hex, records: count })),
     }),
   ),
   records: count,
@@ -31,7 +33,7 @@ export const restorePlanSchema = z.object({
   cutBytes: sizeBytes.optional(),
   /** Of an undo: the run whose safety copy has these segments, as long as it is there and its bytes are the right ones. */
   copyOfRun: z.string().optional(),
-  /** In place, where the config lets history go: the file of this segment will hold the state that all up to it give, in their place. */
+  /** In place, where the config lets history go, or of a rebase: the file of this segment will hold the state that all up to it give, in their place. */
   baseline: z
     .object({
       segment: segmentText,
@@ -41,6 +43,8 @@ export const restorePlanSchema = z.object({
       writtenBeforeMs: z.int(),
     })
     .optional(),
+  /** Of a rebase: what clients write behind the planned end goes over into the restored log. */
+  isRebase: z.boolean().optional(),
   /** Absolute; the database's own data directory, or another one. */
   dataDir: z.string(),
   inPlace: z.boolean(),
@@ -56,6 +60,8 @@ export const recoveryPointSchema = z.object({
   /** The backup whose log has the point. */
   label: z.string(),
   timeline: timelineId,
+  /** The log up to the segment of the point, if the archive holds it beyond that backup. */
+  segments: z.array(manifestSegment).optional(),
   /** A record's boundary: what lies behind it is left out, and all later segments. */
   end: extent,
   /** Of a sequence: the records before the point whose numbers are higher, which are recovered as well. */
@@ -76,16 +82,14 @@ export const instancePlanSchema = z.object({
   /** The backup whose log has the point, and where that lies: what stands behind it doesn't count. */
   label: z.string(),
   timeline: timelineId,
+  /** As of a recovery to the point. */
+  segments: z.array(manifestSegment).optional(),
   end: extent,
   instance: z.string(),
   machine: z.string(),
   version: count,
   /** Where the record begins that has created it. */
-  createdAt: z.codec(
-    z.string().refine((text) => parseWalOffset(text) !== undefined, 'must be an offset in decimal'),
-    z.custom<WalOffset>((value) => typeof value === 'bigint'),
-    { decode: (text) => parseWalOffset(text) as WalOffset, encode: walOffsetText },
-  ),
+  createdAt: offsetText,
   /** That it was created in. */
   initialState: z.string(),
   /** So many follow its creation. */
@@ -102,11 +106,22 @@ export const replayBegunSchema = z.object({ format: z.literal(1), instance: z.st
 
 export type ReplayBegun = z.infer<typeof replayBegunSchema>;
 
-/** How far each segment reached when all were pinned: every record acknowledged before lies within. */
+/** A snapshot of the volume: the bytes up to the fence are read there. */
+const heldSnapshot = z.object({
+  kind: z.enum(SNAPSHOT_KINDS),
+  name: z.string(),
+  /** The data directory, as the snapshot shows it. */
+  dataDir: z.string(),
+  takenAtMs: z.int(),
+});
+
+/** How far each segment reached when all were held: every record acknowledged before lies within. */
 export const fenceSchema = z.object({
   format: z.literal(1),
   timeline: timelineId,
+  /** How the segments are held in the data directory. */
   pin: z.enum(['links', 'descriptors']),
+  snapshot: heldSnapshot.optional(),
   segments: z.array(extent),
 });
 
@@ -116,10 +131,63 @@ export type Fence = z.infer<typeof fenceSchema>;
 export const storedExtentsSchema = z.object({
   format: z.literal(1),
   segments: z.array(extent),
-  warnings: z.array(z.object({ code: z.string(), message: z.string() })),
+  warnings: z.array(z.object({ code: z.string(), message: z.string() })).optional(),
 });
 
 export type StoredExtents = z.infer<typeof storedExtentsSchema>;
+
+const warnings = z.array(z.object({ code: z.string(), message: z.string() }));
+
+/** What a running server showed has become a segment in the run's scratch folder: which one, and the log's first point behind it. */
+export const rescuePlanSchema = z.object({
+  format: z.literal(1),
+  segment: segmentText,
+  sizeBytes,
+  soundFrom: offsetText,
+  warnings,
+});
+
+export type RescuePlan = z.infer<typeof rescuePlanSchema>;
+
+/** What an archive holds, read and judged before anything of it is stored: a retry finds the same. */
+export const importedLogSchema = z.object({
+  format: z.literal(1),
+  fileName: z.string(),
+  takenAtMs: z.int(),
+  takenFrom: z.enum(TAKEN_FROM),
+  segments: z.array(extent),
+  /** Of all its whole records. */
+  logSha256: sha256Hex,
+  /** Of a log that rstow has begun anew. */
+  baseline: z.object({ segment: segmentText, soundFrom: offsetText.optional() }).optional(),
+  ownership: z.object({ uid: count, gid: count, folderMode: count, fileMode: count }),
+  machines: count,
+  instances: count,
+  stateDigest: sha256Hex,
+  warnings,
+});
+
+export type ImportedLog = z.infer<typeof importedLogSchema>;
+
+/** Objects that a rotation of keys has stored anew and read back, so that a later step may delete the old ones; and those that it could not. */
+export const rotatedObjectsSchema = z.object({
+  format: z.literal(1),
+  renewed: z.array(
+    z.object({
+      key: z.string(),
+      renewedKey: z.string(),
+      /** Of the new one, as it was read back. */
+      storedBytes: sizeBytes,
+      /** Only the sidecar of the old one was left. */
+      isGone: z.boolean(),
+    }),
+  ),
+  failed: z.array(z.object({ key: z.string(), code: z.string(), message: z.string() })),
+  /** Behind which key the next ones begin. */
+  next: z.string().optional(),
+});
+
+export type RotatedObjects = z.infer<typeof rotatedObjectsSchema>;
 
 const keys = z.array(z.string());
 

@@ -71,6 +71,44 @@ export function scratchPath(stateDir: string, runId: string): string {
   return join(stateDir, SCRATCH_FOLDER, runId);
 }
 
+/** What a run leaves elsewhere than in a data directory, where nobody would look for it: by name. */
+type NotesElsewhere = {
+  /** Before it comes to be. Twice: no-op. */
+  add(stateDir: string, runId: string, name: string): Promise<void>;
+  /** `path`: of the note. */
+  list(stateDir: string): Promise<{ runId: string; name: string; path: string }[]>;
+  /** When it is gone, or kept. Twice: no-op. */
+  remove(stateDir: string, runId: string): Promise<void>;
+};
+
+/** Datasets that runs have begun to receive. */
+export const receivedVolumes = notesElsewhere('volumes');
+
+/** Temporary files beside the archives that runs write. */
+export const unfinishedExports = notesElsewhere('exports');
+
+function notesElsewhere(folder: string): NotesElsewhere {
+  const pathOf = (stateDir: string, runId: string): string => {
+    assert(RUN_ID.test(runId), 'a run id is one harmless part of a path');
+    return join(stateDir, folder, runId);
+  };
+  return {
+    add: async (stateDir, runId, name) => {
+      await createStateFile(pathOf(stateDir, runId), name);
+    },
+    list: async (stateDir) => {
+      const notes = [];
+      for (const runId of await runsIn(join(stateDir, folder))) {
+        const path = pathOf(stateDir, runId);
+        const name = await readStateFile(path);
+        if (name !== undefined) notes.push({ runId, name, path });
+      }
+      return notes;
+    },
+    remove: (stateDir, runId) => rm(pathOf(stateDir, runId), { force: true }),
+  };
+}
+
 export const newLocalRunId = (): string => `${LOCAL_PREFIX}${randomUUID()}`;
 
 export const isLocalRunId = (runId: string): boolean => runId.startsWith(LOCAL_PREFIX);

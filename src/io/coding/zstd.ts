@@ -1,6 +1,7 @@
 import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib';
 import type { ZstdCompress, ZstdDecompress } from 'node:zlib';
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import { keySetOf } from '../../core/repository/coded-name.ts';
 import type { Coding } from './port.ts';
 
 /** Fewer turns of the event loop a megabyte than with zlib's own 16 KiB. */
@@ -26,7 +27,12 @@ const WINDOW_LOG_MAX = 27;
 export const zstdCoding: Coding = {
   suffix: '.zst',
   encode: (expectedSizeBytes) => [createCompressor(expectedSizeBytes)],
-  decode: (expectedSizeBytes) => [createDecompressor(expectedSizeBytes)],
+  announce: () => Promise.resolve(),
+  decode: (key, expectedSizeBytes) => {
+    refuseEncrypted(key);
+    return [createDecompressor(expectedSizeBytes)];
+  },
+  requireKey: async (key) => Promise.resolve(key).then(refuseEncrypted),
   errorOf: decompressionError,
 };
 
@@ -63,6 +69,13 @@ function windowLogFor(sizeBytes: number): number {
 /** Reads one frame, which is what an object is. Node ignores bytes that follow it, so callers compare size and hash. */
 function createDecompressor(expectedSizeBytes = Number.POSITIVE_INFINITY): ZstdDecompress {
   return createZstdDecompress({ chunkSize: chunkSizeFor(expectedSizeBytes), params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX } });
+}
+
+function refuseEncrypted(key: string): void {
+  const locked = keySetOf(key);
+  if (locked === undefined) return;
+  const sentence = `${key} is encrypted by ${locked.cipher} for the key set ${locked.keySet}, and the config has no encryption for its repository`;
+  throw new RstowError('wrong-key', sentence, { details: { key, keySet: locked.keySet } });
 }
 
 function decompressionError(error: unknown, key: string): unknown {

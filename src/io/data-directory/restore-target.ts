@@ -1,14 +1,17 @@
-import { lstat, mkdir, readdir, readFile, realpath, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { lstat, mkdir, readdir, realpath, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { errnoOf, orUndefined, unlessAbsent, writeFailure } from '../files/errno.ts';
 import { giveTo, type Ownership } from '../files/ownership.ts';
 import { isBelow, liesIn, realPlace, withParents } from '../files/free-space.ts';
+import { readMounts } from '../files/mounts.ts';
 import { makeRstowFolder, rstowFolder } from './rstow-folder.ts';
 
 export type TargetRules = {
-  /** Folders below which a restore may make or fill one. */
+  /** What is put there: a restored directory, or an archive. */
+  what: 'restore' | 'archive';
+  /** Folders below which it may be. */
   roots: readonly string[];
   /** Folders that are in use: nothing is restored into them. */
   taken: readonly string[];
@@ -19,34 +22,50 @@ export type TargetRules = {
 const WRITABLE_BY_OTHERS = 0o002;
 const STICKY = 0o1000;
 
+/** Undefined also for what this user can't reach: trying again would not help. */
+function reachablePlace(path: string): ReturnType<typeof realPlace> {
+  return orUndefined(realPlace(path), ['EACCES', 'ELOOP', 'ENAMETOOLONG']);
+}
+
+/** The path without links, if it lies below one of the folders; what can't be reached, or leads nowhere, lies below none. */
+export async function realPathBelow(path: string, roots: readonly string[]): Promise<string | undefined> {
+  const place = await reachablePlace(path);
+  if (place === undefined) return undefined;
+  const realRoots = await Promise.all(roots.map(realPlace));
+  return realRoots.some((root) => root !== undefined && isBelow(place.real, root.real)) ? place.real : undefined;
+}
+
 /**
- * Whether a restore may write there: links are followed first, and nobody whom the agent does not trust can change the
- * way to it meanwhile. Fails: target-not-allowed.
+ * Whether a restore or an export may write there: links are followed first, and nobody whom the agent does not trust can change the
+ * way to it meanwhile. Fails: target-not-allowed, of an archive file-not-allowed.
  */
-export async function requireTargetAllowed(target: string, { roots, taken, trustedUids }: TargetRules): Promise<void> {
-  const place = await realPlace(target);
-  if (place === undefined) throw refused(target, `${target} is or goes through a symbolic link that leads nowhere`);
+export async function requireTargetAllowed(target: string, { what, roots, taken, trustedUids }: TargetRules): Promise<void> {
+  const refused = (sentence: string): RstowError =>
+    new RstowError(what === 'restore' ? 'target-not-allowed' : 'file-not-allowed', sentence, { details: { target } });
+  const place = await reachablePlace(target);
+  if (place === undefined) throw refused(`${target} can’t be reached, or goes through a symbolic link that leads nowhere`);
   const { real, existing } = place;
   const realRoots = await Promise.all(roots.map(realPlace));
   if (!realRoots.some((root) => root !== undefined && isBelow(real, root.real))) {
-    throw refused(target, `${target}${real === target ? '' : ` (${real})`} is not below a restore root: ${roots.join(', ')}`);
+    throw refused(
+      `${target}${real === target ? '' : ` (${real})`} is not below ${what === 'restore' ? 'a restore root' : 'an archive root'}: ${roots.join(', ')}`,
+    );
   }
   for (const folder of taken) {
-    if (await liesIn(target, folder)) throw refused(target, `${target} lies in ${folder}, which is in use`);
+    if (await liesIn(target, folder)) throw refused(`${target} lies in ${folder}, which is in use`);
   }
-  for (const folder of withParents(existing)) await requireTrusted(target, folder, trustedUids);
+  for (const folder of withParents(existing)) {
+    const fault = await untrusted(folder, trustedUids);
+    if (fault !== undefined) throw refused(fault);
+  }
 }
 
-async function requireTrusted(target: string, folder: string, trustedUids: readonly number[]): Promise<void> {
+/** Why somebody could put another folder in its place meanwhile; undefined where nobody can. */
+async function untrusted(folder: string, trustedUids: readonly number[]): Promise<string | undefined> {
   const { uid, mode } = await lstat(folder);
-  if (!trustedUids.includes(uid)) throw refused(target, `${folder} belongs to user ${uid}, who could replace it during the restore`);
-  if ((mode & WRITABLE_BY_OTHERS) !== 0 && (mode & STICKY) === 0) {
-    throw refused(target, `every user of this host can write to ${folder}, and could replace what is restored there`);
-  }
-}
-
-function refused(target: string, sentence: string): RstowError {
-  return new RstowError('target-not-allowed', sentence, { details: { target } });
+  if (!trustedUids.includes(uid)) return `${folder} belongs to user ${uid}, who could replace it meanwhile`;
+  const isOpen = (mode & WRITABLE_BY_OTHERS) !== 0 && (mode & STICKY) === 0;
+  return isOpen ? `every user of this host can write to ${folder}, and could replace what is put there` : undefined;
 }
 
 /** Whether a restore may fill the path: it doesn't exist, or holds nothing but what an earlier attempt staged there. */
@@ -87,7 +106,8 @@ export async function checkDataDirectory(dataDir: string): Promise<DataDirectory
   if (realDataDir === undefined) return { kind: 'missing' };
   const folder = await stat(realDataDir);
   if (!folder.isDirectory()) throw new RstowError('data-directory-unsupported', `${dataDir} is not a folder`, { details: { dataDir } });
-  const mountPoints = await readMountPoints();
+  // A bind mount has the device number of its surroundings: only the mount table shows it.
+  const mountPoints = new Set((await readMounts()).map(({ mountPoint }) => mountPoint));
   for (const name of ['wal', '.rstow', 'snapshots']) {
     const path = join(realDataDir, name);
     const entry = await unlessAbsent(lstat(path));
@@ -101,17 +121,6 @@ export async function checkDataDirectory(dataDir: string): Promise<DataDirectory
 
 function unsupported(dataDir: string, why: 'mount-point' | 'symlink', path: string): DataDirectoryLayout {
   return { kind: 'wal-unsupported', dataDir, why, path };
-}
-
-/** A bind mount has the device number of its surroundings: only the mount table shows it. */
-async function readMountPoints(): Promise<Set<string>> {
-  const table = (await unlessAbsent(readFile('/proc/self/mountinfo', 'utf8'))) ?? '';
-  return new Set(table.split('\n').map((line) => unescapeMount(line.split(' ')[4] ?? '')));
-}
-
-/** @see proc(5): blanks and backslashes are three octal digits in the mount table. */
-function unescapeMount(text: string): string {
-  return text.replaceAll(/\\([0-7]{3})/g, (_match, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 
 /**

@@ -3,6 +3,7 @@ import { rename, rm } from 'node:fs/promises';
 import { assert, RstowError } from '../../core/errors/rstow-error.ts';
 import { makeFolder, readSmallFile, syncFolder, writeFileDurably } from '../files/durable.ts';
 import {
+  type BaselineFile,
   baselineFileSchema,
   type StopNote,
   stopNoteFault,
@@ -10,7 +11,6 @@ import {
   type TimelineFile,
   timelineFileSchema,
 } from '../../formats/data-directory.ts';
-import type { SegmentId } from '../../core/wal/wal-offset.ts';
 import { unlessAbsent } from '../files/errno.ts';
 
 /** What rstow keeps inside a data directory; on its file system, so that links and renames work. */
@@ -46,9 +46,11 @@ export function pathPart(text: string): string {
 
 const TIMELINE_FILE_NAME = 'rstow-timeline.json';
 
+export const timelineFilePath = (walDir: string): string => join(walDir, TIMELINE_FILE_NAME);
+
 /** Which history a wal/ holds; undefined where nobody said so yet. Fails: timeline-diverged where it can't be read. */
 export async function readTimelineFile(walDir: string): Promise<TimelineFile | undefined> {
-  const path = join(walDir, TIMELINE_FILE_NAME);
+  const path = timelineFilePath(walDir);
   const text = await readSmallFile(path);
   if (text === undefined) return undefined;
   try {
@@ -60,23 +62,23 @@ export async function readTimelineFile(walDir: string): Promise<TimelineFile | u
 
 /** Marks a wal/ as holding this history; the server ignores the file. Durable when it returns. Twice: same file. */
 export async function writeTimelineFile(walDir: string, file: TimelineFile): Promise<void> {
-  const path = join(walDir, TIMELINE_FILE_NAME);
+  const path = timelineFilePath(walDir);
   // Readable like the segments: a server's own account may want to read its folder.
   await writeFileDurably(path, `${JSON.stringify(timelineFileSchema.parse(file))}\n`, { mode: 0o644, temporaryPath: `${path}.tmp` });
 }
 
 const BASELINE_FILE_NAME = 'rstow-baseline.json';
 
-/** The segment with which the log begins if that is a baseline; undefined where nothing that can be read says so. */
-export async function readBaselineFile(walDir: string): Promise<SegmentId | undefined> {
+/** With which segment the log begins if that is a baseline; undefined where nothing that can be read says so. */
+export async function readBaselineFile(walDir: string): Promise<BaselineFile | undefined> {
   const text = await readSmallFile(join(walDir, BASELINE_FILE_NAME));
-  return text === undefined ? undefined : baselineFileSchema.safeParse(jsonOf(text)).data?.segment;
+  return text === undefined ? undefined : baselineFileSchema.safeParse(jsonOf(text)).data;
 }
 
 /** Lets the log say so by itself, whatever becomes of its repository; the server ignores the file. Durable when it returns. Twice: same file. */
-export async function writeBaselineFile(walDir: string, segment: SegmentId): Promise<void> {
+export async function writeBaselineFile(walDir: string, file: Omit<BaselineFile, 'format'>): Promise<void> {
   const path = join(walDir, BASELINE_FILE_NAME);
-  const text = JSON.stringify(baselineFileSchema.encode({ format: 1, segment }));
+  const text = JSON.stringify(baselineFileSchema.encode({ format: 1, ...file }));
   await writeFileDurably(path, `${text}\n`, { mode: 0o644, temporaryPath: `${path}.tmp` });
 }
 

@@ -1,7 +1,5 @@
 import { type FileHandle, open, readdir, rm, stat, truncate } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { Readable } from 'node:stream';
-import { create } from 'tar';
+import { join } from 'node:path';
 import { parseSegmentFileName, segmentFileName, type SegmentId } from '../../core/wal/wal-offset.ts';
 import { unlessAbsent } from '../files/errno.ts';
 
@@ -86,19 +84,4 @@ export async function cutSegment(path: string, endBytes: number): Promise<void> 
   } finally {
     await handle.close();
   }
-}
-
-/** Whether the server has written any snapshot; they are for rescue only, for it never reads them at its start. */
-export async function hasSnapshots(dataDir: string): Promise<boolean> {
-  const names = await unlessAbsent(readdir(join(dataDir, 'snapshots')));
-  return names?.some((name) => name.endsWith('.snap')) ?? false;
-}
-
-/**
- * The snapshots as a tar stream. `index.json` is left out: the server rewrites it in place, and it is torn more often
- * than not while the server compacts.
- */
-export function packSnapshots(dataDir: string): Readable {
-  const filter = (path: string): boolean => basename(path) !== 'index.json';
-  return Readable.from(create({ cwd: dataDir, filter, portable: true }, ['snapshots']));
 }

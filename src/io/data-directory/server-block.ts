@@ -12,7 +12,13 @@ import { errnoOf, orUndefined, unlessAbsent } from '../files/errno.ts';
  * @see rstmdb 0.3.0 src/main.rs
  */
 const BLOCK_NAME = 'snapshots';
-const BLOCK_PREFIX = 'rstow: no start while a restore swaps the data';
+
+/** A file with something in it while a block is in place, and none else. */
+export function serverBlockPath(dataDir: string): string {
+  return join(dataDir, BLOCK_NAME);
+}
+
+const BLOCK_PREFIX = 'rstow: no start while rstow has the server down';
 
 /** Servers that begin in the gap between the two renames make the folder again; each is soon proved stopped. */
 const ATTEMPTS_MAX = 20;
@@ -33,15 +39,15 @@ export async function blockServer(dataDir: string, note: StopNote): Promise<void
     }
     await moveSnapshotsAside(dataDir, aside);
     const text = `${BLOCK_PREFIX} (run ${note.runId}); rstow removes this file itself\n`;
-    const placed = writeFileDurably(join(dataDir, BLOCK_NAME), text, { mode: 0o644, temporaryPath }).then(() => true);
+    const placed = writeFileDurably(serverBlockPath(dataDir), text, { mode: 0o644, temporaryPath }).then(() => true);
     if ((await orUndefined(placed, ['EISDIR'])) === true) return;
   }
-  throw new RstowError('service-stop-failed', `something makes ${join(dataDir, BLOCK_NAME)} again and again`, { details: { dataDir } });
+  throw new RstowError('service-stop-failed', `something makes ${serverBlockPath(dataDir)} again and again`, { details: { dataDir } });
 }
 
 /** Fails: data-directory-unsupported where a plain file that isn't ours has the name. */
 export async function isServerBlocked(dataDir: string): Promise<boolean> {
-  const path = join(dataDir, BLOCK_NAME);
+  const path = serverBlockPath(dataDir);
   const entry = await unlessAbsent(lstat(path));
   if (entry === undefined || entry.isDirectory() || entry.isSymbolicLink()) return false;
   if (entry.isFile() && (await readSmallFile(path))?.startsWith(BLOCK_PREFIX) === true) return true;
@@ -53,7 +59,7 @@ export async function isServerBlocked(dataDir: string): Promise<boolean> {
  * place. Call it when wal/ is in place and durable. Twice: no-op.
  */
 export async function unblockServer(dataDir: string, snapshotsFrom: string): Promise<void> {
-  const path = join(dataDir, BLOCK_NAME);
+  const path = serverBlockPath(dataDir);
   if (await isServerBlocked(dataDir)) await rm(path, { force: true });
   const saved = (await savedSnapshots(snapshotsFrom)).at(-1);
   // A server that has started meanwhile keeps its own: it needs none of them to start.
@@ -64,7 +70,7 @@ export async function unblockServer(dataDir: string, snapshotsFrom: string): Pro
 
 /** An empty folder is removed; others are kept side by side, for a server may have made a second one meanwhile. */
 async function moveSnapshotsAside(dataDir: string, aside: string): Promise<void> {
-  const path = join(dataDir, BLOCK_NAME);
+  const path = serverBlockPath(dataDir);
   try {
     await rmdir(path);
   } catch (error) {

@@ -117,10 +117,16 @@ export async function finishSwap(dataDir: string, note: SwapNote): Promise<'old'
   return inPlace;
 }
 
-/** What a server that is only stopped is to start on again. Fails: data-directory-missing. */
+/** What a server that is only stopped is to start on again. Fails: data-directory-missing, data-directory-unsupported. */
 export async function planStop(dataDir: string, runId: string): Promise<Pick<StoppedNote, 'wal' | 'asideDir'>> {
-  const inode = await folderInode(join(dataDir, 'wal'));
-  if (inode === undefined) throw new RstowError('data-directory-missing', `${dataDir}/wal does not exist`, { details: { dataDir } });
+  const path = join(dataDir, 'wal');
+  const inode = await folderInode(path);
+  if (inode === undefined) {
+    if ((await unlessAbsent(lstat(path))) === undefined) {
+      throw new RstowError('data-directory-missing', `${path} does not exist`, { details: { dataDir } });
+    }
+    throw new RstowError('data-directory-unsupported', `${path} is no folder`, { details: { path } });
+  }
   return { wal: { inode }, asideDir: `${restoreFolderName(runId)}/aside` };
 }
 

@@ -40,10 +40,10 @@ const GENERATIONS = [
   { root: '/sys/fs/cgroup/memory', limit: 'memory.limit_in_bytes', usage: 'memory.usage_in_bytes', cache: 'total_inactive_file' },
 ];
 
-/** Bytes that a new child process could use without swapping: of the host, and of each control group that we are in. */
-export async function availableMemoryBytes(): Promise<number> {
+/** Bytes that a process's new child could use without swapping: of the host, and of each control group that it is in. */
+export async function availableMemoryBytes(pid: number | 'self' = 'self'): Promise<number> {
   const rooms = [await hostMemoryBytes()];
-  for (const path of await ownGroups()) {
+  for (const path of await groupsOf(pid)) {
     for (const generation of GENERATIONS) rooms.push(await groupMemoryBytes(generation, path));
   }
   return Math.min(...rooms);
@@ -56,9 +56,9 @@ async function hostMemoryBytes(): Promise<number> {
   return kibibytes === undefined ? Number.POSITIVE_INFINITY : Number(kibibytes) * 1024;
 }
 
-/** Ours and those around it: each may have a limit. @see proc_pid_cgroup(5) */
-async function ownGroups(): Promise<string[]> {
-  const text = (await unlessGone(readFile('/proc/self/cgroup', 'utf8'))) ?? '';
+/** Its own and those around it: each may have a limit. @see proc_pid_cgroup(5) */
+async function groupsOf(pid: number | 'self'): Promise<string[]> {
+  const text = (await unlessGone(readFile(`/proc/${pid}/cgroup`, 'utf8'))) ?? '';
   const paths = new Set<string>(['/']);
   for (const [, own = '/'] of text.matchAll(/^[0-9]+:(?:|[^:]*\bmemory\b[^:]*):(\/.*)$/gm)) {
     for (let path = own; path !== '/'; path = join(path, '..')) paths.add(path);

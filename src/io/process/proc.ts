@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { assert } from '../../core/errors/rstow-error.ts';
 
 /** What tells a process from a later one with the same number. `startTicks`: clock ticks from boot to its start. */
 export type ProcessIdentity = { readonly pid: number; readonly startTicks: number };
@@ -46,6 +47,25 @@ export function parseProcessEntry(text: string): ProcessEntry {
   };
 }
 
+/** Of this boot of the host: process numbers and their ticks mean something within one boot only. */
+export async function readBootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+}
+
+/**
+ * When the host was booted, as its clock is set now (Unix ms, to some 50 ms): `startTicks` of a process count from there.
+ * It moves if the clock is set, and while the host is suspended.
+ */
+export async function bootedAtMs(): Promise<number> {
+  const ownTicks = await processStartTicks(process.pid);
+  assert(ownTicks !== undefined, 'our own process is in /proc');
+  return Date.now() - performance.now() - ticksMs(ownTicks);
+}
+
+export function ticksMs(ticks: number): number {
+  return (ticks * 1000) / TICKS_PER_SECOND;
+}
+
 /** What the process was started with, by name; undefined where it is gone or another user's. */
 export async function readEnvironment(pid: number): Promise<Map<string, string> | undefined> {
   const text = await unlessGone(readFile(`/proc/${pid}/environ`, 'utf8'));
@@ -57,7 +77,13 @@ export async function readEnvironment(pid: number): Promise<Map<string, string> 
 /** When the process was started (Unix ms), to about a second; undefined where the kernel doesn't say when it booted. */
 export async function processStartedAtMs({ startTicks }: ProcessIdentity): Promise<number | undefined> {
   const bootSeconds = /^btime ([0-9]+)$/m.exec(await readFile('/proc/stat', 'utf8'))?.[1];
-  return bootSeconds === undefined ? undefined : Number(bootSeconds) * 1000 + (startTicks * 1000) / TICKS_PER_SECOND;
+  return bootSeconds === undefined ? undefined : Number(bootSeconds) * 1000 + ticksMs(startTicks);
+}
+
+/** The memory that a process holds; undefined where it is gone. @see proc_pid_status(5) VmRSS */
+export async function residentBytes(pid: number): Promise<number | undefined> {
+  const kibibytes = /^VmRSS:\s+([0-9]+) kB$/m.exec((await unlessGone(readFile(`/proc/${pid}/status`, 'utf8'))) ?? '')?.[1];
+  return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
 }
 
 /** Living processes whose environment holds `NAME=value`; others' environments only root can read. */

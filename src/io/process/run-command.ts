@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { execa } from 'execa';
+import type { execa as Execa } from 'execa';
 import { assert, RstowError } from '../../core/errors/rstow-error.ts';
 import { parseProcessEntry, type ProcessIdentity } from './proc.ts';
 
@@ -37,8 +37,10 @@ const DRAIN_MS = 300;
  * Fails: `failed` when it can't be run or takes longer than `timeoutMs`; the signal's reason after an abort.
  */
 export async function runCommand(command: readonly string[], options: CommandOptions): Promise<CommandResult> {
+  // Loaded here only: what stands before a server's start has no time for what it doesn't need.
+  const { execa } = await import('execa');
   options.signal?.throwIfAborted();
-  const subprocess = spawnPiped(command, options);
+  const subprocess = spawnPiped(execa, command, options);
   const stdout = keepTail(subprocess.stdout);
   const stderr = keepTail(subprocess.stderr);
   const { isWanted, refused } = endGroupIfWanted(subprocess, options);
@@ -59,7 +61,7 @@ function tookTooLong([file]: readonly string[], { timeoutMs }: CommandOptions, o
   return new RstowError('failed', `${String(file)} took longer than ${timeoutMs} ms and ${outcome}`, { details: { timeoutMs } });
 }
 
-function spawnPiped(command: readonly string[], options: CommandOptions) {
+function spawnPiped(execa: typeof Execa, command: readonly string[], options: CommandOptions) {
   const [file, ...parameters] = command;
   assert(file !== undefined, 'a command names what to run');
   return execa(file, parameters, {

@@ -35,13 +35,14 @@ export async function stageFile(tree: FolderTree, mapError: (error: unknown) => 
   const sink = writableOf(handle, mapError);
   return {
     sink,
+    takes: () => true,
     async commit(key) {
       assertObjectKey(key);
       assert(sink.writableFinished, 'a staged object is committed after its sink has finished');
       const target = await tree.makeParents(key);
       const outcome = await linkIfAbsent(path, target);
       await tree.sync(dirname(target));
-      await rm(path, { force: true });
+      if (outcome === 'stored') await rm(path, { force: true });
       return outcome;
     },
     async discard() {

@@ -11,7 +11,13 @@ import { assertKeyPrefix, assertObjectKey, assertRange } from './object-key.ts';
 import type { ReadOptions, Repository, RepositoryProperties, StagedObject } from './port.ts';
 
 /** Each call may hang in one of the process's threads for files, UV_THREADPOOL_SIZE; a listing in 4 of them. */
-export const folderProperties: RepositoryProperties = { connections: 6, spools: false, conditionalPut: true, failsInPassing: false };
+export const folderProperties: RepositoryProperties = {
+  connections: 6,
+  spools: false,
+  conditionalPut: true,
+  failsInPassing: false,
+  callsCost: false,
+};
 
 type FolderOptions = {
   /** Called once, if the disk can't make folders durable: what was just stored may be missing after a power cut of its host. */
@@ -32,7 +38,7 @@ export async function openFolderRepository(root: string, { onUnsynced = () => un
     read: (key, { sizeBytesMax }) => readObject(tree, key, sizeBytesMax),
     openRead: (key, options = {}) => openObjectStream(tree, key, options),
     put: (key, bytes) => putObject(tree, key, bytes),
-    stage: () => stageObject(tree, 'stage an object'),
+    stage: (expectedKey) => stageObject(tree, expectedKey),
     list: (prefix, options) => listing(tree, prefix, () => listObjects(tree.root, { prefix, ...options })),
     keys: (prefix, options) =>
       flat(
@@ -74,7 +80,7 @@ async function openObjectStream(tree: FolderTree, key: string, { range, signal }
 
 async function putObject(tree: FolderTree, key: string, bytes: Uint8Array): Promise<'stored' | 'exists'> {
   assertObjectKey(key);
-  const staged = await stageObject(tree, `put ${key}`);
+  const staged = await stageObject(tree, key);
   try {
     await pipeline(Readable.from([bytes]), staged.sink);
     return await staged.commit(key);
@@ -83,12 +89,15 @@ async function putObject(tree: FolderTree, key: string, bytes: Uint8Array): Prom
   }
 }
 
-async function stageObject(tree: FolderTree, doing: string): Promise<StagedObject> {
+async function stageObject(tree: FolderTree, expectedKey: string): Promise<StagedObject> {
+  assertObjectKey(expectedKey);
+  const doing = `put ${expectedKey}`;
   return mapped(tree.root, doing, async () => {
     await tree.check();
     const staged = await stageFile(tree, mapperOf(tree.root, doing));
     return {
       sink: staged.sink,
+      takes: (key) => staged.takes(key),
       commit: (key) => mapped(tree.root, `put ${key}`, () => staged.commit(key)),
       discard: () => mapped(tree.root, 'discard a staged object', () => staged.discard()),
     };

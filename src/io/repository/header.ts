@@ -10,6 +10,7 @@ import {
 } from '../../formats/repository/header.ts';
 import { headerGeneration, HEADER_PREFIX, raisedHeaderKey, REPOSITORY_HEADER_KEY } from './object-key.ts';
 import type { Repository } from './port.ts';
+import { remembered } from './wrap/recall.ts';
 
 const HEADER_SIZE_BYTES_MAX = 64 * 1024;
 
@@ -18,12 +19,12 @@ export type RepositoryAccess = 'read' | 'write' | 'create';
 
 /**
  * Reads and checks what the repository is, before anything else of it is used. Without `create` one that lacks a header
- * is taken for a disk that is not mounted.
+ * is taken for a disk that is not mounted. `recalledMs`: @see ListOptions
  * Fails: format-unsupported, damaged-object, repository-unavailable. Twice: the same header.
  */
-export async function openRepository(repository: Repository, access: RepositoryAccess): Promise<RepositoryHeader> {
+export async function openRepository(repository: Repository, access: RepositoryAccess, recalledMs = 0): Promise<RepositoryHeader> {
   if (access === 'create') await makeHeaderIfAbsent(repository);
-  const { text } = await newestHeader(repository);
+  const { text } = await newestHeader(repository, recalledMs);
   return parseRepositoryHeader(text, { access: access === 'read' ? 'read' : 'write', place: repository.description });
 }
 
@@ -54,10 +55,11 @@ async function makeHeaderIfAbsent(repository: Repository): Promise<void> {
 type HeaderName = { key: string; generation: number };
 type FoundHeader = { text: string; generation: number };
 
-async function newestHeader(repository: Repository): Promise<FoundHeader> {
-  const newest = await newestKey(repository);
+/** None is ever rewritten: one that is listed needn't be read again. */
+async function newestHeader(repository: Repository, recalledMs = 0): Promise<FoundHeader> {
+  const newest = await newestKey(repository, recalledMs);
   if (newest === undefined) throw headerMissing(repository, REPOSITORY_HEADER_KEY);
-  return readHeader(repository, newest);
+  return readHeader(remembered(repository), newest);
 }
 
 async function readHeader(repository: Repository, { key, generation }: HeaderName): Promise<FoundHeader> {
@@ -71,9 +73,9 @@ function headerMissing({ description }: Repository, key: string): RstowError {
   return new RstowError('repository-unavailable', sentence);
 }
 
-async function newestKey(repository: Repository): Promise<HeaderName | undefined> {
+async function newestKey(repository: Repository, recalledMs = 0): Promise<HeaderName | undefined> {
   let newest: HeaderName | undefined;
-  for await (const key of repository.keys(HEADER_PREFIX, { folded: true })) {
+  for await (const key of repository.keys(HEADER_PREFIX, { folded: true, recalledMs })) {
     const generation = headerGeneration(key);
     if (generation !== undefined && generation > (newest?.generation ?? 0)) newest = { key, generation };
   }

@@ -1,23 +1,29 @@
 import { addAbortSignal, Readable, Writable } from 'node:stream';
 import { assert, RstowError } from '../../core/errors/rstow-error.ts';
-import { assertKeyPrefix, assertObjectKey, assertRange } from './object-key.ts';
+import { assertKeyPrefix, assertObjectKey, assertRange, foldedKey } from './object-key.ts';
 import type { KeysOptions, ListedObject, ReadOptions, Repository, RepositoryProperties, StagedObject } from './port.ts';
 
 type StoredObject = { bytes: Uint8Array; modifiedAtMs: number };
 type Objects = Map<string, StoredObject>;
 
-const PROPERTIES: RepositoryProperties = { connections: 6, spools: false, conditionalPut: true, failsInPassing: false };
+const PROPERTIES: RepositoryProperties = {
+  connections: 6,
+  spools: false,
+  conditionalPut: true,
+  failsInPassing: false,
+  callsCost: false,
+};
 
 /** A repository that lives as long as its process: for tests. */
-export function createMemoryRepository(): Repository {
+export function createMemoryRepository({ callsCost = false }: { callsCost?: boolean } = {}): Repository {
   const objects: Objects = new Map();
   return {
     description: 'memory',
-    properties: PROPERTIES,
+    properties: { ...PROPERTIES, callsCost },
     read: async (key, { sizeBytesMax }) => readWhole(objects, key, sizeBytesMax),
     openRead: async (key, options = {}) => openStream(objects, key, options),
     put: async (key, bytes) => putIfAbsent(objects, key, bytes),
-    stage: async () => stageInMemory(objects),
+    stage: async (expectedKey) => stageInMemory(objects, expectedKey),
     list: (prefix, options) => listObjects(objects, { prefix, ...options }),
     keys: (prefix, options) => listKeys(objects, { prefix, ...options }),
     move: async (fromKey, toKey) => moveObject(objects, fromKey, toKey),
@@ -56,7 +62,8 @@ function putIfAbsent(objects: Objects, key: string, bytes: Uint8Array): 'stored'
   return 'stored';
 }
 
-function stageInMemory(objects: Objects): StagedObject {
+function stageInMemory(objects: Objects, expectedKey: string): StagedObject {
+  assertObjectKey(expectedKey);
   const chunks: Buffer[] = [];
   const sink = new Writable({
     write(chunk: Buffer, _encoding, callback) {
@@ -66,6 +73,7 @@ function stageInMemory(objects: Objects): StagedObject {
   });
   return {
     sink,
+    takes: () => true,
     async commit(key) {
       assert(sink.writableFinished, 'a staged object is committed after its sink has finished');
       return putIfAbsent(objects, key, Buffer.concat(chunks));
@@ -93,11 +101,6 @@ async function* listKeys(objects: Objects, { prefix, startAfter = '', folded, si
     signal?.throwIfAborted();
     if (key > startAfter) yield key;
   }
-}
-
-function foldedKey(prefix: string, key: string): string {
-  const end = key.indexOf('/', prefix.lastIndexOf('/') + 1);
-  return end === -1 ? key : key.slice(0, end + 1);
 }
 
 function moveObject(objects: Objects, fromKey: string, toKey: string): void {

@@ -57,3 +57,9 @@ export function assertRange({ startBytes, endBytes }: ByteRange): void {
   const isRange = Number.isSafeInteger(startBytes) && Number.isSafeInteger(endBytes) && startBytes >= 0 && startBytes <= endBytes;
   assert(isRange, `${startBytes} to ${endBytes} is a range of bytes`);
 }
+
+/** What a folded listing calls what the key lies in; the key itself, if it lies in no deeper folder. */
+export function foldedKey(prefix: string, key: string): string {
+  const end = key.indexOf('/', prefix.lastIndexOf('/') + 1);
+  return end === -1 ? key : key.slice(0, end + 1);
+}

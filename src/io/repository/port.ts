@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import type { Signing } from '../../core/repository/signing.ts';
 
 export type ListedObject = {
   key: string;
@@ -14,7 +15,14 @@ export type ListOptions = {
   /** Only keys that sort after this one. It need not exist, nor begin with the prefix. */
   startAfter?: string | undefined;
   signal?: AbortSignal | undefined;
+  recalledMs?: RecalledMs;
 };
+
+/**
+ * An answer that this process had so long ago will do, with what it has put and deleted since: what others do shows later. Only a
+ * repository whose calls cost remembers any, and only answers to whoever said how old one may be; 0: a new one.
+ */
+type RecalledMs = number | undefined;
 
 export type KeysOptions = ListOptions & {
   /**
@@ -24,7 +32,15 @@ export type KeysOptions = ListOptions & {
   folded?: boolean | undefined;
 };
 
-export type ReadOptions = { range?: ByteRange | undefined; signal?: AbortSignal | undefined };
+export type ReadOptions = {
+  range?: ByteRange | undefined;
+  /** Not the present object, but this version of it. */
+  versionId?: string | undefined;
+  signal?: AbortSignal | undefined;
+};
+
+/** What a key has held, where a repository keeps that. */
+export type ObjectVersion = { key: string; versionId: string; sizeBytes: number; modifiedAtMs: number };
 
 /** What differs between backends, as data: whoever plans asks here and never what kind of repository it is. */
 export type RepositoryProperties = {
@@ -36,17 +52,22 @@ export type RepositoryProperties = {
   conditionalPut: boolean;
   /** A call may fail and succeed a moment later, as over a network: such a repository is opened with retries. */
   failsInPassing: boolean;
+  /** Each call but a deletion is paid for, as a bucket's are: nothing asks it again without need. */
+  callsCost: boolean;
 };
 
 /**
- * A streaming put whose key is known only at its end. Pipe into `sink`, then commit or discard;
+ * A streaming put whose key is known for sure only at its end. Pipe into `sink`, then commit or discard;
  * what is neither (the process died) is never listed and is cleared after a day.
  */
 export type StagedObject = {
   /** Has taken everything, durably, once it has finished. */
   readonly sink: Writable;
 
-  /** Put if absent, durable when it returns; `exists` leaves the object there as it was. Only after the sink finished. */
+  /** Whether it can be committed under this key: what was sent under its expected key already can't get another. */
+  takes(key: string): boolean;
+
+  /** Put if absent, durable when it returns. `exists` leaves the object there as it was, and what is staged may be committed again. Only after the sink finished. */
   commit(key: string): Promise<'stored' | 'exists'>;
 
   /** Leaves nothing behind. Twice, or after a commit: no-op. */
@@ -65,8 +86,14 @@ export type Repository = {
 
   readonly properties: RepositoryProperties;
 
+  /** The opener's, and no matter of a backend: how sealed objects are signed, and which signatures they must bear. */
+  readonly signing?: Signing | undefined;
+
   /** A small object whole, or undefined if absent. Fails: damaged-object (larger than sizeBytesMax). */
-  read(key: string, options: { sizeBytesMax: number }): Promise<Uint8Array | undefined>;
+  read(
+    key: string,
+    options: { sizeBytesMax: number; versionId?: string | undefined; recalledMs?: RecalledMs },
+  ): Promise<Uint8Array | undefined>;
 
   /** A big object, or a range of it, as a stream; undefined if absent. It holds a descriptor until it ends or is destroyed. */
   openRead(key: string, options?: ReadOptions): Promise<Readable | undefined>;
@@ -74,8 +101,8 @@ export type Repository = {
   /** Put if absent, durable when it returns; `exists` leaves the object there as it was. */
   put(key: string, bytes: Uint8Array): Promise<'stored' | 'exists'>;
 
-  /** Begins a streaming put. */
-  stage(): Promise<StagedObject>;
+  /** Begins a streaming put, most likely of this key: under it a big object may be sent while it comes. */
+  stage(expectedKey: string): Promise<StagedObject>;
 
   /** All objects whose key begins with `prefix` (any text, not only whole parts), sorted by key. */
   list(prefix: string, options?: ListOptions): AsyncIterable<ListedObject>;
@@ -91,4 +118,16 @@ export type Repository = {
 
   /** What can still be written, or undefined where nobody can say. */
   freeBytes(): Promise<number | undefined>;
+
+  /**
+   * All that keys which begin with `prefix` have held, also before it was replaced or deleted: sorted by key, of each key the newest
+   * first. Only a kind that may keep it has this; if it keeps nothing, these are the present objects.
+   */
+  versions?: ((prefix: string, options?: { signal?: AbortSignal | undefined }) => AsyncIterable<ObjectVersion>) | undefined;
+
+  /**
+   * Keeps the objects, if they are there, from being deleted for good until then at least. Only a kind that can; it takes a
+   * few hundred at once. Twice: no-op.
+   */
+  retainUntil?: ((keys: readonly string[], untilMs: number) => Promise<void>) | undefined;
 };

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { isUnreadable } from '../../core/errors/error-table.ts';
+import { isObjectDamage, isUnreadable } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import { signedText } from '../../core/repository/signing.ts';
 import type { Repository } from './port.ts';
 
 /** What a reader takes into memory at once; no object of ours comes near it. */
@@ -9,36 +10,45 @@ const SEALED_SIZE_BYTES_MAX = 64 * 1024 * 1024;
 
 export type SealedSchema<Value> = z.ZodType<Value>;
 
-const envelope = z.object({ sha256: z.string(), content: z.unknown() });
+const signatureSchema = z.object({ signer: z.string(), value: z.string() });
+const envelope = z.object({ sha256: z.string(), signature: signatureSchema.optional(), content: z.unknown() });
 
-/**
- * A JSON object whose content carries its own SHA-256, so that a flipped bit never passes for a fact.
- * The seal is over `JSON.stringify(content)`: parsing and printing again gives the same text.
- */
-export function sealObject<Schema extends z.ZodType>(schema: Schema, value: z.output<Schema>): Uint8Array {
-  const content = z.encode(schema, value);
-  return Buffer.from(`${JSON.stringify({ sha256: sealOf(content), content }, undefined, 1)}\n`);
-}
+type Sealing<Schema extends z.ZodType> = { schema: Schema; value: z.output<Schema> };
 
 /** Put if absent. Fails: object-too-large, for nobody would read it again. Twice: `exists`. */
 export async function putSealed<Schema extends z.ZodType>(
   repository: Repository,
   key: string,
-  object: { schema: Schema; value: z.output<Schema> },
+  object: Sealing<Schema>,
 ): Promise<'stored' | 'exists'> {
-  return repository.put(key, sealedBytes(key, object));
+  return repository.put(key, sealedBytes(repository, key, object));
 }
 
-/** What is put under the key. Fails: object-too-large, for nobody would read it again. */
-export function sealedBytes<Schema extends z.ZodType>(key: string, object: { schema: Schema; value: z.output<Schema> }): Uint8Array {
-  const bytes = sealObject(object.schema, object.value);
+/**
+ * What is put under the key: a JSON object whose content carries its own SHA-256, so that a flipped bit never passes for a fact, and
+ * the signature of who wrote it, so that nobody else does. Fails: object-too-large, for nobody would read it again.
+ */
+export function sealedBytes<Schema extends z.ZodType>(
+  { signing }: Pick<Repository, 'signing'>,
+  key: string,
+  object: Sealing<Schema>,
+): Uint8Array {
+  const content = z.encode(object.schema, object.value);
+  const sha256 = hashOf(content);
+  const signature = signing?.sign(signedText(key, sha256));
+  const bytes = Buffer.from(`${JSON.stringify({ sha256, signature, content }, undefined, 1)}\n`);
   if (bytes.length > SEALED_SIZE_BYTES_MAX) throw tooLarge(key, bytes.length);
   return bytes;
 }
 
+/** The SHA-256 that the object of this value has. */
+export function sealOf<Schema extends z.ZodType>({ schema, value }: Sealing<Schema>): string {
+  return hashOf(z.encode(schema, value));
+}
+
 /**
  * What an earlier step of the same run has stored. Fails: missing-object, where somebody has removed it since;
- * truncated-object, damaged-object, format-unsupported, repository-unavailable.
+ * truncated-object, damaged-object, untrusted-object, format-unsupported, repository-unavailable.
  */
 export async function readOwn<Schema extends z.ZodType>(repository: Repository, key: string, schema: Schema): Promise<z.output<Schema>> {
   const object = await readSealed(repository, key, schema);
@@ -48,14 +58,58 @@ export async function readOwn<Schema extends z.ZodType>(repository: Repository, 
   });
 }
 
-/** Undefined where absent. Fails: truncated-object, damaged-object, format-unsupported, repository-unavailable. */
+/** Undefined where absent. Fails: truncated-object, damaged-object, untrusted-object, format-unsupported, repository-unavailable. */
 export async function readSealed<Schema extends z.ZodType>(
   repository: Repository,
   key: string,
   schema: Schema,
 ): Promise<z.output<Schema> | undefined> {
-  const bytes = await repository.read(key, { sizeBytesMax: SEALED_SIZE_BYTES_MAX });
-  return bytes === undefined ? undefined : openSealed(key, bytes, schema);
+  return (await readSealedBytes(repository, key, schema))?.content;
+}
+
+/** The same, and the object as it is stored: for a copy of it. */
+export async function readSealedBytes<Schema extends z.ZodType>(
+  repository: Repository,
+  key: string,
+  schema: Schema,
+): Promise<{ content: z.output<Schema>; bytes: Uint8Array } | undefined> {
+  try {
+    return await readVersion(repository, { key, schema });
+  } catch (error) {
+    if (!(error instanceof RstowError) || !isObjectDamage(error.code)) throw error;
+    const older = await soundVersion(repository, { key, schema });
+    if (older === undefined) throw error;
+    return older;
+  }
+}
+
+type Sealed<Schema extends z.ZodType> = { content: z.output<Schema>; bytes: Uint8Array };
+type Wanted<Schema> = { key: string; schema: Schema; versionId?: string };
+
+async function readVersion<Schema extends z.ZodType>(
+  repository: Repository,
+  { key, schema, versionId }: Wanted<Schema>,
+): Promise<Sealed<Schema> | undefined> {
+  const bytes = await repository.read(key, { sizeBytesMax: SEALED_SIZE_BYTES_MAX, versionId });
+  return bytes === undefined ? undefined : { content: openSealed(repository, { key, bytes, schema }), bytes };
+}
+
+/**
+ * What the object was before somebody damaged it or put another in its place, if the repository keeps that. One that is absent is not
+ * looked for: it may have been deleted rightly.
+ */
+async function soundVersion<Schema extends z.ZodType>(repository: Repository, wanted: Wanted<Schema>): Promise<Sealed<Schema> | undefined> {
+  try {
+    for await (const { key, versionId } of repository.versions?.(wanted.key) ?? []) {
+      if (key !== wanted.key) break;
+      const older = await unlessUnreadable(readVersion(repository, { ...wanted, versionId }));
+      if (older !== undefined) return older;
+    }
+  } catch (error) {
+    // Whoever reads may have no right to see versions.
+    if (!(error instanceof RstowError)) throw error;
+  }
+  return undefined;
 }
 
 /** Undefined where one object can't be used: to say so is a verification's, and here it must keep nobody from the others. */
@@ -68,10 +122,18 @@ export async function unlessUnreadable<T>(reading: Promise<T>): Promise<T | unde
   }
 }
 
-function openSealed<Schema extends z.ZodType>(key: string, bytes: Uint8Array, schema: Schema): z.output<Schema> {
+type SealedBytes<Schema> = { key: string; bytes: Uint8Array; schema: Schema };
+
+function openSealed<Schema extends z.ZodType>(
+  { signing, description }: Repository,
+  { key, bytes, schema }: SealedBytes<Schema>,
+): z.output<Schema> {
   const sealed = envelope.safeParse(parseJson(key, bytes));
   if (!sealed.success) throw damaged(key, 'is not a sealed JSON object', sealed.error);
-  if (sealOf(sealed.data.content) !== sealed.data.sha256) throw damaged(key, 'does not match its own SHA-256');
+  const { sha256, signature } = sealed.data;
+  if (hashOf(sealed.data.content) !== sha256) throw damaged(key, 'does not match its own SHA-256');
+  const refusal = signing?.refusalOf(signedText(key, sha256), signature);
+  if (refusal !== undefined) throw new RstowError(refusal.code, `${key} ${refusal.why} (${description})`, { details: { key } });
   refuseNewerFormat(key, sealed.data.content);
   const content = schema.safeParse(sealed.data.content);
   if (content.success) return content.data;
@@ -101,7 +163,8 @@ function tooLarge(key: string, sizeBytes: number): RstowError {
   return new RstowError('object-too-large', sentence, { details: { key, sizeBytes, sizeBytesMax: SEALED_SIZE_BYTES_MAX } });
 }
 
-function sealOf(content: unknown): string {
+/** Over `JSON.stringify(content)`: parsing and printing again gives the same text. */
+function hashOf(content: unknown): string {
   return createHash('sha256').update(JSON.stringify(content)).digest('hex');
 }
 

@@ -4,7 +4,7 @@ import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { objectText } from './protocol.ts';
 import { RstmdbClient, TLS_PACE } from './rstmdb-client.ts';
-import { readSecretFile } from './secrets.ts';
+import { readSecretFile } from '../files/secret-file.ts';
 import { ping } from './server.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { socketError, timeoutError } from './connection-error.ts';

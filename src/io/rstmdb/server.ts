@@ -1,6 +1,7 @@
+import type { Replication } from '../../core/protection/host-risks.ts';
 import type { WalOffset } from '../../core/wal/wal-offset.ts';
 import { serverCodeOf } from './connection-error.ts';
-import { countMember, objectText, offsetMember, rawMember, rawMembers, textMember, unexpectedMember } from './protocol.ts';
+import { countMember, objectText, offsetMember, rawElements, rawMember, rawMembers, textMember, unexpectedMember } from './protocol.ts';
 import type { RstmdbClient } from './rstmdb-client.ts';
 
 type ServerInfo = { serverName: string; serverVersion: string };
@@ -78,6 +79,19 @@ export async function putMachine(client: RstmdbClient, { machine, version, defin
     'PUT_MACHINE',
     objectText({ machine: JSON.stringify(machine), version: String(version), definition: definitionText }),
   );
+}
+
+/** What the server says of its replicas, or of its primary. @see rstmdb-server 0.3.0 src/handler.rs handle_replication_status */
+export async function replicationStatus(client: RstmdbClient): Promise<Replication> {
+  const members = rawMembers(await client.request('REPLICATION_STATUS'));
+  const role = textMember(members, 'role');
+  if (role === 'replica') return { role, upstream: textMember(members, 'upstream'), lagEntries: countMember(members, 'lag_entries') };
+  if (role !== 'primary') return { role: 'standalone' };
+  const replicas = rawElements(rawMember(members, 'replicas')).map((text) => {
+    const replica = rawMembers(text);
+    return { id: textMember(replica, 'replica_id'), lagEntries: countMember(replica, 'lag_entries') };
+  });
+  return { role, mode: textMember(members, 'mode'), connected: countMember(members, 'connected_replicas'), replicas };
 }
 
 function namesOf(item: { machine?: unknown; versions?: unknown }): MachineName[] {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ErrorCode } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { runCommand } from '../process/run-command.ts';
+import { runManagerCommand } from './manager-command.ts';
 import { outputTail } from './process-files.ts';
 import { type Service, STOP_GRACE_MS } from './service.ts';
 
@@ -21,7 +21,7 @@ export type CommandsServiceConfig = {
 const EXIT_CODE_UNANSWERED = 126;
 const POLL_MS = 100;
 
-/** A server that the operator's own commands manage, such as systemctl's. */
+/** A server that the operator's own commands manage. */
 export function createCommandsService(config: CommandsServiceConfig): Service {
   const isRunning = () => askStatus(config);
   return {
@@ -30,6 +30,7 @@ export function createCommandsService(config: CommandsServiceConfig): Service {
     program: undefined,
     logFile: undefined,
     processes: undefined,
+    refuseStartsWhile: undefined,
     isRunning,
     start: async () => {
       if (!(await isRunning())) await runOrFail(config, 'start');
@@ -52,17 +53,9 @@ async function askStatus({ status, env, timeoutMs }: CommandsServiceConfig): Pro
 }
 
 async function runOrFail(config: CommandsServiceConfig, name: 'start' | 'stop'): Promise<void> {
-  const code: ErrorCode = name === 'start' ? 'service-start-failed' : 'service-stop-failed';
-  const { exitCode, stdout, stderr } = await runCommand(config[name], { env: config.env, timeoutMs: config.timeoutMs }).catch(
-    (cause: unknown) => {
-      throw new RstowError(code, cause instanceof Error ? cause.message : String(cause), { cause });
-    },
-  );
-  if (exitCode === 0) return;
-  const output = outputTail(stderr.trim() === '' ? stdout : stderr);
-  throw new RstowError(code, `the ${name} command ended with ${exitCode}: ${output.split('\n').at(-1) || 'it said nothing'}`, {
-    details: { exitCode, output },
-  });
+  const { env, timeoutMs } = config;
+  const code = name === 'start' ? 'service-start-failed' : 'service-stop-failed';
+  await runManagerCommand(config[name], { what: `the ${name} command`, code, env, timeoutMs });
 }
 
 async function waitUntilStopped(config: CommandsServiceConfig): Promise<void> {

@@ -1,11 +1,10 @@
-/** A server in a container of its own, by the command line that docker and podman share. */
+/** A server of rstow's own, in a container that is made for it and removed with it. */
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { type CommandResult, runCommand } from '../process/run-command.ts';
-import { outputTail } from './process-files.ts';
+import { containerLogTail, type ContainerEngine, engineCommand, type EngineCall, stopByEngine } from './container-engine.ts';
 import type { Service } from './service.ts';
 
 export type ContainerServiceConfig = {
-  readonly engine: 'docker' | 'podman';
+  readonly engine: ContainerEngine;
   readonly image: string;
   /** Whoever knows it can remove the container, also where its starter has died. @see removeContainers */
   readonly name: string;
@@ -29,9 +28,6 @@ export type ContainerServiceConfig = {
 
 type Container = Pick<ContainerServiceConfig, 'engine' | 'name'>;
 
-/** For each command of the engine, beyond what it waits for. */
-const COMMAND_TIMEOUT_MS = 60_000;
-
 /** The container is kept when its server ends, until it is stopped: it has what the server said last. */
 export function createContainerService(config: ContainerServiceConfig): Service {
   return {
@@ -41,10 +37,11 @@ export function createContainerService(config: ContainerServiceConfig): Service 
     logFile: undefined,
     // An engine starts no container whose port it can't have.
     processes: undefined,
+    refuseStartsWhile: undefined,
     start: () => startContainer(config),
     stop: () => stopContainer(config),
     isRunning: () => isThere(config, { code: 'failed' }),
-    logTail: () => logTail(config),
+    logTail: () => containerLogTail(config.engine, config.name),
   };
 }
 
@@ -52,16 +49,20 @@ export function createContainerService(config: ContainerServiceConfig): Service 
  * Ends, at once, the servers of the containers whose names fit the pattern; an engine that isn't installed has none.
  * Fails: service-stop-failed. Twice: no-op.
  */
-export async function removeContainers(engine: Container['engine'], pattern: string): Promise<void> {
+export async function removeContainers(engine: ContainerEngine, pattern: string): Promise<void> {
   const code = 'service-stop-failed';
   const names = await namesOf(engine, pattern, { code, options: ['--all'] }).catch(noneWhereNotInstalled);
-  if (names.length > 0) await engineCommand({ engine }, ['rm', '--force', '--volumes', ...names], { code });
+  if (names.length > 0) await engineCommand(engine, ['rm', '--force', '--volumes', ...names], { code });
 }
 
 async function startContainer(config: ContainerServiceConfig): Promise<void> {
   if (await isThere(config, { code: 'service-start-failed' })) return;
   await removeContainers(config.engine, `^${config.name}$`);
-  await engineCommand(config, runArguments(config), { code: 'service-start-failed', waitMs: config.startTimeoutMs, env: config.env });
+  await engineCommand(config.engine, runArguments(config), {
+    code: 'service-start-failed',
+    waitMs: config.startTimeoutMs,
+    env: config.env,
+  });
 }
 
 /** A server that runs as a container's first process ignores SIGTERM, unless it has a handler: rstmdb has one for SIGINT. */
@@ -79,17 +80,10 @@ function runArguments(config: ContainerServiceConfig): string[] {
 }
 
 async function stopContainer(config: ContainerServiceConfig): Promise<void> {
-  const { name, stopTimeoutMs } = config;
-  if (await isThere(config, { code: 'service-stop-failed' })) {
-    const seconds = String(Math.ceil(stopTimeoutMs / 1000));
-    await engineCommand(config, ['stop', '--time', seconds, name], { code: 'service-stop-failed', waitMs: stopTimeoutMs });
-  }
-  await removeContainers(config.engine, `^${config.name}$`);
-}
-
-async function logTail({ engine, name }: Container): Promise<string> {
-  const { stdout, stderr } = await runCommand([engine, 'logs', '--tail', '10', name], { timeoutMs: COMMAND_TIMEOUT_MS });
-  return outputTail(`${stdout}${stderr}`);
+  const { engine, name, stopTimeoutMs } = config;
+  const call = { code: 'service-stop-failed' } as const;
+  if (await isThere(config, call)) await stopByEngine(config, stopTimeoutMs, call);
+  await removeContainers(engine, `^${name}$`);
 }
 
 /** Whether it runs. Fails: the given code, where the engine can't say. */
@@ -99,12 +93,12 @@ async function isThere({ engine, name }: Container, call: Pick<EngineCall, 'code
 
 /** The containers that run and whose names fit the pattern, or with `--all` all of them. */
 async function namesOf(
-  engine: Container['engine'],
+  engine: ContainerEngine,
   pattern: string,
   call: Pick<EngineCall, 'code'> & { options?: string[] },
 ): Promise<string[]> {
   const { code, options = [] } = call;
-  const { stdout } = await engineCommand({ engine }, ['ps', ...options, '--filter', `name=${pattern}`, '--format', '{{.Names}}'], { code });
+  const { stdout } = await engineCommand(engine, ['ps', ...options, '--filter', `name=${pattern}`, '--format', '{{.Names}}'], { code });
   return stdout.split('\n').filter((name) => name !== '');
 }
 
@@ -112,26 +106,4 @@ function noneWhereNotInstalled(error: unknown): [] {
   const cause = error instanceof RstowError && error.cause instanceof RstowError ? error.cause.cause : undefined;
   if ((cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return [];
   throw error;
-}
-
-type EngineCall = {
-  code: 'failed' | 'service-start-failed' | 'service-stop-failed';
-  waitMs?: number;
-  env?: Readonly<Record<string, string>>;
-};
-
-async function engineCommand({ engine }: Pick<Container, 'engine'>, argv: readonly string[], call: EngineCall): Promise<CommandResult> {
-  const { code, waitMs = 0, env = {} } = call;
-  const result = await runCommand([engine, ...argv], { env, timeoutMs: waitMs + COMMAND_TIMEOUT_MS }).catch((cause: unknown) => {
-    throw new RstowError(code, cause instanceof Error ? cause.message : String(cause), { cause });
-  });
-  if (result.exitCode === 0) return result;
-  const output = outputTail(result.stderr.trim() === '' ? result.stdout : result.stderr);
-  throw new RstowError(
-    code,
-    `${engine} ${argv[0] ?? ''} ended with ${result.exitCode}: ${output.split('\n').at(-1) || 'it said nothing'}`,
-    {
-      details: { exitCode: result.exitCode, output },
-    },
-  );
 }

@@ -3,7 +3,7 @@ import { copyFile, open, readFile, rename, rm, stat, truncate } from 'node:fs/pr
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { syncFolder } from '../files/durable.ts';
-import { isSameProcessAlive, type ProcessIdentity } from '../process/proc.ts';
+import { isSameProcessAlive, type ProcessIdentity, readBootId } from '../process/proc.ts';
 
 type ServiceRecord = ProcessIdentity & {
   /** Start ticks count from boot: on the next boot another process may have the same number and ticks. */
@@ -44,10 +44,6 @@ export async function removeServiceRecord(stateDir: string): Promise<void> {
 
 function recordFile(stateDir: string): string {
   return join(stateDir, 'service.json');
-}
-
-async function readBootId(): Promise<string> {
-  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
 }
 
 function emptyWhereMissing(error: unknown): string {

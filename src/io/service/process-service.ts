@@ -44,6 +44,7 @@ export function createProcessService(config: ProcessServiceConfig): Service {
     program: { command: config.command, env: config.env, cwd: config.cwd },
     logFile: serviceLogFile(config.stateDir),
     processes: () => runningProcesses(config),
+    refuseStartsWhile: undefined,
     start: () => startServer(config),
     stop: () => stopServer(config),
     isRunning: async () => (await processesOf(config)).length > 0,

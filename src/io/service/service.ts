@@ -28,6 +28,14 @@ export type Service = {
   readonly processes: (() => Promise<ProcessEntry[]>) | undefined;
 
   /**
+   * From now on the server's manager starts it for nobody while that file is there and has something in it: not by a restart
+   * policy, and not because a person says so. A server that runs goes on; whoever removes the file, alive or not by then,
+   * lets it be started again, and nothing else is to be undone. Undefined where nothing but rstow starts the server, or where
+   * this can't be had: the data directory's own block ends each start then. Fails: service-stop-failed. Twice: no-op.
+   */
+  readonly refuseStartsWhile: ((blockFile: string) => Promise<void>) | undefined;
+
+  /**
    * Returns once the server was started, not once it serves: ask it, and `isRunning` whether it still lives.
    * Call it under the data directory's mutex. Fails: service-start-failed, service-unmanaged. Twice: a running server is left alone.
    */

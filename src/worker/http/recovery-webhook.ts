@@ -4,7 +4,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { Client } from '@temporalio/client';
 import type { RecoveryWebhookConfig } from '../../config/agent-config.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { readSecretFile } from '../../io/rstmdb/secrets.ts';
+import { readSecretFile } from '../../io/files/secret-file.ts';
 import { parseServerAddress } from '../../io/service/ports.ts';
 import type { Logger } from '../telemetry/agent-logger.ts';
 import { rstowClient } from '../../client/rstow-client.ts';

@@ -1,7 +1,10 @@
-import { Client, ScheduleNotFoundError, WorkflowFailedError } from '@temporalio/client';
+import { Client, ScheduleNotFoundError, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import type { BackupWatch } from '../../activities/activity-deps.ts';
-import type { EndedBackup } from '../../contract/describe-database.ts';
-import { backupScheduleId, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
+import type { ArchiveRun, EndedBackup } from '../../contract/describe-database.ts';
+import { archiveWorkflowId, backupScheduleId, PROGRESS_QUERY, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
+import { WANTED_QUERY } from '../../contract/messages.ts';
+import type { Progress } from '../../contract/result.ts';
+import { BACKUP_TYPES } from '../../contract/workflow-types.ts';
 import type { ScheduleFacts } from '../../core/protection/verdict.ts';
 import { rethrowUnreachable } from './run-registry.ts';
 import type { TemporalConnection } from './connection.ts';
@@ -15,6 +18,7 @@ export function createBackupWatch({ connection, namespace }: TemporalConnection,
   return {
     schedule: (database) => ask(() => scheduleFacts(client, database)).catch(rethrowUnreachable),
     lastEnded: async (database) => (hasAttributes ? ask(() => lastEnded(client, database)).catch(rethrowUnreachable) : undefined),
+    archive: (database) => ask(() => archiveRun(client, database)).catch(rethrowUnreachable),
   };
 }
 
@@ -36,10 +40,32 @@ async function scheduleFacts({ schedule }: Client, database: string): Promise<Sc
   }
 }
 
+/** An agent that can't be asked where the run is: somebody waits for the answer. */
+const PROGRESS_MS = 3_000;
+
+async function archiveRun({ workflow }: Client, database: string): Promise<ArchiveRun | undefined> {
+  const handle = workflow.getHandle(archiveWorkflowId(database));
+  try {
+    if ((await handle.describe()).status.name !== 'RUNNING') return undefined;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+  const ask = async (): Promise<ArchiveRun> => {
+    const [{ phase, waitsFor }, wanted] = await Promise.all([
+      handle.query<Progress>(PROGRESS_QUERY),
+      handle.query<Pick<ArchiveRun, 'pausedBy' | 'bytesPerSecond'>>(WANTED_QUERY),
+    ]);
+    return { phase, waitsFor, pausedBy: wanted.pausedBy, bytesPerSecond: wanted.bytesPerSecond };
+  };
+  return workflow.withDeadline(Date.now() + PROGRESS_MS, ask).catch(() => ({ phase: 'no agent says where it is' }));
+}
+
 /** One that was terminated or cancelled was ended on purpose, and says nothing. */
 async function lastEnded({ workflow }: Client, database: string): Promise<EndedBackup | undefined> {
   const ended = `ExecutionStatus IN ('Completed', 'Failed', 'TimedOut')`;
-  const query = `WorkflowType = 'hotBackup' AND ${SEARCH_ATTRIBUTES.database} = '${database}' AND ${ended}`;
+  const backup = `WorkflowType IN (${BACKUP_TYPES.map((type) => `'${type}'`).join(', ')})`;
+  const query = `${backup} AND ${SEARCH_ATTRIBUTES.database} = '${database}' AND ${ended}`;
   let newest: EndedBackup | undefined;
   for await (const { workflowId, runId, closeTime, status } of workflow.list({ query, pageSize: 1 })) {
     newest = { workflowId, endedAtMs: closeTime?.getTime() ?? 0 };

@@ -1,7 +1,7 @@
 import type { ActivityDeps } from '../../activities/activity-deps.ts';
 import type { Store } from '../../store/store.ts';
-import { lackingTimelines } from '../../store/timelines.ts';
-import type { Owner, Timeline } from '../../formats/repository/history.ts';
+import { putClaim, putTimelines, type Timelines } from '../../store/copy/copy-history.ts';
+import type { Owner } from '../../formats/repository/history.ts';
 
 /** Gives the database's repositories what those that were away have missed. */
 export type CatchUp = (database: string) => Promise<void>;
@@ -22,7 +22,7 @@ export function createCatchUp(deps: ActivityDeps): CatchUp {
   return async (database) => {
     if ((deps.config.databases[database]?.repositories.length ?? 0) < 2) return;
     const catalogue = deps.catalogueOf(database);
-    const listed = await catalogue.each(({ claims }) => claims.names());
+    const listed = await catalogue.each(({ claims, owner }) => claims.names(owner.keptMs));
     const state = JSON.stringify(listed.answers.map(({ store, found }) => [store.name, found]));
     if (listed.answers.length < 2 || settled.get(database) === state) return;
     const { owner } = await catalogue.owner.find();
@@ -36,7 +36,6 @@ type Report = (sentence: string, facts: { code: string; database: string; reposi
 const CLAIM_TAKEN = 'the repository holds another installation’s claim of the owner’s generation, which is left as it is';
 const HISTORY_DIFFERS = 'the repository holds another history under the timeline’s id, or one begun from it, which is left as it is';
 
-type Timelines = Map<string, Timeline>;
 type Source = { name: string; found: Timelines };
 type Target = { store: Store; timelines: Timelines; report: Report };
 
@@ -49,8 +48,8 @@ async function putWhatLacks(deps: ActivityDeps, database: string, of: { owner: O
     const { name } = store;
     const timelines = read.answers.find((answer) => answer.store.name === name)?.found;
     if (timelines === undefined) return;
-    for (const source of read.answers) await putTimelines({ store, timelines, report }, { name: source.store.name, found: source.found });
-    if (!(await holdsClaim(store, owner))) {
+    for (const source of read.answers) await giveHistories({ store, timelines, report }, { name: source.store.name, found: source.found });
+    if (!(await putClaim(store, owner))) {
       report(CLAIM_TAKEN, { code: 'owner-outdated', database, repository: name, generation: owner.generation });
     }
   });
@@ -61,21 +60,8 @@ async function putWhatLacks(deps: ActivityDeps, database: string, of: { owner: O
   return read.failures.length + put.failures.length === 0;
 }
 
-/** Looks first: most have it. */
-async function holdsClaim({ claims }: Store, owner: Owner): Promise<boolean> {
-  const there = await claims.newest();
-  return (there?.generation === owner.generation && there.installationId === owner.installationId) || claims.put(owner);
-}
-
-/** One after another: none may come before its parent. */
-async function putTimelines({ store, timelines, report }: Target, source: Source): Promise<void> {
-  const { lacking, diverged } = lackingTimelines(source.found, timelines);
-  for (const timeline of lacking) {
-    // Somebody made another one a moment ago: nothing may be begun from it; the next pass compares anew.
-    if (!(await store.timelines.put(timeline))) return;
-    timelines.set(timeline.timeline, timeline);
-  }
-  for (const timeline of diverged) {
+async function giveHistories({ store, timelines, report }: Target, source: Source): Promise<void> {
+  for (const timeline of await putTimelines(store, timelines, source.found)) {
     report(HISTORY_DIFFERS, {
       code: 'timeline-diverged',
       database: store.database,

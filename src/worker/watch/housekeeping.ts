@@ -1,19 +1,22 @@
 import { join } from 'node:path';
 import type { AgentConfig } from '../../config/agent-config.ts';
 import { type Database, type HostConfig, openDatabase } from '../../database/database.ts';
-import type { ActivityDeps } from '../../activities/activity-deps.ts';
+import type { ActivityDeps, Events } from '../../activities/activity-deps.ts';
 import { serviceLogFile } from '../../io/service/process-service.ts';
 import { boundLog } from '../../io/service/process-files.ts';
 import type { Logger } from '../telemetry/agent-logger.ts';
 import { clearGrants } from '../../io/agent-state/run-files.ts';
 import {
+  clearExports,
   clearPins,
-  type ClearRepositories,
   clearRepositories,
   clearRestores,
   clearRunNotes,
   clearScratch,
+  clearSnapshots,
+  clearVolumes,
   forgetEndedRuns,
+  refreshCatalogues,
   type RunStates,
   runStates,
 } from './leftovers.ts';
@@ -29,7 +32,7 @@ const GRANTS_KEPT_MS = 400 * 86_400_000;
 type Housekeeping = {
   config: AgentConfig;
   configFile: string;
-  deps: Pick<ActivityDeps, 'agent' | 'catalogueOf' | 'runningBackups'>;
+  deps: Pick<ActivityDeps, 'agent' | 'catalogueOf' | 'runningBackups' | 'events'>;
   runs: AgentRunRegistry;
   logger: Logger;
   signal: AbortSignal;
@@ -50,32 +53,39 @@ export function startHousekeeping({ config, configFile, deps, runs: registry, lo
     { what: 'forgetting backups that have ended', run: () => forgetEndedRuns(runningBackups, runs) },
     { what: 'clearing the notes of ended runs', run: () => clearRunNotes(config, runningBackups, runs) },
     { what: 'clearing scratch folders', run: () => clearScratch({ config, configFile }, runs) },
-    ...databases.flatMap((database) => choresOf(database, runs)),
+    { what: 'dropping datasets that were received in vain', run: () => clearVolumes(config, deps.agent.installationId, runs) },
+    { what: 'removing what exports have not finished', run: () => clearExports(config, runs) },
+    ...databases.flatMap((database) => choresOf(database, runs, deps.events)),
     ...databases.map(({ name }) => ({
       what: `clearing what runs left in the repositories of ${name}`,
-      run: repositoryChore({ deps, runs }, name),
+      run: halfHourly(() => clearRepositories({ deps, runs }, name)),
+    })),
+    ...databases.map(({ name }) => ({
+      what: `keeping the catalogues of ${name}`,
+      run: halfHourly(() => refreshCatalogues({ deps }, name)),
     })),
     ...logFiles(config, databases).map((file) => ({ what: `bounding ${file}`, run: () => boundLog(file) })),
   ];
   return startTaskForEach(chores, ({ run }) => run(), { what: ({ what }) => what, intervalMs: INTERVAL_MS, logger, signal });
 }
 
-function choresOf(database: Database, runs: RunStates): Chore[] {
+function choresOf(database: Database, runs: RunStates, events: Events): Chore[] {
   const { dataDir } = database;
   const passedMs = createStopwatch();
   return [
     { what: `clearing pins in ${dataDir}`, run: () => clearPins(dataDir, runs) },
+    { what: `removing snapshots of ${database.name}`, run: () => clearSnapshots(database, runs, events) },
     { what: `clearing restores in ${dataDir}`, run: () => clearRestores(database, runs, passedMs()) },
   ];
 }
 
-/** Each half an hour: what is cleared has lain there for longer. */
-function repositoryChore(clearing: ClearRepositories, database: string): () => Promise<void> {
-  let clearedAtMs = Number.NEGATIVE_INFINITY;
+/** What is cleared has lain there for longer, and a list may read a few manifests. */
+function halfHourly(chore: () => Promise<void>): () => Promise<void> {
+  let doneAtMs = Number.NEGATIVE_INFINITY;
   return async () => {
-    if (performance.now() - clearedAtMs < REPOSITORY_INTERVAL_MS) return;
-    await clearRepositories(clearing, database);
-    clearedAtMs = performance.now();
+    if (performance.now() - doneAtMs < REPOSITORY_INTERVAL_MS) return;
+    await chore();
+    doneAtMs = performance.now();
   };
 }
 

@@ -3,16 +3,19 @@ import { basename } from 'node:path';
 import { forgetRun, type RunningBackups, runsHere } from '../../activities/backup/running-backups.ts';
 import { type Database, type HostConfig, openDatabase } from '../../database/database.ts';
 import { endScratchServers } from '../../database/scratch-server.ts';
+import { runSnapshots, snapshotRemoved, snapshotVolume } from '../../database/snapshots.ts';
 import type { AgentConfig } from '../../config/agent-config.ts';
 import {
   isLocalRunId,
   localRunMutexName,
   notedRuns,
   notedWorkflow,
+  receivedVolumes,
   removeRunNote,
   removeScratch,
   scratchPath,
   scratchRuns,
+  unfinishedExports,
 } from '../../io/agent-state/run-files.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { listPins, runPinFolder, unpinSegments } from '../../io/data-directory/pins.ts';
@@ -20,8 +23,11 @@ import { readStopNote } from '../../io/data-directory/rstow-folder.ts';
 import { addKeptMs, keptFile, restorePaths, restoringRuns } from '../../io/data-directory/restores.ts';
 import { unlessAbsent } from '../../io/files/errno.ts';
 import { acquireHostMutex, dataDirectoryMutexName } from '../../io/mutex/host-mutex.ts';
+import { removeUnfinished } from '../../io/tar/pack-archive.ts';
+import { dropReceived } from '../../io/volume/zfs-stream.ts';
+import { receiver } from '../../activities/volume/restore-volume.ts';
 import type { AgentRunRegistry, RunState } from '../temporal/run-registry.ts';
-import type { ActivityDeps } from '../../activities/activity-deps.ts';
+import type { ActivityDeps, Events } from '../../activities/activity-deps.ts';
 import type { Store } from '../../store/store.ts';
 
 /** By a run's own id. */
@@ -53,7 +59,25 @@ export async function clearRunNotes({ agent }: AgentConfig, backups: RunningBack
 /** Unpins what closed runs left: their segments would never be freed. Twice: no-op. */
 export async function clearPins(dataDir: string, runs: RunStates): Promise<void> {
   for (const pin of await listPins(dataDir)) {
-    if (await hasEnded(runs, pin.runId, runPinFolder(pin))) await unpinSegments(pin);
+    if (await hasEnded(runs, pin.runId, () => ageMs(runPinFolder(pin)))) await unpinSegments(pin);
+  }
+}
+
+/** Where no snapshot can be taken, none was left. */
+const NO_SNAPSHOTS = ['snapshot-unsupported', 'permission-denied', 'data-directory-missing'];
+
+/** Removes the snapshots that closed runs have left, and what they are mounted on: each costs the server a second write. Twice: no-op. */
+export async function clearSnapshots(database: Database, runs: RunStates, events: Events): Promise<void> {
+  if (database.settings.snapshot === undefined) return;
+  const volume = await snapshotVolume(database).catch((error: unknown) => {
+    if (error instanceof RstowError && NO_SNAPSHOTS.includes(error.code)) return undefined;
+    throw error;
+  });
+  if (volume === undefined) return;
+  for (const { name, runId, takenAtMs } of await runSnapshots(database.name, volume)) {
+    if (!(await hasEnded(runs, runId, async () => Date.now() - takenAtMs))) continue;
+    await volume.drop(name);
+    events.record(snapshotRemoved(database.name, { volume: volume.name, snapshot: name }));
   }
 }
 
@@ -62,10 +86,28 @@ export async function clearScratch(host: HostConfig, runs: RunStates): Promise<v
   const { agent, databases } = host.config;
   for (const runId of await scratchRuns(agent.stateDir)) {
     const dataDir = scratchPath(agent.stateDir, runId);
-    if (!(await hasEnded(runs, runId, dataDir))) continue;
+    if (!(await hasEnded(runs, runId, () => ageMs(dataDir)))) continue;
     // Which database it was is not said there.
     for (const name of Object.keys(databases)) await endScratchServers({ database: openDatabase(host, name), dataDir, runId });
     await removeScratch(agent.stateDir, runId);
+  }
+}
+
+/** Drops the datasets that closed runs have received and did not keep. Twice: no-op. */
+export async function clearVolumes({ agent }: AgentConfig, installationId: string, runs: RunStates): Promise<void> {
+  for (const { runId, name, path } of await receivedVolumes.list(agent.stateDir)) {
+    if (!(await hasEnded(runs, runId, () => ageMs(path)))) continue;
+    await dropReceived({ dataset: name, by: receiver(installationId, runId) });
+    await receivedVolumes.remove(agent.stateDir, runId);
+  }
+}
+
+/** Removes what closed exports have not finished beside their archives, or its second name. Twice: no-op. */
+export async function clearExports({ agent }: AgentConfig, runs: RunStates): Promise<void> {
+  for (const { runId, name, path } of await unfinishedExports.list(agent.stateDir)) {
+    if (!(await hasEnded(runs, runId, () => ageMs(path)))) continue;
+    await removeUnfinished(name);
+    await unfinishedExports.remove(agent.stateDir, runId);
   }
 }
 
@@ -82,7 +124,7 @@ export async function clearRestores(database: Database, runs: RunStates, passedM
   try {
     if ((await readStopNote(dataDir)) !== undefined) return;
     for (const runId of runIds) {
-      if (await hasEnded(runs, runId, restorePaths(dataDir, runId).root)) await clearRestore(database, runId, passedMs);
+      if (await hasEnded(runs, runId, () => ageMs(restorePaths(dataDir, runId).root))) await clearRestore(database, runId, passedMs);
     }
   } finally {
     await mutex.release();
@@ -103,11 +145,11 @@ async function clearRestore(database: Database, runId: string, passedMs: number)
   if ((await namesIn(root)).length === 0) await rm(root, { recursive: true, force: true });
 }
 
-async function hasEnded(runs: RunStates, runId: string, folder: string): Promise<boolean> {
+async function hasEnded(runs: RunStates, runId: string, leftSinceMs: () => Promise<number | undefined>): Promise<boolean> {
   if (isLocalRunId(runId)) return !(await isLocalRunAtWork(runId));
   const state = await runs.runState(runId);
   if (state !== 'unknown') return state === 'closed';
-  return ((await ageMs(folder)) ?? 0) > FORGOTTEN_AFTER_MS;
+  return ((await leftSinceMs()) ?? 0) > FORGOTTEN_AFTER_MS;
 }
 
 /** Temporal knows nothing of such a run: its own process holds its mutex. */
@@ -150,7 +192,7 @@ export type ClearRepositories = {
  */
 export async function clearRepositories({ deps, runs, keptMs = KEPT_MS }: ClearRepositories, database: string): Promise<void> {
   const catalogue = deps.catalogueOf(database);
-  const { owner } = await catalogue.owner.find();
+  const { owner } = await catalogue.owner.find(catalogue.owner.keptMs);
   if (owner?.installationId !== deps.agent.installationId) return;
   const hasEnded = async (runId: string, leftAtMs: number): Promise<boolean> => {
     const ageMs = Date.now() - leftAtMs;
@@ -159,6 +201,13 @@ export async function clearRepositories({ deps, runs, keptMs = KEPT_MS }: ClearR
     return state === 'unknown' ? ageMs > KEPT_UNKNOWN_MS : state === 'closed';
   };
   await catalogue.each((store) => clearStore(store, hasEnded));
+}
+
+/** Keeps the catalogue of each repository that has one: @see Overview. Only the owner's agent does. Twice: no-op. */
+export async function refreshCatalogues({ deps }: Pick<ClearRepositories, 'deps'>, database: string): Promise<void> {
+  const catalogue = deps.catalogueOf(database);
+  const { owner } = await catalogue.owner.find(catalogue.owner.keptMs);
+  if (owner?.installationId === deps.agent.installationId) await catalogue.each(({ overview }) => overview.refresh());
 }
 
 async function clearStore({ plans, backups }: Store, hasEnded: (runId: string, leftAtMs: number) => Promise<boolean>): Promise<void> {

@@ -7,6 +7,7 @@ import { createCatchUp } from './catch-up.ts';
 import { type RepeatingTask, startTaskForEach } from './repeating-task.ts';
 import { openDatabase } from '../../database/database.ts';
 import { compactionSentence } from '../../core/protection/compaction.ts';
+import { guardState } from '../../database/guard-state.ts';
 import { readServerSettings } from '../../database/server-settings.ts';
 import { checkDataDirectoryIsServers } from '../../database/data-directory-check.ts';
 import type { Store } from '../../store/store.ts';
@@ -116,8 +117,9 @@ export function createServerNotices(deps: ActivityDeps): ServerNotices {
   return async (database) => {
     if (performance.now() - (checkedAtMs.get(database) ?? -CHECK_INTERVAL_MS) < CHECK_INTERVAL_MS) return;
     checkedAtMs.set(database, performance.now());
-    const { compaction } = await readServerSettings(openDatabase(deps, database));
-    const sentence = compaction.isOn ? compactionSentence(database, compaction) : '';
+    const opened = openDatabase(deps, database);
+    const { compaction } = await readServerSettings(opened);
+    const sentence = compactionSentence(database, compaction, await guardState(opened)) ?? '';
     if (sentence !== '' && sentence !== said.get(database)) deps.events.record({ kind: 'server-compacts', database, compaction, sentence });
     said.set(database, sentence);
   };
@@ -134,7 +136,8 @@ const FIRST_GENERATION = 1;
  */
 export async function databaseOwnership(deps: ActivityDeps, database: string): Promise<DatabaseOwnership> {
   try {
-    const { owner, isPrimaryReadable } = await deps.catalogueOf(database).owner.find();
+    const { owner: owners } = deps.catalogueOf(database);
+    const { owner, isPrimaryReadable } = await owners.find(owners.keptMs);
     if (owner !== undefined) return ownershipOf(owner, deps);
     if (!isPrimaryReadable) return { kind: 'unknown', why: 'its primary repository is not reachable' };
     return await claim(deps, await deps.openStore(database));
@@ -158,11 +161,13 @@ async function claim(deps: ActivityDeps, { database, claims, timelines }: Store)
   }
   await server.ask((client) => checkDataDirectoryIsServers(server, client));
   const createdAtMs = Date.now();
+  // Of a log that another repository has had the beginning of.
+  const baseline = await readBaselineFile(walDir);
   const { timeline } = await timelines.create({
     generation: FIRST_GENERATION,
     parent: null,
-    // Of a log that another repository has had the beginning of.
-    baseline: await readBaselineFile(walDir),
+    baseline: baseline?.segment,
+    soundFrom: baseline?.soundFrom,
     why: 'first',
     runId: 'claim',
     createdAtMs,

@@ -18,6 +18,9 @@ import { STEP_SUMMARIES } from './step-summaries.ts';
 /** What must have stopped before its compensation begins is waited for. */
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 
+/** So long a host that has just answered may take to take a step up, before it counts as lost. */
+const TAKEN_UP_MS = 60_000;
+
 /** Of a question to a host that may be gone. */
 const BRIEFLY_MS = 4_000;
 
@@ -79,7 +82,7 @@ export const step = (place: Place): Activities =>
 
 /**
  * Copies or reads gigabytes: no short limit, but silence means that the agent died. Resumes piece by piece. What only
- * checks a backup never keeps a backup waiting, and neither of them what brings a database back.
+ * checks or copies a backup never keeps a backup waiting, and neither of them what brings a database back.
  */
 export const transfer = (place: Place): Activities =>
   pinned(place, { slots: slotsOfRun(), startToCloseTimeout: '12h', scheduleToCloseTimeout: place.timing.transferGiveUpMs });
@@ -100,17 +103,37 @@ function slotsOfRun(): SlotKind {
   switch (workflowInfo().workflowType as WorkflowType) {
     case 'verifyBackup':
     case 'testRecovery':
+    case 'importBackup':
+    case 'exportBackup':
+    case 'rotateKeys':
+    case 'copyBackups':
       return 'checks';
     case 'restore':
+    case 'restoreVolume':
     case 'pointInTimeRecovery':
     case 'recoverInstance':
     case 'undoRestore':
+    case 'rebaseDatabase':
     case 'disasterRecovery':
       return 'recoveries';
     default:
       return 'transfers';
   }
 }
+
+/** The log can't be followed while nobody has noticed that its agent died. */
+const ARCHIVE_HEARTBEAT_MS = 5_000;
+
+/** Longer than a turn of the archive may be. */
+const ARCHIVE_TURN_MS = 7_200_000;
+
+/** Follows a log until its turn is over. It is tried again each second, for as long as that takes; a host that is lost is not waited for. */
+export const archive = (place: Place): Activities => {
+  const { timing } = place;
+  const evenly = { ...place, timing: { ...timing, retryMaxMs: timing.retryInitialMs } };
+  const heartbeatTimeout = Math.min(timing.heartbeatMs, ARCHIVE_HEARTBEAT_MS);
+  return pinned(evenly, { slots: 'archive', scheduleToStartTimeout: TAKEN_UP_MS, startToCloseTimeout: ARCHIVE_TURN_MS, heartbeatTimeout });
+};
 
 /**
  * Looks at data that are in place and good as far as anybody knows. It takes as long as the state is large, and has a
@@ -131,9 +154,6 @@ const ASKED_FIRST = ['temporal-unreachable', 'repository-unavailable'];
  */
 export const swap = (place: Place): Activities => pinned(place, { scheduleToCloseTimeout: '7d', finalCodes: CODES });
 
-/** So long a host that has just answered may take to take a step up, before it counts as lost. */
-const TAKEN_UP_MS = 60_000;
-
 /** Starts a server that is down, for as long as it takes to replay its log; a host that is lost meanwhile is not waited for. */
 export const restart = (place: Place): Activities =>
   pinned(place, { slots: 'recoveries', scheduleToStartTimeout: TAKEN_UP_MS, scheduleToCloseTimeout: '7d', finalCodes: CODES });
@@ -141,6 +161,15 @@ export const restart = (place: Place): Activities =>
 /** Looks at the data in place, reading what is new in them; a host that is lost meanwhile is not waited for. */
 export const survey = (place: Place): Activities =>
   pinned(place, { slots: 'recoveries', scheduleToStartTimeout: TAKEN_UP_MS, scheduleToCloseTimeout: place.timing.stepGiveUpMs });
+
+/** Reads what is in place for a report: whatever it fails with is a part of that, and a host that is lost is not waited for. */
+export const check = (place: Place): Activities =>
+  pinned(place, {
+    slots: 'checks',
+    scheduleToStartTimeout: TAKEN_UP_MS,
+    scheduleToCloseTimeout: place.timing.stepGiveUpMs,
+    finalCodes: CODES,
+  });
 
 /** The same backwards, where the server may be down for good: what can't be asked yet is asked again. */
 export const swapBack = (place: Place): Activities =>

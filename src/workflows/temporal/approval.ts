@@ -14,7 +14,7 @@ import { RstowError } from '../../core/errors/rstow-error.ts';
 import { durationText } from '../../core/text/figures.ts';
 import { type Asked, isApprovalWanted, type Planned } from '../engine.ts';
 import { step } from './activity-proxies.ts';
-import { runFailure } from './failures.ts';
+import { refuseInvalid, runFailure } from './failures.ts';
 import type { Run } from './run.ts';
 
 const approveUpdate = defineUpdate<Approval, [unknown]>(APPROVE_UPDATE);
@@ -154,15 +154,4 @@ function approverWanted({ run, hash, agreement, what }: Wanted): string {
   const { operators, refusal } = agreement;
   const who = operators.length === 0 ? 'an operator’s' : `another operator’s than ${operators.join(', ')}’s`;
   return `${who} signed ${command} of this ${what}${refusal === null ? '' : `; the run’s start was not accepted as signed: ${refusal}`}`;
-}
-
-/** A validator refuses by throwing; nothing of the refused update enters the history. */
-function refuseInvalid(check: () => RstowError | undefined): void {
-  let refusal: unknown;
-  try {
-    refusal = check();
-  } catch (error) {
-    refusal = error;
-  }
-  if (refusal !== undefined) throw runFailure(refusal);
 }

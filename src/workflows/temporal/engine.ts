@@ -2,7 +2,20 @@ import { timeText } from '../../core/text/figures.ts';
 import { CancellationScope, isCancellation, log, makeContinueAsNewFunc, sleep, workflowInfo } from '@temporalio/workflow';
 import { RstowError, sentenceOf } from '../../core/errors/rstow-error.ts';
 import type { Engine, Places } from '../engine.ts';
-import { cleanup, comparison, inspection, lockedTransfer, restart, step, survey, swap, swapBack, transfer } from './activity-proxies.ts';
+import {
+  archive,
+  check,
+  cleanup,
+  comparison,
+  inspection,
+  lockedTransfer,
+  restart,
+  step,
+  survey,
+  swap,
+  swapBack,
+  transfer,
+} from './activity-proxies.ts';
 import { onceAgreed, onceRequested } from './approval.ts';
 import { isSilent, passingReason } from './failures.ts';
 import { isScheduled, withDatabaseLock, withDatabaseLockFirst } from './lock.ts';
@@ -10,6 +23,21 @@ import { hostsIfThere, ownerIfStillThere, placeAnywhere, placeOfAgent, placeOfDa
 import type { Run } from './run.ts';
 import type { Place } from '../../activities/catalogue/locate.ts';
 import { GIVE_UP_MEMO } from '../../contract/names.ts';
+
+const KINDS_OF_VERBS = {
+  steps: step,
+  transfers: transfer,
+  lockedTransfers: lockedTransfer,
+  archives: archive,
+  comparisons: comparison,
+  cleanups: cleanup,
+  surveys: survey,
+  checks: check,
+  restarts: restart,
+  swaps: swap,
+  swapsBack: swapBack,
+  inspections: inspection,
+};
 
 /** Recipes as Temporal runs them: durable, each verb an activity of the place that is named. */
 export function temporalEngine(run: Run): Engine {
@@ -25,16 +53,7 @@ export function temporalEngine(run: Run): Engine {
     commit: () => {
       run.isCommitted = true;
     },
-    steps: step,
-    transfers: transfer,
-    lockedTransfers: lockedTransfer,
-    comparisons: comparison,
-    cleanups: cleanup,
-    surveys: survey,
-    restarts: restart,
-    swaps: swap,
-    swapsBack: swapBack,
-    inspections: inspection,
+    ...KINDS_OF_VERBS,
     onceReady: (place, check, work) => onceReady(run, { place, check, work }),
     exclusive: (place, work) => withDatabaseLock(run, place, work),
     exclusiveFirst: (place, work) => withDatabaseLockFirst(run, place, work),

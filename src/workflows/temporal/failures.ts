@@ -79,3 +79,14 @@ function failureOf(error: RstowError): ApplicationFailure {
   const failure = { message: sentenceOf(error), type: code, nonRetryable: true, details: [facts] };
   return ApplicationFailure.create(known instanceof TemporalFailure ? { ...failure, cause: known } : failure);
 }
+
+/** A validator refuses by throwing; nothing of the refused update enters the history. */
+export function refuseInvalid(check: () => RstowError | undefined): void {
+  let refusal: unknown;
+  try {
+    refusal = check();
+  } catch (error) {
+    refusal = error;
+  }
+  if (refusal !== undefined) throw runFailure(refusal);
+}

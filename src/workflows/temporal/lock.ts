@@ -18,6 +18,7 @@ import { lockWorkflowId, RELEASE_SIGNAL } from '../../contract/names.ts';
 import type { LockHolder } from '../../activities/run-port.ts';
 import { GIVE_WAY_SIGNAL, type GiveWay } from '../../contract/messages.ts';
 import { type CommonResult, withWarning } from '../../contract/result.ts';
+import { BACKUP_TYPES } from '../../contract/workflow-types.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { step } from './activity-proxies.ts';
 import type { Run } from './run.ts';
@@ -122,7 +123,7 @@ async function takeLock(run: Run, place: Place): Promise<Lock> {
 async function takeLockFirst(run: Run, place: Place): Promise<Lock> {
   const found = await lockOrHolder(run, place);
   if ('handle' in found) return found;
-  if (found.type !== 'hotBackup') throw busy(run.database, found);
+  if (!BACKUP_TYPES.some((type) => type === found.type)) throw busy(run.database, found);
   run.phase('asking a backup to give way', `${found.type} ${found.workflowId} to end`);
   await askToGiveWay(run, found);
   const giveWayMs = Math.max(GIVE_WAY_MS_MIN, place.timing.heartbeatMs);

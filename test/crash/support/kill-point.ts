@@ -1,6 +1,6 @@
 /** Instants of a run at which its agent is killed, told from the disk and from what Temporal says is being done. */
 import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { StopNote } from '../../../src/formats/data-directory.ts';
 import { planKey } from '../../../src/core/repository/object-keys.ts';
 import { DATABASE, type DatabaseStack } from '../../support/database-stack.ts';
@@ -57,12 +57,56 @@ export const RESTORE_POINTS: readonly KillPoint[] = [
   { name: 'what was staged is cleared', reached: (run) => run.activity() === 'clearStaging' },
 ];
 
+export const COLD_BACKUP_POINTS: readonly KillPoint[] = [
+  { name: 'the log is stored ahead', reached: (run) => run.activity() === 'storeAhead' },
+  ...['the stop note is written', 'no server can start', 'the tail is being stored'].map((name) => pointOf(RESTORE_POINTS, name)),
+  { name: 'the rest is stored', isFast: true, reached: (run) => phase(run) === 'stopping' && hasPlan(run, 'fence') },
+  { name: 'the server may start again', isFast: true, reached: (run) => phase(run) === 'starting' && !isBlocked(run) },
+  { name: 'the server is up again', isFast: true, reached: (run) => phase(run) === undefined && hasPlan(run, 'fence') },
+  { name: 'the state is digested', reached: (run) => run.activity() === 'digestState' },
+  pointOf(HOT_BACKUP_POINTS, 'the manifest is written'),
+];
+
+const ownRebasePoints: readonly KillPoint[] = [
+  { name: 'its own backup is written', isFast: true, reached: (run) => hasManifest(run) && !hasPlan(run, 'restore') },
+  { name: 'the segments are linked', isFast: true, reached: (run) => hasSegment(staged(run, 'wal')) },
+  { name: 'the baseline is being made', isFast: true, reached: (run) => names(staged(run, 'baseline')).length > 0 },
+  { name: 'what was written is carried over', reached: (run) => run.activity() === 'carryOver' },
+];
+
+const REBASE_NAMES = [
+  'its plan is stored',
+  'the timeline is marked',
+  'the rehearsal server runs',
+  'the stop note is written',
+  'no server can start',
+  'the tail is being stored',
+  'the swap begins',
+  'there is no wal/',
+  'the new wal/ is in place',
+  'the new server may start',
+  'the new server is started',
+  'the note is gone',
+  'the restored state is compared',
+  'what was staged is cleared',
+];
+
+export const REBASE_POINTS: readonly KillPoint[] = [...ownRebasePoints, ...REBASE_NAMES.map((name) => pointOf(RESTORE_POINTS, name))];
+
 export const VERIFY_BACKUP_POINTS: readonly KillPoint[] = [
   {
     name: 'a segment is staged for replay',
     isFast: true,
     reached: (run) => hasSegment(join(scratch(run), 'wal')),
   },
+];
+
+export const IMPORT_POINTS: readonly KillPoint[] = [
+  { name: 'a segment is unpacked', isFast: true, reached: (run) => hasSegment(join(scratch(run), 'archive/log-0')) },
+  { name: 'the log is judged', isFast: true, reached: (run) => hasPlan(run, 'imported') },
+  pointOf(HOT_BACKUP_POINTS, 'a piece has no sidecar yet'),
+  { name: 'the import’s manifest is written', isFast: true, reached: (run) => hasManifest(run) && existsSync(scratch(run)) },
+  { name: 'it is read back', reached: (run) => run.activity() === 'verifyStoredBackup' },
 ];
 
 export const TEST_RECOVERY_POINTS: readonly KillPoint[] = [
@@ -127,7 +171,7 @@ function scratch({ stack, runId }: WatchedRun): string {
   return join(stack.folder, 'agent/scratch', runId);
 }
 
-export function staged({ stack, runId }: WatchedRun, part: 'wal' | 'rehearsal'): string {
+export function staged({ stack, runId }: WatchedRun, part: 'wal' | 'rehearsal' | 'baseline'): string {
   return join(stack.dataDir, '.rstow/restores', runId, part);
 }
 
@@ -145,7 +189,9 @@ function pins({ stack, runId }: WatchedRun): string[] {
 }
 
 export function hasPlan({ stack, runId }: WatchedRun, name: string): boolean {
-  return existsSync(join(stack.repositoryDir, planKey(DATABASE, runId, name)));
+  // A run may have decided it for one history after another.
+  const decided = names(dirname(join(stack.repositoryDir, planKey(DATABASE, runId, name))));
+  return decided.some((file) => file === `${name}.json` || new RegExp(`^${name}-[0-9]{4}\\.json$`).test(file));
 }
 
 function stagedBytes({ stack }: WatchedRun): number {

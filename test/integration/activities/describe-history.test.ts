@@ -25,7 +25,7 @@ async function described(): Promise<DescribedDatabase> {
 
 async function backUpMore(prefix: string): Promise<Manifest> {
   await writeOrders(stack.address, 3, prefix);
-  return backUp(stack);
+  return backUp(stack, { isUncopied: true });
 }
 
 const endOf = ({ segments }: Manifest): string => summariseExtents(promisedExtents(segments)).end;
@@ -106,7 +106,7 @@ it('ends the window before what compaction has deleted unstored, and says what t
   const files = await listSegments(source.walDir);
   expect(files!.length).toBe(3);
   await rm(files![1]!.path);
-  const { restorable, label } = await backUp(source);
+  const { restorable, label } = await backUp(source, { isUnrescued: true });
   expect(restorable).toBe('no');
   const { window } = await describeProtection(directDeps(source))({ database: DATABASE });
   const [first, , third] = files!;
@@ -117,6 +117,7 @@ it('ends the window before what compaction has deleted unstored, and says what t
     times: null,
     holes: [{ from: begin(2), to: begin(3) }],
     lost: { from: begin(3), to: (BigInt(begin(3)) + BigInt(third!.sizeBytes)).toString() },
+    archive: null,
   });
   const config = ['--config', source.configFile];
   const logged = await rstow(['log', DATABASE, '--type', 'create_instance', ...config]);

@@ -87,7 +87,7 @@ it('never goes back to what was backed up while the restore that replaced it wai
   await write('bad-before');
   const askedAtMs = Date.now();
   const backups: Manifest[] = [];
-  await restoreInPlace(stack, good.label, async () => backups.push(await backUpMore('bad-meanwhile')));
+  await restoreInPlace(stack, good.label, { whileItWaits: async () => backups.push(await backUpMore('bad-meanwhile')) });
   const first = await backUp(stack, { startedAtMs: askedAtMs });
   expect(await latest()).toBe(first.label);
   expect((await recoverable()).slice(0, 2)).toEqual([first.label, good.label]);

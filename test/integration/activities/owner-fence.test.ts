@@ -71,7 +71,7 @@ describe('a backup', () => {
   it('that begins after the takeover is refused, and leaves nothing in the repository', async () => {
     await otherHostTakesOver();
     const before = await repositoryNow();
-    const begun = prepareBackup(directDeps(stack))({ database: DATABASE, startedAtMs: Date.now() }, run);
+    const begun = prepareBackup(directDeps(stack))({ database: DATABASE, kind: 'hot', startedAtMs: Date.now() }, run);
     await expect(begun).rejects.toMatchObject(OUTDATED);
     expect(await repositoryNow()).toEqual(before);
   });

@@ -63,6 +63,31 @@ test('backs up, verifies, lists and describes a database: results on stdout, the
   expect(described.stdout).toMatch(/^owner +agent db1 \(installation .*,\s+generation 1\)$/m);
 });
 
+test('checks a database: for people, for programs, and for Nagios with its exit codes', async () => {
+  await rstow('backup', DATABASE);
+  const checked = await rstow('check', DATABASE);
+  expect(checked.stdout).toMatch(/^ok +restart-safe: a restart now loses nothing: [0-9,]+ instances in/m);
+  expect(checked.stdout.split('\n').every((line) => line.length <= 80)).toBe(true);
+  // There is no schedule.
+  expect(checked.exitCode).toBe(3);
+  expect(checked.stdout).toMatch(new RegExp(`^WARNING +${DATABASE}$`, 'm'));
+  const messages = messagesOf((await rstow('check', DATABASE, '--json')).stdout);
+  expect(messages.at(-1)).toMatchObject({ message_type: 'summary', severity: 'warning', outcome: 'warnings' });
+  const nagios = await rstow('check', DATABASE, '--nagios');
+  expect(nagios.exitCode).toBe(1);
+  expect(nagios.stdout).toMatch(/^RSTOW WARNING - orders: \S+: [^|\n]* \| 'walBytes'=\d+B .*'instancesLost'=0 .*\n$/);
+  const unknown = await rstow('check', 'ordrs', '--nagios');
+  expect(unknown).toMatchObject({
+    exitCode: 3,
+    stdout: expect.stringMatching(/^RSTOW UNKNOWN - ordrs: unknown-database: .*\n$/) as string,
+  });
+  const nobody = await runRstow(['check', DATABASE, '--nagios'], {
+    ...env,
+    TEMPORAL_NAMESPACE: await makeNamespace(inject('temporalAddress')),
+  });
+  expect(nobody).toMatchObject({ exitCode: 3, stdout: expect.stringMatching(/^RSTOW UNKNOWN - orders: agent-unreachable: /) as string });
+});
+
 test('ends with JSON lines for programs: a summary last, a failure as a message', async () => {
   const backup = messagesOf((await rstow('backup', DATABASE, '--json')).stdout);
   expect(backup.at(-1)).toMatchObject({ message_type: 'summary', outcome: 'done', database: DATABASE });

@@ -67,6 +67,26 @@ describe('the settings of a running server', () => {
     expect(compactionRemedy(found)).toBe(`restart the server, so that it reads ${file} again`);
   });
 
+  test('have the fsync policy as the server writes it, and what else may lose data', async () => {
+    await writeConfig('storage: {fsync_policy: !every_ms 100, allow_flush_all: true}\nmetrics: {enabled: true}\n');
+    const place = { server: { dataDir: join(folder, 'data'), address: '127.0.0.1:1', service: { program: undefined } } };
+    const read = async () => readServerSettings({ ...place, settings: { server: { configFiles: [file] } } });
+    expect(await read()).toMatchObject({
+      fsync: { policy: 'every_ms:100', source: `storage.fsync_policy in ${file}` },
+      flushAll: { isOn: true },
+      metrics: { isOn: true },
+    });
+    await writeConfig('storage: {fsync_policy: never}\n');
+    expect(await read()).toMatchObject({ fsync: { policy: 'never' }, flushAll: { isOn: false }, metrics: { isOn: false } });
+    await writeConfig('storage: {fsync_policy: !every_n 7}\n');
+    expect((await read()).fsync.policy).toBe('every_n:7');
+    await start({ RSTMDB_CONFIG: file, RSTMDB_FSYNC_POLICY: 'every_ms:20' });
+    expect((await read()).fsync).toEqual({
+      policy: 'every_ms:20',
+      source: `RSTMDB_FSYNC_POLICY=every_ms:20 in the environment of process ${server?.pid}`,
+    });
+  });
+
   test('come from what rstow starts it with if it does not run, and from itself if it does', async () => {
     const env = { RSTMDB_COMPACT_ENABLED: 'false' };
     expect(await compaction([], env)).toEqual({ isOn: false, source: { kind: 'service', value: 'false' } });

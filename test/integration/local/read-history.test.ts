@@ -206,7 +206,7 @@ it('prints what stands before a damaged object, and names the object', async () 
   onTestFinished(() => files.heal());
   const range = inUse.segments.at(-1)!.ranges.at(-1)!;
   expect(range.timeline).toBe('0002');
-  const key = pieceKey(DATABASE, range.timeline, { segment: inUse.segments.at(-1)!.segment, ...range });
+  const key = pieceKey(DATABASE, range.timeline, { segment: inUse.segments.at(-1)!.segment, ...range, suffix: '.zst' });
   const sound = await log({});
   await files.flipBit(key);
   const { exitCode, stdout, stderr } = await rstow(['log', DATABASE, ...common()]);

@@ -12,6 +12,7 @@ import { createTimeline } from '../../../src/store/timelines.ts';
 import { agentConfigSchema } from '../../../src/config/agent-config.ts';
 import type { Owner, Timeline } from '../../../src/formats/repository/history.ts';
 import { makeSegmentId, segmentFileName, type SegmentId } from '../../../src/core/wal/wal-offset.ts';
+import { zstdCoding } from '../../../src/io/coding/zstd.ts';
 import { createMemoryRepository } from '../../../src/io/repository/memory.ts';
 import type { Repository } from '../../../src/io/repository/port.ts';
 import { goldenSegment } from '../../fixtures/wal/golden.ts';
@@ -73,7 +74,9 @@ export async function makeScene(repository: Repository = createMemoryRepository(
     agent: { name: 'db1', installationId: 'one' },
     requireInstallation,
     seenOwners: { recall: async () => Promise.resolve(undefined), remember: async () => Promise.resolve() },
+    seenBackups: { recall: async () => Promise.resolve(undefined), remember: async () => Promise.resolve() },
     openRepository: async () => Promise.resolve(repository),
+    codingOf: async () => Promise.resolve(zstdCoding),
   };
   const deps = { ...storeDeps, ...createStores(storeDeps), runningBackups, events: { record: () => undefined } } as unknown as ActivityDeps;
   return { dataDir, repository, deps, writeSegment };

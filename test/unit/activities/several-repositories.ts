@@ -2,7 +2,8 @@
 import type { ActivityDeps, Events } from '../../../src/activities/activity-deps.ts';
 import { RstowError } from '../../../src/core/errors/rstow-error.ts';
 import type { Owner } from '../../../src/formats/repository/history.ts';
-import type { SeenOwners } from '../../../src/io/agent-state/seen-owners.ts';
+import type { SeenOwners } from '../../../src/io/agent-state/seen.ts';
+import { zstdCoding } from '../../../src/io/coding/zstd.ts';
 import type { Repository } from '../../../src/io/repository/port.ts';
 import { createStores } from '../../../src/store/store.ts';
 import { DATABASE } from './scene.ts';
@@ -23,12 +24,14 @@ export function depsOf(
     agent: { name: `agent of ${installationId}`, installationId },
     config: { databases: { [DATABASE]: { repositories: Object.keys(repositories) } } },
     seenOwners,
+    seenBackups: { recall: async () => Promise.resolve(undefined), remember: async () => Promise.resolve() },
     requireInstallation: async () => Promise.resolve(),
     openRepository: async (name: string) => {
       const repository = repositories[name];
       if (away.has(name) || repository === undefined) throw new RstowError('repository-unavailable', `${name} is away`);
       return Promise.resolve(repository);
     },
+    codingOf: async () => Promise.resolve(zstdCoding),
   };
   return {
     ...storeDeps,

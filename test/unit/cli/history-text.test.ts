@@ -81,6 +81,7 @@ it('shows window, holes, timelines, marks and copies in 80 columns, at the large
         times: { sinceMs: NOW_MS - 48 * HOUR_MS, untilMs: NOW_MS - HOUR_MS },
         holes: [{ from: at, to: at }],
         lost: { from: at, to: at },
+        archive: { seenMs: NOW_MS - 2_000, stepMs: 1_010 },
       },
       history: [drawn('0003', { parent }), drawn('0002', { parent, standing: 'left', backups: 1 }), drawn('0001', { standing: 'before' })],
       timelines: 3,
@@ -99,6 +100,7 @@ it('shows window, holes, timelines, marks and copies in 80 columns, at the large
   expect(lines).toEqual([
     'any point     offsets 1099511627776 to 18446742974197923840',
     '              times 2026-11-22 12:00:00Z to 2026-11-24 11:00:00Z (1 h ago)',
+    'archived      looks 1.0 s apart; last new records 2026-11-24 11:59:58Z (2 s ago)',
     'missing       offsets 18446742974197923840 to 18446742974197923840',
     'out of reach  offsets 18446742974197923840 to 18446742974197923840: what is',
     '              missing would be needed first',

@@ -11,11 +11,13 @@ const FACTS: UnitFacts = {
   user: 'rstmdb',
   notes: [],
   hasServers: false,
+  hasVolumes: false,
   programs: [],
+  servers: [],
 };
 
 function unitOf(options: Partial<UnitOptions> = {}): string {
-  return systemdUnit({ program: '/usr/bin/rstow', args: ['up'], path: '/usr/bin', facts: FACTS, ...options });
+  return systemdUnit({ program: '/usr/bin/rstow', args: ['up'], path: '/usr/bin', facts: FACTS, configFile: undefined, ...options });
 }
 
 function lineOf(key: string, unit: string): string | undefined {
@@ -49,6 +51,13 @@ test('runs as the server’s user without any capability, else as root with thos
   const asRoot = unitOf({ facts });
   expect(lineOf('User', asRoot)).toBeUndefined();
   expect(asRoot).toContain('\n# Root, for the data directories belong to root.\nCapabilityBoundingSet=CAP_CHOWN ');
+});
+
+test('mounts snapshots where everybody sees them, and has the rights for that', () => {
+  const { user: _user, ...facts } = { ...FACTS, hasVolumes: true };
+  const unit = unitOf({ facts });
+  expect(lineOf('CapabilityBoundingSet', unit)).toMatch(/ CAP_SYS_ADMIN CAP_IPC_LOCK CAP_MKNOD$/);
+  expect(unit.split('\n').filter((line) => line.startsWith('Protect') || line.startsWith('Private'))).toEqual([]);
 });
 
 test('waits for the mounts of the data and of the state, and for no repository', () => {
@@ -93,4 +102,19 @@ test('gives the unit a PATH of the system’s folders and that of each program t
   const [home, tools, later, data] = ['home/bin', 'tools', 'later', 'data'].map((name) => join(folder, name));
   const searchPath = [home, tools, '/usr/bin', later, data, '.', '', tools].join(':');
   expect(await unitPath(searchPath, ['temporal', 'engine', 'sh', 'not-there'])).toBe(`${tools}:${SYSTEM_PATH}`);
+});
+
+test('names the two lines that let a server’s own unit start from its whole log, as the agent’s user', () => {
+  expect(unitOf()).not.toContain('ExecStartPre');
+  const servers = [{ unit: 'rstmdb.service', database: 'orders' }];
+  expect(unitOf({ facts: { ...FACTS, servers } })).toContain(`
+# /etc/systemd/system/rstmdb.service.d/rstow.conf:
+#   [Service]
+#   KillSignal=SIGINT
+#   ExecStartPre=/usr/bin/rstow guard --before-start orders
+`);
+  const { user: _user, ...asRoot } = { ...FACTS, servers };
+  expect(unitOf({ facts: asRoot, configFile: '/etc/rstow/rstow.yaml' })).toContain(
+    '#   ExecStartPre=+/usr/bin/rstow guard --before-start orders --config /etc/rstow/rstow.yaml\n',
+  );
 });

@@ -39,6 +39,16 @@ test('continues below the value’s own beginning', () => {
   ]);
 });
 
+test('sets columns closer only if all of them fit into a line so', () => {
+  const [head, row] = [
+    ['LABEL', 'VERIFIED', 'COPIES'],
+    ['20261130T031731Z-hot', 'checksums', '2/2'],
+  ];
+  expect(tableLines(head, [row], 39)[1]).toBe('20261130T031731Z-hot  checksums  2/2');
+  expect(tableLines(head, [row], 38)).toEqual(['LABEL                VERIFIED  COPIES', '20261130T031731Z-hot checksums 2/2']);
+  expect(tableLines(head, [row], 36)[2]).toBe('20261130T031731Z-hot  checksums  2/2');
+});
+
 test('puts a last column below its row if the others leave it no room', () => {
   const [, row, below] = tableLines(['LABEL', 'WHY'], [['a'.repeat(50), REASON]], 60);
   expect([row, below]).toEqual(['a'.repeat(50), '  repository-unavailable: the folder is not mounted, and']);

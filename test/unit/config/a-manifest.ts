@@ -34,6 +34,6 @@ export const manifest: Manifest = {
     unshown: { count: 0, first: [] },
   },
   pin: 'links',
-  attachments: [{ name: 'machines.json.zst', storedBytes: 100, storedSha256: 'ef'.repeat(32) }],
+  attachments: [{ name: 'machines.json', sizeBytes: 100, sha256: 'ef'.repeat(32) }],
   warnings: [],
 };

@@ -20,5 +20,5 @@ test('knows the keys of every level, through names that a person chose and throu
 });
 
 test('knows the choices of a kind', () => {
-  expect(configChoices(['databases', 'orders', 'service', 'kind'])).toEqual(['process', 'commands', 'none']);
+  expect(configChoices(['databases', 'orders', 'service', 'kind'])).toEqual(['process', 'systemd', 'docker', 'commands', 'none']);
 });

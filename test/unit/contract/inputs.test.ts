@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { parseCheckDatabaseInput } from '../../../src/contract/check-database.ts';
 import { parseDescribeDatabaseInput } from '../../../src/contract/describe-database.ts';
 import { parseHotBackupInput } from '../../../src/contract/hot-backup.ts';
 import { parseListBackupsInput } from '../../../src/contract/list-backups.ts';
@@ -18,6 +19,7 @@ const parsers: [string, Parser, Record<string, unknown>][] = [
   ['undoRestore', parseUndoRestoreInput, { restore: '3f2a91bc' }],
   ['listBackups', parseListBackupsInput, {}],
   ['describeDatabase', parseDescribeDatabaseInput, {}],
+  ['checkDatabase', parseCheckDatabaseInput, {}],
   ['testRecovery', parseTestRecoveryInput, {}],
 ];
 

@@ -26,8 +26,14 @@ const planned: PlannedSegment = {
     { key: secondPiece.key, skipBytes: 0, takeBytes: segment.length - MIDDLE },
   ],
   ranges: [
-    { endBytes: ENDS[0]!, sha256: sha256(part(0, MIDDLE)), records: 9 },
-    { endBytes: ENDS[1]!, sha256: sha256(part(MIDDLE, segment.length)), records: BOUNDARIES.length - 10 },
+    { timeline: '0001', startBytes: 0, endBytes: ENDS[0]!, sha256: sha256(part(0, MIDDLE)), records: 9 },
+    {
+      timeline: '0001',
+      startBytes: ENDS[0]!,
+      endBytes: ENDS[1]!,
+      sha256: sha256(part(MIDDLE, segment.length)),
+      records: BOUNDARIES.length - 10,
+    },
   ],
 };
 

@@ -10,7 +10,8 @@ import { DATABASE, firstTimeline, SEGMENT } from '../activities/scene.ts';
 
 function storedPieces(repository: Repository, timeline: string): Promise<Piece[]> {
   const timelines = (): ReturnType<typeof readTimelines> => readTimelines(repository, DATABASE);
-  return piecesOf({ repository, database: DATABASE, coding: zstdCoding, timelines }).of(timeline);
+  const others = { newestOf: async () => Promise.resolve(undefined), streamOf: async () => Promise.resolve([]) };
+  return piecesOf({ repository, database: DATABASE, coding: zstdCoding, timelines, ...others }).of(timeline);
 }
 
 const byRun = (runId: string) => ({ ...firstTimeline, runId });
@@ -20,6 +21,14 @@ it('counts up from 0001', async () => {
   for (const id of ['0001', '0002', '0003']) {
     expect((await createTimeline(repository, DATABASE, byRun(`run-${id}`))).timeline).toBe(id);
   }
+});
+
+it('never gives an import the first id, and keeps its id clear of what other repositories have given away', async () => {
+  const repository = createMemoryRepository();
+  const imported = { ...byRun('import'), why: 'import' as const };
+  expect((await createTimeline(repository, DATABASE, imported)).timeline).toBe('0002');
+  expect((await createTimeline(repository, DATABASE, { ...imported, runId: 'next', elsewhere: ['0001', '0007'] })).timeline).toBe('0008');
+  expect((await createTimeline(repository, DATABASE, byRun('claim'))).timeline).toBe('0001');
 });
 
 it('gives a run that asks twice the timeline that it has made already, also after others came', async () => {

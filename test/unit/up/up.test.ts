@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { loadConfig } from '../../../src/worker/load-config.ts';
+import { ownSigningKey } from '../../../src/worker/signing-key.ts';
 import { compareVersions, copyDatabase } from '../../../src/up/dev-server.ts';
 import { type FlagConfig, flagConfigFile } from '../../../src/up/flag-config.ts';
 
@@ -46,8 +47,16 @@ test('makes a config file and the repository’s folder of the flags', async () 
     server: { address: flags.server },
     service: { kind: 'none' },
   });
-  expect(config.repositories['local']).toEqual({ kind: 'folder', path: flags.repository });
+  const { publicLine } = await ownSigningKey(flags.stateDir);
+  expect(config.repositories['local']).toEqual({ kind: 'folder', path: flags.repository, signers: { 'this-host': publicLine } });
   expect(await readdir(flags.repository)).toEqual([]);
+});
+
+test('asks for no signatures in a repository that is there already: its objects may bear those of another host', async () => {
+  await mkdir(flags.repository);
+  await writeFile(join(flags.repository, 'rstow-repository.json'), '{}');
+  const config = await loadConfig((await flagConfigFile(flags)).file);
+  expect(config.repositories['local']).toEqual({ kind: 'folder', path: flags.repository });
 });
 
 test('keeps what a person has edited in the file, and refuses flags that mean other places', async () => {
@@ -85,7 +94,7 @@ test('says of a server that it can not see how to write down what starts it', as
   expect(found?.todo.join('\n')).toContain(`under databases.orders in ${file}`);
   const lines = (found?.todo ?? []).filter((line) => line.startsWith('  ')).map((line) => `  ${line}`);
   await writeFile(file, (await readFile(file, 'utf8')).replace('  orders:\n', `  orders:\n${lines.join('\n')}\n`));
-  expect((await loadConfig(file)).databases['orders']?.service.kind).toBe('commands');
+  expect((await loadConfig(file)).databases['orders']?.service).toMatchObject({ kind: 'systemd', unit: 'rstmdb.service' });
   expect((await flagConfigFile(flags)).found).toBeUndefined();
 });
 

@@ -68,6 +68,12 @@ test('names the line of a misspelt key and the key that was meant', () => {
   expect(refusal({ 1: 'agnet: { name: db1 }' })).toBe('/etc/rstow.yaml, line 1: agnet is unknown; did you mean "agent"?');
 });
 
+test('tells a key of another kind from one that is unknown', () => {
+  expect(refusal({ 3: '  local: { kind: s3, bucket: example-backups, path: /backup }' })).toBe(
+    '/etc/rstow.yaml, line 3: repositories.local.path is no key of this kind',
+  );
+});
+
 test('names all faults at once, in the order of their lines, and what to write', () => {
   const refused = refusal({ 6: '    server: { address: 7401 }', 7: '    dataDir:', 8: '    repositories: []', 9: '    standby: maybe' });
   expect(refused.split('\n')).toEqual([
@@ -119,8 +125,11 @@ test('says what a value must be', () => {
 });
 
 test('lists the kinds where another was named', () => {
-  expect(refusal({ 9: '    service: { kind: systemd }' })).toBe(
-    '/etc/rstow.yaml, line 9: databases.orders.service.kind must be one of process, commands, none',
+  expect(refusal({ 9: '    service: { kind: upstart }' })).toBe(
+    '/etc/rstow.yaml, line 9: databases.orders.service.kind must be one of process, systemd, docker, commands, none',
+  );
+  expect(refusal({ 3: '  local: { kind: folder, path: /backup, encryption: { kind: aeg } }' })).toBe(
+    '/etc/rstow.yaml, line 3: repositories.local.encryption.kind must be one of age, gpg',
   );
 });
 

@@ -21,6 +21,7 @@ type Fault = Required<Faults> & { failure: (doing: string) => RstowError };
 
 /** The same repository over a bad line: for tests of what stands above it. What is written into a sink arrives. */
 export function faulty(repository: Repository, faults: Faults): Repository {
+  const { versions, retainUntil } = repository;
   const failure = (doing: string): RstowError =>
     new RstowError('repository-unavailable', `${repository.description} is made to fail (could not ${doing})`, { details: { doing } });
   const fault: Fault = { failing: 0, answersLost: 0, cut: 0, latencyMs: 0, chance: Math.random, ...faults, failure };
@@ -29,14 +30,16 @@ export function faulty(repository: Repository, faults: Faults): Repository {
   return {
     description: repository.description,
     properties: { ...repository.properties, failsInPassing: true },
+    signing: repository.signing,
     read: (key, options) => call(`read ${key}`, () => repository.read(key, options)),
     openRead: (key, options) => call(`read ${key}`, () => openFaulty(repository, fault, { key, ...options })),
     put: (key, bytes) => write(`put ${key}`, () => repository.put(key, bytes)),
-    stage: () =>
-      call('stage an object', async () => {
-        const staged = await repository.stage();
+    stage: (expectedKey) =>
+      call(`put ${expectedKey}`, async () => {
+        const staged = await repository.stage(expectedKey);
         return {
           sink: staged.sink,
+          takes: (key) => staged.takes(key),
           commit: (key) => call(`put ${key}`, () => staged.commit(key)),
           discard: () => call('discard a staged object', () => staged.discard()),
         };
@@ -46,6 +49,8 @@ export function faulty(repository: Repository, faults: Faults): Repository {
     move: (fromKey, toKey) => write(`move ${fromKey}`, () => repository.move(fromKey, toKey)),
     deleteMany: (keys, options) => write('delete objects', () => repository.deleteMany(keys, options)),
     freeBytes: () => call('measure its free space', () => repository.freeBytes()),
+    versions: versions && ((prefix, options) => faultyItems(versions(prefix, options), fault, `list the versions of ${prefix}`)),
+    retainUntil: retainUntil && ((keys, untilMs) => write('keep objects from deletion', () => retainUntil(keys, untilMs))),
   };
 }
 
@@ -61,8 +66,9 @@ async function withLostAnswer<T>({ answersLost, chance, failure }: Fault, doing:
   return answer;
 }
 
-async function openFaulty(repository: Repository, fault: Fault, { key, range, signal }: ReadOptions & { key: string }) {
-  const source = await repository.openRead(key, { range, signal });
+async function openFaulty(repository: Repository, fault: Fault, { key, ...options }: ReadOptions & { key: string }) {
+  const { signal } = options;
+  const source = await repository.openRead(key, options);
   if (source === undefined) return undefined;
   const stream = Readable.from(cutBytes(source, fault, `read ${key}`), { objectMode: false });
   return signal === undefined ? stream : addAbortSignal(signal, stream);

@@ -10,15 +10,17 @@ const OBJECTS_AT_ONCE = 256;
 
 /** The same repository, each of whose calls passes the gate: one that hangs says so, in time. */
 export function limited(repository: Repository, gate: CallGate): Repository {
+  const { versions, retainUntil } = repository;
   return {
     description: repository.description,
     properties: repository.properties,
+    signing: repository.signing,
     read: (key, options) => gate.call(`read ${key}`, () => repository.read(key, options)),
     openRead: (key, options) => openLimited(repository, gate, { key, ...options }),
     put: (key, bytes) => gate.call(`put ${key}`, () => repository.put(key, bytes), SYNC),
-    stage: async () => {
+    stage: async (expectedKey) => {
       const release = (staged: StagedObject): Promise<void> => staged.discard();
-      return limitedStage(await gate.call('stage an object', () => repository.stage(), { ...SYNC, release }), gate);
+      return limitedStage(await gate.call(`put ${expectedKey}`, () => repository.stage(expectedKey), { ...SYNC, release }), gate);
     },
     list: (prefix, options) => limitedList(repository.list(prefix, options), gate, { prefix, signal: options?.signal }),
     keys: (prefix, options) => limitedList(repository.keys(prefix, options), gate, { prefix, signal: options?.signal }),
@@ -30,16 +32,18 @@ export function limited(repository: Repository, gate: CallGate): Repository {
       }
     },
     freeBytes: () => gate.call('measure its free space', () => repository.freeBytes()),
+    versions: versions && ((prefix, options) => limitedList(versions(prefix, options), gate, { prefix, signal: options?.signal })),
+    retainUntil: retainUntil && ((keys, untilMs) => gate.call(`keep ${keys[0]} from deletion`, () => retainUntil(keys, untilMs), SYNC)),
   };
 }
 
 async function openLimited(
   repository: Repository,
   gate: CallGate,
-  { key, range, signal }: ReadOptions & { key: string },
+  { key, signal, ...wanted }: ReadOptions & { key: string },
 ): Promise<Readable | undefined> {
   const doing = `read ${key}`;
-  const stream = await gate.call(doing, () => repository.openRead(key, { range }), { signal, release: (late) => late?.destroy() });
+  const stream = await gate.call(doing, () => repository.openRead(key, wanted), { signal, release: (late) => late?.destroy() });
   if (stream === undefined) return undefined;
   const bounded = limitedSource(stream, { gate, doing });
   return signal === undefined ? bounded : addAbortSignal(signal, bounded);
@@ -115,6 +119,7 @@ function limitedStage(staged: StagedObject, gate: CallGate): StagedObject {
         gate.call('write an object', () => finished(sink), SYNC).then(() => callback(), callback);
       },
     }),
+    takes: (key) => staged.takes(key),
     commit: (key) => gate.call(`put ${key}`, () => staged.commit(key), SYNC),
     discard: () => gate.call('discard a staged object', () => staged.discard(), SYNC),
   };
@@ -126,7 +131,6 @@ function written(sink: Writable, chunk: Buffer): Promise<void> {
 
 function finished(sink: Writable): Promise<void> {
   return new Promise((resolve, reject) => {
-    sink.once('error', reject);
-    sink.end(() => resolve());
+    sink.end((error?: Error | null) => (error ? reject(error) : resolve()));
   });
 }

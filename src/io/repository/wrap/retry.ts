@@ -16,14 +16,16 @@ export type Patience = {
  * where they broke off. What is written into a staged object's sink can't be asked for again, and isn't.
  */
 export function retried(repository: Repository, patience: Patience): Repository {
+  const { versions, retainUntil } = repository;
   const again = <T>(action: () => Promise<T>, signal?: AbortSignal): Promise<T> => tried(action, { ...patience, signal });
   return {
     description: repository.description,
     properties: { ...repository.properties, failsInPassing: false },
+    signing: repository.signing,
     read: (key, options) => again(() => repository.read(key, options)),
     openRead: (key, options) => openRetried(repository, patience, { key, ...options }),
     put: (key, bytes) => putRetried(repository, patience, { key, bytes }),
-    stage: async () => retriedStage(await again(() => repository.stage()), again),
+    stage: async (expectedKey) => retriedStage(await again(() => repository.stage(expectedKey)), again),
     list: (prefix, options) => {
       const listing = { options, patience, keyOf: ({ key }: { key: string }): string => key };
       return listRetried((rest) => repository.list(prefix, rest), listing);
@@ -32,13 +34,25 @@ export function retried(repository: Repository, patience: Patience): Repository 
     move: (fromKey, toKey) => again(() => repository.move(fromKey, toKey)),
     deleteMany: (keys, options) => again(() => repository.deleteMany(keys, options), options?.signal),
     freeBytes: () => again(() => repository.freeBytes()),
+    versions: versions && ((prefix, options) => allAgain(() => versions(prefix, options), again)),
+    retainUntil: retainUntil && ((keys, untilMs) => again(() => retainUntil(keys, untilMs))),
   };
 }
 
 type Again = <T>(action: () => Promise<T>) => Promise<T>;
+/** All at once: of what is damaged there are few. */
+async function* allAgain<Item>(list: () => AsyncIterable<Item>, again: Again): AsyncGenerator<Item> {
+  yield* await again(async () => {
+    const items: Item[] = [];
+    for await (const item of list()) items.push(item);
+    return items;
+  });
+}
+
 type Trying = Patience & { signal: AbortSignal | undefined };
 
-async function tried<T>(action: () => Promise<T>, trying: Trying): Promise<T> {
+/** Tries again while it is `repository-unavailable`. */
+export async function tried<T>(action: () => Promise<T>, trying: Trying): Promise<T> {
   for (let failures = 0; ;) {
     try {
       return await action();
@@ -77,6 +91,7 @@ async function putRetried(
 function retriedStage(staged: StagedObject, again: Again): StagedObject {
   return {
     sink: staged.sink,
+    takes: (key) => staged.takes(key),
     commit: (key) => again(() => staged.commit(key)),
     discard: () => again(() => staged.discard()),
   };
@@ -105,12 +120,16 @@ async function* listRetried<Item>(
 
 type Opening = ReadOptions & { key: string };
 
-async function openRetried(repository: Repository, patience: Patience, { key, range, signal }: Opening): Promise<Readable | undefined> {
+async function openRetried(
+  repository: Repository,
+  patience: Patience,
+  { key, range, versionId, signal }: Opening,
+): Promise<Readable | undefined> {
   const { startBytes, endBytes } = range ?? { startBytes: 0, endBytes: Number.MAX_SAFE_INTEGER };
-  const first = await tried(() => repository.openRead(key, { range, signal }), { ...patience, signal });
+  const first = await tried(() => repository.openRead(key, { range, versionId, signal }), { ...patience, signal });
   if (first === undefined) return undefined;
   const openAt = async (positionBytes: number): Promise<Readable> => {
-    const rest = await repository.openRead(key, { range: { startBytes: startBytes + positionBytes, endBytes }, signal });
+    const rest = await repository.openRead(key, { range: { startBytes: startBytes + positionBytes, endBytes }, versionId, signal });
     if (rest !== undefined) return rest;
     throw new RstowError('missing-object', `${key} was removed while it was read`, { details: { key } });
   };

@@ -70,7 +70,7 @@ it('gives the server its config file back as the operator wrote it, for the serv
 
 it('stores no secret of the server’s config, and says of a file that comes back without one what to do', async () => {
   const { name } = manifest.attachments.find((attachment) => attachment.name.startsWith('server-config-'))!;
-  const stored = await readFile(join(stack.repositoryDir, backupKey(DATABASE, manifest.label, name)));
+  const stored = await readFile(join(stack.repositoryDir, backupKey(DATABASE, manifest.label, `${name}.zst`)));
   expect(zstdDecompressSync(stored).toString()).toBe(SERVER_CONFIG.replace(SECRET, '"removed-by-rstow"'));
   const { warnings, again } = await prepare([]);
   expect(warnings).toEqual([{ code: 'config-secrets-lacking', message: expect.stringContaining(configFile) as string }]);
@@ -122,7 +122,7 @@ it.each([
 
 it('refuses a config file that unpacks to more than one can be, before it fills the host', async () => {
   const { name } = manifest.attachments.find((attachment) => attachment.name.startsWith('server-config-1-'))!;
-  const path = join(stack.repositoryDir, backupKey(DATABASE, manifest.label, name));
+  const path = join(stack.repositoryDir, backupKey(DATABASE, manifest.label, `${name}.zst`));
   const stored = await readFile(path);
   await rm(path);
   await writeFile(path, zstdCompressSync(Buffer.alloc(CONFIG_FILE_BYTES_MAX + 1, ' ')));

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type Candidates, findCandidates } from '../../../../src/activities/recovery/recovery-candidates.ts';
 import type { Manifest } from '../../../../src/formats/repository/manifest.ts';
+import { makeWalOffset } from '../../../../src/core/wal/wal-offset.ts';
 import { manifestKey } from '../../../../src/core/repository/object-keys.ts';
 import { pieceKey } from '../../../../src/core/repository/piece.ts';
+import { archiveLog } from '../../../support/archive-log.ts';
 import { storeIn } from '../../../support/store-in.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../../support/database-stack.ts';
 import { backUp, directDeps, extentsOf } from '../../../support/direct-backup.ts';
@@ -32,11 +34,15 @@ afterEach(() => Promise.all([local.heal(), copy.heal()]));
 
 afterAll(() => stack.remove());
 
-async function backUpMore(prefix: string, repository = 'local'): Promise<Manifest> {
+async function writeMore(prefix: string): Promise<void> {
   const load = await startLoadWriters({ address: stack.address, writers: 1, prefix });
   await load.acknowledgedAtLeast(20);
   await load.stop();
-  return backUp(stack, { repository });
+}
+
+async function backUpMore(prefix: string, repository = 'local'): Promise<Manifest> {
+  await writeMore(prefix);
+  return backUp(stack, { repository, isUncopied: true });
 }
 
 const candidates = (wanted: { repository?: string } = {}): Promise<Candidates> =>
@@ -48,7 +54,7 @@ const manifestOf = ({ label }: Manifest): string => manifestKey(DATABASE, label)
 function newestPieceOf({ segments }: Manifest): string {
   const { segment, ranges } = segments.at(-1)!;
   const range = ranges.at(-1)!;
-  return pieceKey(DATABASE, range.timeline, { segment, ...range });
+  return pieceKey(DATABASE, range.timeline, { segment, ...range, suffix: '.zst' });
 }
 
 it('tries the newest first, wherever it is, and of two copies of one the primary’s', async () => {
@@ -60,6 +66,24 @@ it('tries the newest first, wherever it is, and of two copies of one the primary
   expect(found.newest?.extents.sizeBytes).toBe(Object.values(extentsOf(third!)).reduce((sum, endBytes) => sum + endBytes));
 });
 
+it('tries before all backups what an archive holds beyond them, unless an older state is wanted', async () => {
+  const store = await directDeps(stack).openStore(DATABASE, 'local');
+  const from = new Map(third!.segments.map(({ segment, ranges }) => [segment, ranges.at(-1)!.endBytes]));
+  const before = new Map(second!.segments.map(({ segment, ranges }) => [segment, ranges.at(-1)!.endBytes]));
+  await archiveLog(store, { timeline: '0001', walDir: stack.walDir, from: before })();
+  // It has just what the newest backup in the copy has.
+  expect(triedOf(await candidates()).slice(0, 2)).toEqual([`${third!.label} in copy`, `${second!.label} in local`]);
+  await writeMore('fourth');
+  const [piece] = await archiveLog(store, { timeline: '0001', walDir: stack.walDir, from })();
+  const { usable, newest } = await candidates();
+  const end = String(makeWalOffset(piece!.segment, piece!.endBytes));
+  expect(usable[0]).toMatchObject({ label: second!.label, repository: 'local', archivedTimeline: '0001', extents: { end } });
+  expect(newest).toEqual(usable[0]);
+  expect(usable.slice(1).map(({ archivedTimeline }) => archivedTimeline)).toEqual(usable.slice(1).map(() => undefined));
+  const older = await findCandidates(directDeps(stack))({ database: DATABASE, target: second!.label });
+  expect(older.usable.map(({ archivedTimeline }) => archivedTimeline)).toEqual([undefined, undefined, undefined, undefined]);
+});
+
 it('looks nowhere else where a repository is named', async () => {
   const found = await candidates({ repository: 'local' });
   expect(triedOf(found)).toEqual([`${second!.label} in local`, `${first!.label} in local`]);
@@ -68,7 +92,7 @@ it('looks nowhere else where a repository is named', async () => {
 
 it.each([
   ['manifest is damaged', () => local.flipBit(manifestOf(second!)), 'damaged-object'],
-  ['manifest is another backup’s', () => local.copy(manifestOf(first!), manifestOf(second!)), 'damaged-object'],
+  ['manifest is another backup’s', () => local.copy(manifestOf(first!), manifestOf(second!)), 'untrusted-object'],
   ['newest piece is missing', () => local.remove(newestPieceOf(second!)), 'missing-object'],
 ])('tries a backup in the copy where the primary’s %s', async (_what, damage, code) => {
   await damage();

@@ -38,7 +38,7 @@ describe.skipIf(!(await canMount()))('a folder repository on a disk of 1 MiB', (
     const repository = await openFolderRepository(root);
     const full = { code: 'not-enough-space' };
     await expect(repository.put('a', Buffer.alloc(2 * mebibyte))).rejects.toMatchObject(full);
-    const staged = await repository.stage();
+    const staged = await repository.stage('a');
     await expect(pipeline(Readable.from([Buffer.alloc(2 * mebibyte)]), staged.sink)).rejects.toMatchObject(full);
     await staged.discard();
     expect(await readdir(join(root, '.tmp'))).toEqual([]);

@@ -59,7 +59,7 @@ describe('folder repository', () => {
     const repository = await openFolderRepository(root);
     await writeFile(join(root, 'taken'), '');
     await expect(repository.put('taken/a', Buffer.from('x'))).rejects.toMatchObject({ code: 'repository-unsupported' });
-    const staged = await repository.stage();
+    const staged = await repository.stage('a');
     const source = Readable.from([Buffer.from('x')]);
     await expect(pipeline(source, staged.sink, { signal: AbortSignal.abort() })).rejects.toThrow();
     await staged.discard();
@@ -169,7 +169,7 @@ async function expectUnavailable(repository: Repository): Promise<void> {
   await expect(repository.openRead('a')).rejects.toMatchObject(unavailable);
   await expect(keysOf(repository, 'databases/')).rejects.toMatchObject(unavailable);
   await expect(repository.put('a/b', Buffer.from('x'))).rejects.toMatchObject(unavailable);
-  await expect(repository.stage()).rejects.toMatchObject(unavailable);
+  await expect(repository.stage('a')).rejects.toMatchObject(unavailable);
   await expect(repository.move('a', 'b')).rejects.toMatchObject(unavailable);
   await expect(repository.deleteMany(['a'])).rejects.toMatchObject(unavailable);
   await expect(repository.freeBytes()).rejects.toMatchObject(unavailable);

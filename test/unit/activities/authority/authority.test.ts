@@ -5,7 +5,8 @@ import { checkApproval, checkStart, requireAuthority } from '../../../../src/act
 import type { ActivityDeps } from '../../../../src/activities/activity-deps.ts';
 import type { RunChain, RunPort } from '../../../../src/activities/run-port.ts';
 import type { Signature, Statement } from '../../../../src/core/authority/statement.ts';
-import { newPrivateKeyText, operatorKeyOf } from '../../../../src/io/signing/operator-key.ts';
+import { operatorKeyOf } from '../../../../src/io/signing/operator-key.ts';
+import { newPrivateKeyText } from '../../../../src/io/signing/ssh-key.ts';
 import { DATABASE, makeScene, runOf as plainRun } from '../scene.ts';
 
 const MINUTE_MS = 60_000;

@@ -3,7 +3,8 @@ import { pinWal, unpinWal } from '../../../../src/activities/backup/prepare-back
 import { storeSegments, type StoredSegments } from '../../../../src/activities/backup/store-segments.ts';
 import { recordDamage } from '../../../../src/store/facts.ts';
 import { storeIn } from '../../../support/store-in.ts';
-import { parsePieceKey, sidecarKey } from '../../../../src/core/repository/piece.ts';
+import { sidecarKey } from '../../../../src/core/repository/coded-name.ts';
+import { parsePieceKey } from '../../../../src/core/repository/piece.ts';
 import { goldenSegment } from '../../../fixtures/wal/golden.ts';
 import { DATABASE, keysOf, makeScene, replaceObject, runOf, type Scene, storedBytes } from '../scene.ts';
 
@@ -62,7 +63,7 @@ it('a step that is tried again puts aside nothing that it has stored meanwhile',
 it('a damaged sidecar is made anew from its piece, with a warning', async () => {
   const { scene, key } = await stored();
   const piece = parsePieceKey(key)!;
-  const sidecar = sidecarKey(DATABASE, piece);
+  const sidecar = sidecarKey(piece.key);
   const sound = await storedBytes(scene.repository, sidecar);
   await replaceObject(scene.repository, sidecar, flipped(sound));
   const { healed, warnings } = await store(scene, 'second');

@@ -37,7 +37,7 @@ async function backUpEach(scene: Scene, records: number): Promise<string> {
 /** What a manifest would say of the golden segment. */
 async function rangesOf({ deps }: Scene, { extentsKey }: StoredSegments): Promise<ManifestRange[]> {
   const opened = await deps.openStore(DATABASE);
-  const { segments: extents } = await opened.plans.extents.read(extentsKey);
+  const { segments: extents } = await opened.plans.extents().read(extentsKey);
   const added = { pieces: 0, storedBytes: 0, plainBytes: 0 };
   const work = { store: opened, timeline: '0001', run: runOf('manifest'), added, storedAgain: [] };
   return (await manifestSegments(work, extents)).find((each) => each.segment === SEGMENT)?.ranges ?? [];

@@ -32,7 +32,7 @@ it('stores a piece and its sidecar, ending with the record that reaches the targ
   const content = await store(scene, segment, TARGET - 1);
   expect(content).toMatchObject({ endBytes: TARGET, records: 10 });
   const stem = `databases/orders/wal/0001/0000000000000001/0000000000-${TARGET.toString(16).padStart(10, '0')}`;
-  expect(await walKeys(scene)).toEqual([`${stem}.json`, `${stem}.wal.zst`]);
+  expect(await walKeys(scene)).toEqual([`${stem}.wal.zst`, `${stem}.wal.zst.json`]);
 });
 
 it('skips what is stored already: same key, same bytes', async () => {
@@ -46,14 +46,14 @@ it('skips what is stored already: same key, same bytes', async () => {
 it('makes a missing sidecar anew by reading the piece, with the same facts', async () => {
   const scene = await makeScene();
   await store(scene, segment);
-  const [sidecar, pieceKey] = await walKeys(scene);
+  const [pieceKey, sidecar] = await walKeys(scene);
   const piece = parsePieceKey(pieceKey!)!;
   const written = await sidecarOf(await targetOf(scene), piece);
   await scene.repository.deleteMany([sidecar!]);
   expect(await sidecarOf(await targetOf(scene, 'later'), piece)).toEqual({ ...written, runId: 'later' });
   await scene.repository.deleteMany([sidecar!]);
   await store(scene, segment);
-  expect(await walKeys(scene)).toEqual([sidecar, pieceKey]);
+  expect(await walKeys(scene)).toEqual([pieceKey, sidecar]);
 });
 
 it('refuses other bytes under the name of a stored piece', async () => {
@@ -62,7 +62,7 @@ it('refuses other bytes under the name of a stored piece', async () => {
   const other = segment.slice();
   // No checksum covers a sequence number, so these are valid records and other bytes.
   other[23] = other[23]! ^ 0x40;
-  await expect(store(scene, other)).rejects.toMatchObject({ code: 'timeline-diverged', details: { key: (await walKeys(scene))[1] } });
+  await expect(store(scene, other)).rejects.toMatchObject({ code: 'timeline-diverged', details: { key: (await walKeys(scene))[0] } });
 });
 
 it('stores nothing where there is not one whole record', async () => {

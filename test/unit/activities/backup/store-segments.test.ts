@@ -26,7 +26,7 @@ async function store(scene: Scene, runId: string): Promise<StoredSegments> {
 const piecesOf = async ({ repository }: Scene): Promise<string[]> => (await keysOf(repository)).filter((key) => key.endsWith('.wal.zst'));
 
 const endsOf = async ({ deps }: Scene, { extentsKey }: StoredSegments): Promise<number[]> =>
-  (await (await deps.openStore(DATABASE)).plans.extents.read(extentsKey)).segments.map(({ endBytes }) => endBytes);
+  (await (await deps.openStore(DATABASE)).plans.extents().read(extentsKey)).segments.map(({ endBytes }) => endBytes);
 
 /** Counts what is opened for reading or staged. */
 function spiedRepository(): { repository: Repository; touched: string[] } {
@@ -40,9 +40,9 @@ function spiedRepository(): { repository: Repository; touched: string[] } {
         touched.push(`read ${key}`);
         return repository.openRead(key, options);
       },
-      stage: async () => {
+      stage: async (expectedKey) => {
         touched.push('stage');
-        return repository.stage();
+        return repository.stage(expectedKey);
       },
     },
   };
@@ -57,8 +57,8 @@ function countedRepository(): { repository: Repository; most: () => number } {
     most: () => most,
     repository: {
       ...repository,
-      stage: async () => {
-        const object = await repository.stage();
+      stage: async (expectedKey) => {
+        const object = await repository.stage(expectedKey);
         staged += 1;
         most = Math.max(most, staged);
         await sleep(5);
@@ -97,7 +97,7 @@ it('stores many small segments side by side, and replays their records in the or
   expect(await piecesOf(scene)).toHaveLength(records.length);
   expect(most()).toBeGreaterThan(1);
   expect(most()).toBeLessThanOrEqual(6);
-  const { segments } = await (await scene.deps.openStore(DATABASE)).plans.extents.read(stored.extentsKey);
+  const { segments } = await (await scene.deps.openStore(DATABASE)).plans.extents().read(stored.extentsKey);
   // Only a replay that saw each record in its turn knows its end.
   expect(scene.deps.runningBackups.replays.get(DATABASE)?.replay.upTo(segments)?.records).toBe(records.length);
 });

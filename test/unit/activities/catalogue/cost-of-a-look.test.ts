@@ -34,7 +34,8 @@ function counting(repository: Repository): Repository {
 
 beforeAll(async () => {
   const repository = createMemoryRepository();
-  const backupWatch = { schedule: async () => Promise.resolve(undefined), lastEnded: async () => Promise.resolve(undefined) };
+  const nothing = async (): Promise<undefined> => Promise.resolve(undefined);
+  const backupWatch = { schedule: nothing, lastEnded: nothing, archive: nothing };
   deps = { ...depsOf('one', { local: counting(repository) }), backupWatch };
   await createTimeline(repository, DATABASE, firstTimeline);
   await claimOwnership(repository, DATABASE, claimOf('one'));
@@ -71,6 +72,6 @@ test('a look at a database reads no more, however old it is, and knows the test 
   const newest = { label: labelOf(1), atMs: 1_000_000 - 10 + FACTS_OF_EACH - 1, rtoMs: 7 };
   expect(described).toMatchObject({ backups: BACKUPS, tested: newest, testFailed: null, untested: [] });
   expect(reads.filter((key) => key.includes('/facts/'))).toHaveLength(1);
-  // The newest's: for itself, for the recovery window, and as what its repository holds.
-  expect(reads.filter((key) => key.includes('/manifest'))).toHaveLength(3);
+  // The newest's: for itself, for the recovery window, for what the archive has beyond it, and as what its repository holds.
+  expect(reads.filter((key) => key.includes('/manifest'))).toHaveLength(4);
 });

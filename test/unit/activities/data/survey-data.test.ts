@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { pinWal } from '../../../../src/activities/backup/prepare-backup.ts';
 import { storeSegments } from '../../../../src/activities/backup/store-segments.ts';
 import { surveyData } from '../../../../src/activities/data/survey-data.ts';
+import { makeSegmentId } from '../../../../src/core/wal/wal-offset.ts';
 import { writeTimelineFile } from '../../../../src/io/data-directory/rstow-folder.ts';
 import { putManifest } from '../../../../src/store/backups.ts';
 import { createTimeline } from '../../../../src/store/timelines.ts';
@@ -62,4 +63,14 @@ it('counts as unsaved what was written behind a fork within a backup, as long as
   await writeTimelineFile(join(dataDir, 'wal'), { format: 1, database: DATABASE, timeline: '0002', generation: 1, fork });
   const survey = await surveyData(deps)({ database: DATABASE }, runOf('restore'));
   expect(survey).toMatchObject({ timeline: '0002', backup: manifest.label, unsavedRecords: BOUNDARIES.length - 1 - 3 });
+});
+
+it('surveys a log that a backup has rescued, though that died before it was one', async () => {
+  const { deps, dataDir, repository } = await storedScene();
+  const parent = { timeline: '0001', label: '20261124T101500Z-hot', extents: [] };
+  await createTimeline(repository, DATABASE, { ...firstTimeline, parent, baseline: makeSegmentId(0)!, why: 'rescue', runId: 'rescue' });
+  const fork = { from: '0001', runId: 'rescue' };
+  await writeTimelineFile(join(dataDir, 'wal'), { format: 1, database: DATABASE, timeline: '0002', generation: 1, fork });
+  const survey = await surveyData(deps)({ database: DATABASE }, runOf('restore'));
+  expect(survey).toMatchObject({ timeline: '0002', backup: null, unsavedRecords: BOUNDARIES.length - 1 });
 });

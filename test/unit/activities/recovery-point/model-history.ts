@@ -24,6 +24,10 @@ export type Log = {
 };
 export type Placed = { entry: ModelEntry; segment: SegmentId; startBytes: number; endBytes: number };
 
+export function recordOf(entry: ModelEntry, sequence: number): Uint8Array {
+  return encodeRecord({ type: TYPES[entry.type], sequence, payload: Buffer.from(JSON.stringify(entry)) }, crc32c);
+}
+
 /** Stores the log as one backup has it; gives where its records lie. */
 export async function storeLog(scene: Scene, { segments, missing = [], numbers = [], warnings = [] }: Log): Promise<Placed[]> {
   const { deps, repository, writeSegment } = scene;
@@ -34,7 +38,7 @@ export async function storeLog(scene: Scene, { segments, missing = [], numbers =
     const segment = makeSegmentId(index + 1)!;
     const records = entries.map((entry, own) => {
       const sequence = numbers[placed.length + own] ?? placed.length + own + 1;
-      return encodeRecord({ type: TYPES[entry.type], sequence, payload: Buffer.from(JSON.stringify(entry)) }, crc32c);
+      return recordOf(entry, sequence);
     });
     let startBytes = 0;
     for (const [own, record] of records.entries()) {

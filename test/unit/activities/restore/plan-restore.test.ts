@@ -25,7 +25,7 @@ it('gives the plan that stands if another attempt has made one at the same time'
   await claimOwnership(repository, DATABASE, OWNER);
   await putManifest(repository, manifest);
   const [{ segment, ranges }] = manifest.segments as [(typeof manifest.segments)[number]];
-  await repository.put(pieceKey(DATABASE, '0001', { segment, ...ranges[0]! }), new Uint8Array(1));
+  await repository.put(pieceKey(DATABASE, '0001', { segment, ...ranges[0]!, suffix: '.zst' }), new Uint8Array(1));
   await writeSegment(goldenSegment().subarray(0, BOUNDARIES[1]));
   const plan = planRestore(deps);
   const input = { database: DATABASE, backup: 'latest', dryRun: true };
@@ -48,7 +48,7 @@ it('says what earlier restores have kept if the disk lacks the space', async () 
     ranges: [{ ...ranges[0]!, startBytes: 0, endBytes }],
   }));
   for (const { segment } of segments) {
-    await repository.put(pieceKey(DATABASE, '0001', { segment, startBytes: 0, endBytes }), new Uint8Array(1));
+    await repository.put(pieceKey(DATABASE, '0001', { segment, startBytes: 0, endBytes, suffix: '.zst' }), new Uint8Array(1));
   }
   await putManifest(repository, { ...manifest, segments });
   const kept = join(dataDir, '.rstow/restores/earlier/replaced');
@@ -58,4 +58,16 @@ it('says what earlier restores have kept if the disk lacks the space', async () 
   const { message = '' } = warnings.find(({ code }) => code === 'not-enough-space') ?? {};
   expect(message).toContain('the restore would be refused: ');
   expect(message).toContain(`what earlier restores have replaced takes 3.0 MB there; if nobody will undo them from it, delete ${kept}`);
+});
+
+it('plans a restore from a repository that lacks the history in use', async () => {
+  const repository = createMemoryRepository();
+  const { deps, writeSegment } = await makeScene(repository);
+  await claimOwnership(repository, DATABASE, { ...OWNER, timeline: '0002' });
+  await putManifest(repository, manifest);
+  const [{ segment, ranges }] = manifest.segments as [(typeof manifest.segments)[number]];
+  await repository.put(pieceKey(DATABASE, '0001', { segment, ...ranges[0]!, suffix: '.zst' }), new Uint8Array(1));
+  await writeSegment(goldenSegment());
+  const plan = await planRestore(deps)({ database: DATABASE, backup: 'latest', dryRun: true }, runOf('restore'));
+  expect(plan).toMatchObject({ label: manifest.label, archivedEnd: undefined });
 });

@@ -6,6 +6,7 @@ import type { WalOffsetText } from '../../../../src/core/wal/wal-offset.ts';
 const HOUR_MS = 3_600_000;
 const extents = { segments: 1, first: '0000000000000001', last: '0000000000000001', end: '1' as WalOffsetText, sizeBytes: 999_900_000 };
 const row = (label: string, more: Partial<BackupRow> = {}): BackupRow => ({
+  kind: 'hot',
   ...{ label, isInUse: true, createdAtMs: Date.now() - 2 * HOUR_MS, bytesStored: 3400, timeline: '0001', extents },
   ...{ records: 19, machines: 1, instances: 25_000, stateDigest: 'ab', restorable: 'from-log' as const, ...more },
 });
@@ -27,6 +28,12 @@ it('shows age and added bytes, and keeps what a restore left apart from what is 
     'LABEL                   AGE      LOG       ADDED   INSTANCES  VERIFIED',
     '20261124T101500Z-hot-2  2 h ago  999.9 MB  3.4 kB     25,000  never',
   ]);
+});
+
+it('keeps what was imported apart from both', () => {
+  const lines = listed([row('A'), row('20261124T031500Z-import', { kind: 'import', isInUse: false })]);
+  expect(lines[3]).toBe('Imported from archives of other tools:');
+  expect(lines[5]).toContain('20261124T031500Z-import');
 });
 
 it('says of a bad backup why it is bad', () => {

@@ -29,6 +29,19 @@ it('takes the backup of a reset run, under its old label and written late, for t
   expect(labelsOf([nightly, morning])).toEqual([nightly.label, morning.label]);
 });
 
+it('takes no import for the newest, whatever it holds, unless nobody owns the database and there is nothing else', () => {
+  const imports = new Map([
+    ...timelines,
+    ...['0003', '0004'].map((timeline) => [timeline, { timeline, why: 'import', parent: null }] as const),
+  ]);
+  const [own, less, more] = [backup('A', ['0001', 100]), backup('B', ['0004', 500]), backup('C', ['0003', 900])];
+  const inOrder = (positions: BackupPosition[], inUse?: string): string[] =>
+    orderBackups(positions, imports, inUse).map(({ label, isInUse }) => (isInUse ? label : `(${label})`));
+  expect(inOrder([own, less, more], '0001')).toEqual(['A', '(B)', '(C)']);
+  expect(inOrder([own, less, more])).toEqual(['A', '(B)', '(C)']);
+  expect(inOrder([less, more])).toEqual(['C', '(B)']);
+});
+
 it('takes no backup for newer because its clock was a day ahead, and says which one it was', () => {
   const ahead = backup('20261125T080000Z-hot', ['0001', 500], 32 * HOUR_MS);
   const later = backup('20261124T090000Z-hot', ['0001', 900], 9 * HOUR_MS);

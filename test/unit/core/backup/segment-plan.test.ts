@@ -11,7 +11,7 @@ const range = (startBytes: number, endBytes: number, timeline = '0001'): Promise
 });
 
 const plan = (ranges: PromisedRange[], ...stored: ReturnType<typeof pieceOf>[]) =>
-  planSegment('orders', { segment: SEGMENT, ranges }, stored);
+  planSegment({ database: 'orders', suffix: '.zst' }, { segment: SEGMENT, ranges }, stored);
 
 it('reads each range from its own piece', () => {
   const planned = plan([range(0, 10), range(10, 30)], pieceOf(0, 10), pieceOf(10, 30));

@@ -1,6 +1,18 @@
 import { expect, test } from 'vitest';
+import type { GuardState } from '../../../../src/core/guard/guard-state.ts';
+import type { Compaction } from '../../../../src/core/protection/compaction.ts';
 import { type NewestBackup, protectionGaps, type ProtectionFacts } from '../../../../src/core/protection/verdict.ts';
 
+const GUARD_ON: GuardState = {
+  kind: 'on',
+  timeline: '0001',
+  pinned: 3,
+  unpinned: 0,
+  missing: [],
+  lost: [],
+  lostSinceMs: null,
+  keptBytes: 0,
+};
 const NOW_MS = Date.UTC(2026, 10, 29);
 const MINUTE_MS = 60_000;
 
@@ -9,7 +21,7 @@ const protectedFacts: ProtectionFacts = {
   database: 'orders',
   nowMs: NOW_MS,
   owner: { agent: 'db1' },
-  server: { compaction: { isOn: false, source: { kind: 'environment', pid: 7, value: 'false' } } },
+  server: { compaction: { isOn: false, source: { kind: 'environment', pid: 7, value: 'false' } }, guard: GUARD_ON },
   schedule: { id: 'rstow-orders-hotBackup', everyMs: 15 * MINUTE_MS, isPaused: false },
   newest,
   restorable: newest,
@@ -22,6 +34,12 @@ test('a database is protected while it is backed up again and again, recently, a
   expect(gapsWith({})).toEqual([]);
 });
 
+test('what the archive holds behind a hole is not protected, and the next backup mends that', () => {
+  const [found] = gapsWith({ lostFrom: '3298534883328' });
+  expect(found).toMatchObject({ code: 'wal-gap', remedy: expect.stringContaining('rstow backup orders') as string });
+  expect(codesWith({ lostFrom: '3298534883328', newest: { ...newest, restorable: 'no' } })).toEqual(['wal-gap']);
+});
+
 test('nothing that is missing passes for protection', () => {
   expect(codesWith({ owner: null, server: null })).toEqual(['owner-outdated']);
   expect(codesWith({ server: null })).toEqual(['agent-unreachable']);
@@ -30,8 +48,8 @@ test('nothing that is missing passes for protection', () => {
   expect(codesWith({ unreadable: { label: 'C', code: 'format-unsupported' } })).toEqual(['format-unsupported']);
   expect(codesWith({ schedule: null })).toEqual(['no-schedule']);
   expect(codesWith({ schedule: { id: 's', everyMs: 15 * MINUTE_MS, isPaused: true } })).toEqual(['no-schedule']);
-  const { compaction } = protectedFacts.server as NonNullable<ProtectionFacts['server']>;
-  expect(codesWith({ server: { failure: { code: 'server-unreachable', sentence: 'nobody answers' }, compaction } })).toEqual([
+  const { compaction, guard } = protectedFacts.server as NonNullable<ProtectionFacts['server']>;
+  expect(codesWith({ server: { failure: { code: 'server-unreachable', sentence: 'nobody answers' }, compaction, guard } })).toEqual([
     'server-unreachable',
   ]);
 });
@@ -46,13 +64,21 @@ test('a backup may be as old as two intervals, and no older', () => {
 });
 
 test('compaction that is on is said with where it is set, and with the line to change', () => {
-  const [gap] = gapsWith({ server: { compaction: { isOn: true, source: { kind: 'default', file: '/etc/rstmdb.yaml' } } } });
+  const compaction: Compaction = { isOn: true, source: { kind: 'default', file: '/etc/rstmdb.yaml' } };
+  const [gap] = gapsWith({ server: { compaction, guard: { kind: 'unsupported', why: '/data/wal is a mount point' } } });
   expect(gap).toEqual({
     code: 'compaction-on',
     sentence:
-      'automatic compaction is on and deletes log that the next start needs (the server’s default, which /etc/rstmdb.yaml leaves as it is)',
+      'automatic compaction is on and deletes log that the next start needs (the server’s default, which /etc/rstmdb.yaml leaves as it is), and the restart guard can’t work here: /data/wal is a mount point',
     remedy: 'write `compaction: {enabled: false}` in /etc/rstmdb.yaml and restart the server',
   });
+});
+
+test('compaction that is on takes nothing while the restart guard works, and only then', () => {
+  const compaction: Compaction = { isOn: true, source: { kind: 'default' } };
+  expect(codesWith({ server: { compaction, guard: GUARD_ON } })).toEqual([]);
+  const idle: GuardState[] = [{ kind: 'off' }, { kind: 'waiting' }, { kind: 'replaced', why: 'other files' }];
+  for (const guard of idle) expect(codesWith({ server: { compaction, guard } })).toEqual(['compaction-on']);
 });
 
 test('a server that compaction has emptied leaves the database unprotected, and the backup from before it is named', () => {

@@ -2,8 +2,15 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { lineageOf, type TimelineNode } from '../../../../src/core/backup/history.ts';
 import type { BackupPosition } from '../../../../src/core/backup/label.ts';
-import { drawnTimelines, positionsOf, recoveryWindow, writtenBy } from '../../../../src/core/recovery/recovery-window.ts';
-import { type Extent, makeWalOffset, parseWalOffset, type SegmentId, walOffsetText } from '../../../../src/core/wal/wal-offset.ts';
+import { drawnTimelines, positionsOf, recoveryWindow, type WindowInput, writtenBy } from '../../../../src/core/recovery/recovery-window.ts';
+import {
+  type Extent,
+  makeWalOffset,
+  parseWalOffset,
+  type SegmentId,
+  type WalOffset,
+  walOffsetText,
+} from '../../../../src/core/wal/wal-offset.ts';
 
 const at = (segment: number, bytes: number) => walOffsetText(makeWalOffset(segment as SegmentId, bytes));
 const extent = (segment: number, endBytes = 1000): Extent => ({ segment: segment as SegmentId, endBytes });
@@ -24,11 +31,26 @@ it('reaches from the log’s beginning to its end if nothing is missing', () => 
     times: { sinceMs: 10, untilMs: 40 },
     holes: [],
     lost: null,
+    archive: null,
+  });
+});
+
+it('goes on with what the archive has seen, and not behind what it lacks', () => {
+  const extents = [extent(1), extent(2), extent(3), extent(4, 950)];
+  const reach = { seenMs: 70, stepMs: 1 };
+  const of = (archive: WindowInput['archive']) => recoveryWindow({ timeline: '0001', extents, positions: BACKUPS, archive });
+  expect(of(reach)).toMatchObject({ offsets: { to: at(4, 950) }, times: { sinceMs: 10, untilMs: 70 }, lost: null, archive: reach });
+  expect(of({ ...reach, hole: { from: extent(4, 950), to: extent(4, 980), beyond: extent(5, 10) } })).toMatchObject({
+    times: { sinceMs: 10, untilMs: 40 },
+    holes: [{ from: at(4, 950), to: at(4, 980) }],
+    lost: { from: at(4, 980), to: at(5, 10) },
+    archive: reach,
   });
 });
 
 it('begins behind a baseline, but for the times: the parents’ backups are still there', () => {
-  const of = (...extents: Extent[]) => recoveryWindow({ timeline: '0001', extents, baseline: 2 as SegmentId, positions: BACKUPS });
+  const of = (...extents: Extent[]) =>
+    recoveryWindow({ timeline: '0001', extents, baseline: { segment: 2 as SegmentId, soundFrom: undefined }, positions: BACKUPS });
   expect(of(extent(2), extent(3), extent(4, 900))).toMatchObject({
     offsets: { from: at(3, 0), to: at(4, 900) },
     times: { sinceMs: 10, untilMs: 40 },
@@ -36,6 +58,16 @@ it('begins behind a baseline, but for the times: the parents’ backups are stil
     lost: null,
   });
   expect(of(extent(3), extent(4, 900))).toMatchObject({ offsets: null, holes: [{ from: at(2, 0), to: at(3, 0) }] });
+});
+
+it('begins at the first sound point of a log whose baseline was read from a running server', () => {
+  const of = (soundFrom: string) => {
+    const baseline = { segment: 2 as SegmentId, soundFrom: BigInt(soundFrom) as WalOffset };
+    return recoveryWindow({ timeline: '0001', extents: [extent(2), extent(3), extent(4, 900)], baseline, positions: BACKUPS }).offsets;
+  };
+  expect(of(at(3, 500))).toEqual({ from: at(3, 500), to: at(4, 900) });
+  expect(of(at(2, 500))).toEqual({ from: at(3, 0), to: at(4, 900) });
+  expect(of(at(4, 901))).toBe(null);
 });
 
 it('ends at the first hole, and says what is stored behind it in vain', () => {
@@ -48,6 +80,7 @@ it('ends at the first hole, and says what is stored behind it in vain', () => {
       { from: at(5, 0), to: at(6, 0) },
     ],
     lost: { from: at(4, 0), to: at(6, 10) },
+    archive: null,
   });
 });
 

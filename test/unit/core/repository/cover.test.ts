@@ -22,6 +22,12 @@ it('tiles every segment with pieces and holes that never overlap', () => {
   );
 });
 
+it('gets nowhere by an empty piece', () => {
+  expect(planCover([pieceOf(0, 0)], 0)).toEqual({ pieces: [], missing: [] });
+  expect(planCover([pieceOf(0, 0), pieceOf(0, 10)], 10)).toEqual({ pieces: [pieceOf(0, 10)], missing: [] });
+  expect(planCover([pieceOf(0, 0)], 10).missing).toEqual([{ startBytes: 0, endBytes: 10 }]);
+});
+
 it('misses nothing more once its holes are stored', () => {
   fc.assert(
     fc.property(somePieces(END), fc.nat({ max: END }), (stored, endBytes) => {

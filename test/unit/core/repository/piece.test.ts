@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { parsePieceKey, pieceKey, piecesBySegment, sidecarKey } from '../../../../src/core/repository/piece.ts';
+import { sidecarKey } from '../../../../src/core/repository/coded-name.ts';
+import { parsePieceKey, pieceKey, piecesBySegment } from '../../../../src/core/repository/piece.ts';
 import { SEGMENT_ID_MAX } from '../../../../src/core/wal/wal-offset.ts';
 import { isObjectKey } from '../../../../src/io/repository/object-key.ts';
 import { pieceOf, segmentOf } from './some-pieces.ts';
@@ -10,12 +11,13 @@ const ranges = fc
   .tuple(fc.integer({ min: 1, max: SEGMENT_ID_MAX }), position, position)
   .filter(([, one, other]) => one !== other)
   .map(([id, one, other]) => ({ segment: segmentOf(id), startBytes: Math.min(one, other), endBytes: Math.max(one, other) }));
+const suffixes = fc.constantFrom('.zst', '.zst.1f00d5ee.age', '.zst.00000000.gpg');
 const timelines = fc.integer({ min: 1, max: 999_999_999 }).map((number) => String(number).padStart(4, '0'));
 
 it('reads back from a key the piece that it was made of', () => {
   fc.assert(
-    fc.property(timelines, ranges, (timeline, range) => {
-      const key = pieceKey('orders', timeline, range);
+    fc.property(timelines, ranges, suffixes, (timeline, range, suffix) => {
+      const key = pieceKey('orders', timeline, { ...range, suffix });
       expect(isObjectKey(key)).toBe(true);
       expect(parsePieceKey(key)).toEqual({ ...range, timeline, key });
     }),
@@ -26,8 +28,8 @@ it('names pieces so that they sort by segment, start and end', () => {
   fc.assert(
     fc.property(fc.array(ranges, { maxLength: 20 }), (some) => {
       const byNumber = some.toSorted((a, b) => a.segment - b.segment || a.startBytes - b.startBytes || a.endBytes - b.endBytes);
-      expect(some.map((range) => pieceKey('orders', '0001', range)).toSorted()).toEqual(
-        byNumber.map((range) => pieceKey('orders', '0001', range)),
+      expect(some.map((range) => pieceKey('orders', '0001', { ...range, suffix: '.zst' })).toSorted()).toEqual(
+        byNumber.map((range) => pieceKey('orders', '0001', { ...range, suffix: '.zst' })),
       );
     }),
   );
@@ -36,8 +38,8 @@ it('names pieces so that they sort by segment, start and end', () => {
 it('keeps a sidecar beside its piece, and never takes it for one', () => {
   const piece = pieceOf(16, 255);
   expect(piece.key).toBe('databases/orders/wal/0001/0000000000000001/0000000010-00000000ff.wal.zst');
-  expect(sidecarKey('orders', piece)).toBe('databases/orders/wal/0001/0000000000000001/0000000010-00000000ff.json');
-  expect(parsePieceKey(sidecarKey('orders', piece))).toBeUndefined();
+  expect(sidecarKey(piece.key)).toBe('databases/orders/wal/0001/0000000000000001/0000000010-00000000ff.wal.zst.json');
+  expect(parsePieceKey(sidecarKey(piece.key))).toBeUndefined();
 });
 
 it.each([
@@ -49,6 +51,12 @@ it.each([
   'databases/orders/stream/0001/0000000000000001/0000000000-0000000010.wal.zst.tmp',
 ])('takes %s for no piece', (key) => {
   expect(parsePieceKey(key)).toBeUndefined();
+});
+
+it('takes an empty piece at the beginning for a sign that the segment is there', () => {
+  const { key } = pieceOf(0, 0);
+  expect(key).toBe('databases/orders/wal/0001/0000000000000001/0000000000-0000000000.wal.zst');
+  expect(parsePieceKey(key)).toEqual({ ...pieceOf(0, 0), key });
 });
 
 it('groups pieces by segment and loses none', () => {

@@ -11,7 +11,7 @@ export function segmentOf(number: number): SegmentId {
 export function pieceOf(startBytes: number, endBytes: number, of: { timeline?: string; segment?: SegmentId } = {}): Piece {
   const { timeline = '0001', segment = SEGMENT } = of;
   const range = { segment, startBytes, endBytes };
-  return { ...range, timeline, key: pieceKey('orders', timeline, range) };
+  return { ...range, timeline, key: pieceKey('orders', timeline, { ...range, suffix: '.zst' }) };
 }
 
 /** Pieces of one segment that overlap, touch or leave holes, as merging and retries may leave them. */

@@ -33,6 +33,11 @@ it('takes of a parent what lies before the fork, and of the timeline itself ever
   expect(isPartOf('0002', pieceOf(20, 99, { timeline: '0002' }))).toBe(true);
 });
 
+it('takes an empty segment of a parent only if the fork names it', () => {
+  expect(isPartOf('0002', pieceOf(0, 0, { timeline: '0001' }))).toBe(true);
+  expect(isPartOf('0002', pieceOf(0, 0, { timeline: '0001', segment: segmentOf(2) }))).toBe(false);
+});
+
 it('takes of a grandparent only what lies before its own fork, though the child’s is later', () => {
   expect(isPartOf('0003', pieceOf(0, 20, { timeline: '0001' }))).toBe(true);
   expect(isPartOf('0003', pieceOf(20, 30, { timeline: '0001' }))).toBe(false);

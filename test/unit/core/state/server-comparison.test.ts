@@ -12,6 +12,8 @@ import { makeWalOffset, type SegmentId, type WalOffset } from '../../../../src/c
 const nothing: WrittenSince = { created: new Set(), deleted: new Set(), machines: new Set(), ends: new Map() };
 const at = (segment: number, positionBytes: number): WalOffset => makeWalOffset(segment as SegmentId, positionBytes);
 
+const order = (id: string, lastWalOffset: WalOffset): ShownInstance => ({ id, machine: 'order', version: 1, lastWalOffset });
+
 /** Orders a and b in segment 1, then an event of a in segment 3; and what the server shows. */
 function comparison(shown: readonly ShownInstance[]): ReturnType<typeof createInstanceComparison> {
   const index = createReplayIndex();
@@ -33,12 +35,26 @@ function comparison(shown: readonly ShownInstance[]): ReturnType<typeof createIn
 
 describe('a log and what its server shows', () => {
   test('are the same where each instance’s last record is the same', () => {
-    const both = comparison([
-      { id: 'a', lastWalOffset: at(3, 0) },
-      { id: 'b', lastWalOffset: at(1, 10) },
-    ]);
+    const both = comparison([order('a', at(3, 0)), order('b', at(1, 10))]);
     expect(both.found(nothing)).toEqual({ lacking: differingOf([]), outdated: differingOf([]) });
     expect([...both.notOffered()]).toEqual([]);
+  });
+
+  test('are not the same where an instance was created again as another machine’s, though its last record is the same', () => {
+    const both = comparison([{ ...order('a', at(3, 0)), version: 2 }, order('b', at(1, 10))]);
+    expect(both.found(nothing).outdated).toEqual(differingOf(['a']));
+  });
+
+  test('are the same where what stands in a baseline was written anywhere before its end, and nowhere behind it', () => {
+    const of = (lastWalOffset: WalOffset): number => {
+      const extents = [{ segment: 5 as SegmentId, endBytes: 20 }];
+      const both = createInstanceComparison(extents, 5 as SegmentId);
+      both.offer(order('a', lastWalOffset));
+      const last = { segment: 5 as SegmentId, startBytes: 0, endBytes: 10 };
+      both.judge({ id: 'a', machine: 'order', version: 1, deleted: false, last, hash: undefined });
+      return both.found(nothing).outdated.count;
+    };
+    expect([at(2, 70), at(5, 999), at(6, 0)].map(of)).toEqual([0, 0, 1]);
   });
 
   test.each([
@@ -46,11 +62,8 @@ describe('a log and what its server shows', () => {
     ['the end of a segment', at(3, 10), new Map([[3, 20]])],
     ['the end of an older segment, as after a rotation race', at(1, 20), new Map([[1, 30]])],
   ])('are the same where a record stands behind %s, and only there', (_where, offset, ends) => {
-    for (const since of [{ ...nothing, ends }, nothing]) {
-      const both = comparison([
-        { id: 'new', lastWalOffset: offset },
-        { id: 'b', lastWalOffset: offset },
-      ]);
+    for (const since of [{ ...nothing, created: new Set(['new']), ends }, nothing]) {
+      const both = comparison([order('new', offset), order('b', offset)]);
       const isExcused = since !== nothing;
       expect(both.found(since)).toEqual({
         lacking: differingOf(isExcused ? [] : ['new']),
@@ -59,11 +72,13 @@ describe('a log and what its server shows', () => {
     }
   });
 
+  test('differ where only an event of an instance stands behind the log, and not its creation', () => {
+    const both = comparison([order('lost', at(4, 0))]);
+    expect(both.found({ ...nothing, ends: new Map([[4, 10]]) }).lacking).toEqual(differingOf(['lost']));
+  });
+
   test('differ where the last record stood in a segment that the log lacks', () => {
-    const both = comparison([
-      { id: 'c', lastWalOffset: at(2, 0) },
-      { id: 'b', lastWalOffset: at(2, 10) },
-    ]);
+    const both = comparison([order('c', at(2, 0)), order('b', at(2, 10))]);
     expect(both.found(nothing)).toEqual({ lacking: differingOf(['c']), outdated: differingOf(['b']) });
     expect([...both.notOffered()]).toEqual(['a']);
   });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Owner } from '../../../../src/formats/repository/history.ts';
 import { installationId } from '../../../../src/io/agent-state/installation.ts';
-import { createSeenOwners } from '../../../../src/io/agent-state/seen-owners.ts';
+import { createSeenOwners } from '../../../../src/io/agent-state/seen.ts';
 import { makeScratch, removeScratch } from '../../../../src/io/agent-state/run-files.ts';
 
 async function stateFolder(): Promise<string> {

@@ -1,10 +1,13 @@
-import { mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { makeSegmentId } from '../../../../src/core/wal/wal-offset.ts';
 import {
+  archivePinFolder,
   guardPinFolder,
   linkSegments,
   listPins,
+  moveArchivePins,
   pinSegments,
   runPinFolder,
   unpinSegments,
@@ -101,4 +104,13 @@ it('gives up on a segment whose link is gone again each time, and names it', { t
     code: 'data-directory-unsupported',
     message: expect.stringContaining('0000000000000001.wal') as string,
   });
+});
+
+it('gives the archive’s pins to the timeline that the same files continue, but for what lies behind their end', async () => {
+  const dataDir = await dataDirectory();
+  await linkSegments(join(dataDir, 'wal'), archivePinFolder(dataDir, '0001'));
+  for (let time = 1; time <= 2; time += 1) {
+    await moveArchivePins(dataDir, { from: '0001', to: '0002', last: makeSegmentId(1)! });
+    expect(await readdir(archivePinFolder(dataDir, '0002'))).toEqual(['0000000000000001.wal']);
+  }
 });

@@ -2,7 +2,7 @@ import { chmod, chown, mkdir, mkdtemp, realpath, rm, symlink } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { requireTargetAllowed } from '../../../../src/io/data-directory/restore-target.ts';
+import { realPathBelow, requireTargetAllowed } from '../../../../src/io/data-directory/restore-target.ts';
 
 const SOMEBODY = 65_534;
 const own = process.getuid?.() ?? 0;
@@ -19,7 +19,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 const check = (target: string): Promise<void> =>
-  requireTargetAllowed(target, { roots: [root], taken: [join(root, 'data')], trustedUids: [0, own] });
+  requireTargetAllowed(target, { what: 'restore', roots: [root], taken: [join(root, 'data')], trustedUids: [0, own] });
 
 const refusal = (sentence: RegExp): object => ({ code: 'target-not-allowed', message: expect.stringMatching(sentence) as string });
 
@@ -44,9 +44,22 @@ it('follows links: out of a root they are refused, and so is one that leads nowh
   await expect(check(join(root, 'dangling/new'))).rejects.toMatchObject(refusal(/a symbolic link that leads nowhere/));
 });
 
+it('refuses what can’t be reached, which another attempt would not reach either', async () => {
+  await symlink(join(root, 'loop'), join(root, 'loop'));
+  for (const target of [join(root, 'loop/new'), join(root, 'x'.repeat(300))]) {
+    await expect(check(target)).rejects.toMatchObject(refusal(/can’t be reached/));
+    expect(await realPathBelow(target, [root])).toBeUndefined();
+  }
+});
+
 it('takes what lies in a root that is itself a link', async () => {
   await symlink(root, join(folder, 'alias'));
-  await requireTargetAllowed(join(folder, 'alias/new'), { roots: [join(folder, 'alias')], taken: [], trustedUids: [0, own] });
+  await requireTargetAllowed(join(folder, 'alias/new'), {
+    what: 'restore',
+    roots: [join(folder, 'alias')],
+    taken: [],
+    trustedUids: [0, own],
+  });
 });
 
 it('refuses what is in use, also through a link', async () => {

@@ -3,6 +3,8 @@ import { createMemoryRepository } from '../../../../src/io/repository/memory.ts'
 import { createOpener, type Opening } from '../../../../src/io/repository/open.ts';
 import type { Repository } from '../../../../src/io/repository/port.ts';
 import { faulty } from '../../../../src/io/repository/wrap/faulty.ts';
+import { signingBy } from '../../../../src/io/signing/object-signature.ts';
+import { newPrivateKeyText, signingKeyOf } from '../../../../src/io/signing/ssh-key.ts';
 import { collect } from '../../../suites/repository-under-test.ts';
 
 function openingOf(repository: Repository, options: Partial<Opening> = {}): Opening {
@@ -42,6 +44,24 @@ test('a repository whose calls fail in passing is used with retries, another one
     code: 'repository-unavailable',
     message: expect.stringContaining('is made to fail') as string,
   });
+});
+
+test('what signs its objects is made once, and kept by whatever wraps the repository', async () => {
+  const signing = signingBy(signingKeyOf(newPrivateKeyText(), 'own.key'));
+  let made = 0;
+  const open = createOpener(
+    openingOf(faulty(createMemoryRepository(), {}), {
+      signing: async () => {
+        made += 1;
+        return Promise.resolve(signing);
+      },
+    }),
+  );
+  expect((await open()).signing).toBe(signing);
+  const again = await open();
+  expect(again.signing).toBe(signing);
+  expect(faulty(again, {}).signing).toBe(signing);
+  expect(made).toBe(1);
 });
 
 test('a repository in which a put may overwrite is refused before anything is written there', async () => {

@@ -8,11 +8,13 @@ import { manifestSchema } from '../../../../src/formats/repository/manifest.ts';
 import { manifestKey } from '../../../../src/core/repository/object-keys.ts';
 import { createMemoryRepository } from '../../../../src/io/repository/memory.ts';
 import type { Repository } from '../../../../src/io/repository/port.ts';
-import { putSealed, readSealed, sealObject } from '../../../../src/io/repository/sealed-object.ts';
+import { putSealed, readSealed, sealedBytes } from '../../../../src/io/repository/sealed-object.ts';
+import { signingBy } from '../../../../src/io/signing/object-signature.ts';
+import { newPrivateKeyText, signingKeyOf } from '../../../../src/io/signing/ssh-key.ts';
 import { manifest } from '../../config/a-manifest.ts';
 
 const key = manifestKey('orders', manifest.label);
-const sealed = sealObject(manifestSchema, manifest);
+const sealed = sealedBytes({}, key, { schema: manifestSchema, value: manifest });
 
 async function holding(bytes: Uint8Array | string, at = key): Promise<Repository> {
   const repository = createMemoryRepository();
@@ -73,7 +75,7 @@ it('tells a newer format from damage', async () => {
 });
 
 it('tells a newer kind from damage', async () => {
-  const content = { ...(JSON.parse(Buffer.from(sealed).toString()) as { content: object }).content, kind: 'cold', pieces: [] };
+  const content = { ...(JSON.parse(Buffer.from(sealed).toString()) as { content: object }).content, kind: 'of-tomorrow', pieces: [] };
   await expect(readSealed(await holding(sealOf(content)), key, manifestSchema)).rejects.toMatchObject({
     code: 'format-unsupported',
     message: expect.stringContaining(`${key} has at "kind" a value that this rstow does not know`) as string,
@@ -96,6 +98,53 @@ it('stores nothing that is larger than what can be read again', async () => {
     code: 'object-too-large',
   });
   expect(await repository.read(key, { sizeBytesMax: 1 })).toBeUndefined();
+});
+
+describe('a signed manifest', () => {
+  const own = signingKeyOf(newPrivateKeyText(), 'own.key');
+  const foreign = signingKeyOf(newPrivateKeyText(), 'foreign.key');
+  const by = async (signing: Repository['signing']): Promise<Buffer> => {
+    const repository: Repository = { ...createMemoryRepository(), signing };
+    await putSealed(repository, key, { schema: manifestSchema, value: manifest });
+    return Buffer.from((await repository.read(key, { sizeBytesMax: 1e6 })) ?? []);
+  };
+  const readWith = async (signing: Repository['signing'], bytes: Uint8Array, at = key): Promise<unknown> =>
+    readSealed({ ...(await holding(bytes, at)), signing }, at, manifestSchema);
+
+  it('is read by its writer, by whoever lists the key, and by whoever lists none', async () => {
+    const bytes = await by(signingBy(own));
+    for (const signing of [undefined, signingBy(own, []), signingBy(foreign, [own.publicLine]), signingBy(foreign)]) {
+      expect(await readWith(signing, bytes)).toEqual(manifest);
+    }
+  });
+
+  it.each([
+    ['unsigned', sealed, 'bears no signature'],
+    ['signed with a foreign key', undefined, `is signed by ${foreign.keyId}`],
+  ])('is found %s', async (_what, bytes, sentence) => {
+    const there = bytes ?? (await by(signingBy(foreign)));
+    await expect(readWith(signingBy(own, []), there)).rejects.toMatchObject({
+      code: 'untrusted-object',
+      message: expect.stringContaining(`${key} ${sentence}`) as string,
+      details: { key },
+    });
+    expect(await readWith(signingBy(own), there)).toEqual(manifest);
+  });
+
+  it.each([
+    ['under another name', undefined, manifestKey('orders', 'another')],
+    ['with another content, sealed soundly', { records: 7 }, key],
+  ])('is found %s, also if no signers are listed', async (_what, changes, at) => {
+    const { signature, content } = JSON.parse((await by(signingBy(own))).toString()) as { signature: object; content: object };
+    const changed = { ...content, ...changes };
+    const bytes = JSON.stringify({ signature, ...(JSON.parse(sealOf(changed)) as object) });
+    for (const signing of [signingBy(own), signingBy(own, [])]) {
+      await expect(readWith(signing, Buffer.from(bytes), at)).rejects.toMatchObject({
+        code: 'untrusted-object',
+        message: expect.stringContaining(`${at} bears the signature of something else`) as string,
+      });
+    }
+  });
 });
 
 describe('a manifest in another one’s place', () => {

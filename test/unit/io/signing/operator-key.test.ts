@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Statement } from '../../../../src/core/authority/statement.ts';
-import { isSignedBy, keyIdOf, newPrivateKeyText, operatorKeyOf } from '../../../../src/io/signing/operator-key.ts';
+import { isSignedBy, keyIdOf, operatorKeyOf } from '../../../../src/io/signing/operator-key.ts';
+import { newPrivateKeyText } from '../../../../src/io/signing/ssh-key.ts';
 
 const NOW_MS = 1_795_000_000_000;
 const KEY = operatorKeyOf(newPrivateKeyText(), 'ann.key');

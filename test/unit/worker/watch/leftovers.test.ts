@@ -6,12 +6,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type AgentConfig, agentConfigSchema } from '../../../../src/config/agent-config.ts';
 import { type Database, openDatabase } from '../../../../src/database/database.ts';
-import { localRunMutexName, newLocalRunId, notedRuns, noteRun } from '../../../../src/io/agent-state/run-files.ts';
+import { localRunMutexName, newLocalRunId, notedRuns, noteRun, unfinishedExports } from '../../../../src/io/agent-state/run-files.ts';
 import { listReplaced, restorePaths } from '../../../../src/io/data-directory/restores.ts';
 import { pinSegments, listPins } from '../../../../src/io/data-directory/pins.ts';
 import { acquireHostMutex, dataDirectoryMutexName } from '../../../../src/io/mutex/host-mutex.ts';
 import { processesWithOpenFilesUnder } from '../../../../src/io/process/open-files.ts';
 import {
+  clearExports,
   clearPins,
   clearRestores,
   clearRunNotes,
@@ -89,6 +90,17 @@ test('takes an unknown run of which nothing was noted for one that has just begu
   await utimes(join(dataDir, '.rstow/pins/0001/run-unknown-1'), LONG_AGO, LONG_AGO);
   await clearPins(dataDir, runs);
   expect(await listPins(dataDir)).toEqual([]);
+});
+
+test('removes what closed exports have not finished, wherever that lies, and nothing of an open one', async () => {
+  const temporary = (runId: string): string => join(dataDir, `.archive.tar.gz.${runId}.rstow`);
+  for (const runId of ['closed-1', 'closed-2', 'open-1']) await unfinishedExports.add(dataDir, runId, temporary(runId));
+  // The second had not begun to write.
+  for (const runId of ['closed-1', 'open-1']) await writeFile(temporary(runId), 'x');
+  await writeFile(join(dataDir, 'archive.tar.gz'), 'x');
+  await clearExports(configWith(dataDir), runs);
+  expect(await readdir(dataDir)).toEqual(['.archive.tar.gz.open-1.rstow', 'archive.tar.gz', 'exports', 'wal']);
+  expect((await unfinishedExports.list(dataDir)).map(({ runId }) => runId)).toEqual(['open-1']);
 });
 
 describe('a run that Temporal’s list doesn’t know', () => {

@@ -34,12 +34,12 @@ const left = async (): Promise<string[]> => (await keysOf(repository)).filter((k
 
 describe('plans', () => {
   beforeEach(async () => {
-    for (const runId of ['ended', 'open', 'strange', 'local-1']) await store.plans.fence.keep(runId, fence);
+    for (const runId of ['ended', 'open', 'strange', 'local-1']) await store.plans.fence('0001').keep(runId, fence);
   });
 
   test('of an ended run are deleted, and of no other', async () => {
     await clear({ ended: 'closed', open: 'open' });
-    const keys = ['open', 'strange', 'local-1'].map((runId) => `databases/${DATABASE}/plans/${runId}/fence.json`);
+    const keys = ['open', 'strange', 'local-1'].map((runId) => `databases/${DATABASE}/plans/${runId}/fence-0001.json`);
     expect(new Set(await left())).toEqual(new Set(keys));
   });
 

@@ -112,16 +112,16 @@ describe('a caller that stops waiting', () => {
         streams.push(stream);
         return stream;
       },
-      stage: async () => {
+      stage: async (expectedKey) => {
         await sleep(300);
-        const staged = await whole.stage();
+        const staged = await whole.stage(expectedKey);
         const discard = async (): Promise<void> => staged.discard().finally(() => (discarded += 1));
         return { ...staged, discard };
       },
     };
     const repository = limited(slow, createCallGate('folder /a', BOUNDS));
     await expect(repository.openRead('a')).rejects.toMatchObject(hangs);
-    await expect(repository.stage()).rejects.toMatchObject(hangs);
+    await expect(repository.stage('a')).rejects.toMatchObject(hangs);
     await expect.poll(() => [streams.map(({ destroyed }) => destroyed), discarded]).toEqual([[true], 1]);
   });
 });

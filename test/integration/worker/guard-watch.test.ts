@@ -1,0 +1,52 @@
+import { expect, it, vi } from 'vitest';
+import type { EventFact } from '../../../src/activities/activity-deps.ts';
+import { openDatabase } from '../../../src/database/database.ts';
+import { createGuard } from '../../../src/database/guard-look.ts';
+import { guardedTimelines } from '../../../src/io/data-directory/guard-pins.ts';
+import { listSegments } from '../../../src/io/data-directory/segments.ts';
+import type { Logger } from '../../../src/worker/telemetry/agent-logger.ts';
+import { startGuardWatch } from '../../../src/worker/watch/guard.ts';
+import { compactNow, writeCounters } from '../../support/compactable-log.ts';
+import { DATABASE } from '../../support/database-stack.ts';
+import { segmentsOf } from '../../support/guarded-log.ts';
+import { oddSource } from '../../support/odd-source.ts';
+import { waitUntil } from '../../support/wait-until.ts';
+
+it('links back what compaction deletes, as long as the agent lives, and records what it does', async () => {
+  const stack = await oddSource({ segmentSizeMb: 0, database: { guard: { intervalMs: 50 } } });
+  await writeCounters(stack.address, { count: 8 });
+  const facts: EventFact[] = [];
+  const ending = new AbortController();
+  const logger = { warn: vi.fn() };
+  const events = { record: (fact: EventFact) => void facts.push(fact) };
+  const watch = startGuardWatch(stack, { events, logger: logger as unknown as Logger, signal: ending.signal });
+  await watch.firstPass;
+  expect(facts).toMatchObject([{ kind: 'log-pinned', database: 'orders' }]);
+  const segments = (await listSegments(stack.walDir))?.length;
+  const { segmentsDeleted } = await compactNow(stack);
+  await waitUntil('it has linked back', () => facts.length > 1);
+  expect(facts[1]).toMatchObject({ kind: 'log-linked-back', segments: { length: segmentsDeleted } });
+  expect(await listSegments(stack.walDir)).toHaveLength(segments ?? 0);
+  ending.abort();
+  await watch.ended;
+  await compactNow(stack);
+  expect(logger.warn).not.toHaveBeenCalled();
+});
+
+it('drops what a guard has pinned that was turned off, once what only it had is linked back', async () => {
+  const stack = await oddSource({ segmentSizeMb: 0, database: { guard: { enabled: false } } });
+  await writeCounters(stack.address, { count: 8 });
+  await createGuard(openDatabase(stack, DATABASE)).look();
+  const whole = await segmentsOf(stack.walDir);
+  await compactNow(stack);
+  const record = vi.fn();
+  const ending = new AbortController();
+  const logger = { warn: vi.fn() } as unknown as Logger;
+  const watch = startGuardWatch(stack, { events: { record }, logger, signal: ending.signal });
+  await watch.firstPass;
+  ending.abort();
+  await watch.ended;
+  expect(record.mock.calls).toMatchObject([[{ kind: 'log-linked-back' }], [{ kind: 'guard-pins-cleared' }]]);
+  expect(await guardedTimelines(stack.dataDir)).toEqual([]);
+  expect(await segmentsOf(stack.walDir)).toEqual(whole);
+});
