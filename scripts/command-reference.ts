@@ -20,12 +20,20 @@ const SHARED_MIN = 5;
 export function commandReference(): string {
   const settings = { configFile: undefined, stateDir: '/var/lib/rstow', workflowBundlePath: undefined, searchPath: '', isNotifying: false };
   const { commands } = createProgram({ settings, exit: () => undefined, resultLines: () => undefined });
-  const shared = sharedOptions(commands);
+  const shared = sharedOptions(commands.flatMap(leavesOf));
   const groups = COMMAND_GROUPS.flatMap(({ title, commands: members }) => {
     const rows = members.map(({ name }) => commands.find((command) => command.name() === name)).filter((command) => command !== undefined);
-    return [`## ${title}`, ...rows.flatMap((command) => commandBlocks(command, shared))];
+    return [`## ${title}`, ...rows.flatMap(leavesOf).flatMap((command) => commandBlocks(command, shared))];
   });
   return `${[INTRODUCTION, '## Options of several commands', optionTable([...shared.values()]), ...groups].join('\n\n')}\n`;
+}
+
+/** The command itself, or those that it is made of. */
+const leavesOf = (command: Command): readonly Command[] => (command.commands.length === 0 ? [command] : command.commands);
+
+/** `schedule apply` of a command that is one of several. */
+function nameOf({ parent, name }: { parent: Command | null; name: string }): string {
+  return parent?.parent === null || parent === null ? name : `${parent.name()} ${name}`;
 }
 
 type OptionsByKey = ReadonlyMap<string, Option>;
@@ -45,7 +53,7 @@ function commandBlocks(command: Command, shared: OptionsByKey): string[] {
   const words = command.registeredArguments.map((argument) => (argument.required ? `<${argument.name()}>` : `[${argument.name()}]`));
   const own = command.options.filter((option) => !shared.has(keyOf(option)));
   const others = command.options.filter((option) => shared.has(keyOf(option))).map(({ long }) => `\`${long ?? ''}\``);
-  const head = `### \`${['rstow', command.name(), ...words].join(' ')}\``;
+  const head = `### \`${['rstow', nameOf({ parent: command.parent, name: command.name() }), ...words].join(' ')}\``;
   const tail = others.length === 0 ? [] : [`${own.length === 0 ? 'Options' : 'Also'}: ${others.join(', ')}.`];
   return [head, sentence(command.description()), ...(own.length === 0 ? [] : [optionTable(own)]), ...tail];
 }

@@ -38,7 +38,7 @@ const sampleOf = ({ sample, oneOf }: JsonSchema): object | undefined => sample ?
 /** The blocks of a section and of those within it. `path` is as a person writes it, such as `databases.<name>.server`. */
 function sectionBlocks(path: string, schema: JsonSchema): string[] {
   const { additionalProperties: named, oneOf, description = '' } = schema;
-  if (typeof named === 'object' && isSection(named)) return sectionBlocks(`${path}.<name>`, named);
+  if (typeof named === 'object' && isSection(named)) return sectionBlocks(`${path}.${placeholderOf(schema)}`, named);
   const head = [`## \`${path}\``, description];
   const body = oneOf?.flatMap((shape) => [`### \`kind: ${kindOf(shape)}\``, ...bodyBlocks(path, shape)]) ?? bodyBlocks(path, schema);
   // What several shapes have is the same in each.
@@ -59,7 +59,7 @@ function keyRow(path: string, schema: JsonSchema, isRequired: boolean): string {
   const start = isRequired ? '**required**' : '';
   if (isSection(schema)) {
     const { additionalProperties: named } = schema;
-    const title = typeof named === 'object' && isSection(named) ? `${path}.<name>` : path;
+    const title = typeof named === 'object' && isSection(named) ? `${path}.${placeholderOf(schema)}` : path;
     return `| \`${key}\` | a section | ${start || defaultText(schema)} | [\`${title}\`](#${anchorOf(title)}) |`;
   }
   return `| \`${key}\` | ${valueText(schema)} | ${start || defaultText(schema)} | ${schema.description ?? ''} |`;
@@ -108,7 +108,7 @@ function durationText(durationMs: number): string {
 /** The section where it stands in the file. */
 function sampleBlocks(path: string, sample: object | undefined): string[] {
   if (sample === undefined) return [];
-  const whole = path.split('.').reduceRight<object>((inner, key) => ({ [key === '<name>' ? nameIn(path) : key]: inner }), sample);
+  const whole = path.split('.').reduceRight<object>((inner, key) => ({ [key === '<name>' ? nameIn(path) : key === '<type>' ? 'hotBackup' : key]: inner }), sample);
   return [yamlBlock(whole)];
 }
 
@@ -125,6 +125,9 @@ function yamlBlock(value: object): string {
   });
   return `\`\`\`yaml\n${document.toString({ lineWidth: 0, flowCollectionPadding: false })}\`\`\``;
 }
+
+/** Of a section's key that whoever writes the file chooses: a name, or one of a few types. */
+const placeholderOf = ({ propertyNames }: JsonSchema): string => (propertyNames?.enum === undefined ? '<name>' : '<type>');
 
 const nameIn = (path: string): string => (path.startsWith('databases') ? 'orders' : 'local');
 

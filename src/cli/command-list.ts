@@ -23,6 +23,7 @@ import { repairCommand } from './commands/repair.ts';
 import { restoreCommand } from './commands/restore.ts';
 import { rotateKeysCommand } from './commands/rotate-keys.ts';
 import { runsCommand } from './commands/runs.ts';
+import { scheduleCommand } from './commands/schedule.ts';
 import { testRecoveryCommand } from './commands/test-recovery.ts';
 import { undoCommand } from './commands/undo.ts';
 import { upCommand } from './commands/up.ts';
@@ -52,6 +53,6 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
   },
   { title: 'Recovery', commands: [restoreCommand, undoCommand, recoverCommand, rebaseCommand, repairCommand] },
   { title: 'History', commands: [logCommand, diffCommand, extractCommand] },
-  { title: 'Runs', commands: [runsCommand, watchCommand, cancelCommand, approveCommand, denyCommand] },
+  { title: 'Runs', commands: [scheduleCommand, runsCommand, watchCommand, cancelCommand, approveCommand, denyCommand] },
   { title: 'Hosts', commands: [upCommand, agentCommand, guardCommand, adoptCommand, renewInstallationCommand, keygenCommand] },
 ];

@@ -5,9 +5,11 @@ import { type ConnectOptions, connectTemporal, withRstowErrors } from './tempora
 import { type ArchiveHandle, archiveHandle } from './archive-handle.ts';
 import { forgetPastQueries } from './run-state.ts';
 import { type RunHandle, runHandle, type StartedRun, type StartOptions, startRun } from './run-handle.ts';
+import { schedules, type Schedules } from './schedules.ts';
 import { findRun, listRuns, type RunFilter, type RunName, type RunSummary } from './runs.ts';
 
-export type { ArchiveHandle, ConnectOptions, RunFilter, RunHandle, RunName, RunSummary, StartedRun, StartOptions };
+export type { ArchiveHandle, ConnectOptions, RunFilter, RunHandle, RunName, RunSummary, Schedules, StartedRun, StartOptions };
+export type { ApplyOptions, ScheduleChange, ScheduleState } from './schedules.ts';
 export type { RunState, RunStep } from './run-state.ts';
 export type { Signer } from '../contract/messages.ts';
 export { rstowErrorOf } from './temporal.ts';
@@ -26,6 +28,8 @@ export type RstowClient = {
   run<T extends WorkflowType>(workflowId: string, runId?: string): RunHandle<T>;
   /** The continuous archive of a database, whoever has started it. */
   archive(database: string): ArchiveHandle;
+  /** What starts runs on a database by the clock. */
+  schedules(database: string): Schedules;
   /** The run that a person means, by its id or a beginning of one. Fails: invalid-input, if none begins so, or several do. */
   findRun(given: string): Promise<RunName & { type: string }>;
   /** The latest runs but queries, the newest first. Fails: invalid-input. */
@@ -52,6 +56,7 @@ export function rstowClient(temporal: Client): RstowClient {
     start: (type, input, options = {}) => withRstowErrors(() => startRun(temporal, { type, input, options })),
     run: (workflowId, runId) => runHandle(temporal, temporal.workflow.getHandle(workflowId, runId), runId),
     archive: (database) => archiveHandle(temporal, database),
+    schedules: (database) => schedules(temporal, database),
     findRun: (given) => withRstowErrors(() => findRun(temporal, given)),
     runs: (filter) => withRstowErrors(() => listRuns(temporal, filter)),
     hasAgents: () => withRstowErrors(() => hasAgents(temporal)),

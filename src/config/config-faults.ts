@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { meantText } from '../core/text/nearest-name.ts';
 import { type AgentConfig, agentConfigSchema } from './agent-config.ts';
+import { scheduleInputFault } from './schedules.ts';
 
 /** What is wrong at one place, as it follows the place's name: `is missing`. */
 export type ConfigFault = { path: ConfigPath; what: string };
@@ -84,7 +85,7 @@ type CrossFault = { path: PropertyKey[]; what: string };
 function crossFaults(config: unknown): CrossFault[] {
   const repositories = entriesOf(memberOf(config, 'repositories'));
   const databases = entriesOf(memberOf(config, 'databases'));
-  return [...repositoryFaults(repositories, databases), ...quorumFaults(databases), ...placeFaults(repositories, databases)];
+  return [...repositoryFaults(repositories, databases), ...quorumFaults(databases), ...inputFaults(databases), ...placeFaults(repositories, databases)];
 }
 
 type Entries = [string, unknown][];
@@ -110,6 +111,16 @@ function quorumFaults(databases: Entries): CrossFault[] {
     if (typeof quorum !== 'number' || !Array.isArray(names) || quorum <= new Set(names).size) return [];
     return [{ path: ['databases', database, 'quorum'], what: `must be at most ${new Set(names).size}, the number of its repositories` }];
   });
+}
+
+/** Runs of a schedule get an input that their workflow takes. */
+function inputFaults(databases: Entries): CrossFault[] {
+  return databases.flatMap(([database, section]) =>
+    entriesOf(memberOf(section, 'schedules')).flatMap(([type, schedule]) => {
+      const what = scheduleInputFault(database, type, memberOf(schedule, 'input') ?? {});
+      return what === undefined ? [] : [{ path: ['databases', database, 'schedules', type, 'input'], what }];
+    }),
+  );
 }
 
 /** A repository in a data directory is replaced with it, and a data directory in a repository is no object of it. */
@@ -165,6 +176,8 @@ export type JsonSchema = {
   /** A whole section, for the reference page. */
   sample?: object;
   properties?: Record<string, JsonSchema>;
+  /** Of a section whose keys are some of a few names. */
+  propertyNames?: { enum?: string[] };
   additionalProperties?: JsonSchema | boolean;
   items?: JsonSchema;
   anyOf?: JsonSchema[];
@@ -175,7 +188,7 @@ export type JsonSchema = {
 
 /** The keys that the config file may have below `path`, for telling a person which one was meant. */
 export function configKeys(path: readonly PropertyKey[]): string[] {
-  return [...new Set(schemasAt(path).flatMap((schema) => Object.keys(schema.properties ?? {})))];
+  return [...new Set(schemasAt(path).flatMap(({ properties, propertyNames }) => propertyNames?.enum ?? Object.keys(properties ?? {})))];
 }
 
 /** The values that the key at `path` may have where it chooses one of several shapes, such as `kind`. */

@@ -20,6 +20,7 @@ export * from './restore.ts';
 export * from './restore-volume.ts';
 export * from './result.ts';
 export * from './rotate-keys.ts';
+export * from './schedules.ts';
 export * from './snapshot-backup.ts';
 export * from './test-recovery.ts';
 export * from './undo-restore.ts';

@@ -57,8 +57,14 @@ export const PROGRESS_QUERY = 'progress';
 /** Signal to the lock's run, by its holder, when the exclusive part has ended. */
 export const RELEASE_SIGNAL = 'release';
 
-/** Of the schedule that backs a database up: `rstow up` keeps it, or an operator makes it. */
-export const backupScheduleId = (database: string): string => `rstow-${database}-hotBackup`;
+/** Of the schedule that starts runs of one type on a database: from its config, or made by an operator. */
+export const scheduleId = (database: string, type: string): string => `rstow-${database}-${type}`;
+
+/** Of the schedule that backs a database up. */
+export const backupScheduleId = (database: string): string => scheduleId(database, 'hotBackup');
+
+/** Memo of a schedule that was made from a config, and is kept by it: its database. Any other is left alone. */
+export const SCHEDULE_MEMO = 'rstowSchedule';
 
 /** This rstow's version, as package.json has it. */
 export const RSTOW_VERSION = '0.1.0';

@@ -1,13 +1,8 @@
 import { join, resolve } from 'node:path';
-import {
-  type Client,
-  ScheduleAlreadyRunning,
-  ScheduleNotFoundError,
-  type ScheduleOptions,
-  ScheduleOverlapPolicy,
-} from '@temporalio/client';
 import type { AgentIdentity } from '../activities/activity-deps.ts';
-import type { AgentConfig } from '../config/agent-config.ts';
+import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';
+import { wantedSchedules } from '../config/schedules.ts';
+import type { WantedSchedule } from '../contract/schedules.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { runCommand } from '../io/process/run-command.ts';
 import { runAgent } from '../worker/agent.ts';
@@ -20,7 +15,6 @@ import { ownSigningKey } from '../worker/signing-key.ts';
 import { type EmbeddedTemporal, openEmbeddedTemporal } from './embedded-temporal.ts';
 import { type FlagConfig, flagConfigFile, requireUsablePlaces } from './flag-config.ts';
 import type { FoundService } from './found-service.ts';
-import { backupScheduleId, GIVE_UP_MEMO, runWorkflowId, WORKFLOW_QUEUE } from '../contract/names.ts';
 
 export type UpOptions = {
   /** A config file, or what one is made of; default: /etc/rstow/rstow.yaml. */
@@ -101,57 +95,20 @@ function withEmbedded(file: string, config: AgentConfig): AgentConfig {
 }
 
 const NOTIFY_MS = 10_000;
+const CATCH_UP_MS = 3_600_000;
 
 /** Tells the systemd that started us that the unit is ready. Twice: no-op. Fails: failed, if there is no systemd-notify. */
 async function notifySystemd(): Promise<void> {
   await runCommand(['systemd-notify', '--ready'], { timeoutMs: NOTIFY_MS });
 }
 
-export type BackupSchedule = {
-  database: string;
-  /** Undefined: there is to be none. */
-  everyMs: number | undefined;
-};
-
-/** After an outage one missed run is made good; the others would find nothing more. */
-const CATCH_UP = '10m';
-
 /**
- * Keeps the schedule that backs a database up: makes it, follows a changed interval, removes it. A pause that an operator
- * has set stays. Twice: no-op.
+ * What the config lists of a database, and a backup each `everyMs` if it lists none of a running server. Runs that
+ * were missed within the last hour are made good by one.
  */
-export async function keepBackupSchedule(client: Client, { database, everyMs }: BackupSchedule): Promise<void> {
-  const handle = client.schedule.getHandle(backupScheduleId(database));
-  if (everyMs === undefined) {
-    await handle.delete().catch(unlessMissing);
-    return;
-  }
-  const wanted = scheduleOf(database, everyMs);
-  try {
-    await client.schedule.create(wanted);
-  } catch (error) {
-    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-    await handle.update(({ state }) => ({ spec: wanted.spec, action: wanted.action, policies: wanted.policies, state }));
-  }
-}
-
-function scheduleOf(database: string, everyMs: number) {
-  return {
-    scheduleId: backupScheduleId(database),
-    spec: { intervals: [{ every: everyMs }] },
-    action: {
-      type: 'startWorkflow',
-      workflowType: 'hotBackup',
-      workflowId: runWorkflowId(database, 'hotBackup', 'scheduled'),
-      taskQueue: WORKFLOW_QUEUE,
-      args: [{ database, requestedBy: 'schedule', reason: 'rstow up' }],
-      memo: { [GIVE_UP_MEMO]: everyMs },
-      staticSummary: `hotBackup of ${database}, by schedule`,
-    },
-    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCH_UP },
-  } satisfies ScheduleOptions;
-}
-
-function unlessMissing(error: unknown): void {
-  if (!(error instanceof ScheduleNotFoundError)) throw error;
+export function schedulesOf({ schedules }: DatabaseConfig, everyMs: number | undefined): WantedSchedule[] {
+  const listed = wantedSchedules(schedules);
+  if (everyMs === undefined || listed.some(({ type }) => type === 'hotBackup')) return listed;
+  const backup = { type: 'hotBackup', time: { everyMs }, timeZone: 'UTC', jitterMs: 0, catchUpMs: CATCH_UP_MS, paused: false } as const;
+  return [{ ...backup, input: { reason: 'rstow up' } }, ...listed];
 }

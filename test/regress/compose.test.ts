@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { backupScheduleId } from '../../src/contract/names.ts';
 import { parseConfig } from '../../src/worker/load-config.ts';
 import { runProgram } from '../support/run-program.ts';
 import { repositoryFolders } from '../../src/config/repository.ts';
 
 type ComposeService = {
   image: string;
+  command?: string[];
   logging?: { options?: { 'max-size'?: string } };
   healthcheck?: object;
   ports?: string[];
@@ -21,13 +21,7 @@ type ComposeService = {
 const INSTALL_TIMEOUT_MS = 240_000;
 /** A version of at least two numbers: `latest`, or a major version alone, is another server tomorrow. */
 const PINNED = /:v?[0-9]+\.[0-9]+[0-9.]*(-[a-z0-9.-]+)?$/;
-const SHELL_FILES = [
-  'deploy/healthy.sh',
-  'deploy/schedule-backups.sh',
-  'deploy/services/rstmdb/run',
-  'deploy/services/rstmdb/control/t',
-  'deploy/services/agent/run',
-];
+const SHELL_FILES = ['deploy/healthy.sh', 'deploy/services/rstmdb/run', 'deploy/services/rstmdb/control/t', 'deploy/services/agent/run'];
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -63,7 +57,8 @@ test('every service has a health check, is waited for by it, and is published on
 test('nothing has a password that everybody knows, every log is turned over, and backups are scheduled', () => {
   expect(read('docker-compose.yml')).not.toMatch(/PASSWORD:-/);
   for (const [name, { logging }] of Object.entries(services)) expect(logging?.options?.['max-size'], name).toBe('10m');
-  expect(read('deploy/schedule-backups.sh')).toContain(backupScheduleId('$database'));
+  expect(services['schedule']?.command).toEqual(['rstow', 'schedule', 'apply']);
+  expect(parseConfig('deploy/rstow.yaml', read('deploy/rstow.yaml')).databases['orders']?.schedules).toHaveProperty('hotBackup');
 });
 
 test('the health check looks at the server, the agent, Temporal and the repository', () => {

@@ -37,7 +37,7 @@ export const upCommand: CliCommand = {
   name: 'up',
   description: 'run Temporal and an agent on this host, and keep its databases backed up',
   define: (command, { settings }) => {
-    const every = 'back each database up so often, by a schedule of Temporal’s; "never" removes it';
+    const every = 'back each database up so often for which the config lists no schedule of it; "never" removes it';
     command
       .option('--config <file>', CONFIG_OPTION_HELP)
       .option('--data-dir <dir>', 'without a config file: the data directory of the one server to protect')
@@ -132,10 +132,15 @@ async function showProtection(ready: UpReady, backup: FirstBackup): Promise<void
 }
 
 /** A host that stands by has nothing to back up before it takes the database over. */
-async function keepSchedules({ temporal }: RstowClient, { config }: UpReady, everyMs: number | undefined): Promise<void> {
-  const { keepBackupSchedule } = await import('../../up/up.ts');
-  for (const [database, { standby }] of Object.entries(config.databases)) {
-    if (!standby) await keepBackupSchedule(temporal, { database, everyMs });
+async function keepSchedules(rstow: RstowClient, { config }: UpReady, everyMs: number | undefined): Promise<void> {
+  const { schedulesOf } = await import('../../up/up.ts');
+  for (const [database, settings] of Object.entries(config.databases)) {
+    if (settings.standby) continue;
+    const schedules = rstow.schedules(database);
+    const wanted = schedulesOf(settings, everyMs);
+    const changes = await schedules.apply(wanted);
+    const isLeft = changes.some(({ type, kind }) => type === 'hotBackup' && kind === 'unlisted');
+    if (isLeft) await schedules.remove('hotBackup');
   }
 }
 

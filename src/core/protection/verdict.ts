@@ -156,16 +156,16 @@ function insteadOf(database: string, restorable: NewestBackup | null): string {
 
 function scheduleGaps({ database, schedule }: ProtectionFacts): ProtectionGap[] {
   if (schedule === null) {
-    return [gap('no-schedule', 'no schedule backs it up', 'rstow up --every 15m, or a schedule of hotBackup (docs/workflows.md)')];
+    return [
+      gap(
+        'no-schedule',
+        'no schedule backs it up',
+        'list hotBackup in the config’s schedules, then rstow schedule apply (docs/operators.md)',
+      ),
+    ];
   }
   if (!schedule.isPaused) return [];
-  return [
-    gap(
-      'no-schedule',
-      `its schedule ${schedule.id} is paused`,
-      `temporal schedule toggle --unpause --schedule-id ${schedule.id} --reason ${database}`,
-    ),
-  ];
+  return [gap('no-schedule', `its schedule ${schedule.id} is paused`, `rstow schedule resume ${database} hotBackup`)];
 }
 
 function gap(code: string, sentence: string, remedy: string): ProtectionGap {

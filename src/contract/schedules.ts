@@ -1,0 +1,45 @@
+import { intervalTimes, cronTimes, type Span } from '../core/schedule/planned-times.ts';
+import { parseCron } from '../core/schedule/cron.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
+import type { WorkflowType } from './workflow-types.ts';
+
+/** The types that a schedule may start, each with what its input has beside the database if nothing else is said. */
+export const SCHEDULED_INPUTS = {
+  hotBackup: {},
+  coldBackup: {},
+  verifyBackup: {},
+  testRecovery: {},
+  checkDatabase: {},
+  copyBackups: {},
+} as const satisfies Partial<Record<WorkflowType, object>>;
+
+export type ScheduledType = keyof typeof SCHEDULED_INPUTS;
+
+export const SCHEDULED_TYPES = Object.keys(SCHEDULED_INPUTS) as ScheduledType[];
+
+/** When a schedule starts a run: by the calendar, or each so many milliseconds, counted from 1970. */
+export type ScheduleTime = { cron: string } | { everyMs: number };
+
+/** One schedule of a database as its config wants it. */
+export type WantedSchedule = {
+  type: ScheduledType;
+  time: ScheduleTime;
+  /** By its IANA name; of a calendar. */
+  timeZone: string;
+  /** Each run begins up to so much later, by chance. */
+  jitterMs: number;
+  /** How late a run that was missed, because Temporal was down, may still be started. */
+  catchUpMs: number;
+  paused: boolean;
+  /** What the input of its runs has beside the database. */
+  input: object;
+};
+
+/** How many runs a schedule plans within a span, whether or not one is skipped. Fails: invalid-input. */
+export function plannedRuns({ time, timeZone, paused }: WantedSchedule, span: Span): number {
+  if (paused) return 0;
+  if ('everyMs' in time) return intervalTimes(time.everyMs, span);
+  const parsed = parseCron(time.cron);
+  if ('fault' in parsed) throw new RstowError('invalid-input', `the cron expression "${time.cron}" ${parsed.fault}`);
+  return cronTimes(parsed.cron, timeZone, span).length;
+}
