@@ -108,7 +108,9 @@ function durationText(durationMs: number): string {
 /** The section where it stands in the file. */
 function sampleBlocks(path: string, sample: object | undefined): string[] {
   if (sample === undefined) return [];
-  const whole = path.split('.').reduceRight<object>((inner, key) => ({ [key === '<name>' ? nameIn(path) : key === '<type>' ? 'hotBackup' : key]: inner }), sample);
+  const whole = path
+    .split('.')
+    .reduceRight<object>((inner, key) => ({ [key === '<name>' ? nameIn(path) : key === '<type>' ? 'hotBackup' : key]: inner }), sample);
   return [yamlBlock(whole)];
 }
 

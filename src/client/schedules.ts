@@ -92,7 +92,10 @@ export function schedules(client: Client, database: string): Schedules {
         const { handle, runningId } = await own(type);
         if (runningId !== undefined) {
           const hint = `\`rstow watch ${runningId}\` follows it.`;
-          throw new RstowError('busy', `a run of this schedule is going: ${runningId}`, { details: { database, workflowId: runningId }, hint });
+          throw new RstowError('busy', `a run of this schedule is going: ${runningId}`, {
+            details: { database, workflowId: runningId },
+            hint,
+          });
         }
         await handle.trigger();
       }),

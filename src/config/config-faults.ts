@@ -85,7 +85,12 @@ type CrossFault = { path: PropertyKey[]; what: string };
 function crossFaults(config: unknown): CrossFault[] {
   const repositories = entriesOf(memberOf(config, 'repositories'));
   const databases = entriesOf(memberOf(config, 'databases'));
-  return [...repositoryFaults(repositories, databases), ...quorumFaults(databases), ...inputFaults(databases), ...placeFaults(repositories, databases)];
+  return [
+    ...repositoryFaults(repositories, databases),
+    ...quorumFaults(databases),
+    ...inputFaults(databases),
+    ...placeFaults(repositories, databases),
+  ];
 }
 
 type Entries = [string, unknown][];

@@ -183,7 +183,7 @@ test('applies a config file by command, shows it, pauses, resumes, runs and remo
     await writeFile(file, configOf("{ hotBackup: { cron: '0 * * * *' } }"));
     const changed = (await apply()).stdout;
     expect(changed).toContain('changed rstow-shop-hotBackup: 720 runs in the next 30 days\n  cron: 0 */6 * * * -> 0 * * * *\n');
-    expect(changed).toContain('unlisted rstow-shop-coldBackup: the config does not list it; `--prune` removes it');
+    expect(changed).toContain('unlisted rstow-shop-coldBackup: the config does not list it');
     expect(await command(['schedule', 'pause', 'shop', 'hotBackup', '--reason', 'new disk', ...at])).toMatchObject({ exitCode: 0 });
     const listed = (await command(['schedule', 'list', 'shop', ...at])).stdout;
     expect(listed).toMatch(/^next +paused: new disk \(/m);
