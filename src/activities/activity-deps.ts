@@ -60,6 +60,7 @@ export type EventKind =
   | 'repository-rolled-back'
   | 'backup-verified'
   | 'recovery-tested'
+  | 'archive-looked'
   | 'archive-stalled'
   | 'archive-hole'
   | 'archive-locked'

@@ -1,6 +1,7 @@
 import type { CliCommand } from './command.ts';
 import { adoptCommand } from './commands/adopt.ts';
 import { agentCommand } from './commands/agent.ts';
+import { alertsCommand } from './commands/alerts.ts';
 import { archiveCommand } from './commands/archive.ts';
 import { approveCommand, denyCommand } from './commands/approve.ts';
 import { backupCommand, markCommand } from './commands/backup.ts';
@@ -42,6 +43,7 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
       listCommand,
       infoCommand,
       checkCommand,
+      alertsCommand,
       archiveCommand,
       copyCommand,
       verifyCommand,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { agentSection } from './agent.ts';
+import { alertsSection } from './alerts.ts';
 import { operatorsSection } from './authority.ts';
 import { databaseSection } from './database.ts';
 import { repositorySection } from './repository.ts';
@@ -15,6 +16,7 @@ export const agentConfigSchema = z.strictObject({
   temporal: temporalSection.prefault({}),
   repositories: z.record(name, repositorySection),
   databases: z.record(name, databaseSection),
+  alerts: alertsSection.optional(),
   timing: timingSection.prefault({}),
 });
 

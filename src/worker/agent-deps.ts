@@ -11,20 +11,14 @@ import type { AgentRunRegistry } from './temporal/run-registry.ts';
 import { ensureSearchAttributes } from './watch/cluster.ts';
 import type { TemporalConnection } from './temporal/connection.ts';
 
-type AgentParts = {
-  config: AgentConfig;
-  configFile: string;
-  identity: AgentIdentity;
-  temporal: TemporalConnection;
-  runs: AgentRunRegistry;
-  events: Events;
-  logger: Logger;
-};
+/** What works without Temporal as well. */
+export type HostDeps = Omit<ActivityDeps, 'temporal' | 'runs' | 'runningBackups' | 'searchAttributes' | 'backupWatch'>;
 
-/** What an agent's activities work with. */
-export async function agentDeps({ config, configFile, identity, temporal, runs, events, logger }: AgentParts): Promise<ActivityDeps> {
+type HostParts = { config: AgentConfig; configFile: string; identity: AgentIdentity; events: Events };
+
+/** What an agent works with as long as it lives. */
+export function hostDeps({ config, configFile, identity, events }: HostParts): HostDeps {
   const { stateDir } = config.agent;
-  const searchAttributes = await ensureSearchAttributes(temporal, logger);
   const notice = (facts: { repository: string; key?: string | undefined }, sentence: string): void =>
     events.record({ kind: 'repository-notice', ...facts, sentence });
   const own = {
@@ -35,11 +29,16 @@ export async function agentDeps({ config, configFile, identity, temporal, runs, 
     seenBackups: createSeenBackups(stateDir),
   };
   const openRepository = createRepositoryOpener(config, notice);
+  return { ...own, ...createStores({ ...own, openRepository, codingOf: createCodings(config, openRepository) }), configFile, events };
+}
+
+type AgentParts = { host: HostDeps; temporal: TemporalConnection; runs: AgentRunRegistry; logger: Logger };
+
+/** What an agent's activities work with, on one connection to Temporal. */
+export async function agentDeps({ host, temporal, runs, logger }: AgentParts): Promise<ActivityDeps> {
+  const searchAttributes = await ensureSearchAttributes(temporal, logger);
   return {
-    ...own,
-    ...createStores({ ...own, openRepository, codingOf: createCodings(config, openRepository) }),
-    configFile,
-    events,
+    ...host,
     temporal: { clusterId: temporal.clusterId, namespace: temporal.namespace },
     runs,
     runningBackups: createRunningBackups(),
@@ -69,6 +68,7 @@ const LEVELS: Readonly<Record<EventKind, Level>> = {
   'repository-rolled-back': 'error',
   'backup-verified': 'debug',
   'recovery-tested': 'debug',
+  'archive-looked': 'debug',
   'archive-stalled': 'error',
   'archive-hole': 'error',
   'archive-locked': 'warn',

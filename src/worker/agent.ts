@@ -1,10 +1,11 @@
-import type { ActivityDeps, AgentIdentity, Events } from '../activities/activity-deps.ts';
+import type { ActivityDeps, AgentIdentity, EventFact } from '../activities/activity-deps.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { bindingNow } from '../io/agent-state/installation.ts';
-import { agentDeps, createEvents } from './agent-deps.ts';
+import { agentDeps, createEvents, type HostDeps, hostDeps } from './agent-deps.ts';
 import { acquireAgentMutex, agentIdentity } from './agent-identity.ts';
 import { installTemporalRuntime, type Logger } from './telemetry/agent-logger.ts';
 import { startAgentWorkers } from './agent-workers.ts';
+import { type StartedAlerts, startAlerts } from './watch/alerts.ts';
 import { startArchiveWatch } from './watch/archives.ts';
 import { startClusterWatch } from './watch/cluster.ts';
 import { startContractWatch } from './watch/contract.ts';
@@ -51,15 +52,22 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   // Read at the start, so that a key that can't be used is said then.
   await ownSigningKey(config.agent.stateDir);
   const mutex = await acquireAgentMutex(identity.installationId, signal);
-  const events = createEvents(logger);
+  const subscribers: ((fact: EventFact) => void)[] = [];
+  const events = createEvents(logger, subscribers);
+  const connected: Connected = {};
+  const host = hostDeps({ ...options, identity, events });
   const stopNotes = startStopNoteWatch(options, { logger, signal: ended });
   const guards = startGuardWatch(options, { events, logger, signal: ended });
+  let alerts: StartedAlerts | undefined;
   try {
     // Before anything else makes or drops a name of the log's files: when that happened last may be all there is to go by.
     await guards.firstPass;
+    const { alerts: settings } = config;
+    alerts = settings && startAlerts({ host, settings, runs: () => connected.deps?.backupWatch, logger, signal: ended });
+    subscribers.push((fact) => alerts?.heard(fact));
     const opened = await options.openTemporal?.();
     try {
-      await serveConnected(options, { identity, events, ended });
+      await serveConnected(options, { host, connected, ended });
     } finally {
       await opened?.close();
     }
@@ -67,12 +75,15 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     if (!signal.aborted) throw error;
   } finally {
     ending.abort();
-    await Promise.all([stopNotes.ended, guards.ended]);
+    await Promise.all([stopNotes.ended, guards.ended, alerts?.ended]);
     await mutex.release();
   }
 }
 
-type Identified = { identity: ActivityDeps['agent']; events: Events; ended: AbortSignal };
+/** What the agent works with while it is connected to Temporal. */
+type Connected = { deps?: ActivityDeps };
+
+type Identified = { host: HostDeps; connected: Connected; ended: AbortSignal };
 
 async function serveConnected(options: AgentOptions, identified: Identified): Promise<void> {
   const runtime = installTemporalRuntime(options.logger);
@@ -84,7 +95,7 @@ async function serveConnected(options: AgentOptions, identified: Identified): Pr
 }
 
 /** On one connection, until the agent is asked to end or the connection's credentials have been replaced. */
-async function serveConnection(options: AgentOptions, { identity, events, ended }: Identified): Promise<void> {
+async function serveConnection(options: AgentOptions, { host, connected, ended }: Identified): Promise<void> {
   const { config, logger } = options;
   const watch = watchCredentials(config.temporal, logger);
   const ending = new AbortController();
@@ -92,8 +103,9 @@ async function serveConnection(options: AgentOptions, { identity, events, ended 
   try {
     const temporal = await connectTemporal(config.temporal, { logger, signal });
     try {
-      await serve({ ...options, signal }, { identity, events, temporal, ended: AbortSignal.any([ended, watch.renewed, ending.signal]) });
+      await serve({ ...options, signal }, { host, connected, temporal, ended: AbortSignal.any([ended, watch.renewed, ending.signal]) });
     } finally {
+      delete connected.deps;
       ending.abort();
       await temporal.connection.close();
     }
@@ -106,10 +118,11 @@ async function serveConnection(options: AgentOptions, { identity, events, ended 
 
 type Served = Identified & { temporal: TemporalConnection };
 
-async function serve(options: AgentOptions, { identity, events, temporal, ended }: Served): Promise<void> {
+async function serve(options: AgentOptions, { host, connected, temporal, ended }: Served): Promise<void> {
   const { config, configFile, logger, signal } = options;
   const runs = createRunRegistry(temporal);
-  const deps = await agentDeps({ config, configFile, identity, temporal, runs, events, logger });
+  const deps = await agentDeps({ host, temporal, runs, logger });
+  connected.deps = deps;
   await openRecoveryWebhook({
     settings: config.agent.recoveryWebhook,
     requestRecovery: recoveryRequester(temporal, await ownKey(config)),
@@ -136,8 +149,8 @@ async function serve(options: AgentOptions, { identity, events, temporal, ended 
   try {
     if (polling === 'versioned') await Promise.race([untilRouted(temporal, watched), workers.failed]);
     await Promise.race([ownership.firstPass, workers.failed, twins.failed]);
-    logger.info({ agent: identity.name, installationId: identity.installationId }, 'ready');
-    if (!signal.aborted) options.onReady(identity);
+    logger.info({ agent: host.agent.name, installationId: host.agent.installationId }, 'ready');
+    if (!signal.aborted) options.onReady(host.agent);
     await Promise.race([aborted(signal), workers.failed, twins.failed]);
   } finally {
     logger.info('stopping');

@@ -1,10 +1,11 @@
 import type { DescribedDatabase } from '../activities/catalogue/describe-protection.ts';
 import type { Place } from '../activities/catalogue/locate.ts';
 import { type CheckDatabaseInput, type CheckDatabaseResult, findingWarnings } from '../contract/check-database.ts';
-import { type NewestCopy, staleSentence } from '../contract/describe-database.ts';
+import { staleSentence } from '../contract/describe-database.ts';
 import { SEARCH_ATTRIBUTES } from '../contract/names.ts';
 import { outcomeOf } from '../contract/result.ts';
-import { type BackupFacts, type CheckFacts, type CopyFacts, checkFindings, type Unasked } from '../core/protection/check.ts';
+import { type BackupFacts, type CheckFacts, checkFindings, type Unasked } from '../core/protection/check.ts';
+import { copyFacts } from '../core/protection/copies.ts';
 import { worstOf } from '../core/protection/finding.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { inspectedHost, protectionOf, staleServers } from './describe-database.ts';
@@ -84,27 +85,7 @@ function unasked({ code, message }: RstowError): Unasked {
 function backupFacts(described: DescribedDatabase, nowMs: number): BackupFacts {
   const { latest, window, lastVerified, tested, testFailed, freeBytes, archive } = described;
   const sinceMs = window?.times?.sinceMs ?? null;
-  const copies = copyFacts(described, nowMs);
+  const { copies: held, quorum, lastBackup, backups } = described;
+  const copies = copyFacts({ copies: held, quorum, endedAtMs: lastBackup?.endedAtMs ?? null, backups, nowMs });
   return { latest, sinceMs, verified: lastVerified, tested, testFailed, freeBytes, copies, archivePausedBy: archive?.pausedBy };
-}
-
-/** A backup that is longer on its way to the other repositories is one to look after. */
-const COPYING_MS_MAX = 900_000;
-
-/** A repository that is away counts as one that has it not. Undefined if there is one alone, or no backup. */
-function copyFacts({ copies, quorum, lastBackup, backups }: DescribedDatabase, nowMs: number): CopyFacts | undefined {
-  const newest = copies
-    .flatMap((copy) => copy.newest ?? [])
-    .reduce<NewestCopy | undefined>((best, copy) => (best === undefined || isNewer(copy, best) ? copy : best), undefined);
-  if (newest === undefined || quorum === undefined) return undefined;
-  const lacking = copies.filter((copy) => copy.newest?.label !== newest.label).map(({ repository }) => repository);
-  // No run has ended since it was begun. Where Temporal knows of none, it is the first, or nobody can say.
-  const isOpen = lastBackup === null ? backups === 1 : lastBackup.endedAtMs < newest.createdAtMs;
-  const isNew = isOpen && nowMs - newest.createdAtMs < COPYING_MS_MAX;
-  return { label: newest.label, stored: copies.length - lacking.length, wanted: copies.length, quorum, lacking, isNew };
-}
-
-function isNewer(one: NewestCopy, other: NewestCopy): boolean {
-  const [end, otherEnd] = [BigInt(one.end), BigInt(other.end)];
-  return end > otherEnd || (end === otherEnd && one.createdAtMs > other.createdAtMs);
 }

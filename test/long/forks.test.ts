@@ -28,7 +28,11 @@ type Heard = DirectArchive & { facts: EventFact[] };
 
 async function following(stack: DatabaseStack, changes: Partial<ActivityDeps> = {}): Promise<Heard> {
   const facts: EventFact[] = [];
-  const archive = await startArchive(stack, { ...directDeps(stack), events: { record: (fact) => void facts.push(fact) }, ...changes });
+  const archive = await startArchive(stack, {
+    ...directDeps(stack),
+    events: { record: (fact) => fact.kind !== 'archive-looked' && facts.push(fact) },
+    ...changes,
+  });
   onTestFinished(() => archive.stop());
   return { ...archive, facts };
 }

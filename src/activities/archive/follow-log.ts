@@ -35,6 +35,7 @@ export const followLog =
         while (performance.now() - beganAtMs < turnMs) {
           const lookedAtMs = performance.now();
           if (!(await follower.look())) break;
+          recordLook(deps, input.database);
           tidying.keepUp();
           report(run, follower);
           await delay(Math.max(0, lookedAtMs + intervalMs - performance.now()), undefined, { signal: run.signal });
@@ -143,6 +144,10 @@ function createTidying(follower: LogFollower, tidyMs: number): Tidying {
       await running;
     },
   };
+}
+
+function recordLook({ events }: ActivityDeps, database: string): void {
+  events.record({ kind: 'archive-looked', database, sentence: 'all of the log in place was stored' });
 }
 
 function report(run: RunPort, follower: LogFollower): void {

@@ -63,7 +63,7 @@ export async function newestMarks(store: Store): Promise<Pick<DescribeDatabaseRe
 }
 
 /** One that is away is told with the reason. Fails: unknown-database. */
-export async function copiesOf(deps: ActivityDeps, database: string): Promise<RepositoryCopy[]> {
+export async function copiesOf(deps: Pick<ActivityDeps, 'catalogueOf'>, database: string): Promise<RepositoryCopy[]> {
   const catalogue = deps.catalogueOf(database);
   const { answers, failures } = await catalogue.each(newestOf);
   const copies: RepositoryCopy[] = [

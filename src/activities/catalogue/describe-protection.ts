@@ -6,7 +6,7 @@ import type { FactName, TestName, VerificationName } from '../../core/repository
 import type { RecoveryTest } from '../../formats/repository/facts.ts';
 import { unlessUnreadable } from '../../io/repository/sealed-object.ts';
 import type { Store } from '../../store/store.ts';
-import type { ActivityDeps } from '../activity-deps.ts';
+import type { ActivityDeps, BackupWatch } from '../activity-deps.ts';
 import { copiesOf, describeHistory, newestMarks } from './describe-history.ts';
 import { type ListBackupsQuery, type ListedBackups, listNewest } from './list-backups.ts';
 import { copiesWanted, openFirst } from '../copy/copies-wanted.ts';
@@ -15,7 +15,7 @@ import { listReplaced } from '../../io/data-directory/restores.ts';
 import { guardState } from '../../database/guard-state.ts';
 import { readServerSettings } from '../../database/server-settings.ts';
 import { checkDataDirectoryIsServers } from '../../database/data-directory-check.ts';
-import { openDatabase } from '../../database/database.ts';
+import { type HostConfig, openDatabase } from '../../database/database.ts';
 import type { RunPort } from '../run-port.ts';
 
 export type DescribedDatabase = Omit<
@@ -42,7 +42,31 @@ const LOOKS_MAX = 50;
  */
 export const describeProtection =
   (deps: ActivityDeps) =>
-  async ({ database, repository }: Omit<ListBackupsQuery, 'limit'>): Promise<DescribedDatabase> => {
+  async (query: Omit<ListBackupsQuery, 'limit'>): Promise<DescribedDatabase> => ({
+    ...(await describeStored(deps)(query)),
+    ...(await describeRuns(deps.backupWatch, query.database)),
+  });
+
+type DescribedRuns = Pick<DescribedDatabase, 'schedule' | 'lastBackup' | 'archive'>;
+
+/** What Temporal knows of the runs that protect a database. Fails: temporal-unreachable. */
+export async function describeRuns(runs: BackupWatch, database: string): Promise<DescribedRuns> {
+  return {
+    schedule: (await runs.schedule(database)) ?? null,
+    lastBackup: (await runs.lastEnded(database)) ?? null,
+    archive: (await runs.archive(database)) ?? null,
+  };
+}
+
+/** What there is without Temporal. */
+type StoredDeps = Pick<ActivityDeps, 'config' | 'openStore' | 'catalogueOf'>;
+
+export type DescribedStored = Omit<DescribedDatabase, keyof DescribedRuns>;
+
+/** The same, as far as the repository knows. Fails: unknown-database, unknown-repository, repository-unavailable. */
+export const describeStored =
+  (deps: StoredDeps) =>
+  async ({ database, repository }: Omit<ListBackupsQuery, 'limit'>): Promise<DescribedStored> => {
     const { store } = await openFirst(deps, database, repository);
     const { listed, latest, restorable, unreadable } = await newestBackups(store);
     const { owner } = await store.owner.find();
@@ -59,9 +83,6 @@ export const describeProtection =
       latest,
       restorable,
       unreadable,
-      schedule: (await deps.backupWatch.schedule(database)) ?? null,
-      lastBackup: (await deps.backupWatch.lastEnded(database)) ?? null,
-      archive: (await deps.backupWatch.archive(database)) ?? null,
       freeBytes: (await store.freeBytes()) ?? null,
       lastVerified: await newestVerified(store),
       tested: await newestHeld(store, tests),
@@ -177,20 +198,21 @@ const SERVER_ANSWER_MS = 5_000;
  * Twice: asked anew.
  */
 export const inspectHost =
-  (deps: ActivityDeps) =>
+  (deps: HostConfig) =>
   async ({ database }: { database: string }, { signal }: Pick<RunPort, 'signal'>): Promise<InspectedHost> => {
     const opened = openDatabase(deps, database);
     const { server, settings } = opened;
     const { compaction } = await readServerSettings(opened);
     const guard = await guardState(opened);
     const replaced = await listReplaced(opened.dataDir);
+    const facts = { compaction, guard, backedUpWithinMs: settings.check.backedUpWithinMs };
     try {
       await server.ask((client) => checkDataDirectoryIsServers(server, client), { signal, answerMs: SERVER_ANSWER_MS });
-      return { server: { compaction, guard }, replaced: keptOf(replaced, settings.safetyCopyMs) };
+      return { server: facts, replaced: keptOf(replaced, settings.safetyCopyMs) };
     } catch (error) {
       if (!(error instanceof RstowError)) throw error;
       const failure = { code: error.code, sentence: error.message };
-      return { server: { failure, compaction, guard }, replaced: keptOf(replaced, settings.safetyCopyMs) };
+      return { server: { failure, ...facts }, replaced: keptOf(replaced, settings.safetyCopyMs) };
     }
   };
 

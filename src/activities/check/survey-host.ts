@@ -3,7 +3,7 @@ import type { CheckConfig } from '../../config/check.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { type HostFacts, growthPerDay } from '../../core/protection/host-risks.ts';
 import type { GuardState } from '../../core/guard/guard-state.ts';
-import { type Database, openDatabase } from '../../database/database.ts';
+import { type Database, type HostConfig, openDatabase } from '../../database/database.ts';
 import { guardHasLooked, guardState } from '../../database/guard-state.ts';
 import { replayMemoryBytes } from '../../database/scratch-needs.ts';
 import { readServerSettings } from '../../database/server-settings.ts';
@@ -17,7 +17,6 @@ import { findServerProcess } from '../../io/rstmdb/discover-server.ts';
 import { listInstances } from '../../io/rstmdb/instances.ts';
 import { replicationStatus } from '../../io/rstmdb/server.ts';
 import { killSignal, unitName } from '../../io/service/systemd-service.ts';
-import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
 
 export type SurveyedHost = { facts: HostFacts; limits: CheckConfig };
@@ -27,7 +26,7 @@ const ANSWER_MS = 5_000;
 
 /** What the host knows of the server's settings, memory, disk and replicas. Fails: unknown-database. Twice: asked anew. */
 export const surveyHost =
-  (deps: ActivityDeps) =>
+  (deps: HostConfig) =>
   async ({ database: name }: { database: string }, run: Pick<RunPort, 'signal'>): Promise<SurveyedHost> => {
     const database = openDatabase(deps, name);
     const { settings, walDir, dataDir } = database;

@@ -11,7 +11,7 @@ export type CopiesWanted = { others: string[]; quorum: number };
 
 /** Undefined for a database with one repository. */
 export function copiesWanted(
-  deps: ActivityDeps,
+  deps: Pick<ActivityDeps, 'config'>,
   { database, repository }: { database: string; repository: string },
 ): CopiesWanted | undefined {
   const { repositories, quorum } = databaseSettings(deps.config, database);
@@ -19,13 +19,15 @@ export function copiesWanted(
   return others.length === 0 ? undefined : { others, quorum };
 }
 
+type StoreOpener = Pick<ActivityDeps, 'openStore' | 'catalogueOf'>;
+
 export type OpenedFirst = { store: Store; /** Which repositories were passed over. */ warnings: Warning[] };
 
 /**
  * The wanted repository; if none is named, the first of the database's that answers. Fails: unknown-database, unknown-repository; as the
  * first of them, if none answers.
  */
-export async function openFirst(deps: ActivityDeps, database: string, wanted: string | undefined): Promise<OpenedFirst> {
+export async function openFirst(deps: StoreOpener, database: string, wanted: string | undefined): Promise<OpenedFirst> {
   if (wanted !== undefined) return { store: await deps.openStore(database, wanted), warnings: [] };
   return openOneOf(deps, database, deps.catalogueOf(database).names);
 }
@@ -36,7 +38,7 @@ export async function openPreferred(deps: ActivityDeps, database: string, prefer
   return (await openOneOf(deps, database, [...new Set(names)])).store;
 }
 
-async function openOneOf(deps: ActivityDeps, database: string, names: readonly string[]): Promise<OpenedFirst> {
+async function openOneOf(deps: StoreOpener, database: string, names: readonly string[]): Promise<OpenedFirst> {
   const failures: { name: string; error: RstowError }[] = [];
   for (const name of names) {
     try {

@@ -141,6 +141,11 @@ export const errorTable = {
     exitCode: 17,
     hint: 'Check that its folder is mounted, or its server runs, and that the agent may read and write it.',
   },
+  'alert-not-delivered': {
+    retryable: true,
+    exitCode: 17,
+    hint: 'It is tried again until it is delivered. Mend the target, or its section under alerts.targets; `rstow alerts test` says whether it works.',
+  },
   'temporal-unreachable': {
     retryable: true,
     exitCode: 17,

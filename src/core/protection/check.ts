@@ -46,6 +46,8 @@ export type CheckFacts = {
   archive: ArchiveFacts | Unasked;
 };
 
+type Checked = Pick<CheckFacts, 'database' | 'nowMs' | 'gaps' | 'host'>;
+
 /** What a check comes to: the heaviest findings first. What could not be asked is unknown, never ok. */
 export function checkFindings(facts: CheckFacts): Finding[] {
   const { database, gaps, stale, restart, host, archive, backups } = facts;
@@ -77,7 +79,7 @@ const GAP_SEVERITIES: Readonly<Record<string, Severity>> = {
   'no-schedule': 'warning',
 };
 
-function gapFinding({ code, sentence, remedy }: ProtectionGap): Finding {
+export function gapFinding({ code, sentence, remedy }: ProtectionGap): Finding {
   return { severity: GAP_SEVERITIES[code] ?? 'critical', code, sentence, hint: remedy };
 }
 
@@ -87,7 +89,7 @@ const DEFAULT_LIMITS: CheckLimits = { verifiedWithinMs: 8 * 86_400_000, testedWi
 /** What the verdict of protection says of the age already is not said again. */
 const AGE_GAPS = ['backup-too-old', 'clock-contradiction', 'backup-not-found'];
 
-function backupFindings({ database, nowMs, gaps, host }: CheckFacts, facts: BackupFacts): Finding[] {
+export function backupFindings({ database, nowMs, gaps, host }: Checked, facts: BackupFacts): Finding[] {
   const { latest, testFailed, freeBytes } = facts;
   const limits = isUnasked(host) ? DEFAULT_LIMITS : host.limits;
   const findings: Finding[] = [];

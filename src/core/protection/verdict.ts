@@ -8,6 +8,8 @@ export type ServerFacts = {
   compaction: Compaction;
   /** What keeps the log whole that compaction shortens. */
   guard: GuardState;
+  /** How old the newest backup may be, if the host's config says so. */
+  backedUpWithinMs?: number | undefined;
 };
 
 /** The schedule that starts the database's backups. */
@@ -63,11 +65,16 @@ export function protectionGaps(facts: ProtectionFacts): ProtectionGap[] {
   return [
     ...ownerGaps(facts),
     ...serverGaps(facts),
-    ...unreadableGaps(facts),
-    ...backupGaps(facts),
-    ...archiveGaps(facts),
+    ...storedGaps({ ...facts, backedUpWithinMs: facts.server?.backedUpWithinMs }),
     ...scheduleGaps(facts),
   ];
+}
+
+type StoredFacts = Omit<ProtectionFacts, 'owner' | 'server'> & Pick<ServerFacts, 'backedUpWithinMs'>;
+
+/** Those of what the repository holds. */
+export function storedGaps(facts: StoredFacts): ProtectionGap[] {
+  return [...unreadableGaps(facts), ...backupGaps(facts), ...archiveGaps(facts)];
 }
 
 function ownerGaps({ database, owner, server }: ProtectionFacts): ProtectionGap[] {
@@ -84,7 +91,7 @@ function ownerGaps({ database, owner, server }: ProtectionFacts): ProtectionGap[
   ];
 }
 
-function serverGaps({ database, server }: ProtectionFacts): ProtectionGap[] {
+export function serverGaps({ database, server }: Pick<ProtectionFacts, 'database' | 'server'>): ProtectionGap[] {
   if (server === null) return [];
   const { failure, compaction, guard } = server;
   const gaps =
@@ -101,7 +108,7 @@ function guardedRemedy(database: string, compaction: ServerFacts['compaction'], 
   return guard.kind === 'off' ? `set databases.${database}.guard.enabled to true and restart the agent, or ${remedy}` : remedy;
 }
 
-function unreadableGaps({ database, unreadable }: ProtectionFacts): ProtectionGap[] {
+function unreadableGaps({ database, unreadable }: StoredFacts): ProtectionGap[] {
   if (unreadable === undefined) return [];
   const { label, code } = unreadable;
   const isNewer = code === 'format-unsupported';
@@ -110,9 +117,9 @@ function unreadableGaps({ database, unreadable }: ProtectionFacts): ProtectionGa
   return [gap(isNewer ? 'format-unsupported' : 'damaged-object', `the manifest of the newest backup, ${label}, ${why}`, command)];
 }
 
-function backupGaps({ database, nowMs, newest, restorable, schedule }: ProtectionFacts): ProtectionGap[] {
+function backupGaps({ database, nowMs, newest, restorable, schedule, backedUpWithinMs }: StoredFacts): ProtectionGap[] {
   if (newest === null) return [gap('backup-not-found', 'there is no backup that could be restored', `rstow backup ${database}`)];
-  const gaps = ageGaps({ database, newest, ageMs: nowMs - newest.createdAtMs, schedule });
+  const gaps = ageGaps({ database, newest, ageMs: nowMs - newest.createdAtMs, schedule, backedUpWithinMs });
   if (newest.restorable === 'no')
     gaps.push(
       gap('wal-gap', `the newest backup, ${newest.label}, can’t be restored, because log is missing`, insteadOf(database, restorable)),
@@ -130,22 +137,23 @@ function backupGaps({ database, nowMs, newest, restorable, schedule }: Protectio
 }
 
 /** A backup that can't be restored says so itself; what came since may be out of reach all the same. */
-function archiveGaps({ database, newest, lostFrom }: ProtectionFacts): ProtectionGap[] {
+function archiveGaps({ database, newest, lostFrom }: StoredFacts): ProtectionGap[] {
   if (lostFrom === undefined || newest?.restorable === 'no') return [];
   const sentence = `log is missing before offset ${lostFrom}, so that nothing behind it can be recovered`;
   return [gap('wal-gap', sentence, `rstow backup ${database}: it begins the log anew with what the server shows`)];
 }
 
-type Aged = Pick<ProtectionFacts, 'database' | 'schedule'> & { newest: NewestBackup; ageMs: number };
+type Aged = Pick<StoredFacts, 'database' | 'schedule' | 'backedUpWithinMs'> & { newest: NewestBackup; ageMs: number };
 
 /** A time that is still to come says nothing of the age: a clock is wrong, or was. */
-function ageGaps({ database, newest, ageMs, schedule }: Aged): ProtectionGap[] {
+function ageGaps({ database, newest, ageMs, schedule, backedUpWithinMs }: Aged): ProtectionGap[] {
   const { label } = newest;
   if (ageMs < -CLOCK_SKEW_MAX_MS) {
     const sentence = `the newest backup, ${label}, has a time that is still to come, so its age is not known`;
     return [gap('clock-contradiction', sentence, `set the clocks of the hosts, then rstow backup ${database}`)];
   }
-  const ageMaxMs = schedule?.everyMs === undefined ? AGE_MAX_MS : INTERVALS_MAX * schedule.everyMs;
+  const scheduledMs = schedule?.everyMs === undefined ? AGE_MAX_MS : INTERVALS_MAX * schedule.everyMs;
+  const ageMaxMs = backedUpWithinMs ?? scheduledMs;
   return ageMs <= ageMaxMs ? [] : [gap('backup-too-old', `the newest backup, ${label}, is too old`, `rstow backup ${database}`)];
 }
 
@@ -154,7 +162,7 @@ function insteadOf(database: string, restorable: NewestBackup | null): string {
   return `the newest that can be restored is ${restorable.label}: rstow restore ${database} --backup ${restorable.label}`;
 }
 
-function scheduleGaps({ database, schedule }: ProtectionFacts): ProtectionGap[] {
+export function scheduleGaps({ database, schedule }: Pick<ProtectionFacts, 'database' | 'schedule'>): ProtectionGap[] {
   if (schedule === null) {
     return [
       gap(

@@ -13,7 +13,7 @@ test('accepts the example that the hints point to', async () => {
 });
 
 test('knows the keys of every level, through names that a person chose and through choices', () => {
-  expect(configKeys([])).toEqual(['agent', 'operators', 'temporal', 'repositories', 'databases', 'timing']);
+  expect(configKeys([])).toEqual(['agent', 'operators', 'temporal', 'repositories', 'databases', 'alerts', 'timing']);
   expect(configKeys(['databases', 'orders', 'server', 'tls'])).toContain('caFile');
   expect(configKeys(['databases', 'orders', 'service'])).toEqual(expect.arrayContaining(['command', 'stopTimeoutMs', 'status']));
   expect(configKeys(['databases', 'orders', 'nothing', 'there'])).toEqual([]);

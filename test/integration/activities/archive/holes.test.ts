@@ -17,7 +17,10 @@ const FIRST = makeSegmentId(1)!;
 const QUICK = { intervalMs: 50, tidyMs: 200, keptMs: 0 };
 
 async function following(stack: DatabaseStack, facts: EventFact[]): Promise<DirectArchive> {
-  const archive = await startArchive(stack, { ...directDeps(stack), events: { record: (fact) => void facts.push(fact) } });
+  const archive = await startArchive(stack, {
+    ...directDeps(stack),
+    events: { record: (fact) => fact.kind !== 'archive-looked' && facts.push(fact) },
+  });
   onTestFinished(() => archive.stop());
   return archive;
 }

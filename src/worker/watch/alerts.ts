@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto';
+import type { BackupWatch, EventFact, EventKind } from '../../activities/activity-deps.ts';
+import type { AlertsConfig } from '../../config/alerts.ts';
+import { afterEvent, afterLook, isGrave } from '../../core/alerts/incident.ts';
+import { withNotice } from '../../core/alerts/outbox.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import type { AlertTarget } from '../../io/alert/alert-target.ts';
+import { openAlertTarget } from '../../io/alert/open-alert-target.ts';
+import type { HostDeps } from '../agent-deps.ts';
+import type { Logger } from '../telemetry/agent-logger.ts';
+import { type AlertRecord, createAlertRecord } from './alert-record.ts';
+import { createDelivery } from './alert-delivery.ts';
+import { type AlertLooks, createAlertLooks } from './alert-looks.ts';
+import { startDeadMan } from './dead-man.ts';
+import { type RepeatingTask, startTaskForEach } from './repeating-task.ts';
+
+type AlertWatch = {
+  host: HostDeps;
+  settings: AlertsConfig;
+  /** Undefined while the agent isn't connected to Temporal. */
+  runs: () => BackupWatch | undefined;
+  logger: Logger;
+  signal: AbortSignal;
+};
+
+export type StartedAlerts = Pick<RepeatingTask, 'ended'> & { /** For the agent's events. */ heard: (fact: EventFact) => void };
+
+/** What an event is an alert of. What the looks at the host find by themselves isn't among them. */
+const ALERTING: Partial<Record<EventKind, 'critical' | 'warning'>> = {
+  'restart-unsafe': 'critical',
+  'log-taken-out': 'critical',
+  'log-deleted-at-end': 'critical',
+  'server-stale': 'critical',
+  'repository-rolled-back': 'critical',
+  'archive-stalled': 'critical',
+  'archive-hole': 'critical',
+  'archive-locked': 'warning',
+  'repositories-apart': 'warning',
+  'crash-fork': 'warning',
+};
+
+/** An agent says again what lasts. */
+const EVENT_COUNTS_MS = 3_600_000;
+
+/** A database whose looks hang for so many of them is looked after by nobody. */
+const LOOKS_MISSED_MAX = 5;
+const LOOK_HANGS_MS = 60_000;
+
+/**
+ * Looks at each database that this agent owns, and tells the targets of the config what is wrong, once, and when it is over: without
+ * Temporal, and as long as the agent lives. One database, or target, that hangs keeps no other from its turn.
+ */
+export function startAlerts({ host, settings, runs, logger, signal }: AlertWatch): StartedAlerts {
+  const targets = new Map(Object.entries(settings.targets).map(([name, target]) => [name, openAlertTarget(target)]));
+  const watched = new Map(
+    Object.keys(host.config.databases).map((database) => {
+      const looks = createAlertLooks(host, database, runs);
+      return [database, createWatched({ host, settings, targets, looks, database, logger, signal })];
+    }),
+  );
+  const task = startTaskForEach([...watched.values()], (database) => database.pass(), {
+    ...{ what: ({ name }) => `looking for what to alert of ${name}`, intervalMs: settings.lookMs, logger, signal },
+  });
+  const trouble = (): string | undefined => [...watched.values()].map((database) => database.trouble()).find((why) => why !== undefined);
+  const deadMan = settings.deadMan && startDeadMan({ settings: settings.deadMan, trouble, logger, signal });
+  return {
+    heard: (fact) => {
+      if (fact.database !== undefined) watched.get(fact.database)?.heard(fact);
+    },
+    ended: endedOf(task, deadMan, watched.values()),
+  };
+}
+
+async function endedOf(task: RepeatingTask, deadMan: RepeatingTask | undefined, watched: Iterable<Watched>): Promise<void> {
+  await Promise.all([task.ended, deadMan?.ended]);
+  await Promise.all([...watched].map(({ ended }) => ended()));
+}
+
+type Watched = {
+  readonly name: string;
+  readonly pass: () => Promise<void>;
+  readonly heard: (fact: EventFact) => void;
+  /** Why not all is well. */
+  readonly trouble: () => string | undefined;
+  readonly ended: () => Promise<void>;
+};
+
+type WatchedParts = Omit<AlertWatch, 'runs'> & { targets: ReadonlyMap<string, AlertTarget>; looks: AlertLooks; database: string };
+
+function createWatched(parts: WatchedParts): Watched {
+  const { host, settings, targets, looks, database, logger, signal } = parts;
+  const record = createAlertRecord({ stateDir: host.config.agent.stateDir, database }, [...targets.keys()]);
+  const { delivered } = record;
+  const delivery = createDelivery({ targets, outbox: () => record.state().outbox, delivered, database, logger, signal });
+  const heard: EventFact[] = [];
+  let lookedAtMs: number | undefined;
+  return {
+    name: database,
+    pass: async () => {
+      await record.load();
+      if (await isForeign(host, database)) await forget(record, looks);
+      else await look(parts, { record, heard });
+      lookedAtMs = performance.now();
+      delivery.start();
+    },
+    heard: (fact) => {
+      if (fact.kind === 'archive-looked') looks.archived(Date.now());
+      if (fact.kind === 'backup-verified' || fact.kind === 'recovery-tested') looks.storedChanged();
+      if (ALERTING[fact.kind] !== undefined) heard.push(fact);
+    },
+    trouble: () => {
+      const limitMs = Math.max(LOOK_HANGS_MS, LOOKS_MISSED_MAX * settings.lookMs);
+      if (lookedAtMs === undefined || performance.now() - lookedAtMs > limitMs) return `nobody looks after ${database}`;
+      const grave = record.state().incidents.find(isGrave);
+      return grave && `${database}: ${grave.code}`;
+    },
+    ended: () => delivery.ended(),
+  };
+}
+
+type Heard = { record: AlertRecord; /** Since the last look. */ heard: EventFact[] };
+
+async function look({ host, settings, targets, looks, database, logger, signal }: WatchedParts, { record, heard }: Heard): Promise<void> {
+  const nowMs = Date.now();
+  const found = await looks.look(nowMs, signal);
+  const events = heard.splice(0).map((fact) => incidentOf(database, fact, nowMs));
+  await record.change((state) => {
+    const open = events.reduce(afterEvent, state.incidents);
+    const { incidents, changes } = afterLook(open, { database, nowMs, found, repeatMs: settings.repeatMs });
+    if (changes.length === 0) return { ...state, incidents };
+    const notice = { id: randomUUID(), agent: host.agent.name, database, atMs: nowMs, changes };
+    const { outbox, dropped } = withNotice(state.outbox, notice, [...targets.keys()]);
+    if (dropped > 0) logger.error({ database, dropped }, 'old alerts are given up: too many wait for their targets');
+    return { ...state, incidents, outbox };
+  });
+}
+
+/** Whether another installation owns it. While nobody does, or no repository can be read, whoever has looked after it goes on. */
+async function isForeign({ catalogueOf, agent }: HostDeps, database: string): Promise<boolean> {
+  const { owner: owners } = catalogueOf(database);
+  try {
+    const { owner } = await owners.find(owners.keptMs);
+    return owner !== undefined && owner.installationId !== agent.installationId;
+  } catch (error) {
+    if (error instanceof RstowError) return false;
+    throw error;
+  }
+}
+
+/** Another installation owns the database, and tells what is wrong with it. */
+async function forget(record: AlertRecord, looks: AlertLooks): Promise<void> {
+  looks.archived(Date.now());
+  await record.change((state) => ({ ...state, incidents: [] }));
+}
+
+function incidentOf(database: string, { kind, sentence, repository = '' }: EventFact, nowMs: number): Parameters<typeof afterEvent>[1] {
+  const severity = ALERTING[kind] ?? 'warning';
+  return { database, code: kind, subject: repository, severity, sentence, sinceMs: nowMs, untilMs: nowMs + EVENT_COUNTS_MS };
+}
