@@ -14,6 +14,8 @@ import { extractCommand } from './commands/extract.ts';
 import { guardCommand } from './commands/guard.ts';
 import { importCommand } from './commands/import.ts';
 import { infoCommand } from './commands/info.ts';
+import { historyCommand } from './commands/history.ts';
+import { statusCommand } from './commands/status.ts';
 import { keygenCommand } from './commands/keygen.ts';
 import { listCommand } from './commands/list.ts';
 import { logCommand } from './commands/log.ts';
@@ -41,6 +43,8 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
       backupCommand,
       markCommand,
       listCommand,
+      statusCommand,
+      historyCommand,
       infoCommand,
       checkCommand,
       alertsCommand,

@@ -1,5 +1,8 @@
 import type { Client } from '@temporalio/client';
 import { WORKFLOW_QUEUE } from '../contract/names.ts';
+import type { RunQuery, RunRecord } from '../core/runs/run-record.ts';
+import { type DatabaseRuns, databaseRuns, listRunRecords } from './run-records.ts';
+import { scheduledStarts, type ScheduleRow } from './scheduled-starts.ts';
 import type { Workflows, WorkflowType } from '../contract/workflow-types.ts';
 import { type ConnectOptions, connectTemporal, withRstowErrors } from './temporal.ts';
 import { type ArchiveHandle, archiveHandle } from './archive-handle.ts';
@@ -14,6 +17,8 @@ export type { RunState, RunStep } from './run-state.ts';
 export type { Signer } from '../contract/messages.ts';
 export { rstowErrorOf } from './temporal.ts';
 export { shortName } from './runs.ts';
+export type { DatabaseRuns, OpenRun } from './run-records.ts';
+export type { ScheduleRow } from './scheduled-starts.ts';
 
 /** Starts runs of rstow's workflows and follows them. Each call fails with an `RstowError`, which has a `code`, `details` and a `hint`. */
 export type RstowClient = {
@@ -34,6 +39,12 @@ export type RstowClient = {
   findRun(given: string): Promise<RunName & { type: string }>;
   /** The latest runs but queries, the newest first. Fails: invalid-input. */
   runs(filter: RunFilter): Promise<RunSummary[]>;
+  /** The same, with who asked for them, why, and what came of them. Fails: invalid-input. */
+  records(query: RunFilter & RunQuery): Promise<RunRecord[]>;
+  /** The open runs of a database and where they are, and of each type the run that ended last. Fails: invalid-input. */
+  databaseRuns(database: string): Promise<DatabaseRuns>;
+  /** Of a database, by the ids that rstow gives. */
+  scheduledStarts(database: string): Promise<ScheduleRow[]>;
   /** Whether an agent was there within the last minutes: without one, a run waits. */
   hasAgents(): Promise<boolean>;
   /** Removes from Temporal the queries of this client that have ended. Twice: no-op. */
@@ -59,6 +70,9 @@ export function rstowClient(temporal: Client): RstowClient {
     schedules: (database) => schedules(temporal, database),
     findRun: (given) => withRstowErrors(() => findRun(temporal, given)),
     runs: (filter) => withRstowErrors(() => listRuns(temporal, filter)),
+    records: (query) => withRstowErrors(() => listRunRecords(temporal, query)),
+    databaseRuns: (database) => withRstowErrors(() => databaseRuns(temporal, database)),
+    scheduledStarts: (database) => withRstowErrors(() => scheduledStarts(temporal, database)),
     hasAgents: () => withRstowErrors(() => hasAgents(temporal)),
     forgetPastQueries: () => withRstowErrors(() => forgetPastQueries(temporal)),
   };

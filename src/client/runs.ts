@@ -44,7 +44,7 @@ const OUTCOME = defineSearchAttributeKey(SEARCH_ATTRIBUTES.outcome, 'KEYWORD');
 const DATABASE = defineSearchAttributeKey(SEARCH_ATTRIBUTES.database, 'KEYWORD');
 
 async function summaryOf(client: Client, run: WorkflowExecutionInfo): Promise<RunSummary> {
-  const { workflowId, runId, type, status, startTime, closeTime, typedSearchAttributes } = run;
+  const { workflowId, runId, type, status, startTime, closeTime } = run;
   const startedAtMs = startTime.getTime();
   const state = status.name === 'COMPLETED' ? await outcomeOf(client, run) : undefined;
   return {
@@ -52,7 +52,7 @@ async function summaryOf(client: Client, run: WorkflowExecutionInfo): Promise<Ru
     workflowId,
     runId,
     type,
-    database: typedSearchAttributes.get(DATABASE) ?? databaseOfId(workflowId),
+    database: databaseOfRun(run),
     state: state ?? status.name.toLowerCase(),
     startedAtMs,
     tookMs: (closeTime?.getTime() ?? Date.now()) - startedAtMs,
@@ -70,20 +70,26 @@ async function outcomeOf(client: Client, { workflowId, runId, typedSearchAttribu
   }
 }
 
-/** Of an id that rstow gives. */
+/** By its attribute; a run that has met no agent has none: then by an id that rstow gives. */
+export function databaseOfRun({ workflowId, typedSearchAttributes }: WorkflowExecutionInfo): string {
+  return typedSearchAttributes.get(DATABASE) ?? databaseOfId(workflowId);
+}
+
 function databaseOfId(workflowId: string): string {
   const [, database = '', last = ''] = workflowId.split('/');
   return workflowId === recoveryWorkflowId(last) ? last : database;
 }
 
-async function latestRuns(client: Client, { database, limit }: RunFilter): Promise<WorkflowExecutionInfo[]> {
-  if (database === undefined) return take(client, OF_OPERATIONS, limit);
+/** `condition` is one more of Temporal's list filter. Fails: invalid-input. */
+export async function latestRuns(client: Client, { database, limit }: RunFilter, condition?: string): Promise<WorkflowExecutionInfo[]> {
+  const wanted = condition === undefined ? OF_OPERATIONS : `${OF_OPERATIONS} AND ${condition}`;
+  if (database === undefined) return take(client, wanted, limit);
   if (!NAME_PATTERN.test(database)) throw new RstowError('invalid-input', 'a database’s name is 1 to 63 of a-z, 0-9 and -');
   // A run that failed before it met an agent has no attribute: then the ids that rstow gives name the database.
   const byId = `WorkflowId STARTS_WITH 'rstow/${database}/' OR WorkflowId = '${recoveryWorkflowId(database)}'`;
   // A namespace may have refused the attribute.
-  return take(client, `${OF_OPERATIONS} AND (${SEARCH_ATTRIBUTES.database} = '${database}' OR ${byId})`, limit).catch(() =>
-    take(client, `${OF_OPERATIONS} AND (${byId})`, limit),
+  return take(client, `${wanted} AND (${SEARCH_ATTRIBUTES.database} = '${database}' OR ${byId})`, limit).catch(() =>
+    take(client, `${wanted} AND (${byId})`, limit),
   );
 }
 

@@ -1,6 +1,6 @@
 import { timeText } from '../core/text/figures.ts';
 import type { DrawnTimeline, RecoveryWindow } from '../core/recovery/recovery-window.ts';
-import type { ProtectionGap, ScheduleFacts, ServerFacts } from '../core/protection/verdict.ts';
+import type { NewestBackup, ProtectionGap, ScheduleFacts, ServerFacts } from '../core/protection/verdict.ts';
 import type { CheckLevel } from '../core/backup/checks.ts';
 import type { BackupRow, CopyState } from './list-backups.ts';
 import { commonFields, inputParser, type Parsed } from './input-field.ts';
@@ -45,6 +45,8 @@ export type DescribeDatabaseResult = CommonResult & {
   quorum?: number | undefined;
   backups: number;
   latest: BackupRow | null;
+  /** The newest of the history in use that can be restored and has failed no check. */
+  restorable: NewestBackup | null;
   freeBytes: number | null;
   /** The newest verification that held, of whichever backup. */
   lastVerified: { label: string; level: CheckLevel; atMs: number } | null;

@@ -17,7 +17,7 @@ export async function describeDatabase(input: DescribeDatabaseInput, engine: Eng
   const place = await engine.places.anywhere(database, repository);
   engine.placed(place);
   const [described, host] = await Promise.all([engine.steps(place).describeProtection({ database, repository }), inspectedHost(engine)]);
-  const { formerOwners = [], restorable: _restorable, unreadable: _unreadable, ...known } = described;
+  const { formerOwners = [], unreadable: _unreadable, ...known } = described;
   const stale = await staleServers(engine, formerOwners);
   const protection = protectionOf(engine, described, host);
   const warnings = [

@@ -22,8 +22,6 @@ export type DescribedDatabase = Omit<
   DescribeDatabaseResult,
   'outcome' | 'runId' | 'database' | 'warnings' | 'stale' | 'server' | 'replaced' | 'protection'
 > & {
-  /** The newest of the history in use that can be restored and has failed no check. */
-  restorable: NewestBackup | null;
   /** The newest backup of all, if its manifest can't be read. */
   unreadable?: { label: string; code: string } | undefined;
   /** Absent if there are none. */
@@ -99,7 +97,7 @@ async function newestBackups(store: Store): Promise<Newest> {
   const listed = await listNewest(store, 1);
   const [first] = listed.backups;
   if (listed.total === 0) return { listed, latest: null, restorable: null };
-  if (first?.isInUse === true && isRestorable(first)) return { listed, latest: first, restorable: first };
+  if (first?.isInUse === true && isRestorable(first)) return { listed, latest: first, restorable: newestOf(first) };
   const { backups } = await listNewest(store, LOOKS_MAX);
   const inUse = backups.filter(({ isInUse }) => isInUse);
   const usable = inUse.find(isRestorable);
@@ -107,9 +105,13 @@ async function newestBackups(store: Store): Promise<Newest> {
   return {
     listed,
     latest: inUse[0] ?? null,
-    restorable: usable === undefined ? null : { label: usable.label, createdAtMs: usable.createdAtMs, restorable: usable.restorable },
+    restorable: usable === undefined ? null : newestOf(usable),
     unreadable: unreadable === undefined ? undefined : { label: unreadable.label, code: unreadable.code },
   };
+}
+
+function newestOf({ label, createdAtMs, restorable }: BackupRow): NewestBackup {
+  return { label, createdAtMs, restorable };
 }
 
 function isRestorable({ restorable, failed }: BackupRow): boolean {

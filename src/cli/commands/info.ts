@@ -61,20 +61,20 @@ function ownerText({ owner }: DescribeDatabaseResult): string {
 }
 
 /** Of the latest backup; if that wasn't checked yet, of the newest one that was. */
-function newestVerifiedText({ latest, lastVerified }: DescribeDatabaseResult): string {
-  if (latest?.failed !== undefined || latest?.verified !== undefined || lastVerified === null) return verifiedText(latest ?? {});
-  return `${lastVerified.label}: ${lastVerified.level} ${whenText(lastVerified.atMs)}`;
+export function newestVerifiedText({ latest, lastVerified }: DescribeDatabaseResult, nowMs = Date.now()): string {
+  if (latest?.failed !== undefined || latest?.verified !== undefined || lastVerified === null) return verifiedText(latest ?? {}, nowMs);
+  return `${lastVerified.label}: ${lastVerified.level} ${whenText(lastVerified.atMs, nowMs)}`;
 }
 
 /** By the tests that start a real server on a backup. */
-function testedText({ tested, testFailed }: DescribeDatabaseResult): string {
-  const failed = testFailed === null ? [] : [`FAILED ${testFailed.code} for ${testFailed.label}, ${whenText(testFailed.atMs)}`];
-  return [...failed, tested === null ? 'never' : heldText(tested)].join('; ');
+export function testedText({ tested, testFailed }: DescribeDatabaseResult, nowMs = Date.now()): string {
+  const failed = testFailed === null ? [] : [`FAILED ${testFailed.code} for ${testFailed.label}, ${whenText(testFailed.atMs, nowMs)}`];
+  return [...failed, tested === null ? 'never' : heldText(tested, nowMs)].join('; ');
 }
 
-function heldText({ label, atMs, rtoMs, seed, end }: NonNullable<DescribeDatabaseResult['tested']>): string {
+function heldText({ label, atMs, rtoMs, seed, end }: NonNullable<DescribeDatabaseResult['tested']>, nowMs: number): string {
   const upTo = seed === undefined ? '' : ` up to a random point, offset ${end ?? ''},`;
-  return `${label}${upTo} in ${durationText(rtoMs)}, ${whenText(atMs)}`;
+  return `${label}${upTo} in ${durationText(rtoMs)}, ${whenText(atMs, nowMs)}`;
 }
 
 /** The backups that no test has recovered to their end, the newest first. */
@@ -177,7 +177,7 @@ function replacedText({ replaced }: Pick<DescribeDatabaseResult, 'replaced'>, no
 }
 
 /** What checks have found of a backup; a failure comes before what held earlier. */
-export function verifiedText({ verified, failed }: Pick<BackupRow, 'verified' | 'failed'>): string {
-  if (failed !== undefined) return `FAILED ${failed.code} ${whenText(failed.atMs)}`;
-  return verified === undefined ? 'never' : `${verified.level} ${whenText(verified.atMs)}`;
+export function verifiedText({ verified, failed }: Pick<BackupRow, 'verified' | 'failed'>, nowMs = Date.now()): string {
+  if (failed !== undefined) return `FAILED ${failed.code} ${whenText(failed.atMs, nowMs)}`;
+  return verified === undefined ? 'never' : `${verified.level} ${whenText(verified.atMs, nowMs)}`;
 }

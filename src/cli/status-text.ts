@@ -1,0 +1,120 @@
+import type { CheckDatabaseResult } from '../contract/check-database.ts';
+import type { DescribeDatabaseResult } from '../contract/describe-database.ts';
+import type { DatabaseRuns, OpenRun, ScheduleRow } from '../client/rstow-client.ts';
+import type { Finding } from '../core/protection/finding.ts';
+import type { RunRecord } from '../core/runs/run-record.ts';
+import type { Asked } from './asked.ts';
+import { isAnswer, unaskedNote } from './asked.ts';
+import { gapFacts, newestVerifiedText, testedText } from './commands/info.ts';
+import { ageText, countedText, sizeText, whenText } from './figures.ts';
+import { type Fact, factLines } from './output.ts';
+import { missedText, outcomeText } from './run-records-text.ts';
+
+/** All of one database: what its repository and its host say, and what Temporal says. */
+export type DatabaseStatus = {
+  database: string;
+  described: Asked<DescribeDatabaseResult>;
+  checked: Asked<CheckDatabaseResult>;
+  temporal: Asked<DatabaseRuns & { schedules: ScheduleRow[] }>;
+};
+
+const RESTART_CODES: readonly string[] = ['restart-safe', 'restart-loses', 'log-incomplete', 'restart-unknown'];
+const ARCHIVE_CODES: readonly string[] = ['archive', 'archive-late', 'archive-unknown'];
+
+export function statusLines({ database, described, checked, temporal }: DatabaseStatus, columns?: number, nowMs = Date.now()): string[] {
+  return factLines(
+    [
+      ...(isAnswer(described) ? protectionFacts(described.answer, nowMs) : [['UNKNOWN', database] as Fact]),
+      ...(isAnswer(checked) ? checkFacts(checked.answer) : []),
+      ...[...new Set([...whyNot('protection', described), ...whyNot('protection', checked)])].map((text): Fact => ['not asked', text]),
+      ...(isAnswer(temporal) ? temporalFacts(temporal.answer, nowMs) : []),
+      ...whyNot('runs and schedules', temporal).map((text): Fact => ['not asked', text]),
+    ],
+    columns,
+  );
+}
+
+function whyNot(what: string, asking: Asked<unknown>): string[] {
+  return isAnswer(asking) ? [] : [unaskedNote(what, asking)];
+}
+
+function protectionFacts(described: DescribeDatabaseResult, nowMs: number): Fact[] {
+  const { database, protection, window, restorable } = described;
+  const seenMs = window?.archive?.seenMs;
+  return [
+    [protection.isProtected ? 'PROTECTED' : 'NOT PROTECTED', database],
+    ...gapFacts(protection.gaps),
+    ['restorable', restorable === null ? 'none' : `${restorable.label}, ${whenText(restorable.createdAtMs, nowMs)}`],
+    ['last record', seenMs === undefined ? undefined : `archived ${whenText(seenMs, nowMs)}`],
+    ['verified', newestVerifiedText(described, nowMs)],
+    ['recovered', testedText(described, nowMs)],
+  ];
+}
+
+function checkFacts({ database, findings }: CheckDatabaseResult): Fact[] {
+  const [restart, archive] = [RESTART_CODES, ARCHIVE_CODES].map((codes) => findings.find(({ code }) => codes.includes(code)));
+  const others = findings.filter((finding) => finding.severity !== 'ok' && finding !== restart && finding !== archive);
+  return [
+    ['restart', findingText(restart)],
+    ['archive', findingText(archive)],
+    ['check', others.length === 0 ? undefined : `${countedText(others.length, 'finding')} more: \`rstow check ${database}\``],
+  ];
+}
+
+function findingText(finding: Finding | undefined): string | undefined {
+  if (finding === undefined) return undefined;
+  return finding.severity === 'ok' ? finding.sentence : `${finding.severity.toUpperCase()} ${finding.code}: ${finding.sentence}`;
+}
+
+function temporalFacts({ open, last, schedules }: DatabaseRuns & { schedules: ScheduleRow[] }, nowMs: number): Fact[] {
+  return [
+    ...named('open runs', open.length === 0 ? ['none'] : open.flatMap((run) => openLines(run, nowMs))),
+    ...named('last runs', last.length === 0 ? ['none that Temporal knows'] : last.map((record) => lastText(record, nowMs))),
+    ...named('schedules', schedules.length === 0 ? ['none'] : schedules.flatMap((schedule) => scheduleLines(schedule, nowMs))),
+  ];
+}
+
+/** The name stands before the first line only. */
+function named(name: string, lines: readonly string[]): Fact[] {
+  return lines.map((line, index) => [index === 0 ? name : '', line]);
+}
+
+function openLines(run: OpenRun, nowMs: number): string[] {
+  const { type, phase, startedAtMs, waitsFor, progress, why } = run;
+  const done = progress === undefined ? '' : `, ${sizeText(progress.doneBytes)} of ${sizeText(progress.totalBytes)}`;
+  const waits = waitsFor === undefined ? '' : `, waits for ${waitsFor}`;
+  const line = `${type}: ${phase}${done}${waits}; began ${ageText(startedAtMs, nowMs)}${byText(run)}`;
+  return [line, ...(why === undefined ? [] : [`  because: ${why}`])];
+}
+
+function lastText(record: RunRecord, nowMs: number): string {
+  return `${record.type} ${ageText(record.endedAtMs ?? record.startedAtMs, nowMs)}${byText(record)}: ${outcomeText(record)}`;
+}
+
+function byText({ who }: RunRecord): string {
+  return who === undefined ? '' : `, by ${who}`;
+}
+
+function scheduleLines(schedule: ScheduleRow, nowMs: number): string[] {
+  const { id, isPaused, nextAtMs } = schedule;
+  const next = isPaused ? 'PAUSED' : nextAtMs === undefined ? 'has no next start' : `next ${whenText(nextAtMs, nowMs)}`;
+  const missed = missedText(schedule);
+  return [`${id}: ${next}`, ...(missed === undefined ? [] : [missed])];
+}
+
+const WITH_WARNINGS = 3;
+
+/** 0 if all is well, 3 if anything is not, or couldn't be asked. */
+export function statusExitCode(statuses: readonly DatabaseStatus[]): number {
+  return statuses.every(isWell) ? 0 : WITH_WARNINGS;
+}
+
+function isWell({ described, checked, temporal }: DatabaseStatus): boolean {
+  return (
+    isAnswer(temporal) &&
+    isAnswer(described) &&
+    described.answer.warnings.length === 0 &&
+    isAnswer(checked) &&
+    checked.answer.warnings.length === 0
+  );
+}

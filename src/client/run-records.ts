@@ -1,0 +1,131 @@
+import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import { defineSearchAttributeKey } from '@temporalio/common';
+import { boundedText } from '../core/errors/rstow-error.ts';
+import { isWanted, lastOfEachType, type RunQuery, type RunRecord } from '../core/runs/run-record.ts';
+import { databaseOfRun, latestRuns, type RunFilter } from './runs.ts';
+import { runState } from './run-state.ts';
+import { rstowErrorOf } from './temporal.ts';
+
+/** An open run, and where it is. */
+export type OpenRun = RunRecord & {
+  workflowId: string;
+  /** Its phase, or the step at work in words. */
+  phase: string;
+  /** What it waits for, or why its last attempt failed. */
+  waitsFor?: string | undefined;
+  /** Of the step at work: bytes done, and in all. */
+  progress?: { doneBytes: number; totalBytes: number } | undefined;
+};
+
+/** What Temporal knows of the runs of one database. */
+export type DatabaseRuns = { open: OpenRun[]; /** Of each type the one that ended last. */ last: RunRecord[] };
+
+const AT_ONCE_MAX = 20;
+const SENTENCE_LENGTH_MAX = 400;
+/** Of those an archive leaves, which begins again every day: the last one says how it is. */
+const NO_CONTINUED = `ExecutionStatus != 'ContinuedAsNew'`;
+/** Of so many latest runs the last of each type is looked for. */
+const LOOKED_AT_MAX = 500;
+
+/** Runs but queries, the newest first, with who asked for them and what came of them. Fails: invalid-input. */
+export async function listRunRecords(
+  client: Client,
+  { type, sinceMs, isFailedOnly, ...filter }: RunFilter & RunQuery,
+): Promise<RunRecord[]> {
+  const query = [
+    NO_CONTINUED,
+    ...(type === undefined ? [] : [`WorkflowType = '${type}'`]),
+    ...(sinceMs === undefined ? [] : [`StartTime >= '${new Date(sinceMs).toISOString()}'`]),
+    ...(isFailedOnly === true ? [`ExecutionStatus != 'Completed' AND ExecutionStatus != 'Running'`] : []),
+  ].join(' AND ');
+  const records = await recordsOf(client, await latestRuns(client, filter, query));
+  return records.filter((record) => isWanted(record, { type, sinceMs, isFailedOnly }));
+}
+
+/** Fails: invalid-input. */
+export async function databaseRuns(client: Client, database: string): Promise<DatabaseRuns> {
+  const runs = await latestRuns(client, { database, limit: LOOKED_AT_MAX }, NO_CONTINUED);
+  const byRun = new Map(runs.map((run) => [run.runId, run]));
+  const last = lastOfEachType(runs.map(plainRecord)).flatMap(({ runId }) => byRun.get(runId) ?? []);
+  const openRuns = await latestRuns(client, { database, limit: AT_ONCE_MAX }, `ExecutionStatus = 'Running'`);
+  return { open: await Promise.all(openRuns.map((run) => openRun(client, run))), last: await recordsOf(client, last) };
+}
+
+async function recordsOf(client: Client, runs: readonly WorkflowExecutionInfo[]): Promise<RunRecord[]> {
+  const records: RunRecord[] = [];
+  for (let at = 0; at < runs.length; at += AT_ONCE_MAX) {
+    records.push(...(await Promise.all(runs.slice(at, at + AT_ONCE_MAX).map((run) => recordOf(client, run)))));
+  }
+  return records;
+}
+
+async function recordOf(client: Client, run: WorkflowExecutionInfo): Promise<RunRecord> {
+  const record = { ...plainRecord(run), ...(await askedOf(client, run)) };
+  return run.status.name === 'RUNNING' ? record : { ...record, ...(await endOf(client, run)) };
+}
+
+async function openRun(client: Client, run: WorkflowExecutionInfo): Promise<OpenRun> {
+  const record = await recordOf(client, run);
+  const { isWaitingForAgent, step, progress } = await runState(client.workflow.getHandle(run.workflowId, run.runId));
+  const place = { ...record, workflowId: run.workflowId };
+  if (isWaitingForAgent) return { ...place, phase: 'waiting', waitsFor: 'an agent' };
+  if (step === undefined) return { ...place, phase: progress?.phase ?? 'between two steps', waitsFor: progress?.waitsFor };
+  const { doneBytes, totalBytes } = step.facts;
+  const isMeasured = typeof doneBytes === 'number' && typeof totalBytes === 'number' && totalBytes > 0;
+  return { ...place, phase: step.step, waitsFor: step.lastFailure, progress: isMeasured ? { doneBytes, totalBytes } : undefined };
+}
+
+const SCHEDULED_BY = defineSearchAttributeKey('TemporalScheduledById', 'KEYWORD');
+
+function plainRecord(run: WorkflowExecutionInfo): RunRecord {
+  const { workflowId, runId, type, status, startTime, closeTime } = run;
+  return {
+    runId,
+    workflowId,
+    type,
+    database: databaseOfRun(run),
+    startedAtMs: startTime.getTime(),
+    endedAtMs: closeTime?.getTime(),
+    state: status.name.toLowerCase(),
+    sources: ['temporal'],
+  };
+}
+
+/** By the input, which is in the first event of the history. */
+async function askedOf(client: Client, run: WorkflowExecutionInfo): Promise<Pick<RunRecord, 'who' | 'why'>> {
+  const schedule = run.typedSearchAttributes.get(SCHEDULED_BY);
+  const { requestedBy, reason } = await inputOf(client, run);
+  return { who: requestedBy ?? (schedule === undefined ? undefined : `schedule ${schedule}`), why: reason };
+}
+
+type Asked = { requestedBy?: string | undefined; reason?: string | undefined };
+
+/** A history that Temporal has no more says nothing of it, nor does an input that is none of rstow's. */
+async function inputOf({ workflowService, options: { namespace } }: Client, { workflowId, runId }: WorkflowExecutionInfo): Promise<Asked> {
+  const execution = { workflowId, runId };
+  const { history } = await workflowService.getWorkflowExecutionHistory({ namespace, execution, maximumPageSize: 1 });
+  const data = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0]?.data;
+  if (data === undefined || data === null) return {};
+  try {
+    const { requestedBy, reason } = JSON.parse(new TextDecoder().decode(data)) as Record<string, unknown>;
+    return { requestedBy: textOf(requestedBy), reason: textOf(reason) };
+  } catch {
+    return {};
+  }
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+async function endOf(client: Client, { workflowId, runId, status }: WorkflowExecutionInfo): Promise<Partial<RunRecord>> {
+  const handle = client.workflow.getHandle(workflowId, runId, { followRuns: false });
+  try {
+    const { outcome, label } = ((await handle.result()) ?? {}) as Record<string, unknown>;
+    return { state: textOf(outcome) ?? status.name.toLowerCase(), label: textOf(label) };
+  } catch (error) {
+    const failure = rstowErrorOf(error);
+    if (failure === undefined) return {};
+    return { failure: { code: failure.code, sentence: boundedText(failure.message, SENTENCE_LENGTH_MAX) } };
+  }
+}

@@ -1,0 +1,60 @@
+import type { BackupWatch } from '../activities/activity-deps.ts';
+import type { CheckDatabaseResult } from '../contract/check-database.ts';
+import type { DescribeDatabaseResult } from '../contract/describe-database.ts';
+import { DEFAULT_CONFIG_FILE } from '../contract/default-places.ts';
+import { newLocalRunId } from '../io/agent-state/run-files.ts';
+import { loadConfig } from '../worker/load-config.ts';
+import { checkDatabase } from '../workflows/check-database.ts';
+import { describeDatabase } from '../workflows/describe-database.ts';
+import { localDeps } from './local-deps.ts';
+import { localEngine } from './local-engine.ts';
+import { boundActivities } from './local-run.ts';
+
+export type LocalState = { described: DescribeDatabaseResult; checked: CheckDatabaseResult };
+
+/** What nobody but Temporal knows. */
+const NO_WATCH: BackupWatch = {
+  schedule: () => Promise.resolve(undefined),
+  lastEnded: () => Promise.resolve(undefined),
+  archive: () => Promise.resolve(undefined),
+};
+
+/**
+ * How well a database is protected, and what a restart would lose, without Temporal: the recipes of the queries of these names, by
+ * this process on this host. Whether a schedule backs it up is not known, so that gap is left out.
+ * Fails: as the workflows `describeDatabase` and `checkDatabase`.
+ */
+export async function describeLocally({ configFile, database }: { configFile: string | undefined; database: string }): Promise<LocalState> {
+  const deps = { ...(await localDeps(configFile)), backupWatch: NO_WATCH };
+  const runId = newLocalRunId();
+  const signal = new AbortController().signal;
+  const verbs = boundActivities(deps, {
+    workflowId: runId,
+    runId,
+    signal,
+    report: () => undefined,
+    checkOpen: () => Promise.resolve(),
+    chain: () => Promise.resolve(undefined),
+  });
+  const parts = { database, runId, verbs, phase: (): void => undefined };
+  const described = await describeDatabase({ database }, localEngine({ ...parts, type: 'describeDatabase' }));
+  const checked = await checkDatabase({ database }, localEngine({ ...parts, type: 'checkDatabase' }));
+  return { described: withoutSchedule(described), checked: { ...checked, findings: checked.findings.filter(isKnown) } };
+}
+
+function withoutSchedule(described: DescribeDatabaseResult): DescribeDatabaseResult {
+  const gaps = described.protection.gaps.filter(isKnown);
+  return { ...described, protection: { isProtected: gaps.length === 0, gaps } };
+}
+
+/** Nor whether the namespace has taken rstow's attributes. */
+const OF_TEMPORAL: readonly string[] = ['no-schedule', 'search-attributes-refused'];
+
+function isKnown({ code }: { code: string }): boolean {
+  return !OF_TEMPORAL.includes(code);
+}
+
+/** The databases of this host's config. Fails: invalid-config. */
+export async function configuredDatabases(configFile: string = DEFAULT_CONFIG_FILE): Promise<string[]> {
+  return Object.keys((await loadConfig(configFile)).databases);
+}

@@ -1,0 +1,119 @@
+import { expect, it } from 'vitest';
+import { recordLines } from '../../../src/cli/run-records-text.ts';
+import { type DatabaseStatus, statusExitCode, statusLines } from '../../../src/cli/status-text.ts';
+import type { CheckDatabaseResult } from '../../../src/contract/check-database.ts';
+import type { DescribeDatabaseResult } from '../../../src/contract/describe-database.ts';
+import { RstowError } from '../../../src/core/errors/rstow-error.ts';
+import type { RunRecord } from '../../../src/core/runs/run-record.ts';
+
+const NOW_MS = Date.UTC(2026, 10, 24, 12);
+const HOUR_MS = 3_600_000;
+const ago = (hours: number): number => NOW_MS - hours * HOUR_MS;
+const LABEL = '20261124T100000Z-hot';
+
+const described = {
+  ...{ database: 'orders', warnings: [], protection: { isProtected: true, gaps: [] } },
+  restorable: { label: LABEL, createdAtMs: ago(2), restorable: 'from-log' },
+  window: { archive: { seenMs: ago(1), stepMs: 1000 } },
+  latest: { verified: { level: 'replay', atMs: ago(1) } },
+  ...{ lastVerified: null, testFailed: null, tested: { label: LABEL, atMs: ago(24), rtoMs: 12_300 } },
+} as unknown as DescribeDatabaseResult;
+
+const checked = {
+  database: 'orders',
+  warnings: [],
+  findings: [
+    { code: 'restart-safe', severity: 'ok', sentence: 'a restart now loses nothing: the log in place is whole' },
+    { code: 'archive', severity: 'ok', sentence: 'the repository has all of the log in place, within 850 ms: 3 segments' },
+  ],
+} as unknown as CheckDatabaseResult;
+
+const failed: RunRecord = {
+  ...{ runId: 'r2', workflowId: 'w2', type: 'verifyBackup', database: 'orders', who: 'cem@db1', why: 'weekly check' },
+  ...{ startedAtMs: ago(3), endedAtMs: ago(3) + 4000, state: 'failed', sources: ['temporal'] },
+  failure: { code: 'damaged-object', sentence: 'piece 0001 of the log is not what was stored' },
+};
+
+const status: DatabaseStatus = {
+  database: 'orders',
+  described: { answer: described },
+  checked: { answer: checked },
+  temporal: {
+    answer: {
+      open: [
+        {
+          ...{ runId: 'r1', workflowId: 'w1', type: 'hotBackup', database: 'orders', who: 'ada@db1', why: 'before the release' },
+          ...{ startedAtMs: ago(0.1), state: 'running', sources: ['temporal'] },
+          ...{ phase: 'store segments', progress: { doneBytes: 5_000_000, totalBytes: 10_000_000 } },
+        },
+      ],
+      last: [failed],
+      schedules: [
+        { id: 'rstow-orders-hotBackup', type: 'hotBackup', isPaused: false, nextAtMs: NOW_MS + HOUR_MS, missed: 2, overlapped: 0 },
+        { id: 'rstow-orders-verifyBackup', type: 'verifyBackup', isPaused: true, missed: 0, overlapped: 0 },
+      ],
+    },
+  },
+};
+
+it('shows a database on one screen of 80 columns', () => {
+  expect(statusLines(status, 80, NOW_MS)).toEqual([
+    'PROTECTED    orders',
+    'restorable   20261124T100000Z-hot, 2026-11-24 10:00:00Z (2 h ago)',
+    'last record  archived 2026-11-24 11:00:00Z (1 h ago)',
+    'verified     replay 2026-11-24 11:00:00Z (1 h ago)',
+    'recovered    20261124T100000Z-hot in 12.3 s, 2026-11-23 12:00:00Z (24 h ago)',
+    'restart      a restart now loses nothing: the log in place is whole',
+    'archive      the repository has all of the log in place, within 850 ms: 3',
+    '             segments',
+    'open runs    hotBackup: store segments, 5.0 MB of 10.0 MB; began 6 min ago, by',
+    '             ada@db1',
+    '               because: before the release',
+    'last runs    verifyBackup 2 h ago, by cem@db1: FAILED damaged-object in 4.0 s:',
+    '             piece 0001 of the log is not what was stored',
+    'schedules    rstow-orders-hotBackup: next 2026-11-24 13:00:00Z (in 1 h)',
+    '             schedule rstow-orders-hotBackup has passed over 2 starts, because',
+    '             Temporal was down for too long',
+    '             rstow-orders-verifyBackup: PAUSED',
+  ]);
+});
+
+it('shows what the repository says and why Temporal could not be asked', () => {
+  const error = new RstowError('temporal-unreachable', 'no Temporal server answers at 127.0.0.1:7233');
+  const without: DatabaseStatus = { ...status, temporal: { error } };
+  expect(statusLines(without, 80, NOW_MS)).toContain('restorable   20261124T100000Z-hot, 2026-11-24 10:00:00Z (2 h ago)');
+  expect(statusLines(without, 200, NOW_MS).at(-1)).toBe(
+    'not asked    runs and schedules could not be asked: temporal-unreachable: no Temporal server answers at 127.0.0.1:7233',
+  );
+  expect([statusExitCode([status]), statusExitCode([status, without])]).toEqual([0, 3]);
+});
+
+it('says once why nothing is known of the protection', () => {
+  const error = new RstowError('repository-unavailable', 'not mounted');
+  const lines = statusLines({ ...status, described: { error }, checked: { error } }, 80, NOW_MS);
+  expect(lines[0]).toMatch(/^UNKNOWN +orders$/);
+  expect(lines.filter((line) => line.includes('not asked'))).toEqual([
+    'not asked  protection could not be asked: repository-unavailable: not mounted',
+  ]);
+});
+
+it('prints of each run when, what, who, why and what came of it', () => {
+  const old: RunRecord = {
+    ...{ runId: 'r0', type: 'testRecovery', database: 'orders', startedAtMs: ago(48) },
+    state: 'done',
+    sources: ['repository'],
+    label: LABEL,
+  };
+  expect(recordLines([failed, old], 80)).toEqual([
+    '2026-11-24 09:00:00Z  verifyBackup of orders: FAILED damaged-object in 4.0 s:',
+    '                      piece 0001 of the log is not what was stored',
+    '  who                 cem@db1',
+    '  why                 weekly check',
+    '  run                 r2',
+    '',
+    '2026-11-22 12:00:00Z  testRecovery of orders: done',
+    '  who                 not known',
+    '  backup              20261124T100000Z-hot',
+    '  run                 r0',
+  ]);
+});
