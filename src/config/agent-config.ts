@@ -26,7 +26,7 @@ export type SnapshotConfig = NonNullable<DatabaseConfig['snapshot']>;
 export type RepositoryConfig = AgentConfig['repositories'][string];
 export type EncryptionConfig = NonNullable<RepositoryConfig['encryption']>;
 export type ServerConfig = DatabaseConfig['server'];
-export type RecoveryWebhookConfig = NonNullable<AgentConfig['agent']['recoveryWebhook']>;
+export type HttpConfig = NonNullable<AgentConfig['agent']['http']>;
 export type EmbeddedTemporalConfig = NonNullable<AgentConfig['temporal']['embedded']>;
 export type TimingConfig = AgentConfig['timing'];
 

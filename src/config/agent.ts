@@ -1,15 +1,21 @@
 import { z } from 'zod';
 import { absolutePath, address, name } from './values.ts';
 
-const recoveryWebhook = z
+const http = z
   .strictObject({
-    listen: address.describe('Where it listens, by plain HTTP: the loopback interface, or behind a proxy with TLS.'),
-    tokenFile: absolutePath.describe(
-      'Holds the token that callers prove themselves with; 0640 or stricter. It is read at every request, so it can be replaced at any time.',
-    ),
+    listen: address
+      .default('127.0.0.1:9095')
+      .describe(
+        'Where it listens, by plain HTTP: the loopback interface, or behind a proxy with TLS. What it answers without a token holds no secret.',
+      ),
+    recoveryTokenFile: absolutePath
+      .optional()
+      .describe(
+        'Holds the token that callers of `/recovery` prove themselves with ([integrations](integrations.md#from-alertmanager)); 0640 or stricter. It is read at every request, so it can be replaced at any time. Without it there is no `/recovery`.',
+      ),
   })
-  .describe('Takes requests for recovery from Alertmanager or any other program ([integrations](integrations.md#from-alertmanager)).')
-  .meta({ sample: { listen: '127.0.0.1:9095', tokenFile: '/etc/rstow/webhook.token' } });
+  .describe('The agent’s HTTP server: `/metrics` and `/healthz` ([monitoring](monitoring.md)), and requests for recovery. None if absent.')
+  .meta({ sample: { listen: '127.0.0.1:9095', recoveryTokenFile: '/etc/rstow/webhook.token' } });
 
 export const agentSection = z
   .strictObject({
@@ -17,7 +23,7 @@ export const agentSection = z
     stateDir: absolutePath
       .default('/var/lib/rstow')
       .describe('What the agent keeps: its identity, checkpoints, notes of runs. On a local disk; one agent for each directory.'),
-    recoveryWebhook: recoveryWebhook.optional(),
+    http: http.optional(),
     restoreRoots: z
       .array(absolutePath)
       .max(20)
@@ -34,7 +40,7 @@ export const agentSection = z
       ),
     operatorKeyFile: absolutePath
       .optional()
-      .describe('An operator’s private key ([operators](security.md#operators)): the agent signs with it what its webhook takes.'),
+      .describe('An operator’s private key ([operators](security.md#operators)): the agent signs with it what `/recovery` takes.'),
   })
   .describe('The agent itself.')
   .meta({ sample: { name: 'db1', stateDir: '/var/lib/rstow', restoreRoots: ['/srv/restored'] } });

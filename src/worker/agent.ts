@@ -14,8 +14,11 @@ import { startGuardWatch } from './watch/guard.ts';
 import { offerContract, type Polling, untilRouted } from './current-contract.ts';
 import { startHousekeeping, startStopNoteWatch } from './watch/housekeeping.ts';
 import { type InstallationWatch, pollerIdentity, pollersOf, requireAlone, startInstallationWatch } from './watch/installation.ts';
+import { startEndedBackupWatch } from './watch/ended-backups.ts';
 import { startOwnershipWatch } from './watch/ownership.ts';
-import { openRecoveryWebhook, recoveryRequester } from './http/recovery-webhook.ts';
+import { startProtectionWatch } from './watch/protection.ts';
+import { recoveryRequester } from './http/recovery-webhook.ts';
+import { createMonitoring, type Monitoring } from './monitoring.ts';
 import { type OperatorKey, readOperatorKey } from './operator-key.ts';
 import { ownSigningKey } from './signing-key.ts';
 import { createRunRegistry } from './temporal/run-registry.ts';
@@ -52,14 +55,19 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   // Read at the start, so that a key that can't be used is said then.
   await ownSigningKey(config.agent.stateDir);
   const mutex = await acquireAgentMutex(identity.installationId, signal);
-  const subscribers: ((fact: EventFact) => void)[] = [];
+  const monitoring = createMonitoring(config, logger);
+  const subscribers: ((fact: EventFact) => void)[] = [(fact) => monitoring.note(fact)];
   const events = createEvents(logger, subscribers);
   const connected: Connected = {};
   const host = hostDeps({ ...options, identity, events });
   const stopNotes = startStopNoteWatch(options, { logger, signal: ended });
   const guards = startGuardWatch(options, { events, logger, signal: ended });
+  monitoring.health.set('guard', guards.fault);
+  monitoring.health.set('stop notes', stopNotes.fault);
+  sayDisconnected(monitoring);
   let alerts: StartedAlerts | undefined;
   try {
+    await monitoring.open(ended);
     // Before anything else makes or drops a name of the log's files: when that happened last may be all there is to go by.
     await guards.firstPass;
     const { alerts: settings } = config;
@@ -67,7 +75,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     subscribers.push((fact) => alerts?.heard(fact));
     const opened = await options.openTemporal?.();
     try {
-      await serveConnected(options, { host, connected, ended });
+      await serveConnected(options, { host, connected, monitoring, ended });
     } finally {
       await opened?.close();
     }
@@ -83,7 +91,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 /** What the agent works with while it is connected to Temporal. */
 type Connected = { deps?: ActivityDeps };
 
-type Identified = { host: HostDeps; connected: Connected; ended: AbortSignal };
+type Identified = { host: HostDeps; connected: Connected; monitoring: Monitoring; ended: AbortSignal };
 
 async function serveConnected(options: AgentOptions, identified: Identified): Promise<void> {
   const runtime = installTemporalRuntime(options.logger);
@@ -95,7 +103,7 @@ async function serveConnected(options: AgentOptions, identified: Identified): Pr
 }
 
 /** On one connection, until the agent is asked to end or the connection's credentials have been replaced. */
-async function serveConnection(options: AgentOptions, { host, connected, ended }: Identified): Promise<void> {
+async function serveConnection(options: AgentOptions, identified: Identified): Promise<void> {
   const { config, logger } = options;
   const watch = watchCredentials(config.temporal, logger);
   const ending = new AbortController();
@@ -103,10 +111,14 @@ async function serveConnection(options: AgentOptions, { host, connected, ended }
   try {
     const temporal = await connectTemporal(config.temporal, { logger, signal });
     try {
-      await serve({ ...options, signal }, { host, connected, temporal, ended: AbortSignal.any([ended, watch.renewed, ending.signal]) });
+      await serve(
+        { ...options, signal },
+        { ...identified, temporal, ended: AbortSignal.any([identified.ended, watch.renewed, ending.signal]) },
+      );
     } finally {
-      delete connected.deps;
+      delete identified.connected.deps;
       ending.abort();
+      sayDisconnected(identified.monitoring);
       await temporal.connection.close();
     }
   } catch (error) {
@@ -118,17 +130,12 @@ async function serveConnection(options: AgentOptions, { host, connected, ended }
 
 type Served = Identified & { temporal: TemporalConnection };
 
-async function serve(options: AgentOptions, { host, connected, temporal, ended }: Served): Promise<void> {
+async function serve(options: AgentOptions, { host, connected, monitoring, temporal, ended }: Served): Promise<void> {
   const { config, configFile, logger, signal } = options;
   const runs = createRunRegistry(temporal);
   const deps = await agentDeps({ host, temporal, runs, logger });
   connected.deps = deps;
-  await openRecoveryWebhook({
-    settings: config.agent.recoveryWebhook,
-    requestRecovery: recoveryRequester(temporal, await ownKey(config)),
-    logger,
-    signal: ended,
-  });
+  monitoring.requestRecovery = recoveryRequester(temporal, await ownKey(config));
   const watched = { deps, temporal, logger, signal: ended };
   const watch = await installationWatch(watched);
   await requireAlone(watch);
@@ -140,16 +147,19 @@ async function serve(options: AgentOptions, { host, connected, temporal, ended }
   const workers = await startAgentWorkers({ identity: watch.identity, temporal, deps, workflowBundlePath, polling });
   const ownership = startOwnershipWatch({ ...watched, workers });
   const twins = startInstallationWatch(watch);
-  const others = [
-    startArchiveWatch(watched),
-    startHousekeeping({ ...watched, config, configFile, runs, deps }),
-    startClusterWatch({ ...watched, onNewCluster: () => renew(options, { temporal, polling }) }),
-  ];
+  const cluster = startClusterWatch({ ...watched, onNewCluster: () => renew(options, { temporal, polling }) });
+  const others = [cluster, startArchiveWatch(watched), startHousekeeping({ ...watched, config, configFile, runs, deps })];
+  if (config.agent.http !== undefined) {
+    others.push(startProtectionWatch({ ...watched, changed: monitoring.changed }), startEndedBackupWatch(watched));
+  }
   if (polling === 'versioned') others.push(startContractWatch({ ...watched, contractGoneMs: config.timing.contractGoneMs }));
   try {
     if (polling === 'versioned') await Promise.race([untilRouted(temporal, watched), workers.failed]);
     await Promise.race([ownership.firstPass, workers.failed, twins.failed]);
     logger.info({ agent: host.agent.name, installationId: host.agent.installationId }, 'ready');
+    monitoring.health.set('temporal', cluster.fault);
+    monitoring.health.set('workers', () => undefined);
+    monitoring.health.set('watches', () => [ownership, ...others].map(({ fault }) => fault()).find((fault) => fault !== undefined));
     if (!signal.aborted) options.onReady(host.agent);
     await Promise.race([aborted(signal), workers.failed, twins.failed]);
   } finally {
@@ -157,6 +167,14 @@ async function serve(options: AgentOptions, { host, connected, temporal, ended }
     await workers.stop();
   }
   await Promise.all([ownership, twins, ...others].map(({ ended: over }) => over));
+}
+
+/** Nothing that needs Temporal works before it answers, and after it is gone. */
+function sayDisconnected(monitoring: Monitoring): void {
+  monitoring.requestRecovery = undefined;
+  monitoring.health.set('temporal', () => 'the agent waits for it');
+  monitoring.health.set('workers', () => 'they poll nothing');
+  monitoring.health.set('watches', () => 'they have not begun');
 }
 
 /** What a Temporal that has lost everything must be given again. */

@@ -66,7 +66,7 @@ async function upConfig(): Promise<string> {
   const tokenFile = join(stack.folder, 'webhook.token');
   await writeFile(tokenFile, TOKEN, { mode: 0o600 });
   const { databases, repositories, timing } = stack.config;
-  const agent = { name: 'db1', stateDir, recoveryWebhook: { listen: webhook, tokenFile } };
+  const agent = { name: 'db1', stateDir, http: { listen: webhook, recoveryTokenFile: tokenFile } };
   const file = join(stack.folder, 'up.yaml');
   await writeFile(file, stringify({ agent, temporal: { embedded: { port, uiPort } }, databases, repositories, timing }));
   return file;

@@ -33,7 +33,7 @@ beforeAll(async () => {
 afterAll(() => scene.close());
 
 function webhookConfig(state: string): Promise<string> {
-  const settings = { name: 'db1', stateDir: join(scene.stack.folder, state), recoveryWebhook: { listen: address, tokenFile } };
+  const settings = { name: 'db1', stateDir: join(scene.stack.folder, state), http: { listen: address, recoveryTokenFile: tokenFile } };
   return scene.stack.writeConfig(settings);
 }
 

@@ -77,8 +77,8 @@ test('examples/alertmanager.yaml sends alerts with the label to where the page l
   const names = receivers.map(({ name }) => name);
   for (const { receiver } of [route, ...(route.routes ?? [])]) expect(names).toContain(receiver);
   expect(route.routes?.[0]).toMatchObject({ receiver: 'rstow', matchers: ['rstow_database=~".+"'], continue: true });
-  const { recoveryWebhook } = (parse(snippets('yaml')[0] ?? '') as { agent: { recoveryWebhook: { listen: string } } }).agent;
+  const { http } = (parse(snippets('yaml')[0] ?? '') as { agent: { http: { listen: string } } }).agent;
   const [webhook] = receivers.find(({ name }) => name === 'rstow')?.webhook_configs ?? [];
-  expect(webhook).toMatchObject({ url: `http://${recoveryWebhook.listen}/recovery`, http_config: { authorization: {} } });
+  expect(webhook).toMatchObject({ url: `http://${http.listen}/recovery`, http_config: { authorization: {} } });
   expect(webhook?.http_config.authorization.credentials_file).toMatch(/^\//);
 });

@@ -19,6 +19,7 @@ import type { AgentRunRegistry } from '../../src/worker/temporal/run-registry.ts
 import { startArchiveWatch } from '../../src/worker/watch/archives.ts';
 import { startHousekeeping } from '../../src/worker/watch/housekeeping.ts';
 import { startOwnershipWatch } from '../../src/worker/watch/ownership.ts';
+import { startProtectionWatch } from '../../src/worker/watch/protection.ts';
 import { goldenSegment } from '../fixtures/wal/golden.ts';
 import { claimOf } from '../unit/activities/several-repositories.ts';
 import { DATABASE, firstTimeline } from '../unit/activities/scene.ts';
@@ -76,6 +77,7 @@ async function startAll(deps: ActivityDeps, signal: AbortSignal): Promise<void> 
   await startOwnershipWatch({ ...watched, workers }).firstPass;
   startArchiveWatch({ ...watched, temporal });
   startHousekeeping({ ...watched, config: deps.config, configFile: deps.configFile, runs });
+  startProtectionWatch({ ...watched, changed: new Set() });
   void followForEver(deps, signal).catch(() => undefined);
 }
 

@@ -34,8 +34,9 @@ export const followLog =
       try {
         while (performance.now() - beganAtMs < turnMs) {
           const lookedAtMs = performance.now();
+          const seenAtMs = Date.now();
           if (!(await follower.look())) break;
-          recordLook(deps, input.database);
+          recordLook(deps, input.database, seenAtMs);
           tidying.keepUp();
           report(run, follower);
           await delay(Math.max(0, lookedAtMs + intervalMs - performance.now()), undefined, { signal: run.signal });
@@ -146,8 +147,8 @@ function createTidying(follower: LogFollower, tidyMs: number): Tidying {
   };
 }
 
-function recordLook({ events }: ActivityDeps, database: string): void {
-  events.record({ kind: 'archive-looked', database, sentence: 'all of the log in place was stored' });
+function recordLook({ events }: ActivityDeps, database: string, seenAtMs: number): void {
+  events.record({ kind: 'archive-looked', database, seenAtMs, sentence: 'all of the log in place was stored' });
 }
 
 function report(run: RunPort, follower: LogFollower): void {

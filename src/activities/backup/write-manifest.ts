@@ -60,6 +60,8 @@ export const writeManifest =
     // Once more: an emptied or exchanged repository takes a manifest as well as any.
     await store.confirm();
     const written = await store.backups.put(manifest);
+    const { label } = written;
+    deps.events.record({ kind: 'backup-stored', database: input.database, repository: store.name, label, sentence: `backup ${label} is stored` });
     if (input.mark !== undefined) await markEnd(store, written, input.mark);
     const copying = copiesWanted(deps, input);
     const warnings = left === undefined ? [] : [left];

@@ -37,8 +37,14 @@ export const surveyRestart =
   async ({ database: name }: { database: string }, run: RunPort): Promise<RestartFacts> => {
     const database = openDatabase(deps, name);
     const facts = await surveyGuarded(database, run);
-    for (const { code, severity, sentence } of restartFindings(name, facts)) {
-      if (severity === 'critical') deps.events.record({ kind: 'restart-unsafe', database: name, code, sentence });
+    const findings = restartFindings(name, facts);
+    const critical = findings.filter(({ severity }) => severity === 'critical');
+    const isSafe = critical.length === 0;
+    const isKnown = !findings.some(({ severity }) => severity === 'unknown');
+    const sentence = `a restart ${isSafe ? 'loses nothing' : 'would lose data'}`;
+    if (isKnown) deps.events.record({ kind: 'restart-checked', database: name, isSafe, sentence });
+    for (const { code, sentence } of critical) {
+      deps.events.record({ kind: 'restart-unsafe', database: name, code, sentence });
     }
     return facts;
   };

@@ -53,6 +53,7 @@ export const copyToRepository =
     const bandwidth = createBandwidth(bytesPerSecond);
     const untilMs = Date.now() + TURN_MS;
     const copied = await copyBackups({ sources, target, backup, bandwidth, run, untilMs, progress: progressOf(run) });
+    deps.events.record({ kind: 'backup-copied', database, repository: to, sentence: `${to} has what it lacked` });
     return { repository: to, ...copied, away: [...away, ...copied.away] };
   };
 

@@ -1,101 +1,51 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Client } from '@temporalio/client';
-import type { RecoveryWebhookConfig } from '../../config/agent-config.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { readSecretFile } from '../../io/files/secret-file.ts';
-import { parseServerAddress } from '../../io/service/ports.ts';
 import type { Logger } from '../telemetry/agent-logger.ts';
 import { rstowClient } from '../../client/rstow-client.ts';
 import { type DisasterRecoveryInput, parseDisasterRecoveryInput } from '../../contract/disaster-recovery.ts';
 import type { OperatorKey } from '../operator-key.ts';
 import type { TemporalConnection } from '../temporal/connection.ts';
 import { type AlertmanagerWebhook, alertmanagerWebhookSchema } from '../../config/agent.ts';
+import { type Answer, refusal, type Route } from './server.ts';
 
-type RecoveryWebhookOptions = {
-  /** Undefined: nothing listens. */
-  settings: RecoveryWebhookConfig | undefined;
-  requestRecovery: RecoveryRequester;
+type Webhook = {
+  /** @see HttpConfig */
+  tokenFile: string;
+  /** Undefined while the agent has no connection to Temporal. */
+  requester: () => RecoveryRequester | undefined;
   logger: Logger;
-  /** Aborted: it listens no more. */
-  signal: AbortSignal;
 };
 
-type Webhook = Omit<RecoveryWebhookOptions, 'settings'> & { settings: RecoveryWebhookConfig };
-type Answer = { status: number; body: object; headers?: Record<string, string> };
-
-const PATH = '/recovery';
 const BODY_SIZE_BYTES_MAX = 1024 * 1024;
-const CONNECTIONS_MAX = 32;
-const REQUEST_MS = 10_000;
 
 /**
- * Takes Alertmanager's webhook: each firing alert that names a database asks for its recovery. The token is never logged.
- * Fails: port-taken; invalid-config, where the address can't be listened on or the token file not be read.
+ * Takes Alertmanager's webhook: each firing alert that names a database asks for its recovery. The token is never logged. What fails
+ * Alertmanager tries again. Fails: invalid-config, where the token file can't be read.
  */
-export async function openRecoveryWebhook({ settings, ...options }: RecoveryWebhookOptions): Promise<void> {
-  if (settings === undefined) return;
-  await readSecretFile(settings.tokenFile);
-  const webhook: Webhook = { ...options, settings };
-  const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS }, (request, response) => {
-    void respond(webhook, request, response);
-  });
-  server.maxConnections = CONNECTIONS_MAX;
-  await listen(server, settings.listen);
-  const close = (): void => {
-    server.close();
-    server.closeAllConnections();
-  };
-  if (options.signal.aborted) close();
-  options.signal.addEventListener('abort', close, { once: true });
-  options.logger.info({ listen: settings.listen }, 'taking requests for recovery');
+export async function recoveryRoute(webhook: Webhook): Promise<Route> {
+  await readSecretFile(webhook.tokenFile);
+  return { method: 'POST', answer: (request) => answerTo(webhook, request) };
 }
 
-async function listen(server: Server, address: string): Promise<void> {
-  const { host, port } = parseServerAddress(address);
-  server.listen({ host, port });
-  try {
-    await once(server, 'listening');
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE') throw new RstowError('port-taken', `another program listens on ${address}`, { details: { address }, cause });
-    throw new RstowError('invalid-config', `agent.recoveryWebhook can't listen on ${address}: ${code ?? String(cause)}`, { cause });
-  }
-}
-
-async function respond(webhook: Webhook, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { status, body, headers } = await answerTo(webhook, request).catch((error: unknown) => unavailable(webhook, error));
-  // A caller whose body was not read to its end must not send its next request behind it.
-  const connection = status === 202 ? {} : { connection: 'close' };
-  response.writeHead(status, { 'content-type': 'application/json', ...connection, ...headers });
-  response.end(`${JSON.stringify(body)}\n`);
-}
-
-async function answerTo(webhook: Webhook, request: IncomingMessage): Promise<Answer> {
-  if (request.url?.split('?')[0] !== PATH) return refusal(404, `there is only ${PATH}`);
-  if (request.method !== 'POST') return { ...refusal(405, 'only POST is taken'), headers: { allow: 'POST' } };
-  if (!isBearer(request.headers.authorization, await readSecretFile(webhook.settings.tokenFile))) {
-    webhook.logger.warn({ from: request.socket.remoteAddress }, 'a request for recovery had no valid token');
+async function answerTo({ tokenFile, requester, logger }: Webhook, request: IncomingMessage): Promise<Answer> {
+  if (!isBearer(request.headers.authorization, await readSecretFile(tokenFile))) {
+    logger.warn({ from: request.socket.remoteAddress }, 'a request for recovery had no valid token');
     return { ...refusal(401, 'a valid token is missing'), headers: { 'www-authenticate': 'Bearer' } };
   }
   const text = await readBody(request);
   if (text === undefined) return refusal(413, `more than ${BODY_SIZE_BYTES_MAX} bytes`);
   const wanted = requestsOf(text);
   if (wanted === undefined) return refusal(400, 'the body is not what Alertmanager posts');
+  const { inputs, refused } = wanted;
+  const requestRecovery = requester();
+  if (requestRecovery === undefined) throw new RstowError('temporal-unreachable', 'the agent waits for Temporal');
   const requested: RecoveryRequest[] = [];
-  for (const input of wanted.inputs) requested.push(await webhook.requestRecovery(input));
-  const { refused } = wanted;
-  if (requested.length > 0 || refused.length > 0) webhook.logger.warn({ requested, refused }, 'alerts asked for recovery');
+  for (const input of inputs) requested.push(await requestRecovery(input));
+  if (requested.length > 0 || refused.length > 0) logger.warn({ requested, refused }, 'alerts asked for recovery');
   return { status: requested.length === 0 && refused.length > 0 ? 400 : 202, body: { requested, refused } };
-}
-
-const refusal = (status: number, error: string): Answer => ({ status, body: { error } });
-
-/** Alertmanager tries again what was answered so. */
-function unavailable({ logger }: Webhook, error: unknown): Answer {
-  logger.warn({ err: error }, 'a request for recovery failed');
-  return refusal(503, error instanceof RstowError ? `${error.code}: ${error.message}` : 'it failed');
 }
 
 /** Undefined where it is too large. */
@@ -120,7 +70,7 @@ export function isBearer(header: string | undefined, token: string): boolean {
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
 
 type RecoveryRequest = { database: string; workflowId: string; runId: string };
-type RecoveryRequester = (input: DisasterRecoveryInput) => Promise<RecoveryRequest>;
+export type RecoveryRequester = (input: DisasterRecoveryInput) => Promise<RecoveryRequest>;
 
 const START_MS = 10_000;
 

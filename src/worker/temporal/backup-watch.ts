@@ -4,7 +4,7 @@ import type { ArchiveRun, EndedBackup } from '../../contract/describe-database.t
 import { archiveWorkflowId, backupScheduleId, PROGRESS_QUERY, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
 import { WANTED_QUERY } from '../../contract/messages.ts';
 import type { Progress } from '../../contract/result.ts';
-import { BACKUP_TYPES } from '../../contract/workflow-types.ts';
+import { BACKUP_TYPES, type WorkflowType } from '../../contract/workflow-types.ts';
 import type { ScheduleFacts } from '../../core/protection/verdict.ts';
 import { rethrowUnreachable } from './run-registry.ts';
 import type { TemporalConnection } from './connection.ts';
@@ -72,6 +72,44 @@ async function lastEnded({ workflow }: Client, database: string): Promise<EndedB
     return status.name === 'COMPLETED' ? newest : { ...newest, failure: await failureOf(workflow.getHandle(workflowId, runId).result()) };
   }
   return newest;
+}
+
+/** A backup run that has come to its end or failed. `backupKind`: `hot`, `cold` or `snapshot`. */
+type EndedRun = { workflowId: string; runId: string; backupKind: string; isDone: boolean; endedAtMs: number };
+
+type EndedBackups = {
+  /** The last one of each kind. Fails: temporal-unreachable. */
+  newest(database: string): Promise<EndedRun[]>;
+  /** All that have ended since then, at most `ENDED_MAX`. Fails: temporal-unreachable. */
+  since(database: string, sinceMs: number): Promise<EndedRun[]>;
+};
+
+/** More can't end within minutes: one of a database runs at a time. */
+const ENDED_MAX = 200;
+
+/** By rstow's search attributes, which the namespace must have. */
+export function createEndedBackups({ connection, namespace }: TemporalConnection): EndedBackups {
+  const { workflow } = new Client({ connection, namespace });
+  const list = async (type: string, condition: string, max: number): Promise<EndedRun[]> => {
+    const query = `WorkflowType = '${type}' AND ${condition} AND ExecutionStatus IN ('Completed', 'Failed', 'TimedOut')`;
+    const runs: EndedRun[] = [];
+    for await (const { workflowId, runId, closeTime, status } of workflow.list({ query, pageSize: max })) {
+      const isDone = status.name === 'COMPLETED';
+      runs.push({ workflowId, runId, backupKind: type.replace('Backup', ''), isDone, endedAtMs: closeTime?.getTime() ?? 0 });
+      if (runs.length === max) break;
+    }
+    return runs;
+  };
+  const ofEach = async (condition: string, max: number): Promise<EndedRun[]> => {
+    const ask = async (type: WorkflowType): Promise<EndedRun[]> =>
+      connection.withDeadline(Date.now() + REQUEST_MS, () => list(type, condition, max)).catch(rethrowUnreachable);
+    return (await Promise.all(BACKUP_TYPES.map(ask))).flat();
+  };
+  const of = (database: string): string => `${SEARCH_ATTRIBUTES.database} = '${database}'`;
+  return {
+    newest: (database) => ofEach(of(database), 1),
+    since: (database, sinceMs) => ofEach(`${of(database)} AND CloseTime > '${new Date(sinceMs).toISOString()}'`, ENDED_MAX),
+  };
 }
 
 async function failureOf(result: Promise<unknown>): Promise<NonNullable<EndedBackup['failure']>> {

@@ -15,6 +15,8 @@ type ClusterWatch = {
 };
 
 const INTERVAL_MS = 10_000;
+/** Two questions of a few bytes. */
+const HUNG_MS = 30_000;
 
 /**
  * A Temporal that was emptied, or a namespace that was made again, has lost rstow's search attributes, and a run that
@@ -37,7 +39,13 @@ export function startClusterWatch({ temporal, deps, onNewCluster, logger, signal
     }
     known = found;
   };
-  return startRepeatingTask(pass, { what: 'looking whether Temporal is still the same', intervalMs: INTERVAL_MS, logger, signal });
+  return startRepeatingTask(pass, {
+    what: 'looking whether Temporal is still the same',
+    intervalMs: INTERVAL_MS,
+    hungMs: HUNG_MS,
+    logger,
+    signal,
+  });
 }
 
 async function clusterOf({ connection, namespace }: TemporalConnection): Promise<{ clusterId: string; namespaceId: string }> {

@@ -3,7 +3,7 @@ import { type HostConfig, openDatabase } from '../../database/database.ts';
 import type { GuardFact } from '../../database/guard-facts.ts';
 import { createGuard, dropGuardPins } from '../../database/guard-look.ts';
 import type { Logger } from '../telemetry/agent-logger.ts';
-import { type RepeatingTask, startRepeatingTask } from './repeating-task.ts';
+import { allOf, type RepeatingTask, startRepeatingTask } from './repeating-task.ts';
 
 /** What a guard that is off may have left, before it was. */
 const OFF_INTERVAL_MS = 60_000;
@@ -24,10 +24,7 @@ export function startGuardWatch(host: HostConfig, { events, logger, signal }: Gu
     const drop = (): Promise<void> => record(dropGuardPins(database), events);
     return startRepeatingTask(drop, { what: `dropping the guard’s pins of ${name}`, intervalMs: OFF_INTERVAL_MS, logger, signal });
   });
-  return {
-    firstPass: Promise.all(tasks.map(({ firstPass }) => firstPass)).then(() => undefined),
-    ended: Promise.all(tasks.map(({ ended }) => ended)).then(() => undefined),
-  };
+  return allOf(tasks);
 }
 
 async function record(looking: Promise<GuardFact[]>, events: Events): Promise<void> {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { Logger } from '../telemetry/agent-logger.ts';
 
 export type RepeatingTask = {
@@ -6,12 +7,16 @@ export type RepeatingTask = {
   firstPass: Promise<void>;
   /** Fulfils when the signal has ended it; a pass that hangs then is not waited for longer than 5 s. */
   ended: Promise<void>;
+  /** What was wrong with its last pass, or that one takes too long; undefined if it works. */
+  fault: () => string | undefined;
 };
 
 export type RepeatingTaskOptions = {
   /** For the log line of a pass that failed. */
   what: string;
   intervalMs: number;
+  /** A pass that takes longer does not come back. Default: 10 minutes. */
+  hungMs?: number;
   logger: Logger;
   signal: AbortSignal;
 };
@@ -19,11 +24,33 @@ export type RepeatingTaskOptions = {
 const FIRST_PASS_MS = 20_000;
 const LAST_PASS_MS = 5_000;
 
+/** A pass may have much to read; one that takes longer than this does not come back. */
+const HUNG_MS = 600_000;
+
 /** Does something now and again after each interval, one pass at a time; a pass that fails is logged and made good by the next. */
 export function startRepeatingTask(pass: () => Promise<void>, options: RepeatingTaskOptions): RepeatingTask {
-  const first = guardedPass(pass, options);
-  const ended = repeat(first, pass, options);
-  return { firstPass: noLongerThan(FIRST_PASS_MS, first), ended: endedWith(options.signal, ended) };
+  let beganAtMs: number | undefined;
+  let failure: string | undefined;
+  const noted = async (): Promise<void> => {
+    beganAtMs = performance.now();
+    try {
+      await pass();
+      failure = undefined;
+    } catch (error) {
+      failure = error instanceof RstowError ? error.code : 'it failed';
+      throw error;
+    } finally {
+      beganAtMs = undefined;
+    }
+  };
+  const first = guardedPass(noted, options);
+  const ended = repeat(first, noted, options);
+  const isHung = (): boolean => beganAtMs !== undefined && performance.now() - beganAtMs > (options.hungMs ?? HUNG_MS);
+  return {
+    firstPass: noLongerThan(FIRST_PASS_MS, first),
+    ended: endedWith(options.signal, ended),
+    fault: () => (isHung() ? `${options.what}: it hangs` : failure && `${options.what}: ${failure}`),
+  };
 }
 
 /** One pass of a task for each thing: what is wrong with one, or hangs, keeps nobody else from its turn. */
@@ -32,10 +59,15 @@ export function startTaskForEach<Thing>(
   pass: (thing: Thing) => Promise<void>,
   options: Omit<RepeatingTaskOptions, 'what'> & { what: (thing: Thing) => string },
 ): RepeatingTask {
-  const tasks = things.map((thing) => startRepeatingTask(() => pass(thing), { ...options, what: options.what(thing) }));
+  return allOf(things.map((thing) => startRepeatingTask(() => pass(thing), { ...options, what: options.what(thing) })));
+}
+
+/** Several tasks as one. */
+export function allOf(tasks: readonly RepeatingTask[]): RepeatingTask {
   return {
     firstPass: Promise.all(tasks.map(({ firstPass }) => firstPass)).then(() => undefined),
     ended: Promise.all(tasks.map(({ ended }) => ended)).then(() => undefined),
+    fault: () => tasks.map(({ fault }) => fault()).find((fault) => fault !== undefined),
   };
 }
 

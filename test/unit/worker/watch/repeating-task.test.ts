@@ -42,3 +42,24 @@ test('does for each thing what a thing that fails or hangs does not keep the oth
   stopping.abort();
   expect(new Set(done)).toEqual(new Set(['sound']));
 });
+
+test('says what is wrong with it as long as its last pass failed, or one hangs', async () => {
+  const stopping = new AbortController();
+  const hanging = Promise.withResolvers<undefined>();
+  let passes = 0;
+  const pass = async (thing: string): Promise<void> => {
+    if (thing === 'well') return;
+    passes += 1;
+    if (passes === 1) throw new Error('a secret');
+    await hanging.promise;
+  };
+  const options = { what: (thing: string) => `doing ${thing}`, intervalMs: 20, hungMs: 40, logger, signal: stopping.signal };
+  const task = startTaskForEach(['well', 'ill'], pass, options);
+  await task.firstPass;
+  expect(task.fault()).toBe('doing ill: it failed');
+  await expect.poll(() => task.fault()).toBe('doing ill: it hangs');
+  stopping.abort();
+  hanging.resolve(undefined);
+  await task.ended;
+  expect(task.fault()).toBeUndefined();
+});
