@@ -16,6 +16,8 @@ import type { AgentWorkers } from '../../src/worker/agent-workers.ts';
 import type { Logger } from '../../src/worker/telemetry/agent-logger.ts';
 import type { TemporalConnection } from '../../src/worker/temporal/connection.ts';
 import type { AgentRunRegistry } from '../../src/worker/temporal/run-registry.ts';
+import { alertsSection } from '../../src/config/alerts.ts';
+import { startAlerts } from '../../src/worker/watch/alerts.ts';
 import { startArchiveWatch } from '../../src/worker/watch/archives.ts';
 import { startHousekeeping } from '../../src/worker/watch/housekeeping.ts';
 import { startOwnershipWatch } from '../../src/worker/watch/ownership.ts';
@@ -76,6 +78,7 @@ async function startAll(deps: ActivityDeps, signal: AbortSignal): Promise<void> 
   const watched = { deps, logger: SILENT, signal };
   await startOwnershipWatch({ ...watched, workers }).firstPass;
   startArchiveWatch({ ...watched, temporal });
+  startAlerts({ ...watched, host: deps, settings: alertsSection.parse({}), runs: () => undefined });
   startHousekeeping({ ...watched, config: deps.config, configFile: deps.configFile, runs });
   startProtectionWatch({ ...watched, changed: new Set() });
   void followForEver(deps, signal).catch(() => undefined);
