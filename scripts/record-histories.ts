@@ -92,6 +92,8 @@ const scenarios: Record<string, Scenario> = {
     return agent.start('hotBackup', input);
   },
   'copy-backups': (agent) => agent.start('copyBackups', input),
+  'expire-backups': (agent) => agent.start('expireBackups', { ...input, apply: true }),
+  'hold-backup': (agent) => agent.start('holdBackup', { ...input, backup: 'latest' }),
   'rotate-keys': (agent) => {
     const looks = [PLANNED_ROTATION];
     agent.verbs.planRotation = async () => looks.pop() ?? { ...PLANNED_ROTATION, objects: 0, sets: [] };

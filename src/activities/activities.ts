@@ -1,5 +1,9 @@
 import type { ActivityDeps } from './activity-deps.ts';
 import { activity, type ActivityBody, createAttempts } from './activity.ts';
+import { expireManifests } from './expiry/expire-manifests.ts';
+import { holdBackup } from './expiry/hold-backup.ts';
+import { planExpiry } from './expiry/plan-expiry.ts';
+import { removeExpired } from './expiry/remove-expired.ts';
 import { checkApproval, checkStart, noteHistory } from './authority/authority.ts';
 import { archiveOnce, followLog } from './archive/follow-log.ts';
 import { storeAttachments } from './backup/attachments.ts';
@@ -98,6 +102,11 @@ export const verbs = {
   rotateObjects,
   retireObjects,
   removeKeySets,
+
+  planExpiry,
+  expireManifests,
+  removeExpired,
+  holdBackup,
 
   chooseBackup,
   verifyStoredBackup,

@@ -72,7 +72,8 @@ export type EventKind =
   | 'archive-locked'
   | 'crash-fork'
   | 'snapshot-removed'
-  | 'keys-rotated';
+  | 'keys-rotated'
+  | 'backups-expired';
 
 /** One fact about a database or a repository. `sentence` is for people; everything else can be counted and asked for. */
 export type EventFact = {

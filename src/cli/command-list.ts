@@ -9,9 +9,11 @@ import { checkCommand } from './commands/check.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { copyCommand } from './commands/copy.ts';
 import { diffCommand } from './commands/diff.ts';
+import { expireCommand, explainCommand } from './commands/expire.ts';
 import { exportCommand } from './commands/export.ts';
 import { extractCommand } from './commands/extract.ts';
 import { guardCommand } from './commands/guard.ts';
+import { holdCommand, releaseCommand } from './commands/hold.ts';
 import { importCommand } from './commands/import.ts';
 import { infoCommand } from './commands/info.ts';
 import { historyCommand } from './commands/history.ts';
@@ -55,6 +57,10 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
       importCommand,
       exportCommand,
       rotateKeysCommand,
+      expireCommand,
+      explainCommand,
+      holdCommand,
+      releaseCommand,
     ],
   },
   { title: 'Recovery', commands: [restoreCommand, undoCommand, recoverCommand, rebaseCommand, repairCommand] },

@@ -13,7 +13,7 @@ import {
 import { INPUT_PARSERS, type Workflows, type WorkflowType } from '../contract/workflow-types.ts';
 import { withRstowErrors } from './temporal.ts';
 import { type RunState, runState, waitsForAgent } from './run-state.ts';
-import { recoveryWorkflowId, runWorkflowId, WORKFLOW_QUEUE } from '../contract/names.ts';
+import { expiryWorkflowId, recoveryWorkflowId, runWorkflowId, WORKFLOW_QUEUE } from '../contract/names.ts';
 
 /** One run. Each of its calls fails with an `RstowError`: `temporal-unreachable`, `invalid-input` if the run is no longer there, or as it says. */
 export type RunHandle<T extends WorkflowType = WorkflowType> = {
@@ -113,10 +113,11 @@ export async function startRun<T extends WorkflowType>(client: Client, { type, i
   if (type === 'disasterRecovery') return requestRecovery(client, { type, input: parsed, options });
   const { database } = parsed;
   const { idEnd, timeoutMs } = options;
-  const workflowId = runWorkflowId(database, type, idEnd ?? randomUUID());
+  const isOne = isExpiry(parsed, type);
+  const workflowId = isOne ? expiryWorkflowId(database) : runWorkflowId(database, type, idEnd ?? randomUUID());
   const handle = await client.workflow.start(type, {
     workflowId,
-    workflowIdConflictPolicy: idEnd === undefined ? 'FAIL' : 'USE_EXISTING',
+    workflowIdConflictPolicy: idEnd === undefined && !isOne ? 'FAIL' : 'USE_EXISTING',
     taskQueue: WORKFLOW_QUEUE,
     args: [parsed],
     staticSummary: `${type} of ${database}`,
@@ -125,6 +126,11 @@ export async function startRun<T extends WorkflowType>(client: Client, { type, i
     workflowExecutionTimeout: timeoutMs ?? 0,
   });
   return runHandle(client, handle, handle.firstExecutionRunId);
+}
+
+/** One that only says what would go keeps nobody waiting. */
+function isExpiry(input: { apply?: unknown } | object, type: WorkflowType): boolean {
+  return type === 'expireBackups' && 'apply' in input && input.apply === true;
 }
 
 /** All requests for a database's recovery are one run: an open one takes a further request as a signal. */

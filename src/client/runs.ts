@@ -1,7 +1,7 @@
 import { type Client, type WorkflowExecutionDescription, type WorkflowExecutionInfo, WorkflowNotFoundError } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { NAME_PATTERN } from '../contract/input-field.ts';
-import { recoveryWorkflowId, SEARCH_ATTRIBUTES } from '../contract/names.ts';
+import { expiryWorkflowId, recoveryWorkflowId, SEARCH_ATTRIBUTES } from '../contract/names.ts';
 import { QUERY_TYPES, WORKFLOW_TYPES } from '../contract/workflow-types.ts';
 import type { CommonResult } from '../contract/result.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
@@ -77,7 +77,7 @@ export function databaseOfRun({ workflowId, typedSearchAttributes }: WorkflowExe
 
 function databaseOfId(workflowId: string): string {
   const [, database = '', last = ''] = workflowId.split('/');
-  return workflowId === recoveryWorkflowId(last) ? last : database;
+  return [recoveryWorkflowId(last), expiryWorkflowId(last)].includes(workflowId) ? last : database;
 }
 
 /** `condition` is one more of Temporal's list filter. Fails: invalid-input. */
@@ -86,7 +86,8 @@ export async function latestRuns(client: Client, { database, limit }: RunFilter,
   if (database === undefined) return take(client, wanted, limit);
   if (!NAME_PATTERN.test(database)) throw new RstowError('invalid-input', 'a database’s name is 1 to 63 of a-z, 0-9 and -');
   // A run that failed before it met an agent has no attribute: then the ids that rstow gives name the database.
-  const byId = `WorkflowId STARTS_WITH 'rstow/${database}/' OR WorkflowId = '${recoveryWorkflowId(database)}'`;
+  const ones = [recoveryWorkflowId(database), expiryWorkflowId(database)].map((id) => `WorkflowId = '${id}'`);
+  const byId = `WorkflowId STARTS_WITH 'rstow/${database}/' OR ${ones.join(' OR ')}`;
   // A namespace may have refused the attribute.
   return take(client, `${wanted} AND (${SEARCH_ATTRIBUTES.database} = '${database}' OR ${byId})`, limit).catch(() =>
     take(client, `${wanted} AND (${byId})`, limit),

@@ -5,6 +5,7 @@ import { archiveSection } from './archive.ts';
 import { guardSection } from './guard.ts';
 import { importSection } from './import.ts';
 import { checkSection } from './check.ts';
+import { retentionSection } from './retention.ts';
 import { rehearsalSection } from './rehearsal.ts';
 import { schedulesSection } from './schedules.ts';
 import { snapshotSection } from './snapshot.ts';
@@ -185,6 +186,7 @@ export const databaseSection = z
     import: importSection.prefault({}),
     check: checkSection.prefault({}),
     schedules: schedulesSection.prefault({}),
+    retention: retentionSection.prefault({}),
     maxDowntimeMs: durationMs.default(120_000).describe('How long a restore may keep the server down before a watchdog starts it.'),
     safetyCopyMs: durationMs.default(604_800_000).describe('How long a restore keeps the data that it replaced.'),
     standby: z.boolean().default(false).describe('Whether this host stands ready to take the database over.'),

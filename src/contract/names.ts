@@ -34,6 +34,9 @@ export const lockWorkflowId = (database: string): string => `rstow/lock/${databa
 /** Requests for recovery meet under this id: many signals are one recovery. */
 export const recoveryWorkflowId = (database: string): string => `rstow/recovery/${database}`;
 
+/** What lets backups go: one run of a database at a time. */
+export const expiryWorkflowId = (database: string): string => `rstow/expire/${database}`;
+
 /** The continuous archive of a database: one run, whoever starts it. */
 export const archiveWorkflowId = (database: string): string => `rstow/archive/${database}`;
 

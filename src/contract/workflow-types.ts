@@ -4,7 +4,9 @@ import { type ColdBackupInput, type ColdBackupResult, parseColdBackupInput } fro
 import { type CopyBackupsInput, type CopyBackupsResult, parseCopyBackupsInput } from './copy-backups.ts';
 import { type DescribeDatabaseInput, type DescribeDatabaseResult, parseDescribeDatabaseInput } from './describe-database.ts';
 import { type DisasterRecoveryInput, type DisasterRecoveryResult, parseDisasterRecoveryInput } from './disaster-recovery.ts';
+import { type ExpireBackupsInput, type ExpireBackupsResult, parseExpireBackupsInput } from './expire-backups.ts';
 import { type ExportBackupInput, type ExportBackupResult, parseExportBackupInput } from './export-backup.ts';
+import { type HoldBackupInput, type HoldBackupResult, parseHoldBackupInput } from './hold-backup.ts';
 import { type HotBackupInput, type HotBackupResult, parseHotBackupInput } from './hot-backup.ts';
 import { type ImportBackupInput, type ImportBackupResult, parseImportBackupInput } from './import-backup.ts';
 import { type ListBackupsInput, type ListBackupsResult, parseListBackupsInput } from './list-backups.ts';
@@ -37,6 +39,8 @@ export type Workflows = {
   rotateKeys: { input: RotateKeysInput; result: RotateKeysResult };
   importBackup: { input: ImportBackupInput; result: ImportBackupResult };
   copyBackups: { input: CopyBackupsInput; result: CopyBackupsResult };
+  expireBackups: { input: ExpireBackupsInput; result: ExpireBackupsResult };
+  holdBackup: { input: HoldBackupInput; result: HoldBackupResult };
   exportBackup: { input: ExportBackupInput; result: ExportBackupResult };
   listBackups: { input: ListBackupsInput; result: ListBackupsResult };
   describeDatabase: { input: DescribeDatabaseInput; result: DescribeDatabaseResult };
@@ -64,6 +68,8 @@ export const INPUT_PARSERS: { readonly [T in WorkflowType]: (args: readonly unkn
   rotateKeys: parseRotateKeysInput,
   importBackup: parseImportBackupInput,
   copyBackups: parseCopyBackupsInput,
+  expireBackups: parseExpireBackupsInput,
+  holdBackup: parseHoldBackupInput,
   exportBackup: parseExportBackupInput,
   listBackups: parseListBackupsInput,
   describeDatabase: parseDescribeDatabaseInput,

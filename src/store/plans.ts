@@ -1,5 +1,6 @@
 import { planKey, plansPrefix, runOfPlanKey } from '../core/repository/object-keys.ts';
 import {
+  expiryPlanSchema,
   type Fence,
   fenceSchema,
   type Healing,
@@ -18,6 +19,7 @@ import {
   restorePlanSchema,
   type RotatedObjects,
   rotatedObjectsSchema,
+  type StoredExpiryPlan,
   type StoredExtents,
   storedExtentsSchema,
 } from '../formats/repository/plans.ts';
@@ -53,6 +55,7 @@ export type Plans = {
   readonly replayBegun: PlanObjects<ReplayBegun>;
   /** Of one batch of a rotation. */
   rotated(batch: number): PlanObjects<RotatedObjects>;
+  readonly expiry: PlanObjects<StoredExpiryPlan>;
   /** `attempt`: of a run that plans one restore after another. */
   restore(attempt?: number): PlanObjects<RestorePlan>;
   /** The runs that have left plans here. */
@@ -74,6 +77,7 @@ export function plansOf(scope: Scope): Plans {
     instance: objectsOf(scope, 'instance', instancePlanSchema),
     replayBegun: objectsOf(scope, 'replay-begun', replayBegunSchema),
     rotated: (batch) => objectsOf(scope, `rotated-${batch}`, rotatedObjectsSchema),
+    expiry: objectsOf(scope, 'expiry', expiryPlanSchema),
     restore: (attempt) => objectsOf(scope, attempt === undefined ? 'restore' : `restore-${attempt}`, restorePlanSchema),
     runs: () => plannedRuns(scope),
     forget: (keys) => scope.repository.deleteMany(keys),

@@ -13,6 +13,7 @@ import { type Pieces, piecesOf } from './pieces.ts';
 import { keyRequirement, type RequireKeys } from './required-keys.ts';
 import { type Stream, streamOf } from './stream.ts';
 import { type Plans, plansOf } from './plans.ts';
+import { type Retention, retentionOf } from './retention.ts';
 import { type Rotation, rotationOf } from './rotation.ts';
 import { type Timelines, timelinesOf } from './timelines.ts';
 
@@ -43,6 +44,7 @@ export type Store = {
   readonly damage: Damage;
   readonly plans: Plans;
   readonly rotation: Rotation;
+  readonly retention: Retention;
   /** @see keyRequirement */
   readonly requireKeys: RequireKeys;
   /**
@@ -170,6 +172,7 @@ function storeOf(deps: StoreDeps, place: Place): Store {
     damage,
     plans: plansOf({ repository, database }),
     rotation: rotationOf({ repository, database, coding }),
+    retention: retentionOf({ repository, database }),
     requireKeys: keyRequirement({ repository, coding }),
     past: () => pastOf(deps, place),
     confirm: () => deps.openRepository(name).then(() => undefined),

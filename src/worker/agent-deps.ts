@@ -81,6 +81,7 @@ const LEVELS: Readonly<Record<EventKind, Level>> = {
   'crash-fork': 'error',
   'snapshot-removed': 'info',
   'keys-rotated': 'info',
+  'backups-expired': 'info',
 };
 
 /** Writes each fact into the log, at the level of its kind, and gives it to the subscribers. */

@@ -48,6 +48,8 @@ it.each(releases)('has a history of every workflow type of release %s', (release
     'export-backup',
     'restore-volume-done',
     'copy-backups',
+    'expire-backups',
+    'hold-backup',
     'rotate-keys',
     'archive-wal',
     'check-database',

@@ -260,3 +260,15 @@ export const ROTATED: RotatedBatch = {
 };
 /** What the verb `copyToRepository` tells of a repository that has all by now. */
 export const FILLED = { copied: 3, repaired: 0, there: 9, bytesStored: 700, failures: [], away: [], isUnfinished: false };
+
+export const PLANNED_EXPIRY = {
+  repository: 'local',
+  planKey: 'databases/orders/plans/run/expiry.json',
+  planHash: DIGEST,
+  keep: [{ label: LABEL, why: ['the newest'] }],
+  expire: [{ label: '20261001T101500Z-hot', why: 'made 54 days ago, and no rule keeps it' }],
+  keepCount: 1,
+  expireCount: 1,
+};
+
+export const REMOVED = { manifests: 1, pieces: 3, superseded: 1, others: 2, bytes: 4_000, stays: [] };

@@ -28,6 +28,8 @@ import {
   PLANNED_ROTATION,
   ROTATED,
   FILLED,
+  PLANNED_EXPIRY,
+  REMOVED,
 } from './plausible-answers.ts';
 
 export type OwnVerbs = Pick<Activities, 'findLockHolder'> & { place: () => Place };
@@ -87,6 +89,10 @@ export function plausibleVerbs({ place, findLockHolder }: OwnVerbs) {
     rotateObjects: async () => ROTATED,
     retireObjects: nothing,
     removeKeySets: async () => ['0badc0de'],
+    planExpiry: async () => PLANNED_EXPIRY,
+    expireManifests: async () => ({ moved: 1 }),
+    removeExpired: async () => REMOVED,
+    holdBackup: async ({ isReleased }) => ({ label: LABEL, repositories: ['local'], released: isReleased ? 1 : 0 }),
     chooseBackup: async () => ({ label: LABEL, repository: 'local' }),
     verifyStoredBackup: async () => ({ pieces: 1, records: 19, bytesRead: 200, bytesPlain: 500, stateDigest: DIGEST, warnings: [] }),
     findAlternative: async () => null,

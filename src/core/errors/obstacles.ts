@@ -18,6 +18,11 @@ export const obstacles = {
     exitCode: 14,
     hint: 'Give it a tar archive of one data directory, plain or compressed by gzip or zstd (docs/workflows.md).',
   },
+  'clock-doubtful': {
+    retryable: false,
+    exitCode: 14,
+    hint: 'Nothing was removed. Correct the clock that is wrong. If it was wrong only then, run `rstow expire {database} --despite-clocks`: the order is that of the log, and no backup counts as older than what it was built upon.',
+  },
   'encryption-unsupported': {
     retryable: false,
     exitCode: 14,

@@ -38,6 +38,15 @@ export const catalogueKey = (database: string, atMs: number, id: string): string
 export const marksPrefix = (database: string): string => databaseKey(database, 'marks/');
 export const markKey = (database: string, name: string): string => `${marksPrefix(database)}${name}.json`;
 
+/** Backups that somebody wants to stay; of one backup there may be several. */
+export const holdsPrefix = (database: string): string => databaseKey(database, 'holds/');
+export const holdKey = (database: string, label: string, runId: string): string => `${holdsPrefix(database)}${label}.${runId}.json`;
+
+/** The label that such a key names, or undefined for any other. */
+export function labelOfHoldKey(key: string): string | undefined {
+  return /\/holds\/([A-Za-z0-9][A-Za-z0-9_-]*)\.[A-Za-z0-9-]+\.json$/.exec(key)?.[1];
+}
+
 /** What runs decide: each clears its own, or the owner's agent does when the run has ended. */
 export const plansPrefix = (database: string): string => databaseKey(database, 'plans/');
 export const runPlansPrefix = (database: string, runId: string): string => `${plansPrefix(database)}${runId}/`;
@@ -92,6 +101,20 @@ export const damageKey = (database: string, { runId, atMs }: Pick<Remembered, 'r
 
 /** Where a run puts aside what is not what it should be: nothing is deleted. */
 export const trashKey = (runId: string, key: string): string => `trash/${runId}/${key}`;
+
+const EXPIRED = /^trash\/expired-([0-9]{13})-[A-Za-z0-9-]+\/databases\/([^/]+)\/backups\/([^/]+)\/manifest\.json$/;
+
+export const EXPIRED_PREFIX = 'trash/expired-';
+
+/** Where the manifest of a backup goes whose time was over then (Unix ms). */
+export const expiredManifestKey = (of: { database: string; label: string; atMs: number; runId: string }): string =>
+  trashKey(`expired-${String(of.atMs).padStart(13, '0')}-${of.runId}`, manifestKey(of.database, of.label));
+
+/** What such a key says, or undefined for any other. */
+export function expiredOfKey(key: string): { database: string; label: string; atMs: number } | undefined {
+  const [, atMs, database, label] = EXPIRED.exec(key) ?? [];
+  return database === undefined || label === undefined ? undefined : { database, label, atMs: Number(atMs) };
+}
 
 /** The folders whose every name says something, and what their names look like. */
 const LISTED = /^databases\/[^/]+\/(owner|timelines|labels|marks|index|facts|damage)\//;

@@ -45,6 +45,18 @@ export type Owner = z.infer<typeof ownerSchema>;
 /** `labels/<label>.json`: which run has taken the label; also what a name in `index/` holds. */
 export const labelClaimSchema = z.object({ format: z.literal(1), runId: z.string() });
 
+/** `holds/<label>.<runId>.json`: somebody wants the backup to stay. */
+export const holdSchema = z.object({
+  format: z.literal(1),
+  label: z.string(),
+  reason: z.string(),
+  by: z.string().optional(),
+  /** When it was asked for (Unix ms). */
+  atMs: z.int(),
+  /** Unix ms; absent: until it is released. */
+  untilMs: z.int().optional(),
+});
+
 /** `marks/<name>.json`: a point that a person has given a name. It is the end of a backup, so it can be had at once. */
 export const markSchema = z.object({
   format: z.literal(1),

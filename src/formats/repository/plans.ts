@@ -189,6 +189,18 @@ export const rotatedObjectsSchema = z.object({
 
 export type RotatedObjects = z.infer<typeof rotatedObjectsSchema>;
 
+/** Which backups stay and which go, decided before anything is moved. */
+export const expiryPlanSchema = z.object({
+  format: z.literal(1),
+  database: z.string(),
+  repository: z.string(),
+  plannedAtMs: z.int(),
+  keep: z.array(z.object({ label: z.string(), why: z.array(z.string()) })),
+  expire: z.array(z.object({ label: z.string(), why: z.string() })),
+});
+
+export type StoredExpiryPlan = z.infer<typeof expiryPlanSchema>;
+
 const keys = z.array(z.string());
 
 /** Which stored pieces a backup stores again, decided once: a retry must not put aside what it has stored meanwhile. */

@@ -112,6 +112,15 @@ async function soundVersion<Schema extends z.ZodType>(repository: Repository, wa
   return undefined;
 }
 
+/** What lay under another key before it was put aside: its signature is of that one. Undefined where absent. Fails: as `readSealed`. */
+export async function readPutAside<Schema extends z.ZodType>(
+  repository: Repository,
+  { key, formerKey, schema }: { key: string; formerKey: string; schema: Schema },
+): Promise<z.output<Schema> | undefined> {
+  const bytes = await repository.read(key, { sizeBytesMax: SEALED_SIZE_BYTES_MAX });
+  return bytes === undefined ? undefined : openSealed(repository, { key: formerKey, bytes, schema });
+}
+
 /** Undefined where one object can't be used: to say so is a verification's, and here it must keep nobody from the others. */
 export async function unlessUnreadable<T>(reading: Promise<T>): Promise<T | undefined> {
   try {

@@ -107,6 +107,7 @@ function slotsOfRun(): SlotKind {
     case 'exportBackup':
     case 'rotateKeys':
     case 'copyBackups':
+    case 'expireBackups':
       return 'checks';
     case 'restore':
     case 'restoreVolume':

@@ -48,6 +48,11 @@ export const STEP_SUMMARIES: Record<keyof Activities, string> = {
   retireObjects: 'list once more, and delete the old ones of what was read back',
   removeKeySets: 'remove the key sets that nothing uses any more',
 
+  planExpiry: 'decide which backups stay and which go',
+  expireManifests: 'move the manifests of those that go to the trash',
+  removeExpired: 'delete what nothing refers to any more',
+  holdBackup: 'hold the backup, or release it',
+
   chooseBackup: 'choose the backup',
   verifyStoredBackup: 'read the backup and compare it with its manifest',
   recordVerification: 'record the verification’s result',

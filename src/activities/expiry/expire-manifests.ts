@@ -1,0 +1,46 @@
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { countedText } from '../../core/text/figures.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import type { RunPort } from '../run-port.ts';
+import { isHeld } from './plan-expiry.ts';
+
+/** A plan that is older says nothing of what has been asked for since. */
+const PLAN_VALID_MS = 3_600_000;
+
+export type ExpireInput = { database: string; repository: string; planKey: string; nowMs: number };
+export type ExpiredManifests = { moved: number };
+
+/**
+ * Moves to the trash the manifests of the backups that go by the plan, the oldest first; no piece is deleted. Those that are held by now stay.
+ * Fails: store-incomplete, owner-outdated, cancelled, repository-unavailable. Twice: the rest of them.
+ */
+export const expireManifests =
+  (deps: ActivityDeps) =>
+  async ({ database, repository, planKey, nowMs }: ExpireInput, run: RunPort): Promise<ExpiredManifests> => {
+    const store = await deps.openStore(database, repository);
+    const { expire, keep, plannedAtMs } = await store.plans.expiry.read(planKey);
+    if (expire.length === 0) return { moved: 0 };
+    await store.owner.require();
+    await store.confirm();
+    if (nowMs - plannedAtMs > PLAN_VALID_MS) throw changed('the plan is more than an hour old');
+    for (const { label, why } of keep) {
+      if (why.includes('the newest that can be restored') && (await store.backups.state(label)).kind !== 'read') {
+        throw changed(`backup ${label}, which was to stay, is gone`);
+      }
+    }
+    let moved = 0;
+    for (const { label } of expire.toReversed()) {
+      await run.checkOpen();
+      if (isHeld(await store.retention.holds(), label, nowMs)) continue;
+      await store.retention.expire({ label, atMs: nowMs, runId: run.runId });
+      moved += 1;
+      run.report({ doing: `moving: ${moved} of ${expire.length}` });
+    }
+    const sentence = `${countedText(moved, 'backup')} of "${database}" in "${repository}" expired`;
+    deps.events.record({ kind: 'backups-expired', database, repository, sentence, moved });
+    return { moved };
+  };
+
+function changed(why: string): RstowError {
+  return new RstowError('store-incomplete', `nothing expires: ${why}`);
+}

@@ -1,0 +1,42 @@
+import { selectBackup } from '../../core/backup/selection.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import type { RunPort } from '../run-port.ts';
+
+type HoldInput = {
+  database: string;
+  repository?: string | undefined;
+  backup: string;
+  reason?: string | undefined;
+  by?: string | undefined;
+  atMs: number;
+  untilMs?: number | undefined;
+  /** Whether what holds it ends. */
+  isReleased: boolean;
+};
+
+export type HeldBackup = { label: string; repositories: string[]; /** Holds that have ended, in all of them. */ released: number };
+
+/**
+ * Holds a backup, or releases it, in each of the database's repositories that has it. Fails: backup-not-found, repository-unavailable, if one of
+ * them is away. Twice: the first hold stands; nothing is left to release.
+ */
+export const holdBackup =
+  (deps: ActivityDeps) =>
+  async ({ database, repository, backup, reason, by, atMs, untilMs, isReleased }: HoldInput, run: RunPort): Promise<HeldBackup> => {
+    const store = await deps.openStore(database, repository);
+    await store.owner.require();
+    const label = selectBackup(await store.backups.selectable(), backup);
+    const { answers, failures } = await deps.catalogueOf(database).each(async (one) => {
+      await run.checkOpen();
+      if (isReleased) return one.retention.release(label);
+      if ((await one.backups.state(label)).kind !== 'absent') {
+        await one.retention.hold({ label, reason: reason ?? 'no reason given', by, atMs, untilMs, runId: run.runId });
+        return 0;
+      }
+      return undefined;
+    });
+    const [failed] = failures;
+    if (failed !== undefined) throw failed.error;
+    const held = answers.filter(({ found }) => found !== undefined);
+    return { label, repositories: held.map((answer) => answer.store.name), released: held.reduce((sum, { found = 0 }) => sum + found, 0) };
+  };

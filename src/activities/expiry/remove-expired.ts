@@ -1,0 +1,119 @@
+import { RstowError } from '../../core/errors/rstow-error.ts';
+import { CLOCK_TOLERANCE_MS } from '../../core/retention/expiry-plan.ts';
+import { sidecarKey } from '../../core/repository/coded-name.ts';
+import { type AgedPiece, unneededPieces } from '../../core/retention/unneeded-pieces.ts';
+import type { Store } from '../../store/store.ts';
+import type { ActivityDeps } from '../activity-deps.ts';
+import type { RunPort } from '../run-port.ts';
+import { lineOfPieces, listStored, type Stored } from './stored-objects.ts';
+import { whatIsNeeded } from './needed.ts';
+
+/** So long a manifest lies in the trash before what it alone needs goes, and so old is whatever goes. */
+export const TRASH_MS = 86_400_000;
+
+/** As many are deleted at once; before each of them it is asked whether nothing has changed. */
+const BATCH_MAX = 500;
+
+export type RemoveInput = {
+  database: string;
+  repository: string;
+  /** By the orchestrator's clock (Unix ms). */
+  nowMs: number;
+  /** Whether it only counts. */
+  isDry: boolean;
+};
+
+export type Removed = {
+  /** Manifests that have lain in the trash for a day. */
+  manifests: number;
+  /** Pieces of the log, of which a larger one has the bytes of `superseded`. */
+  pieces: number;
+  superseded: number;
+  /** Sidecars, attachments, facts and names of backups that are gone. */
+  others: number;
+  /** As they are stored. */
+  bytes: number;
+  /** Why objects stay that might go, each in a sentence. */
+  stays: string[];
+};
+
+/**
+ * Deletes what nothing refers to any more, by a listing of its own: the pieces first that no manifest, plan or history needs, then what lay beside
+ * backups that are gone. In doubt all of it stays. Fails: owner-outdated, cancelled, repository-unavailable. Twice: nothing is left to delete.
+ */
+export const removeExpired =
+  (deps: ActivityDeps) =>
+  async ({ database, repository, nowMs, isDry }: RemoveInput, run: RunPort): Promise<Removed> => {
+    const store = await deps.openStore(database, repository);
+    const { timeline: inUse } = await store.owner.require();
+    if (Math.abs(Date.now() - nowMs) > CLOCK_TOLERANCE_MS)
+      return { ...NOTHING, stays: ['the clocks of this host and of Temporal disagree'] };
+    const beforeMs = nowMs - TRASH_MS;
+    // Before the references: what comes in between is not listed.
+    const stored = await listStored(store, run.signal);
+    const needed = await whatIsNeeded(deps, store, { inUse, nowMs, beforeMs });
+    if (needed.doubts.length > 0) return { ...NOTHING, stays: needed.doubts };
+    const going = await chosen(store, { stored, needed, beforeMs }, run);
+    if (isDry) return going.removed;
+    const before = await namesOfHistory(store);
+    for (let first = 0; first < going.keys.length; first += BATCH_MAX) {
+      await run.checkOpen();
+      await store.owner.require();
+      await store.confirm();
+      if ((await namesOfHistory(store)) !== before) throw new RstowError('store-incomplete', 'a history or an owner has changed meanwhile');
+      await store.place.repository.deleteMany(going.keys.slice(first, first + BATCH_MAX), { signal: run.signal });
+      run.report({ doing: `deleting: ${Math.min(going.keys.length, first + BATCH_MAX)} of ${going.keys.length}` });
+    }
+    return going.removed;
+  };
+
+const NOTHING: Removed = { manifests: 0, pieces: 0, superseded: 0, others: 0, bytes: 0, stays: [] };
+
+async function namesOfHistory(store: Store): Promise<string> {
+  return (await store.claims.names(0)).join('\n');
+}
+
+type Choosing = { stored: Stored; needed: Awaited<ReturnType<typeof whatIsNeeded>>; beforeMs: number };
+
+async function chosen(store: Store, { stored, needed, beforeMs }: Choosing, run: RunPort): Promise<{ keys: string[]; removed: Removed }> {
+  const { references, timelines, keptTimelines, labels, expiredKeys } = needed;
+  const { orphans, superseded } = unneededPieces({ pieces: stored.pieces, references, timelines, keptTimelines, beforeMs });
+  const sound = await soundOnes(store, superseded, run);
+  const replaced = superseded.filter(({ by }) => sound.has(by.key)).map(({ piece }) => piece);
+  const small = unneededPieces({ pieces: stored.small, references, timelines, keptTimelines, beforeMs }).orphans;
+  const others = stored.others.filter(({ modifiedAtMs, label }) => modifiedAtMs <= beforeMs && !labels.has(label));
+  const bare = stored.bareSidecars.filter(({ modifiedAtMs }) => modifiedAtMs <= beforeMs);
+  const pieces = [...orphans, ...replaced, ...small];
+  const gone = [...pieces, ...others, ...bare];
+  const unsound = new Set(superseded.filter(({ by }) => !sound.has(by.key)).map(({ by }) => by.key));
+  return {
+    keys: [...expiredKeys, ...pieces.flatMap(({ key }) => lineOfPieces(stored, key)), ...[...others, ...bare].map(({ key }) => key)],
+    removed: {
+      manifests: expiredKeys.length,
+      pieces: pieces.length,
+      superseded: replaced.length,
+      others: others.length + bare.length,
+      bytes: gone.reduce((sum, { key }) => sum + (stored.sizes.get(key) ?? 0), 0),
+      stays: [...unsound].slice(0, STAYS_MAX).map((key) => `what ${key} has replaced stays, because that can’t be proved sound`),
+    },
+  };
+}
+
+const STAYS_MAX = 10;
+
+/** A piece that takes the place of others is read whole before they go. Gives the keys of those that hold what they should. */
+async function soundOnes(store: Store, superseded: readonly { by: AgedPiece }[], run: RunPort): Promise<Set<string>> {
+  const sound = new Set<string>();
+  const passedOver = new Set((await store.damage.known()).map(({ key }) => key));
+  for (const by of new Map(superseded.map((each) => [each.by.key, each.by])).values()) {
+    if (passedOver.has(by.key) || passedOver.has(sidecarKey(by.key))) continue;
+    try {
+      await store.pieces.check(by, { runId: run.runId }, run.signal);
+      sound.add(by.key);
+    } catch (error) {
+      if (!(error instanceof RstowError) || error.code === 'cancelled' || error.code === 'repository-unavailable') throw error;
+    }
+    run.report({ doing: `reading what replaces others: ${sound.size}` });
+  }
+  return sound;
+}

@@ -1,0 +1,54 @@
+import { InvalidArgumentError } from 'commander';
+import { type HoldBackupResult, parseHoldBackupInput } from '../../contract/hold-backup.ts';
+import type { CliCommand, RunKind } from '../command.ts';
+import type { RunOptions } from '../execute-run.ts';
+import { countedText } from '../figures.ts';
+import { addRunOptions, commonInput, execute, type InputOptions } from '../options.ts';
+
+const HOLD_BACKUP: RunKind<'holdBackup'> = { type: 'holdBackup', isQuery: false, resultLines: holdLines };
+
+const DAY_MS = 86_400_000;
+const DAYS_MAX = 36_500;
+
+type HoldOptions = RunOptions & InputOptions & { days?: number };
+
+export const holdCommand: CliCommand = {
+  name: 'hold',
+  description: 'keep a backup from expiring, whatever its age',
+  runs: [HOLD_BACKUP],
+  define: (command, { exit }) => {
+    addRunOptions(command)
+      .argument('<label>', '"latest", or a label or its first characters')
+      .option('--days <days>', 'for so long (default: until it is released)', days)
+      .action(async (database: string, backup: string, options: HoldOptions) => {
+        const untilMs = options.days === undefined ? undefined : Date.now() + options.days * DAY_MS;
+        const input = parseHoldBackupInput([{ ...commonInput(database, options), backup, untilMs }]);
+        exit(await execute({ ...HOLD_BACKUP, input }, options));
+      });
+  },
+};
+
+export const releaseCommand: CliCommand = {
+  name: 'release',
+  description: 'end all holds of a backup',
+  define: (command, { exit }) => {
+    addRunOptions(command)
+      .argument('<label>', '"latest", or a label or its first characters')
+      .action(async (database: string, backup: string, options: RunOptions & InputOptions) => {
+        const input = parseHoldBackupInput([{ ...commonInput(database, options), backup, release: true }]);
+        exit(await execute({ ...HOLD_BACKUP, input }, options));
+      });
+  },
+};
+
+function days(text: string): number {
+  const count = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
+  if (count < 1 || count > DAYS_MAX) throw new InvalidArgumentError(`It must be a whole number from 1 to ${DAYS_MAX}.`);
+  return count;
+}
+
+export function holdLines({ label, outcome, repositories, released }: HoldBackupResult): string[] {
+  if (outcome === 'not-needed') return [`nothing holds ${label}`];
+  if (released > 0) return [`${label} is released: ${countedText(released, 'hold')} ended`];
+  return [`${label} is held in ${repositories.join(', ')}`];
+}
