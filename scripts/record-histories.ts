@@ -93,7 +93,7 @@ const scenarios: Record<string, Scenario> = {
   },
   'copy-backups': (agent) => agent.start('copyBackups', input),
   'expire-backups': (agent) => agent.start('expireBackups', { ...input, apply: true }),
-  'hold-backup': (agent) => agent.start('holdBackup', { ...input, backup: 'latest' }),
+  'hold-backup': (agent) => agent.start('holdBackup', restoreInput),
   'rotate-keys': (agent) => {
     const looks = [PLANNED_ROTATION];
     agent.verbs.planRotation = async () => looks.pop() ?? { ...PLANNED_ROTATION, objects: 0, sets: [] };
@@ -262,9 +262,7 @@ async function decide(run: WorkflowHandle, update: string, decision: unknown): P
   await run.executeUpdate(update, { args: [decision] });
 }
 
-async function end(run: WorkflowHandle): Promise<void> {
-  await run.result().catch(() => undefined);
-}
+const end = (run: WorkflowHandle): Promise<unknown> => run.result().catch(() => undefined);
 
 async function record(agent: FakeAgent, name: string, scenario: Scenario): Promise<void> {
   agent.reset();

@@ -52,7 +52,10 @@ export function neededBy({
   };
 }
 
-/** Which pieces may go. One that is needed may go only if a larger one, which stays, gives its bytes to all that it belongs to. */
+/**
+ * Which pieces may go. One that is needed may go only if nothing names its very range any more, and a larger one, which stays, gives its bytes to all
+ * that it belongs to.
+ */
 export function unneededPieces(facts: PieceFacts): UnneededPieces {
   const isNeeded = neededBy(facts);
   const found: UnneededPieces = { orphans: [], superseded: [] };
@@ -61,15 +64,19 @@ export function unneededPieces(facts: PieceFacts): UnneededPieces {
     if (piece.modifiedAtMs <= facts.beforeMs && !isNeeded(piece)) found.orphans.push(piece);
   }
   const everyLineage = [...facts.timelines.keys()].flatMap((timeline) => lineageOf(facts.timelines, timeline) ?? []);
+  const named = new Set(facts.references.flat().flatMap(({ segment, ranges }) => ranges.map((range) => rangeName({ segment, ...range }))));
   for (const [, beside] of Map.groupBy(needed, ({ timeline, segment }) => `${timeline}/${segment}`)) {
     const old = beside.filter(({ modifiedAtMs }) => modifiedAtMs <= facts.beforeMs);
-    for (const piece of old) {
+    for (const piece of old.filter((each) => !named.has(rangeName(each)))) {
       const by = largestAround(piece, old, everyLineage);
       if (by !== undefined) found.superseded.push({ piece, by });
     }
   }
   return found;
 }
+
+const rangeName = ({ timeline, segment, startBytes, endBytes }: Parameters<IsNeeded>[0]): string =>
+  `${timeline}/${segment}/${startBytes}-${endBytes}`;
 
 /** Never one that another one holds in turn, so that what takes a place stays. */
 function largestAround(piece: AgedPiece, beside: readonly AgedPiece[], lineages: readonly Ancestor[]): AgedPiece | undefined {

@@ -164,12 +164,12 @@ it('never lets go the newest, the newest good one, a proven one too many, or a h
   fc.assert(
     fc.property(
       someBackups,
-      fc.integer({ min: 1, max: 90 }),
-      fc.integer({ min: 1, max: 5 }),
+      fc.record({ keepDays: fc.integer({ min: 1, max: 90 }), keepProven: fc.integer({ min: 1, max: 5 }) }),
       fc.nat(39),
-      (backups, keepDays, keepProven, at) => {
+      (backups, rules, at) => {
+        const { keepDays, keepProven } = rules;
         const held = backups[at % backups.length]!.label;
-        const { keep, expire } = plan({ backups, rules: { keepDays, keepProven }, holds: [{ label: held, reason: 'asked' }] });
+        const { keep, expire } = plan({ backups, rules, holds: [{ label: held, reason: 'asked' }] });
         const stays = new Set(keep.map(({ label }) => label));
         expect(keep.length + expire.length).toBe(backups.length);
         expect(stays).toContain(backups[0]!.label);

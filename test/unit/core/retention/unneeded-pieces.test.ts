@@ -9,7 +9,7 @@ import { pieceOf, segmentOf } from '../repository/some-pieces.ts';
 const DAY_MS = 86_400_000;
 const BEFORE_MS = 10 * DAY_MS;
 
-function aged(startBytes: number, endBytes: number, timeline = '0001', modifiedAtMs = 0): AgedPiece {
+function aged(startBytes: number, endBytes: number, { timeline = '0001', modifiedAtMs = 0 } = {}): AgedPiece {
   const piece = pieceOf(startBytes, endBytes);
   return { ...piece, timeline, key: piece.key.replace('/wal/0001/', `/wal/${timeline}/`), modifiedAtMs };
 }
@@ -26,7 +26,8 @@ const child = (forkBytes: number): TimelineNode => ({
 });
 const timelines = (...nodes: TimelineNode[]): Map<string, TimelineNode> => new Map(nodes.map((node) => [node.timeline, node]));
 
-function unneeded(pieces: AgedPiece[], references: Reference[], nodes: TimelineNode[], inUse: string) {
+function unneeded(pieces: AgedPiece[], references: Reference[], nodes: TimelineNode[]) {
+  const inUse = nodes.at(-1)!.timeline;
   const found = unneededPieces({
     pieces,
     references,
@@ -40,40 +41,43 @@ function unneeded(pieces: AgedPiece[], references: Reference[], nodes: TimelineN
 it('lets go what only an expired backup of a history that was left has named', () => {
   const shared = aged(0, 100);
   const left = aged(100, 200);
-  const own = aged(100, 150, '0002');
-  expect(
-    unneeded([shared, left, own], [reference(promise('0001', 0, 100), promise('0002', 100, 150))], [ROOT, child(100)], '0002'),
-  ).toEqual({
+  const own = aged(100, 150, { timeline: '0002' });
+  expect(unneeded([shared, left, own], [reference(promise('0001', 0, 100), promise('0002', 100, 150))], [ROOT, child(100)])).toEqual({
     orphans: [left],
     superseded: [],
   });
 });
 
 it('keeps the whole log of the history in use, though no backup names it yet', () => {
-  const pieces = [aged(0, 100), aged(100, 150, '0002')];
-  expect(unneeded(pieces, [], [ROOT, child(100)], '0002')).toEqual({ orphans: [], superseded: [] });
+  const pieces = [aged(0, 100), aged(100, 150, { timeline: '0002' })];
+  expect(unneeded(pieces, [], [ROOT, child(100)])).toEqual({ orphans: [], superseded: [] });
 });
 
 it('keeps what is younger than a day, and lets parts go only for what is a day old', () => {
-  const young = aged(100, 200, '0001', BEFORE_MS + 1);
-  expect(unneeded([young], [], [ROOT, child(100)], '0002').orphans).toEqual([]);
-  const merged = aged(0, 100, '0001', BEFORE_MS + 1);
-  expect(unneeded([aged(0, 50), aged(50, 100), merged], [], [ROOT], '0001').superseded).toEqual([]);
+  const young = aged(100, 200, { modifiedAtMs: BEFORE_MS + 1 });
+  expect(unneeded([young], [], [ROOT, child(100)]).orphans).toEqual([]);
+  const merged = aged(0, 100, { modifiedAtMs: BEFORE_MS + 1 });
+  expect(unneeded([aged(0, 50), aged(50, 100), merged], [], [ROOT]).superseded).toEqual([]);
 });
 
 it('lets the parts of a merged piece go, and never the piece that holds them', () => {
   const [one, two, merged, all] = [aged(0, 50), aged(50, 100), aged(0, 100), aged(0, 300)];
-  expect(unneeded([one, two, merged, all], [], [ROOT], '0001').superseded).toEqual([one, two, merged]);
+  expect(unneeded([one, two, merged, all], [], [ROOT]).superseded).toEqual([one, two, merged]);
 });
 
 it('keeps a part that a fork ends with, though a merged piece reaches beyond the fork', () => {
   const [part, behind, merged] = [aged(0, 100), aged(100, 200), aged(0, 200)];
-  expect(unneeded([part, behind, merged], [reference(promise('0001', 0, 200))], [ROOT, child(100)], '0002').superseded).toEqual([behind]);
+  expect(unneeded([part, behind, merged], [reference(promise('0001', 0, 200))], [ROOT, child(100)]).superseded).toEqual([behind]);
+});
+
+it('keeps parts as long as a backup names them', () => {
+  const [one, two, merged] = [aged(0, 50), aged(50, 100), aged(0, 100)];
+  expect(unneeded([one, two, merged], [reference(promise('0001', 0, 50), promise('0001', 50, 70))], [ROOT]).superseded).toEqual([two]);
 });
 
 it('keeps parts if the merged piece lies under other keys', () => {
   const merged = { ...aged(0, 100), key: `${aged(0, 100).key}.1f00d5ee.age` };
-  expect(unneeded([aged(0, 50), aged(50, 100), merged], [], [ROOT], '0001').superseded).toEqual([]);
+  expect(unneeded([aged(0, 50), aged(50, 100), merged], [], [ROOT]).superseded).toEqual([]);
 });
 
 it('keeps the log of histories that were in use since then, and of new ones', () => {
@@ -98,7 +102,7 @@ it('after any removal every backup that stays, and the whole log of the history 
   fc.assert(
     fc.property(stored, ({ cuts, merges, childCuts, forkAt, backups, ages }) => {
       const chain = (ends: number[], from: number, timeline: string): AgedPiece[] =>
-        ends.slice(1).map((end, index) => aged(from + ends[index]!, from + end, timeline));
+        ends.slice(1).map((end, index) => aged(from + ends[index]!, from + end, { timeline }));
       const parts = chain(cuts, 0, '0001');
       const fork = cuts[Math.min(forkAt, cuts.length - 1)]!;
       const merged = merges
