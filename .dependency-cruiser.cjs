@@ -75,7 +75,7 @@ module.exports = {
     }),
     ...room('worker', {
       rooms: ['activities', 'replay', 'store', 'database', 'io', 'formats', 'config', 'client', 'core', 'contract'],
-      npm: ['@temporalio/(worker|client|envconfig)', 'pino', 'yaml'],
+      npm: ['@temporalio/(worker|client|envconfig)', 'pino', 'prom-client', 'yaml'],
       allowsNode: true,
       comment: 'The composition root passes the workflows’ path and never loads them.',
     }),

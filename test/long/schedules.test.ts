@@ -127,7 +127,7 @@ test('leaves alone what it has not made, and a pause of an operator’s', async 
   expect(await paused.list()).toMatchObject([{ isPaused: false, note: undefined }]);
 });
 
-test('skips a run while one is going, and starts none by hand then', { timeout: PATIENCE_MS }, async () => {
+test('skips a run while one is going, and starts none by hand then', { timeout: 2 * PATIENCE_MS }, async () => {
   const busy = rstow.schedules('busy');
   await busy.apply([scheduleOf('hotBackup', { everyMs: EVERY_MS })]);
   await waitUntil('a run was skipped', async () => ((await busy.list())[0]?.skipped ?? 0) > 0, PATIENCE_MS);
@@ -166,7 +166,7 @@ test('makes the runs good that were missed over three intervals by exactly one',
   }
 });
 
-test('applies a config file by command, shows it, pauses, resumes, runs and removes', { timeout: PATIENCE_MS }, async () => {
+test('applies a config file by command, shows it, pauses, resumes, runs and removes', { timeout: 2 * PATIENCE_MS }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'rstow-schedules-'));
   const file = join(folder, 'rstow.yaml');
   const at = ['--address', server.address];

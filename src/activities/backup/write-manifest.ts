@@ -61,7 +61,13 @@ export const writeManifest =
     await store.confirm();
     const written = await store.backups.put(manifest);
     const { label } = written;
-    deps.events.record({ kind: 'backup-stored', database: input.database, repository: store.name, label, sentence: `backup ${label} is stored` });
+    deps.events.record({
+      kind: 'backup-stored',
+      database: input.database,
+      repository: store.name,
+      label,
+      sentence: `backup ${label} is stored`,
+    });
     if (input.mark !== undefined) await markEnd(store, written, input.mark);
     const copying = copiesWanted(deps, input);
     const warnings = left === undefined ? [] : [left];

@@ -32,9 +32,7 @@ const READ = {
 
 async function samples({ metrics }: Scene): Promise<string[]> {
   const { body } = await metrics.route.answer(new IncomingMessage(new Socket()));
-  return (body as string)
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('#'));
+  return (body as string).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
 }
 
 test('exports what a repository says, and ages by the clock of the scrape', async () => {
