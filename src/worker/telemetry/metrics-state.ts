@@ -33,32 +33,39 @@ type Options = { isArchived: (database: string) => boolean; nowMs: () => number 
 
 /** What events have said, until now. */
 export function createMetricsState({ isArchived, nowMs }: Options): MetricsState {
-  const databases = new Map<string, DatabaseState>();
-  const owned = (database: string): DatabaseState => {
-    const known = databases.get(database) ?? newDatabase(isArchived(database) ? nowMs() : undefined);
-    databases.set(database, known);
+  // Facts may come before it is known whose a database is.
+  const all = new Map<string, DatabaseState>();
+  const owned = new Map<string, DatabaseState>();
+  const knownOf = (database: string): DatabaseState => {
+    const known = all.get(database) ?? newDatabase();
+    all.set(database, known);
     return known;
   };
+  const own = (database: string): void => {
+    const known = knownOf(database);
+    if (isArchived(database)) known.archivedAtMs ??= nowMs();
+    owned.set(database, known);
+  };
   return {
-    databases,
-    totals: () => [...databases].flatMap(([database, { ended }]) => totalsOf(database, ended)),
+    databases: owned,
+    totals: () => [...owned].flatMap(([database, { ended }]) => totalsOf(database, ended)),
     note: (fact) => {
       const { kind, database } = fact;
       if (database === undefined) return;
-      if (kind === 'ownership-changed') {
-        if (fact['ownership'] === 'mine') owned(database);
-        if (fact['ownership'] === 'foreign') databases.delete(database);
-        return;
+      if (fact['ownership'] === 'foreign') {
+        all.delete(database);
+        owned.delete(database);
+      } else {
+        if (fact['ownership'] === 'mine' || kind === 'protection-read' || kind === 'repository-unread') own(database);
+        noteFact(knownOf(database), fact);
       }
-      const known = kind === 'protection-read' || kind === 'repository-unread' ? owned(database) : databases.get(database);
-      if (known !== undefined) noteOwned(known, fact);
     },
   };
 }
 
-function newDatabase(archivedAtMs: number | undefined): DatabaseState {
+function newDatabase(): DatabaseState {
   const ended = new Map([['hot', { done: 0, failed: 0 }]]);
-  return { archivedAtMs, isRestartSafe: undefined, lastDone: new Map(), ended, repositories: new Map() };
+  return { archivedAtMs: undefined, isRestartSafe: undefined, lastDone: new Map(), ended, repositories: new Map() };
 }
 
 function totalsOf(database: string, ended: DatabaseState['ended']): Total[] {
@@ -69,7 +76,7 @@ function totalsOf(database: string, ended: DatabaseState['ended']): Total[] {
 }
 
 /** Facts that say nothing of what is exported are passed over. */
-function noteOwned(known: DatabaseState, fact: EventFact): void {
+function noteFact(known: DatabaseState, fact: EventFact): void {
   const { kind, repository = '' } = fact;
   if (kind === 'protection-read') known.repositories.set(repository, { isUp: true, protection: fact as ProtectionRead });
   if (kind === 'repository-unread')

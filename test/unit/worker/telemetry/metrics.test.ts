@@ -115,6 +115,14 @@ test('a restart is unsafe from the first fact that says so until a check finds i
   }
 });
 
+test('what is heard before it is known whose the database is counts once it is this agent’s', async () => {
+  const one = scene();
+  note(one, { kind: 'backup-ended', backupKind: 'hot', isDone: false, isNew: false });
+  expect(await samples(one)).toEqual([]);
+  own(one);
+  expect(await samples(one)).toContain('rstow_backup_last_status{database="orders",kind="hot"} 0');
+});
+
 test('a database that another agent owns by now has no series here', async () => {
   const one = scene();
   own(one);
