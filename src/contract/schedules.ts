@@ -11,6 +11,7 @@ export const SCHEDULED_INPUTS = {
   testRecovery: {},
   checkDatabase: {},
   copyBackups: {},
+  expireBackups: { apply: true },
 } as const satisfies Partial<Record<WorkflowType, object>>;
 
 export type ScheduledType = keyof typeof SCHEDULED_INPUTS;

@@ -2,7 +2,7 @@ import { Argument, type Command } from 'commander';
 import type { ScheduleChange, Schedules, ScheduleState } from '../../client/rstow-client.ts';
 import { SCHEDULED_TYPES, type ScheduledType } from '../../contract/schedules.ts';
 import type { CliCommand, HostSettings } from '../command.ts';
-import { ageText, durationText } from '../figures.ts';
+import { ageText, countedText, durationText } from '../figures.ts';
 import { addJsonOption, addTemporalOptions, CONFIG_OPTION_HELP, requester } from '../options.ts';
 import { createOutput, factLines } from '../output.ts';
 import type { TemporalOptions } from '../temporal-client.ts';
@@ -72,7 +72,7 @@ function noteOf(kind: ScheduleChange['kind'], runsPlanned: number): string {
   if (kind === 'removed') return '';
   if (kind === 'unlisted') return ': the config does not list it; `--prune` removes it';
   if (kind === 'foreign') return ': somebody else has made it, and it is left alone';
-  return `: ${runsPlanned} runs in the next 30 days`;
+  return `: ${countedText(runsPlanned, 'run')} in the next 30 days`;
 }
 
 function addListing(command: Command): void {
