@@ -152,6 +152,13 @@ test('makes the runs good that were missed over three intervals by exactly one',
     await sleep(DOWN_MS);
     const startedAtMs = Date.now();
     await server.start();
+    // Its frontend answers some seconds before the schedules do.
+    const answers = (): Promise<boolean> =>
+      down.list().then(
+        () => true,
+        () => false,
+      );
+    await waitUntil('its schedules can be asked', answers, PATIENCE_MS);
     await waitUntil('it runs as before', async () => (await dueAfter(startedAtMs)) >= 2, PATIENCE_MS);
     const { info } = await describeSchedule('down', 'hotBackup');
     const missed = info.recentActions.filter(
