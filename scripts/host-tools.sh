@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the long tests need beside the set-up; .ci/run does it. Tests whose tools are missing are skipped, and name this script.
 # With Go: an S3 server (versitygw) and a proxy that makes a network bad (toxiproxy), into .tools/bin. On Debian, as root: what test/hosts makes hosts
-# of its own from (systemd-nspawn, user-mode-linux, docker, podman), and promtool; with `--zfs` also what test/zfs needs (QEMU).
+# of its own from (systemd-nspawn, user-mode-linux, docker, podman), Prometheus and Alertmanager; with `--zfs` also what test/zfs needs (QEMU).
 set -eu
 
 root=$(dirname "$(dirname "$(readlink -f "$0")")")
@@ -30,7 +30,7 @@ build_by_go() {
 build_by_go toxiproxy-server github.com/Shopify/toxiproxy/v2/cmd/server@v2.5.0
 build_by_go versitygw github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
-packages='prometheus rclone mmdebstrap systemd-container user-mode-linux kmod iproute2 lvm2 e2fsprogs xfsprogs docker.io podman age gnupg'
+packages='prometheus prometheus-alertmanager rclone mmdebstrap systemd-container user-mode-linux kmod iproute2 lvm2 e2fsprogs xfsprogs docker.io podman crun age gnupg'
 [ "${1:-}" != --zfs ] || packages="$packages qemu-system-x86 openssh-client"
 
 is_installed() {

@@ -1,29 +1,22 @@
-/** The alerts of deploy/ by Prometheus' own promtool. */
+/** What deploy/ has for Prometheus and Alertmanager, by their own tools. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { runProgram } from '../support/run-program.ts';
+import { lackOf } from '../support/tools.ts';
 
 const deploy = fileURLToPath(new URL('../../deploy', import.meta.url));
-const INSTALL_MS = 240_000;
+const lack = lackOf('promtool') || lackOf('amtool');
 
-async function promtool(file: string, ...command: string[]): ReturnType<typeof runProgram> {
-  return runProgram('promtool', [...command, join(deploy, file)], { timeoutMs: 120_000 });
-}
-
-beforeAll(async () => {
-  if ((await runProgram('sh', ['-c', 'command -v promtool'])).exitCode === 0) return;
-  const install = 'apt-get install -y --no-install-recommends prometheus';
-  const env = { DEBIAN_FRONTEND: 'noninteractive' };
-  await runProgram('sh', ['-c', `${install} || { apt-get update && ${install}; }`], { env, timeoutMs: INSTALL_MS });
-}, INSTALL_MS + 10_000);
-
-it('Prometheus takes the rules', async () => {
-  const { exitCode, stdout, stderr } = await promtool('prometheus-rules.yml', 'check', 'rules');
-  expect(exitCode, stdout + stderr).toBe(0);
-});
-
-it('each alert fires when it should, and not before', async () => {
-  const { exitCode, stdout, stderr } = await promtool('prometheus-rules.test.yml', 'test', 'rules');
-  expect(exitCode, stdout + stderr).toBe(0);
+describe.skipIf(lack !== '')(`the files of deploy/${lack}`, () => {
+  it.each([
+    ['Prometheus takes its config', 'promtool', ['check', 'config', 'prometheus.yml']],
+    ['Prometheus takes the rules', 'promtool', ['check', 'rules', 'prometheus-rules.yml']],
+    ['each alert fires when it should, and not before', 'promtool', ['test', 'rules', 'prometheus-rules.test.yml']],
+    ['Alertmanager takes its config', 'amtool', ['check-config', 'alertmanager.yml']],
+  ])('%s', async (_claim, program, words) => {
+    const args = words.map((word) => (word.endsWith('.yml') ? join(deploy, word) : word));
+    const { exitCode, stdout, stderr } = await runProgram(program, args);
+    expect(exitCode, stdout + stderr).toBe(0);
+  });
 });

@@ -21,7 +21,7 @@ export function toolPath(name: ToolName): string {
 }
 
 /** What a test's name says that it lacks, if a program is missing which `scripts/host-tools.sh` installs; empty if it is there. */
-export function lackOf(program: 'age' | 'gpg' | 'zstd'): string {
+export function lackOf(program: 'age' | 'gpg' | 'zstd' | 'promtool' | 'amtool' | 'prometheus' | 'prometheus-alertmanager'): string {
   const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
   return folders.some((folder) => isExecutable(resolve(join(folder, program)))) ? '' : ` (needs ${program}; scripts/host-tools.sh)`;
 }
