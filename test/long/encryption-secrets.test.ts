@@ -1,6 +1,6 @@
 /** A passphrase, an identity and the passphrase of its file: none gets into a command line, an environment, a log, a history or a file. */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Encrypter } from 'age-encryption';
 import { expect, inject, it, onTestFinished } from 'vitest';
@@ -37,6 +37,18 @@ async function withProcesses<Result>(work: () => Promise<Result>): Promise<{ res
   }
 }
 
+/** A gpg that first notes its own command line and environment, for it may end between two looks; gives the file of these. */
+async function noteGpg(folder: string): Promise<string> {
+  const [bin, notes] = [join(folder, 'bin'), join(folder, 'gpg-notes')];
+  const path = process.env['PATH'] ?? '';
+  await mkdir(bin);
+  const script = `#!/bin/sh\ntr '\\0' ' ' </proc/$$/cmdline >>${notes}\ntr '\\0' ' ' </proc/$$/environ >>${notes}\nPATH='${path}' exec gpg "$@"\n`;
+  await writeFile(join(bin, 'gpg'), script, { mode: 0o755 });
+  process.env['PATH'] = [bin, path].join(delimiter);
+  onTestFinished(() => void (process.env['PATH'] = path));
+  return notes;
+}
+
 async function payloads({ temporal }: Scene): Promise<string[]> {
   const texts: string[] = [];
   for await (const { workflowId, runId } of temporal.client.workflow.list()) {
@@ -48,6 +60,7 @@ async function payloads({ temporal }: Scene): Promise<string[]> {
 it.skipIf(lackOf('gpg') !== '')(`encrypts and opens by gpg and by age, and no secret gets anywhere${lackOf('gpg')}`, async () => {
   const folder = await secretFolder();
   const [byGpg, ofIdentity, key] = [await newPassphrase(folder), await newPassphrase(folder), await newAgeKey(folder)];
+  const gpgNotes = await noteGpg(folder);
   const encrypter = new Encrypter();
   encrypter.setPassphrase(ofIdentity.passphrase);
   encrypter.setScryptWorkFactor(12);
@@ -75,7 +88,7 @@ it.skipIf(lackOf('gpg') !== '')(`encrypts and opens by gpg and by age, and no se
   });
   for (const { stateDigest } of result.verified) expect(stateDigest).toBe(result.backup.stateDigest);
 
-  const files = [...(await filesBelow(scene.stack.folder)), ...(await filesBelow(second))];
+  const files = [...(await filesBelow(scene.stack.folder)), ...(await filesBelow(second)), gpgNotes];
   const texts = [...seen, ...(await payloads(scene)), scene.agent.logText(), scene.agent.outputText()];
   for (const file of files) texts.push((await readFile(file)).toString('latin1'));
   const all = texts.join('\n');

@@ -8,6 +8,7 @@ import { readdir, readFile, truncate, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { listMachines } from '../../src/io/rstmdb/server.ts';
 import { compactNow, writeCounters } from '../support/compactable-log.ts';
 import type { DatabaseStack } from '../support/database-stack.ts';
 import { backUp, checkNow, restoreElsewhere, restoreInPlace, verifyByReplay } from '../support/direct-backup.ts';
@@ -97,7 +98,7 @@ runTest('each backup script says "Backup created" of a full disk', async () => {
 
 runTest('cold-backup.sh during a COMPACT: no server starts on the data, nor on the archive', async () => {
   const { stack, host } = await oldSource();
-  await writeCounters(stack.address, { count: 1500 });
+  await writeCounters(stack.address, { count: 2500 });
   const before = await shownState(stack);
   const { label } = await backUp(stack);
   const archive = await untilTorn({ stack, host });
@@ -113,6 +114,7 @@ runTest('cold-backup.sh during a COMPACT: no server starts on the data, nor on t
 /** Whether SIGTERM meets the server while it writes index.json is chance: about four in ten. */
 async function untilTorn({ stack, host }: OldSource): Promise<string> {
   for (let round = 0; round < 20; round += 1) {
+    await serverAnswers(stack);
     const compacting = compactNow(stack).catch(() => undefined);
     const archive = await createdBy(host, 'cold-backup.sh');
     await compacting;
@@ -120,6 +122,16 @@ async function untilTorn({ stack, host }: OldSource): Promise<string> {
     if (!isJson(index)) return archive;
   }
   throw new Error('no index.json was torn');
+}
+
+/** The script before has started it without waiting for it. */
+async function serverAnswers({ address }: DatabaseStack): Promise<void> {
+  await waitUntil('the server answers', () =>
+    withClient(address, listMachines).then(
+      () => true,
+      () => false,
+    ),
+  );
 }
 
 /** It was started, and has ended with what it says of index.json. */

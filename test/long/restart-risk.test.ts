@@ -91,7 +91,10 @@ test('reports to the log of the agent what a restart would lose', async () => {
   const recorded: EventFact[] = [];
   const deps = { ...directDeps(stack), events: { record: (fact: EventFact) => void recorded.push(fact) } };
   await directRun(deps)(surveyRestart, { database: DATABASE });
-  expect(recorded).toMatchObject([{ kind: 'restart-unsafe', database: DATABASE, code: 'restart-loses' }]);
+  expect(recorded).toMatchObject([
+    { kind: 'restart-checked', database: DATABASE, isSafe: false },
+    { kind: 'restart-unsafe', database: DATABASE, code: 'restart-loses' },
+  ]);
 });
 
 test('finds nothing to lose of a whole log while it is written to, and every lost instance while those are written to', async () => {
