@@ -1,5 +1,5 @@
 import { bytesPerSecondField } from './archive-wal.ts';
-import { commonFields, inputParser, listField, nameField, optional, type Parsed } from './input-field.ts';
+import { commonFields, inputParser, listField, nameField, optional, type Parsed, textField } from './input-field.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import type { CommonResult, Warning } from './result.ts';
 
@@ -14,6 +14,8 @@ const fields = {
   from: optional(nameField),
   /** The repositories to fill; all of the database's where absent. */
   to: optional(listField(nameField, REPOSITORIES_MAX)),
+  /** Only this backup, also where it has expired: `latest`, or a label or a label's unique beginning. */
+  backup: optional(textField(200)),
   /** How much is stored in each of them in a second at most; no limit where absent. */
   bytesPerSecond: optional(bytesPerSecondField),
 };
@@ -35,6 +37,8 @@ export type FilledRepository = {
   repaired: number;
   /** Objects that it had. */
   there: number;
+  /** Backups that it lacks because they have expired there. */
+  expired: number;
   /** What was written, as it is stored. */
   bytesStored: number;
   /** Empty if it has all that the others have. */

@@ -2,6 +2,7 @@ import { timeText } from '../core/text/figures.ts';
 import type { DrawnTimeline, RecoveryWindow } from '../core/recovery/recovery-window.ts';
 import type { NewestBackup, ProtectionGap, ScheduleFacts, ServerFacts } from '../core/protection/verdict.ts';
 import type { CheckLevel } from '../core/backup/checks.ts';
+import type { Hold } from '../core/retention/hold.ts';
 import type { BackupRow, CopyState } from './list-backups.ts';
 import { commonFields, inputParser, type Parsed } from './input-field.ts';
 import type { CommonResult } from './result.ts';
@@ -11,9 +12,10 @@ const fields = { ...commonFields };
 /** So many backups are looked at, whatever the age of the database: their labels fit a payload and a person's patience. */
 export const UNTESTED_MAX = 50;
 
-/** So many histories, and so many marks, are told; all are counted. */
+/** So many histories, marks and holds are told; histories and marks are counted as well. */
 export const TIMELINES_MAX = 20;
 export const MARKS_MAX = 20;
+export const HOLDS_MAX = 20;
 
 /** How well a database is protected now. */
 export type DescribeDatabaseInput = Parsed<typeof fields>;
@@ -39,6 +41,8 @@ export type DescribeDatabaseResult = CommonResult & {
   marks: number;
   /** The newest `MARKS_MAX` of them, the newest first. */
   marked: MarkedPoint[];
+  /** What is kept from expiring, at most `HOLDS_MAX`. */
+  held: Hold[];
   /** What each repository of the database has of the history in use, in the order of the config. */
   copies: RepositoryCopy[];
   /** Of several: how many of them have to have a new backup. */

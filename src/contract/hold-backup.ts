@@ -1,4 +1,4 @@
-import { booleanField, commonFields, inputParser, integerField, optional, type Parsed, textField } from './input-field.ts';
+import { booleanField, commonFields, inputParser, integerField, nameField, optional, type Parsed, textField } from './input-field.ts';
 import type { CommonResult } from './result.ts';
 
 const fields = {
@@ -9,9 +9,11 @@ const fields = {
   untilMs: optional(integerField(1, Number.MAX_SAFE_INTEGER)),
   /** Whether all holds of it end. */
   release: optional(booleanField),
+  /** With `release`: this name of its end goes instead. */
+  mark: optional(nameField),
 };
 
-/** Keeps a backup from expiring, whatever its age, or lets it go again. */
+/** Keeps a backup from expiring, whatever its age, or takes away what keeps it. */
 export type HoldBackupInput = Parsed<typeof fields>;
 
 export const parseHoldBackupInput = inputParser('holdBackup', fields);
@@ -20,6 +22,6 @@ export type HoldBackupResult = CommonResult & {
   label: string;
   /** Those that have the backup. */
   repositories: string[];
-  /** Holds that have ended, in all of them. */
+  /** Holds, or marks, that are gone, in all of them. */
   released: number;
 };

@@ -1,5 +1,6 @@
 import type { BackupSummary } from './hot-backup.ts';
 import type { CheckSummary } from '../core/backup/checks.ts';
+import type { Hold } from '../core/retention/hold.ts';
 import { commonFields, inputParser, integerField, optional, type Parsed } from './input-field.ts';
 import type { CommonResult } from './result.ts';
 
@@ -22,6 +23,8 @@ export type BackupRow = Pick<
   bytesStored: number;
   /** Of a database with several repositories: those that have it, in the order of the config. */
   copies?: CopyState[] | undefined;
+  /** Who keeps it from expiring; absent if nobody does. */
+  holds?: Omit<Hold, 'label'>[] | undefined;
 } & CheckSummary;
 
 /** What checks have found of one repository's copy, as far as their names say. */

@@ -15,6 +15,8 @@ export type Marks = {
   requireFree(mark: Pick<Mark, 'name' | 'runId'>): Promise<void>;
   /** Fails: mark-taken. Twice: the run's first one stays. */
   put(mark: Omit<Mark, 'format'>): Promise<void>;
+  /** Takes the name from the end of that backup, also if the mark can't be read. Gives whether it was there. Twice: false. */
+  remove(mark: Pick<Mark, 'name' | 'label'>): Promise<boolean>;
 };
 
 export function marksOf({ repository, database }: { repository: Repository; database: string }): Marks {
@@ -32,6 +34,14 @@ export function marksOf({ repository, database }: { repository: Repository; data
     put: async (mark) => {
       await putSealed(repository, markKey(database, mark.name), { schema: markSchema, value: { format: 1, ...mark } });
       await requireFree(mark);
+    },
+    remove: async ({ name, label }) => {
+      const there = await unlessUnreadable(find(name));
+      if (there !== undefined && there.label !== label) return false;
+      const keys: string[] = [];
+      for await (const key of repository.keys(markKey(database, name))) keys.push(key);
+      await repository.deleteMany(keys);
+      return keys.length > 0;
     },
   };
 }

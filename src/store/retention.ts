@@ -8,7 +8,7 @@ import {
   labelOfHoldKey,
   manifestKey,
 } from '../core/repository/object-keys.ts';
-import type { Hold } from '../core/retention/expiry-plan.ts';
+import type { Hold } from '../core/retention/hold.ts';
 import { holdSchema } from '../formats/repository/history.ts';
 import { type Manifest, manifestSchema } from '../formats/repository/manifest.ts';
 import type { Repository } from '../io/repository/port.ts';

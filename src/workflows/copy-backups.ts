@@ -7,20 +7,21 @@ import type { Engine } from './engine.ts';
 
 /** Gives each repository what another one has and it lacks. It takes no lock: what is stored meanwhile is left to the next run. */
 export async function copyBackups(input: CopyBackupsInput, engine: Engine): Promise<CopyBackupsResult> {
-  const { database, from, to, bytesPerSecond } = input;
+  const { database, from, to, backup: wanted, bytesPerSecond } = input;
   const place = await placeOfCopy(engine);
   engine.phase('comparing the repositories');
-  const { targets } = await engine.steps(place).chooseCopies({ database, from, to });
+  const { targets, label } = await engine.steps(place).chooseCopies({ database, from, to, backup: wanted });
+  const backup = label === undefined ? undefined : { label };
   engine.phase(`copying to ${targets.join(', ')}`);
   const filled = await Promise.all(
-    targets.map((to) => filledOr(to, () => fillRepository(engine, place, { database, from, to, bytesPerSecond }))),
+    targets.map((to) => filledOr(to, () => fillRepository(engine, place, { database, from, to, backup, bytesPerSecond }))),
   );
   const failed = filled.find(({ error }) => error !== undefined)?.error;
   if (failed !== undefined && filled.every(({ error }) => error !== undefined)) throw failed;
   const warnings = warningsOf(filled);
   const durationMs = engine.now() - engine.startedAtMs;
-  const repositories = filled.map(({ repository, copied, repaired, there, bytesStored, failures }) => {
-    return { repository, copied, repaired, there, bytesStored, failures };
+  const repositories = filled.map(({ repository, copied, repaired, there, expired, bytesStored, failures }) => {
+    return { repository, copied, repaired, there, expired, bytesStored, failures };
   });
   return { outcome: outcomeOf(warnings), runId: engine.runId, database, warnings, repositories, durationMs };
 }
@@ -56,7 +57,7 @@ async function filledOr(repository: string, fill: () => Promise<CopiedTo>): Prom
   } catch (error) {
     if (!(error instanceof RstowError) || error.code === 'cancelled') throw error;
     const failures = [{ code: error.code, count: 1, message: error.message }];
-    return { repository, copied: 0, repaired: 0, there: 0, bytesStored: 0, failures, away: [], isUnfinished: false, error };
+    return { repository, copied: 0, repaired: 0, there: 0, expired: 0, bytesStored: 0, failures, away: [], isUnfinished: false, error };
   }
 }
 

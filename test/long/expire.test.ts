@@ -1,12 +1,16 @@
 /** Backups of a real server expire: planned and held through Temporal, then carried out a hundred days later. */
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import type { ExpireBackupsResult } from '../../src/contract/expire-backups.ts';
+import type { ListBackupsResult } from '../../src/contract/list-backups.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { type AgentProcess, startAgent } from '../support/agent-process.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../support/database-stack.ts';
-import { testRecoveryNow } from '../support/direct-backup.ts';
+import { copyNow, testRecoveryNow } from '../support/direct-backup.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
 import { rstow, summaryOf } from '../support/rstow-command.ts';
 import { connectTestClient, type TestClient } from '../support/run-workflow.ts';
@@ -14,6 +18,7 @@ import { startTemporalServer, type TemporalServer } from '../support/temporal-se
 
 const EXPIRE_MAIN = fileURLToPath(new URL('../support/expire-main.ts', import.meta.url));
 
+let folder: string;
 let temporal: TemporalServer;
 let stack: DatabaseStack;
 let agent: AgentProcess;
@@ -22,7 +27,10 @@ const labels: string[] = [];
 
 beforeAll(async () => {
   temporal = await startTemporalServer();
-  stack = await makeDatabaseStack({ temporalAddress: temporal.address, segmentSizeMb: 1 });
+  folder = await mkdtemp(join(tmpdir(), 'rstow-expired-'));
+  await mkdir(join(folder, 'far'));
+  const repositories = { far: { kind: 'folder', path: join(folder, 'far') } };
+  stack = await makeDatabaseStack({ temporalAddress: temporal.address, segmentSizeMb: 1, repositories });
   agent = await startAgent({ configFile: stack.configFile, workflowBundlePath: inject('workflowBundlePath') });
   client = await connectTestClient(temporal.address);
   for (const prefix of ['first', 'second', 'third']) labels.push(await backUpMore(prefix));
@@ -33,6 +41,7 @@ afterAll(async () => {
   await agent.kill('SIGKILL');
   await stack.remove();
   await temporal.stop();
+  await rm(folder, { recursive: true });
 });
 
 async function backUpMore(prefix: string): Promise<string> {
@@ -47,8 +56,9 @@ const command = (name: string, ...args: string[]) => rstow([name, DATABASE, ...a
 const planned = async (...args: string[]) => summaryOf(await command('expire', '--json', ...args)) as unknown as ExpireBackupsResult;
 
 /** So many days later, by a process with that clock. */
-async function expireAfterDays(days: number): Promise<ExpireBackupsResult> {
-  const { stdout } = await execa(process.execPath, ['--disable-warning=ExperimentalWarning', EXPIRE_MAIN, stack.configFile, String(days)]);
+async function expireAfterDays(days: number, repository = 'local'): Promise<ExpireBackupsResult> {
+  const args = [EXPIRE_MAIN, stack.configFile, String(days), repository];
+  const { stdout } = await execa(process.execPath, ['--disable-warning=ExperimentalWarning', ...args]);
   return JSON.parse(stdout.split('\n')[1]!) as ExpireBackupsResult;
 }
 
@@ -72,8 +82,13 @@ it('keeps what is young, and says why', async () => {
 
 it('lets the old one go that nobody holds, and every other one starts a real server', async () => {
   expect(await command('hold', labels[0]!, '--reason', 'the auditors want it')).toMatchObject({ exitCode: 0 });
+  const { backups } = summaryOf(await command('list', '--json')) as unknown as ListBackupsResult;
+  expect(backups.map(({ holds }) => holds?.map(({ reason }) => reason))).toEqual([undefined, undefined, ['the auditors want it']]);
+  expect((await command('list')).stdout).toMatch(new RegExp(`HELD\n[^]*${labels[0]}.*by .+`));
+  expect((await command('info')).stdout).toMatch(new RegExp(`held +${labels[0]}, held by .*: the auditors want it`));
   await agent.kill('SIGTERM');
 
+  await expireAfterDays(100, 'far');
   const [moved, deleted] = [await expireAfterDays(100), await expireAfterDays(102)];
   expect(moved).toMatchObject({ expired: 1, expire: [{ label: labels[1] }], removed: { manifests: 0 } });
   expect(moved.keep.find(({ label }) => label === labels[0])?.why).toEqual([expect.stringMatching(/^held by .*: the auditors want it$/)]);
@@ -94,4 +109,16 @@ it('goes on with backups, and lets go what is no longer held', async () => {
   const { expire } = await expireAfterDays(100);
   expect(expire.map((one) => one.label)).toContain(labels[0]);
   expect(await testRecoveryNow(stack, { backup: label })).toMatchObject({ outcome: 'done', label });
+});
+
+it('copies nothing back that has expired, but what is named', async () => {
+  const [label = ''] = labels;
+  const [local] = (await copyNow(stack)).repositories;
+  expect(local).toMatchObject({ repository: 'local', copied: 0, expired: 1 });
+  expect(await expireAfterDays(102)).toMatchObject({ removed: { manifests: 0 } });
+  expect((await copyNow(stack)).repositories[0]).toMatchObject({ copied: 0, expired: 1 });
+
+  const named = await copyNow(stack, { to: ['local'], backup: label.slice(0, -1) });
+  expect(named).toMatchObject({ outcome: 'done', repositories: [{ expired: 0, failures: [] }] });
+  expect(await testRecoveryNow(stack, { repository: 'local', backup: label })).toMatchObject({ outcome: 'done', label });
 });

@@ -1,5 +1,5 @@
 /**
- * `node expire-main.ts CONFIG DAYS`: the recipe of `expireBackups` by this process alone, so many days later, so that it can be killed; prints
+ * `node expire-main.ts CONFIG DAYS [REPOSITORY]`: the recipe of `expireBackups` by this process alone, so many days later, so that it can be killed; prints
  * `begun`, then its result.
  */
 import { randomUUID } from 'node:crypto';
@@ -8,7 +8,7 @@ import { localDeps } from '../../src/local/local-deps.ts';
 import { localEngine } from '../../src/local/local-engine.ts';
 import { expireBackups } from '../../src/workflows/expire-backups.ts';
 
-const [configFile = '', days = '0'] = process.argv.slice(2);
+const [configFile = '', days = '0', repository] = process.argv.slice(2);
 const realNow = Date.now.bind(Date);
 Date.now = () => realNow() + Number(days) * 86_400_000;
 const database = 'orders';
@@ -24,4 +24,4 @@ const run = {
 };
 const engine = localEngine({ type: 'expireBackups', database, runId, verbs: boundActivities(deps, run), phase: () => undefined });
 process.stdout.write('begun\n');
-process.stdout.write(`${JSON.stringify(await expireBackups({ database, apply: true }, engine))}\n`);
+process.stdout.write(`${JSON.stringify(await expireBackups({ database, repository, apply: true }, engine))}\n`);

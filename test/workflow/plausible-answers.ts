@@ -158,6 +158,7 @@ export const PROTECTION = {
   },
   marks: 0,
   marked: [],
+  held: [],
   copies: [{ repository: 'local', newest: { label: LABEL, createdAtMs: row.createdAtMs, end: '1099511628276' as WalOffsetText } }],
   backups: 1,
   latest: row,
@@ -259,7 +260,7 @@ export const ROTATED: RotatedBatch = {
   firstFailed: [],
 };
 /** What the verb `copyToRepository` tells of a repository that has all by now. */
-export const FILLED = { copied: 3, repaired: 0, there: 9, bytesStored: 700, failures: [], away: [], isUnfinished: false };
+export const FILLED = { copied: 3, repaired: 0, there: 9, expired: 0, bytesStored: 700, failures: [], away: [], isUnfinished: false };
 
 export const PLANNED_EXPIRY = {
   repository: 'local',

@@ -1,6 +1,7 @@
-import { type DescribeDatabaseResult, type ReplacedFolder, UNTESTED_MAX } from '../../contract/describe-database.ts';
+import { type DescribeDatabaseResult, HOLDS_MAX, type ReplacedFolder, UNTESTED_MAX } from '../../contract/describe-database.ts';
 import type { BackupRow } from '../../contract/list-backups.ts';
 import { promisedExtents, summariseExtents } from '../../core/backup/segment-plan.ts';
+import { holdsInForce } from '../../core/retention/hold.ts';
 import type { NewestBackup, ServerFacts } from '../../core/protection/verdict.ts';
 import type { FactName, TestName, VerificationName } from '../../core/repository/object-keys.ts';
 import type { RecoveryTest } from '../../formats/repository/facts.ts';
@@ -75,6 +76,7 @@ export const describeStored =
       owner: owner === undefined ? null : { agent: owner.agent, installationId: owner.installationId, generation: owner.generation },
       ...(await describeHistory(store)),
       ...(await newestMarks(store)),
+      held: holdsInForce(await store.retention.holds(), Date.now()).slice(0, HOLDS_MAX),
       copies: await copiesOf(deps, database),
       quorum: copiesWanted(deps, { database, repository: store.name })?.quorum,
       backups: listed.total,

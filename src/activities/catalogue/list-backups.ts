@@ -1,6 +1,7 @@
 import type { CataloguedBackup } from '../../formats/repository/catalogue.ts';
 import type { BackupRow, ListBackupsResult, UnreadableBackup } from '../../contract/list-backups.ts';
 import { laterByClock } from '../../core/backup/history.ts';
+import { holdsInForce } from '../../core/retention/hold.ts';
 import { type CheckFact, summariseChecks } from '../../core/backup/checks.ts';
 import { cataloguedOf } from '../../store/overview.ts';
 import type { Store } from '../../store/store.ts';
@@ -38,6 +39,7 @@ export async function listNewest(store: Store, limit: number): Promise<ListedBac
   const named = (await store.backups.selectable()).slice(0, limit);
   const history = await store.backups.history();
   const known = await store.overview.of(history.backups.slice(0, limit));
+  const holds = Map.groupBy(holdsInForce(await store.retention.holds(), Date.now()), ({ label }) => label);
   const backups: BackupRow[] = [];
   const unreadable: UnreadableBackup[] = [];
   for (let first = 0; first < named.length; first += READ_AT_ONCE) {
@@ -45,7 +47,7 @@ export async function listNewest(store: Store, limit: number): Promise<ListedBac
     for (const row of await Promise.all(some.map((each) => readRow(store, { ...each, known: known.get(each.label) }, limit)))) {
       if (row === undefined) continue;
       if ('sentence' in row) unreadable.push(row);
-      else backups.push(row);
+      else backups.push({ ...row, holds: holds.get(row.label)?.map(({ label: _, ...hold }) => hold) });
     }
   }
   const later = laterByClock(history.backups).map(({ label }) => label);

@@ -1,4 +1,5 @@
 import type { FilledRepository } from '../../contract/copy-backups.ts';
+import { selectBackup } from '../../core/backup/selection.ts';
 import { isFaultOfRepository } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { type ByteProgress, byteProgress } from '../../replay/progress.ts';
@@ -10,19 +11,39 @@ import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
 
-type ChooseCopiesInput = { database: string; from?: string | undefined; to?: readonly string[] | undefined };
+type ChooseCopiesInput = {
+  database: string;
+  from?: string | undefined;
+  to?: readonly string[] | undefined;
+  /** The one to copy, as a person names it. */
+  backup?: string | undefined;
+};
 
-/** The repositories to fill, in the order of the config. Fails: unknown-repository, invalid-input (there is nothing to copy to). Twice: the same. */
+type ChosenCopies = { targets: string[]; /** Of the backup, if one was named. */ label?: string | undefined };
+
+/**
+ * The repositories to fill, in the order of the config. Fails: unknown-repository, invalid-input (there is nothing to copy to), backup-not-found.
+ * Twice: the same.
+ */
 export const chooseCopies =
   (deps: ActivityDeps) =>
-  async ({ database, from, to }: ChooseCopiesInput): Promise<{ targets: string[] }> => {
+  async ({ database, from, to, backup }: ChooseCopiesInput): Promise<ChosenCopies> => {
     const names = [...new Set(deps.catalogueOf(database).names)];
     for (const name of [from, ...(to ?? [])]) repositoryNamed(names, name);
     const targets = names.filter((name) => name !== from && (to === undefined || to.includes(name)));
-    if (names.length > 1 && targets.length > 0) return { targets };
+    if (names.length > 1 && targets.length > 0) {
+      return { targets, label: backup === undefined ? undefined : await labelOf(deps, { database, from, backup }) };
+    }
     const why = names.length === 1 ? `has one repository, "${names[0]}"` : `is to be copied from "${from}" to itself`;
     throw new RstowError('invalid-input', `there is nothing to copy: database "${database}" ${why}`, { details: { database } });
   };
+
+async function labelOf(deps: ActivityDeps, { database, from, backup }: ChooseCopiesInput & { backup: string }): Promise<string> {
+  const { answers } = await deps.catalogueOf(database).eachOfSome((store) => store.backups.selectable());
+  const asked = answers.filter(({ store }) => from === undefined || store.name === from);
+  const byLabel = new Map(asked.flatMap(({ found }) => found).map((one) => [one.label, one]));
+  return selectBackup([...byLabel.values()], backup);
+}
 
 export type CopyInput = {
   database: string;

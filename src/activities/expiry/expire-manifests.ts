@@ -1,8 +1,8 @@
 import { RstowError } from '../../core/errors/rstow-error.ts';
+import { holdsInForce } from '../../core/retention/hold.ts';
 import { countedText } from '../../core/text/figures.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { isHeld } from './plan-expiry.ts';
 
 /** A plan that is older says nothing of what has been asked for since. */
 const PLAN_VALID_MS = 3_600_000;
@@ -31,7 +31,8 @@ export const expireManifests =
     let moved = 0;
     for (const { label } of expire.toReversed()) {
       await run.checkOpen();
-      if (isHeld(await store.retention.holds(), label, nowMs)) continue;
+      // It may have come since the plan was made.
+      if (holdsInForce(await store.retention.holds(), nowMs).some((hold) => hold.label === label)) continue;
       await store.retention.expire({ label, atMs: nowMs, runId: run.runId });
       moved += 1;
       run.report({ doing: `moving: ${moved} of ${expire.length}` });

@@ -12,9 +12,11 @@ type HoldInput = {
   untilMs?: number | undefined;
   /** Whether what holds it ends. */
   isReleased: boolean;
+  /** The name of its end that goes then; all of its holds if absent. */
+  mark?: string | undefined;
 };
 
-export type HeldBackup = { label: string; repositories: string[]; /** Holds that have ended, in all of them. */ released: number };
+export type HeldBackup = { label: string; repositories: string[]; /** Holds, or marks, that are gone, in all of them. */ released: number };
 
 /**
  * Holds a backup, or releases it, in each of the database's repositories that has it. Fails: backup-not-found, repository-unavailable, if one of
@@ -22,12 +24,13 @@ export type HeldBackup = { label: string; repositories: string[]; /** Holds that
  */
 export const holdBackup =
   (deps: ActivityDeps) =>
-  async ({ database, repository, backup, reason, by, atMs, untilMs, isReleased }: HoldInput, run: RunPort): Promise<HeldBackup> => {
+  async ({ database, repository, backup, reason, by, atMs, untilMs, isReleased, mark }: HoldInput, run: RunPort): Promise<HeldBackup> => {
     const store = await deps.openStore(database, repository);
     await store.owner.require();
     const label = selectBackup(await store.backups.selectable(), backup);
     const { answers, failures } = await deps.catalogueOf(database).each(async (one) => {
       await run.checkOpen();
+      if (isReleased && mark !== undefined) return Number(await one.marks.remove({ name: mark, label }));
       if (isReleased) return one.retention.release(label);
       if ((await one.backups.state(label)).kind !== 'absent') {
         await one.retention.hold({ label, reason: reason ?? 'no reason given', by, atMs, untilMs, runId: run.runId });

@@ -4,6 +4,7 @@ import { RstowError } from '../../core/errors/rstow-error.ts';
 import { timelinesSince } from '../../core/retention/kept-timelines.ts';
 import type { Reference } from '../../core/retention/unneeded-pieces.ts';
 import { databaseSettings } from '../../config/agent-config.ts';
+import type { ExpiredManifest } from '../../store/retention.ts';
 import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 
@@ -16,7 +17,7 @@ export type Needed = {
   keptTimelines: ReadonlySet<string>;
   /** Of backups that are there, have just expired, or are being made. */
   labels: ReadonlySet<string>;
-  /** Manifests in the trash whose time is over. */
+  /** Manifests in the trash whose time is over, of backups that no other repository has: nobody could copy those back. */
   expiredKeys: string[];
   /** Why nobody can say what is needed; empty if it is known. */
   doubts: string[];
@@ -31,28 +32,31 @@ type Asked = { inUse: string; nowMs: number; /** What has expired since then sta
 export async function whatIsNeeded(deps: ActivityDeps, store: Store, { inUse, nowMs, beforeMs }: Asked): Promise<Needed> {
   const { database } = store;
   const doubts: string[] = [];
-  const { answers, failures } = await deps.catalogueOf(database).each((one) => referencesOf(one, beforeMs));
-  for (const { name, error } of failures) doubts.push(`repository ${name} could not be asked what it needs: ${error.message}`);
-  doubts.push(...answers.flatMap(({ found }) => found.doubts));
   const own = await referencesOf(store, beforeMs);
+  const { answers, failures } = await deps.catalogueOf(database).each(async (one) => {
+    return one.name === store.name ? undefined : referencesOf(one, beforeMs);
+  });
+  for (const { name, error } of failures) doubts.push(`repository ${name} could not be asked what it needs: ${error.message}`);
+  const others = answers.flatMap(({ found }) => found ?? []);
+  const elsewhere = new Set(others.flatMap(({ labels }) => [...labels]));
   const timelines = await store.timelines.all();
   if (lineageOf(timelines, inUse) === undefined) doubts.push(`the repository does not know timeline ${inUse}, which is in use`);
   const { keepDays, windowDays = 0 } = databaseSettings(deps.config, database).retention;
   const sinceMs = nowMs - Math.max(keepDays, windowDays) * DAY_MS;
   return {
-    references: [...own.references, ...answers.flatMap(({ found }) => found.references)],
+    references: [own, ...others].flatMap(({ references }) => references),
     timelines,
     keptTimelines: timelinesSince(timelines.values(), inUse, sinceMs),
     labels: own.labels,
-    expiredKeys: own.expiredKeys,
-    doubts: [...new Set([...doubts, ...own.doubts])],
+    expiredKeys: own.expired.filter(({ label }) => !elsewhere.has(label)).map(({ key }) => key),
+    doubts: [...new Set([...doubts, ...[own, ...others].flatMap((one) => one.doubts)])],
   };
 }
 
-type Referring = Pick<Needed, 'references' | 'labels' | 'expiredKeys' | 'doubts'>;
+type Referring = { references: Reference[]; labels: Set<string>; expired: ExpiredManifest[]; doubts: string[] };
 
 async function referencesOf(store: Store, beforeMs: number): Promise<Referring> {
-  const found = { references: [] as Reference[], labels: new Set<string>(), expiredKeys: [] as string[], doubts: [] as string[] };
+  const found: Referring = { references: [], labels: new Set(), expired: [], doubts: [] };
   const { positions, unplaced } = await store.backups.positions();
   for (const label of [...positions.map((position) => position.label), ...unplaced]) {
     found.labels.add(label);
@@ -62,7 +66,7 @@ async function referencesOf(store: Store, beforeMs: number): Promise<Referring> 
   }
   for (const { label } of await store.backups.claims()) found.labels.add(label);
   for (const expired of await store.retention.expired()) {
-    if (expired.atMs <= beforeMs) found.expiredKeys.push(expired.key);
+    if (expired.atMs <= beforeMs) found.expired.push(expired);
     else {
       found.labels.add(expired.label);
       await readInto(found, async () => (await store.retention.readExpired(expired))?.segments);

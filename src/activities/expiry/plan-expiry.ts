@@ -5,7 +5,6 @@ import {
   CLOCK_TOLERANCE_MS,
   clockDoubt,
   type ExpiryPlan,
-  type Hold,
   type JudgedBackup,
   planExpiry as planned,
 } from '../../core/retention/expiry-plan.ts';
@@ -121,7 +120,3 @@ function explain(plan: ExpiryPlan, backups: readonly JudgedBackup[], wanted: str
   const keep = plan.keep.find((one) => one.label === label)?.why;
   return { label, keep, expire: plan.expire.find((one) => one.label === label)?.why };
 }
-
-/** Whether a hold that has come since the plan was made keeps it. */
-export const isHeld = (holds: readonly Hold[], label: string, nowMs: number): boolean =>
-  holds.some((hold) => hold.label === label && (hold.untilMs === undefined || hold.untilMs > nowMs));

@@ -7,7 +7,7 @@ import { type Fact, factLines } from '../output.ts';
 
 const COPY_BACKUPS: RunKind<'copyBackups'> = { type: 'copyBackups', isQuery: false, resultLines: copyLines };
 
-type CopyOptions = RunOptions & { reason?: string; from?: string; to?: string[]; bandwidth?: number };
+type CopyOptions = RunOptions & { reason?: string; from?: string; to?: string[]; backup?: string; bandwidth?: number };
 
 export const copyCommand: CliCommand = {
   name: 'copy',
@@ -17,9 +17,10 @@ export const copyCommand: CliCommand = {
     addDatabaseOptions(command)
       .option('--from <name>', 'the repository to copy from (default: the first that has the object whole)')
       .option('--to <name...>', 'the repositories to fill (default: all of the database’s)')
+      .option('--backup <label>', 'only this one, also where it has expired: "latest", or a label or its first characters')
       .option('--bandwidth <bytes>', 'how much is stored in each of them in a second at most', positiveNumber)
-      .action(async (database: string, { reason, from, to, bandwidth, ...options }: CopyOptions) => {
-        const input = parseCopyBackupsInput([{ database, requestedBy: requester(), reason, from, to, bytesPerSecond: bandwidth }]);
+      .action(async (database: string, { reason, from, to, backup, bandwidth, ...options }: CopyOptions) => {
+        const input = parseCopyBackupsInput([{ database, requestedBy: requester(), reason, from, to, backup, bytesPerSecond: bandwidth }]);
         exit(await execute({ ...COPY_BACKUPS, input }, options));
       });
   },
@@ -29,8 +30,13 @@ export function copyLines({ repositories, durationMs }: CopyBackupsResult): stri
   return factLines([...repositories.map((filled): Fact => [filled.repository, filledText(filled)]), ['took', durationText(durationMs)]]);
 }
 
-function filledText({ copied, repaired, there, bytesStored, failures }: CopyBackupsResult['repositories'][number]): string {
+function filledText({ copied, repaired, there, expired, bytesStored, failures }: CopyBackupsResult['repositories'][number]): string {
   const lacking = failures.map(({ code, count }) => `${countedText(count, 'object')} FAILED ${code}`);
-  const parts = [`${countedText(copied, 'object')} copied`, repaired === 0 ? '' : `${repaired} repaired`, `${there} there already`];
+  const parts = [
+    `${countedText(copied, 'object')} copied`,
+    repaired === 0 ? '' : `${repaired} repaired`,
+    `${there} there already`,
+    expired === 0 ? '' : `${countedText(expired, 'backup')} not copied, for they have expired there`,
+  ];
   return [...parts.filter((part) => part !== ''), sizeText(bytesStored), ...lacking].join(', ');
 }

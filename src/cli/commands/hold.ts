@@ -30,12 +30,13 @@ export const holdCommand: CliCommand = {
 
 export const releaseCommand: CliCommand = {
   name: 'release',
-  description: 'end all holds of a backup',
+  description: 'end all holds of a backup, or take a mark from it',
   define: (command, { exit }) => {
     addRunOptions(command)
       .argument('<label>', '"latest", or a label or its first characters')
-      .action(async (database: string, backup: string, options: RunOptions & InputOptions) => {
-        const input = parseHoldBackupInput([{ ...commonInput(database, options), backup, release: true }]);
+      .option('--mark <name>', 'take this name from its end, and leave its holds')
+      .action(async (database: string, backup: string, options: RunOptions & InputOptions & { mark?: string }) => {
+        const input = parseHoldBackupInput([{ ...commonInput(database, options), backup, release: true, mark: options.mark }]);
         exit(await execute({ ...HOLD_BACKUP, input }, options));
       });
   },
@@ -48,7 +49,7 @@ function days(text: string): number {
 }
 
 export function holdLines({ label, outcome, repositories, released }: HoldBackupResult): string[] {
-  if (outcome === 'not-needed') return [`nothing holds ${label}`];
-  if (released > 0) return [`${label} is released: ${countedText(released, 'hold')} ended`];
+  if (outcome === 'not-needed') return [`nothing of that kind keeps ${label}`];
+  if (released > 0) return [`${label} is released: ${countedText(released, 'object')} that kept it ${released === 1 ? 'is' : 'are'} gone`];
   return [`${label} is held in ${repositories.join(', ')}`];
 }

@@ -3,6 +3,7 @@ import type { BackupRow } from '../../contract/list-backups.ts';
 import { unreachable } from '../../core/errors/rstow-error.ts';
 import { compactionSource } from '../../core/protection/compaction.ts';
 import { segmentsText } from '../../core/wal/continuity.ts';
+import { holdSentence } from '../../core/retention/hold.ts';
 import type { ProtectionGap } from '../../core/protection/verdict.ts';
 import type { CliCommand, RunKind } from '../command.ts';
 import type { RunOptions } from '../execute-run.ts';
@@ -46,6 +47,7 @@ function infoLines(result: DescribeDatabaseResult): string[] {
     ['verified', newestVerifiedText(result)],
     ['recovered', testedText(result)],
     ['untested', untestedText(result)],
+    ...result.held.map((hold): Fact => ['held', `${hold.label}, ${holdSentence(hold)}`]),
     ...historyFacts(result),
     ['replaced', replacedText(result)],
   ]);

@@ -1,7 +1,7 @@
 import { type BackupRow, type ListBackupsResult, parseListBackupsInput } from '../../contract/list-backups.ts';
 import type { CliCommand, RunKind } from '../command.ts';
 import type { RunOptions } from '../execute-run.ts';
-import { ageText, countedText, countText, sizeText } from '../figures.ts';
+import { ageText, countedText, countText, sizeText, timeText } from '../figures.ts';
 import { addRunOptions, commonInput, execute, type InputOptions, wholeNumber } from '../options.ts';
 import { tableLines } from '../output.ts';
 
@@ -41,9 +41,19 @@ export function listLines({ backups, total, unreadable, database, repository, co
 
 function titledTable(title: string, rows: readonly BackupRow[], copiesWanted: number | undefined): string[] {
   if (rows.length === 0) return [];
-  if (copiesWanted === undefined) return [title, ...tableLines(HEAD, rows.map(cells))];
-  const withCopies = rows.map((row) => [...cells(row), copiesText(row, copiesWanted)]);
-  return [title, ...tableLines([...HEAD, 'COPIES'], withCopies)];
+  const hasHolds = rows.some(({ holds }) => holds !== undefined);
+  const head = [...HEAD, ...(copiesWanted === undefined ? [] : ['COPIES']), ...(hasHolds ? ['HELD'] : [])];
+  const withMore = rows.map((row) => [
+    ...cells(row),
+    ...(copiesWanted === undefined ? [] : [copiesText(row, copiesWanted)]),
+    ...(hasHolds ? [heldText(row)] : []),
+  ]);
+  return [title, ...tableLines(head, withMore)];
+}
+
+/** By whom, and until when; the reasons are in `info` and in the JSON. */
+function heldText({ holds = [] }: BackupRow): string {
+  return holds.map(({ by, untilMs }) => `by ${by ?? 'somebody'}${untilMs === undefined ? '' : ` until ${timeText(untilMs)}`}`).join(', ');
 }
 
 /** How many repositories have it, and how many copies have failed their last check. */

@@ -30,6 +30,8 @@ export type CopyPlan = {
   marks: { key: string; from: number[] }[];
   /** How many of these the target has. */
   there: number;
+  /** How many backups the target lacks because they have expired there. */
+  expired: number;
 };
 
 export type CopyWanted = {
@@ -37,6 +39,8 @@ export type CopyWanted = {
   target: HeldObjects;
   /** Keys that the target is known to hold damaged. */
   damaged: ReadonlySet<string>;
+  /** Labels that have expired in the target: they don't come back by themselves. */
+  expired: ReadonlySet<string>;
   /** Of the form in which the target stores objects. */
   suffix: string;
 };
@@ -53,6 +57,7 @@ export function planCopy(wanted: CopyWanted): CopyPlan {
     backups: backups.toCopy,
     marks: marks.toCopy,
     there: pieces.there + backups.there + marks.there,
+    expired: backups.expired,
   };
 }
 
@@ -90,8 +95,9 @@ function planPieces({ sources, target, damaged, suffix }: CopyWanted): Planned<P
   return { toCopy: toCopy.sort((one, other) => (one.id < other.id ? -1 : 1)), there: ids.size };
 }
 
-function planBackups({ sources, target, damaged }: CopyWanted): Planned<BackupToCopy> {
+function planBackups({ sources, target, damaged, expired }: CopyWanted): Planned<BackupToCopy> & { expired: number } {
   const found = new Map<string, BackupToCopy>();
+  const left = new Set<string>();
   let there = 0;
   const hasDamage = (label: string): boolean => [...damaged].some((key) => key.includes(`/backups/${label}/`));
   for (const [source, { objects }] of sources.entries()) {
@@ -100,12 +106,13 @@ function planBackups({ sources, target, damaged }: CopyWanted): Planned<BackupTo
       const known = found.get(label);
       const own = target.backups.get(label) ?? new Set<string>();
       const whole = wholeNames(own);
-      if (known !== undefined) known.from.push(source);
+      if (expired.has(label) && !own.has(MANIFEST_NAME)) left.add(label);
+      else if (known !== undefined) known.from.push(source);
       else if (own.has(MANIFEST_NAME) && [...wholeNames(names).keys()].every((name) => whole.has(name)) && !hasDamage(label)) there += 1;
       else found.set(label, { label, from: [source], isRepair: own.has(MANIFEST_NAME) });
     }
   }
-  return { toCopy: [...found.values()], there };
+  return { toCopy: [...found.values()], there, expired: left.size };
 }
 
 function planMarks({ sources, target }: CopyWanted): Planned<CopyPlan['marks'][number]> {

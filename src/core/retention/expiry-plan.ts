@@ -1,4 +1,5 @@
 import type { BackupKind } from '../backup/label.ts';
+import { type Hold, holdSentence, holdsInForce } from './hold.ts';
 
 /** How long backups stay; whatever one of the rules keeps stays. */
 export type RetentionRules = {
@@ -28,9 +29,6 @@ export type JudgedBackup = {
   /** The names that its end has. */
   marks: readonly string[];
 };
-
-/** Somebody wants the backup to stay. `untilMs`: Unix ms; absent: until it is released. */
-export type Hold = { label: string; reason: string; by?: string | undefined; untilMs?: number | undefined };
 
 export type Kept = { label: string; why: string[] };
 export type Expired = { label: string; why: string };
@@ -94,7 +92,7 @@ export function planExpiry(facts: ExpiryFacts): ExpiryPlan {
     if (isUnreadable === true) keep(label, 'its manifest can’t be read');
     for (const mark of marks) keep(label, `its end is called ${mark}`);
   }
-  for (const hold of holds) if (hold.untilMs === undefined || hold.untilMs > nowMs) keep(hold.label, heldText(hold));
+  for (const hold of holdsInForce(holds, nowMs)) keep(hold.label, holdSentence(hold));
   for (const { label, why } of provenKept(dated, rules.keepProven)) keep(label, why);
   if (rules.gfs !== undefined) for (const { label, why } of gfsKept(good, rules.gfs)) keep(label, why);
   if (rules.windowDays !== undefined) {
@@ -136,11 +134,6 @@ function effectiveTimes(backups: readonly JudgedBackup[]): JudgedBackup[] {
     return { ...backup, atMs };
   });
   return dated.toReversed();
-}
-
-function heldText({ reason, by, untilMs }: Hold): string {
-  const until = untilMs === undefined ? '' : ` until ${new Date(untilMs).toISOString()}`;
-  return `held${until}${by === undefined ? '' : ` by ${by}`}: ${reason}`;
 }
 
 function provenKept(backups: readonly JudgedBackup[], count: number): Expired[] {

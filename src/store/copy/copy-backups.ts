@@ -22,13 +22,16 @@ export async function copyBackups(copying: Copying): Promise<Copied> {
   const held = backup === undefined ? await heldOfAll(copying) : await heldOfBackup(copying, backup);
   const damaged = new Set((await target.damage.known()).map(({ key }) => key));
   const of = held.sources.map((objects, index) => ({ objects, diverged: diverged[index] ?? new Set<string>() }));
-  const plan = planCopy({ sources: of, target: held.target, damaged, suffix: target.coding.suffix });
+  // Whoever names a backup wants it.
+  const expired = new Set(backup === undefined ? (await target.retention.expired()).map(({ label }) => label) : []);
+  const plan = planCopy({ sources: of, target: held.target, damaged, expired, suffix: target.coding.suffix });
   const filling = beginFilling(copying, {
     diverged,
     damaged,
     held,
     pieces: soundPieces({ target: held.target, damaged }),
     there: plan.there,
+    expired: plan.expired,
   });
   const connections = connectionsOf(target, sources);
   filling.progress.begins(plan.pieces.reduce((sum, { from }) => sum + plainBytes(from[0]?.piece), 0));

@@ -27,13 +27,15 @@ export type Copied = {
   copied: number;
   repaired: number;
   there: number;
+  /** Backups that it lacks because they have expired there. */
+  expired: number;
   bytesStored: number;
   failures: CopyFailure[];
   /** Sources that went away meanwhile. */
   away: { repository: string; code: string; message: string }[];
 };
 
-type Begun = Pick<Filling, 'diverged' | 'damaged' | 'held' | 'pieces' | 'there'>;
+type Begun = Pick<Filling, 'diverged' | 'damaged' | 'held' | 'pieces' | 'there' | 'expired'>;
 
 /** What is known while one repository is filled. */
 export type Filling = Omit<Copying, 'backup'> &
@@ -53,7 +55,7 @@ export type Filling = Omit<Copying, 'backup'> &
   };
 
 export function beginFilling({ sources, target, bandwidth, run, untilMs, progress }: Copying, begun: Begun): Filling {
-  const { diverged, damaged, held, pieces, there } = begun;
+  const { diverged, damaged, held, pieces, there, expired } = begun;
   return {
     sources,
     target,
@@ -71,13 +73,15 @@ export function beginFilling({ sources, target, bandwidth, run, untilMs, progres
     copied: 0,
     repaired: 0,
     there,
+    expired,
     bytesStored: 0,
   };
 }
 
-export function copiedSoFar(isUnfinished: boolean, { copied, repaired, there, bytesStored, failures, away }: Filling): Copied {
+export function copiedSoFar(isUnfinished: boolean, filling: Filling): Copied {
+  const { copied, repaired, there, expired, bytesStored, failures, away } = filling;
   const gone = [...away].map(([repository, { code, message }]) => ({ repository, code, message }));
-  return { isUnfinished, copied, repaired, there, bytesStored, failures: [...failures.values()], away: gone };
+  return { isUnfinished, copied, repaired, there, expired, bytesStored, failures: [...failures.values()], away: gone };
 }
 
 type Attempted = { /** Sources by their places in the list. */ from: readonly number[]; isRepair: boolean };

@@ -27,8 +27,14 @@ export async function heldOfBackup(
 ): Promise<HeldByAll> {
   const held: HeldObjects[] = [];
   const timelines = new Set<string>();
-  for (const source of sources) {
-    const manifest = await source.backups.read(label);
+  const manifests = await Promise.all(sources.map((source) => source.backups.readable(label)));
+  if (manifests.every((manifest) => manifest === undefined)) await sources[0]?.backups.read(label);
+  for (const [index, source] of sources.entries()) {
+    const manifest = manifests[index];
+    if (manifest === undefined) {
+      held.push({ pieces: [], bare: new Set(), backups: new Map(), marks: new Set(), ends: new Map() });
+      continue;
+    }
     for (const { ranges } of manifest.segments) for (const { timeline } of ranges) timelines.add(timeline);
     const pieces = await piecesOfManifest(source, manifest);
     const marks = new Set(mark === undefined ? [] : [markKey(source.database, mark)]);

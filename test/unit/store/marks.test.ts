@@ -17,3 +17,17 @@ it('keeps a run’s first mark of a name, and refuses it to every other run', as
   }
   expect(await marks.find('another')).toBeUndefined();
 });
+
+it('takes a mark from the backup that has it, and from no other, also if it can’t be read', async () => {
+  const repository = createMemoryRepository();
+  const marks = marksOf({ repository, database: DATABASE });
+  await marks.put(MARK);
+  await repository.put(`databases/${DATABASE}/marks/damaged.json`, Buffer.from('no seal'));
+  expect(await marks.remove({ name: MARK.name, label: '20261124T103000Z-hot' })).toBe(false);
+  expect(await marks.find(MARK.name)).toMatchObject(MARK);
+  for (const name of [MARK.name, 'damaged']) {
+    expect(await marks.remove({ name, label: MARK.label })).toBe(true);
+    expect(await marks.remove({ name, label: MARK.label })).toBe(false);
+  }
+  expect(await marks.newest(10)).toEqual({ total: 0, marks: [] });
+});

@@ -19,7 +19,7 @@ const held = (pieces: readonly Piece[], more: Partial<HeldObjects> = {}): HeldOb
   ...more,
 });
 const source = (objects: HeldObjects, ...diverged: string[]) => ({ objects, diverged: new Set(diverged) });
-const nothing = { damaged: new Set<string>(), suffix: '.zst' };
+const nothing = { damaged: new Set<string>(), expired: new Set<string>(), suffix: '.zst' };
 const [first, second, merged] = [pieceOf(0, 100), pieceOf(100, 200), pieceOf(0, 200)];
 const manifest = (...names: string[]): ReadonlySet<string> => new Set(['manifest.json', ...names]);
 
@@ -37,7 +37,7 @@ it('takes each piece that the target lacks from all sources that have it, the ne
 it('calls a range one, in whichever form it is stored, and prefers the form of the target', () => {
   const other = pieceOf(0, 100, { suffix: OTHER_FORM });
   expect(planCopy({ ...nothing, sources: [source(held([first]))], target: held([other]) }).pieces).toEqual([]);
-  const { pieces } = planCopy({ damaged: new Set(), suffix: OTHER_FORM, sources: [source(held([first, other]))], target: held([]) });
+  const { pieces } = planCopy({ ...nothing, suffix: OTHER_FORM, sources: [source(held([first, other]))], target: held([]) });
   expect(pieces[0]!.from.map(({ piece }) => piece.key)).toEqual([other.key, first.key]);
 });
 
@@ -45,7 +45,7 @@ it('calls a repair what a backup of the target needs and no other piece there co
   const ends = new Map([['0001', makeWalOffset(SEGMENT, 200)]]);
   const repairs = (there: readonly Piece[], damaged: readonly string[] = []): (readonly [string, boolean])[] => {
     const sources = [source(held([first, second, merged, pieceOf(200, 300)]))];
-    const { pieces } = planCopy({ sources, target: held(there, { ends }), damaged: new Set(damaged), suffix: '.zst' });
+    const { pieces } = planCopy({ ...nothing, sources, target: held(there, { ends }), damaged: new Set(damaged) });
     return pieces.map(({ id, isRepair }) => [id.slice(-21), isRepair] as const);
   };
   expect(repairs([first, second])).toEqual([
@@ -82,7 +82,7 @@ it('copies a backup that has a manifest, and again one whose attachment is gone,
   ];
   const planned = (names: ReadonlySet<string> | undefined, damaged: readonly string[] = []) => {
     const backups = new Map(names === undefined ? [] : [['a', names] as const]);
-    return planCopy({ sources, target: held([], { backups }), damaged: new Set(damaged), suffix: '.zst' }).backups;
+    return planCopy({ ...nothing, sources, target: held([], { backups }), damaged: new Set(damaged) }).backups;
   };
   expect(planned(undefined)).toEqual([{ label: 'a', from: [0], isRepair: false }]);
   expect(planned(new Set(['machines.json.zst', 'machines.json.zst.json']))).toEqual([{ label: 'a', from: [0], isRepair: false }]);
@@ -95,4 +95,16 @@ it('copies a backup that has a manifest, and again one whose attachment is gone,
 it('names the stored forms of each attachment that has its sidecar', () => {
   const names = manifest('x.zst', 'x.zst.json', `x${OTHER_FORM}`, `x${OTHER_FORM}.json`, 'y.zst');
   expect([...wholeNames(names)]).toEqual([['x', ['x.zst', `x${OTHER_FORM}`]]]);
+});
+
+it('leaves away what has expired in the target, and repairs what is still there', () => {
+  const backups = new Map([
+    ['gone', manifest()],
+    ['moving', manifest('a.zst', 'a.zst.json')],
+  ]);
+  const sources = [source(held([], { backups })), source(held([], { backups }))];
+  const wanted = { ...nothing, sources, target: held([], { backups: new Map([['moving', manifest()]]) }) };
+  const plan = planCopy({ ...wanted, expired: new Set(['gone', 'moving']) });
+  expect(plan).toMatchObject({ expired: 1, backups: [{ label: 'moving', from: [0, 1], isRepair: true }] });
+  expect(planCopy(wanted).backups.map(({ label }) => label)).toEqual(['gone', 'moving']);
 });
