@@ -30,7 +30,7 @@ build_by_go() {
 build_by_go toxiproxy-server github.com/Shopify/toxiproxy/v2/cmd/server@v2.5.0
 build_by_go versitygw github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
-packages='prometheus prometheus-alertmanager rclone mmdebstrap systemd-container user-mode-linux kmod iproute2 lvm2 e2fsprogs xfsprogs docker.io podman crun age gnupg'
+packages='prometheus prometheus-alertmanager rclone mmdebstrap systemd-container user-mode-linux kmod iproute2 lvm2 e2fsprogs xfsprogs docker.io docker-compose podman crun age gnupg'
 [ "${1:-}" != --zfs ] || packages="$packages qemu-system-x86 openssh-client"
 
 is_installed() {

@@ -58,14 +58,16 @@ const HARDENING = `# What is left out would break something: ReadWritePaths and 
 # goes; PrivateTmp hides /var/tmp, a restore root; ProtectProc and PrivatePIDs hide who holds files; PrivateNetwork splits
 # the mutex; JavaScript writes its code.
 NoNewPrivileges=yes
-ProtectSystem=yes
+ProtectSystem=full
 ProtectKernelTunables=yes
 ProtectKernelModules=yes
 ProtectKernelLogs=yes
 ProtectControlGroups=yes
 ProtectClock=yes
 ProtectHostname=yes
-${RESTRICTIONS}`;
+${RESTRICTIONS}
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM`;
 
 /** The text of a unit that runs `rstow up` or `rstow agent`. */
 export function systemdUnit(options: UnitOptions): string {

@@ -20,8 +20,11 @@ export function toolPath(name: ToolName): string {
   throw new Error(`${name} is not on PATH, and this test runs the real one; to get it: ${HOW_TO_GET[name]}`);
 }
 
+type HostTool =
+  'age' | 'gpg' | 'zstd' | 'promtool' | 'amtool' | 'prometheus' | 'prometheus-alertmanager' | 'systemd-analyze' | 'docker-compose';
+
 /** What a test's name says that it lacks, if a program is missing which `scripts/host-tools.sh` installs; empty if it is there. */
-export function lackOf(program: 'age' | 'gpg' | 'zstd' | 'promtool' | 'amtool' | 'prometheus' | 'prometheus-alertmanager'): string {
+export function lackOf(program: HostTool): string {
   const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
   return folders.some((folder) => isExecutable(resolve(join(folder, program)))) ? '' : ` (needs ${program}; scripts/host-tools.sh)`;
 }

@@ -1,7 +1,8 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { UNIT_FILE, unitFile } from '../../../scripts/unit-file.ts';
 import { systemdUnit, unitPath, type UnitOptions } from '../../../src/cli/systemd-unit.ts';
 import type { UnitFacts } from '../../../src/up/unit-facts.ts';
 
@@ -41,7 +42,7 @@ test('has nothing that puts mounts between a data directory and its pins, or hid
   for (const key of ['ReadWritePaths', 'BindPaths', 'ProtectProc', 'PrivateNetwork', 'PrivateTmp', 'MemoryDenyWriteExecute']) {
     expect(lineOf(key, unitOf())).toBeUndefined();
   }
-  expect(lineOf('ProtectSystem', unitOf())).toBe('ProtectSystem=yes');
+  expect(lineOf('ProtectSystem', unitOf())).toBe('ProtectSystem=full');
 });
 
 test('runs as the server’s user without any capability, else as root with those that it needs', () => {
@@ -57,7 +58,7 @@ test('mounts snapshots where everybody sees them, and has the rights for that', 
   const { user: _user, ...facts } = { ...FACTS, hasVolumes: true };
   const unit = unitOf({ facts });
   expect(lineOf('CapabilityBoundingSet', unit)).toMatch(/ CAP_SYS_ADMIN CAP_IPC_LOCK CAP_MKNOD$/);
-  expect(unit.split('\n').filter((line) => line.startsWith('Protect') || line.startsWith('Private'))).toEqual([]);
+  expect(unit.split('\n').filter((line) => /^(Protect|Private|SystemCallFilter)/.test(line))).toEqual([]);
 });
 
 test('waits for the mounts of the data and of the state, and for no repository', () => {
@@ -81,6 +82,10 @@ test('says what is known without a config', () => {
   const unit = unitOf({ facts: undefined });
   expect(lineOf('RequiresMountsFor', unit)).toBeUndefined();
   expect(unit).toContain('# Run it as the user that owns the data directory');
+});
+
+test('is shipped as it is printed', async () => {
+  expect(await readFile(UNIT_FILE, 'utf8')).toBe(await unitFile());
 });
 
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
