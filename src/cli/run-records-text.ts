@@ -8,9 +8,10 @@ export function recordLines(records: readonly RunRecord[], columns?: number): st
 }
 
 function recordFacts(record: RunRecord): Fact[] {
-  const { startedAtMs, type, database, who, why, runId, label } = record;
+  const { startedAtMs, type, database, who, why, runId, label, isDryRun } = record;
+  const what = isDryRun === true ? `${type} (dry run)` : type;
   return [
-    [timeText(startedAtMs), `${type} of ${database}: ${outcomeText(record)}`],
+    [timeText(startedAtMs), `${what} of ${database}: ${outcomeText(record)}`],
     ['  who', who ?? 'not known'],
     ['  why', why],
     ['  backup', label],

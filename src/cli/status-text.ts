@@ -88,7 +88,8 @@ function openLines(run: OpenRun, nowMs: number): string[] {
 }
 
 function lastText(record: RunRecord, nowMs: number): string {
-  return `${record.type} ${ageText(record.endedAtMs ?? record.startedAtMs, nowMs)}${byText(record)}: ${outcomeText(record)}`;
+  const what = record.isDryRun === true ? `${record.type} (dry run)` : record.type;
+  return `${what} ${ageText(record.endedAtMs ?? record.startedAtMs, nowMs)}${byText(record)}: ${outcomeText(record)}`;
 }
 
 function byText({ who }: RunRecord): string {

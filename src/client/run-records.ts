@@ -1,10 +1,10 @@
-import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import { type Client, WorkflowFailedError, type WorkflowExecutionInfo, WorkflowNotFoundError } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { boundedText } from '../core/errors/rstow-error.ts';
 import { isWanted, lastOfEachType, type RunQuery, type RunRecord } from '../core/runs/run-record.ts';
 import { databaseOfRun, latestRuns, type RunFilter } from './runs.ts';
 import { runState } from './run-state.ts';
-import { rstowErrorOf } from './temporal.ts';
+import { isNotFound, rstowErrorOf } from './temporal.ts';
 
 /** An open run, and where it is. */
 export type OpenRun = RunRecord & {
@@ -42,6 +42,16 @@ export async function listRunRecords(
   return records.filter((record) => isWanted(record, { type, sinceMs, isFailedOnly }));
 }
 
+/** So many are looked at, the newest; a namespace keeps them for days. */
+const ENDED_MAX = 5_000;
+
+/** Runs of a database but queries that have ended since then (Unix ms), in the order of their ends. Fails: invalid-input. */
+export async function endedRuns(client: Client, database: string, sinceMs: number): Promise<WorkflowExecutionInfo[]> {
+  const query = `${NO_CONTINUED} AND ExecutionStatus != 'Running' AND CloseTime >= '${new Date(sinceMs).toISOString()}'`;
+  const runs = await latestRuns(client, { database, limit: ENDED_MAX }, query);
+  return runs.toSorted((one, other) => (one.closeTime?.getTime() ?? 0) - (other.closeTime?.getTime() ?? 0));
+}
+
 /** Fails: invalid-input. */
 export async function databaseRuns(client: Client, database: string): Promise<DatabaseRuns> {
   const runs = await latestRuns(client, { database, limit: LOOKED_AT_MAX }, NO_CONTINUED);
@@ -51,7 +61,8 @@ export async function databaseRuns(client: Client, database: string): Promise<Da
   return { open: await Promise.all(openRuns.map((run) => openRun(client, run))), last: await recordsOf(client, last) };
 }
 
-async function recordsOf(client: Client, runs: readonly WorkflowExecutionInfo[]): Promise<RunRecord[]> {
+/** With who asked for them and what came of them, which takes a few requests each. */
+export async function recordsOf(client: Client, runs: readonly WorkflowExecutionInfo[]): Promise<RunRecord[]> {
   const records: RunRecord[] = [];
   for (let at = 0; at < runs.length; at += AT_ONCE_MAX) {
     records.push(...(await Promise.all(runs.slice(at, at + AT_ONCE_MAX).map((run) => recordOf(client, run)))));
@@ -92,26 +103,33 @@ function plainRecord(run: WorkflowExecutionInfo): RunRecord {
 }
 
 /** By the input, which is in the first event of the history. */
-async function askedOf(client: Client, run: WorkflowExecutionInfo): Promise<Pick<RunRecord, 'who' | 'why'>> {
+async function askedOf(client: Client, run: WorkflowExecutionInfo): Promise<Pick<RunRecord, 'who' | 'why' | 'isDryRun'>> {
   const schedule = run.typedSearchAttributes.get(SCHEDULED_BY);
-  const { requestedBy, reason } = await inputOf(client, run);
-  return { who: requestedBy ?? (schedule === undefined ? undefined : `schedule ${schedule}`), why: reason };
+  const { requestedBy, reason, dryRun } = await inputOf(client, run);
+  const who = requestedBy ?? (schedule === undefined ? undefined : `schedule ${schedule}`);
+  return { who, why: reason, isDryRun: dryRun === true ? true : undefined };
 }
 
-type Asked = { requestedBy?: string | undefined; reason?: string | undefined };
+type Asked = { requestedBy?: string | undefined; reason?: string | undefined; dryRun?: unknown };
 
 /** A history that Temporal has no more says nothing of it, nor does an input that is none of rstow's. */
 async function inputOf({ workflowService, options: { namespace } }: Client, { workflowId, runId }: WorkflowExecutionInfo): Promise<Asked> {
   const execution = { workflowId, runId };
-  const { history } = await workflowService.getWorkflowExecutionHistory({ namespace, execution, maximumPageSize: 1 });
+  const page = workflowService.getWorkflowExecutionHistory({ namespace, execution, maximumPageSize: 1 });
+  const history = (await page.catch(unlessGone))?.history;
   const data = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0]?.data;
   if (data === undefined || data === null) return {};
   try {
-    const { requestedBy, reason } = JSON.parse(new TextDecoder().decode(data)) as Record<string, unknown>;
-    return { requestedBy: textOf(requestedBy), reason: textOf(reason) };
+    const { requestedBy, reason, dryRun } = JSON.parse(new TextDecoder().decode(data)) as Record<string, unknown>;
+    return { requestedBy: textOf(requestedBy), reason: textOf(reason), dryRun };
   } catch {
     return {};
   }
+}
+
+function unlessGone(error: unknown): undefined {
+  if (isNotFound(error)) return undefined;
+  throw error;
 }
 
 function textOf(value: unknown): string | undefined {
@@ -124,8 +142,9 @@ async function endOf(client: Client, { workflowId, runId, status }: WorkflowExec
     const { outcome, label } = ((await handle.result()) ?? {}) as Record<string, unknown>;
     return { state: textOf(outcome) ?? status.name.toLowerCase(), label: textOf(label) };
   } catch (error) {
-    const failure = rstowErrorOf(error);
-    if (failure === undefined) return {};
+    if (error instanceof WorkflowNotFoundError) return {};
+    const failure = error instanceof WorkflowFailedError ? rstowErrorOf(error) : undefined;
+    if (failure === undefined) throw error;
     return { failure: { code: failure.code, sentence: boundedText(failure.message, SENTENCE_LENGTH_MAX) } };
   }
 }

@@ -70,9 +70,13 @@ async function requireNamespace({ workflowService }: Client, namespace: string):
   try {
     await workflowService.describeNamespace({ namespace });
   } catch (cause) {
-    const code: number | undefined = isGrpcServiceError(cause) ? cause.code : undefined;
-    if (code === GRPC_NOT_FOUND) throw unknownNamespace(namespace, cause);
+    if (isNotFound(cause)) throw unknownNamespace(namespace, cause);
   }
+}
+
+export function isNotFound(error: unknown): boolean {
+  const code: number | undefined = isGrpcServiceError(error) ? error.code : undefined;
+  return code === GRPC_NOT_FOUND;
 }
 
 /** A server that answers without TLS, or only with it, is there: then the settings are wrong. */

@@ -5,8 +5,10 @@ import type { PointInTimeRecoveryInput, PointInTimeRecoveryResult } from '../con
 import type { RebaseDatabaseInput, RebaseDatabaseResult } from '../contract/rebase-database.ts';
 import type { RestoreInput, RestoreResult } from '../contract/restore.ts';
 import type { UndoRestoreInput, UndoRestoreResult } from '../contract/undo-restore.ts';
+import type { CommonResult } from '../contract/result.ts';
 import type { WorkflowType } from '../contract/workflow-types.ts';
-import { AssertionError, RstowError } from '../core/errors/rstow-error.ts';
+import { AssertionError, boundedText, RstowError } from '../core/errors/rstow-error.ts';
+import type { EndedRun } from '../formats/repository/facts.ts';
 import { localRunMutexName, newLocalRunId } from '../io/agent-state/run-files.ts';
 import { acquireHostMutex } from '../io/mutex/host-mutex.ts';
 import { withEndingSignal } from '../worker/agent-program.ts';
@@ -60,10 +62,18 @@ export async function rebaseLocally({ configFile, input, watcher }: LocalRecover
   return withLocalRun({ deps, watcher, type: 'rebaseDatabase', input }, rebaseDatabase);
 }
 
+type Asked = {
+  database: string;
+  repository?: string | undefined;
+  requestedBy?: string | undefined;
+  reason?: string | undefined;
+  dryRun?: boolean | undefined;
+};
+
 type LocalRun<Input> = { deps: ActivityDeps; watcher: LocalWatcher; type: WorkflowType; input: Input };
 
 /** Follows a recipe until it is done or SIGINT or SIGTERM ends it. Fails: cancelled, and as the recipe does. */
-async function withLocalRun<Input extends { database: string }, Result>(
+async function withLocalRun<Input extends Asked, Result extends CommonResult & { label?: string }>(
   run: LocalRun<Input>,
   recipe: (input: Input, engine: Engine) => Promise<Result>,
 ): Promise<Result> {
@@ -71,11 +81,38 @@ async function withLocalRun<Input extends { database: string }, Result>(
   return withEndingSignal(async (ending) => {
     const mutex = await acquireHostMutex(localRunMutexName(runId), { what: `run ${runId}`, waitTimeoutMs: 0 });
     try {
-      return await recipe(run.input, engineOf(run, { runId, ending }));
+      return await recorded(run, runId, () => recipe(run.input, engineOf(run, { runId, ending })));
     } finally {
       await mutex.release();
     }
   });
+}
+
+/** Leaves a record of the run in the repository, as an agent does of those that Temporal knows; one that can't be written is no failure. */
+async function recorded<Result extends CommonResult & { label?: string }>(
+  run: LocalRun<Asked>,
+  runId: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const { deps, type, input, watcher } = run;
+  const startedAtMs = Date.now();
+  const record = async (cameTo: Pick<EndedRun, 'state' | 'label' | 'failure'>): Promise<void> => {
+    const { database, repository, requestedBy: who, reason: why, dryRun: isDryRun } = input;
+    const ended = { runId, workflowId: runId, type, database, who, why, isDryRun, startedAtMs, endedAtMs: Date.now(), ...cameTo };
+    try {
+      await (await deps.openStore(database, repository)).runs.record(ended);
+    } catch (error) {
+      watcher.phase(`the run could not be recorded: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+  try {
+    const result = await work();
+    await record({ state: result.outcome, label: result.label });
+    return result;
+  } catch (error) {
+    if (error instanceof RstowError) await record({ state: 'failed', failure: { code: error.code, sentence: boundedText(error.message) } });
+    throw error;
+  }
 }
 
 function engineOf(run: LocalRun<{ database: string }>, { runId, ending }: { runId: string; ending: AbortSignal }): Engine {

@@ -1,6 +1,6 @@
 import { WORKFLOW_TYPES, type WorkflowType } from '../contract/workflow-types.ts';
 import type { FactName, TestName, VerificationName } from '../core/repository/object-keys.ts';
-import type { RunRecord } from '../core/runs/run-record.ts';
+import { mergedRecords, type RunRecord } from '../core/runs/run-record.ts';
 import type { Manifest } from '../formats/repository/manifest.ts';
 import { unlessUnreadable } from '../io/repository/sealed-object.ts';
 import type { Store } from '../store/store.ts';
@@ -11,14 +11,25 @@ export type RecordedRuns = { configFile: string | undefined; database: string; r
 const READ_AT_ONCE = 16;
 
 /**
- * The runs that have left something in the repository, the newest first: a backup, a verification, a recovery test. They outlive
- * Temporal's histories; who asked for them and why does not. Fails: as the store does; unknown-database, unknown-repository.
+ * The runs that the repository knows of, the newest first: by the record that an agent has made of each that has ended, and by what it has left there,
+ * such as a backup. Those outlive Temporal's histories. Fails: as the store does; unknown-database, unknown-repository.
  */
 export async function recordedRuns({ configFile, database, repository, limit }: RecordedRuns): Promise<RunRecord[]> {
   const deps = await localDeps(configFile);
   const store = await deps.openStore(database, repository);
-  const records = [...(await backupRuns(store, limit)), ...(await checkRuns(store, limit))];
-  return records.toSorted((one, other) => other.startedAtMs - one.startedAtMs).slice(0, limit);
+  const records = [...(await endedRuns(store, limit)), ...(await backupRuns(store, limit)), ...(await checkRuns(store, limit))];
+  return mergedRecords(records).slice(0, limit);
+}
+
+/** One whose record can't be read may still be known by what it has left. */
+async function endedRuns({ runs }: Store, limit: number): Promise<RunRecord[]> {
+  const newest = (await runs.names()).slice(-limit);
+  return inTurns(newest, async (name) => {
+    const ended = await unlessUnreadable(runs.read(name));
+    if (ended === undefined) return [];
+    const { format: _format, ...run } = ended;
+    return [{ ...run, sources: ['repository'] as const }];
+  });
 }
 
 /** One whose manifest can't be read is left out: `rstow list` says so. */

@@ -15,6 +15,7 @@ import { type Stream, streamOf } from './stream.ts';
 import { type Plans, plansOf } from './plans.ts';
 import { type Retention, retentionOf } from './retention.ts';
 import { type Rotation, rotationOf } from './rotation.ts';
+import { type Runs, runsOf } from './runs.ts';
 import { type Timelines, timelinesOf } from './timelines.ts';
 
 /** What one repository holds of one database. Opened once per activity; what it has listed it remembers for its life. */
@@ -41,6 +42,7 @@ export type Store = {
   readonly stream: Stream;
   readonly attachments: Attachments;
   readonly facts: Facts;
+  readonly runs: Runs;
   readonly damage: Damage;
   readonly plans: Plans;
   readonly rotation: Rotation;
@@ -169,6 +171,7 @@ function storeOf(deps: StoreDeps, place: Place): Store {
     stream,
     attachments: attachmentsOf({ repository, database, coding }),
     facts: factsOf({ repository, database, damage }),
+    runs: runsOf({ repository, database }),
     damage,
     plans: plansOf({ repository, database }),
     rotation: rotationOf({ repository, database, coding }),

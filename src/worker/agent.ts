@@ -15,13 +15,15 @@ import { offerContract, type Polling, untilRouted } from './current-contract.ts'
 import { startHousekeeping, startStopNoteWatch } from './watch/housekeeping.ts';
 import { type InstallationWatch, pollerIdentity, pollersOf, requireAlone, startInstallationWatch } from './watch/installation.ts';
 import { startEndedBackupWatch } from './watch/ended-backups.ts';
+import { startEndedRunWatch } from './watch/ended-runs.ts';
 import { startOwnershipWatch } from './watch/ownership.ts';
 import { startProtectionWatch } from './watch/protection.ts';
+import type { RepeatingTask } from './watch/repeating-task.ts';
 import { recoveryRequester } from './http/recovery-webhook.ts';
 import { createMonitoring, type Monitoring } from './monitoring.ts';
 import { type OperatorKey, readOperatorKey } from './operator-key.ts';
 import { ownSigningKey } from './signing-key.ts';
-import { createRunRegistry } from './temporal/run-registry.ts';
+import { type AgentRunRegistry, createRunRegistry } from './temporal/run-registry.ts';
 import { connectTemporal, type TemporalConnection } from './temporal/connection.ts';
 import { builtWorkflowBundle } from './workflow-bundle.ts';
 
@@ -131,7 +133,7 @@ async function serveConnection(options: AgentOptions, identified: Identified): P
 type Served = Identified & { temporal: TemporalConnection };
 
 async function serve(options: AgentOptions, { host, connected, monitoring, temporal, ended }: Served): Promise<void> {
-  const { config, configFile, logger, signal } = options;
+  const { config, logger, signal } = options;
   const runs = createRunRegistry(temporal);
   const deps = await agentDeps({ host, temporal, runs, logger });
   connected.deps = deps;
@@ -148,11 +150,7 @@ async function serve(options: AgentOptions, { host, connected, monitoring, tempo
   const ownership = startOwnershipWatch({ ...watched, workers });
   const twins = startInstallationWatch(watch);
   const cluster = startClusterWatch({ ...watched, onNewCluster: () => renew(options, { temporal, polling }) });
-  const others = [cluster, startArchiveWatch(watched), startHousekeeping({ ...watched, config, configFile, runs, deps })];
-  if (config.agent.http !== undefined) {
-    others.push(startProtectionWatch({ ...watched, changed: monitoring.changed }), startEndedBackupWatch(watched));
-  }
-  if (polling === 'versioned') others.push(startContractWatch({ ...watched, contractGoneMs: config.timing.contractGoneMs }));
+  const others = [cluster, ...startWatches(watched, { runs, monitoring, polling })];
   try {
     if (polling === 'versioned') await Promise.race([untilRouted(temporal, watched), workers.failed]);
     await Promise.race([ownership.firstPass, workers.failed, twins.failed]);
@@ -167,6 +165,20 @@ async function serve(options: AgentOptions, { host, connected, monitoring, tempo
     await workers.stop();
   }
   await Promise.all([ownership, twins, ...others].map(({ ended: over }) => over));
+}
+
+type Watching = { runs: AgentRunRegistry; monitoring: Monitoring; polling: Polling };
+
+function startWatches(watched: Watched, { runs, monitoring: { changed }, polling }: Watching): RepeatingTask[] {
+  const { config, configFile } = watched.deps;
+  const { contractGoneMs } = config.timing;
+  return [
+    startArchiveWatch(watched),
+    startHousekeeping({ ...watched, config, configFile, runs }),
+    startEndedRunWatch(watched),
+    ...(config.agent.http === undefined ? [] : [startProtectionWatch({ ...watched, changed }), startEndedBackupWatch(watched)]),
+    ...(polling === 'versioned' ? [startContractWatch({ ...watched, contractGoneMs })] : []),
+  ];
 }
 
 /** Nothing that needs Temporal works before it answers, and after it is gone. */

@@ -47,6 +47,12 @@ afterAll(async () => {
 const command = (name: string, ...args: string[]) =>
   rstow([name, DATABASE, '--config', stack.configFile, '--address', temporal.address, ...args]);
 
+type Recorded = { who?: string; why?: string; type: string; state: string; sources: string[] };
+
+async function recordsOf(...args: string[]): Promise<Recorded[]> {
+  return (summaryOf(await command('history', '--json', ...args)) as { records: Recorded[] }).records;
+}
+
 /** One that begins in an hour. */
 async function startOpenRun(): Promise<string> {
   const workflowId = `rstow/${DATABASE}/exportBackup/${randomUUID()}`;
@@ -79,10 +85,8 @@ it('shows who, when, why and what came of it, for ended, failed and open runs, o
   expect(status.stdout).toContain('because: for the tax office');
   expect(status.stdout).toMatch(new RegExp(`${backupScheduleId(DATABASE)}: next`));
   expect(status.stdout.split('\n').every((line) => line.length <= 80)).toBe(true);
-  const record = summaryOf(await command('history', '--json')) as {
-    records: { who?: string; why?: string; state: string; sources: string[] }[];
-  };
-  const of = (who: string) => record.records.find((one) => one.who === who);
+  const records = await recordsOf();
+  const of = (who: string) => records.find((one) => one.who === who);
   expect(of('ada@db1')).toMatchObject({ type: 'hotBackup', state: 'done', why: 'before the release', label: backup.label });
   expect(of('ada@db1')?.sources).toEqual(['temporal', 'repository']);
   expect(of('ben@db1')).toMatchObject({ type: 'verifyBackup', state: 'done', label: backup.label });
@@ -107,6 +111,9 @@ it('shows what Temporal knows where the repository is away, and says that', asyn
 });
 
 it('shows what the repository and the host say where Temporal is stopped, and says what it could not ask', async () => {
+  await waitUntil('the runs that have ended are recorded', async () =>
+    (await recordsOf()).filter(({ who }) => who !== undefined).every(({ sources }) => sources.includes('repository')),
+  );
   await agent.kill('SIGKILL');
   await temporal.stop();
   const status = await command('status');
@@ -120,6 +127,20 @@ it('shows what the repository and the host say where Temporal is stopped, and sa
   expect(history.stdout).toMatch(new RegExp(`hotBackup of ${DATABASE}: done.*${backup.label}`, 's'));
   expect(history.stdout).toContain(`verifyBackup of ${DATABASE}: done`);
   expect(history.stderr).toContain('Temporal could not be asked: temporal-unreachable');
+});
+
+it('still tells who, when, why and what came of it where Temporal has lost all it knew, each run once', async () => {
+  const empty = await startTemporalServer();
+  const records = await recordsOf('--address', empty.address);
+  await empty.stop();
+  expect(records.map(({ who }) => who)).toEqual(['dia@db1', 'cem@db1', 'ben@db1', 'ada@db1']);
+  const [exported, refused, verified, backedUp] = records;
+  const known = { startedAtMs: expect.any(Number) as number, endedAtMs: expect.any(Number) as number, sources: ['repository'] };
+  expect(backedUp).toMatchObject({ ...known, type: 'hotBackup', why: 'before the release', state: 'done', label: backup.label });
+  expect(verified).toMatchObject({ ...known, type: 'verifyBackup', why: 'weekly check', state: 'done', label: backup.label });
+  const failure = { code: 'backup-not-found', sentence: expect.stringContaining('never-made') as string };
+  expect(refused).toMatchObject({ ...known, type: 'verifyBackup', why: 'a misspelt label', state: 'failed', failure });
+  expect(exported).toMatchObject({ ...known, type: 'exportBackup', why: 'for the tax office', state: 'terminated' });
 });
 
 it('ends with 17 where nobody can be asked', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { liveDigest } from '../../src/replay/live-digest.ts';
 import { currentOwner } from '../../src/store/ownership.ts';
+import type { RunRecord } from '../../src/core/runs/run-record.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import type { PointInTimeRecoveryResult } from '../../src/contract/point-in-time-recovery.ts';
 import type { RestoreResult } from '../../src/contract/restore.ts';
@@ -147,6 +148,24 @@ describe('rstow restore --without-temporal', () => {
     expect(await stateNow()).toBe(backup.stateDigest);
     expect((await stat(join(result.replacedAt!, 'wal'))).isDirectory()).toBe(true);
     expect(restored.stderr).toContain('make sure that none is');
+  });
+
+  it('leaves a record of each such run in the repository, also of what was refused or interrupted', async () => {
+    const history = await rstow([
+      'history',
+      DATABASE,
+      '--type',
+      'restore',
+      '--json',
+      '--address',
+      '127.0.0.1:1',
+      '--config',
+      stack.configFile,
+    ]);
+    const { records } = summaryOf(history) as { records: RunRecord[] };
+    expect(records.every(({ runId, who }) => runId.startsWith('local-') && who !== undefined)).toBe(true);
+    const states = records.map(({ state, failure, isDryRun }) => (isDryRun === true ? 'dry run' : (failure?.code ?? state)));
+    expect(states).toEqual(['warnings', 'cancelled', 'done', 'approval-denied', 'owner-outdated', 'dry run']);
   });
 
   it('undoes that, and the undo as well', async () => {

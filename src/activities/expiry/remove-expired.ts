@@ -11,6 +11,9 @@ import { whatIsNeeded } from './needed.ts';
 /** So long a manifest lies in the trash before what it alone needs goes, and so old is whatever goes. */
 export const TRASH_MS = 86_400_000;
 
+/** So long it stays known what came of a run. */
+const RUNS_KEPT_MS = 400 * 86_400_000;
+
 /** As many are deleted at once; before each of them it is asked whether nothing has changed. */
 const BATCH_MAX = 500;
 
@@ -29,7 +32,7 @@ export type Removed = {
   /** Pieces of the log, of which a larger one has the bytes of `superseded`. */
   pieces: number;
   superseded: number;
-  /** Sidecars, attachments, facts and names of backups that are gone. */
+  /** Sidecars, attachments, facts and names of backups that are gone, and records of runs that ended long ago. */
   others: number;
   /** As they are stored. */
   bytes: number;
@@ -53,7 +56,7 @@ export const removeExpired =
     const stored = await listStored(store, run.signal);
     const needed = await whatIsNeeded(deps, store, { inUse, nowMs, beforeMs });
     if (needed.doubts.length > 0) return { ...NOTHING, stays: needed.doubts };
-    const going = await chosen(store, { stored, needed, beforeMs }, run);
+    const going = await chosen(store, { stored, needed, beforeMs, nowMs }, run);
     if (isDry) return going.removed;
     const before = await namesOfHistory(store);
     for (let first = 0; first < going.keys.length; first += BATCH_MAX) {
@@ -73,26 +76,35 @@ async function namesOfHistory(store: Store): Promise<string> {
   return (await store.claims.names(0)).join('\n');
 }
 
-type Choosing = { stored: Stored; needed: Awaited<ReturnType<typeof whatIsNeeded>>; beforeMs: number };
+type Choosing = { stored: Stored; needed: Awaited<ReturnType<typeof whatIsNeeded>>; beforeMs: number; nowMs: number };
 
-async function chosen(store: Store, { stored, needed, beforeMs }: Choosing, run: RunPort): Promise<{ keys: string[]; removed: Removed }> {
+async function chosen(
+  store: Store,
+  { stored, needed, beforeMs, nowMs }: Choosing,
+  run: RunPort,
+): Promise<{ keys: string[]; removed: Removed }> {
   const { references, timelines, keptTimelines, labels, expiredKeys } = needed;
   const { orphans, superseded } = unneededPieces({ pieces: stored.pieces, references, timelines, keptTimelines, beforeMs });
   const sound = await soundOnes(store, superseded, run);
   const replaced = superseded.filter(({ by }) => sound.has(by.key)).map(({ piece }) => piece);
   const small = unneededPieces({ pieces: stored.small, references, timelines, keptTimelines, beforeMs }).orphans;
   const others = stored.others.filter(({ modifiedAtMs, label }) => modifiedAtMs <= beforeMs && !labels.has(label));
+  const runs = stored.runs.filter(({ endedAtMs }) => endedAtMs <= nowMs - RUNS_KEPT_MS);
   const bare = stored.bareSidecars.filter(({ modifiedAtMs }) => modifiedAtMs <= beforeMs);
   const pieces = [...orphans, ...replaced, ...small];
-  const gone = [...pieces, ...others, ...bare];
+  const gone = [...pieces, ...others, ...runs, ...bare];
   const unsound = new Set(superseded.filter(({ by }) => !sound.has(by.key)).map(({ by }) => by.key));
   return {
-    keys: [...expiredKeys, ...pieces.flatMap(({ key }) => lineOfPieces(stored, key)), ...[...others, ...bare].map(({ key }) => key)],
+    keys: [
+      ...expiredKeys,
+      ...pieces.flatMap(({ key }) => lineOfPieces(stored, key)),
+      ...[...others, ...runs, ...bare].map(({ key }) => key),
+    ],
     removed: {
       manifests: expiredKeys.length,
       pieces: pieces.length,
       superseded: replaced.length,
-      others: others.length + bare.length,
+      others: others.length + runs.length + bare.length,
       bytes: gone.reduce((sum, { key }) => sum + (stored.sizes.get(key) ?? 0), 0),
       stays: [...unsound].slice(0, STAYS_MAX).map((key) => `what ${key} has replaced stays, because that can’t be proved sound`),
     },

@@ -1,5 +1,13 @@
 import { positionOfKey, indexPrefix } from '../../core/backup/label.ts';
-import { backupsPrefix, databaseKey, factNameOfKey, factsPrefix, labelOfManifestKey } from '../../core/repository/object-keys.ts';
+import {
+  backupsPrefix,
+  databaseKey,
+  factNameOfKey,
+  factsPrefix,
+  labelOfManifestKey,
+  runFactNameOfKey,
+  runsPrefix,
+} from '../../core/repository/object-keys.ts';
 import { sidecarKey } from '../../core/repository/coded-name.ts';
 import { parsePieceKey, walPrefix } from '../../core/repository/piece.ts';
 import { parseStreamKey, parseTimesKey, streamsPrefix } from '../../core/repository/stream-piece.ts';
@@ -17,6 +25,8 @@ export type Stored = {
   bareSidecars: Aged[];
   /** What lies of one backup besides its manifest. */
   others: (Aged & { label: string })[];
+  /** What is remembered of runs that have ended. */
+  runs: { key: string; endedAtMs: number }[];
   /** Of every object, by its key. */
   sizes: ReadonlyMap<string, number>;
 };
@@ -24,9 +34,15 @@ export type Stored = {
 /** Fails: repository-unavailable. */
 export async function listStored({ database, place: { repository } }: Store, signal: AbortSignal): Promise<Stored> {
   const sizes = new Map<string, number>();
-  const stored: Stored = { pieces: [], small: [], bareSidecars: [], others: [], sizes };
+  const stored: Stored = { pieces: [], small: [], bareSidecars: [], others: [], runs: [], sizes };
   const sidecars: Aged[] = [];
-  const prefixes = [walPrefix(database), streamsPrefix(database), databaseKey(database, 'times/'), ...labelled(database)];
+  const prefixes = [
+    walPrefix(database),
+    streamsPrefix(database),
+    databaseKey(database, 'times/'),
+    runsPrefix(database),
+    ...labelled(database),
+  ];
   for (const prefix of prefixes) {
     for await (const { key, sizeBytes, modifiedAtMs } of repository.list(prefix, { signal, recalledMs: 0 })) {
       const aged = { key, modifiedAtMs };
@@ -34,8 +50,10 @@ export async function listStored({ database, place: { repository } }: Store, sig
       const piece = parsePieceKey(key);
       const small = parseStreamKey(key) ?? parseTimesKey(key);
       const label = labelOf(key);
+      const run = runFactNameOfKey(key);
       if (piece !== undefined) stored.pieces.push({ ...piece, modifiedAtMs });
       else if (small !== undefined) stored.small.push({ ...small, modifiedAtMs });
+      else if (run !== undefined) stored.runs.push({ key, endedAtMs: run.endedAtMs });
       else if (label !== undefined) stored.others.push({ ...aged, label });
       else if (prefix === walPrefix(database) && parsePieceKey(pieceOf(key)) !== undefined) sidecars.push(aged);
     }

@@ -47,7 +47,7 @@ async function printHistory(database: string | undefined, options: HistoryOption
   if (!isAnswer(temporal) && !isAnswer(repository)) throw temporal.error;
   const { records: ofTemporal = [], schedules = [] } = isAnswer(temporal) ? temporal.answer : {};
   const ofRepository = isAnswer(repository) ? repository.answer.filter((record) => isWanted(record, query)) : [];
-  const records = mergedRecords(ofTemporal, ofRepository);
+  const records = mergedRecords([...ofTemporal, ...ofRepository]);
   const missed = schedules.flatMap((schedule) => missedText(schedule) ?? []);
   const unasked = [...noteOf('Temporal', temporal), ...noteOf('the repositories of this host’s config', repository)];
   const lines = records.length === 0 ? ['there are no such runs'] : recordLines(records);

@@ -94,6 +94,22 @@ export function factNameOfKey(key: string): FactName | undefined {
   return { ...common, kind: 'verification', level: level as CheckLevel, outcome: verified as VerificationName['outcome'] };
 }
 
+/** Runs that have ended, each with what came of it; when it ended (Unix ms) stands in the name. */
+export const runsPrefix = (database: string): string => databaseKey(database, 'runs/');
+export type RunFactName = { endedAtMs: number; runId: string };
+
+const RUN = /\/runs\/([0-9]{13,16})\.([A-Za-z0-9-]+)\.json$/;
+
+export function runFactKey(database: string, { endedAtMs, runId }: RunFactName): string {
+  return `${runsPrefix(database)}${String(endedAtMs).padStart(13, '0')}.${runId}.json`;
+}
+
+/** What such a key says, or undefined for any other. */
+export function runFactNameOfKey(key: string): RunFactName | undefined {
+  const [, endedAtMs, runId] = RUN.exec(key) ?? [];
+  return runId === undefined ? undefined : { endedAtMs: Number(endedAtMs), runId };
+}
+
 /** Objects that are known to be damaged and not replaced yet; closed records are put aside with what they name. */
 export const damagePrefix = (database: string): string => databaseKey(database, 'damage/');
 export const damageKey = (database: string, { runId, atMs }: Pick<Remembered, 'runId' | 'atMs'>): string =>
@@ -117,7 +133,7 @@ export function expiredOfKey(key: string): { database: string; label: string; at
 }
 
 /** The folders whose every name says something, and what their names look like. */
-const LISTED = /^databases\/[^/]+\/(owner|timelines|labels|marks|index|facts|damage)\//;
+const LISTED = /^databases\/[^/]+\/(owner|timelines|labels|marks|index|facts|damage|runs)\//;
 const OWNER = /\/owner\/[0-9]{8,}\.json$/;
 const TIMELINE = /\/timelines\/[0-9]{4,9}\.json$/;
 const LABEL = /\/labels\/[A-Za-z0-9][A-Za-z0-9_-]*\.json$/;
@@ -127,7 +143,7 @@ const DAMAGE = /\/damage\/[A-Za-z0-9-]+\.json$/;
 
 /** Whether somebody else has put the object among rstow's own, as file managers and programs that copy folders do. */
 export function isForeignKey(key: string): boolean {
-  return LISTED.test(key) && ![OWNER, TIMELINE, LABEL, MARK, POSITION, FACT, DAMAGE].some((name) => name.test(key));
+  return LISTED.test(key) && ![OWNER, TIMELINE, LABEL, MARK, POSITION, FACT, DAMAGE, RUN].some((name) => name.test(key));
 }
 
 /** The label of a manifest's key, or undefined for any other key. */

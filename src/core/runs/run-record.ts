@@ -8,6 +8,8 @@ export type RunRecord = {
   who?: string | undefined;
   /** Why, by the word of who asked. */
   why?: string | undefined;
+  /** Whether it was only to say what it would do. */
+  isDryRun?: boolean | undefined;
   /** Unix ms; of a run that only the repository knows it may be when its result was written. */
   startedAtMs: number;
   /** Undefined while it is open, and where nobody knows it any more. */
@@ -26,10 +28,10 @@ export type RunSource = 'temporal' | 'repository';
 
 export type RunQuery = { type?: string | undefined; /** Unix ms. */ sinceMs?: number | undefined; isFailedOnly?: boolean | undefined };
 
-/** One record a run, the newest first. Temporal knows more of a run than what it left in the repository, and forgets it sooner. */
-export function mergedRecords(ofTemporal: readonly RunRecord[], ofRepository: readonly RunRecord[]): RunRecord[] {
-  const byRun = new Map(ofTemporal.map((record) => [record.runId, record]));
-  for (const record of ofRepository) {
+/** One record a run, the newest first; `records`: whoever knows most of a run comes first. */
+export function mergedRecords(records: readonly RunRecord[]): RunRecord[] {
+  const byRun = new Map<string, RunRecord>();
+  for (const record of records) {
     const known = byRun.get(record.runId);
     byRun.set(record.runId, known === undefined ? record : withSources(known, record));
   }
@@ -38,7 +40,14 @@ export function mergedRecords(ofTemporal: readonly RunRecord[], ofRepository: re
 
 function withSources(known: RunRecord, record: RunRecord): RunRecord {
   const sources = [...new Set([...known.sources, ...record.sources])];
-  return { ...known, who: known.who ?? record.who, label: known.label ?? record.label, failure: known.failure ?? record.failure, sources };
+  return {
+    ...known,
+    who: known.who ?? record.who,
+    why: known.why ?? record.why,
+    label: known.label ?? record.label,
+    failure: known.failure ?? record.failure,
+    sources,
+  };
 }
 
 export function isWanted({ type, startedAtMs, state }: RunRecord, query: RunQuery): boolean {

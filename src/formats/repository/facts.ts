@@ -36,6 +36,26 @@ export const recoveryTestSchema = z.object({
 
 export type RecoveryTest = z.infer<typeof recoveryTestSchema>;
 
+/** A run that has ended, and who asked for it: Temporal forgets it sooner. @see RunRecord */
+export const endedRunSchema = z.object({
+  format: z.literal(1),
+  runId: z.string(),
+  workflowId: z.string(),
+  type: z.string(),
+  database: z.string(),
+  who: z.string().optional(),
+  why: z.string().optional(),
+  isDryRun: z.boolean().optional(),
+  startedAtMs: z.int(),
+  endedAtMs: z.int(),
+  /** The outcome, or Temporal's own word for an end without one. */
+  state: z.string(),
+  failure: z.object({ code: z.string(), sentence: z.string() }).optional(),
+  label: z.string().optional(),
+});
+
+export type EndedRun = z.infer<typeof endedRunSchema>;
+
 /** A signature that was taken, and for which run: no other run can use it again. It is also the record of who agreed. */
 export const usedSignatureSchema = z.object({
   format: z.literal(1),

@@ -7,18 +7,19 @@ const run = (runId: string, changes: Partial<RunRecord> = {}): RunRecord => ({
 });
 
 it('makes one record of what Temporal and the repository say of a run, and keeps what only one of them knows', () => {
-  const merged = mergedRecords(
-    [run('a', { who: 'ada' })],
-    [run('a', { label: 'L', sources: ['repository'] }), run('old', { startedAtMs: 1, sources: ['repository'] })],
-  );
+  const merged = mergedRecords([
+    run('a', { who: 'ada' }),
+    run('a', { label: 'L', why: 'a release', sources: ['repository'] }),
+    run('old', { startedAtMs: 1, sources: ['repository'] }),
+  ]);
   expect(merged).toMatchObject([
-    { runId: 'a', who: 'ada', label: 'L', sources: ['temporal', 'repository'] },
+    { runId: 'a', who: 'ada', why: 'a release', label: 'L', sources: ['temporal', 'repository'] },
     { runId: 'old', sources: ['repository'] },
   ]);
 });
 
 it('makes one record of two objects of one run', () => {
-  expect(mergedRecords([], [run('a'), run('a')])).toHaveLength(1);
+  expect(mergedRecords([run('a'), run('a')])).toHaveLength(1);
 });
 
 it('counts as failed what failed, was cancelled or was ended from outside, and nothing that runs or came to its end', () => {
