@@ -53,7 +53,12 @@ export function benchDeps(folder: BenchPlaces): ActivityDeps {
       terminate: async () => undefined,
     },
     events: { record: () => undefined },
-    backupWatch: { schedule: async () => undefined, lastEnded: async () => undefined, archive: async () => undefined },
+    backupWatch: {
+      schedule: async () => undefined,
+      scheduled: async () => [],
+      lastEnded: async () => undefined,
+      archive: async () => undefined,
+    },
     runningBackups: createRunningBackups(),
     searchAttributes: false,
   };

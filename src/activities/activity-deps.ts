@@ -4,6 +4,8 @@ import type { RunningBackups } from './backup/running-backups.ts';
 import type { Stores } from '../store/store.ts';
 import type { RunRegistry } from './run-port.ts';
 import type { ArchiveRun, EndedBackup } from '../contract/describe-database.ts';
+import type { ScheduledType } from '../contract/schedules.ts';
+import type { ScheduledRuns } from '../core/alerts/missed-runs.ts';
 import type { ScheduleFacts } from '../core/protection/verdict.ts';
 
 /** Which agent this is: a rebuilt host has the same name and another installation. */
@@ -35,6 +37,8 @@ export type ActivityDeps = {
 export type BackupWatch = {
   /** Undefined where nothing starts backups of it under the id that rstow gives. @see backupScheduleId */
   schedule(database: string): Promise<ScheduleFacts | undefined>;
+  /** Of those types the ones that are scheduled, by whomever. */
+  scheduled(database: string, types: readonly ScheduledType[]): Promise<ScheduledRuns[]>;
   lastEnded(database: string): Promise<EndedBackup | undefined>;
   /** Undefined if no archive of it is open. */
   archive(database: string): Promise<ArchiveRun | undefined>;

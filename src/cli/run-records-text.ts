@@ -27,10 +27,10 @@ export function outcomeText({ state, failure, startedAtMs, endedAtMs }: RunRecor
 }
 
 /** The starts that never were runs. */
-export function missedText({ id, missed, overlapped }: { id: string; missed: number; overlapped: number }): string | undefined {
+export function missedText({ id, missed, skipped }: { id: string; missed: number; skipped: number }): string | undefined {
   const parts = [
     ...(missed === 0 ? [] : [`passed over ${countedText(missed, 'start')}, because Temporal was down for too long`]),
-    ...(overlapped === 0 ? [] : [`skipped ${countedText(overlapped, 'start')}, because the run before was still at work`]),
+    ...(skipped === 0 ? [] : [`skipped ${countedText(skipped, 'start')}, because the run before was still at work`]),
   ];
   return parts.length === 0 ? undefined : `schedule ${id} has ${parts.join(', and ')}`;
 }

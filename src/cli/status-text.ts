@@ -1,6 +1,6 @@
 import type { CheckDatabaseResult } from '../contract/check-database.ts';
 import type { DescribeDatabaseResult } from '../contract/describe-database.ts';
-import type { DatabaseRuns, OpenRun, ScheduleRow } from '../client/rstow-client.ts';
+import type { DatabaseRuns, OpenRun, ScheduleState } from '../client/rstow-client.ts';
 import type { Finding } from '../core/protection/finding.ts';
 import type { RunRecord } from '../core/runs/run-record.ts';
 import type { Asked } from './asked.ts';
@@ -10,12 +10,14 @@ import { ageText, countedText, sizeText, whenText } from './figures.ts';
 import { type Fact, factLines } from './output.ts';
 import { missedText, outcomeText } from './run-records-text.ts';
 
+type ShownSchedule = Pick<ScheduleState, 'id' | 'isPaused' | 'nextAtMs' | 'missed' | 'skipped'>;
+
 /** All of one database: what its repository and its host say, and what Temporal says. */
 export type DatabaseStatus = {
   database: string;
   described: Asked<DescribeDatabaseResult>;
   checked: Asked<CheckDatabaseResult>;
-  temporal: Asked<DatabaseRuns & { schedules: ScheduleRow[] }>;
+  temporal: Asked<DatabaseRuns & { schedules: ShownSchedule[] }>;
 };
 
 const RESTART_CODES: readonly string[] = ['restart-safe', 'restart-loses', 'log-incomplete', 'restart-unknown'];
@@ -66,7 +68,7 @@ function findingText(finding: Finding | undefined): string | undefined {
   return finding.severity === 'ok' ? finding.sentence : `${finding.severity.toUpperCase()} ${finding.code}: ${finding.sentence}`;
 }
 
-function temporalFacts({ open, last, schedules }: DatabaseRuns & { schedules: ScheduleRow[] }, nowMs: number): Fact[] {
+function temporalFacts({ open, last, schedules }: DatabaseRuns & { schedules: ShownSchedule[] }, nowMs: number): Fact[] {
   return [
     ...named('open runs', open.length === 0 ? ['none'] : open.flatMap((run) => openLines(run, nowMs))),
     ...named('last runs', last.length === 0 ? ['none that Temporal knows'] : last.map((record) => lastText(record, nowMs))),
@@ -96,7 +98,7 @@ function byText({ who }: RunRecord): string {
   return who === undefined ? '' : `, by ${who}`;
 }
 
-function scheduleLines(schedule: ScheduleRow, nowMs: number): string[] {
+function scheduleLines(schedule: ShownSchedule, nowMs: number): string[] {
   const { id, isPaused, nextAtMs } = schedule;
   const next = isPaused ? 'PAUSED' : nextAtMs === undefined ? 'has no next start' : `next ${whenText(nextAtMs, nowMs)}`;
   const missed = missedText(schedule);

@@ -2,7 +2,6 @@ import type { Client } from '@temporalio/client';
 import { WORKFLOW_QUEUE } from '../contract/names.ts';
 import type { RunQuery, RunRecord } from '../core/runs/run-record.ts';
 import { type DatabaseRuns, databaseRuns, listRunRecords } from './run-records.ts';
-import { scheduledStarts, type ScheduleRow } from './scheduled-starts.ts';
 import type { Workflows, WorkflowType } from '../contract/workflow-types.ts';
 import { type ConnectOptions, connectTemporal, withRstowErrors } from './temporal.ts';
 import { type ArchiveHandle, archiveHandle } from './archive-handle.ts';
@@ -12,13 +11,13 @@ import { schedules, type Schedules } from './schedules.ts';
 import { findRun, listRuns, type RunFilter, type RunName, type RunSummary } from './runs.ts';
 
 export type { ArchiveHandle, ConnectOptions, RunFilter, RunHandle, RunName, RunSummary, Schedules, StartedRun, StartOptions };
-export type { ApplyOptions, ScheduleChange, ScheduleState } from './schedules.ts';
+export type { ApplyOptions, ScheduleChange } from './schedules.ts';
+export type { ScheduleState } from './schedule-state.ts';
 export type { RunState, RunStep } from './run-state.ts';
 export type { Signer } from '../contract/messages.ts';
 export { rstowErrorOf } from './temporal.ts';
 export { shortName } from './runs.ts';
 export type { DatabaseRuns, OpenRun } from './run-records.ts';
-export type { ScheduleRow } from './scheduled-starts.ts';
 
 /** Starts runs of rstow's workflows and follows them. Each call fails with an `RstowError`, which has a `code`, `details` and a `hint`. */
 export type RstowClient = {
@@ -43,8 +42,6 @@ export type RstowClient = {
   records(query: RunFilter & RunQuery): Promise<RunRecord[]>;
   /** The open runs of a database and where they are, and of each type the run that ended last. Fails: invalid-input. */
   databaseRuns(database: string): Promise<DatabaseRuns>;
-  /** Of a database, by the ids that rstow gives. */
-  scheduledStarts(database: string): Promise<ScheduleRow[]>;
   /** Whether an agent was there within the last minutes: without one, a run waits. */
   hasAgents(): Promise<boolean>;
   /** Removes from Temporal the queries of this client that have ended. Twice: no-op. */
@@ -72,7 +69,6 @@ export function rstowClient(temporal: Client): RstowClient {
     runs: (filter) => withRstowErrors(() => listRuns(temporal, filter)),
     records: (query) => withRstowErrors(() => listRunRecords(temporal, query)),
     databaseRuns: (database) => withRstowErrors(() => databaseRuns(temporal, database)),
-    scheduledStarts: (database) => withRstowErrors(() => scheduledStarts(temporal, database)),
     hasAgents: () => withRstowErrors(() => hasAgents(temporal)),
     forgetPastQueries: () => withRstowErrors(() => forgetPastQueries(temporal)),
   };

@@ -70,7 +70,7 @@ export function presentFields({ spec, action, policies, state }: ScheduleDescrip
   const isOdd = others > 0 || (interval?.offset ?? 0) !== 0 || spec.startAt !== undefined || spec.endAt !== undefined;
   return {
     cron: isOdd ? 'times of somebody else’s' : calendar === undefined ? undefined : cronText(calendar),
-    everyMs: interval === undefined ? undefined : String(interval.every),
+    everyMs: interval === undefined || isOdd ? undefined : String(interval.every),
     timeZone: spec.timezone ?? 'UTC',
     jitterMs: String(spec.jitter ?? 0),
     catchUpMs: String(policies.catchupWindow),

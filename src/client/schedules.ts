@@ -1,8 +1,9 @@
-import { type Client, type ScheduleDescription, ScheduleAlreadyRunning, ScheduleNotFoundError } from '@temporalio/client';
-import { SCHEDULE_MEMO, scheduleId } from '../contract/names.ts';
+import { type Client, type ScheduleDescription, ScheduleAlreadyRunning } from '@temporalio/client';
+import { scheduleId } from '../contract/names.ts';
 import { plannedRuns, SCHEDULED_TYPES, type ScheduledType, type WantedSchedule } from '../contract/schedules.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { withRstowErrors } from './temporal.ts';
+import { findSchedule, isOwn, type ScheduleState, scheduleState, unlessMissing } from './schedule-state.ts';
 import { CONFIG_PAUSE_NOTE, presentFields, type ScheduleFields, scheduleOptions, wantedFields } from './schedule-form.ts';
 
 /** What becomes of one schedule. */
@@ -15,31 +16,6 @@ export type ScheduleChange = {
   fields: { name: string; from: string | undefined; to: string | undefined }[];
   /** How many runs of it begin within the next 30 days, from now on. */
   runsPlanned: number;
-};
-
-/** A schedule as it is. Times are Unix ms. */
-export type ScheduleState = {
-  id: string;
-  type: ScheduledType;
-  /** False if it was not made from a config: then it can only be looked at here. */
-  isOwn: boolean;
-  cron: string | undefined;
-  everyMs: number | undefined;
-  timeZone: string;
-  nextAtMs: number | undefined;
-  lastAtMs: number | undefined;
-  /** The latest run that it has started. */
-  lastWorkflowId: string | undefined;
-  /** The run that is going. */
-  openWorkflowId: string | undefined;
-  isPaused: boolean;
-  /** Why it is paused. */
-  note: string | undefined;
-  started: number;
-  /** Runs that could not be started within `catchUpMs`. */
-  missed: number;
-  /** Runs that were due while one was going, those that one run has caught up among them. */
-  skipped: number;
 };
 
 export type ApplyOptions = {
@@ -82,11 +58,13 @@ export function schedules(client: Client, database: string): Schedules {
       }),
     list: () =>
       withRstowErrors(async () => {
-        const found = await Promise.all(SCHEDULED_TYPES.map(async (type) => stateOf(type, database, await find(client, database, type))));
+        const found = await Promise.all(SCHEDULED_TYPES.map((type) => scheduleState(client, database, type)));
         return found.filter((state) => state !== undefined);
       }),
     pause: (type, reason) => withRstowErrors(async () => (await own(type)).handle.pause(reason)),
-    resume: (type) => withRstowErrors(async () => (await own(type)).handle.unpause()),
+    // Not `unpause`, which leaves no time: what was due before is not missed.
+    resume: (type) =>
+      withRstowErrors(async () => (await own(type)).handle.update((schedule) => ({ ...schedule, state: { paused: false } }))),
     run: (type) =>
       withRstowErrors(async () => {
         const { handle, runningId } = await own(type);
@@ -108,7 +86,7 @@ type One = { database: string; type: ScheduledType; wanted: WantedSchedule | und
 /** Undefined if there is none and none is wanted. */
 async function applyOne(client: Client, one: One, { isDry = false, prunes = false }: ApplyOptions): Promise<ScheduleChange | undefined> {
   const { database, type, wanted } = one;
-  const present = await find(client, database, type);
+  const present = await findSchedule(client, database, type);
   if (present === undefined && wanted === undefined) return undefined;
   const planned = changeOf(one, present, prunes);
   if (isDry) return planned;
@@ -157,22 +135,8 @@ function differences(present: ScheduleFields, wanted: ScheduleFields): ScheduleC
   return names.flatMap((name) => (present[name] === wanted[name] ? [] : [{ name, from: present[name], to: wanted[name] }]));
 }
 
-/** Undefined if there is none. */
-async function find({ schedule }: Client, database: string, type: ScheduledType): Promise<ScheduleDescription | undefined> {
-  try {
-    return await schedule.getHandle(scheduleId(database, type)).describe();
-  } catch (error) {
-    unlessMissing(error);
-    return undefined;
-  }
-}
-
-function isOwn({ memo }: ScheduleDescription, database: string): boolean {
-  return memo?.[SCHEDULE_MEMO] === database;
-}
-
 async function ownSchedule(client: Client, database: string, type: ScheduledType) {
-  const present = await find(client, database, type);
+  const present = await findSchedule(client, database, type);
   const id = scheduleId(database, type);
   if (present !== undefined && isOwn(present, database)) {
     return { handle: client.schedule.getHandle(id), runningId: present.info.runningActions[0]?.workflow.workflowId };
@@ -184,32 +148,4 @@ async function ownSchedule(client: Client, database: string, type: ScheduledType
   }
   const hint = `\`temporal schedule --help\` says how to change it. If it is deleted, \`rstow schedule apply\` makes one from the config.`;
   throw new RstowError('invalid-input', `the schedule ${id} was not made from a config`, { details, hint });
-}
-
-function stateOf(type: ScheduledType, database: string, present: ScheduleDescription | undefined): ScheduleState | undefined {
-  if (present === undefined) return undefined;
-  const { state, info } = present;
-  const { cron, everyMs, timeZone = 'UTC' } = presentFields(present);
-  const last = info.recentActions.at(-1);
-  return {
-    id: present.scheduleId,
-    type,
-    isOwn: isOwn(present, database),
-    cron,
-    everyMs: everyMs === undefined ? undefined : Number(everyMs),
-    timeZone,
-    nextAtMs: state.paused ? undefined : info.nextActionTimes[0]?.getTime(),
-    lastAtMs: last?.takenAt.getTime(),
-    lastWorkflowId: last?.action.workflow.workflowId,
-    openWorkflowId: info.runningActions[0]?.workflow.workflowId,
-    isPaused: state.paused,
-    note: state.paused ? state.note : undefined,
-    started: info.numActionsTaken,
-    missed: info.numActionsMissedCatchupWindow,
-    skipped: info.numActionsSkippedOverlap,
-  };
-}
-
-function unlessMissing(error: unknown): void {
-  if (!(error instanceof ScheduleNotFoundError)) throw error;
 }

@@ -5,7 +5,9 @@ export const checkSection = z
   .strictObject({
     backedUpWithinMs: durationMs
       .optional()
-      .describe('How long ago the newest backup may have been made; two intervals of the schedule that makes them if absent, or two days.'),
+      .describe(
+        'How long ago the newest backup may have been made. If absent, as long as it takes from the run before the last one to the next by the schedule that makes them, so two intervals; two days without a schedule.',
+      ),
     verifiedWithinMs: durationMs.default(691_200_000).describe('How long ago the last verification that held may be.'),
     testedWithinMs: durationMs.default(2_764_800_000).describe('How long ago the last recovery test that held may be.'),
   })

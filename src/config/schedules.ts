@@ -2,12 +2,11 @@ import { z } from 'zod';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { parseCron } from '../core/schedule/cron.ts';
 import { isTimeZone } from '../core/schedule/planned-times.ts';
-import { SCHEDULED_INPUTS, SCHEDULED_TYPES, type ScheduledType, type WantedSchedule } from '../contract/schedules.ts';
+import { defaultCatchUpMs, SCHEDULED_INPUTS, SCHEDULED_TYPES, type ScheduledType, type WantedSchedule } from '../contract/schedules.ts';
 import { INPUT_PARSERS } from '../contract/workflow-types.ts';
 import { durationMs } from './values.ts';
 
 const INTERVAL_MIN_MS = 10_000;
-const HOUR_MS = 3_600_000;
 
 const cron = z
   .string()
@@ -30,8 +29,10 @@ const entry = z
     jitterMs: durationMs.default(0).describe('Each run begins up to so much later, by chance, so that many databases don’t begin at once.'),
     catchUpMs: durationMs
       .min(INTERVAL_MIN_MS)
-      .default(HOUR_MS)
-      .describe('How late a run that was missed, because Temporal was down, is still started: one run for all that were missed.'),
+      .optional()
+      .describe(
+        'How late a run that was missed, because Temporal was down, is still started: one run for all that were missed. If absent, the longest time between two runs, but an hour at least; of `coldBackup` an hour.',
+      ),
     paused: z.boolean().default(false).describe('Whether it waits until it is resumed.'),
     input: z
       .record(z.string(), z.unknown())
@@ -54,9 +55,9 @@ export function wantedSchedules(schedules: Schedules): WantedSchedule[] {
   return SCHEDULED_TYPES.flatMap((type) => {
     const section = schedules[type];
     if (section === undefined) return [];
-    const { cron: calendar, everyMs, input, ...rest } = section;
+    const { cron: calendar, everyMs, catchUpMs, input, ...rest } = section;
     const time = calendar === undefined ? { everyMs: everyMs ?? INTERVAL_MIN_MS } : { cron: calendar };
-    return [{ type, time, ...rest, input: { ...SCHEDULED_INPUTS[type], ...input } }];
+    return [{ type, time, ...rest, catchUpMs: catchUpMs ?? defaultCatchUpMs(type, time), input: { ...SCHEDULED_INPUTS[type], ...input } }];
   });
 }
 

@@ -1,5 +1,6 @@
-import { intervalTimes, cronTimes, type Span } from '../core/schedule/planned-times.ts';
+import type { Span } from '../core/schedule/planned-times.ts';
 import { parseCron } from '../core/schedule/cron.ts';
+import { dueCount, longestGapMs, type Rhythm } from '../core/schedule/rhythm.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import type { WorkflowType } from './workflow-types.ts';
 
@@ -29,18 +30,31 @@ export type WantedSchedule = {
   timeZone: string;
   /** Each run begins up to so much later, by chance. */
   jitterMs: number;
-  /** How late a run that was missed, because Temporal was down, may still be started. */
+  /** How late a run that was missed, because Temporal was down, may still be started. @see defaultCatchUpMs */
   catchUpMs: number;
   paused: boolean;
   /** What the input of its runs has beside the database. */
   input: object;
 };
 
+const HOUR_MS = 3_600_000;
+
+/**
+ * Until the next one is due, but an hour at least, so that whatever was missed is made good by one run. A cold backup stops the server:
+ * nobody expects that later than an hour after its time. Fails: invalid-input.
+ */
+export function defaultCatchUpMs(type: ScheduledType, time: ScheduleTime): number {
+  return type === 'coldBackup' ? HOUR_MS : Math.max(HOUR_MS, longestGapMs(rhythm({ time, timeZone: 'UTC' })));
+}
+
 /** How many runs a schedule plans within a span, whether or not one is skipped. Fails: invalid-input. */
 export function plannedRuns({ time, timeZone, paused }: WantedSchedule, span: Span): number {
-  if (paused) return 0;
-  if ('everyMs' in time) return intervalTimes(time.everyMs, span);
+  return paused ? 0 : dueCount(rhythm({ time, timeZone }), span);
+}
+
+function rhythm({ time, timeZone }: Pick<WantedSchedule, 'time' | 'timeZone'>): Rhythm {
+  if ('everyMs' in time) return time;
   const parsed = parseCron(time.cron);
   if ('fault' in parsed) throw new RstowError('invalid-input', `the cron expression "${time.cron}" ${parsed.fault}`);
-  return cronTimes(parsed.cron, timeZone, span).length;
+  return { cron: parsed.cron, timeZone };
 }

@@ -15,6 +15,7 @@ export type LocalState = { described: DescribeDatabaseResult; checked: CheckData
 /** What nobody but Temporal knows. */
 const NO_WATCH: BackupWatch = {
   schedule: () => Promise.resolve(undefined),
+  scheduled: () => Promise.resolve([]),
   lastEnded: () => Promise.resolve(undefined),
   archive: () => Promise.resolve(undefined),
 };

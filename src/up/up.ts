@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import type { AgentIdentity } from '../activities/activity-deps.ts';
 import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';
 import { wantedSchedules } from '../config/schedules.ts';
-import type { WantedSchedule } from '../contract/schedules.ts';
+import { defaultCatchUpMs, type WantedSchedule } from '../contract/schedules.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { runCommand } from '../io/process/run-command.ts';
 import { runAgent } from '../worker/agent.ts';
@@ -95,20 +95,24 @@ function withEmbedded(file: string, config: AgentConfig): AgentConfig {
 }
 
 const NOTIFY_MS = 10_000;
-const CATCH_UP_MS = 3_600_000;
 
 /** Tells the systemd that started us that the unit is ready. Twice: no-op. Fails: failed, if there is no systemd-notify. */
 async function notifySystemd(): Promise<void> {
   await runCommand(['systemd-notify', '--ready'], { timeoutMs: NOTIFY_MS });
 }
 
-/**
- * What the config lists of a database, and a backup each `everyMs` if it lists none of a running server. Runs that
- * were missed within the last hour are made good by one.
- */
+/** What the config lists of a database, and a backup each `everyMs` if it lists none of a running server. */
 export function schedulesOf({ schedules }: DatabaseConfig, everyMs: number | undefined): WantedSchedule[] {
   const listed = wantedSchedules(schedules);
   if (everyMs === undefined || listed.some(({ type }) => type === 'hotBackup')) return listed;
-  const backup = { type: 'hotBackup', time: { everyMs }, timeZone: 'UTC', jitterMs: 0, catchUpMs: CATCH_UP_MS, paused: false } as const;
+  const time = { everyMs };
+  const backup = {
+    type: 'hotBackup',
+    time,
+    timeZone: 'UTC',
+    jitterMs: 0,
+    catchUpMs: defaultCatchUpMs('hotBackup', time),
+    paused: false,
+  } as const;
   return [{ ...backup, input: { reason: 'rstow up' } }, ...listed];
 }

@@ -82,7 +82,12 @@ export function directDeps(stack: DatabaseStack, openRepository = createReposito
     temporal: { clusterId: 'none', namespace: 'none' },
     runs: { checkOpen: async () => Promise.resolve(), isOpen: unused, chainOf: unused, lockHolder: unused, terminate: unused },
     events: { record: () => undefined },
-    backupWatch: { schedule: async () => undefined, lastEnded: async () => undefined, archive: async () => undefined },
+    backupWatch: {
+      schedule: async () => undefined,
+      lastEnded: async () => undefined,
+      scheduled: async () => [],
+      archive: async () => undefined,
+    },
     runningBackups: createRunningBackups(),
     searchAttributes: false,
   };

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { QUERY_TYPES, WORKFLOW_TYPES } from '../../contract/workflow-types.ts';
 import { isWanted, mergedRecords, type RunQuery, type RunRecord } from '../../core/runs/run-record.ts';
-import type { RstowClient, ScheduleRow } from '../../client/rstow-client.ts';
+import type { RstowClient, ScheduleState } from '../../client/rstow-client.ts';
 import type { CliCommand } from '../command.ts';
 import { addJsonOption, addTemporalOptions, CONFIG_OPTION_HELP, parseInterval, positiveNumber } from '../options.ts';
 import { createOutput, type Output } from '../output.ts';
@@ -66,7 +66,7 @@ function noteLimit(output: Output, records: readonly RunRecord[], limit: number)
   if (records.length >= limit) output.note(`there may be older ones: --limit ${limit * 10} shows more`);
 }
 
-type OfTemporal = { records: RunRecord[]; schedules: ScheduleRow[] };
+type OfTemporal = { records: RunRecord[]; schedules: ScheduleState[] };
 
 async function askTemporal(database: string | undefined, options: HistoryOptions, query: RunQuery): Promise<Asked<OfTemporal>> {
   const { withTemporal } = await import('../temporal-client.ts');
@@ -79,7 +79,7 @@ async function historyOf(rstow: RstowClient, wanted: Wanted): Promise<OfTemporal
   const records = await rstow.records(wanted);
   const { database } = wanted;
   const databases = database === undefined ? new Set(records.map((record) => record.database)) : [database];
-  const schedules = await Promise.all([...databases].map((name) => rstow.scheduledStarts(name)));
+  const schedules = await Promise.all([...databases].map((name) => rstow.schedules(name).list()));
   return { records, schedules: schedules.flat() };
 }
 

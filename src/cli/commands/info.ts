@@ -97,8 +97,9 @@ export function gapFacts(gaps: readonly ProtectionGap[]): Fact[] {
 
 export function scheduleText({ schedule }: Pick<DescribeDatabaseResult, 'schedule'>, nowMs = Date.now()): string {
   if (schedule === null) return 'none';
-  const { id, everyMs, nextAtMs, isPaused } = schedule;
-  const rhythm = everyMs === undefined ? 'by the calendar' : `every ${intervalText(everyMs)}`;
+  const { id, everyMs, cron, timeZone = 'UTC', nextAtMs, isPaused } = schedule;
+  const calendar = cron === undefined ? 'by the calendar' : `${cron}, ${timeZone}`;
+  const rhythm = everyMs === undefined ? calendar : `every ${intervalText(everyMs)}`;
   const next = nextAtMs === undefined || isPaused ? '' : `, next ${ageText(nextAtMs, nowMs)}`;
   return `${isPaused ? 'PAUSED, ' : ''}${rhythm}${next} (${id})`;
 }

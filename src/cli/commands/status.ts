@@ -1,4 +1,4 @@
-import type { ConnectedClient, DatabaseRuns, ScheduleRow } from '../../client/rstow-client.ts';
+import type { ConnectedClient, DatabaseRuns, ScheduleState } from '../../client/rstow-client.ts';
 import type { Workflows, WorkflowType } from '../../contract/workflow-types.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { asked, type Asked, isAnswer } from '../asked.ts';
@@ -63,8 +63,8 @@ async function knownDatabases(rstow: ConnectedClient, configFile: string | undef
   return [...new Set([...(isAnswer(configured) ? configured.answer : []), ...ofRuns])].toSorted();
 }
 
-async function ofTemporal(rstow: ConnectedClient, database: string): Promise<DatabaseRuns & { schedules: ScheduleRow[] }> {
-  const [runs, schedules] = await Promise.all([rstow.databaseRuns(database), rstow.scheduledStarts(database)]);
+async function ofTemporal(rstow: ConnectedClient, database: string): Promise<DatabaseRuns & { schedules: ScheduleState[] }> {
+  const [runs, schedules] = await Promise.all([rstow.databaseRuns(database), rstow.schedules(database).list()]);
   return { ...runs, schedules };
 }
 

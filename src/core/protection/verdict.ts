@@ -1,4 +1,5 @@
 import type { GuardState } from '../guard/guard-state.ts';
+import { rhythmOf, twoGapsMs } from '../schedule/rhythm.ts';
 import { type Compaction, compactionLoss, compactionRemedy } from './compaction.ts';
 
 /** What the owner's host says of the server now. */
@@ -15,8 +16,11 @@ export type ServerFacts = {
 /** The schedule that starts the database's backups. */
 export type ScheduleFacts = {
   id: string;
-  /** Undefined if it follows a calendar. */
+  /** Either of both, unless somebody else has given it times that neither can say. */
   everyMs?: number | undefined;
+  cron?: string | undefined;
+  /** Of `cron`. */
+  timeZone?: string | undefined;
   nextAtMs?: number | undefined;
   isPaused: boolean;
 };
@@ -48,10 +52,7 @@ export type ProtectionFacts = {
 /** Why a database is not protected, and what an operator does about it. */
 export type ProtectionGap = { code: string; sentence: string; remedy: string };
 
-/** A backup that is this many intervals old has missed a run. */
-const INTERVALS_MAX = 2;
-
-/** Without an interval that is known, such as with a schedule by the calendar. */
+/** With a schedule whose times are not known, or none. */
 const AGE_MAX_MS = 2 * 24 * 3_600_000;
 
 /** So far the clocks of two hosts may be apart. */
@@ -119,7 +120,7 @@ function unreadableGaps({ database, unreadable }: StoredFacts): ProtectionGap[] 
 
 function backupGaps({ database, nowMs, newest, restorable, schedule, backedUpWithinMs }: StoredFacts): ProtectionGap[] {
   if (newest === null) return [gap('backup-not-found', 'there is no backup that could be restored', `rstow backup ${database}`)];
-  const gaps = ageGaps({ database, newest, ageMs: nowMs - newest.createdAtMs, schedule, backedUpWithinMs });
+  const gaps = ageGaps({ database, nowMs, newest, schedule, backedUpWithinMs });
   if (newest.restorable === 'no')
     gaps.push(
       gap('wal-gap', `the newest backup, ${newest.label}, can’t be restored, because log is missing`, insteadOf(database, restorable)),
@@ -143,17 +144,18 @@ function archiveGaps({ database, newest, lostFrom }: StoredFacts): ProtectionGap
   return [gap('wal-gap', sentence, `rstow backup ${database}: it begins the log anew with what the server shows`)];
 }
 
-type Aged = Pick<StoredFacts, 'database' | 'schedule' | 'backedUpWithinMs'> & { newest: NewestBackup; ageMs: number };
+type Aged = Pick<StoredFacts, 'database' | 'nowMs' | 'schedule' | 'backedUpWithinMs'> & { newest: NewestBackup };
 
 /** A time that is still to come says nothing of the age: a clock is wrong, or was. */
-function ageGaps({ database, newest, ageMs, schedule, backedUpWithinMs }: Aged): ProtectionGap[] {
-  const { label } = newest;
+function ageGaps({ database, nowMs, newest, schedule, backedUpWithinMs }: Aged): ProtectionGap[] {
+  const { label, createdAtMs } = newest;
+  const ageMs = nowMs - createdAtMs;
   if (ageMs < -CLOCK_SKEW_MAX_MS) {
     const sentence = `the newest backup, ${label}, has a time that is still to come, so its age is not known`;
     return [gap('clock-contradiction', sentence, `set the clocks of the hosts, then rstow backup ${database}`)];
   }
-  const scheduledMs = schedule?.everyMs === undefined ? AGE_MAX_MS : INTERVALS_MAX * schedule.everyMs;
-  const ageMaxMs = backedUpWithinMs ?? scheduledMs;
+  const rhythm = schedule === null ? undefined : rhythmOf(schedule);
+  const ageMaxMs = backedUpWithinMs ?? (rhythm === undefined ? AGE_MAX_MS : twoGapsMs(rhythm, nowMs));
   return ageMs <= ageMaxMs ? [] : [gap('backup-too-old', `the newest backup, ${label}, is too old`, `rstow backup ${database}`)];
 }
 

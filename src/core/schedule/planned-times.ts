@@ -5,7 +5,11 @@ export type Span = { afterMs: number; untilMs: number };
 
 const MINUTE_MS = 60_000;
 /** Every zone's offset is a multiple of it, so that a quarter of an hour is never cut by a change of the clocks. */
-const QUARTER_MS = 15 * MINUTE_MS;
+const QUARTER_MINUTES = 15;
+const QUARTER_MS = QUARTER_MINUTES * MINUTE_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+/** No day is shorter, also where clocks go forward. */
+const DAY_HOURS_MIN = 21;
 
 const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 
@@ -28,21 +32,30 @@ export function intervalTimes(everyMs: number, { afterMs, untilMs }: Span): numb
 export function cronTimes(cron: Cron, timeZone: string, { afterMs, untilMs }: Span): number[] {
   const clock = clockOf(timeZone);
   const times: number[] = [];
-  for (let quarterMs = Math.floor(afterMs / QUARTER_MS) * QUARTER_MS; quarterMs <= untilMs; quarterMs += QUARTER_MS) {
+  let quarterMs = Math.floor(afterMs / QUARTER_MS) * QUARTER_MS;
+  while (quarterMs <= untilMs) {
     const local = localTime(clock, quarterMs);
-    if (!matchesHour(cron, local)) continue;
-    for (let minute = 0; minute < QUARTER_MS / MINUTE_MS; minute += 1) {
-      const timeMs = quarterMs + minute * MINUTE_MS;
-      if (cron.minutes.includes(local.minute + minute) && timeMs > afterMs && timeMs <= untilMs) times.push(timeMs);
-    }
+    if (matchesHour(cron, local))
+      times.push(...minutesOf(cron, quarterMs, local).filter((timeMs) => timeMs > afterMs && timeMs <= untilMs));
+    quarterMs += matchesDay(cron, local) ? QUARTER_MS : Math.max(QUARTER_MS, (DAY_HOURS_MIN - local.hour) * HOUR_MS);
   }
   return times;
 }
 
 type LocalTime = { month: number; day: number; hour: number; minute: number; weekday: number };
 
-function matchesHour({ hours, days, months, weekdays }: Cron, { month, day, hour, weekday }: LocalTime): boolean {
-  return hours.includes(hour) && days.includes(day) && months.includes(month) && weekdays.includes(weekday);
+function minutesOf({ minutes }: Cron, quarterMs: number, { minute }: LocalTime): number[] {
+  return minutes
+    .map((wanted) => wanted - minute)
+    .flatMap((later) => (later >= 0 && later < QUARTER_MINUTES ? [quarterMs + later * MINUTE_MS] : []));
+}
+
+function matchesHour(cron: Cron, local: LocalTime): boolean {
+  return cron.hours.includes(local.hour) && matchesDay(cron, local);
+}
+
+function matchesDay({ days, months, weekdays }: Cron, { month, day, weekday }: LocalTime): boolean {
+  return days.includes(day) && months.includes(month) && weekdays.includes(weekday);
 }
 
 function clockOf(timeZone: string): Intl.DateTimeFormat {

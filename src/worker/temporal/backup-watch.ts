@@ -1,11 +1,15 @@
-import { Client, ScheduleNotFoundError, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
+import { Client, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import type { BackupWatch } from '../../activities/activity-deps.ts';
+import { type ScheduleState, scheduleState } from '../../client/schedule-state.ts';
 import type { ArchiveRun, EndedBackup } from '../../contract/describe-database.ts';
-import { archiveWorkflowId, backupScheduleId, PROGRESS_QUERY, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
+import { archiveWorkflowId, PROGRESS_QUERY, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
 import { WANTED_QUERY } from '../../contract/messages.ts';
 import type { Progress } from '../../contract/result.ts';
+import type { ScheduledType } from '../../contract/schedules.ts';
 import { BACKUP_TYPES, type WorkflowType } from '../../contract/workflow-types.ts';
+import type { ScheduledRun, ScheduledRuns } from '../../core/alerts/missed-runs.ts';
 import type { ScheduleFacts } from '../../core/protection/verdict.ts';
+import { rhythmOf } from '../../core/schedule/rhythm.ts';
 import { rethrowUnreachable } from './run-registry.ts';
 import type { TemporalConnection } from './connection.ts';
 
@@ -17,25 +21,38 @@ export function createBackupWatch({ connection, namespace }: TemporalConnection,
   const ask = <T>(question: () => Promise<T>): Promise<T> => connection.withDeadline(Date.now() + REQUEST_MS, question);
   return {
     schedule: (database) => ask(() => scheduleFacts(client, database)).catch(rethrowUnreachable),
+    scheduled: (database, types) => ask(() => scheduledRuns(client, database, types)).catch(rethrowUnreachable),
     lastEnded: async (database) => (hasAttributes ? ask(() => lastEnded(client, database)).catch(rethrowUnreachable) : undefined),
     archive: (database) => ask(() => archiveRun(client, database)).catch(rethrowUnreachable),
   };
 }
 
-async function scheduleFacts({ schedule }: Client, database: string): Promise<ScheduleFacts | undefined> {
-  const id = backupScheduleId(database);
+async function scheduleFacts(client: Client, database: string): Promise<ScheduleFacts | undefined> {
+  const state = await scheduleState(client, database, 'hotBackup');
+  if (state === undefined) return undefined;
+  const { id, isPaused, nextAtMs, everyMs, cron, timeZone } = state;
+  const isCalendar = everyMs === undefined && rhythmOf(state) !== undefined;
+  return { id, isPaused, nextAtMs, everyMs, ...(isCalendar ? { cron, timeZone } : {}) };
+}
+
+async function scheduledRuns(client: Client, database: string, types: readonly ScheduledType[]): Promise<ScheduledRuns[]> {
+  const states = await Promise.all(types.map((type) => scheduleState(client, database, type)));
+  const present = states.filter((state) => state !== undefined);
+  return Promise.all(present.map(async (state) => ({ ...state, rhythm: rhythmOf(state), last: await lastScheduled(client, state) })));
+}
+
+async function lastScheduled(
+  { workflow }: Client,
+  { lastWorkflowId, lastDueAtMs, lastAtMs }: ScheduleState,
+): Promise<ScheduledRun | undefined> {
+  if (lastWorkflowId === undefined || lastDueAtMs === undefined || lastAtMs === undefined) return undefined;
+  const run = { workflowId: lastWorkflowId, dueAtMs: lastDueAtMs, startedAtMs: lastAtMs };
   try {
-    const { spec, state, info } = await schedule.getHandle(id).describe();
-    const [interval] = spec.intervals ?? [];
-    const next = info.nextActionTimes[0];
-    return {
-      id,
-      isPaused: state.paused,
-      everyMs: interval?.every,
-      nextAtMs: next?.getTime(),
-    };
+    const { status, closeTime } = await workflow.getHandle(lastWorkflowId).describe();
+    if (closeTime === undefined) return { ...run, end: { kind: 'open' } };
+    return { ...run, end: { kind: status.name === 'COMPLETED' ? 'done' : 'failed', atMs: closeTime.getTime() } };
   } catch (error) {
-    if (error instanceof ScheduleNotFoundError) return undefined;
+    if (error instanceof WorkflowNotFoundError) return { ...run, end: { kind: 'done', atMs: lastAtMs } };
     throw error;
   }
 }

@@ -2,7 +2,9 @@ import type { BackupWatch } from '../../activities/activity-deps.ts';
 import { describeRuns, type DescribedStored, describeStored, inspectHost } from '../../activities/catalogue/describe-protection.ts';
 import { type SurveyedHost, surveyHost } from '../../activities/check/survey-host.ts';
 import type { Found, Look } from '../../core/alerts/incident.ts';
+import { missedRunFindings, type ScheduledRuns } from '../../core/alerts/missed-runs.ts';
 import { archiveLateFinding, type LastRuns, repositoryFindings, runFindings } from '../../core/alerts/watched-findings.ts';
+import type { ScheduledType } from '../../contract/schedules.ts';
 import { RstowError, sentenceOf } from '../../core/errors/rstow-error.ts';
 import { gapFinding } from '../../core/protection/check.ts';
 import type { Finding } from '../../core/protection/finding.ts';
@@ -27,20 +29,26 @@ const READ_AGAIN_MS = 7_200_000;
 /** A connection may be made anew, and a Temporal restarted, without anybody's notice. */
 const TEMPORAL_SILENT_MS = 120_000;
 
+/** What is over within one look is said for so many, so that people are told of it. */
+const LOOKS_SAID = 2;
+
+type Watching = { database: string; lookMs: number; runs: () => BackupWatch | undefined };
+
 type Stored = { facts: DescribedStored; key: string; atMs: number; callsCost: boolean };
 
 /**
  * Looks at one database without Temporal: what that knows is asked as well, if it answers. `runs` is undefined while the agent isn't
  * connected. What was read of a repository that is away now still tells the age of its backups.
  */
-export function createAlertLooks(deps: HostDeps, database: string, runs: () => BackupWatch | undefined): AlertLooks {
+export function createAlertLooks(deps: HostDeps, { database, lookMs, runs }: Watching): AlertLooks {
+  const saidMs = LOOKS_SAID * lookMs;
   const state: LookState = { changes: 0, archivedAtMs: Date.now(), answeredAtMs: Date.now() };
   return {
     look: async (nowMs, signal) => {
       const unasked: Finding[] = [];
       const host = await lookAtHost(deps, { database, signal }, unasked);
       if (host !== undefined && host !== 'busy') state.host = host.surveyed;
-      await readRuns(state, { runs: runs(), database, nowMs }, unasked);
+      await readRuns(deps, state, { runs: runs(), database, nowMs, unasked });
       await readRepository(deps, state, { database, nowMs, unasked });
       signal.throwIfAborted();
       const isArchived = deps.config.databases[database]?.archive.enabled === true && state.runs?.archive?.pausedBy === undefined;
@@ -49,6 +57,7 @@ export function createAlertLooks(deps: HostDeps, database: string, runs: () => B
         look: [...unasked, ...late],
         host: host === undefined || host === 'busy' ? undefined : host.findings,
         temporal: state.hasRuns === true && state.runs !== undefined ? runFindings(database, state.runs) : undefined,
+        schedules: state.scheduled && missedRunFindings(state.scheduled, { database, nowMs, askedAtMs: state.answeredAtMs, saidMs }),
         repository: storedFindings(deps, state, { database, nowMs }),
       };
     },
@@ -60,6 +69,7 @@ export function createAlertLooks(deps: HostDeps, database: string, runs: () => B
 type LookState = {
   stored?: Stored;
   runs?: LastRuns;
+  scheduled?: ScheduledRuns[];
   /** Whether Temporal has answered in the look that is made. */
   hasRuns?: boolean;
   host?: SurveyedHost;
@@ -97,14 +107,16 @@ async function lookAtHost(
 }
 
 async function readRuns(
+  { config }: HostDeps,
   state: LookState,
-  { runs, database, nowMs }: { runs: BackupWatch | undefined; database: string; nowMs: number },
-  unasked: Finding[],
+  { runs, database, nowMs, unasked }: At & { runs: BackupWatch | undefined; unasked: Finding[] },
 ): Promise<void> {
   state.hasRuns = false;
   try {
     if (runs === undefined) throw new RstowError('temporal-unreachable', 'the agent is not connected to Temporal');
+    const listed = Object.keys(config.databases[database]?.schedules ?? {}) as ScheduledType[];
     state.runs = await describeRuns(runs, database);
+    state.scheduled = await runs.scheduled(database, [...new Set([...listed, 'hotBackup' as const])]);
     state.hasRuns = true;
     state.answeredAtMs = nowMs;
   } catch (error) {

@@ -54,7 +54,7 @@ export function startAlerts({ host, settings, runs, logger, signal }: AlertWatch
   const targets = new Map(Object.entries(settings.targets).map(([name, target]) => [name, openAlertTarget(target)]));
   const watched = new Map(
     Object.keys(host.config.databases).map((database) => {
-      const looks = createAlertLooks(host, database, runs);
+      const looks = createAlertLooks(host, { database, lookMs: settings.lookMs, runs });
       return [database, createWatched({ host, settings, targets, looks, database, logger, signal })];
     }),
   );

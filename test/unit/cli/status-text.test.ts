@@ -49,8 +49,8 @@ const status: DatabaseStatus = {
       ],
       last: [failed],
       schedules: [
-        { id: 'rstow-orders-hotBackup', type: 'hotBackup', isPaused: false, nextAtMs: NOW_MS + HOUR_MS, missed: 2, overlapped: 0 },
-        { id: 'rstow-orders-verifyBackup', type: 'verifyBackup', isPaused: true, missed: 0, overlapped: 0 },
+        { id: 'rstow-orders-hotBackup', isPaused: false, nextAtMs: NOW_MS + HOUR_MS, missed: 2, skipped: 0 },
+        { id: 'rstow-orders-verifyBackup', isPaused: true, nextAtMs: undefined, missed: 0, skipped: 0 },
       ],
     },
   },

@@ -19,7 +19,10 @@ async function backedUp(): Promise<Scene> {
 
 function describe({ deps }: Scene): Promise<DescribedDatabase> {
   const nothing = async (): Promise<undefined> => Promise.resolve(undefined);
-  const all: ActivityDeps = { ...deps, backupWatch: { schedule: nothing, lastEnded: nothing, archive: nothing } };
+  const all: ActivityDeps = {
+    ...deps,
+    backupWatch: { schedule: nothing, scheduled: async () => [], lastEnded: nothing, archive: nothing },
+  };
   return describeProtection(all)({ database: DATABASE });
 }
 

@@ -54,6 +54,16 @@ test('nothing that is missing passes for protection', () => {
   ]);
 });
 
+test('by the calendar, a backup may be as old as the two gaps around the latest run', () => {
+  const hour = 60 * MINUTE_MS;
+  const aged = (ageMs: number, cron: string) =>
+    codesWith({ newest: { ...newest, createdAtMs: NOW_MS - ageMs }, schedule: { id: 's', cron, timeZone: 'UTC', isPaused: false } });
+  expect(aged(12 * hour, '0 */6 * * *')).toEqual([]);
+  expect(aged(12 * hour + 1, '0 */6 * * *')).toEqual(['backup-too-old']);
+  expect(aged(14 * 24 * hour, '0 3 * * 0')).toEqual([]);
+  expect(aged(14 * 24 * hour + 1, '0 3 * * 0')).toEqual(['backup-too-old']);
+});
+
 test('a backup may be as old as two intervals, and no older', () => {
   const aged = (ageMs: number) => codesWith({ newest: { ...newest, createdAtMs: NOW_MS - ageMs } });
   expect(aged(30 * MINUTE_MS)).toEqual([]);
