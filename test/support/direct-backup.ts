@@ -65,6 +65,7 @@ const DB1 = { name: 'db1', installationId: '11111111-1111-4111-8111-111111111111
 
 /** The agent's own composition, without Temporal: no run is ever cancelled or closed. `openRepository`: other ones than the config's. */
 export function directDeps(stack: DatabaseStack, openRepository = createRepositoryOpener(stack.config), agent = DB1): ActivityDeps {
+  const nothing = async (): Promise<undefined> => Promise.resolve(undefined);
   const unused = (): never => {
     throw new Error('no Temporal here');
   };
@@ -82,12 +83,7 @@ export function directDeps(stack: DatabaseStack, openRepository = createReposito
     temporal: { clusterId: 'none', namespace: 'none' },
     runs: { checkOpen: async () => Promise.resolve(), isOpen: unused, chainOf: unused, lockHolder: unused, terminate: unused },
     events: { record: () => undefined },
-    backupWatch: {
-      schedule: async () => undefined,
-      lastEnded: async () => undefined,
-      scheduled: async () => [],
-      archive: async () => undefined,
-    },
+    backupWatch: { schedule: nothing, scheduled: async () => [], lastEnded: nothing, archive: nothing },
     runningBackups: createRunningBackups(),
     searchAttributes: false,
   };
