@@ -67,7 +67,7 @@ lines_for() {
 }
 # Without a terminal to type the database's name at, a restore in place is confirmed as a script does it.
 each_command_works() {
-  sed '1,2d; s/^rstow restore orders *$/& --yes/' /tmp/lines | while read -r line; do
+  sed '1,2d; s/^rstow \(restore\|undo\) orders *$/& --yes/' /tmp/lines | while read -r line; do
     runuser -u "$1" -- $line >/tmp/said 2>&1 </dev/null || {
       echo "failed: $line"
       cat /tmp/said
