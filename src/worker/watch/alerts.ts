@@ -98,10 +98,14 @@ function createWatched(parts: WatchedParts): Watched {
     name: database,
     pass: async () => {
       await record.load();
-      if (await isForeign(host, database)) await forget(record, looks);
-      else await look(parts, { record, heard });
-      lookedAtMs = performance.now();
-      delivery.start();
+      try {
+        if (await isForeign(host, database)) await forget(record, looks);
+        else await look(parts, { record, heard });
+        lookedAtMs = performance.now();
+      } finally {
+        // Also what can't be written down: a disk that is full is what people must hear of.
+        delivery.start();
+      }
     },
     heard: (fact) => {
       if (fact.kind === 'archive-looked') looks.archived(Date.now());
