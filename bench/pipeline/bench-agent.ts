@@ -57,6 +57,7 @@ export function benchDeps(folder: BenchPlaces): ActivityDeps {
       schedule: async () => undefined,
       scheduled: async () => [],
       lastEnded: async () => undefined,
+      failed: async () => [],
       archive: async () => undefined,
     },
     runningBackups: createRunningBackups(),

@@ -40,9 +40,13 @@ export type BackupWatch = {
   /** Of those types the ones that are scheduled, by whomever. */
   scheduled(database: string, types: readonly ScheduledType[]): Promise<ScheduledRuns[]>;
   lastEnded(database: string): Promise<EndedBackup | undefined>;
+  /** Of each type but backups that protects or recovers it the run that ended last, if that failed. */
+  failed(database: string): Promise<FailedRun[]>;
   /** Undefined if no archive of it is open. */
   archive(database: string): Promise<ArchiveRun | undefined>;
 };
+
+export type FailedRun = { type: string; workflowId: string; failure: { code: string; sentence: string } };
 
 /** What happened, in one word: whoever subscribes decides by it. */
 export type EventKind =

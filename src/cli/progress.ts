@@ -1,6 +1,6 @@
 import type { RunState, RunStep } from '../client/rstow-client.ts';
 import type { LocalWatcher } from '../local/local-run.ts';
-import { durationText, sizeText } from './figures.ts';
+import { durationText, sizeText, timeText } from './figures.ts';
 import type { Output } from './output.ts';
 
 /** Where a step's figures stood when it was first seen. */
@@ -10,7 +10,8 @@ export type RateSince = { step: string; doneBytes: number; seenAtMs: number };
 export function createProgressShower(workflowId: string, output: Output): (state: RunState) => void {
   const noteOnce = createOnceNoter(output);
   let since: RateSince | undefined;
-  return ({ isWaitingForAgent, step, progress }) => {
+  return ({ startsAtMs, isWaitingForAgent, step, progress }) => {
+    if (startsAtMs !== undefined) return output.progress(`waiting to start at ${timeText(startsAtMs)}`, { workflowId, startsAtMs });
     if (isWaitingForAgent) return output.progress('waiting for an agent to take the run up', { workflowId });
     if (step === undefined) {
       // While no step is at work, the run itself says where it is; what it waits for is printed once, on a line that stays.

@@ -82,10 +82,14 @@ function named(name: string, lines: readonly string[]): Fact[] {
 }
 
 function openLines(run: OpenRun, nowMs: number): string[] {
-  const { type, phase, startedAtMs, waitsFor, progress, why } = run;
+  const { type, phase, startedAtMs, startsAtMs, waitsFor, progress, why } = run;
   const done = progress === undefined ? '' : `, ${sizeText(progress.doneBytes)} of ${sizeText(progress.totalBytes)}`;
   const waits = waitsFor === undefined ? '' : `, waits for ${waitsFor}`;
-  const line = `${type}: ${phase}${done}${waits}; began ${ageText(startedAtMs, nowMs)}${byText(run)}`;
+  const begins =
+    startsAtMs === undefined
+      ? `began ${ageText(startedAtMs, nowMs)}`
+      : `starts ${whenText(startsAtMs, nowMs)}, asked for ${ageText(startedAtMs, nowMs)}`;
+  const line = `${type}: ${phase}${done}${waits}; ${begins}${byText(run)}`;
   return [line, ...(why === undefined ? [] : [`  because: ${why}`])];
 }
 

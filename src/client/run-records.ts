@@ -11,6 +11,8 @@ export type OpenRun = RunRecord & {
   workflowId: string;
   /** Its phase, or the step at work in words. */
   phase: string;
+  /** Of a delayed start: when it begins, Unix ms. */
+  startsAtMs?: number | undefined;
   /** What it waits for, or why its last attempt failed. */
   waitsFor?: string | undefined;
   /** Of the step at work: bytes done, and in all. */
@@ -77,8 +79,9 @@ async function recordOf(client: Client, run: WorkflowExecutionInfo): Promise<Run
 
 async function openRun(client: Client, run: WorkflowExecutionInfo): Promise<OpenRun> {
   const record = await recordOf(client, run);
-  const { isWaitingForAgent, step, progress } = await runState(client.workflow.getHandle(run.workflowId, run.runId));
+  const { startsAtMs, isWaitingForAgent, step, progress } = await runState(client.workflow.getHandle(run.workflowId, run.runId));
   const place = { ...record, workflowId: run.workflowId };
+  if (startsAtMs !== undefined) return { ...place, phase: 'waiting to start', startsAtMs };
   if (isWaitingForAgent) return { ...place, phase: 'waiting', waitsFor: 'an agent' };
   if (step === undefined) return { ...place, phase: progress?.phase ?? 'between two steps', waitsFor: progress?.waitsFor };
   const { doneBytes, totalBytes } = step.facts;

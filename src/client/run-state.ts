@@ -5,6 +5,8 @@ import { QUERY_TYPES } from '../contract/workflow-types.ts';
 
 /** Where a run is. */
 export type RunState = {
+  /** When it may begin, Unix ms; undefined if it has begun. */
+  startsAtMs?: number | undefined;
   /** Nobody has taken the run's next task up for some seconds. */
   isWaitingForAgent: boolean;
   /** The step at work, known without asking an agent; undefined between two steps. */
@@ -35,11 +37,19 @@ const ANSWER_MS = 3_000;
 
 export async function runState(handle: WorkflowHandle): Promise<RunState> {
   const description = await handle.describe();
+  const startsAtMs = delayedUntilMs(description, Date.now());
+  if (startsAtMs !== undefined) return { startsAtMs, isWaitingForAgent: false, step: undefined, progress: undefined };
   const step = runStep(description);
   if (step !== undefined) return { isWaitingForAgent: false, step, progress: undefined };
   const isWaitingForAgent = waitsForAgent(description, Date.now());
   const progress = isWaitingForAgent ? undefined : await progressOf(handle);
   return { isWaitingForAgent, step, progress };
+}
+
+/** Until then a run that was started with a delay waits, or undefined. */
+export function delayedUntilMs({ raw: { workflowExecutionInfo } }: WorkflowExecutionDescription, nowMs: number): number | undefined {
+  const atMs = timeMs(workflowExecutionInfo?.executionTime);
+  return atMs !== undefined && atMs > nowMs ? atMs : undefined;
 }
 
 /** Undefined if no agent answers at once, such as one that has just died. */

@@ -86,6 +86,12 @@ export const alertsSection = z
       .describe('Who is told, by names of your own. Each gets every notice.'),
     deadMan: deadMan.optional(),
     lookMs: durationMs.min(100, 'must be at least 100').default(60_000).describe('How often the agent looks.'),
+    surveyMs: durationMs
+      .refine((ms) => ms === 0 || ms >= 1_000, 'must be 0, or at least 1000')
+      .default(21_600_000)
+      .describe(
+        'How often the agent counts what a restart of the server would lose, which reads the whole log in place; 0: only `rstow check` does.',
+      ),
     repeatMs: durationMs.default(86_400_000).describe('How long until people are told again of what is still wrong; 0: once and no more.'),
   })
   .describe('Who is told when something is wrong with a database’s protection ([alerts](alerts.md)). Without this section nobody is.')

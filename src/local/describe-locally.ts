@@ -17,6 +17,7 @@ const NO_WATCH: BackupWatch = {
   schedule: () => Promise.resolve(undefined),
   scheduled: () => Promise.resolve([]),
   lastEnded: () => Promise.resolve(undefined),
+  failed: () => Promise.resolve([]),
   archive: () => Promise.resolve(undefined),
 };
 

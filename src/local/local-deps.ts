@@ -40,4 +40,4 @@ const unasked = async (): Promise<never> => Promise.reject(new RstowError('tempo
 
 const noRuns: RunRegistry = { checkOpen: unasked, isOpen: unasked, chainOf: unasked, lockHolder: unasked, terminate: unasked };
 
-const noBackupWatch: BackupWatch = { schedule: unasked, scheduled: unasked, lastEnded: unasked, archive: unasked };
+const noBackupWatch: BackupWatch = { schedule: unasked, scheduled: unasked, lastEnded: unasked, failed: unasked, archive: unasked };

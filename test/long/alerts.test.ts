@@ -1,5 +1,5 @@
 /** An agent that tells people: on a real server, a real web server and a real mail server. */
-import { writeFile } from 'node:fs/promises';
+import { open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
@@ -9,11 +9,13 @@ import { mailSink, type Sink, webSink } from '../support/alert-sinks.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { DATABASE } from '../support/database-stack.ts';
 import { writeOrders } from '../support/odd-source.ts';
+import { rstow } from '../support/rstow-command.ts';
 import { openSceneWithoutAgent, type Scene } from '../support/scene.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const PASSWORD = 'correct horse battery';
 const LOOK_MS = 300;
+const SURVEY_MS = 1_000;
 const DEAD_MAN_MS = 1_000;
 /** So long nothing more must come: many looks. */
 const QUIET_MS = 5_000;
@@ -52,6 +54,7 @@ async function configFile(check: Record<string, number> = {}): Promise<string> {
   };
   const alerts = {
     lookMs: LOOK_MS,
+    surveyMs: SURVEY_MS,
     targets: {
       chat: { kind: 'webhook', urlFile: join(folder, 'hook') },
       mail: { ...email, passwordFile: join(folder, 'password') },
@@ -93,6 +96,52 @@ it('tells of one incident once, though the agent is killed, and once that it is 
   expect(mailsWith('RESOLVED backup-not-found')).toBe(1);
   const { text } = JSON.parse(web.got[0] ?? '') as { text: string };
   expect(text).toMatch(/^rstow: orders CRITICAL: backup-not-found/);
+});
+
+it('tells once of a run that has failed, and once that the next of its type has not', async () => {
+  const verify = (backup: string) => scene.temporal.execute('verifyBackup', { database: DATABASE, backup });
+  await expect(verify('never-made')).rejects.toThrow();
+  await waitUntil('the chat is told', () => told('run-failed').length > 0);
+  await verify('latest');
+  await waitUntil('the chat is told that it is over', () => told('run-failed').length > 1);
+  expect(told('run-failed')).toEqual(['new', 'resolved']);
+  expect(mailsWith('the last verifyBackup failed: backup-not-found: ')).toBeGreaterThan(0);
+});
+
+it('counts by itself what a restart would lose, and tells of it', async () => {
+  const [segment] = (await readdir(scene.stack.walDir)).filter((name) => name.endsWith('.wal')).sort();
+  const path = join(scene.stack.walDir, segment ?? '');
+  const sound = await readFile(path);
+  const damaged = Buffer.from(sound);
+  damaged[40] = 255 - (damaged[40] ?? 0);
+  const put = async (bytes: Buffer): Promise<void> => {
+    const file = await open(path, 'r+');
+    await file.write(bytes, 0, bytes.length, 0);
+    await file.close();
+  };
+  await put(damaged);
+  await waitUntil('the chat is told', () => told('restart-unsafe').length > 0);
+  await put(sound);
+  await waitUntil('the chat is told that it is over', () => told('restart-unsafe').includes('resolved'));
+});
+
+it('says in a terminal what is wrong, and whether each target takes a test', async () => {
+  const config = ['--config', await configFile()];
+  const listed = await rstow(['alerts', 'list', ...config]);
+  expect(listed).toMatchObject({ exitCode: 0 });
+  expect(listed.stdout).toMatch(/^orders +/);
+  const chats = web.got.length;
+  const tested = await rstow(['alerts', 'test', ...config]);
+  expect(tested).toMatchObject({ exitCode: 17 });
+  expect(tested.stdout).toMatch(
+    /chat +delivered\nmail +delivered\nbroken +NOT delivered: alert-not-delivered: .*does\s+not accept the password/,
+  );
+  expect(web.got.slice(chats).map((body) => (JSON.parse(body) as { kind: string }).kind)).toContain('test');
+  expect(mailsWith('This is a test. Alerts of this agent come here.')).toBe(1);
+  expect(await rstow(['alerts', 'test', '--target', 'chat', ...config])).toMatchObject({ exitCode: 0 });
+  const misspelt = await rstow(['alerts', 'test', '--target', 'chatt', ...config]);
+  expect(misspelt).toMatchObject({ exitCode: 2 });
+  expect(misspelt.stderr).toContain('alerts.targets has no "chatt"');
 });
 
 it('tells of a backup that is too old; a target that was away is told once when it is back, and keeps no other waiting', async () => {

@@ -1,11 +1,13 @@
 /** What an operator sees on one screen, and what an auditor asks for: of a real stack, with Temporal and without. */
 import { randomUUID } from 'node:crypto';
 import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { backupScheduleId, WORKFLOW_QUEUE } from '../../src/contract/names.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
 import { type AgentProcess, startAgent } from '../support/agent-process.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../support/database-stack.ts';
+import { freePort } from '../support/free-port.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
 import { rstow, summaryOf } from '../support/rstow-command.ts';
 import { connectTestClient, type TestClient } from '../support/run-workflow.ts';
@@ -17,11 +19,15 @@ let stack: DatabaseStack;
 let agent: AgentProcess;
 let client: TestClient;
 let backup: HotBackupResult;
+/** Of the agent. */
+let listen: string;
 
 beforeAll(async () => {
   temporal = await startTemporalServer();
   stack = await makeDatabaseStack({ temporalAddress: temporal.address, segmentSizeMb: 1 });
-  agent = await startAgent({ configFile: stack.configFile, workflowBundlePath: inject('workflowBundlePath') });
+  listen = `127.0.0.1:${await freePort()}`;
+  const settings = { name: 'db1', stateDir: join(stack.folder, 'agent'), http: { listen } };
+  agent = await startAgent({ configFile: await stack.writeConfig(settings), workflowBundlePath: inject('workflowBundlePath') });
   const load = await startLoadWriters({ address: stack.address, writers: 2, prefix: 'kept' });
   await load.acknowledgedAtLeast(200);
   await load.stop();
@@ -81,7 +87,9 @@ it('shows who, when, why and what came of it, for ended, failed and open runs, o
   expect(status.stdout).toMatch(new RegExp(`restorable +${backup.label}`));
   expect(status.stdout).toMatch(/hotBackup .*by ada@db1: done/);
   expect(status.stdout).toMatch(/verifyBackup .*by cem@db1: FAILED\s+backup-not-found/);
-  expect(status.stdout).toMatch(/open runs +exportBackup: .*dia@db1/s);
+  expect(status.stdout.replaceAll(/\s+/g, ' ')).toMatch(
+    /open runs exportBackup: waiting to start; starts \S+ \S+ \(in [0-9]+ min\), asked .*, by dia@db1/,
+  );
   expect(status.stdout).toContain('because: for the tax office');
   expect(status.stdout).toMatch(new RegExp(`${backupScheduleId(DATABASE)}: next`));
   expect(status.stdout.split('\n').every((line) => line.length <= 80)).toBe(true);
@@ -108,6 +116,22 @@ it('shows what Temporal knows where the repository is away, and says that', asyn
   expect(history.exitCode).toBe(3);
   expect(history.stdout).toContain('before the release');
   expect(history.stderr).toContain('repository-unavailable');
+});
+
+it('answers 503 on /healthz while Temporal is down, says so, and 200 when it is back', async () => {
+  const health = async () => {
+    const response = await fetch(`http://${listen}/healthz`);
+    return { status: response.status, body: (await response.json()) as { faults?: Record<string, string> } };
+  };
+  await waitUntil('all works', async () => (await health()).status === 200);
+  await temporal.kill();
+  await waitUntil('the agent misses Temporal', async () => (await health()).body.faults?.['temporal'] !== undefined);
+  expect(await health()).toMatchObject({
+    status: 503,
+    body: { faults: { temporal: 'asking Temporal whether it is still the same: temporal-unreachable' } },
+  });
+  await temporal.start();
+  await waitUntil('all works again', async () => (await health()).status === 200);
 });
 
 it('shows what the repository and the host say where Temporal is stopped, and says what it could not ask', async () => {

@@ -83,7 +83,7 @@ export function directDeps(stack: DatabaseStack, openRepository = createReposito
     temporal: { clusterId: 'none', namespace: 'none' },
     runs: { checkOpen: async () => Promise.resolve(), isOpen: unused, chainOf: unused, lockHolder: unused, terminate: unused },
     events: { record: () => undefined },
-    backupWatch: { schedule: nothing, scheduled: async () => [], lastEnded: nothing, archive: nothing },
+    backupWatch: { schedule: nothing, scheduled: async () => [], lastEnded: nothing, failed: async () => [], archive: nothing },
     runningBackups: createRunningBackups(),
     searchAttributes: false,
   };

@@ -7,7 +7,8 @@ import { createServer } from 'node:net';
  * be started again.
  */
 const [EPHEMERAL_MIN = 32_768] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').trim().split(/\s+/).map(Number);
-const PORT_MIN = 10_000;
+/** `fetch` refuses some lower ones. */
+const PORT_MIN = 10_081;
 
 /** A port of 127.0.0.1 that nobody listens on now, and that no outgoing connection will take: any, or the first one from `portMin` up. */
 export async function freePort(portMin?: number): Promise<number> {

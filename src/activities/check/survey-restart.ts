@@ -33,7 +33,7 @@ const IN_MEMORY_MAX = 25_000;
  * data-directory-replaced, if files come and go. Twice: read anew.
  */
 export const surveyRestart =
-  (deps: ActivityDeps) =>
+  (deps: Pick<ActivityDeps, 'config' | 'configFile' | 'events'>) =>
   async ({ database: name }: { database: string }, run: RunPort): Promise<RestartFacts> => {
     const database = openDatabase(deps, name);
     const facts = await surveyGuarded(database, run);

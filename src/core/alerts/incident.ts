@@ -1,7 +1,7 @@
 import type { Finding, Severity } from '../protection/finding.ts';
 
 /** Who can say whether it is still so: as long as one can't be asked, nothing of what it has said is over. */
-export const SOURCES = ['look', 'host', 'repository', 'temporal', 'schedules', 'event'] as const;
+export const SOURCES = ['look', 'host', 'restart', 'repository', 'temporal', 'schedules', 'event'] as const;
 export type Source = (typeof SOURCES)[number];
 
 /** What is wrong with a database, from the first look that found it to the end. Times are Unix ms. */

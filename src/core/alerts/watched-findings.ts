@@ -1,3 +1,4 @@
+import type { Found } from './incident.ts';
 import { type BackupFacts, backupFindings, type CheckLimits, gapFinding } from '../protection/check.ts';
 import { type CopiesOf, copyFacts } from '../protection/copies.ts';
 import type { Finding } from '../protection/finding.ts';
@@ -8,6 +9,8 @@ import { durationText } from '../text/figures.ts';
 /** What Temporal knows of the runs that protect a database. */
 export type LastRuns = Pick<ProtectionFacts, 'schedule'> & {
   lastBackup: { workflowId: string; endedAtMs: number; failure?: { code: string; sentence: string } | undefined } | null;
+  /** Of each type but backups the run that ended last, if that failed. */
+  failed?: { type: string; workflowId: string; failure: { code: string; sentence: string } }[] | undefined;
   archive: { pausedBy?: string | undefined } | null;
 };
 
@@ -51,18 +54,25 @@ function graveIfOld(finding: Finding): Finding {
 }
 
 /** Whether backups are made on a schedule, the last run came to its end, and nobody has paused the archive. */
-export function runFindings(database: string, { schedule, lastBackup, archive }: LastRuns): Finding[] {
-  const findings = scheduleGaps({ database, schedule }).map(gapFinding);
+export function runFindings(database: string, { schedule, lastBackup, failed = [], archive }: LastRuns): Found[] {
+  const findings: Found[] = scheduleGaps({ database, schedule }).map(gapFinding);
   if (lastBackup?.failure !== undefined) {
     const { code, sentence } = lastBackup.failure;
     const hint = `\`rstow watch ${lastBackup.workflowId}\` has the whole of it; then \`rstow backup ${database}\`.`;
     findings.push({ severity: 'critical', code: 'backup-failed', sentence: `the last backup failed: ${code}: ${sentence}`, hint });
   }
+  // An archive that has failed and is at work again is no failure any more.
+  for (const run of failed.filter(({ type }) => type !== 'archiveWal' || archive === null)) findings.push(failedFinding(run));
   if (archive?.pausedBy !== undefined) {
     const sentence = `${archive.pausedBy} has paused the archive: what is written now is stored only by the next backup`;
     findings.push({ severity: 'warning', code: 'archive-paused', sentence, hint: `\`rstow archive ${database} --resume\`.` });
   }
   return findings;
+}
+
+function failedFinding({ type, workflowId, failure: { code, sentence } }: NonNullable<LastRuns['failed']>[number]): Found {
+  const hint = `\`rstow watch ${workflowId}\` has the whole of it; it is over when the next ${type} succeeds.`;
+  return { severity: 'warning', code: 'run-failed', subject: type, sentence: `the last ${type} failed: ${code}: ${sentence}`, hint };
 }
 
 /** So long a look at the log may take before people are told, and before it is grave. */

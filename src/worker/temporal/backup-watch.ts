@@ -1,5 +1,5 @@
 import { Client, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
-import type { BackupWatch } from '../../activities/activity-deps.ts';
+import type { BackupWatch, FailedRun } from '../../activities/activity-deps.ts';
 import { type ScheduleState, scheduleState } from '../../client/schedule-state.ts';
 import type { ArchiveRun, EndedBackup } from '../../contract/describe-database.ts';
 import { archiveWorkflowId, PROGRESS_QUERY, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
@@ -23,6 +23,7 @@ export function createBackupWatch({ connection, namespace }: TemporalConnection,
     schedule: (database) => ask(() => scheduleFacts(client, database)).catch(rethrowUnreachable),
     scheduled: (database, types) => ask(() => scheduledRuns(client, database, types)).catch(rethrowUnreachable),
     lastEnded: async (database) => (hasAttributes ? ask(() => lastEnded(client, database)).catch(rethrowUnreachable) : undefined),
+    failed: async (database) => (hasAttributes ? ask(() => failedRuns(client, database)).catch(rethrowUnreachable) : []),
     archive: (database) => ask(() => archiveRun(client, database)).catch(rethrowUnreachable),
   };
 }
@@ -89,6 +90,25 @@ async function lastEnded({ workflow }: Client, database: string): Promise<EndedB
     return status.name === 'COMPLETED' ? newest : { ...newest, failure: await failureOf(workflow.getHandle(workflowId, runId).result()) };
   }
   return newest;
+}
+
+/** What a person has started by hand and waits for, such as an export, is not among them. */
+const FAILURES_COUNT: readonly WorkflowType[] = [
+  ...(['archiveWal', 'verifyBackup', 'testRecovery', 'copyBackups', 'expireBackups', 'rotateKeys'] as const),
+  ...(['restore', 'restoreVolume', 'pointInTimeRecovery', 'undoRestore', 'rebaseDatabase', 'disasterRecovery'] as const),
+];
+
+/** One that was terminated or cancelled was ended on purpose. */
+async function failedRuns({ workflow }: Client, database: string): Promise<FailedRun[]> {
+  const of = `${SEARCH_ATTRIBUTES.database} = '${database}' AND ExecutionStatus IN ('Completed', 'Failed', 'TimedOut')`;
+  const lastOf = async (type: WorkflowType): Promise<FailedRun[]> => {
+    for await (const { workflowId, runId, status } of workflow.list({ query: `WorkflowType = '${type}' AND ${of}`, pageSize: 1 })) {
+      if (status.name === 'COMPLETED') return [];
+      return [{ type, workflowId, failure: await failureOf(workflow.getHandle(workflowId, runId).result()) }];
+    }
+    return [];
+  };
+  return (await Promise.all(FAILURES_COUNT.map(lastOf))).flat();
 }
 
 /** A backup run that has come to its end or failed. `backupKind`: `hot`, `cold` or `snapshot`. */

@@ -1,4 +1,4 @@
-import type { BackupWatch } from '../../activities/activity-deps.ts';
+import type { BackupWatch, EventFact } from '../../activities/activity-deps.ts';
 import { describeRuns, type DescribedStored, describeStored, inspectHost } from '../../activities/catalogue/describe-protection.ts';
 import { type SurveyedHost, surveyHost } from '../../activities/check/survey-host.ts';
 import type { Found, Look } from '../../core/alerts/incident.ts';
@@ -21,6 +21,9 @@ export type AlertLooks = {
   storedChanged(): void;
   /** The archive has stored all of the log. */
   archived(nowMs: number): void;
+  /** It was counted what a restart would lose: what is lost is said next, and what was said before counts no more. */
+  restartChecked(): void;
+  restartUnsafe(fact: Pick<EventFact, 'code' | 'sentence'>): void;
 };
 
 /** Where each call is paid for; what this agent itself stores there is read at once. */
@@ -56,6 +59,7 @@ export function createAlertLooks(deps: HostDeps, { database, lookMs, runs }: Wat
       return {
         look: [...unasked, ...late],
         host: host === undefined || host === 'busy' ? undefined : host.findings,
+        restart: state.restart,
         temporal: state.hasRuns === true && state.runs !== undefined ? runFindings(database, state.runs) : undefined,
         schedules: state.scheduled && missedRunFindings(state.scheduled, { database, nowMs, askedAtMs: state.answeredAtMs, saidMs }),
         repository: storedFindings(deps, state, { database, nowMs }),
@@ -63,6 +67,12 @@ export function createAlertLooks(deps: HostDeps, { database, lookMs, runs }: Wat
     },
     storedChanged: () => void (state.changes += 1),
     archived: (nowMs) => void (state.archivedAtMs = nowMs),
+    restartChecked: () => void (state.restart = []),
+    restartUnsafe: ({ code, sentence }) => {
+      const others = state.restart?.filter(({ subject }) => subject !== code) ?? [];
+      const hint = `Don't restart the server now. \`rstow check ${database}\` says what to do.`;
+      state.restart = [...others, { severity: 'critical', code: 'restart-unsafe', subject: code, sentence, hint }];
+    },
   };
 }
 
@@ -73,6 +83,8 @@ type LookState = {
   /** Whether Temporal has answered in the look that is made. */
   hasRuns?: boolean;
   host?: SurveyedHost;
+  /** What a restart would lose; undefined until it was counted. */
+  restart?: Found[];
   changes: number;
   archivedAtMs: number;
   answeredAtMs: number;
@@ -115,7 +127,7 @@ async function readRuns(
   try {
     if (runs === undefined) throw new RstowError('temporal-unreachable', 'the agent is not connected to Temporal');
     const listed = Object.keys(config.databases[database]?.schedules ?? {}) as ScheduledType[];
-    state.runs = await describeRuns(runs, database);
+    state.runs = { ...(await describeRuns(runs, database)), failed: await runs.failed(database) };
     state.scheduled = await runs.scheduled(database, [...new Set([...listed, 'hotBackup' as const])]);
     state.hasRuns = true;
     state.answeredAtMs = nowMs;

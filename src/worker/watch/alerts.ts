@@ -13,6 +13,7 @@ import { createDelivery } from './alert-delivery.ts';
 import { type AlertLooks, createAlertLooks } from './alert-looks.ts';
 import { startDeadMan } from './dead-man.ts';
 import { type RepeatingTask, startTaskForEach } from './repeating-task.ts';
+import { startRestartSurveys } from './restart-surveys.ts';
 
 type AlertWatch = {
   host: HostDeps;
@@ -27,7 +28,6 @@ export type StartedAlerts = Pick<RepeatingTask, 'ended'> & { /** For the agent's
 
 /** What an event is an alert of. What the looks at the host find by themselves isn't among them. */
 const ALERTING: Partial<Record<EventKind, 'critical' | 'warning'>> = {
-  'restart-unsafe': 'critical',
   'log-taken-out': 'critical',
   'log-deleted-at-end': 'critical',
   'server-stale': 'critical',
@@ -61,18 +61,24 @@ export function startAlerts({ host, settings, runs, logger, signal }: AlertWatch
   const task = startTaskForEach([...watched.values()], (database) => database.pass(), {
     ...{ what: ({ name }) => `looking for what to alert of ${name}`, intervalMs: settings.lookMs, logger, signal },
   });
+  const { surveyMs } = settings;
+  const isOthers = (database: string): Promise<boolean> => isForeign(host, database);
+  const surveys = surveyMs === 0 ? undefined : startRestartSurveys({ host, isForeign: isOthers, intervalMs: surveyMs, logger, signal });
   const trouble = (): string | undefined => [...watched.values()].map((database) => database.trouble()).find((why) => why !== undefined);
   const deadMan = settings.deadMan && startDeadMan({ settings: settings.deadMan, trouble, logger, signal });
   return {
     heard: (fact) => {
       if (fact.database !== undefined) watched.get(fact.database)?.heard(fact);
     },
-    ended: endedOf(task, deadMan, watched.values()),
+    ended: endedOf(
+      [task, deadMan, surveys].filter((each) => each !== undefined),
+      watched.values(),
+    ),
   };
 }
 
-async function endedOf(task: RepeatingTask, deadMan: RepeatingTask | undefined, watched: Iterable<Watched>): Promise<void> {
-  await Promise.all([task.ended, deadMan?.ended]);
+async function endedOf(tasks: readonly RepeatingTask[], watched: Iterable<Watched>): Promise<void> {
+  await Promise.all(tasks.map(({ ended }) => ended));
   await Promise.all([...watched].map(({ ended }) => ended()));
 }
 
@@ -110,6 +116,8 @@ function createWatched(parts: WatchedParts): Watched {
     heard: (fact) => {
       if (fact.kind === 'archive-looked') looks.archived(Date.now());
       if (fact.kind === 'backup-verified' || fact.kind === 'recovery-tested') looks.storedChanged();
+      if (fact.kind === 'restart-checked') looks.restartChecked();
+      if (fact.kind === 'restart-unsafe') looks.restartUnsafe(fact);
       if (ALERTING[fact.kind] !== undefined) heard.push(fact);
     },
     trouble: () => {

@@ -1,6 +1,7 @@
 import type { ActivityDeps } from '../../activities/activity-deps.ts';
 import type { Logger } from '../telemetry/agent-logger.ts';
 import { createBackupWatch } from '../temporal/backup-watch.ts';
+import { rethrowUnreachable } from '../temporal/run-registry.ts';
 import { type RepeatingTask, startRepeatingTask } from './repeating-task.ts';
 import type { TemporalConnection } from '../temporal/connection.ts';
 import { SEARCH_ATTRIBUTES } from '../../contract/names.ts';
@@ -25,7 +26,7 @@ const HUNG_MS = 30_000;
 export function startClusterWatch({ temporal, deps, onNewCluster, logger, signal }: ClusterWatch): RepeatingTask {
   let known: string | undefined;
   const pass = async (): Promise<void> => {
-    const { clusterId, namespaceId } = await clusterOf(temporal);
+    const { clusterId, namespaceId } = await clusterOf(temporal).catch(rethrowUnreachable);
     const found = `${clusterId} ${namespaceId}`;
     if (known !== undefined && known !== found) {
       logger.warn(
@@ -40,7 +41,7 @@ export function startClusterWatch({ temporal, deps, onNewCluster, logger, signal
     known = found;
   };
   return startRepeatingTask(pass, {
-    what: 'looking whether Temporal is still the same',
+    what: 'asking Temporal whether it is still the same',
     intervalMs: INTERVAL_MS,
     hungMs: HUNG_MS,
     logger,

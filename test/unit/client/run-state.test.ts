@@ -1,6 +1,6 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { expect, test } from 'vitest';
-import { runStep } from '../../../src/client/run-state.ts';
+import { delayedUntilMs, runStep } from '../../../src/client/run-state.ts';
 
 type Pending = Record<string, unknown>;
 
@@ -45,4 +45,13 @@ test('reads when a step that waits is tried again, and when one at work was hear
   expect(runStep(described(waiting))).toMatchObject({ nextTryAtMs: 1_000_500 });
   const atWork = { activityType: { name: 'swapIn' }, state: 2, lastStartedTime: at, lastHeartbeatTime: at };
   expect(runStep(described(atWork))).toMatchObject({ heardAtMs: 1_000_500 });
+});
+
+test('says until when a delayed start waits, and nothing of one that has begun', () => {
+  const at = (seconds: number) =>
+    delayedUntilMs(
+      { raw: { workflowExecutionInfo: { executionTime: { seconds } } } } as unknown as WorkflowExecutionDescription,
+      1_000_000,
+    );
+  expect([at(2_000), at(1_000), at(500)]).toEqual([2_000_000, undefined, undefined]);
 });

@@ -35,7 +35,7 @@ function counting(repository: Repository): Repository {
 beforeAll(async () => {
   const repository = createMemoryRepository();
   const nothing = async (): Promise<undefined> => Promise.resolve(undefined);
-  const backupWatch = { schedule: nothing, scheduled: async () => [], lastEnded: nothing, archive: nothing };
+  const backupWatch = { schedule: nothing, scheduled: async () => [], lastEnded: nothing, failed: async () => [], archive: nothing };
   deps = { ...depsOf('one', { local: counting(repository) }), backupWatch };
   await createTimeline(repository, DATABASE, firstTimeline);
   await claimOwnership(repository, DATABASE, claimOf('one'));

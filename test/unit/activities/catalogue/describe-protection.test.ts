@@ -21,7 +21,7 @@ function describe({ deps }: Scene): Promise<DescribedDatabase> {
   const nothing = async (): Promise<undefined> => Promise.resolve(undefined);
   const all: ActivityDeps = {
     ...deps,
-    backupWatch: { schedule: nothing, scheduled: async () => [], lastEnded: nothing, archive: nothing },
+    backupWatch: { schedule: nothing, scheduled: async () => [], lastEnded: nothing, failed: async () => [], archive: nothing },
   };
   return describeProtection(all)({ database: DATABASE });
 }
