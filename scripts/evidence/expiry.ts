@@ -32,6 +32,8 @@ const [kills = '50'] = process.argv.slice(2);
 const BACKUPS = 30;
 const FORK = 4;
 const HELD = 12;
+/** After so many kills real servers are started on what is left; each time it is checked whether all is there. */
+const TESTED_EACH = 10;
 const DAY_MS = 86_400_000;
 /** The first history was left long enough ago that no rule wants its log. */
 const [FIRST_DAY, FORK_DAY, SECOND_DAY] = [120, 90, 89];
@@ -142,38 +144,32 @@ async function killedRound(scene: Scene): Promise<void> {
   await rm(stack.repositoryDir, { recursive: true });
   await cp(scene.template, stack.repositoryDir, { recursive: true, preserveTimestamps: true });
   const start = await countsOf(scene);
-  await killedOnce(
-    scene,
-    ({ moved }, share) => moved >= share * going.moved,
-    ({ moved }) => (moved > 0 && moved < going.moved ? 'amid moving' : undefined),
-  );
+  const second = await killedOnce(scene, await agentOf(scene), {
+    isReached: ({ moved }, share) => moved >= share * going.moved,
+    phaseOf: ({ moved }) => (moved > 0 && moved < going.moved ? 'amid moving' : undefined),
+  });
   await makeOld(stack.repositoryDir);
-  await killedOnce(
-    scene,
-    ({ files }, share) => start.files - files >= share * going.files,
-    ({ files }) => (files < start.files && start.files - files < going.files ? 'amid deleting' : undefined),
-  );
+  const agent = await killedOnce(scene, second, {
+    isReached: ({ files }, share) => start.files - files >= share * going.files,
+    phaseOf: ({ files }) => (files < start.files && start.files - files < going.files ? 'amid deleting' : undefined),
+  });
   await makeOld(stack.repositoryDir);
-  const agent = await agentOf(scene);
   for (let run = 0; run < 2; run += 1) await expire(scene);
   await checkEnd(scene);
   for (const backup of [scene.held, scene.newest]) {
+    if (found.kills % TESTED_EACH !== 0) break;
     const { outcome } = await scene.client.execute<TestRecoveryResult>('testRecovery', { database: DATABASE, backup });
     if (outcome !== 'done') broken.push(`the test of ${backup} ended as ${outcome}`);
     found.tested += 1;
   }
-  await agent.kill();
+  await agent.kill('SIGKILL');
 }
 
 type Phase = 'amid moving' | 'amid deleting';
+type Work = { isReached: (counts: Counts, share: number) => boolean; phaseOf: (counts: Counts) => Phase | undefined };
 
-/** Kills the agent at a random share of the work, starts it again, and waits for the same run. */
-async function killedOnce(
-  scene: Scene,
-  isReached: (counts: Counts, share: number) => boolean,
-  phaseOf: (counts: Counts) => Phase | undefined,
-): Promise<void> {
-  const agent = await agentOf(scene);
+/** Kills the agent at a random share of the work, starts another one, which is given, and waits for the same run. */
+async function killedOnce(scene: Scene, agent: AgentProcess, { isReached, phaseOf }: Work): Promise<AgentProcess> {
   const share = Math.random();
   const run = await scene.client.start('expireBackups', { database: DATABASE, apply: true });
   const ended = { is: false };
@@ -184,12 +180,14 @@ async function killedOnce(
   const phase = phaseOf(counts) ?? 'before or after';
   found.kills += 1;
   found[phase] += 1;
-  console.log(`kill ${found.kills}, ${phase}: ${counts.moved} manifests moved, ${counts.files} files left`);
+  console.log(
+    `kill ${found.kills}, ${phase}: ${counts.moved} manifests moved, ${counts.files} files left; ${broken.length} broken promises by now`,
+  );
   await checkBackups(scene);
   const next = await agentOf(scene);
   await result;
-  await next.kill('SIGKILL');
   await checkBackups(scene);
+  return next;
 }
 
 async function countsOf({ stack: { repositoryDir } }: Pick<Scene, 'stack'>): Promise<Counts> {

@@ -36,14 +36,16 @@ export const signersSection = z
 export const approvalSection = z
   .strictObject({
     for: z
-      .array(z.enum(['restore', 'pointInTimeRecovery', 'undoRestore', 'recoverInstance', 'disasterRecovery', 'rebaseDatabase']))
+      .array(
+        z.enum(['restore', 'pointInTimeRecovery', 'undoRestore', 'recoverInstance', 'disasterRecovery', 'rebaseDatabase', 'expireBackups']),
+      )
       .meta({
-        unit: 'workflow types: `restore`, `pointInTimeRecovery`, `undoRestore`, `recoverInstance`, `disasterRecovery`, `rebaseDatabase`',
+        unit: 'workflow types: `restore`, `pointInTimeRecovery`, `undoRestore`, `recoverInstance`, `disasterRecovery`, `rebaseDatabase`, `expireBackups`',
       })
       .describe('Which runs wait for another person’s agreement.'),
     expiresMs: durationMs.default(86_400_000).describe('How long such a run waits before it fails.'),
   })
   .describe(
-    'Lets runs that replace or bring back data wait for another person ([messages](workflows.md#messages)). Without this section none waits.',
+    'Lets runs that replace, bring back or delete data wait for another person ([messages](workflows.md#messages)). Without this section none waits.',
   )
   .meta({ sample: { for: ['restore', 'disasterRecovery'], expiresMs: 86_400_000 } });

@@ -1,7 +1,7 @@
 import type { Place } from '../activities/catalogue/locate.ts';
 import type { ExpireBackupsInput, ExpireBackupsResult } from '../contract/expire-backups.ts';
 import { outcomeOf } from '../contract/result.ts';
-import type { Engine } from './engine.ts';
+import { type Engine, isApprovalWanted } from './engine.ts';
 import { placeOfArchive } from './import-backup.ts';
 
 /**
@@ -16,8 +16,11 @@ export async function expireBackups(input: ExpireBackupsInput, engine: Engine): 
   const nowMs = engine.now();
   const planned = await engine.steps(place).planExpiry({ database, repository: wanted, nowMs, despiteClocks, backup });
   const { repository, planKey } = planned;
-  if (apply) engine.phase(`moving ${planned.expireCount} manifests to the trash`);
-  const { moved } = apply ? await engine.steps(place).expireManifests({ database, repository, planKey, nowMs }) : { moved: 0 };
+  const moving = async (): Promise<number> => {
+    engine.phase(`moving ${planned.expireCount} manifests to the trash`);
+    return (await engine.steps(place).expireManifests({ database, repository, planKey, nowMs: engine.now() })).moved;
+  };
+  const moved = apply && planned.expireCount > 0 ? await onceAgreed(engine, { place, input, plan: planned }, moving) : 0;
   engine.phase(apply ? 'deleting what nothing needs any more' : 'counting what nothing needs any more');
   const { stays, ...removed } = await engine.transfers(place).removeExpired({ database, repository, nowMs: engine.now(), isDry: !apply });
   const warnings = stays.map((message) => ({ code: 'pieces-stay', message }));
@@ -39,6 +42,11 @@ export async function expireBackups(input: ExpireBackupsInput, engine: Engine): 
     explained: planned.explained,
     durationMs: engine.now() - startedAtMs,
   };
+}
+
+/** A signature is wanted only where the config says so: expiry is for schedules, and what has moved comes back within a day. */
+function onceAgreed<T>(engine: Engine, planned: Parameters<Engine['agreed']>[0], work: () => Promise<T>): Promise<T> {
+  return isApprovalWanted(planned.plan, 'expireBackups') ? engine.agreed(planned, work) : work();
 }
 
 /** Only the owner removes anything. */

@@ -36,7 +36,7 @@ export async function expiryRound({ kills }: { kills: number }): Promise<ExpiryR
   const round: ExpiryRound = { kills, killed: [], results: [], broken: [] };
   try {
     while (round.killed.length < kills) {
-      const scene = await makeScene(await mkdtemp(join(folder, 'scene-')));
+      const scene = await makeExpiryScene(await mkdtemp(join(folder, 'scene-')));
       await killedOnce(scene, LATER_DAYS, round);
       if (round.killed.length < kills) {
         await expire(scene.configFile, LATER_DAYS);
@@ -55,9 +55,9 @@ export async function expiryRound({ kills }: { kills: number }): Promise<ExpiryR
   }
 }
 
-type Scene = { configFile: string; repositoryDir: string; held: string; newest: string };
+export type ExpiryScene = { configFile: string; repositoryDir: string; held: string; newest: string };
 
-async function killedOnce(scene: Scene, days: number, round: ExpiryRound): Promise<void> {
+async function killedOnce(scene: ExpiryScene, days: number, round: ExpiryRound): Promise<void> {
   const start = await countsOf(scene);
   const [leastManifests, leastPieces] = [Math.ceil(Math.random() * start.manifests), start.pieces - Math.ceil(Math.random() * GOING_MAX)];
   await expire(scene.configFile, days, async (hasEnded) => {
@@ -76,7 +76,7 @@ async function killedOnce(scene: Scene, days: number, round: ExpiryRound): Promi
 const GOING_MAX = 20;
 const POLL_MS = 2;
 
-async function makeScene(folder: string): Promise<Scene> {
+export async function makeExpiryScene(folder: string): Promise<ExpiryScene> {
   const repositoryDir = join(folder, 'repository');
   await mkdir(repositoryDir);
   const configFile = join(folder, 'db1.yaml');
@@ -207,7 +207,7 @@ async function expire(
   return JSON.parse(line) as ExpireBackupsResult;
 }
 
-async function countsOf({ repositoryDir }: Scene): Promise<{ manifests: number; pieces: number }> {
+async function countsOf({ repositoryDir }: ExpiryScene): Promise<{ manifests: number; pieces: number }> {
   const names = await readdir(join(repositoryDir, 'databases'), { recursive: true });
   return {
     manifests: names.filter((name) => name.endsWith('/manifest.json')).length,
@@ -216,7 +216,7 @@ async function countsOf({ repositoryDir }: Scene): Promise<{ manifests: number; 
 }
 
 /** Every backup that is listed has all of its log, and so have the held one and the newest. */
-async function brokenPromises({ configFile, held, newest }: Scene): Promise<string[]> {
+async function brokenPromises({ configFile, held, newest }: ExpiryScene): Promise<string[]> {
   const store = await (await localDeps(configFile)).openStore(DATABASE);
   const broken: string[] = [];
   const labels = (await store.backups.history()).backups.map(({ label }) => label);
@@ -234,7 +234,7 @@ async function brokenPromises({ configFile, held, newest }: Scene): Promise<stri
 }
 
 /** What no backup needs any more, after all runs. */
-async function leftOvers({ configFile, repositoryDir, held, newest }: Scene): Promise<string[]> {
+async function leftOvers({ configFile, repositoryDir, held, newest }: ExpiryScene): Promise<string[]> {
   const store = await (await localDeps(configFile)).openStore(DATABASE);
   const left: string[] = [];
   const { backups } = await store.backups.history();

@@ -7,7 +7,7 @@ import { waitUntil } from '../support/wait-until.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf, statusOf } from './failures.ts';
 import { holdVerb } from './held-verb.ts';
-import { LABEL, PLANNED } from './plausible-answers.ts';
+import { LABEL, PLANNED, PLANNED_EXPIRY } from './plausible-answers.ts';
 
 const DAY_MS = 86_400_000;
 const { planHash } = PLANNED;
@@ -21,16 +21,19 @@ afterAll(() => agent.stop());
 
 beforeEach(() => {
   agent.reset();
-  wantApproval(['restore', 'undoRestore', 'disasterRecovery'], DAY_MS);
+  wantApproval(['restore', 'undoRestore', 'disasterRecovery', 'expireBackups'], DAY_MS);
 });
 
 function wantApproval(types: string[], expiresMs: number): void {
-  agent.verbs.planRestore = async () => ({ ...PLANNED, approval: { for: types, expiresMs } });
+  const approval = { for: types, expiresMs };
+  agent.verbs.planRestore = async () => ({ ...PLANNED, approval });
+  agent.verbs.planExpiry = async () => ({ ...PLANNED_EXPIRY, planHash, approval });
 }
 
 /** And what was done when it asks: a restore has its plan, a recovery has fetched and replayed the state besides. */
 const TYPES = [
   ['restore', { backup: 'latest' }, ['planRestore', 'surveyData']],
+  ['expireBackups', { apply: true }, ['planExpiry']],
   ['undoRestore', {}, ['findReplaced', 'planRestore', 'surveyData']],
   [
     'disasterRecovery',

@@ -1,10 +1,11 @@
+import { databaseSettings } from '../../config/agent-config.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { holdsInForce } from '../../core/retention/hold.ts';
 import { countedText } from '../../core/text/figures.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
 
-/** A plan that is older says nothing of what has been asked for since. */
+/** A plan that is older, and didn't wait for approval, says nothing of what has been asked for since. */
 const PLAN_VALID_MS = 3_600_000;
 
 export type ExpireInput = { database: string; repository: string; planKey: string; nowMs: number };
@@ -22,7 +23,8 @@ export const expireManifests =
     if (expire.length === 0) return { moved: 0 };
     await store.owner.require();
     await store.confirm();
-    if (nowMs - plannedAtMs > PLAN_VALID_MS) throw changed('the plan is more than an hour old');
+    const waitMs = databaseSettings(deps.config, database).approval?.expiresMs ?? 0;
+    if (nowMs - plannedAtMs > PLAN_VALID_MS + waitMs) throw changed('its plan is too old');
     for (const { label, why } of keep) {
       if (why.includes('the newest that can be restored') && (await store.backups.state(label)).kind !== 'read') {
         throw changed(`backup ${label}, which was to stay, is gone`);

@@ -14,6 +14,7 @@ import { expiryPlanSchema } from '../../formats/repository/plans.ts';
 import { sealOf } from '../../io/repository/sealed-object.ts';
 import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
+import type { PlannedRestore } from '../restore/plan-restore.ts';
 import type { RunPort } from '../run-port.ts';
 
 const DAY_MS = 86_400_000;
@@ -40,6 +41,7 @@ export type PlannedExpiry = ExpiryPlan & {
   planHash: string;
   keepCount: number;
   expireCount: number;
+  approval?: PlannedRestore['approval'];
   /** Of the backup that was asked about. */
   explained?: { label: string; keep?: string[] | undefined; expire?: string | undefined } | undefined;
 };
@@ -58,7 +60,7 @@ export const planExpiry =
     const doubt = input.despiteClocks === true ? undefined : (apartText(nowMs) ?? clockDoubt(backups, nowMs));
     if (doubt !== undefined)
       throw new RstowError('clock-doubtful', `nothing expires while the clocks disagree: ${doubt}`, { details: { database } });
-    const rules = databaseSettings(deps.config, database).retention;
+    const { retention: rules, approval } = databaseSettings(deps.config, database);
     const timelines = (await store.timelines.all()).values();
     const windowTimelines = timelinesSince(timelines, inUse, nowMs - (rules.windowDays ?? 0) * DAY_MS);
     const holds = await store.retention.holds();
@@ -73,6 +75,7 @@ export const planExpiry =
       expire: plan.expire.slice(0, NAMED_MAX),
       keepCount: plan.keep.length,
       expireCount: plan.expire.length,
+      approval,
       explained: input.backup === undefined ? undefined : explain(plan, backups, input.backup),
     };
   };

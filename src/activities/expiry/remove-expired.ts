@@ -5,7 +5,7 @@ import { type AgedPiece, unneededPieces } from '../../core/retention/unneeded-pi
 import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
-import { lineOfPieces, listStored, type Stored } from './stored-objects.ts';
+import { lineOfPieces, listStored, objectOfSidecar, type Stored } from './stored-objects.ts';
 import { whatIsNeeded } from './needed.ts';
 
 /** So long a manifest lies in the trash before what it alone needs goes, and so old is whatever goes. */
@@ -57,18 +57,50 @@ export const removeExpired =
     const needed = await whatIsNeeded(deps, store, { inUse, nowMs, beforeMs });
     if (needed.doubts.length > 0) return { ...NOTHING, stays: needed.doubts };
     const going = await chosen(store, { stored, needed, beforeMs, nowMs }, run);
-    if (isDry) return going.removed;
+    if (isDry) return going.counted(new Map());
+    const refused = new Map<string, string>();
     const before = await namesOfHistory(store);
     for (let first = 0; first < going.keys.length; first += BATCH_MAX) {
       await run.checkOpen();
       await store.owner.require();
       await store.confirm();
       if ((await namesOfHistory(store)) !== before) throw new RstowError('store-incomplete', 'a history or an owner has changed meanwhile');
-      await store.place.repository.deleteMany(going.keys.slice(first, first + BATCH_MAX), { signal: run.signal });
+      await deleteBatch(store, going.keys.slice(first, first + BATCH_MAX), { refused, signal: run.signal });
       run.report({ doing: `deleting: ${Math.min(going.keys.length, first + BATCH_MAX)} of ${going.keys.length}` });
     }
-    return going.removed;
+    return going.counted(refused);
   };
+
+/** Why each of them stays, by key. */
+type Refused = Map<string, string>;
+
+/** More of them, and the repository lets nothing be deleted. */
+const REFUSED_MAX = 10;
+
+/** What can't be deleted now is left to a later run, and keeps no other from going. */
+async function deleteBatch(
+  store: Store,
+  keys: readonly string[],
+  { refused, signal }: { refused: Refused; signal: AbortSignal },
+): Promise<void> {
+  const { repository } = store.place;
+  try {
+    await repository.deleteMany(keys, { signal });
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    // It may be away.
+    await store.confirm();
+    for (const key of keys) {
+      if (refused.has(objectOfSidecar(key))) continue;
+      await repository.deleteMany([key], { signal }).catch((refusal: unknown) => {
+        if (!isRefusal(refusal) || refused.size >= REFUSED_MAX) throw refusal;
+        refused.set(key, refusal.message);
+      });
+    }
+  }
+}
+
+const isRefusal = (error: unknown): error is RstowError => error instanceof RstowError && error.code === 'repository-unavailable';
 
 const NOTHING: Removed = { manifests: 0, pieces: 0, superseded: 0, others: 0, bytes: 0, stays: [] };
 
@@ -78,11 +110,9 @@ async function namesOfHistory(store: Store): Promise<string> {
 
 type Choosing = { stored: Stored; needed: Awaited<ReturnType<typeof whatIsNeeded>>; beforeMs: number; nowMs: number };
 
-async function chosen(
-  store: Store,
-  { stored, needed, beforeMs, nowMs }: Choosing,
-  run: RunPort,
-): Promise<{ keys: string[]; removed: Removed }> {
+type Chosen = { keys: string[]; counted: (refused: Refused) => Removed };
+
+async function chosen(store: Store, { stored, needed, beforeMs, nowMs }: Choosing, run: RunPort): Promise<Chosen> {
   const { references, timelines, keptTimelines, labels, expiredKeys } = needed;
   const { orphans, superseded } = unneededPieces({ pieces: stored.pieces, references, timelines, keptTimelines, beforeMs });
   const sound = await soundOnes(store, superseded, run);
@@ -92,21 +122,24 @@ async function chosen(
   const runs = stored.runs.filter(({ endedAtMs }) => endedAtMs <= nowMs - RUNS_KEPT_MS);
   const bare = stored.bareSidecars.filter(({ modifiedAtMs }) => modifiedAtMs <= beforeMs);
   const pieces = [...orphans, ...replaced, ...small];
-  const gone = [...pieces, ...others, ...runs, ...bare];
+  const rest = [...others, ...runs, ...bare];
   const unsound = new Set(superseded.filter(({ by }) => !sound.has(by.key)).map(({ by }) => by.key));
   return {
-    keys: [
-      ...expiredKeys,
-      ...pieces.flatMap(({ key }) => lineOfPieces(stored, key)),
-      ...[...others, ...runs, ...bare].map(({ key }) => key),
-    ],
-    removed: {
-      manifests: expiredKeys.length,
-      pieces: pieces.length,
-      superseded: replaced.length,
-      others: others.length + runs.length + bare.length,
-      bytes: gone.reduce((sum, { key }) => sum + (stored.sizes.get(key) ?? 0), 0),
-      stays: [...unsound].slice(0, STAYS_MAX).map((key) => `what ${key} has replaced stays, because that can’t be proved sound`),
+    keys: [...expiredKeys, ...pieces.flatMap(({ key }) => lineOfPieces(stored, key)), ...rest.map(({ key }) => key)],
+    counted: (refused) => {
+      const isGone = ({ key }: { key: string }): boolean => !refused.has(key);
+      const [gonePieces, goneOthers] = [pieces.filter(isGone), rest.filter(isGone)];
+      return {
+        manifests: expiredKeys.filter((key) => isGone({ key })).length,
+        pieces: gonePieces.length,
+        superseded: replaced.filter(isGone).length,
+        others: goneOthers.length,
+        bytes: [...gonePieces, ...goneOthers].reduce((sum, { key }) => sum + (stored.sizes.get(key) ?? 0), 0),
+        stays: [
+          ...[...unsound].slice(0, STAYS_MAX).map((key) => `what ${key} has replaced stays, because that can’t be proved sound`),
+          ...[...refused].map(([key, why]) => `${key} stays until a later run: ${why}`),
+        ],
+      };
     },
   };
 }

@@ -55,16 +55,17 @@ export async function listStored({ database, place: { repository } }: Store, sig
       else if (small !== undefined) stored.small.push({ ...small, modifiedAtMs });
       else if (run !== undefined) stored.runs.push({ key, endedAtMs: run.endedAtMs });
       else if (label !== undefined) stored.others.push({ ...aged, label });
-      else if (prefix === walPrefix(database) && parsePieceKey(pieceOf(key)) !== undefined) sidecars.push(aged);
+      else if (prefix === walPrefix(database) && parsePieceKey(objectOfSidecar(key)) !== undefined) sidecars.push(aged);
     }
   }
-  stored.bareSidecars.push(...sidecars.filter(({ key }) => !sizes.has(pieceOf(key))));
+  stored.bareSidecars.push(...sidecars.filter(({ key }) => !sizes.has(objectOfSidecar(key))));
   return stored;
 }
 
 const labelled = (database: string): string[] => [backupsPrefix(database), indexPrefix(database), factsPrefix(database)];
 
-const pieceOf = (key: string): string => (key.endsWith('.json') ? key.slice(0, -'.json'.length) : '');
+/** Empty for any other key. */
+export const objectOfSidecar = (key: string): string => (key.endsWith('.json') ? key.slice(0, -'.json'.length) : '');
 
 /** Of what belongs to one backup, and is not its manifest. */
 function labelOf(key: string): string | undefined {
