@@ -1,3 +1,4 @@
+import { isUnreadable } from '../core/errors/error-table.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { markKey, marksPrefix } from '../core/repository/object-keys.ts';
 import { timeText } from '../core/text/figures.ts';
@@ -5,12 +6,17 @@ import { type Mark, markSchema } from '../formats/repository/history.ts';
 import type { Repository } from '../io/repository/port.ts';
 import { putSealed, readSealed, unlessUnreadable } from '../io/repository/sealed-object.ts';
 
+/** `unreadable`: names of marks that can't be read, each of which may be of any backup. */
+export type MarkNames = { byLabel: ReadonlyMap<string, readonly string[]>; unreadable: readonly string[] };
+
 /** Points of the history that people have given names. */
 export type Marks = {
   /** Undefined if there is none of that name. Fails: damaged-object, format-unsupported. */
   find(name: string): Promise<Mark | undefined>;
   /** The ones that were written last, by the repository's clock, as far as they can be read; all are counted. */
   newest(limit: number): Promise<{ total: number; marks: Mark[] }>;
+  /** All of them: reads each. */
+  names(): Promise<MarkNames>;
   /** Fails: mark-taken, if another run has given the name. */
   requireFree(mark: Pick<Mark, 'name' | 'runId'>): Promise<void>;
   /** Fails: mark-taken. Twice: the run's first one stays. */
@@ -30,6 +36,7 @@ export function marksOf({ repository, database }: { repository: Repository; data
   return {
     find,
     newest: (limit) => newestMarks(repository, database, limit),
+    names: () => markNames(repository, database),
     requireFree,
     put: async (mark) => {
       await putSealed(repository, markKey(database, mark.name), { schema: markSchema, value: { format: 1, ...mark } });
@@ -52,4 +59,19 @@ async function newestMarks(repository: Repository, database: string, limit: numb
   const newest = listed.sort((one, other) => other.modifiedAtMs - one.modifiedAtMs).slice(0, limit);
   const marks = await Promise.all(newest.map(({ key }) => unlessUnreadable(readSealed(repository, key, markSchema))));
   return { total: listed.length, marks: marks.filter((mark) => mark !== undefined) };
+}
+
+async function markNames(repository: Repository, database: string): Promise<MarkNames> {
+  const byLabel = new Map<string, string[]>();
+  const unreadable: string[] = [];
+  for await (const key of repository.keys(marksPrefix(database))) {
+    try {
+      const mark = await readSealed(repository, key, markSchema);
+      if (mark !== undefined) byLabel.set(mark.label, [...(byLabel.get(mark.label) ?? []), mark.name]);
+    } catch (error) {
+      if (!(error instanceof RstowError) || !isUnreadable(error.code)) throw error;
+      unreadable.push(key.slice(marksPrefix(database).length).replace(/\.json$/, ''));
+    }
+  }
+  return { byLabel, unreadable };
 }

@@ -12,6 +12,7 @@ import { timelinesSince } from '../../core/retention/kept-timelines.ts';
 import { databaseSettings } from '../../config/agent-config.ts';
 import { expiryPlanSchema } from '../../formats/repository/plans.ts';
 import { sealOf } from '../../io/repository/sealed-object.ts';
+import type { MarkNames } from '../../store/marks.ts';
 import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { PlannedRestore } from '../restore/plan-restore.ts';
@@ -21,9 +22,6 @@ const DAY_MS = 86_400_000;
 
 /** So many of each are named in a result; the plan object has all. */
 const NAMED_MAX = 200;
-
-/** More names of points are not looked at. */
-const MARKS_MAX = 10_000;
 
 type PlanInput = {
   database: string;
@@ -56,7 +54,8 @@ export const planExpiry =
     const { database, nowMs } = input;
     const store = await deps.openStore(database, input.repository);
     const { timeline: inUse } = await store.owner.require();
-    const backups = await judgedBackups(store, run);
+    const marks = await store.marks.names();
+    const backups = await judgedBackups(store, marks, run);
     const doubt = input.despiteClocks === true ? undefined : (apartText(nowMs) ?? clockDoubt(backups, nowMs));
     if (doubt !== undefined)
       throw new RstowError('clock-doubtful', `nothing expires while the clocks disagree: ${doubt}`, { details: { database } });
@@ -64,7 +63,7 @@ export const planExpiry =
     const timelines = (await store.timelines.all()).values();
     const windowTimelines = timelinesSince(timelines, inUse, nowMs - (rules.windowDays ?? 0) * DAY_MS);
     const holds = await store.retention.holds();
-    const { keep, expire } = planned({ backups, holds, windowTimelines, rules, nowMs });
+    const { keep, expire } = planned({ backups, holds, unreadableMarks: marks.unreadable, windowTimelines, rules, nowMs });
     const value = { format: 1 as const, database, repository: store.name, plannedAtMs: nowMs, keep, expire };
     const { key, plan } = await store.plans.expiry.keep(run.runId, value);
     return {
@@ -87,11 +86,9 @@ function apartText(nowMs: number): string | undefined {
 }
 
 /** All backups, the newest of the history in use first. */
-async function judgedBackups(store: Store, run: RunPort): Promise<JudgedBackup[]> {
+async function judgedBackups(store: Store, { byLabel }: MarkNames, run: RunPort): Promise<JudgedBackup[]> {
   const { backups, unplaced } = await store.backups.history();
-  const { marks } = await store.marks.newest(MARKS_MAX);
-  const names = Map.groupBy(marks, ({ label }) => label);
-  const marksOf = (label: string): string[] => (names.get(label) ?? []).map(({ name }) => name);
+  const marksOf = (label: string): readonly string[] => byLabel.get(label) ?? [];
   const judged: JudgedBackup[] = [];
   for (const { label, timeline, isInUse, writtenAtMs } of backups) {
     run.signal.throwIfAborted();

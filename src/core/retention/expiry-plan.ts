@@ -43,6 +43,8 @@ export type ExpiryFacts = {
   /** The newest first: of the history in use, then of those that were left. @see orderBackups */
   backups: readonly JudgedBackup[];
   holds: readonly Hold[];
+  /** Each may be the name of any backup's end. */
+  unreadableMarks: readonly string[];
   /** The timelines in use, and those that were left within the recovery window. */
   windowTimelines: ReadonlySet<string>;
   rules: RetentionRules;
@@ -91,6 +93,7 @@ export function planExpiry(facts: ExpiryFacts): ExpiryPlan {
     if (atMs > nowMs - rules.keepDays * DAY_MS) keep(label, `younger than ${rules.keepDays} days`);
     if (isUnreadable === true) keep(label, 'its manifest can’t be read');
     for (const mark of marks) keep(label, `its end is called ${mark}`);
+    for (const mark of facts.unreadableMarks) keep(label, `the mark ${mark} can’t be read, and may be of its end`);
   }
   for (const hold of holdsInForce(holds, nowMs)) keep(hold.label, holdSentence(hold));
   for (const { label, why } of provenKept(dated, rules.keepProven)) keep(label, why);

@@ -31,3 +31,14 @@ it('takes a mark from the backup that has it, and from no other, also if it canâ
   }
   expect(await marks.newest(10)).toEqual({ total: 0, marks: [] });
 });
+
+it('says which names the end of each backup has, and which canâ€™t be read', async () => {
+  const repository = createMemoryRepository();
+  const marks = marksOf({ repository, database: DATABASE });
+  const [first, other] = ['20261124T101500Z-hot', '20261124T103000Z-hot'];
+  for (const mark of [MARK, { ...MARK, name: 'audit' }, { ...MARK, name: 'later', label: other }]) await marks.put(mark);
+  await repository.put(`databases/${DATABASE}/marks/damaged.json`, Buffer.from('no seal'));
+  const { byLabel, unreadable } = await marks.names();
+  expect(Object.fromEntries(byLabel)).toEqual({ [first]: ['audit', 'release'], [other]: ['later'] });
+  expect(unreadable).toEqual(['damaged']);
+});

@@ -25,7 +25,7 @@ const dayOf = (atMs: number): string => new Date(atMs).toISOString().slice(0, 10
 const daily = (): JudgedBackup[] => Array.from({ length: 400 }, (_, index) => backup(dayOf(NOW_MS - index * DAY_MS)));
 
 function plan(facts: Partial<ExpiryFacts> & Pick<ExpiryFacts, 'backups'>) {
-  return planExpiry({ holds: [], windowTimelines: new Set(), rules: RULES, nowMs: NOW_MS, ...facts });
+  return planExpiry({ holds: [], unreadableMarks: [], windowTimelines: new Set(), rules: RULES, nowMs: NOW_MS, ...facts });
 }
 
 const kept = (facts: Parameters<typeof plan>[0]): string[] => plan(facts).keep.map(({ label }) => label);
@@ -108,6 +108,12 @@ it('keeps what has a name, and what nobody can read', () => {
     ['its end is called release'],
     ['its manifest can’t be read'],
   ]);
+});
+
+it('keeps all while a mark can’t be read, for it may be of any of them', () => {
+  const { keep, expire } = plan({ backups: [backup('2026-11-30'), backup('2026-01-01')], unreadableMarks: ['release'] });
+  expect(keep[1]).toEqual({ label: '2026-01-01', why: ['the mark release can’t be read, and may be of its end'] });
+  expect(expire).toEqual([]);
 });
 
 it('keeps the newest good backup of each history that was left within the recovery window', () => {
