@@ -229,3 +229,9 @@ async function requireServersDirectory(settings: DatabaseConfig, timing: TimingC
   const server = openServer(settings, timing);
   await server.ask((client) => checkDataDirectoryIsServers(server, client), { answerMs: SERVER_ANSWER_MS });
 }
+
+/** Fails: server-unreachable, data-directory-foreign, as a connection does. */
+export async function requireServer({ databases, timing }: AgentConfig, database: string): Promise<void> {
+  const settings = databases[database];
+  if (settings !== undefined && !settings.standby) await requireServersDirectory(settings, timing);
+}

@@ -4,7 +4,7 @@ import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { UnitConfig } from '../../up/unit-facts.ts';
 import type { UpOptions, UpReady } from '../../up/up.ts';
 import type { CliCommand, HostSettings } from '../command.ts';
-import { cliFailure, failureLines } from '../failure.ts';
+import { type CliFailure, cliFailure, failureLines } from '../failure.ts';
 import { checkedInterval, CONFIG_OPTION_HELP, parseInterval } from '../options.ts';
 import { createOutput, type Output } from '../output.ts';
 import { configFileArgs, printUnit } from '../systemd-unit.ts';
@@ -119,7 +119,7 @@ async function protectAll(ready: UpReady, { everyMs, output, signal }: Protectin
     await keepSchedules(rstow, ready, everyMs);
     for (const database of Object.keys(ready.config.databases)) {
       const backup = { rstow, database, signal, print };
-      const failed = (error: unknown): Promise<void> => reportFailure(error, { database, output, signal });
+      const failed = (error: unknown): Promise<void> => reportFailure(error, { ready, database, output, signal });
       await firstBackup(backup).catch(failed);
       if (!signal.aborted) await showProtection(ready, backup).catch(failed);
     }
@@ -154,13 +154,22 @@ async function withClient({ temporal }: UpReady, work: (rstow: RstowClient) => P
   }
 }
 
-/** What fails because everything ends is no news. */
-async function reportFailure(
-  error: unknown,
-  { database, output, signal }: { database: string; output: Output; signal: AbortSignal },
-): Promise<void> {
+type Reporting = { ready: UpReady; database: string; output: Output; signal: AbortSignal };
+
+/** What fails because everything ends is no news. The agent runs here: where it doesn't answer, it waits for the server. */
+async function reportFailure(error: unknown, { ready, database, output, signal }: Reporting): Promise<void> {
   if (signal.aborted) return;
-  const failure = await cliFailure(error);
+  const reported = await cliFailure(error);
+  const failure = reported?.code === 'agent-unreachable' ? await serverFailure(ready, database, reported) : reported;
   if (failure === undefined) throw error;
   output.failure([`${database}:`, ...failureLines(failure), ''], failure);
+}
+
+async function serverFailure({ config }: UpReady, database: string, reported: CliFailure): Promise<CliFailure> {
+  const { requireServer } = await import('../../up/flag-config.ts');
+  const cause: unknown = await requireServer(config, database).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  return cause === undefined ? reported : ((await cliFailure(cause)) ?? reported);
 }
