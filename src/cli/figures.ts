@@ -1,5 +1,5 @@
 import type { ExtentsSummary } from '../core/backup/segment-plan.ts';
-import { countedText, sizeText, timeText } from '../core/text/figures.ts';
+import { countedText, durationText, sizeText, timeText } from '../core/text/figures.ts';
 
 /** Figures as people read them, and ages, which need a clock. */
 export { countedText, countText, durationText, sizeText, timeText } from '../core/text/figures.ts';
@@ -23,6 +23,19 @@ export function ageText(timeMs: number, nowMs = Date.now()): string {
 /** `2026-11-24 10:15:00Z (2 h ago)`. */
 export function whenText(timeMs: number, nowMs = Date.now()): string {
   return `${timeText(timeMs)} (${ageText(timeMs, nowMs)})`;
+}
+
+/** `15 min`, `2 h`, `90 s`: as it was asked for. */
+export function intervalText(intervalMs: number): string {
+  for (const [unit, unitMs] of [
+    ['d', 86_400_000],
+    ['h', 3_600_000],
+    ['min', 60_000],
+    ['s', 1000],
+  ] as const) {
+    if (intervalMs >= unitMs && intervalMs % unitMs === 0) return `${intervalMs / unitMs} ${unit}`;
+  }
+  return durationText(intervalMs);
 }
 
 /** `3 segments, 12.3 MB, up to offset 3298534895616`. */

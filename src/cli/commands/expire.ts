@@ -1,7 +1,7 @@
 import { type ExpireBackupsResult, parseExpireBackupsInput } from '../../contract/expire-backups.ts';
 import type { CliCommand, RunKind } from '../command.ts';
 import type { RunOptions } from '../execute-run.ts';
-import { countedText, durationText, sizeText } from '../figures.ts';
+import { countedText, countText, durationText, sizeText } from '../figures.ts';
 import { addRunOptions, commonInput, execute, type InputOptions } from '../options.ts';
 import { factLines, tableLines } from '../output.ts';
 
@@ -65,8 +65,11 @@ function planLines(result: ExpireBackupsResult): string[] {
           ),
         ]),
     ...factLines([
-      ['backups', `${keepCount} stay, ${expireCount} ${applied ? 'were to go' : 'would go'}`],
-      ['expired', applied ? `${countedText(expired, 'manifest')} in the trash, for a day at least` : undefined],
+      [
+        'backups',
+        `${countText(keepCount)} ${keepCount === 1 ? 'stays' : 'stay'}, ${countText(expireCount)} ${applied ? 'were to go' : 'would go'}`,
+      ],
+      ['expired', applied ? `${countedText(expired, 'manifest')} moved to the trash, for a day at least` : undefined],
       [applied ? 'deleted' : 'to delete', removedText(removed)],
       ['plan', result.planHash],
       ['took', durationText(result.durationMs)],

@@ -2,10 +2,10 @@ import { InvalidArgumentError } from 'commander';
 import { type HoldBackupResult, parseHoldBackupInput } from '../../contract/hold-backup.ts';
 import type { CliCommand, RunKind } from '../command.ts';
 import type { RunOptions } from '../execute-run.ts';
-import { countedText } from '../figures.ts';
+import { countedText, timeText } from '../figures.ts';
 import { addRunOptions, commonInput, execute, type InputOptions } from '../options.ts';
 
-const HOLD_BACKUP: RunKind<'holdBackup'> = { type: 'holdBackup', isQuery: false, resultLines: holdLines };
+const HOLD_BACKUP: RunKind<'holdBackup'> = { type: 'holdBackup', isQuery: false, resultLines: (result) => holdLines(result) };
 
 const DAY_MS = 86_400_000;
 const DAYS_MAX = 36_500;
@@ -23,7 +23,7 @@ export const holdCommand: CliCommand = {
       .action(async (database: string, backup: string, options: HoldOptions) => {
         const untilMs = options.days === undefined ? undefined : Date.now() + options.days * DAY_MS;
         const input = parseHoldBackupInput([{ ...commonInput(database, options), backup, untilMs }]);
-        exit(await execute({ ...HOLD_BACKUP, input }, options));
+        exit(await execute({ ...HOLD_BACKUP, input, resultLines: (held) => holdLines(held, untilMs) }, options));
       });
   },
 };
@@ -48,8 +48,9 @@ function days(text: string): number {
   return count;
 }
 
-export function holdLines({ label, outcome, repositories, released }: HoldBackupResult): string[] {
+/** `untilMs`: Unix ms, of a hold that ends by itself. */
+export function holdLines({ label, outcome, repositories, released }: HoldBackupResult, untilMs?: number): string[] {
   if (outcome === 'not-needed') return [`nothing of that kind keeps ${label}`];
   if (released > 0) return [`${label} is released: ${countedText(released, 'object')} that kept it ${released === 1 ? 'is' : 'are'} gone`];
-  return [`${label} is held in ${repositories.join(', ')}`];
+  return [`${label} is held in ${repositories.join(', ')}${untilMs === undefined ? '' : ` until ${timeText(untilMs)}`}`];
 }

@@ -8,7 +8,7 @@ import type { ProtectionGap } from '../../core/protection/verdict.ts';
 import type { CliCommand, RunKind } from '../command.ts';
 import type { RunOptions } from '../execute-run.ts';
 import { historyFacts } from '../history-text.ts';
-import { ageText, countedText, countText, durationText, sizeText, whenText } from '../figures.ts';
+import { ageText, countedText, countText, durationText, intervalText, sizeText, whenText } from '../figures.ts';
 import { addRunOptions, commonInput, execute, type InputOptions } from '../options.ts';
 import { type Fact, factLines } from '../output.ts';
 
@@ -102,19 +102,6 @@ export function scheduleText({ schedule }: Pick<DescribeDatabaseResult, 'schedul
   const rhythm = everyMs === undefined ? calendar : `every ${intervalText(everyMs)}`;
   const next = nextAtMs === undefined || isPaused ? '' : `, next ${ageText(nextAtMs, nowMs)}`;
   return `${isPaused ? 'PAUSED, ' : ''}${rhythm}${next} (${id})`;
-}
-
-/** `15 min`, `2 h`, `90 s`: as it was asked for. */
-function intervalText(intervalMs: number): string {
-  for (const [unit, unitMs] of [
-    ['d', 86_400_000],
-    ['h', 3_600_000],
-    ['min', 60_000],
-    ['s', 1000],
-  ] as const) {
-    if (intervalMs >= unitMs && intervalMs % unitMs === 0) return `${intervalMs / unitMs} ${unit}`;
-  }
-  return durationText(intervalMs);
 }
 
 function serverText({ server }: Pick<DescribeDatabaseResult, 'server'>): string {

@@ -2,7 +2,7 @@ import { Argument, type Command } from 'commander';
 import type { ScheduleChange, Schedules, ScheduleState } from '../../client/rstow-client.ts';
 import { SCHEDULED_TYPES, type ScheduledType } from '../../contract/schedules.ts';
 import type { CliCommand, HostSettings } from '../command.ts';
-import { ageText, countedText, durationText } from '../figures.ts';
+import { ageText, countedText, intervalText } from '../figures.ts';
 import { addJsonOption, addTemporalOptions, CONFIG_OPTION_HELP, requester } from '../options.ts';
 import { createOutput, factLines } from '../output.ts';
 import type { TemporalOptions } from '../temporal-client.ts';
@@ -86,7 +86,7 @@ function addListing(command: Command): void {
 
 function stateLines(state: ScheduleState): string[] {
   const { type, cron, everyMs, timeZone, nextAtMs, lastAtMs, openWorkflowId, isPaused, note = '', started, missed, skipped, isOwn } = state;
-  const every = everyMs === undefined ? undefined : `every ${durationText(everyMs)}`;
+  const every = everyMs === undefined ? undefined : `every ${intervalText(everyMs)}`;
   const counts = `${started} started, ${missed} missed, ${skipped} skipped because one was going or caught up`;
   return factLines([
     [type, cron === undefined ? every : `${cron}, ${timeZone}`],
