@@ -7,7 +7,7 @@ import { RstowError } from '../core/errors/rstow-error.ts';
 import { meantText } from '../core/text/nearest-name.ts';
 import { readAlertState } from '../io/agent-state/alert-state.ts';
 import { openAlertTarget } from '../io/alert/open-alert-target.ts';
-import { agentIdentity } from '../worker/agent-identity.ts';
+import { agentIdentity, isAgentRunning } from '../worker/agent-identity.ts';
 import { loadConfig } from '../worker/load-config.ts';
 
 /** What came of one test. `failure` is absent if it was delivered. */
@@ -43,15 +43,24 @@ function noTarget({ alerts }: AgentConfig, wanted: string | undefined): RstowErr
   return new RstowError('invalid-input', `alerts.targets has no "${wanted}"; it has: ${known.join(', ')}${meantText(wanted, known)}`);
 }
 
-export type OpenAlerts = { database: string; incidents: Incident[]; /** Notices that some target has not had yet. */ waiting: number };
+export type OpenAlerts = {
+  database: string;
+  incidents: Incident[];
+  /** Notices that some target has not had yet. */
+  waiting: number;
+  /** Whether an agent runs that looks. */
+  isWatched: boolean;
+};
 
-/** What is wrong now, as the agent of this host has told people. Fails: invalid-config. */
+/** What is wrong now, as the agent of this host has told people. Fails: invalid-config, agent-state-unsupported, installation-cloned. */
 export async function openAlerts(configFile: string = DEFAULT_CONFIG_FILE): Promise<OpenAlerts[]> {
-  const { agent, databases } = await loadConfig(configFile);
+  const config = await loadConfig(configFile);
+  const { agent, databases } = config;
+  const isWatched = await isAgentRunning((await agentIdentity(config)).installationId);
   return Promise.all(
     Object.keys(databases).map(async (database) => {
       const { incidents, outbox } = await readAlertState({ stateDir: agent.stateDir, database });
-      return { database, incidents: incidents.filter(({ notifiedAtMs }) => notifiedAtMs !== null), waiting: outbox.length };
+      return { database, incidents: incidents.filter(({ notifiedAtMs }) => notifiedAtMs !== null), waiting: outbox.length, isWatched };
     }),
   );
 }

@@ -3,6 +3,8 @@ import type { CheckDatabaseResult } from '../contract/check-database.ts';
 import type { DescribeDatabaseResult } from '../contract/describe-database.ts';
 import { DEFAULT_CONFIG_FILE } from '../contract/default-places.ts';
 import { newLocalRunId } from '../io/agent-state/run-files.ts';
+import type { ProtectionGap } from '../core/protection/verdict.ts';
+import { isAgentRunning } from '../worker/agent-identity.ts';
 import { loadConfig } from '../worker/load-config.ts';
 import { checkDatabase } from '../workflows/check-database.ts';
 import { describeDatabase } from '../workflows/describe-database.ts';
@@ -41,12 +43,18 @@ export async function describeLocally({ configFile, database }: { configFile: st
   const parts = { database, runId, verbs, phase: (): void => undefined };
   const described = await describeDatabase({ database }, localEngine({ ...parts, type: 'describeDatabase' }));
   const checked = await checkDatabase({ database }, localEngine({ ...parts, type: 'checkDatabase' }));
-  return { described: withoutSchedule(described), checked: { ...checked, findings: checked.findings.filter(isKnown) } };
+  const gaps = [...(await agentGaps(described, deps.agent.installationId)), ...described.protection.gaps.filter(isKnown)];
+  return {
+    described: { ...described, protection: { isProtected: gaps.length === 0, gaps } },
+    checked: { ...checked, findings: checked.findings.filter(isKnown) },
+  };
 }
 
-function withoutSchedule(described: DescribeDatabaseResult): DescribeDatabaseResult {
-  const gaps = described.protection.gaps.filter(isKnown);
-  return { ...described, protection: { isProtected: gaps.length === 0, gaps } };
+/** Without Temporal nobody can ask the agent; but this host knows whether it runs. */
+async function agentGaps({ owner }: DescribeDatabaseResult, installationId: string): Promise<ProtectionGap[]> {
+  if (owner?.installationId !== installationId || (await isAgentRunning(installationId))) return [];
+  const sentence = `agent ${owner.agent}, its owner, does not run: nothing is backed up or archived, and nothing gives back what compaction deletes`;
+  return [{ code: 'agent-unreachable', sentence, remedy: 'start `rstow up` or `rstow agent` on this host' }];
 }
 
 /** Nor whether the namespace has taken rstow's attributes. */

@@ -3,7 +3,7 @@ import type { AgentIdentity } from '../activities/activity-deps.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { installationId } from '../io/agent-state/installation.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
-import { acquireHostMutex, type HostMutex } from '../io/mutex/host-mutex.ts';
+import { acquireHostMutex, type HostMutex, isHostMutexHeld } from '../io/mutex/host-mutex.ts';
 
 /** Who this host's agent is; its id is made where the state directory has none. Fails: agent-state-unsupported, installation-cloned. */
 export async function agentIdentity({ agent }: AgentConfig): Promise<AgentIdentity> {
@@ -24,10 +24,19 @@ function nameOfHost(): string {
  */
 export async function acquireAgentMutex(installationId: string, signal: AbortSignal): Promise<HostMutex> {
   try {
-    return await acquireHostMutex(`agent/${installationId}`, { what: 'rstow agent', waitTimeoutMs: 0, signal });
+    return await acquireHostMutex(mutexName(installationId), { what: 'rstow agent', waitTimeoutMs: 0, signal });
   } catch (error) {
     throw error instanceof RstowError && error.code === 'busy' ? alreadyRunning(error) : error;
   }
+}
+
+/** Whether the installation's agent is a living process of this host. */
+export async function isAgentRunning(installationId: string): Promise<boolean> {
+  return isHostMutexHeld(mutexName(installationId));
+}
+
+function mutexName(installationId: string): string {
+  return `agent/${installationId}`;
 }
 
 function alreadyRunning(busy: RstowError): RstowError {

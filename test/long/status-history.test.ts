@@ -144,6 +144,8 @@ it('shows what the repository and the host say where Temporal is stopped, and sa
   expect(status.exitCode).toBe(3);
   expect(status.stdout).toMatch(new RegExp(`restorable +${backup.label}`));
   expect(status.stdout).toMatch(/verified +replay/);
+  expect(status.stdout).toMatch(/^NOT PROTECTED/);
+  expect(status.stdout.replaceAll(/\s+/g, ' ')).toMatch(/agent-unreachable: agent \S+, its owner, does not run/);
   expect(status.stdout).toMatch(/restart +a restart now loses nothing/);
   expect(status.stdout).toMatch(/not asked +runs and schedules could not be asked: temporal-unreachable/);
   const history = await command('history');

@@ -39,7 +39,7 @@ function testFact({ target, failure }: TestedTarget): Fact {
   return [target, failure === undefined ? 'delivered' : `NOT delivered: ${failure.code}: ${failure.sentence}`];
 }
 
-function openFacts({ database, incidents, waiting }: OpenAlerts): Fact[] {
+function openFacts({ database, incidents, waiting, isWatched }: OpenAlerts): Fact[] {
   const count = incidents.length === 0 ? 'nothing is wrong that the agent has seen' : countedText(incidents.length, 'open alert');
   return [
     [database, count],
@@ -47,6 +47,7 @@ function openFacts({ database, incidents, waiting }: OpenAlerts): Fact[] {
       [severity, `${code}: ${sentence} (since ${timeText(sinceMs)})`],
       ['what to do', hint],
     ]),
+    ['not watched', isWatched ? undefined : 'no agent runs on this host: what has gone wrong since it ended is not here'],
     ['waiting', waiting === 0 ? undefined : `${countedText(waiting, 'notice')} that some target has not taken yet`],
   ];
 }

@@ -23,6 +23,7 @@ type HostMutexOptions = {
 };
 
 const POLL_MS = 100;
+const ANSWER_TIMEOUT_MS = 5_000;
 
 /** A holder that hung up is ending, with all its memory, on a busy host; who would not wait for a holder still waits for that. */
 const GONE_PATIENCE_MS = 20_000;
@@ -36,8 +37,8 @@ const namePattern = /^[A-Za-z0-9:/._-]{1,90}$/;
  */
 export async function acquireHostMutex(name: string, options: HostMutexOptions): Promise<HostMutex> {
   assert(namePattern.test(name), 'a mutex name is short and plain');
-  const socketName = `\0rstow/${name}`;
-  const { waitTimeoutMs, answerTimeoutMs = 5_000, signal } = options;
+  const socketName = socketNameOf(name);
+  const { waitTimeoutMs, answerTimeoutMs = ANSWER_TIMEOUT_MS, signal } = options;
   const deadlineMs = performance.now() + waitTimeoutMs;
   let goneSinceMs: number | undefined;
   for (;;) {
@@ -53,6 +54,15 @@ export async function acquireHostMutex(name: string, options: HostMutexOptions):
     if (performance.now() >= untilMs) throw busy(name, answer);
     await sleep(POLL_MS);
   }
+}
+
+/** Whether a process holds the mutex now, be it frozen. */
+export async function isHostMutexHeld(name: string): Promise<boolean> {
+  return (await askHolder(socketNameOf(name), ANSWER_TIMEOUT_MS)).kind !== 'gone';
+}
+
+function socketNameOf(name: string): string {
+  return `\0rstow/${name}`;
 }
 
 async function holderLine(what: string): Promise<string> {
