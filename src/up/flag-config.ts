@@ -160,10 +160,16 @@ async function makeRepositoryFolder(path: string): Promise<boolean> {
 function requireSamePlaces(file: string, config: AgentConfig, flags: FlagConfig): void {
   const settings = config.databases[flags.database];
   const repository = config.repositories[settings?.repositories[0] ?? REPOSITORY];
-  const isSameRepository = repository !== undefined && repositoryPlace(repository) === flags.repository.replace(/\/$/, '');
-  if (settings?.dataDir === flags.dataDir && settings.server.address === flags.server && isSameRepository) return;
-  const sentence = `${file} was made for other places than the flags name: start with --config ${file}, correct that file, or choose another --state-dir`;
-  throw new RstowError('invalid-config', sentence, { details: { file } });
+  const kept = [
+    { option: '--data-dir', value: settings?.dataDir, given: flags.dataDir },
+    { option: '--server', value: settings?.server.address, given: flags.server },
+    { option: '--repository', value: repository && repositoryPlace(repository), given: flags.repository.replace(/\/$/, '') },
+  ];
+  const other = kept.flatMap(({ option, value, given }) => (value === given ? [] : [`${option} ${value ?? 'none'}`]));
+  if (other.length === 0) return;
+  const made = settings === undefined ? `has no database "${flags.database}"` : `was made with ${other.join(' and ')}`;
+  const hint = `Correct that file, start with --config ${file}, or choose another --state-dir.`;
+  throw new RstowError('invalid-config', `${file} ${made}`, { details: { file }, hint });
 }
 
 /** What no waiting mends. */

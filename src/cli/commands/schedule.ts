@@ -79,7 +79,8 @@ function addListing(command: Command): void {
   addTemporalOptions(addJsonOption(command.argument('<database>', DATABASE))).action(async (database: string, options: ScheduleFlags) => {
     const { withTemporal } = await import('../temporal-client.ts');
     const schedules = await withTemporal(options, ({ rstow }) => rstow.schedules(database).list());
-    const lines = schedules.length === 0 ? [`${database} has no schedules`] : schedules.flatMap(stateLines);
+    const none = `${database} has no schedules, or no database is called so: \`rstow schedule apply\` makes what the config lists`;
+    const lines = schedules.length === 0 ? [none] : schedules.flatMap(stateLines);
     createOutput(options.json === true).result(lines, { database, schedules });
   });
 }

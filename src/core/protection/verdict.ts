@@ -80,7 +80,9 @@ export function storedGaps(facts: StoredFacts): ProtectionGap[] {
 
 function ownerGaps({ database, owner, server }: ProtectionFacts): ProtectionGap[] {
   if (owner === null) {
-    return [gap('owner-outdated', 'no agent owns it', 'start the agent on the server’s host; it becomes the owner')];
+    const sentence = 'no agent owns it: one on the server’s host does as soon as the server answers it';
+    const remedy = 'start the agent there; if it runs, start the server, or correct its address in the config file';
+    return [gap('owner-outdated', sentence, remedy)];
   }
   if (server !== null) return [];
   return [
