@@ -68,6 +68,8 @@ test('keeps what a person has edited in the file, and refuses flags that mean ot
   for (const change of [{ dataDir: '/other' }, { server: '127.0.0.1:2' }, { repository: '/other' }, { database: 'bills' }]) {
     await expect(flagConfigFile({ ...flags, ...change })).rejects.toMatchObject({ code: 'invalid-config' });
   }
+  const elsewhere = flagConfigFile({ ...flags, server: '127.0.0.1:2' });
+  await expect(elsewhere).rejects.toThrow(`${file} was made with --server ${flags.server}`);
 });
 
 test('makes nothing if the repository’s parent is missing: its disk may not be mounted', async () => {
