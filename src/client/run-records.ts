@@ -108,23 +108,28 @@ function plainRecord(run: WorkflowExecutionInfo): RunRecord {
 /** By the input, which is in the first event of the history. */
 async function askedOf(client: Client, run: WorkflowExecutionInfo): Promise<Pick<RunRecord, 'who' | 'why' | 'isDryRun'>> {
   const schedule = run.typedSearchAttributes.get(SCHEDULED_BY);
-  const { requestedBy, reason, dryRun } = await inputOf(client, run);
+  const { requestedBy, reason, isDryRun } = await inputOf(client, run);
   const who = requestedBy ?? (schedule === undefined ? undefined : `schedule ${schedule}`);
-  return { who, why: reason, isDryRun: dryRun === true ? true : undefined };
+  return { who, why: reason, isDryRun };
 }
 
-type Asked = { requestedBy?: string | undefined; reason?: string | undefined; dryRun?: unknown };
+type Asked = { requestedBy?: string | undefined; reason?: string | undefined; isDryRun?: true | undefined };
 
 /** A history that Temporal has no more says nothing of it, nor does an input that is none of rstow's. */
-async function inputOf({ workflowService, options: { namespace } }: Client, { workflowId, runId }: WorkflowExecutionInfo): Promise<Asked> {
+async function inputOf(
+  { workflowService, options: { namespace } }: Client,
+  { workflowId, runId, type }: WorkflowExecutionInfo,
+): Promise<Asked> {
   const execution = { workflowId, runId };
   const page = workflowService.getWorkflowExecutionHistory({ namespace, execution, maximumPageSize: 1 });
   const history = (await page.catch(unlessGone))?.history;
   const data = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0]?.data;
   if (data === undefined || data === null) return {};
   try {
-    const { requestedBy, reason, dryRun } = JSON.parse(new TextDecoder().decode(data)) as Record<string, unknown>;
-    return { requestedBy: textOf(requestedBy), reason: textOf(reason), dryRun };
+    const { requestedBy, reason, dryRun, apply } = JSON.parse(new TextDecoder().decode(data)) as Record<string, unknown>;
+    // An expiry deletes only where it is told to; every other type does unless it is told not to.
+    const isDryRun = type === 'expireBackups' ? apply !== true : dryRun === true;
+    return { requestedBy: textOf(requestedBy), reason: textOf(reason), isDryRun: isDryRun ? true : undefined };
   } catch {
     return {};
   }
