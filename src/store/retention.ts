@@ -19,8 +19,8 @@ export type ExpiredManifest = { key: string; label: string; atMs: number };
 
 /** What is to stay, and what has gone. */
 export type Retention = {
-  /** One that can't be read holds its backup all the same. */
-  holds(): Promise<Hold[]>;
+  /** Of that backup, or of all. One that can't be read holds its backup all the same. */
+  holds(label?: string): Promise<Hold[]>;
   /** Twice, for one run: the first one stands. */
   hold(hold: Hold & { atMs: number; runId: string }): Promise<void>;
   /** Gives how many there were. Twice: none is left. */
@@ -37,13 +37,13 @@ type Scope = { repository: Repository; database: string };
 
 export function retentionOf({ repository, database }: Scope): Retention {
   return {
-    holds: () => readHolds(repository, database),
+    holds: (label) => readHolds(repository, database, label),
     hold: async ({ runId, ...hold }) => {
       await putSealed(repository, holdKey(database, hold.label, runId), { schema: holdSchema, value: { format: 1, ...hold } });
     },
     release: async (label) => {
       const own: string[] = [];
-      for await (const key of repository.keys(`${holdsPrefix(database)}${label}.`)) if (labelOfHoldKey(key) === label) own.push(key);
+      for await (const { key } of holdKeys(repository, database, label)) own.push(key);
       await repository.deleteMany(own);
       return own.length;
     },
@@ -66,14 +66,24 @@ export function retentionOf({ repository, database }: Scope): Retention {
   };
 }
 
-async function readHolds(repository: Repository, database: string): Promise<Hold[]> {
+async function readHolds(repository: Repository, database: string, wanted: string | undefined): Promise<Hold[]> {
   const holds: Hold[] = [];
-  for await (const key of repository.keys(holdsPrefix(database))) {
-    const label = labelOfHoldKey(key);
-    if (label === undefined) continue;
+  for await (const { key, label } of holdKeys(repository, database, wanted)) {
     const hold = await unlessUnreadable(readSealed(repository, key, holdSchema));
     if (hold === undefined) holds.push({ label, reason: `${key} can’t be read` });
     else holds.push({ label, reason: hold.reason, by: hold.by, untilMs: hold.untilMs });
   }
   return holds;
+}
+
+async function* holdKeys(
+  repository: Repository,
+  database: string,
+  wanted: string | undefined,
+): AsyncGenerator<{ key: string; label: string }> {
+  const prefix = wanted === undefined ? '' : `${wanted}.`;
+  for await (const key of repository.keys(`${holdsPrefix(database)}${prefix}`)) {
+    const label = labelOfHoldKey(key);
+    if (label !== undefined && (wanted === undefined || label === wanted)) yield { key, label };
+  }
 }

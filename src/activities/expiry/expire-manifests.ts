@@ -34,7 +34,7 @@ export const expireManifests =
     for (const { label } of expire.toReversed()) {
       await run.checkOpen();
       // It may have come since the plan was made.
-      if (holdsInForce(await store.retention.holds(), nowMs).some((hold) => hold.label === label)) continue;
+      if (holdsInForce(await store.retention.holds(label), nowMs).length > 0) continue;
       await store.retention.expire({ label, atMs: nowMs, runId: run.runId });
       moved += 1;
       run.report({ doing: `moving: ${moved} of ${expire.length}` });
