@@ -26,10 +26,10 @@ export async function testAlerts(configFile: string = DEFAULT_CONFIG_FILE, wante
   );
 }
 
-async function testTarget(target: string, send: () => Promise<void>): Promise<TestedTarget> {
+async function testTarget(target: string, send: () => Promise<string | undefined>): Promise<TestedTarget> {
   try {
-    await send();
-    return { target };
+    const untaken = await send();
+    return untaken === undefined ? { target } : { target, failure: { code: 'alert-not-delivered', sentence: untaken } };
   } catch (error) {
     if (!(error instanceof RstowError)) throw error;
     return { target, failure: { code: error.code, sentence: error.message } };

@@ -35,8 +35,8 @@ export async function webSink({ port = 0, status = 200 } = {}): Promise<Sink> {
   };
 }
 
-/** Takes mail of whoever signs in as `agent` with this password. */
-export async function mailSink(password: string): Promise<Sink> {
+/** Takes mail of whoever signs in as `agent` with this password. `refused`: an address that it takes none for. */
+export async function mailSink(password: string, refused?: string): Promise<Sink> {
   const got: string[] = [];
   const server = new SMTPServer({
     allowInsecureAuth: true,
@@ -45,6 +45,7 @@ export async function mailSink(password: string): Promise<Sink> {
       if (username === 'agent' && given === password) callback(null, { user: username });
       else callback(new Error('no such user'));
     },
+    onRcptTo: ({ address }, _session, callback) => callback(address === refused ? new Error('no such mailbox') : null),
     onData: (stream, _session, callback) => {
       const chunks: Buffer[] = [];
       stream.on('data', (chunk: Buffer) => chunks.push(chunk));

@@ -17,7 +17,7 @@ export function commandTarget({ command, timeoutMs }: CommandSettings): AlertTar
           throw new RstowError('alert-not-delivered', cause.message, { cause });
         },
       );
-      if (exitCode === 0) return;
+      if (exitCode === 0) return undefined;
       const said = stderr.trim().split('\n').at(-1) ?? '';
       throw new RstowError('alert-not-delivered', `${command[0] ?? ''} ended with exit code ${exitCode}${said === '' ? '' : `: ${said}`}`);
     },

@@ -27,7 +27,7 @@ export function emailTarget(settings: EmailSettings): AlertTarget {
         const sent = await Promise.race([transport.sendMail(mailOf(settings, notice)), late]);
         if (sent === 'late') throw undelivered(settings, `has not taken the mail within ${timeoutMs} ms`);
         const refused = sent.rejected.map(String);
-        if (refused.length > 0) throw undelivered(settings, `does not take mail for ${refused.join(', ')}`);
+        return refused.length === 0 ? undefined : `the mail server ${host}:${port} does not take mail for ${refused.join(', ')}`;
       } catch (error) {
         signal.throwIfAborted();
         throw error instanceof RstowError ? error : undelivered(settings, reasonOf(settings, error));

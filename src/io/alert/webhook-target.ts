@@ -8,5 +8,10 @@ type WebhookSettings = Extract<AlertTargetConfig, { kind: 'webhook' }>;
 /** Posts JSON, whose `text` chat services show. */
 export function webhookTarget(settings: WebhookSettings): AlertTarget {
   const { timeoutMs } = settings;
-  return { send: (notice, signal) => callUrl({ settings, timeoutMs, signal, json: noticeJson(notice) }) };
+  return {
+    send: async (notice, signal) => {
+      await callUrl({ settings, timeoutMs, signal, json: noticeJson(notice) });
+      return undefined;
+    },
+  };
 }

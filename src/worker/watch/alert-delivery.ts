@@ -47,8 +47,10 @@ async function drain(name: string, target: AlertTarget, { outbox, delivered, dat
   let said = '';
   for (let notice = nextFor(outbox(), name); notice !== undefined && !signal.aborted; notice = nextFor(outbox(), name)) {
     try {
-      await target.send(notice, signal);
+      const untaken = await target.send(notice, signal);
       await delivered(notice, name);
+      if (untaken !== undefined)
+        logger.error({ target: name, database, code: 'alert-not-delivered' }, `an alert has not reached all: ${untaken}`);
       if (said !== '') logger.info({ target: name, database }, 'alerts are delivered again');
       [waitMs, said] = [RETRY_FIRST_MS, ''];
     } catch (error) {
