@@ -114,14 +114,14 @@ async function failedRuns({ workflow }: Client, database: string): Promise<Faile
 /** A backup run that has come to its end or failed. `backupKind`: `hot`, `cold` or `snapshot`. */
 type EndedRun = { workflowId: string; runId: string; backupKind: string; isDone: boolean; endedAtMs: number };
 
-type EndedBackups = {
+export type EndedBackups = {
   /** The last one of each kind. Fails: temporal-unreachable. */
   newest(database: string): Promise<EndedRun[]>;
-  /** All that have ended since then, at most `ENDED_MAX`. Fails: temporal-unreachable. */
+  /** All that have ended since then (Unix ms), of each kind the newest `ENDED_MAX`. Fails: temporal-unreachable. */
   since(database: string, sinceMs: number): Promise<EndedRun[]>;
 };
 
-/** More can't end within minutes: one of a database runs at a time. */
+/** More can't end within minutes, and hardly while Temporal is out of reach: one of a database runs at a time. */
 const ENDED_MAX = 200;
 
 /** By rstow's search attributes, which the namespace must have. */
