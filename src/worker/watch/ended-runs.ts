@@ -37,11 +37,13 @@ export function startEndedRunWatch({ deps, temporal, logger, signal }: EndedRunW
     repositories.map((repository): Place => ({ database, repository })),
   );
   const pass = async (place: Place): Promise<void> => {
+    const { owner } = deps.catalogueOf(place.database);
+    // Before Temporal is asked: whoever owns it not would list all of its runs each time.
+    if ((await owner.find(owner.keptMs)).owner?.installationId !== deps.agent.installationId) return;
     const before = progress.get(place);
     const ended = await runs.since(place.database, before?.sinceMs ?? 0);
     if (ended.every(({ runId }) => before?.recorded.has(runId))) return;
-    const after = await recordRuns({ deps, runs, ended, before }, place);
-    if (after !== undefined) progress.set(place, after);
+    progress.set(place, await recordRuns({ deps, runs, ended, before }, place));
   };
   const what = ({ database, repository }: Place): string => `recording in ${repository} which runs of ${database} have ended`;
   return startTaskForEach(places, (place) => pass(place).catch(passOverAway), { what, intervalMs: INTERVAL_MS, logger, signal });
@@ -54,10 +56,8 @@ function passOverAway(error: unknown): void {
 
 type Recording = { deps: Deps; runs: EndedRuns; ended: readonly WorkflowExecutionInfo[]; before: Progress | undefined };
 
-/** Undefined if another agent records them. Fails: repository-unavailable, temporal-unreachable. */
-async function recordRuns({ deps, runs, ended, before }: Recording, { database, repository }: Place): Promise<Progress | undefined> {
-  const { owner } = deps.catalogueOf(database);
-  if ((await owner.find(owner.keptMs)).owner?.installationId !== deps.agent.installationId) return undefined;
+/** Fails: repository-unavailable, temporal-unreachable. */
+async function recordRuns({ deps, runs, ended, before }: Recording, { database, repository }: Place): Promise<Progress> {
   const store = await deps.openStore(database, repository);
   const recorded = before?.recorded ?? new Set((await store.runs.names()).map(({ runId }) => runId));
   const lacking = ended.filter(({ runId }) => !recorded.has(runId));
