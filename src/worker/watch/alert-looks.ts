@@ -19,8 +19,8 @@ export type AlertLooks = {
   look(nowMs: number, signal: AbortSignal): Promise<Look['found']>;
   /** The repository holds something new. */
   storedChanged(): void;
-  /** The archive has stored all of the log. */
-  archived(nowMs: number): void;
+  /** The archive has stored all of the log that was there then (Unix ms). */
+  archived(seenAtMs: number): void;
   /** It was counted what a restart would lose: what is lost is said next, and what was said before counts no more. */
   restartChecked(): void;
   restartUnsafe(fact: Pick<EventFact, 'code' | 'sentence'>): void;
@@ -66,7 +66,7 @@ export function createAlertLooks(deps: HostDeps, { database, lookMs, runs }: Wat
       };
     },
     storedChanged: () => void (state.changes += 1),
-    archived: (nowMs) => void (state.archivedAtMs = nowMs),
+    archived: (seenAtMs) => void (state.archivedAtMs = seenAtMs),
     restartChecked: () => void (state.restart = []),
     restartUnsafe: ({ code, sentence }) => {
       const others = state.restart?.filter(({ subject }) => subject !== code) ?? [];

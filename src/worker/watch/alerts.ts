@@ -114,7 +114,7 @@ function createWatched(parts: WatchedParts): Watched {
       }
     },
     heard: (fact) => {
-      if (fact.kind === 'archive-looked') looks.archived(Date.now());
+      if (fact.kind === 'archive-looked') looks.archived(fact['seenAtMs'] as number);
       if (fact.kind === 'backup-verified' || fact.kind === 'recovery-tested') looks.storedChanged();
       if (fact.kind === 'restart-checked') looks.restartChecked();
       if (fact.kind === 'restart-unsafe') looks.restartUnsafe(fact);
