@@ -186,7 +186,8 @@ export async function printText(text: string): Promise<void> {
 /** A result as lines for people. */
 export type ResultLines<Result> = (result: Result) => string[];
 
-const WITH_WARNINGS = 3;
+/** An exit code: it is done, and there is something to know. */
+export const WITH_WARNINGS = 3;
 
 /** Returns the exit code. */
 export function printResult<Result extends CommonResult>(output: Output, resultLines: ResultLines<Result>, result: Result): number {

@@ -7,7 +7,7 @@ import type { Asked } from './asked.ts';
 import { isAnswer, unaskedNote } from './asked.ts';
 import { gapFacts, newestVerifiedText, testedText } from './commands/info.ts';
 import { ageText, countedText, sizeText, whenText } from './figures.ts';
-import { type Fact, factLines } from './output.ts';
+import { type Fact, factLines, WITH_WARNINGS } from './output.ts';
 import { missedText, outcomeText } from './run-records-text.ts';
 
 type ShownSchedule = Pick<ScheduleState, 'id' | 'isPaused' | 'nextAtMs' | 'missed' | 'skipped'>;
@@ -108,8 +108,6 @@ function scheduleLines(schedule: ShownSchedule, nowMs: number): string[] {
   const missed = missedText(schedule);
   return [`${id}: ${next}`, ...(missed === undefined ? [] : [missed])];
 }
-
-const WITH_WARNINGS = 3;
 
 /** 0 if all is well, 3 if anything is not, or couldn't be asked. */
 export function statusExitCode(statuses: readonly DatabaseStatus[]): number {

@@ -4,7 +4,7 @@ import { isWanted, mergedRecords, type RunQuery, type RunRecord } from '../../co
 import type { RstowClient, ScheduleState } from '../../client/rstow-client.ts';
 import type { CliCommand } from '../command.ts';
 import { addJsonOption, addTemporalOptions, CONFIG_OPTION_HELP, parseInterval, positiveNumber } from '../options.ts';
-import { createOutput, type Output } from '../output.ts';
+import { createOutput, type Output, WITH_WARNINGS } from '../output.ts';
 import { asked, type Asked, isAnswer, unaskedNote } from '../asked.ts';
 import { missedText, recordLines } from '../run-records-text.ts';
 import type { TemporalOptions } from '../temporal-client.ts';
@@ -19,7 +19,6 @@ type HistoryOptions = TemporalOptions & {
 };
 
 const LIMIT = 100;
-const WITH_WARNINGS = 3;
 
 export const historyCommand: CliCommand = {
   name: 'history',
