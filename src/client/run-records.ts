@@ -44,6 +44,9 @@ export async function listRunRecords(
   return records.filter((record) => isWanted(record, { type, sinceMs, isFailedOnly }));
 }
 
+/** So long after its end Temporal may list a run. */
+export const LISTED_LATE_MS = 120_000;
+
 /** So many are looked at, the newest; a namespace keeps them for days. */
 const ENDED_MAX = 5_000;
 

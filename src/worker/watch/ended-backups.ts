@@ -1,4 +1,5 @@
 import type { ActivityDeps, Events } from '../../activities/activity-deps.ts';
+import { LISTED_LATE_MS } from '../../client/run-records.ts';
 import { createEndedBackups, type EndedBackups } from '../temporal/backup-watch.ts';
 import type { Logger } from '../telemetry/agent-logger.ts';
 import type { TemporalConnection } from '../temporal/connection.ts';
@@ -12,9 +13,6 @@ type EndedBackupWatch = {
 };
 
 const INTERVAL_MS = 5_000;
-
-/** Temporal may list a run so long after its end. */
-const LATE_MS = 120_000;
 
 /**
  * Records each backup run that ends, however it does and wherever it ran; at the start the newest of each kind with `isNew: false`.
@@ -49,5 +47,5 @@ export function endedBackupRecorder(endedBackups: EndedBackups, events: Events):
 
 /** What ended before is listed by now, by Temporal's clock: an agent that could not ask for long, or whose clock is wrong, misses none. */
 function listedBy(ended: readonly { endedAtMs: number }[]): number {
-  return Math.max(0, ...ended.map(({ endedAtMs }) => endedAtMs - LATE_MS));
+  return Math.max(0, ...ended.map(({ endedAtMs }) => endedAtMs - LISTED_LATE_MS));
 }

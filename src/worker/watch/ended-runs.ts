@@ -1,6 +1,6 @@
 import { Client, type WorkflowExecutionInfo } from '@temporalio/client';
 import type { ActivityDeps } from '../../activities/activity-deps.ts';
-import { endedRuns, recordsOf } from '../../client/run-records.ts';
+import { endedRuns, LISTED_LATE_MS, recordsOf } from '../../client/run-records.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { EndedRun } from '../../formats/repository/facts.ts';
 import type { Logger } from '../telemetry/agent-logger.ts';
@@ -13,9 +13,6 @@ type Deps = Pick<ActivityDeps, 'agent' | 'config' | 'catalogueOf' | 'openStore'>
 type EndedRunWatch = { deps: Deps; temporal: TemporalConnection; logger: Logger; signal: AbortSignal };
 
 const INTERVAL_MS = 10_000;
-
-/** Temporal may list a run so long after its end. */
-const LATE_MS = 120_000;
 
 /** More wait for the next pass. */
 const AT_ONCE_MAX = 100;
@@ -67,7 +64,7 @@ async function recordRuns({ deps, runs, ended, before }: Recording, { database, 
   }
   if (lacking.length > AT_ONCE_MAX) return { sinceMs: before?.sinceMs ?? 0, recorded };
   const newestMs = ended.at(-1)?.closeTime?.getTime() ?? 0;
-  return { sinceMs: newestMs - LATE_MS, recorded: new Set(ended.map(({ runId }) => runId)) };
+  return { sinceMs: newestMs - LISTED_LATE_MS, recorded: new Set(ended.map(({ runId }) => runId)) };
 }
 
 type EndedRuns = {
