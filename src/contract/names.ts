@@ -34,7 +34,7 @@ export const lockWorkflowId = (database: string): string => `rstow/lock/${databa
 /** Requests for recovery meet under this id: many signals are one recovery. */
 export const recoveryWorkflowId = (database: string): string => `rstow/recovery/${database}`;
 
-/** What lets backups go: one run of a database at a time. */
+/** What lets backups go, as a client starts it: one run of a database at a time. A schedule's run has an id of its own. */
 export const expiryWorkflowId = (database: string): string => `rstow/expire/${database}`;
 
 /** The continuous archive of a database: one run, whoever starts it. */

@@ -9,7 +9,7 @@ import { lineOfPieces, listStored, objectOfSidecar, type Stored } from './stored
 import { whatIsNeeded } from './needed.ts';
 
 /** So long a manifest lies in the trash before what it alone needs goes, and so old is whatever goes. */
-export const TRASH_MS = 86_400_000;
+const TRASH_MS = 86_400_000;
 
 /** So long it stays known what came of a run. */
 const RUNS_KEPT_MS = 400 * 86_400_000;
