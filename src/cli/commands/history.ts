@@ -51,9 +51,11 @@ async function printHistory(database: string | undefined, options: HistoryOption
   const unasked = [...noteOf('Temporal', temporal), ...noteOf('the repositories of this host’s config', repository)];
   const lines = records.length === 0 ? ['there are no such runs'] : recordLines(records);
   output.result(lines, { records, schedules, unasked });
-  for (const note of [...missed, ...unasked]) output.note(`warning: ${note}`);
+  // They are counted since the schedule was made: a start that was skipped long ago is no warning of now.
+  for (const note of missed) output.note(note);
+  for (const note of unasked) output.note(`warning: ${note}`);
   noteLimit(output, records, options.limit);
-  return missed.length + unasked.length === 0 ? 0 : WITH_WARNINGS;
+  return unasked.length === 0 ? 0 : WITH_WARNINGS;
 }
 
 function noteOf(what: string, asking: Asked<unknown>): string[] {
