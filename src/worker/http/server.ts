@@ -33,6 +33,8 @@ export async function openHttpServer({ settings, routes, logger, signal }: HttpS
   });
   server.maxConnections = CONNECTIONS_MAX;
   await listen(server, settings.listen);
+  // Such as a connection that there is no file descriptor for: it must not end the agent.
+  server.on('error', (error) => logger.warn({ err: error }, 'the HTTP server could not take a connection'));
   const close = (): void => {
     server.close();
     server.closeAllConnections();
