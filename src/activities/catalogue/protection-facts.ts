@@ -3,6 +3,7 @@ import type { TestName } from '../../core/repository/object-keys.ts';
 import { unlessUnreadable } from '../../io/repository/sealed-object.ts';
 import type { Store } from '../../store/store.ts';
 import type { EventFact } from '../activity-deps.ts';
+import { checkedOf } from './checked.ts';
 import { describeHistory } from './describe-history.ts';
 
 /** The newest backup that was made in one way. */
@@ -12,7 +13,10 @@ export type NewestOfKind = { backupKind: string; label: string; writtenAtMs: num
 export type ProtectionFacts = {
   /** One for each way that backups of the database are made in. */
   newest: NewestOfKind[];
-  /** When the oldest backup was written that neither itself nor a later one of the history in use was verified or tested; null if there is none. */
+  /**
+   * When the oldest backup was written that no check covers: neither it nor a later one of the history in use was verified or tested, and has
+   * failed no check since. Null if there is none.
+   */
   unverifiedSinceMs: number | null;
   /** The newest recovery test that held. */
   tested: { atMs: number; rtoMs: number } | null;
@@ -77,7 +81,8 @@ async function unverifiedSince(store: Store): Promise<number | null> {
   const { backups } = await store.backups.history();
   for (const { label, isInUse, isImported, writtenAtMs } of backups) {
     if (!isInUse || isImported) continue;
-    if ((facts.get(label) ?? []).some(({ outcome }) => outcome === 'held')) return since;
+    const { hasHeld, hasFailed } = await checkedOf(store, facts.get(label) ?? []);
+    if (hasHeld && !hasFailed) return since;
     since = since === null ? writtenAtMs : Math.min(since, writtenAtMs);
   }
   return since;

@@ -1,4 +1,3 @@
-import { summariseChecks } from '../../core/backup/checks.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { selectBackup } from '../../core/backup/selection.ts';
 import {
@@ -15,6 +14,7 @@ import { sealOf } from '../../io/repository/sealed-object.ts';
 import type { MarkNames } from '../../store/marks.ts';
 import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
+import { checkedOf } from '../catalogue/checked.ts';
 import type { PlannedRestore } from '../restore/plan-restore.ts';
 import type { RunPort } from '../run-port.ts';
 
@@ -108,11 +108,9 @@ async function judgedBackups(store: Store, { byLabel }: MarkNames, run: RunPort)
 const UNREADABLE = { kind: 'hot', isGood: false, isProven: false, isUnreadable: true } as const;
 
 async function provenOf(store: Store, label: string, isGoodLog: boolean): Promise<Pick<JudgedBackup, 'isGood' | 'isProven'>> {
-  const names = (await store.facts.byLabel()).get(label) ?? [];
-  const { verified, failed } = summariseChecks(await store.facts.checks(names));
-  const isGood = isGoodLog && failed === undefined;
-  const isTested = names.some(({ kind, outcome }) => kind === 'test' && outcome === 'held');
-  return { isGood, isProven: isGood && (verified !== undefined || isTested) };
+  const { hasHeld, hasFailed } = await checkedOf(store, (await store.facts.byLabel()).get(label) ?? []);
+  const isGood = isGoodLog && !hasFailed;
+  return { isGood, isProven: isGood && hasHeld };
 }
 
 function explain(plan: ExpiryPlan, backups: readonly JudgedBackup[], wanted: string): PlannedExpiry['explained'] {
