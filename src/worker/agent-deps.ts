@@ -84,6 +84,13 @@ const LEVELS: Readonly<Record<EventKind, Level>> = {
   'backups-expired': 'info',
 };
 
+const REPOSITORY_CHANGES: readonly EventKind[] = ['backup-stored', 'backup-copied', 'backup-verified', 'recovery-tested', 'archive-hole'];
+
+/** Whether a repository says something else of how a database is protected since then. */
+export function changesProtection({ kind }: EventFact): boolean {
+  return REPOSITORY_CHANGES.includes(kind);
+}
+
 /** Writes each fact into the log, at the level of its kind, and gives it to the subscribers. */
 export function createEvents(logger: Pick<Logger, Level>, subscribers: readonly ((fact: EventFact) => void)[] = []): Events {
   return {

@@ -1,5 +1,6 @@
 import type { EventFact } from '../activities/activity-deps.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
+import { changesProtection } from './agent-deps.ts';
 import { createHealth, type Health, healthRoute } from './http/health.ts';
 import { type RecoveryRequester, recoveryRoute } from './http/recovery-webhook.ts';
 import { openHttpServer, type Routes } from './http/server.ts';
@@ -19,8 +20,6 @@ export type Monitoring = {
   open(signal: AbortSignal): Promise<void>;
 };
 
-const CHANGES: readonly EventFact['kind'][] = ['backup-stored', 'backup-copied', 'backup-verified', 'recovery-tested', 'archive-hole'];
-
 export function createMonitoring({ agent: { http }, databases }: AgentConfig, logger: Logger): Monitoring {
   const health = createHealth();
   const metrics = createMetrics({ isArchived: (database) => databases[database]?.archive.enabled === true });
@@ -30,7 +29,7 @@ export function createMonitoring({ agent: { http }, databases }: AgentConfig, lo
     changed,
     note: (fact) => {
       metrics.note(fact);
-      if (CHANGES.includes(fact.kind) && fact.database !== undefined) changed.add(fact.database);
+      if (changesProtection(fact) && fact.database !== undefined) changed.add(fact.database);
     },
     requestRecovery: undefined,
     open: async (signal) => {

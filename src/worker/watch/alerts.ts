@@ -6,7 +6,7 @@ import { withNotice } from '../../core/alerts/outbox.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { AlertTarget } from '../../io/alert/alert-target.ts';
 import { openAlertTarget } from '../../io/alert/open-alert-target.ts';
-import type { HostDeps } from '../agent-deps.ts';
+import { changesProtection, type HostDeps } from '../agent-deps.ts';
 import type { Logger } from '../telemetry/agent-logger.ts';
 import { type AlertRecord, createAlertRecord } from './alert-record.ts';
 import { createDelivery } from './alert-delivery.ts';
@@ -115,7 +115,7 @@ function createWatched(parts: WatchedParts): Watched {
     },
     heard: (fact) => {
       if (fact.kind === 'archive-looked') looks.archived(fact['seenAtMs'] as number);
-      if (fact.kind === 'backup-verified' || fact.kind === 'recovery-tested') looks.storedChanged();
+      if (changesProtection(fact)) looks.storedChanged();
       if (fact.kind === 'restart-checked') looks.restartChecked();
       if (fact.kind === 'restart-unsafe') looks.restartUnsafe(fact);
       if (ALERTING[fact.kind] !== undefined) heard.push(fact);

@@ -1,38 +1,64 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
+import type { ActivityDeps } from '../../../../src/activities/activity-deps.ts';
 import { alertsSection } from '../../../../src/config/alerts.ts';
 import type { Notice } from '../../../../src/core/alerts/notice.ts';
 import { createMemoryRepository } from '../../../../src/io/repository/memory.ts';
-import { startAlerts } from '../../../../src/worker/watch/alerts.ts';
-import { webSink } from '../../../support/alert-sinks.ts';
+import type { Repository } from '../../../../src/io/repository/port.ts';
+import { type StartedAlerts, startAlerts } from '../../../../src/worker/watch/alerts.ts';
+import { type Sink, webSink } from '../../../support/alert-sinks.ts';
+import { countedRepository } from '../../../support/counted-repository.ts';
 import { makeIdleAgent } from '../../../support/idle-agent.ts';
 import { waitUntil } from '../../../support/wait-until.ts';
 import { DATABASE } from '../../activities/scene.ts';
 
-test('tells people what is wrong though it can’t write down that it has told them, as on a full disk', async () => {
+const LOOK_MS = 100;
+
+async function watched(
+  repository: Repository,
+  prepare: (deps: ActivityDeps) => Promise<unknown> = async () => Promise.resolve(),
+): Promise<{ sink: Sink; alerts: StartedAlerts }> {
   const folder = await mkdtemp(join(tmpdir(), 'rstow-alerts-'));
   const sink = await webSink();
+  const { deps } = await makeIdleAgent(folder, repository);
+  await prepare(deps);
+  const targets = { chat: { kind: 'webhook', url: `http://127.0.0.1:${sink.port}/` } };
+  const settings = alertsSection.parse({ lookMs: LOOK_MS, surveyMs: 0, targets });
   const ending = new AbortController();
+  const logger = pino({ level: 'silent' });
+  const alerts = startAlerts({ host: deps, settings, runs: () => undefined, logger, signal: ending.signal });
   onTestFinished(async () => {
     ending.abort();
+    await alerts.ended;
     await sink.close();
     await rm(folder, { recursive: true });
   });
-  const { deps } = await makeIdleAgent(folder, createMemoryRepository());
+  return { sink, alerts };
+}
+
+test('tells people what is wrong though it can’t write down that it has told them, as on a full disk', async () => {
   // No file can take the place of a folder.
-  await mkdir(join(deps.config.agent.stateDir, DATABASE, 'alerts.json'), { recursive: true });
-  const settings = alertsSection.parse({
-    lookMs: 100,
-    targets: { chat: { kind: 'webhook', url: `http://127.0.0.1:${sink.port}/` } },
-  });
-  const logger = pino({ level: 'silent' });
-  const alerts = startAlerts({ host: deps, settings, runs: () => undefined, logger, signal: ending.signal });
+  const { sink } = await watched(createMemoryRepository(), ({ config }) =>
+    mkdir(join(config.agent.stateDir, DATABASE, 'alerts.json'), { recursive: true }),
+  );
   await waitUntil('people are told', () => sink.got.length > 0);
-  ending.abort();
-  await alerts.ended;
   const { changes } = JSON.parse(sink.got[0] ?? '') as Notice;
   expect(changes.map(({ code }) => code)).toContain('backup-not-found');
+});
+
+test('reads a bucket again at once when a backup was copied to it, and not at each look', async () => {
+  const { repository, calls } = countedRepository();
+  const { alerts } = await watched(repository);
+  const reads = (): number => calls.paid.filter((call) => call.includes('/holds/')).length;
+  await waitUntil('it was read', () => reads() > 0);
+  await sleep(5 * LOOK_MS);
+  const before = reads();
+  await sleep(5 * LOOK_MS);
+  expect(reads()).toBe(before);
+  alerts.heard({ kind: 'backup-copied', database: DATABASE, repository: 'local', sentence: 'local has what it lacked' });
+  await waitUntil('it was read again', () => reads() > before);
 });
