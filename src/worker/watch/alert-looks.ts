@@ -26,7 +26,7 @@ export type AlertLooks = {
   restartUnsafe(fact: Pick<EventFact, 'code' | 'sentence'>): void;
 };
 
-/** Where each call is paid for; what this agent itself stores there is read at once. */
+/** Where each call is paid for; what this agent itself stores there is read at once, and at each look while a repository is away. */
 const READ_AGAIN_MS = 7_200_000;
 
 /** A connection may be made anew, and a Temporal restarted, without anybody's notice. */
@@ -37,7 +37,8 @@ const LOOKS_SAID = 2;
 
 type Watching = { database: string; lookMs: number; runs: () => BackupWatch | undefined };
 
-type Stored = { facts: DescribedStored; key: string; atMs: number; callsCost: boolean };
+/** `isWhole`: none of the database's repositories was away. */
+type Stored = { facts: DescribedStored; key: string; atMs: number; callsCost: boolean; isWhole: boolean };
 
 /**
  * Looks at one database without Temporal: what that knows is asked as well, if it answers. `runs` is undefined while the agent isn't
@@ -141,10 +142,11 @@ async function readRepository(deps: HostDeps, state: LookState, { database, nowM
   try {
     const key = await storedKey(deps, database, state.changes);
     const { stored } = state;
-    if (stored?.callsCost === true && stored.key === key && nowMs - stored.atMs < READ_AGAIN_MS) return;
+    if (stored?.callsCost === true && stored.isWhole && stored.key === key && nowMs - stored.atMs < READ_AGAIN_MS) return;
     const facts = await describeStored(deps)({ database });
     const { callsCost } = await deps.openStore(database, facts.repository);
-    state.stored = { facts, key, atMs: nowMs, callsCost };
+    const isWhole = facts.copies.every(({ failure }) => failure === undefined);
+    state.stored = { facts, key, atMs: nowMs, callsCost, isWhole };
   } catch (error) {
     unasked.push(unknownFinding('repository-unknown', 'what the repository holds', error));
   }
