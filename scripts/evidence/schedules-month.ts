@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ownRun } from '../../src/activities/run-port.ts';
 import { ORDER_MACHINE } from '../../demo/orders.ts';
 import { connectRstow } from '../../src/client/rstow-client.ts';
 import type { ScheduledType, WantedSchedule } from '../../src/contract/schedules.ts';
@@ -117,15 +118,7 @@ async function run(configFile: string, type: ScheduledType): Promise<string | un
   const deps = await localDeps(configFile);
   await databaseOwnership(deps, DATABASE);
   const runId = randomUUID();
-  const port = {
-    workflowId: runId,
-    runId,
-    signal: new AbortController().signal,
-    report: () => undefined,
-    checkOpen: async () => Promise.resolve(),
-    chain: async () => Promise.resolve(undefined),
-  };
-  const engine = localEngine({ type, database: DATABASE, runId, verbs: boundActivities(deps, port), phase: () => undefined });
+  const engine = localEngine({ type, database: DATABASE, runId, verbs: boundActivities(deps, ownRun(runId)), phase: () => undefined });
   if (type === 'hotBackup') return (await hotBackup({ database: DATABASE }, engine)).label;
   if (type === 'coldBackup') return (await coldBackup({ database: DATABASE }, engine)).label;
   await expireBackups({ database: DATABASE, apply: true }, engine);

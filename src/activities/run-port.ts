@@ -20,6 +20,21 @@ export type RunPort = Caller & {
   chain(): Promise<RunChain | undefined>;
 };
 
+/**
+ * A run of this process alone: nobody else knows of it, so that nobody can have closed it, and there is nothing to prove. Without a signal nobody
+ * ends it.
+ */
+export function ownRun(runId: string, signal = new AbortController().signal): RunPort {
+  return {
+    workflowId: runId,
+    runId,
+    signal,
+    report: () => undefined,
+    checkOpen: () => Promise.resolve(),
+    chain: () => Promise.resolve(undefined),
+  };
+}
+
 type AttemptPort = RunPort & {
   /** How long this attempt may take; undefined: until it is done. */
   limitMs: number | undefined;

@@ -1,4 +1,5 @@
 import type { BackupWatch } from '../activities/activity-deps.ts';
+import { ownRun } from '../activities/run-port.ts';
 import type { CheckDatabaseResult } from '../contract/check-database.ts';
 import type { DescribeDatabaseResult } from '../contract/describe-database.ts';
 import { DEFAULT_CONFIG_FILE } from '../contract/default-places.ts';
@@ -31,15 +32,7 @@ const NO_WATCH: BackupWatch = {
 export async function describeLocally({ configFile, database }: { configFile: string | undefined; database: string }): Promise<LocalState> {
   const deps = { ...(await localDeps(configFile)), backupWatch: NO_WATCH };
   const runId = newLocalRunId();
-  const signal = new AbortController().signal;
-  const verbs = boundActivities(deps, {
-    workflowId: runId,
-    runId,
-    signal,
-    report: () => undefined,
-    checkOpen: () => Promise.resolve(),
-    chain: () => Promise.resolve(undefined),
-  });
+  const verbs = boundActivities(deps, ownRun(runId));
   const parts = { database, runId, verbs, phase: (): void => undefined };
   const described = await describeDatabase({ database }, localEngine({ ...parts, type: 'describeDatabase' }));
   const checked = await checkDatabase({ database }, localEngine({ ...parts, type: 'checkDatabase' }));

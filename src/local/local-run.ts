@@ -1,5 +1,5 @@
 import type { ActivityDeps } from '../activities/activity-deps.ts';
-import type { RunPort } from '../activities/run-port.ts';
+import { ownRun, type RunPort } from '../activities/run-port.ts';
 import type { StepFacts } from '../replay/progress.ts';
 import type { PointInTimeRecoveryInput, PointInTimeRecoveryResult } from '../contract/point-in-time-recovery.ts';
 import type { RebaseDatabaseInput, RebaseDatabaseResult } from '../contract/rebase-database.ts';
@@ -120,16 +120,7 @@ function engineOf(run: LocalRun<{ database: string }>, { runId, ending }: { runI
   const interrupted = new AbortController();
   ending.addEventListener('abort', () => interrupted.abort(new RstowError('cancelled', 'the run was interrupted')), { once: true });
   let current = '';
-  const port: RunPort = {
-    workflowId: runId,
-    runId,
-    signal: interrupted.signal,
-    report: (facts) => watcher.report(current, facts),
-    // Nobody but this process knows of the run, so nobody can have closed it.
-    checkOpen: () => Promise.resolve(),
-    // Whoever runs it reads the agent's own files: there is nothing to prove.
-    chain: () => Promise.resolve(undefined),
-  };
+  const port: RunPort = { ...ownRun(runId, interrupted.signal), report: (facts) => watcher.report(current, facts) };
   return localEngine({
     type,
     database: input.database,

@@ -7,7 +7,7 @@ import type { Activities } from '../../src/activities/activities.ts';
 import type { ActivityBody } from '../../src/activities/activity.ts';
 import type { ActivityDeps } from '../../src/activities/activity-deps.ts';
 import { createRunningBackups } from '../../src/activities/backup/running-backups.ts';
-import type { RunPort } from '../../src/activities/run-port.ts';
+import { ownRun, type RunPort } from '../../src/activities/run-port.ts';
 import { type Verified, verifyStoredBackup } from '../../src/activities/verify/verify-backup.ts';
 import type { CheckDatabaseResult } from '../../src/contract/check-database.ts';
 import type { CopyBackupsInput, CopyBackupsResult } from '../../src/contract/copy-backups.ts';
@@ -96,14 +96,7 @@ export function directRun(deps: ActivityDeps): DirectRun {
 }
 
 export function newRun(): RunPort {
-  return {
-    workflowId: 'direct',
-    runId: randomUUID(),
-    signal: new AbortController().signal,
-    report: () => undefined,
-    checkOpen: async () => Promise.resolve(),
-    chain: async () => Promise.resolve(undefined),
-  };
+  return { ...ownRun(randomUUID()), workflowId: 'direct' };
 }
 
 type DirectEngine = { deps: ActivityDeps; type: WorkflowType; now?: (() => number) | undefined };

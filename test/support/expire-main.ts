@@ -3,6 +3,7 @@
  * `begun`, then its result.
  */
 import { randomUUID } from 'node:crypto';
+import { ownRun } from '../../src/activities/run-port.ts';
 import { boundActivities } from '../../src/local/local-run.ts';
 import { localDeps } from '../../src/local/local-deps.ts';
 import { localEngine } from '../../src/local/local-engine.ts';
@@ -14,14 +15,12 @@ Date.now = () => realNow() + Number(days) * 86_400_000;
 const database = 'orders';
 const deps = await localDeps(configFile);
 const runId = randomUUID();
-const run = {
-  workflowId: runId,
+const engine = localEngine({
+  type: 'expireBackups',
+  database,
   runId,
-  signal: new AbortController().signal,
-  report: () => undefined,
-  checkOpen: async () => Promise.resolve(),
-  chain: async () => Promise.resolve(undefined),
-};
-const engine = localEngine({ type: 'expireBackups', database, runId, verbs: boundActivities(deps, run), phase: () => undefined });
+  verbs: boundActivities(deps, ownRun(runId)),
+  phase: () => undefined,
+});
 process.stdout.write('begun\n');
 process.stdout.write(`${JSON.stringify(await expireBackups({ database, repository, apply: true }, engine))}\n`);

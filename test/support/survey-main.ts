@@ -1,16 +1,8 @@
 /** `node survey-main.ts CONFIG DATABASE`: what a restart would replay, surveyed by this process alone, so that its memory can be bounded; prints the facts. */
 import { randomUUID } from 'node:crypto';
+import { ownRun } from '../../src/activities/run-port.ts';
 import { surveyRestart } from '../../src/activities/check/survey-restart.ts';
 import { localDeps } from '../../src/local/local-deps.ts';
 
 const [configFile = '', database = ''] = process.argv.slice(2);
-const runId = randomUUID();
-const run = {
-  workflowId: runId,
-  runId,
-  signal: new AbortController().signal,
-  report: () => undefined,
-  checkOpen: async () => Promise.resolve(),
-  chain: async () => Promise.resolve(undefined),
-};
-process.stdout.write(JSON.stringify(await surveyRestart(await localDeps(configFile))({ database }, run)));
+process.stdout.write(JSON.stringify(await surveyRestart(await localDeps(configFile))({ database }, ownRun(randomUUID()))));

@@ -1,4 +1,5 @@
 import { surveyRestart } from '../../activities/check/survey-restart.ts';
+import { ownRun } from '../../activities/run-port.ts';
 import { openDatabase } from '../../database/database.ts';
 import { localRunMutexName, newLocalRunId } from '../../io/agent-state/run-files.ts';
 import { readStopNote } from '../../io/data-directory/rstow-folder.ts';
@@ -38,8 +39,7 @@ async function survey(host: HostDeps, database: string, signal: AbortSignal): Re
   const runId = newLocalRunId();
   const mutex = await acquireHostMutex(localRunMutexName(runId), { what: `run ${runId}`, waitTimeoutMs: 0 });
   try {
-    const run = { workflowId: runId, runId, signal, report: () => undefined, checkOpen: async () => Promise.resolve() };
-    return await surveyRestart(host)({ database }, { ...run, chain: async () => Promise.resolve(undefined) });
+    return await surveyRestart(host)({ database }, ownRun(runId, signal));
   } finally {
     await mutex.release();
   }
