@@ -36,7 +36,7 @@ export const followLog =
           const lookedAtMs = performance.now();
           const seenAtMs = Date.now();
           if (!(await follower.look())) break;
-          recordLook(deps, input.database, seenAtMs);
+          if (follower.isWhole()) recordLook(deps, input.database, seenAtMs);
           tidying.keepUp();
           report(run, follower);
           await delay(Math.max(0, lookedAtMs + intervalMs - performance.now()), undefined, { signal: run.signal });

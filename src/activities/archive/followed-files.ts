@@ -28,6 +28,8 @@ export type FollowerState = {
   pinnedAtNs: bigint;
   /** What was put since each listing that is under way has begun. */
   relisted: Set<StreamPiece[]>;
+  /** Whose files have something that is no record: what stands behind it isn't stored. */
+  damaged: Set<SegmentId>;
   /** What was said once. */
   said: Set<string>;
   /** What was lost for good, and was said so, also by an earlier follower. */

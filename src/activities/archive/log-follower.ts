@@ -39,6 +39,8 @@ export type LogFollower = {
    * repository-unavailable, not-enough-space, data-directory-replaced.
    */
   look(): Promise<boolean>;
+  /** Whether the last look has left nothing behind damage. */
+  isWhole(): boolean;
   /**
    * Merges small objects, deletes what others cover, and finds out what was lost of the archive. Looks go on meanwhile. Fails:
    * owner-outdated, and as `look`.
@@ -74,11 +76,13 @@ export async function createLogFollower(followed: FollowedLog): Promise<LogFollo
     relisted: new Set(),
     holes: new Set((await noteSource(sourceOf(followed))).holes),
     owner: createOwnerCheck(followed),
+    damaged: new Set(),
     said: new Set(),
     newest: 0 as SegmentId,
   };
   return {
     look: async () => look(followed, state, wal),
+    isWhole: () => state.damaged.size === 0,
     tidy: async (signal) => tidyLog({ ...followed, run: { ...followed.run, signal } }, state),
     pinNew: () => pinNew(followed, state, async () => (await historyId(database.walDir)) === wal),
     extents: () => state.log.extents(),
@@ -107,6 +111,7 @@ async function look(followed: FollowedLog, state: FollowerState, wal: string | u
   if (files.some(({ segment, sizeBytes }) => state.stored.get(segment) !== sizeBytes)) await state.owner.require();
   for (const { segment, sizeBytes } of files) {
     if (state.stored.get(segment) === sizeBytes) continue;
+    state.damaged.delete(segment);
     await storeLacking(followed, state, { segment, sizeBytes, window });
     state.stored.set(segment, sizeBytes);
   }
@@ -165,6 +170,7 @@ async function storeAtOnce(followed: FollowedLog, state: FollowerState, { segmen
   } catch (error) {
     // What stands before the damage is stored; other segments go on.
     if (!(error instanceof RstowError) || error.code !== 'source-damaged') throw error;
+    state.damaged.add(segment);
     const sentence = `the archive of "${followed.database.name}" stands still in ${segmentFileName(segment)}: ${error.message}`;
     sayOnce(followed, state, { kind: 'archive-stalled', code: error.code, sentence });
   }
@@ -201,6 +207,7 @@ async function storeRange(followed: FollowedLog, state: FollowerState, range: La
 /** Whatever a server writes behind that place can't be archived. */
 function sayStalled(followed: FollowedLog, state: FollowerState, at: { segment: SegmentId; end: ScanEnd }): void {
   const { name } = followed.database;
+  state.damaged.add(at.segment);
   const place = `${segmentFileName(at.segment)} at byte ${at.end.positionBytes}`;
   const sentence = `the archive of "${name}" stands still in ${place}: no valid record is there`;
   sayOnce(followed, state, { kind: 'archive-stalled', code: 'source-damaged', sentence });
