@@ -105,8 +105,7 @@ function createWatched(parts: WatchedParts): Watched {
     pass: async () => {
       await record.load();
       try {
-        if (await isForeign(host, database)) await forget(record, looks);
-        else await look(parts, { record, heard });
+        await look(parts, { record, heard, isOthers: await isForeign(host, database) });
         lookedAtMs = performance.now();
       } finally {
         // Also what can't be written down: a disk that is full is what people must hear of.
@@ -130,14 +129,29 @@ function createWatched(parts: WatchedParts): Watched {
   };
 }
 
-type Heard = { record: AlertRecord; /** Since the last look. */ heard: EventFact[] };
+type Heard = {
+  record: AlertRecord;
+  /** Since the last look. */
+  heard: EventFact[];
+  /** Whether another installation owns the database, and tells what is wrong with it. */
+  isOthers: boolean;
+};
 
-async function look({ host, settings, targets, looks, database, logger, signal }: WatchedParts, { record, heard }: Heard): Promise<void> {
+/** That this host's own server still answers, nobody else sees. */
+const OF_OTHERS: string = 'server-stale' satisfies EventKind;
+
+async function look(
+  { host, settings, targets, looks, database, logger, signal }: WatchedParts,
+  { record, heard, isOthers }: Heard,
+): Promise<void> {
   const nowMs = Date.now();
-  const found = await looks.look(nowMs, signal);
-  const events = heard.splice(0).map((fact) => incidentOf(database, fact, nowMs));
+  if (isOthers) looks.archived(nowMs);
+  const found = isOthers ? {} : await looks.look(nowMs, signal);
+  const isOwn = (code: string): boolean => !isOthers || code === OF_OTHERS;
+  const events = heard.splice(0).flatMap((fact) => (isOwn(fact.kind) ? [incidentOf(database, fact, nowMs)] : []));
   await record.change((state) => {
-    const open = events.reduce(afterEvent, state.incidents);
+    const known = state.incidents.filter(({ code }) => isOwn(code));
+    const open = events.reduce(afterEvent, known);
     const { incidents, changes } = afterLook(open, { database, nowMs, found, repeatMs: settings.repeatMs });
     if (changes.length === 0) return { ...state, incidents };
     const notice = { id: randomUUID(), agent: host.agent.name, database, atMs: nowMs, changes };
@@ -157,12 +171,6 @@ async function isForeign({ catalogueOf, agent }: HostDeps, database: string): Pr
     if (error instanceof RstowError) return false;
     throw error;
   }
-}
-
-/** Another installation owns the database, and tells what is wrong with it. */
-async function forget(record: AlertRecord, looks: AlertLooks): Promise<void> {
-  looks.archived(Date.now());
-  await record.change((state) => ({ ...state, incidents: [] }));
 }
 
 function incidentOf(database: string, { kind, sentence, repository = '' }: EventFact, nowMs: number): Parameters<typeof afterEvent>[1] {

@@ -14,6 +14,7 @@ import { type Sink, webSink } from '../../../support/alert-sinks.ts';
 import { countedRepository } from '../../../support/counted-repository.ts';
 import { makeIdleAgent } from '../../../support/idle-agent.ts';
 import { waitUntil } from '../../../support/wait-until.ts';
+import { claimOf } from '../../activities/several-repositories.ts';
 import { DATABASE } from '../../activities/scene.ts';
 
 const LOOK_MS = 100;
@@ -61,4 +62,17 @@ test('reads a bucket again at once when a backup was copied to it, and not at ea
   expect(reads()).toBe(before);
   alerts.heard({ kind: 'backup-copied', database: DATABASE, repository: 'local', sentence: 'local has what it lacked' });
   await waitUntil('it was read again', () => reads() > before);
+});
+
+test('tells of another agent’s database that the server of this host still answers, and nothing else', async () => {
+  const { sink, alerts } = await watched(createMemoryRepository(), ({ catalogueOf }) =>
+    catalogueOf(DATABASE).owner.claim(claimOf('two', 2)),
+  );
+  await sleep(5 * LOOK_MS);
+  alerts.heard({ kind: 'repositories-apart', database: DATABASE, repository: 'local', sentence: 'the repository holds another history' });
+  alerts.heard({ kind: 'server-stale', database: DATABASE, sentence: 'its server still answers' });
+  await waitUntil('people are told', () => sink.got.length > 0);
+  const { changes } = JSON.parse(sink.got[0] ?? '') as Notice;
+  expect(changes).toMatchObject([{ kind: 'new', code: 'server-stale', severity: 'critical', sentence: 'its server still answers' }]);
+  expect(sink.got).toHaveLength(1);
 });
