@@ -9,26 +9,43 @@ export type CatchUp = (database: string) => Promise<void>;
 /**
  * The owner's part in keeping several repositories of one database in step: its own claim, so that each of them fences
  * the former owners, and every history, so that a backup can go into any of them. Pieces and manifests are not copied,
- * and nothing is overwritten: what differs is logged, once. Twice: nothing more to do.
+ * and nothing is overwritten: what differs is logged, and again as long as it lasts. Twice: nothing more to do.
  */
 export function createCatchUp(deps: ActivityDeps): CatchUp {
-  const settled = new Map<string, string>();
-  const reported = new Set<string>();
-  const report: Report = (sentence, facts) => {
+  const settled = new Map<string, Settled>();
+  const saidAtMs = new Map<string, number>();
+  const say: Report = (sentence, facts) => {
     const line = JSON.stringify([sentence, facts]);
-    if (!reported.has(line)) deps.events.record({ kind: 'repositories-apart', ...facts, sentence });
-    reported.add(line);
+    if (performance.now() - (saidAtMs.get(line) ?? -SAID_AGAIN_MS) < SAID_AGAIN_MS) return;
+    saidAtMs.set(line, performance.now());
+    deps.events.record({ kind: 'repositories-apart', ...facts, sentence });
   };
   return async (database) => {
     if ((deps.config.databases[database]?.repositories.length ?? 0) < 2) return;
     const catalogue = deps.catalogueOf(database);
     const listed = await catalogue.each(({ claims, owner }) => claims.names(owner.keptMs));
     const state = JSON.stringify(listed.answers.map(({ store, found }) => [store.name, found]));
-    if (listed.answers.length < 2 || settled.get(database) === state) return;
+    if (listed.answers.length < 2 || isStill(settled.get(database), state)) return;
     const { owner } = await catalogue.owner.find();
     if (owner?.installationId !== deps.agent.installationId) return;
-    if (await putWhatLacks(deps, database, { owner, report })) settled.set(database, state);
+    let isInStep = true;
+    const report: Report = (...said) => {
+      isInStep = false;
+      say(...said);
+    };
+    if (await putWhatLacks(deps, database, { owner, report })) settled.set(database, { state, isInStep, atMs: performance.now() });
   };
+}
+
+/** What differs is said again so often as it lasts: nobody reads a log from its beginning, and an alert of it counts for an hour. */
+const SAID_AGAIN_MS = 1_800_000;
+
+/** What the repositories had when all was given that could be. */
+type Settled = { state: string; /** Whether nothing differs. */ isInStep: boolean; atMs: number };
+
+function isStill(settled: Settled | undefined, state: string): boolean {
+  if (settled?.state !== state) return false;
+  return settled.isInStep || performance.now() - settled.atMs < SAID_AGAIN_MS;
 }
 
 type Report = (sentence: string, facts: { code: string; database: string; repository: string; [fact: string]: unknown }) => void;

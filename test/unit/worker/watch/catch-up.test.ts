@@ -1,5 +1,5 @@
 import type { Events } from '../../../../src/activities/activity-deps.ts';
-import { beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { claimOwnership, currentOwner } from '../../../../src/store/ownership.ts';
 import { createTimeline, readTimelines } from '../../../../src/store/timelines.ts';
 import { RstowError } from '../../../../src/core/errors/rstow-error.ts';
@@ -73,6 +73,21 @@ it('leaves another history of the same id alone, gives none that was begun from 
     { ...facts, repository: 'first', timeline: '0003', otherThanIn: 'second' },
     { ...facts, repository: 'second', timeline: '0002', otherThanIn: 'first' },
   ]);
+});
+
+it('says again each half hour what still differs, so that an alert of it is not over while it lasts', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  await claimOwnership(first, DATABASE, claimOf('new', 2));
+  await claimOwnership(second, DATABASE, claimOf('other', 2));
+  const catchUp = catchUpOf('new');
+  const said: number[] = [];
+  for (let minutes = 0; minutes <= 60; minutes += 10) {
+    await catchUp(DATABASE);
+    said.push(logged.length);
+    vi.advanceTimersByTime(600_000);
+  }
+  expect(said).toEqual([1, 1, 1, 2, 2, 2, 3]);
 });
 
 it('says that a repository names another owner of the same generation', async () => {
