@@ -161,16 +161,15 @@ async function look(
   });
 }
 
-/** Whether another installation owns it. While nobody does, or no repository can be read, whoever has looked after it goes on. */
-async function isForeign({ catalogueOf, agent }: HostDeps, database: string): Promise<boolean> {
+/** Whether another installation owns it; as it was known last, if no repository can be read. What nobody owns is looked after. */
+async function isForeign({ catalogueOf, seenOwners, agent }: HostDeps, database: string): Promise<boolean> {
   const { owner: owners } = catalogueOf(database);
-  try {
-    const { owner } = await owners.find(owners.keptMs);
-    return owner !== undefined && owner.installationId !== agent.installationId;
-  } catch (error) {
-    if (error instanceof RstowError) return false;
+  const found = await owners.find(owners.keptMs).catch((error: unknown) => {
+    if (error instanceof RstowError) return undefined;
     throw error;
-  }
+  });
+  const owner = found === undefined ? await seenOwners.recall(database) : found.owner;
+  return owner !== undefined && owner.installationId !== agent.installationId;
 }
 
 function incidentOf(database: string, { kind, sentence, repository = '' }: EventFact, nowMs: number): Parameters<typeof afterEvent>[1] {

@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { ActivityDeps } from '../../../../src/activities/activity-deps.ts';
 import { alertsSection } from '../../../../src/config/alerts.ts';
 import type { Notice } from '../../../../src/core/alerts/notice.ts';
+import { RstowError } from '../../../../src/core/errors/rstow-error.ts';
 import { createMemoryRepository } from '../../../../src/io/repository/memory.ts';
 import type { Repository } from '../../../../src/io/repository/port.ts';
 import { type StartedAlerts, startAlerts } from '../../../../src/worker/watch/alerts.ts';
@@ -64,15 +65,25 @@ test('reads a bucket again at once when a backup was copied to it, and not at ea
   await waitUntil('it was read again', () => reads() > before);
 });
 
-test('tells of another agent’s database that the server of this host still answers, and nothing else', async () => {
-  const { sink, alerts } = await watched(createMemoryRepository(), ({ catalogueOf }) =>
-    catalogueOf(DATABASE).owner.claim(claimOf('two', 2)),
-  );
-  await sleep(5 * LOOK_MS);
-  alerts.heard({ kind: 'repositories-apart', database: DATABASE, repository: 'local', sentence: 'the repository holds another history' });
-  alerts.heard({ kind: 'server-stale', database: DATABASE, sentence: 'its server still answers' });
-  await waitUntil('people are told', () => sink.got.length > 0);
-  const { changes } = JSON.parse(sink.got[0] ?? '') as Notice;
-  expect(changes).toMatchObject([{ kind: 'new', code: 'server-stale', severity: 'critical', sentence: 'its server still answers' }]);
-  expect(sink.got).toHaveLength(1);
-});
+test.each(['answers', 'is away'])(
+  'tells of another agent’s database only that this host’s server answers; the repository %s',
+  async (state) => {
+    const memory = createMemoryRepository();
+    const read: { keys: Repository['keys'] } = { keys: memory.keys.bind(memory) };
+    const repository: Repository = { ...memory, keys: (...of) => read.keys(...of) };
+    const { sink, alerts } = await watched(repository, async ({ catalogueOf }) => {
+      await catalogueOf(DATABASE).owner.claim(claimOf('two', 2));
+      if (state === 'answers') return;
+      read.keys = () => {
+        throw new RstowError('repository-unavailable', 'it is away');
+      };
+    });
+    await sleep(5 * LOOK_MS);
+    alerts.heard({ kind: 'repositories-apart', database: DATABASE, repository: 'local', sentence: 'the repository holds another history' });
+    alerts.heard({ kind: 'server-stale', database: DATABASE, sentence: 'its server still answers' });
+    await waitUntil('people are told', () => sink.got.length > 0);
+    const { changes } = JSON.parse(sink.got[0] ?? '') as Notice;
+    expect(changes).toMatchObject([{ kind: 'new', code: 'server-stale', severity: 'critical', sentence: 'its server still answers' }]);
+    expect(sink.got).toHaveLength(1);
+  },
+);
