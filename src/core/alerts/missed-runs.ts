@@ -48,6 +48,25 @@ export function missedRunFindings(schedules: readonly ScheduledRuns[], asked: As
   return schedules.flatMap((schedule) => missedRun(schedule, asked) ?? []);
 }
 
+/** What the config lists and nothing starts, for `rstow schedule apply` was forgotten; of backups the verdict of protection says so. */
+export function unscheduledFindings(
+  database: string,
+  listed: readonly string[],
+  schedules: readonly Pick<ScheduledRuns, 'type'>[],
+): Found[] {
+  const lacking = listed.filter((type) => type !== 'hotBackup' && !schedules.some((schedule) => schedule.type === type));
+  const hint = `\`rstow schedule apply ${database}\` makes it.`;
+  return lacking.map((type): Found => {
+    return {
+      severity: 'warning',
+      code: 'no-schedule',
+      subject: type,
+      sentence: `the config lists ${type}, and no schedule starts it`,
+      hint,
+    };
+  });
+}
+
 function missedRun({ id, type, rhythm, jitterMs, isPaused, changedAtMs, last }: ScheduledRuns, asked: Asked): Found | undefined {
   if (rhythm === undefined || isPaused) return undefined;
   const { database, nowMs, askedAtMs } = asked;

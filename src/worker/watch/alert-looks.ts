@@ -2,7 +2,7 @@ import type { BackupWatch, EventFact } from '../../activities/activity-deps.ts';
 import { describeRuns, type DescribedStored, describeStored, inspectHost } from '../../activities/catalogue/describe-protection.ts';
 import { type SurveyedHost, surveyHost } from '../../activities/check/survey-host.ts';
 import type { Found, Look } from '../../core/alerts/incident.ts';
-import { missedRunFindings, type ScheduledRuns } from '../../core/alerts/missed-runs.ts';
+import { missedRunFindings, type ScheduledRuns, unscheduledFindings } from '../../core/alerts/missed-runs.ts';
 import { archiveLateFinding, type LastRuns, repositoryFindings, runFindings } from '../../core/alerts/watched-findings.ts';
 import type { ScheduledType } from '../../contract/schedules.ts';
 import { RstowError, sentenceOf } from '../../core/errors/rstow-error.ts';
@@ -62,7 +62,10 @@ export function createAlertLooks(deps: HostDeps, { database, lookMs, runs }: Wat
         host: host === undefined || host === 'busy' ? undefined : host.findings,
         restart: state.restart,
         temporal: state.hasRuns === true && state.runs !== undefined ? runFindings(database, state.runs) : undefined,
-        schedules: state.scheduled && missedRunFindings(state.scheduled, { database, nowMs, askedAtMs: state.answeredAtMs, saidMs }),
+        schedules: state.scheduled && [
+          ...missedRunFindings(state.scheduled, { database, nowMs, askedAtMs: state.answeredAtMs, saidMs }),
+          ...unscheduledFindings(database, listedTypes(deps, database), state.scheduled),
+        ],
         repository: storedFindings(deps, state, { database, nowMs }),
       };
     },
@@ -119,17 +122,21 @@ async function lookAtHost(
   }
 }
 
+/** What the config schedules. */
+function listedTypes({ config }: HostDeps, database: string): ScheduledType[] {
+  return Object.keys(config.databases[database]?.schedules ?? {}) as ScheduledType[];
+}
+
 async function readRuns(
-  { config }: HostDeps,
+  deps: HostDeps,
   state: LookState,
   { runs, database, nowMs, unasked }: At & { runs: BackupWatch | undefined; unasked: Finding[] },
 ): Promise<void> {
   state.hasRuns = false;
   try {
     if (runs === undefined) throw new RstowError('temporal-unreachable', 'the agent is not connected to Temporal');
-    const listed = Object.keys(config.databases[database]?.schedules ?? {}) as ScheduledType[];
     state.runs = { ...(await describeRuns(runs, database)), failed: await runs.failed(database) };
-    state.scheduled = await runs.scheduled(database, [...new Set([...listed, 'hotBackup' as const])]);
+    state.scheduled = await runs.scheduled(database, [...new Set([...listedTypes(deps, database), 'hotBackup' as const])]);
     state.hasRuns = true;
     state.answeredAtMs = nowMs;
   } catch (error) {

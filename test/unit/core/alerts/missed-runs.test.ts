@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { missedRunFindings, type ScheduledRun, type ScheduledRuns } from '../../../../src/core/alerts/missed-runs.ts';
+import { missedRunFindings, type ScheduledRun, type ScheduledRuns, unscheduledFindings } from '../../../../src/core/alerts/missed-runs.ts';
 import { rhythmOf } from '../../../../src/core/schedule/rhythm.ts';
 
 const MINUTE_MS = 60_000;
@@ -85,4 +85,16 @@ test('of short intervals a run is late after a whole one', () => {
   const often = { rhythm: { everyMs: 10_000 }, last: ranAt(NOON_MS, { end: { kind: 'done', atMs: NOON_MS + 1_000 } }) };
   expect(said(often, NOON_MS + 19_999, NOON_MS + 5_000)).toBeUndefined();
   expect(said(often, NOON_MS + 20_000, NOON_MS + 5_000)).toMatch(/^hotBackup was due at 2026-11-30 12:00:10Z/);
+});
+
+test('says what the config lists and nothing starts', () => {
+  expect(unscheduledFindings('orders', ['hotBackup', 'verifyBackup', 'expireBackups'], [{ type: 'verifyBackup' }])).toEqual([
+    {
+      severity: 'warning',
+      code: 'no-schedule',
+      subject: 'expireBackups',
+      sentence: 'the config lists expireBackups, and no schedule starts it',
+      hint: '`rstow schedule apply orders` makes it.',
+    },
+  ]);
 });
