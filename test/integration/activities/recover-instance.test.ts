@@ -109,7 +109,9 @@ it('creates nothing for a run that no operator has signed, if the config names o
 });
 
 it('goes on where an attempt that died in the middle has left the instance, and applies no event twice', async () => {
-  const before = await deletedTally(300);
+  // So many that it is still at work when it is told to die.
+  const events = 3000;
+  const before = await deletedTally(events);
   const attempt = await planned(newRun());
   const dying = new AbortController();
   const died = expect(attempt(dying.signal)).rejects.toThrow('it died');
@@ -119,7 +121,7 @@ it('goes on where an attempt that died in the middle has left the instance, and 
   expect(await live('t-1')).toMatchObject({ state: 'open' });
   await attempt();
   expect(samePart((await live('t-1'))!)).toEqual(samePart(before));
-  const life = ['create_instance', ...Array.from({ length: 300 }, () => 'ADD'), 'CLOSE'];
+  const life = ['create_instance', ...Array.from({ length: events }, () => 'ADD'), 'CLOSE'];
   expect(await deedsOf(stack.walDir, 't-1')).toEqual([...life, 'delete_instance', ...life]);
   await attempt();
   expect(await deedsOf(stack.walDir, 't-1')).toHaveLength(2 * life.length + 1);
