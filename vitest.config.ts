@@ -24,7 +24,8 @@ const agentTests = ['test/integration/{worker,cli}/**/*.test.ts'];
 export default defineConfig({
   test: {
     pool: 'forks',
-    maxWorkers: 2,
+    // Most tests wait more than they work: two cores do well with three.
+    maxWorkers: 3,
     passWithNoTests: false,
     // A busy machine is no fault: these bounds end only what would never come.
     expect: { poll: { timeout: 20_000 } },

@@ -20,8 +20,6 @@ elif [ "${1:-}" = --zfs ]; then
 fi
 if [ $# -eq 0 ]; then
   for project in $projects; do set -- "$@" --project "$project"; done
-  # The long tests wait more than they work.
-  [ "$report" != deep-test-report ] || set -- "$@" --maxWorkers 3
 fi
 exec sh scripts/with-tools.sh vitest run \
   --reporter=default --reporter=json --outputFile.json=".tools/$report.json" "$@"

@@ -92,7 +92,8 @@ async function openRun(client: Client, run: WorkflowExecutionInfo): Promise<Open
   return { ...place, phase: step.step, waitsFor: step.lastFailure, progress: isMeasured ? { doneBytes, totalBytes } : undefined };
 }
 
-const SCHEDULED_BY = defineSearchAttributeKey('TemporalScheduledById', 'KEYWORD');
+/** Temporal's own attribute of a run that a schedule has started. */
+export const SCHEDULED_BY = defineSearchAttributeKey('TemporalScheduledById', 'KEYWORD');
 
 function plainRecord(run: WorkflowExecutionInfo): RunRecord {
   const { workflowId, runId, type, status, startTime, closeTime } = run;

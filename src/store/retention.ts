@@ -27,6 +27,8 @@ export type Retention = {
   release(label: string): Promise<number>;
   /** Takes the backup out of the list: its place first, then its manifest, which goes to the trash. Twice: no-op. */
   expire(of: { label: string; atMs: number; runId: string }): Promise<void>;
+  /** Takes back what `expire` did; a backup is found without its place too. Twice: no-op. */
+  bringBack(of: { label: string; atMs: number; runId: string }): Promise<void>;
   /** All whose manifests lie in the trash. */
   expired(): Promise<ExpiredManifest[]>;
   /** Undefined if it is gone by now. Fails: damaged-object, truncated-object, untrusted-object, format-unsupported. */
@@ -54,6 +56,7 @@ export function retentionOf({ repository, database }: Scope): Retention {
       await repository.deleteMany(places);
       await repository.move(manifestKey(database, of.label), expiredManifestKey({ database, ...of }));
     },
+    bringBack: (of) => repository.move(expiredManifestKey({ database, ...of }), manifestKey(database, of.label)),
     expired: async () => {
       const found: ExpiredManifest[] = [];
       for await (const key of repository.keys(EXPIRED_PREFIX)) {

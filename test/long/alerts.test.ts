@@ -1,5 +1,5 @@
 /** An agent that tells people: on a real server, a real web server and a real mail server. */
-import { open, readdir, readFile, writeFile } from 'node:fs/promises';
+import { open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
@@ -8,6 +8,7 @@ import type { Change } from '../../src/core/alerts/incident.ts';
 import { mailSink, type Sink, webSink } from '../support/alert-sinks.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { DATABASE } from '../support/database-stack.ts';
+import { filesBelow } from '../support/folder-hash.ts';
 import { writeOrders } from '../support/odd-source.ts';
 import { rstow } from '../support/rstow-command.ts';
 import { openSceneWithoutAgent, type Scene } from '../support/scene.ts';
@@ -98,14 +99,20 @@ it('tells of one incident once, though the agent is killed, and once that it is 
   expect(text).toMatch(/^rstow: orders CRITICAL: backup-not-found/);
 });
 
-it('tells once of a run that has failed, and once that the next of its type has not', async () => {
+it('tells once of a run that has failed, and once that the next of its type has not, and nothing of a mistyped label', async () => {
   const verify = (backup: string) => scene.temporal.execute('verifyBackup', { database: DATABASE, backup });
+  const pieces = await filesBelow(join(scene.stack.repositoryDir, 'databases', DATABASE, 'wal'));
+  const piece = pieces.find((path) => path.endsWith('.wal.zst')) ?? '';
+  await rename(piece, join(scene.stack.folder, 'piece'));
+  await expect(verify('latest')).rejects.toThrow();
   await expect(verify('never-made')).rejects.toThrow();
   await waitUntil('the chat is told', () => told('run-failed').length > 0);
+  await rename(join(scene.stack.folder, 'piece'), piece);
   await verify('latest');
+  await expect(verify('never-made')).rejects.toThrow();
   await waitUntil('the chat is told that it is over', () => told('run-failed').length > 1);
   expect(told('run-failed')).toEqual(['new', 'resolved']);
-  expect(mailsWith('the last verifyBackup failed: backup-not-found: ')).toBeGreaterThan(0);
+  expect(mailsWith('the last verifyBackup failed: missing-object: ')).toBeGreaterThan(0);
 });
 
 it('counts by itself what a restart would lose, and tells of it', async () => {

@@ -33,10 +33,12 @@ export const expireManifests =
     let moved = 0;
     for (const { label } of expire.toReversed()) {
       await run.checkOpen();
-      // It may have come since the plan was made.
-      if (holdsInForce(await store.retention.holds(label), nowMs).length > 0) continue;
-      await store.retention.expire({ label, atMs: nowMs, runId: run.runId });
-      moved += 1;
+      const expiring = { label, atMs: nowMs, runId: run.runId };
+      const isHeld = async (): Promise<boolean> => holdsInForce(await store.retention.holds(label), nowMs).length > 0;
+      // Who holds it may come after the plan was made, and also between the question and the move.
+      if (!(await isHeld())) await store.retention.expire(expiring);
+      if (await isHeld()) await store.retention.bringBack(expiring);
+      else moved += 1;
       run.report({ doing: `moving: ${moved} of ${expire.length}` });
     }
     const sentence = `${countedText(moved, 'backup')} of "${database}" in "${repository}" expired`;

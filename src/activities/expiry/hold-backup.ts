@@ -32,11 +32,11 @@ export const holdBackup =
       await run.checkOpen();
       if (isReleased && mark !== undefined) return Number(await one.marks.remove({ name: mark, label }));
       if (isReleased) return one.retention.release(label);
-      if ((await one.backups.state(label)).kind !== 'absent') {
-        await one.retention.hold({ label, reason: reason ?? 'no reason given', by, atMs, untilMs, runId: run.runId });
-        return 0;
-      }
-      return undefined;
+      const isThere = async (): Promise<boolean> => (await one.backups.state(label)).kind !== 'absent';
+      if (!(await isThere())) return undefined;
+      await one.retention.hold({ label, reason: reason ?? 'no reason given', by, atMs, untilMs, runId: run.runId });
+      // It may have expired between the question and the hold.
+      return (await isThere()) ? 0 : undefined;
     });
     const [failed] = failures;
     if (failed !== undefined) throw failed.error;

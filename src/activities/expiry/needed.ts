@@ -2,6 +2,7 @@ import { lineageOf, type TimelineNode } from '../../core/backup/history.ts';
 import { isUnreadable } from '../../core/errors/error-table.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { timelinesSince } from '../../core/retention/kept-timelines.ts';
+import { holdsInForce } from '../../core/retention/hold.ts';
 import type { Reference } from '../../core/retention/unneeded-pieces.ts';
 import { databaseSettings } from '../../config/agent-config.ts';
 import type { ExpiredManifest } from '../../store/retention.ts';
@@ -32,9 +33,9 @@ type Asked = { inUse: string; nowMs: number; /** What has expired since then sta
 export async function whatIsNeeded(deps: ActivityDeps, store: Store, { inUse, nowMs, beforeMs }: Asked): Promise<Needed> {
   const { database } = store;
   const doubts: string[] = [];
-  const own = await referencesOf(store, beforeMs);
+  const own = await referencesOf(store, { nowMs, beforeMs });
   const { answers, failures } = await deps.catalogueOf(database).each(async (one) => {
-    return one.name === store.name ? undefined : referencesOf(one, beforeMs);
+    return one.name === store.name ? undefined : referencesOf(one, { nowMs, beforeMs });
   });
   for (const { name, error } of failures) doubts.push(`repository ${name} could not be asked what it needs: ${error.message}`);
   const others = answers.flatMap(({ found }) => found ?? []);
@@ -55,7 +56,7 @@ export async function whatIsNeeded(deps: ActivityDeps, store: Store, { inUse, no
 
 type Referring = { references: Reference[]; labels: Set<string>; expired: ExpiredManifest[]; doubts: string[] };
 
-async function referencesOf(store: Store, beforeMs: number): Promise<Referring> {
+async function referencesOf(store: Store, { nowMs, beforeMs }: Pick<Asked, 'nowMs' | 'beforeMs'>): Promise<Referring> {
   const found: Referring = { references: [], labels: new Set(), expired: [], doubts: [] };
   const { positions, unplaced } = await store.backups.positions();
   for (const label of [...positions.map((position) => position.label), ...unplaced]) {
@@ -65,8 +66,9 @@ async function referencesOf(store: Store, beforeMs: number): Promise<Referring> 
     if (state.kind === 'unreadable') found.doubts.push(`the manifest of ${label} in ${store.name} can’t be read: ${state.error.message}`);
   }
   for (const { label } of await store.backups.claims()) found.labels.add(label);
+  const held = new Set(holdsInForce(await store.retention.holds(), nowMs).map(({ label }) => label));
   for (const expired of await store.retention.expired()) {
-    if (expired.atMs <= beforeMs) found.expired.push(expired);
+    if (expired.atMs <= beforeMs && !held.has(expired.label)) found.expired.push(expired);
     else {
       found.labels.add(expired.label);
       await readInto(found, async () => (await store.retention.readExpired(expired))?.segments);

@@ -202,6 +202,13 @@ export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(errorTable, text);
 }
 
+const WRONG_REQUEST_EXIT_CODES: readonly number[] = [2, 10, 11, 16];
+
+/** Whether it was the request that was wrong: malformed, of something that doesn't exist, while another was at work, or not approved. */
+export function isWrongRequest(code: string): boolean {
+  return isErrorCode(code) && WRONG_REQUEST_EXIT_CODES.includes(errorRow(code).exitCode);
+}
+
 const OBJECT_DAMAGE: ReadonlySet<string> = new Set<ErrorCode>(['damaged-object', 'missing-object', 'truncated-object', 'untrusted-object']);
 
 /** Whether a failure's code says that an object of the repository is not what it has to be: gone, cut short, other bytes, or another's. */

@@ -1,5 +1,6 @@
 import { Client, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import type { BackupWatch, FailedRun } from '../../activities/activity-deps.ts';
+import { SCHEDULED_BY } from '../../client/run-records.ts';
 import { type ScheduleState, scheduleState } from '../../client/schedule-state.ts';
 import type { ArchiveRun, EndedBackup } from '../../contract/describe-database.ts';
 import { archiveWorkflowId, PROGRESS_QUERY, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
@@ -8,6 +9,7 @@ import type { Progress } from '../../contract/result.ts';
 import type { ScheduledType } from '../../contract/schedules.ts';
 import { BACKUP_TYPES, type WorkflowType } from '../../contract/workflow-types.ts';
 import type { ScheduledRun, ScheduledRuns } from '../../core/alerts/missed-runs.ts';
+import { isWrongRequest } from '../../core/errors/error-table.ts';
 import type { ScheduleFacts } from '../../core/protection/verdict.ts';
 import { rhythmOf } from '../../core/schedule/rhythm.ts';
 import { rethrowUnreachable } from './run-registry.ts';
@@ -98,13 +100,20 @@ const FAILURES_COUNT: readonly WorkflowType[] = [
   ...(['restore', 'restoreVolume', 'pointInTimeRecovery', 'undoRestore', 'rebaseDatabase', 'disasterRecovery'] as const),
 ];
 
-/** One that was terminated or cancelled was ended on purpose. */
+/** So many requests in a row that were wrong are looked behind. */
+const PASSED_OVER_MAX = 10;
+
+/** One that was terminated or cancelled was ended on purpose; and whoever mistypes a label has read so. */
 async function failedRuns({ workflow }: Client, database: string): Promise<FailedRun[]> {
   const of = `${SEARCH_ATTRIBUTES.database} = '${database}' AND ExecutionStatus IN ('Completed', 'Failed', 'TimedOut')`;
   const lastOf = async (type: WorkflowType): Promise<FailedRun[]> => {
-    for await (const { workflowId, runId, status } of workflow.list({ query: `WorkflowType = '${type}' AND ${of}`, pageSize: 1 })) {
-      if (status.name === 'COMPLETED') return [];
-      return [{ type, workflowId, failure: await failureOf(workflow.getHandle(workflowId, runId).result()) }];
+    let passedOver = 0;
+    for await (const run of workflow.list({ query: `WorkflowType = '${type}' AND ${of}`, pageSize: PASSED_OVER_MAX })) {
+      if (run.status.name === 'COMPLETED' || passedOver === PASSED_OVER_MAX) return [];
+      const failure = await failureOf(workflow.getHandle(run.workflowId, run.runId).result());
+      const isAskedWrongly = isWrongRequest(failure.code) && run.typedSearchAttributes.get(SCHEDULED_BY) === undefined;
+      if (!isAskedWrongly) return [{ type, workflowId: run.workflowId, failure }];
+      passedOver += 1;
     }
     return [];
   };

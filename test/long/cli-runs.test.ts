@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { STEP_SUMMARIES } from '../../../src/workflows/temporal/step-summaries.ts';
-import { type AgentProcess, startAgent } from '../../support/agent-process.ts';
-import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';
-import { startLoadWriters } from '../../support/load-writers.ts';
-import { connectTestClient, type TestClient } from '../../support/run-workflow.ts';
-import { makeNamespace } from '../../support/temporal-namespace.ts';
-import { waitUntil } from '../../support/wait-until.ts';
-import { type Ended, runRstow, spawnRstow } from './rstow-process.ts';
+import { STEP_SUMMARIES } from '../../src/workflows/temporal/step-summaries.ts';
+import { type AgentProcess, startAgent } from '../support/agent-process.ts';
+import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../support/database-stack.ts';
+import { startLoadWriters } from '../support/load-writers.ts';
+import { connectTestClient, type TestClient } from '../support/run-workflow.ts';
+import { makeNamespace } from '../support/temporal-namespace.ts';
+import { waitUntil } from '../support/wait-until.ts';
+import { type Ended, runRstow, spawnRstow } from '../integration/cli/rstow-process.ts';
 
 let stack: DatabaseStack;
 let agent: AgentProcess;
