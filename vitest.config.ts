@@ -39,6 +39,8 @@ export default defineConfig({
       project('long', { testTimeoutMs: 240_000, globalSetup }),
       project('crash', { testTimeoutMs: 240_000, globalSetup }),
       project('hard', { testTimeoutMs: 240_000, globalSetup }),
+      // Disks, networks and Temporal servers that fail for long: `npm run test:faults`.
+      project('faults', { testTimeoutMs: 240_000, globalSetup }),
       // Hosts of their own: systemd as PID 1, kernels with LVM, containers.
       project('hosts', { testTimeoutMs: 300_000, globalSetup }),
       // Runs on such a host.

@@ -1,6 +1,7 @@
 #!/bin/sh
 # `npm test`: set-up, then the tests that a person waits for. `--deep` runs the long ones instead: the quick start, other hosts, kills, odd
-# surroundings. `--zfs` runs those on an emulated host with ZFS. Other arguments go to vitest, which then chooses among all tests. The reports are what .ci/run counts.
+# surroundings. `--faults` runs those whose disk, network or Temporal fails for long, `--zfs` those on an emulated host with ZFS. Other arguments
+# go to vitest, which then chooses among all tests. The reports are what .ci/run counts.
 set -eu
 
 root=$(dirname "$(dirname "$(readlink -f "$0")")")
@@ -13,6 +14,10 @@ if [ "${1:-}" = --deep ]; then
   shift
   report=deep-test-report
   projects='long crash hard hosts alone'
+elif [ "${1:-}" = --faults ]; then
+  shift
+  report=faults-test-report
+  projects=faults
 elif [ "${1:-}" = --zfs ]; then
   shift
   report=zfs-test-report
