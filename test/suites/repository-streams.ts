@@ -87,16 +87,19 @@ const MEASURED_BLOCKS = 4;
 function* bigObject(bigSizeBytes: number, memory: MemoryMeter): Generator<Uint8Array> {
   for (let block = 0; block * blockSizeBytes < bigSizeBytes; block += 1) {
     if (block % MEASURED_BLOCKS === 0) memory.measure();
-    yield Buffer.alloc(blockSizeBytes, block + 1);
+    yield Buffer.alloc(blockSizeBytes, markOf(block));
   }
 }
+
+/** What a block's bytes are. A prime number of them: no power of two of blocks looks like another. */
+const markOf = (block: number): number => (block % 251) + 1;
 
 async function countIntact(stream: Readable, memory: MemoryMeter): Promise<number> {
   let positionBytes = 0;
   let sinceMeasureBytes = 0;
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     for (let index = 0; index < chunk.length; index += 4096) {
-      const expected = Math.floor((positionBytes + index) / blockSizeBytes) + 1;
+      const expected = markOf(Math.floor((positionBytes + index) / blockSizeBytes));
       if (chunk[index] !== expected) return positionBytes + index;
     }
     positionBytes += chunk.length;
