@@ -24,7 +24,7 @@ export type RunPort = Caller & {
  * A run of this process alone: nobody else knows of it, so that nobody can have closed it, and there is nothing to prove. Without a signal nobody
  * ends it.
  */
-export function ownRun(runId: string, signal = new AbortController().signal): RunPort {
+export function ownRun(runId: string, signal: AbortSignal = new AbortController().signal): RunPort {
   return {
     workflowId: runId,
     runId,
