@@ -28,18 +28,24 @@ export const readBackups =
   (deps: ActivityDeps) =>
   async ({ database, repository, limit }: ListBackupsQuery): Promise<ListedBackups> => {
     const { store } = await openFirst(deps, database, repository);
-    const listed = await listNewest(store, limit);
+    const listed = await withHolds(store, await listNewest(store, limit));
     const copies = await copiesByLabel(deps, store);
     if (copies === undefined) return listed;
     const { wanted: copiesWanted, away } = copies;
     return { ...listed, copiesWanted, away, backups: listed.backups.map((row) => ({ ...row, copies: copies.of(row.label) })) };
   };
 
+async function withHolds(store: Store, listed: ListedBackups): Promise<ListedBackups> {
+  const holds = Map.groupBy(holdsInForce(await store.retention.holds(), Date.now()), ({ label }) => label);
+  const backups = listed.backups.map((row) => ({ ...row, holds: holds.get(row.label)?.map(({ label: _, ...hold }) => hold) }));
+  return { ...listed, backups };
+}
+
+/** But for who holds them. */
 export async function listNewest(store: Store, limit: number): Promise<ListedBackups> {
   const named = (await store.backups.selectable()).slice(0, limit);
   const history = await store.backups.history();
   const known = await store.overview.of(history.backups.slice(0, limit));
-  const holds = Map.groupBy(holdsInForce(await store.retention.holds(), Date.now()), ({ label }) => label);
   const backups: BackupRow[] = [];
   const unreadable: UnreadableBackup[] = [];
   for (let first = 0; first < named.length; first += READ_AT_ONCE) {
@@ -47,7 +53,7 @@ export async function listNewest(store: Store, limit: number): Promise<ListedBac
     for (const row of await Promise.all(some.map((each) => readRow(store, { ...each, known: known.get(each.label) }, limit)))) {
       if (row === undefined) continue;
       if ('sentence' in row) unreadable.push(row);
-      else backups.push({ ...row, holds: holds.get(row.label)?.map(({ label: _, ...hold }) => hold) });
+      else backups.push(row);
     }
   }
   const later = laterByClock(history.backups).map(({ label }) => label);

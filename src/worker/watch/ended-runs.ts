@@ -14,8 +14,8 @@ type EndedRunWatch = { deps: Deps; temporal: TemporalConnection; logger: Logger;
 
 const INTERVAL_MS = 10_000;
 
-/** More wait for the next pass. */
-const AT_ONCE_MAX = 100;
+/** More wait for the next pass: so many are read well within a deadline. */
+const AT_ONCE_MAX = 20;
 
 type Place = { database: string; repository: string };
 
