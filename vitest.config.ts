@@ -7,6 +7,7 @@ type ProjectOptions = {
   exclude?: string[];
   globalSetup?: string;
   sequence?: { groupOrder: number };
+  maxWorkers?: number;
 };
 
 /** One folder of test/ is one project: `npx vitest run --project unit`. */
@@ -48,7 +49,7 @@ export default defineConfig({
       // Hosts with ZFS, under emulation: `npm run test:zfs`.
       project('zfs', { testTimeoutMs: 3_600_000, hookTimeoutMs: 3_600_000, globalSetup }),
       // What measures something has the machine to itself: it runs when all others have ended.
-      project('alone', { testTimeoutMs: 240_000, globalSetup, sequence: { groupOrder: 1 } }),
+      project('alone', { testTimeoutMs: 240_000, globalSetup, sequence: { groupOrder: 1 }, maxWorkers: 1 }),
       project('regress', { testTimeoutMs: 60_000 }),
     ],
   },

@@ -1,5 +1,3 @@
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { openDatabase } from '../../../src/database/database.ts';
 import { createGuard } from '../../../src/database/guard-look.ts';
@@ -7,12 +5,7 @@ import { compactNow, writeCounters } from '../../support/compactable-log.ts';
 import { DATABASE, type DatabaseStack } from '../../support/database-stack.ts';
 import { oddSource, sourceDigest } from '../../support/odd-source.ts';
 import { rstow, summaryOf } from '../../support/rstow-command.ts';
-import { type ProgramEnd, runProgram } from '../../support/run-program.ts';
-
-const LAUNCHER = fileURLToPath(new URL('../../../bin/rstow', import.meta.url));
-
-/** 300 ms on a quiet machine; that of the tests is busy. */
-const START_MS = 900;
+import type { ProgramEnd } from '../../support/run-program.ts';
 
 async function guarded(): Promise<{ stack: DatabaseStack; guard: (...args: string[]) => Promise<ProgramEnd> }> {
   const stack = await oddSource({ segmentSizeMb: 0 });
@@ -46,19 +39,4 @@ it('rstow guard shows what is pinned, and what the next start lacks', async () =
   expect((await guard()).stdout).toMatch(/^missing +segments 1 to [0-9]+: the next start needs them/m);
   expect(summaryOf(await guard('--json'))).toMatchObject({ guards: [{ database: DATABASE, guard: { kind: 'on', lost: [] } }] });
   expect(await guard('ordrs')).toMatchObject({ exitCode: 10 });
-});
-
-it('rstow guard --before-start ends soon: a server waits for it', async () => {
-  const { stack } = await guarded();
-  await stack.service.stop();
-  const ends: number[] = [];
-  for (let run = 0; run < 5; run += 1) {
-    const cache = { NODE_COMPILE_CACHE: join(stack.folder, 'compiled') };
-    const { exitCode, durationMs } = await runProgram('sh', [LAUNCHER, 'guard', '--before-start', '--config', stack.configFile], {
-      env: cache,
-    });
-    expect(exitCode).toBe(0);
-    ends.push(durationMs);
-  }
-  expect(Math.min(...ends)).toBeLessThan(START_MS);
 });

@@ -1,14 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest';
-import { isSameProcessAlive, processStartTicks } from '../../../src/io/process/proc.ts';
-import { SEARCH_ATTRIBUTES } from '../../../src/contract/names.ts';
-import { startAgent } from '../../support/agent-process.ts';
-import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../support/database-stack.ts';
-import { connectTestClient } from '../../support/run-workflow.ts';
-import { startTemporalServer } from '../../support/temporal-server.ts';
-import { waitUntil } from '../../support/wait-until.ts';
-import { type AgentScene, makeAgentScene } from './agent-scene.ts';
-import { freezeProcess } from '../../support/freeze-process.ts';
+import { isSameProcessAlive, processStartTicks } from '../../src/io/process/proc.ts';
+import { SEARCH_ATTRIBUTES } from '../../src/contract/names.ts';
+import { startAgent } from '../support/agent-process.ts';
+import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../support/database-stack.ts';
+import { connectTestClient } from '../support/run-workflow.ts';
+import { startTemporalServer } from '../support/temporal-server.ts';
+import { waitUntil } from '../support/wait-until.ts';
+import { type AgentScene, makeAgentScene } from '../integration/worker/agent-scene.ts';
+import { freezeProcess } from '../support/freeze-process.ts';
 
 /** temporal.api.enums.v1.IndexedValueType */
 const INTEGER = 3;
