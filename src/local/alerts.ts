@@ -3,7 +3,7 @@ import type { AgentConfig } from '../config/agent-config.ts';
 import { DEFAULT_CONFIG_FILE } from '../contract/default-places.ts';
 import type { Incident } from '../core/alerts/incident.ts';
 import type { Notice } from '../core/alerts/notice.ts';
-import { RstowError } from '../core/errors/rstow-error.ts';
+import { hintOf, RstowError } from '../core/errors/rstow-error.ts';
 import { meantText } from '../core/text/nearest-name.ts';
 import { readAlertState } from '../io/agent-state/alert-state.ts';
 import { openAlertTarget } from '../io/alert/open-alert-target.ts';
@@ -11,7 +11,7 @@ import { agentIdentity, isAgentRunning } from '../worker/agent-identity.ts';
 import { loadConfig } from '../worker/load-config.ts';
 
 /** What came of one test. `failure` is absent if it was delivered. */
-export type TestedTarget = { target: string; failure?: { code: string; sentence: string } };
+export type TestedTarget = { target: string; failure?: { code: string; sentence: string; hint: string } };
 
 /** Sends a test to the target that is named, or to all of them. Fails: invalid-config; invalid-input, if there is none of that name. */
 export async function testAlerts(configFile: string = DEFAULT_CONFIG_FILE, wanted?: string): Promise<TestedTarget[]> {
@@ -29,10 +29,11 @@ export async function testAlerts(configFile: string = DEFAULT_CONFIG_FILE, wante
 async function testTarget(target: string, send: () => Promise<string | undefined>): Promise<TestedTarget> {
   try {
     const untaken = await send();
-    return untaken === undefined ? { target } : { target, failure: { code: 'alert-not-delivered', sentence: untaken } };
+    const code = 'alert-not-delivered';
+    return untaken === undefined ? { target } : { target, failure: { code, sentence: untaken, hint: hintOf(code) } };
   } catch (error) {
     if (!(error instanceof RstowError)) throw error;
-    return { target, failure: { code: error.code, sentence: error.message } };
+    return { target, failure: { code: error.code, sentence: error.message, hint: error.hint } };
   }
 }
 

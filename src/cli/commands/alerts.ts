@@ -29,14 +29,20 @@ export const alertsCommand: CliCommand = {
         );
       }
       const tested = await local.testAlerts(config, target);
-      output.result(factLines(tested.map(testFact)), { tested });
+      output.result(testLines(tested), { tested });
       if (tested.some(({ failure }) => failure !== undefined)) exit(errorRow('alert-not-delivered').exitCode);
     });
   },
 };
 
-function testFact({ target, failure }: TestedTarget): Fact {
-  return [target, failure === undefined ? 'delivered' : `NOT delivered: ${failure.code}: ${failure.sentence}`];
+/** Below what was not delivered stands what to do. */
+export function testLines(tested: readonly TestedTarget[]): string[] {
+  return factLines(
+    tested.flatMap(({ target, failure }): Fact[] => [
+      [target, failure === undefined ? 'delivered' : `NOT delivered: ${failure.code}: ${failure.sentence}`],
+      ['what to do', failure?.hint],
+    ]),
+  );
 }
 
 function openFacts({ database, incidents, waiting, isWatched }: OpenAlerts): Fact[] {

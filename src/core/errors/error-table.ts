@@ -144,7 +144,7 @@ export const errorTable = {
   'alert-not-delivered': {
     retryable: true,
     exitCode: 17,
-    hint: 'It is tried again until it is delivered. Mend the target, or its section under alerts.targets; `rstow alerts test` says whether it works.',
+    hint: 'Mend the target, or its section under alerts.targets of the agent’s config. `rstow alerts test` says whether it works; the agent tries each alert again until it is delivered.',
   },
   'temporal-unreachable': {
     retryable: true,
