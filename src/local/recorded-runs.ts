@@ -93,7 +93,7 @@ async function checkRun(store: Store, name: CheckName): Promise<RunRecord> {
   return { runId, type, database: store.database, startedAtMs: atMs, state, failure, label, sources: ['repository'] };
 }
 
-/** Undefined if the fact has rotted: that it failed is in its name. */
+/** Undefined if the fact of a test has rotted: that it failed is in its name. */
 async function failureOf(store: Store, name: CheckName): Promise<RunRecord['failure']> {
   if (name.kind === 'test') return (await unlessUnreadable(store.facts.test(name)))?.failure;
   const [check] = await store.facts.checks([name]);

@@ -55,7 +55,7 @@ export function factsOf({ repository, database, damage }: FactScope): Facts {
     byLabel: () => (all ??= listFacts(repository, factsPrefix(database)).then((names) => Map.groupBy(names, ({ label }) => label))),
     checks: async (names) => (await Promise.all(names.map((name) => checkOf(repository, database, name)))).flat(),
     isProved: async (name) => {
-      if (repository.signing?.isRequired !== true) return true;
+      if (isBelieved(repository)) return true;
       const fact = await unlessUnreadable(readSealed(repository, factKey(database, name), verificationSchema));
       return fact !== undefined && isDeepStrictEqual(verificationName(fact), name);
     },
@@ -98,19 +98,33 @@ async function recordDamaged(
   if (failure?.key !== undefined) await damage.record({ key: failure.key, label, atMs, runId });
 }
 
-/** A recovery test that held may have gone up to an earlier point only, so it lifts nothing. */
+/** A record that can’t be read is known by its name, where a name is believed. */
 async function checkOf(repository: Repository, database: string, name: FactName): Promise<CheckFact[]> {
+  return (await unlessUnreadable(recordedCheck(repository, database, name))) ?? (isBelieved(repository) ? namedFailure(name) : []);
+}
+
+/** Whoever may put objects can give them any name: if signatures are required, one alone says nothing. */
+const isBelieved = ({ signing }: Repository): boolean => signing?.isRequired !== true;
+
+/** A recovery test that held may have gone up to an earlier point only, so it lifts nothing. */
+async function recordedCheck(repository: Repository, database: string, name: FactName): Promise<CheckFact[]> {
   const { atMs } = name;
   const key = factKey(database, name);
   if (name.kind === 'test') {
     if (name.outcome !== 'failed') return [];
-    const failure = (await unlessUnreadable(readSealed(repository, key, recoveryTestSchema)))?.failure;
+    const failure = (await readSealed(repository, key, recoveryTestSchema))?.failure;
     return failure !== undefined && isVerdictOnBackup(failure.code) ? [{ level: 'replay', atMs, failure }] : [];
   }
   const { level } = name;
   if (name.outcome === 'held') return [{ level, atMs }];
-  const fact = await unlessUnreadable(readSealed(repository, key, verificationSchema));
+  const fact = await readSealed(repository, key, verificationSchema);
   return fact === undefined ? [] : [{ level, atMs, failure: fact.failure, repairedKeys: fact.repairedKeys }];
+}
+
+function namedFailure(name: FactName): CheckFact[] {
+  if (name.outcome !== 'failed') return [];
+  const failure = { code: 'damaged-object', sentence: 'it failed a check, and the record of why can’t be read' };
+  return [{ level: name.kind === 'test' ? 'replay' : name.level, atMs: name.atMs, failure }];
 }
 
 /** Objects that a check found damaged, until a backup has stored them again. */

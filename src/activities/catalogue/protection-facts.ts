@@ -6,7 +6,7 @@ import type { EventFact } from '../activity-deps.ts';
 import { checkedOf } from './checked.ts';
 import { describeHistory } from './describe-history.ts';
 
-/** The newest backup that was made in one way. */
+/** The newest backup of the history in use that was made in one way. */
 export type NewestOfKind = { backupKind: string; label: string; writtenAtMs: number; durationMs: number; sizeBytes: number };
 
 /** What one repository says of how a database is protected. Times are Unix ms. */
@@ -59,7 +59,8 @@ export async function readProtection(store: Store): Promise<ProtectionFacts> {
 async function newestOfKinds(store: Store): Promise<NewestOfKind[]> {
   const byWay = new Map<string, string>();
   const { backups } = await store.backups.history();
-  for (const { label } of backups.toSorted((one, other) => other.writtenAtMs - one.writtenAtMs)) {
+  const own = backups.filter(({ isInUse }) => isInUse);
+  for (const { label } of own.sort((one, other) => other.writtenAtMs - one.writtenAtMs)) {
     const way = wayOf(label);
     if (way !== undefined && !byWay.has(way)) byWay.set(way, label);
   }

@@ -7,7 +7,7 @@ import type { Route } from '../http/server.ts';
 /** What the agent exports, by name. Seconds, bytes, Unix seconds, or 0 and 1. */
 const GAUGES = {
   rstow_backup_last_success_timestamp_seconds: {
-    help: 'When the newest backup that the repository has was written (Unix seconds); 0 for kind "hot" if it has no backup at all',
+    help: 'When the newest backup of the history in use that the repository has was written (Unix seconds); 0 for kind "hot" if it has none of any kind',
     labelNames: ['database', 'kind', 'repository'],
   },
   rstow_backup_duration_seconds: {
