@@ -3,6 +3,7 @@ import { CLOCK_TOLERANCE_MS } from '../../core/retention/expiry-plan.ts';
 import { sidecarKey } from '../../core/repository/coded-name.ts';
 import { type AgedPiece, unneededPieces } from '../../core/retention/unneeded-pieces.ts';
 import type { Store } from '../../store/store.ts';
+import { countedText } from '../../core/text/figures.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
 import type { RunPort } from '../run-port.ts';
 import { lineOfPieces, listStored, objectOfSidecar, type Stored } from './stored-objects.ts';
@@ -58,7 +59,7 @@ export const removeExpired =
     if (needed.doubts.length > 0) return { ...NOTHING, stays: needed.doubts };
     const going = await chosen(store, { stored, needed, beforeMs, nowMs }, run);
     if (isDry) return going.counted(new Map());
-    const refused = new Map<string, string>();
+    const refused: Refused = new Map();
     const before = await namesOfHistory(store);
     for (let first = 0; first < going.keys.length; first += BATCH_MAX) {
       await run.checkOpen();
@@ -68,13 +69,14 @@ export const removeExpired =
       await deleteBatch(store, going.keys.slice(first, first + BATCH_MAX), { refused, signal: run.signal });
       run.report({ doing: `deleting: ${Math.min(going.keys.length, first + BATCH_MAX)} of ${going.keys.length}` });
     }
+    requireSomeGone(going.keys, refused);
     return going.counted(refused);
   };
 
 /** Why each of them stays, by key. */
-type Refused = Map<string, string>;
+type Refused = Map<string, RstowError>;
 
-/** More of them, and the repository lets nothing be deleted. */
+/** If none of more goes, the repository lets nothing be deleted. */
 const REFUSED_MAX = 10;
 
 /** What can't be deleted now is left to a later run, and keeps no other from going. */
@@ -93,11 +95,18 @@ async function deleteBatch(
     for (const key of keys) {
       if (refused.has(objectOfSidecar(key))) continue;
       await repository.deleteMany([key], { signal }).catch((refusal: unknown) => {
-        if (!isRefusal(refusal) || refused.size >= REFUSED_MAX) throw refusal;
-        refused.set(key, refusal.message);
+        if (!isRefusal(refusal)) throw refusal;
+        refused.set(key, refusal);
       });
     }
   }
+}
+
+/** Fails: repository-unavailable. */
+function requireSomeGone(keys: readonly string[], refused: Refused): void {
+  const [refusal] = refused.values();
+  const isAll = keys.every((key) => refused.has(key) || refused.has(objectOfSidecar(key)));
+  if (refusal !== undefined && isAll && refused.size > REFUSED_MAX) throw refusal;
 }
 
 const isRefusal = (error: unknown): error is RstowError => error instanceof RstowError && error.code === 'repository-unavailable';
@@ -137,7 +146,8 @@ async function chosen(store: Store, { stored, needed, beforeMs, nowMs }: Choosin
         bytes: [...gonePieces, ...goneOthers].reduce((sum, { key }) => sum + (stored.sizes.get(key) ?? 0), 0),
         stays: [
           ...[...unsound].slice(0, STAYS_MAX).map((key) => `what ${key} has replaced stays, because that can’t be proved sound`),
-          ...[...refused].map(([key, why]) => `${key} stays until a later run: ${why}`),
+          ...[...refused].slice(0, STAYS_MAX).map(([key, { message }]) => `${key} stays until a later run: ${message}`),
+          ...(refused.size > STAYS_MAX ? [`and ${countedText(refused.size - STAYS_MAX, 'other object')} as well`] : []),
         ],
       };
     },

@@ -1,11 +1,17 @@
 import { expect, it } from 'vitest';
 import { removeExpired } from '../../../../src/activities/expiry/remove-expired.ts';
 import { ownerKey } from '../../../../src/core/repository/object-keys.ts';
+import { RstowError } from '../../../../src/core/errors/rstow-error.ts';
 import { ownerSchema } from '../../../../src/formats/repository/history.ts';
+import { createMemoryRepository } from '../../../../src/io/repository/memory.ts';
 import { putSealed } from '../../../../src/io/repository/sealed-object.ts';
 import { DATABASE, makeScene, OWNER, runOf } from '../scene.ts';
 
 const DAY_MS = 86_400_000;
+
+const RUN = { workflowId: 'rstow/orders/verifyBackup/1', type: 'verifyBackup', database: DATABASE, state: 'done' };
+
+const REFUSED = /run-([0-9]+)/;
 
 it('forgets what came of a run 400 days after its end, and no sooner', async () => {
   const { deps, repository } = await makeScene();
@@ -14,12 +20,39 @@ it('forgets what came of a run 400 days after its end, and no sooner', async () 
   const nowMs = Date.now();
   for (const [runId, days] of Object.entries({ old: 401, kept: 399 })) {
     const endedAtMs = nowMs - days * DAY_MS;
-    const run = { workflowId: 'rstow/orders/verifyBackup/1', type: 'verifyBackup', database: DATABASE, state: 'done' };
-    await runs.record({ ...run, runId, startedAtMs: endedAtMs, endedAtMs });
+    await runs.record({ ...RUN, runId, startedAtMs: endedAtMs, endedAtMs });
   }
   const input = { database: DATABASE, repository: 'local', nowMs };
   expect(await removeExpired(deps)({ ...input, isDry: true }, runOf('dry'))).toMatchObject({ others: 1, stays: [] });
   expect(await runs.names()).toHaveLength(2);
   expect(await removeExpired(deps)({ ...input, isDry: false }, runOf('expire'))).toMatchObject({ others: 1, stays: [] });
   expect((await runs.names()).map(({ runId }) => runId)).toEqual(['kept']);
+});
+
+it.each([
+  ['all others', 13, { others: 1 }],
+  ['nothing, if all of many are refused, and says so', 14, undefined],
+])('deletes %s where the storage refuses the first ones', async (_, count, removed) => {
+  const memory = createMemoryRepository();
+  const deleteMany: typeof memory.deleteMany = async (keys) => {
+    for (const key of keys) {
+      if (REFUSED.test(key) && Number(REFUSED.exec(key)?.[1]) < count) throw new RstowError('repository-unavailable', `${key} is locked`);
+      await memory.deleteMany([key]);
+    }
+  };
+  const { deps, repository } = await makeScene({ ...memory, deleteMany });
+  await putSealed(repository, ownerKey(DATABASE, 1), { schema: ownerSchema, value: OWNER });
+  const { runs } = await deps.openStore(DATABASE, 'local');
+  const nowMs = Date.now();
+  for (let index = 0; index < 14; index += 1) {
+    const endedAtMs = nowMs - 401 * DAY_MS + index;
+    await runs.record({ ...RUN, runId: `run-${index}`, startedAtMs: endedAtMs, endedAtMs });
+  }
+  const removing = removeExpired(deps)({ database: DATABASE, repository: 'local', nowMs, isDry: false }, runOf('expire'));
+  if (removed === undefined) return expect(removing).rejects.toMatchObject({ code: 'repository-unavailable' });
+  const { stays, ...rest } = await removing;
+  expect(rest).toMatchObject(removed);
+  expect(stays).toHaveLength(11);
+  expect(stays.at(-1)).toBe('and 3 other objects as well');
+  expect(await runs.names()).toHaveLength(count);
 });
