@@ -58,7 +58,7 @@ export function createProgram(cli: Cli): Command {
     .configureOutput({ outputError: () => undefined })
     .hook('preAction', (_program, command) => {
       refuseSwallowed(command);
-      return findEmbedded(command, cli.settings);
+      return findTemporal(command, cli.settings);
     });
   for (const { title, commands } of COMMAND_GROUPS) {
     program.commandsGroup(`${title}:`);
@@ -86,10 +86,11 @@ function refuseSwallowed(command: Command): void {
   }
 }
 
-/** A command that asks Temporal finds the server of this host's `rstow up` by itself. */
-async function findEmbedded(command: Command, { stateDir }: HostSettings): Promise<void> {
+/** A command that asks Temporal finds the server of this host's config, or of its `rstow up`, by itself. */
+async function findTemporal(command: Command, { stateDir, configFile }: HostSettings): Promise<void> {
   const asksTemporal = command.options.some(({ long }) => long === '--address');
   if (!asksTemporal) return;
+  command.setOptionValue('hostConfigFile', command.opts()['config'] ?? configFile);
   const ports = await embeddedPorts(stateDir);
   if (ports === undefined) return;
   command.setOptionValue('embeddedAddress', `127.0.0.1:${ports.port}`);

@@ -60,7 +60,7 @@ export async function connectTemporal(options: ConnectOptions): Promise<{ tempor
 function unknownNamespace(namespace: string, cause: unknown): RstowError {
   return new RstowError('invalid-input', `Temporal has no namespace "${namespace}"`, {
     details: { namespace },
-    hint: 'Correct --namespace or TEMPORAL_NAMESPACE (in a program: the option `namespace`).',
+    hint: 'Correct --namespace, TEMPORAL_NAMESPACE or temporal.namespace of the config file (in a program: the option `namespace`).',
     cause,
   });
 }

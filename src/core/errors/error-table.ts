@@ -149,7 +149,7 @@ export const errorTable = {
   'temporal-unreachable': {
     retryable: true,
     exitCode: 17,
-    hint: 'Start Temporal (`rstow up` runs one), or correct --address or TEMPORAL_ADDRESS. `rstow restore --without-temporal` restores without it.',
+    hint: 'Start Temporal (`rstow up` runs one), or correct --address, TEMPORAL_ADDRESS or temporal.address of the config file. `rstow restore --without-temporal` restores without it.',
   },
   // 1: the run failed.
   bug: { retryable: false, exitCode: 1, hint: 'This is a fault of rstow. Please report it with the details.' },
