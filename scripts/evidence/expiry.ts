@@ -21,6 +21,7 @@ import type { WorkflowType } from '../../src/contract/workflow-types.ts';
 import { type AgentProcess, startAgent } from '../../test/support/agent-process.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../test/support/database-stack.ts';
 import { newRun } from '../../test/support/direct-backup.ts';
+import { fallOf, type KillFalls } from '../../test/support/kill-falls.ts';
 import { writeOrders } from '../../test/support/odd-source.ts';
 import { connectTestClient, type TestClient } from '../../test/support/run-workflow.ts';
 import { startTemporalServer } from '../../test/support/temporal-server.ts';
@@ -37,6 +38,10 @@ const TESTED_EACH = 10;
 const DAY_MS = 86_400_000;
 /** The first history was left long enough ago that no rule wants its log. */
 const [FIRST_DAY, FORK_DAY, SECOND_DAY] = [120, 90, 89];
+/** Other work on the machine goes before this one's. */
+const AGENT_START_MS = 600_000;
+/** Kills beside the work show nothing: at least so many of each have to fall within it. */
+const SHARE_WITHIN = 0.6;
 
 type Scene = {
   stack: DatabaseStack;
@@ -55,7 +60,8 @@ const startedAtMs = Date.now();
 const realNow = Date.now.bind(Date);
 const folder = await mkdtemp(join(tmpdir(), 'rstow-expiry-'));
 const temporal = await startTemporalServer();
-const found = { kills: 0, 'amid moving': 0, 'amid deleting': 0, 'before or after': 0, tested: 0 };
+const none: KillFalls = { before: 0, within: 0, after: 0 };
+const found = { kills: 0, moving: { ...none }, deleting: { ...none }, tested: 0 };
 const broken: string[] = [];
 try {
   const workflowBundlePath = join(folder, 'workflows.js');
@@ -73,6 +79,10 @@ try {
 } finally {
   await temporal.stop();
   await rm(folder, { recursive: true, force: true });
+}
+for (const phase of ['moving', 'deleting'] as const) {
+  const { before, within, after } = found[phase];
+  if (within < SHARE_WITHIN * (before + within + after)) broken.push(`only ${within} kills fell within the ${phase}`);
 }
 console.log(JSON.stringify(found));
 console.log(`${found.kills} kills, ${broken.length} broken promises, ${Math.round((Date.now() - startedAtMs) / 1000)} s`);
@@ -121,7 +131,7 @@ function clockBehind(days: number): void {
 }
 
 function agentOf({ stack, workflowBundlePath }: Pick<Scene, 'stack' | 'workflowBundlePath'>): Promise<AgentProcess> {
-  return startAgent({ configFile: stack.configFile, workflowBundlePath });
+  return startAgent({ configFile: stack.configFile, workflowBundlePath, startTimeoutMs: AGENT_START_MS });
 }
 
 function expire({ client }: Pick<Scene, 'client'>): Promise<ExpireBackupsResult> {
@@ -144,15 +154,10 @@ async function killedRound(scene: Scene): Promise<void> {
   await rm(stack.repositoryDir, { recursive: true });
   await cp(scene.template, stack.repositoryDir, { recursive: true, preserveTimestamps: true });
   const start = await countsOf(scene);
-  const second = await killedOnce(scene, await agentOf(scene), {
-    isReached: ({ moved }, share) => moved >= share * going.moved,
-    phaseOf: ({ moved }) => (moved > 0 && moved < going.moved ? 'amid moving' : undefined),
-  });
+  const second = await killedOnce(scene, await agentOf(scene), { phase: 'moving', whole: going.moved, doneOf: ({ moved }) => moved });
   await makeOld(stack.repositoryDir);
-  const agent = await killedOnce(scene, second, {
-    isReached: ({ files }, share) => start.files - files >= share * going.files,
-    phaseOf: ({ files }) => (files < start.files && start.files - files < going.files ? 'amid deleting' : undefined),
-  });
+  const doneOf = ({ files }: Counts): number => start.files - files;
+  const agent = await killedOnce(scene, second, { phase: 'deleting', whole: going.files, doneOf });
   await makeOld(stack.repositoryDir);
   for (let run = 0; run < 2; run += 1) await expire(scene);
   await checkEnd(scene);
@@ -165,29 +170,43 @@ async function killedRound(scene: Scene): Promise<void> {
   await agent.kill('SIGKILL');
 }
 
-type Phase = 'amid moving' | 'amid deleting';
-type Work = { isReached: (counts: Counts, share: number) => boolean; phaseOf: (counts: Counts) => Phase | undefined };
+type Work = { phase: 'moving' | 'deleting'; whole: number; doneOf: (counts: Counts) => number };
 
 /** Kills the agent at a random share of the work, starts another one, which is given, and waits for the same run. */
-async function killedOnce(scene: Scene, agent: AgentProcess, { isReached, phaseOf }: Work): Promise<AgentProcess> {
-  const share = Math.random();
+async function killedOnce(scene: Scene, agent: AgentProcess, work: Work): Promise<AgentProcess> {
+  const { client } = scene.client;
   const run = await scene.client.start('expireBackups', { database: DATABASE, apply: true });
+  const watching = new AbortController();
   const ended = { is: false };
-  const result = run.result().finally(() => (ended.is = true));
-  while (!ended.is && !isReached(await countsOf(scene), share)) await sleep(1);
+  const result = client.withAbortSignal(watching.signal, () => run.result()).finally(() => (ended.is = true));
+  try {
+    await killedAmid(scene, agent, { ...work, hasEnded: () => ended.is });
+    const next = await agentOf(scene);
+    await result;
+    await checkBackups(scene);
+    return next;
+  } finally {
+    // One that is tried again on a closed connection would end the process, and hide why.
+    watching.abort();
+    await result.catch(() => undefined);
+  }
+}
+
+async function killedAmid(
+  scene: Scene,
+  agent: AgentProcess,
+  { phase, whole, doneOf, hasEnded }: Work & { hasEnded: () => boolean },
+): Promise<void> {
+  const killedAt = Math.ceil(Math.random() * (whole - 1));
+  while (!hasEnded() && doneOf(await countsOf(scene)) < killedAt) await sleep(1);
   await agent.kill('SIGKILL');
   const counts = await countsOf(scene);
-  const phase = phaseOf(counts) ?? 'before or after';
+  const fall = fallOf(doneOf(counts), whole);
   found.kills += 1;
-  found[phase] += 1;
-  console.log(
-    `kill ${found.kills}, ${phase}: ${counts.moved} manifests moved, ${counts.files} files left; ${broken.length} broken promises by now`,
-  );
+  found[phase][fall] += 1;
+  const left = `${counts.moved} manifests moved, ${counts.files} files left`;
+  console.log(`kill ${found.kills}, ${fall} ${phase}: ${left}; ${broken.length} broken promises by now`);
   await checkBackups(scene);
-  const next = await agentOf(scene);
-  await result;
-  await checkBackups(scene);
-  return next;
 }
 
 async function countsOf({ stack: { repositoryDir } }: Pick<Scene, 'stack'>): Promise<Counts> {

@@ -1,11 +1,10 @@
 /** A repository with a history that was left and one in use, whose old backups expire in a process that is killed again and again. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { storeBytes } from '../../src/activities/backup/piece-store.ts';
@@ -16,6 +15,7 @@ import { makeSegmentId } from '../../src/core/wal/wal-offset.ts';
 import type { Manifest, ManifestRange, ManifestSegment } from '../../src/formats/repository/manifest.ts';
 import { localDeps } from '../../src/local/local-deps.ts';
 import type { Store } from '../../src/store/store.ts';
+import { fallOf, type KillFalls } from './kill-falls.ts';
 import { orderRecord } from './wal-writer.ts';
 
 const EXPIRE_MAIN = fileURLToPath(new URL('expire-main.ts', import.meta.url));
@@ -29,25 +29,26 @@ const DAY_MS = 86_400_000;
 /** The days after the repository was filled on which it is expired: all is old, and a day and more later the rest goes. */
 const LATER_DAYS = 100;
 
-export type ExpiryRound = { kills: number; killed: string[]; results: ExpireBackupsResult[]; broken: string[] };
+/** A busy machine lets a kill come too late. */
+const PAIRS_MAX = 12;
 
-export async function expiryRound({ kills }: { kills: number }): Promise<ExpiryRound> {
+/** What kills fell into while manifests moved, and while the rest was deleted. */
+export type ExpiryRound = { moving: KillFalls; deleting: KillFalls; results: ExpireBackupsResult[]; broken: string[] };
+
+/** Kills one run that moves and one that deletes, on a repository of their own, until so many kills of each fell within that work. */
+export async function expiryRound({ withinEach }: { withinEach: number }): Promise<ExpiryRound> {
   const folder = await mkdtemp(join(tmpdir(), 'rstow-expiry-'));
-  const round: ExpiryRound = { kills, killed: [], results: [], broken: [] };
+  const none = { before: 0, within: 0, after: 0 };
+  const round: ExpiryRound = { moving: { ...none }, deleting: { ...none }, results: [], broken: [] };
   try {
-    while (round.killed.length < kills) {
-      const scene = await makeExpiryScene(await mkdtemp(join(folder, 'scene-')));
-      await killedOnce(scene, LATER_DAYS, round);
-      if (round.killed.length < kills) {
-        await expire(scene.configFile, LATER_DAYS);
-        await killedOnce(scene, LATER_DAYS + 2, round);
-      }
-      for (const days of [LATER_DAYS + 3, LATER_DAYS + 5]) {
-        const result = await expire(scene.configFile, days);
-        if (result === undefined) throw new Error('the run was not to be killed any more');
-        round.results.push(result);
-      }
-      round.broken.push(...(await brokenPromises(scene)), ...(await leftOvers(scene)));
+    const scene = await makeExpiryScene(folder);
+    const template = join(folder, 'template');
+    await cp(scene.repositoryDir, template, { recursive: true, preserveTimestamps: true });
+    const whole = await wholeWork(scene);
+    for (let pair = 0; pair < PAIRS_MAX && Math.min(round.moving.within, round.deleting.within) < withinEach; pair += 1) {
+      await rm(scene.repositoryDir, { recursive: true });
+      await cp(template, scene.repositoryDir, { recursive: true, preserveTimestamps: true });
+      await killedPair(scene, whole, round);
     }
     return round;
   } finally {
@@ -57,24 +58,46 @@ export async function expiryRound({ kills }: { kills: number }): Promise<ExpiryR
 
 export type ExpiryScene = { configFile: string; repositoryDir: string; held: string; newest: string };
 
-async function killedOnce(scene: ExpiryScene, days: number, round: ExpiryRound): Promise<void> {
-  const start = await countsOf(scene);
-  const [leastManifests, leastPieces] = [Math.ceil(Math.random() * start.manifests), start.pieces - Math.ceil(Math.random() * GOING_MAX)];
-  await expire(scene.configFile, days, async (hasEnded) => {
-    for (;;) {
-      const counts = await countsOf(scene);
-      if (hasEnded() || counts.manifests < leastManifests || counts.pieces < leastPieces) return;
-      await sleep(POLL_MS);
-    }
-  });
-  const { manifests, pieces } = await countsOf(scene);
-  round.killed.push(`day ${days}: ${manifests} manifests, ${pieces} pieces`);
-  round.broken.push(...(await brokenPromises(scene)));
+/** Manifests in the trash, and those with the objects of the log. */
+type Counts = { moved: number; deletable: number };
+
+/** What runs move and delete that nobody kills. */
+async function wholeWork(scene: ExpiryScene): Promise<{ moved: number; deleted: number }> {
+  await finished(scene, LATER_DAYS);
+  const { moved, deletable } = await countsOf(scene);
+  await finished(scene, LATER_DAYS + 2);
+  return { moved, deleted: deletable - (await countsOf(scene)).deletable };
 }
 
-/** Fewer than go on the second day. */
-const GOING_MAX = 20;
-const POLL_MS = 2;
+async function killedPair(scene: ExpiryScene, whole: { moved: number; deleted: number }, round: ExpiryRound): Promise<void> {
+  const moving = await killedOnce(scene, LATER_DAYS, { whole: whole.moved, doneOf: ({ moved }) => moved });
+  round.moving[moving] += 1;
+  round.broken.push(...(await brokenPromises(scene)));
+  await finished(scene, LATER_DAYS);
+  const { deletable: before } = await countsOf(scene);
+  const deleting = await killedOnce(scene, LATER_DAYS + 2, { whole: whole.deleted, doneOf: ({ deletable }) => before - deletable });
+  round.deleting[deleting] += 1;
+  round.broken.push(...(await brokenPromises(scene)));
+  round.results.push(await finished(scene, LATER_DAYS + 3));
+  round.broken.push(...(await brokenPromises(scene)), ...(await leftOvers(scene)));
+}
+
+type Work = { whole: number; doneOf: (counts: Counts) => number };
+
+/** At a random share of the work. */
+async function killedOnce(scene: ExpiryScene, days: number, { whole, doneOf }: Work): Promise<keyof KillFalls> {
+  const killedAt = Math.ceil(Math.random() * (whole - 1));
+  await expire(scene.configFile, days, async (hasEnded) => {
+    while (!hasEnded() && doneOf(await countsOf(scene)) < killedAt);
+  });
+  return fallOf(doneOf(await countsOf(scene)), whole);
+}
+
+async function finished({ configFile }: ExpiryScene, days: number): Promise<ExpireBackupsResult> {
+  const result = await expire(configFile, days);
+  if (result === undefined) throw new Error('the run was not to be killed');
+  return result;
+}
 
 export async function makeExpiryScene(folder: string): Promise<ExpiryScene> {
   const repositoryDir = join(folder, 'repository');
@@ -116,7 +139,8 @@ export async function makeExpiryScene(folder: string): Promise<ExpiryScene> {
   const temporal = { clusterId: 'none', namespace: 'default' };
   await store.owner.claim({ format: 1, generation: 1, agent: name, installationId, temporal, timeline: '0002', claimedAtMs: nowMs });
   const backups = (await (await deps.openStore(DATABASE)).backups.history()).backups;
-  const held = backups.filter(({ timeline }) => timeline === '0001').at(BACKUPS / 2)!.label;
+  // In mid-way of the log that was left: what comes after it goes.
+  const held = backups.filter(({ timeline, isInUse }) => timeline === '0001' && !isInUse).at(-2)!.label;
   await store.retention.hold({ label: held, reason: 'a test', atMs: nowMs, runId: 'fill' });
   return { configFile, repositoryDir, held, newest: backups[0]!.label };
 }
@@ -207,12 +231,11 @@ async function expire(
   return JSON.parse(line) as ExpireBackupsResult;
 }
 
-async function countsOf({ repositoryDir }: ExpiryScene): Promise<{ manifests: number; pieces: number }> {
-  const names = await readdir(join(repositoryDir, 'databases'), { recursive: true });
-  return {
-    manifests: names.filter((name) => name.endsWith('/manifest.json')).length,
-    pieces: names.filter((name) => name.endsWith('.zst')).length,
-  };
+async function countsOf({ repositoryDir }: ExpiryScene): Promise<Counts> {
+  const trash = await readdir(join(repositoryDir, 'trash'), { recursive: true }).catch(() => []);
+  const log = await readdir(join(repositoryDir, 'databases', DATABASE, 'wal'), { recursive: true });
+  const moved = trash.filter((name) => name.endsWith('/manifest.json')).length;
+  return { moved, deletable: moved + log.filter((name) => name.includes('.zst')).length };
 }
 
 /** Every backup that is listed has all of its log, and so have the held one and the newest. */
