@@ -2,7 +2,9 @@ import { databaseSettings } from '../../config/agent-config.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { holdsInForce } from '../../core/retention/hold.ts';
 import { countedText } from '../../core/text/figures.ts';
+import type { Store } from '../../store/store.ts';
 import type { ActivityDeps } from '../activity-deps.ts';
+import { checkedOf } from '../catalogue/checked.ts';
 import type { RunPort } from '../run-port.ts';
 
 /** A plan that is older, and didn't wait for approval, says nothing of what has been asked for since. */
@@ -12,8 +14,8 @@ export type ExpireInput = { database: string; repository: string; planKey: strin
 export type ExpiredManifests = { moved: number };
 
 /**
- * Moves to the trash the manifests of the backups that go by the plan, the oldest first; no piece is deleted. Those that are held by now stay.
- * Fails: store-incomplete, owner-outdated, cancelled, repository-unavailable. Twice: the rest of them.
+ * Moves to the trash the manifests of the backups that go by the plan, the oldest first; no piece is deleted. Those that are held by now stay, and all do if
+ * the newest that can be restored has failed a check since. Fails: store-incomplete, owner-outdated, cancelled, repository-unavailable. Twice: the rest of them.
  */
 export const expireManifests =
   (deps: ActivityDeps) =>
@@ -25,11 +27,7 @@ export const expireManifests =
     await store.confirm();
     const waitMs = databaseSettings(deps.config, database).approval?.expiresMs ?? 0;
     if (nowMs - plannedAtMs > PLAN_VALID_MS + waitMs) throw changed('its plan is too old');
-    for (const { label, why } of keep) {
-      if (why.includes('the newest that can be restored') && (await store.backups.state(label)).kind !== 'read') {
-        throw changed(`backup ${label}, which was to stay, is gone`);
-      }
-    }
+    for (const { label, why } of keep) if (why.includes('the newest that can be restored')) await requireRestorable(store, label);
     let moved = 0;
     for (const { label } of expire.toReversed()) {
       await run.checkOpen();
@@ -45,6 +43,14 @@ export const expireManifests =
     deps.events.record({ kind: 'backups-expired', database, repository, sentence, moved });
     return { moved };
   };
+
+/** Somebody may have checked it while the plan waited for approval. */
+async function requireRestorable(store: Store, label: string): Promise<void> {
+  if ((await store.backups.state(label)).kind !== 'read') throw changed(`backup ${label}, which was to stay, is gone`);
+  const { hasFailed } = await checkedOf(store, await store.facts.of(label));
+  if (hasFailed)
+    throw changed(`backup ${label}, which was to stay as the newest that can be restored, has failed a check since it was planned`);
+}
 
 function changed(why: string): RstowError {
   return new RstowError('store-incomplete', `nothing expires: ${why}`);
