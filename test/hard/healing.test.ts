@@ -54,6 +54,8 @@ it('pieces that somebody removed are stored again and counted', async () => {
 
 it('a repository that is emptied under a running agent is unavailable, and nothing is written to it', async () => {
   const { repositoryDir } = scene.stack;
+  // The header first: until it is gone, the repository is in use.
+  await rm(join(repositoryDir, 'rstow-repository.json'));
   for (const name of await readdir(repositoryDir)) await rm(join(repositoryDir, name), { recursive: true });
   const failure = await failureOfRun(run('hotBackup'));
   expect(failure).toMatchObject({ code: 'repository-unavailable' });

@@ -31,7 +31,7 @@ export async function prepareIfWritable(root: string): Promise<void> {
 
 /** The order is the promise: bytes synced, then the name linked, then the folder synced. The errors are the system's own. */
 export async function stageFile(tree: FolderTree, mapError: (error: unknown) => Error): Promise<StagedObject> {
-  const { path, handle } = await openStagingFile(tree.root);
+  const { path, handle } = await openStagingFile(tree);
   const sink = writableOf(handle, mapError);
   return {
     sink,
@@ -109,13 +109,14 @@ async function prepareStaging(root: string): Promise<void> {
   await sweepLeftovers(staging);
 }
 
-/** An empty file of its own. The folder may be missing: the disk could not be written when it was opened. */
-async function openStagingFile(root: string): Promise<{ path: string; handle: FileHandle }> {
+/** An empty file of its own. The folder may be missing: the disk could not be written when it was opened, or somebody has emptied it. */
+async function openStagingFile({ root, requireHeader }: FolderTree): Promise<{ path: string; handle: FileHandle }> {
   const path = join(root, STAGING_FOLDER_NAME, randomUUID());
   try {
     return { path, handle: await open(path, 'wx', 0o640) };
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
+    await requireHeader();
     await prepareStaging(root);
     return { path, handle: await open(path, 'wx', 0o640) };
   }

@@ -17,6 +17,9 @@ export type FolderTree = {
    */
   check(): Promise<void>;
 
+  /** Stops when it was a repository and is empty now: called before a folder that was there is made again. */
+  requireHeader(): Promise<void>;
+
   /** The path of a key's object, made fit for it: its folders exist, durably. */
   makeParents(key: string): Promise<string>;
 
@@ -38,28 +41,37 @@ export async function openFolderTree(root: string, { prepare, onUnsynced }: Prep
   const durable = new Set<string>();
   await prepare(root);
   const sync = syncer(onUnsynced);
+  const requireHeader = async (): Promise<void> => {
+    if (header === undefined) return;
+    requireSame(root, header, await headerOf(root));
+  };
   return {
     root,
     sync,
+    requireHeader,
     async check() {
       const now = await identityOf(root);
       if (now === identity) {
         header ??= await headerOf(root);
         return;
       }
-      const headerNow = await headerOf(root);
-      if (headerNow === undefined) throw rootChanged(root, `holds no ${REPOSITORY_HEADER_KEY}; is its disk still mounted?`);
-      if (header !== undefined && idOf(headerNow) !== idOf(header))
-        throw rootChanged(root, 'holds another repository; the wrong disk may be mounted');
+      requireSame(root, header, await headerOf(root));
       await prepare(root);
       durable.clear();
       identity = now;
     },
     async makeParents(key) {
-      for (const folder of ancestorsOf(key)) await makeFolder(root, folder, { durable, sync });
+      for (const folder of ancestorsOf(key)) await makeFolder(root, folder, { durable, sync, requireHeader });
       return join(root, key);
     },
   };
+}
+
+function requireSame(root: string, header: string | undefined, headerNow: string | undefined): void {
+  if (headerNow === undefined)
+    throw rootChanged(root, `has no ${REPOSITORY_HEADER_KEY} any more: it is not mounted, or somebody has emptied it`);
+  if (header !== undefined && idOf(headerNow) !== idOf(header))
+    throw rootChanged(root, 'holds another repository than before; the wrong disk may be mounted');
 }
 
 /** Whether all folders of a key are there; nothing lies under a file. Fails: repository-unsupported (a symbolic link among them). */
@@ -102,16 +114,17 @@ function syncer(onUnsynced: () => void): FolderTree['sync'] {
   };
 }
 
-type Durable = { durable: Set<string>; sync: FolderTree['sync'] };
+type Durable = { durable: Set<string> } & Pick<FolderTree, 'sync' | 'requireHeader'>;
 
 /**
  * The parent is synced once for each folder even if another process made it: that one may not have
  * come to it yet. Folders are never removed, so once is enough.
  */
-async function makeFolder(root: string, folder: string, { durable, sync }: Durable): Promise<void> {
+async function makeFolder(root: string, folder: string, { durable, sync, requireHeader }: Durable): Promise<void> {
   const path = join(root, folder);
   const kind = await kindOf(path);
   if (kind === 'absent') {
+    if (!folder.includes('/')) await requireHeader();
     durable.delete(folder);
     await makeIfAbsent(path);
   } else if (kind !== 'folder') {
@@ -177,6 +190,6 @@ function idOf(header: string): string {
 }
 
 function rootChanged(root: string, finding: string): RstowError {
-  const sentence = `folder ${root} is another one than before and ${finding}`;
+  const sentence = `folder ${root} ${finding}`;
   return new RstowError('repository-unavailable', sentence, { details: { repository: root } });
 }

@@ -139,6 +139,16 @@ describe('the root of a folder repository', () => {
     expect(await readdir(root)).toEqual([]);
   });
 
+  it.each(['all of it', 'all but the staging folder'])('is never filled again when %s was removed', async (removed) => {
+    const repository = await openFolderRepository(root);
+    await openRepository(repository, 'create');
+    await repository.put('databases/a', Buffer.from('x'));
+    const spared = removed === 'all of it' ? [] : ['.tmp'];
+    for (const name of await readdir(root)) if (!spared.includes(name)) await rm(join(root, name), { recursive: true });
+    await expect(repository.put('databases/b', Buffer.from('y'))).rejects.toMatchObject({ code: 'repository-unavailable' });
+    expect(await readdir(root)).toEqual(spared);
+  });
+
   it('is taken again when the repository is mounted again', async () => {
     const repository = await openFolderRepository(root);
     await openRepository(repository, 'create');
