@@ -26,7 +26,7 @@ const CONTEXT_BYTES = 100_000;
 const STARTED = 2;
 
 const RESTORE_STARTS_MS = 5_000;
-/** Of these, 6 s are waits for the host that burnt: the machine of the tests is busy. */
+/** Of these, 6 s are waits for the host that burnt. */
 const RECOVERY_PLANS_MS = 9_000;
 
 let scene: Omit<Scene, 'agent'>;
