@@ -1,7 +1,7 @@
 /**
- * `node scripts/evidence/schedules-month.ts [days]`: a crontab's three lines, hot backups each 6 hours, a cold one each Sunday and expiry each night,
+ * `node scripts/evidence/schedules-month.ts`: a crontab's three lines, hot backups each 6 hours, a cold one each Sunday and expiry each night,
  * as the schedules of a config, on a real server. The days pass in minutes: the planned times set the clock of this process, which runs the recipes
- * without Temporal. What is made has to be what `rstow schedule apply --dry-run` counts, and what is left what `retention.keepDays` says.
+ * without Temporal. What is made and what is left has to be what `rstow schedule apply --dry-run` foretells.
  */
 import { randomUUID } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { ownRun } from '../../src/activities/run-port.ts';
 import { ORDER_MACHINE } from '../../demo/orders.ts';
 import { connectRstow } from '../../src/client/rstow-client.ts';
-import type { ScheduledType, WantedSchedule } from '../../src/contract/schedules.ts';
+import { PLANNED_MS, type ScheduledType, type WantedSchedule } from '../../src/contract/schedules.ts';
 import { parseCron } from '../../src/core/schedule/cron.ts';
 import { cronTimes, type Span } from '../../src/core/schedule/planned-times.ts';
 import { connectRstmdb } from '../../src/io/rstmdb/connect-rstmdb.ts';
@@ -19,7 +19,7 @@ import type { Manifest } from '../../src/formats/repository/manifest.ts';
 import { localDeps } from '../../src/local/local-deps.ts';
 import { localEngine } from '../../src/local/local-engine.ts';
 import { boundActivities } from '../../src/local/local-run.ts';
-import { configSchedules } from '../../src/worker/config-schedules.ts';
+import { configSchedules, type Forecast } from '../../src/worker/config-schedules.ts';
 import { databaseOwnership } from '../../src/worker/watch/ownership.ts';
 import { coldBackup } from '../../src/workflows/cold-backup.ts';
 import { expireBackups } from '../../src/workflows/expire-backups.ts';
@@ -27,7 +27,6 @@ import { hotBackup } from '../../src/workflows/hot-backup.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../../test/support/database-stack.ts';
 import { startTemporalServer } from '../../test/support/temporal-server.ts';
 
-const DAY_MS = 86_400_000;
 const KEEP_DAYS = 7;
 const ORDERS_EACH = 20;
 /** How far the log that a backup holds may be from the files of `wal/` at its time. */
@@ -39,7 +38,6 @@ type Due = { type: ScheduledType; atMs: number };
 type Made = Due & { label: string; /** Of the server's log then. */ logBytes: number };
 
 const realNow = Date.now.bind(Date);
-const days = Number(process.argv[2] ?? '30');
 const broken: string[] = [];
 const expectSame = (what: string, found: unknown, wanted: unknown): void => {
   const [left, right] = [JSON.stringify(found), JSON.stringify(wanted)];
@@ -52,22 +50,23 @@ const temporal = await startTemporalServer();
 const database = { schedules: SCHEDULES, retention: { keepDays: KEEP_DAYS } };
 const stack = await makeDatabaseStack({ temporalAddress: temporal.address, database });
 try {
-  await liveThrough(stack, days);
+  await liveThrough(stack);
 } finally {
   Date.now = realNow;
   await stack.remove();
   await temporal.stop();
 }
-console.log(`${days} days in ${Math.round((realNow() - startedAtMs) / 1000)} s, ${broken.length} broken promises`);
+console.log(`30 days in ${Math.round((realNow() - startedAtMs) / 1000)} s, ${broken.length} broken promises`);
 for (const promise of broken) console.log(promise);
 process.exitCode = broken.length === 0 ? 0 : 1;
 
-async function liveThrough({ configFile, address, walDir, repositoryDir }: DatabaseStack, count: number): Promise<void> {
+async function liveThrough({ configFile, address, walDir, repositoryDir }: DatabaseStack): Promise<void> {
   const [listed] = await configSchedules(configFile, DATABASE);
-  const wanted = listed?.schedules ?? [];
-  const span: Span = { afterMs: realNow(), untilMs: realNow() + count * DAY_MS };
+  if (listed === undefined) throw new Error(`${configFile} has no ${DATABASE}`);
+  const { schedules: wanted, forecast } = listed;
+  const span: Span = { afterMs: forecast.untilMs - PLANNED_MS, untilMs: forecast.untilMs };
   const dues = wanted.flatMap((schedule) => duesOf(schedule, span)).toSorted((one, other) => one.atMs - other.atMs);
-  if (count === 30) expectSame('runs as the dry run counts them', countsOf(dues), await dryRun(wanted));
+  expectSame('runs as the dry run counts them', countsOf(dues), await dryRun(wanted));
   const made: Made[] = [];
   for (const due of dues) {
     await write(address, due.atMs);
@@ -76,7 +75,7 @@ async function liveThrough({ configFile, address, walDir, repositoryDir }: Datab
     const label = await run(configFile, due.type);
     if (label !== undefined) made.push({ ...due, label, logBytes: await sizeOf(walDir) });
   }
-  await compare(configFile, { dues, made });
+  await compare(configFile, { forecast, made });
   console.log(`the repository has ${await sizeOf(repositoryDir)} bytes, the log ${await sizeOf(walDir)}`);
 }
 
@@ -125,22 +124,18 @@ async function run(configFile: string, type: ScheduledType): Promise<string | un
   return undefined;
 }
 
-/** Against the calendar alone: what is younger than `keepDays` at the last expiry stays. */
-async function compare(configFile: string, { dues, made }: { dues: readonly Due[]; made: readonly Made[] }): Promise<void> {
+async function compare(configFile: string, { forecast, made }: { forecast: Forecast; made: readonly Made[] }): Promise<void> {
   const store = await (await localDeps(configFile)).openStore(DATABASE);
   const backups = await store.backups.selectable();
-  const lastExpiryMs = dues.filter(({ type }) => type === 'expireBackups').at(-1)?.atMs ?? 0;
-  const stays = made.filter(({ atMs }) => atMs > lastExpiryMs - KEEP_DAYS * DAY_MS);
-  expectSame('backups made', made.length, dues.filter(({ type }) => type !== 'expireBackups').length);
+  const stays = forecast.kept.flatMap(({ kind, atMs }) => made.filter((one) => one.type === `${kind}Backup` && one.atMs === atMs));
+  expectSame('backups made', made.length, forecast.made);
+  expectSame('backups foretold to be left', stays.length, forecast.kept.length);
   expectSame('backups left', backups.map(({ label }) => label).toSorted(), stays.map(({ label }) => label).toSorted());
   const manifests = new Map(await Promise.all(backups.map(async ({ label }) => [label, await store.backups.read(label)] as const)));
-  const ageMin = (atMs: number): number => Math.round((lastExpiryMs - atMs) / 60_000);
-  const found = stays.map(({ label }) => ageMin(manifests.get(label)?.createdAtMs ?? 0));
-  expectSame(
-    'their ages at the last expiry, in minutes',
-    found,
-    stays.map(({ atMs }) => ageMin(atMs)),
-  );
+  const ageMin = (atMs = 0): number => Math.round((forecast.untilMs - atMs) / 60_000);
+  const ages = stays.map(({ label }) => ageMin(manifests.get(label)?.createdAtMs));
+  const foretold = forecast.kept.map(({ atMs }) => ageMin(atMs));
+  expectSame('their ages in the end, in minutes', ages, foretold);
   const off = stays.map(({ label, logBytes }) => Math.abs(logBytesOf(manifests.get(label)) / logBytes - 1));
   console.log(`the log in each is off by at most ${(100 * Math.max(0, ...off)).toFixed(2)} % of what wal/ had`);
   expectSame(

@@ -1,6 +1,6 @@
 import { type Client, type ScheduleDescription, ScheduleAlreadyRunning } from '@temporalio/client';
 import { scheduleId } from '../contract/names.ts';
-import { plannedRuns, SCHEDULED_TYPES, type ScheduledType, type WantedSchedule } from '../contract/schedules.ts';
+import { PLANNED_MS, plannedRuns, SCHEDULED_TYPES, type ScheduledType, type WantedSchedule } from '../contract/schedules.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { withRstowErrors } from './temporal.ts';
 import { findSchedule, isOwn, type ScheduleState, scheduleState, unlessMissing } from './schedule-state.ts';
@@ -41,8 +41,6 @@ export type Schedules = {
   /** Runs that are going go on. Twice: invalid-input. */
   remove(type: ScheduledType): Promise<void>;
 };
-
-const PLANNED_MS = 30 * 24 * 3_600_000;
 
 export function schedules(client: Client, database: string): Schedules {
   const own = (type: ScheduledType) => ownSchedule(client, database, type);

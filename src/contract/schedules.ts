@@ -1,6 +1,6 @@
 import type { Span } from '../core/schedule/planned-times.ts';
 import { parseCron } from '../core/schedule/cron.ts';
-import { dueCount, longestGapMs, type Rhythm } from '../core/schedule/rhythm.ts';
+import { dueCount, dueTimes, longestGapMs, type Rhythm } from '../core/schedule/rhythm.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import type { WorkflowType } from './workflow-types.ts';
 
@@ -39,6 +39,9 @@ export type WantedSchedule = {
 
 const HOUR_MS = 3_600_000;
 
+/** So far ahead runs are counted, and what they leave is foretold. */
+export const PLANNED_MS = 30 * 24 * HOUR_MS;
+
 /**
  * Until the next one is due, but an hour at least, so that whatever was missed is made good by one run. A cold backup stops the server:
  * nobody expects that later than an hour after its time. Fails: invalid-input.
@@ -50,6 +53,11 @@ export function defaultCatchUpMs(type: ScheduledType, time: ScheduleTime): numbe
 /** How many runs a schedule plans within a span, whether or not one is skipped. Fails: invalid-input. */
 export function plannedRuns({ time, timeZone, paused }: WantedSchedule, span: Span): number {
   return paused ? 0 : dueCount(rhythm({ time, timeZone }), span);
+}
+
+/** When each of these runs begins, but for its jitter. Fails: invalid-input. */
+export function plannedTimes({ time, timeZone, paused }: WantedSchedule, span: Span): number[] {
+  return paused ? [] : dueTimes(rhythm({ time, timeZone }), span);
 }
 
 function rhythm({ time, timeZone }: Pick<WantedSchedule, 'time' | 'timeZone'>): Rhythm {

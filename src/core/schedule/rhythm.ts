@@ -26,6 +26,13 @@ export function dueCount(rhythm: Rhythm, span: Span): number {
   return 'everyMs' in rhythm ? intervalTimes(rhythm.everyMs, span) : cronTimes(rhythm.cron, rhythm.timeZone, span).length;
 }
 
+/** When each run within a span is due, the earliest first. */
+export function dueTimes(rhythm: Rhythm, span: Span): number[] {
+  if ('cron' in rhythm) return cronTimes(rhythm.cron, rhythm.timeZone, span);
+  const firstMs = (Math.floor(span.afterMs / rhythm.everyMs) + 1) * rhythm.everyMs;
+  return Array.from({ length: dueCount(rhythm, span) }, (_none, index) => firstMs + index * rhythm.everyMs);
+}
+
 /** When the first run within a span is due; undefined if none is. */
 export function firstDue(rhythm: Rhythm, span: Span): number | undefined {
   if ('cron' in rhythm) return cronTimes(rhythm.cron, rhythm.timeZone, span)[0];

@@ -110,14 +110,14 @@ async function prepareStaging(root: string): Promise<void> {
 }
 
 /** An empty file of its own. The folder may be missing: the disk could not be written when it was opened, or somebody has emptied it. */
-async function openStagingFile({ root, requireHeader }: FolderTree): Promise<{ path: string; handle: FileHandle }> {
-  const path = join(root, STAGING_FOLDER_NAME, randomUUID());
+async function openStagingFile(tree: FolderTree): Promise<{ path: string; handle: FileHandle }> {
+  const path = join(tree.root, STAGING_FOLDER_NAME, randomUUID());
   try {
     return { path, handle: await open(path, 'wx', 0o640) };
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
-    await requireHeader();
-    await prepareStaging(root);
+    await tree.requireHeader();
+    await prepareStaging(tree.root);
     return { path, handle: await open(path, 'wx', 0o640) };
   }
 }
