@@ -48,7 +48,10 @@ async function drain(name: string, target: AlertTarget, { outbox, delivered, dat
   for (let notice = nextFor(outbox(), name); notice !== undefined && !signal.aborted; notice = nextFor(outbox(), name)) {
     try {
       const untaken = await target.send(notice, signal);
-      await delivered(notice, name);
+      await delivered(notice, name).catch((error: unknown) => {
+        const { code, sentence } = reasonOf(error);
+        logger.error({ target: name, database, code }, `an alert is delivered, and may be once more, for that can’t be noted: ${sentence}`);
+      });
       if (untaken !== undefined)
         logger.error({ target: name, database, code: 'alert-not-delivered' }, `an alert has not reached all: ${untaken}`);
       if (said !== '') logger.info({ target: name, database }, 'alerts are delivered again');
