@@ -60,6 +60,7 @@ export type EventKind =
   | 'restart-missed'
   | 'restart-checked'
   | 'restart-unsafe'
+  | 'restart-uncounted'
   | 'guard-hands-off'
   | 'guard-unsupported'
   | 'guard-over-budget'

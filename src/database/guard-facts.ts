@@ -1,4 +1,4 @@
-import { lostSentence } from '../core/guard/guard-state.ts';
+import { deletedAtEndSentence, lostSentence } from '../core/guard/guard-state.ts';
 import { sizeText } from '../core/text/figures.ts';
 import { segmentsText } from '../core/wal/continuity.ts';
 import type { SegmentId } from '../core/wal/wal-offset.ts';
@@ -82,7 +82,7 @@ function handsOff({ name, dataDir, walDir }: Database, { decision, timeline }: G
 }
 
 function deletedAtEnd(database: string, segments: readonly SegmentId[]): GuardFact {
-  const sentence = `${segmentsText(segments)} was deleted at the end of the log, where the server writes: what it writes now may be lost at its next start. Take a backup now, and restore it`;
+  const sentence = `${deletedAtEndSentence(segmentsText(segments))}. Take a backup now, and restore it`;
   return { kind: 'log-deleted-at-end', database, code: 'wal-gap', segments, sentence };
 }
 

@@ -20,13 +20,15 @@ function stateOf(view: GuardView): GuardState {
   if (server === 'unseen') return { kind: 'unsupported', why: UNSEEN };
   if (pins.length === 0) return { kind: 'waiting' };
   const inWal = new Set(wal.map(({ segment }) => segment));
-  const lost = new Set(noted.lost);
+  const { deletedAtEnd } = decision;
+  const others = new Set([...noted.lost, ...deletedAtEnd]);
   return {
     kind: 'on',
     timeline,
     pinned: pins.length,
     unpinned: decision.pin.length,
-    missing: pins.map(({ segment }) => segment).filter((segment) => !inWal.has(segment) && !lost.has(segment)),
+    missing: pins.map(({ segment }) => segment).filter((segment) => !inWal.has(segment) && !others.has(segment)),
+    deletedAtEnd,
     lost: noted.lost,
     lostSinceMs: noted.lostSinceMs,
     keptBytes: keptBytes(view),

@@ -60,6 +60,7 @@ const LEVELS: Readonly<Record<EventKind, Level>> = {
   'restart-missed': 'error',
   'restart-checked': 'debug',
   'restart-unsafe': 'error',
+  'restart-uncounted': 'warn',
   'guard-hands-off': 'error',
   'guard-unsupported': 'warn',
   'guard-over-budget': 'warn',

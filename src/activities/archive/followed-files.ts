@@ -28,10 +28,10 @@ export type FollowerState = {
   pinnedAtNs: bigint;
   /** What was put since each listing that is under way has begun. */
   relisted: Set<StreamPiece[]>;
-  /** Whose files have something that is no record: what stands behind it isn't stored. */
-  damaged: Set<SegmentId>;
-  /** What was said once. */
-  said: Set<string>;
+  /** Whose files have something that is no record, in a sentence: what stands behind it isn't stored. */
+  damaged: Map<SegmentId, string>;
+  /** What was said, and when by `performance.now()`. */
+  saidAtMs: Map<string, number>;
   /** What was lost for good, and was said so, also by an earlier follower. */
   holes: Set<string>;
   owner: OwnerCheck;
@@ -137,8 +137,11 @@ export function pathIn({ database, timeline }: Pick<FollowedLog, 'database' | 't
 
 type Said = { kind: 'archive-stalled' | 'archive-hole' | 'archive-locked'; code: string; sentence: string };
 
-export function sayOnce({ deps, database }: FollowedLog, { said }: FollowerState, fact: Said): void {
-  if (said.has(fact.sentence)) return;
-  said.add(fact.sentence);
+/** What lasts is said again so often: an alert of it counts for an hour. */
+const SAID_AGAIN_MS = 1_800_000;
+
+export function say({ deps, database }: FollowedLog, { saidAtMs }: FollowerState, fact: Said): void {
+  if (performance.now() - (saidAtMs.get(fact.sentence) ?? -SAID_AGAIN_MS) < SAID_AGAIN_MS) return;
+  saidAtMs.set(fact.sentence, performance.now());
   deps.events.record({ ...fact, database: database.name });
 }

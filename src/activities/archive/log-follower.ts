@@ -22,7 +22,7 @@ import {
   pathIn,
   pinNew,
   relist,
-  sayOnce,
+  say,
   sourceOf,
 } from './followed-files.ts';
 import { createOwnerCheck } from './owner-check.ts';
@@ -76,8 +76,8 @@ export async function createLogFollower(followed: FollowedLog): Promise<LogFollo
     relisted: new Set(),
     holes: new Set((await noteSource(sourceOf(followed))).holes),
     owner: createOwnerCheck(followed),
-    damaged: new Set(),
-    said: new Set(),
+    damaged: new Map(),
+    saidAtMs: new Map(),
     newest: 0 as SegmentId,
   };
   return {
@@ -115,6 +115,7 @@ async function look(followed: FollowedLog, state: FollowerState, wal: string | u
     await storeLacking(followed, state, { segment, sizeBytes, window });
     state.stored.set(segment, sizeBytes);
   }
+  for (const sentence of state.damaged.values()) say(followed, state, { kind: 'archive-stalled', code: 'source-damaged', sentence });
   state.lookedAtMs = beganAtMs;
   return true;
 }
@@ -144,7 +145,7 @@ async function storeLacking(followed: FollowedLog, state: FollowerState, grown: 
   let hasHole = false;
   for (const range of ranges) {
     const end = await storeRange(followed, state, { segment, ...range, window });
-    if (end.kind === 'corrupt') sayStalled(followed, state, { segment, end });
+    if (end.kind === 'corrupt') state.damaged.set(segment, stalledText(followed, segment, end));
     if (range !== ranges.at(-1)) hasHole ||= end.positionBytes < range.endBytes;
     else if (!hasHole) state.ends.set(segment, end.positionBytes);
   }
@@ -170,9 +171,7 @@ async function storeAtOnce(followed: FollowedLog, state: FollowerState, { segmen
   } catch (error) {
     // What stands before the damage is stored; other segments go on.
     if (!(error instanceof RstowError) || error.code !== 'source-damaged') throw error;
-    state.damaged.add(segment);
-    const sentence = `the archive of "${followed.database.name}" stands still in ${segmentFileName(segment)}: ${error.message}`;
-    sayOnce(followed, state, { kind: 'archive-stalled', code: error.code, sentence });
+    state.damaged.set(segment, `the archive of "${followed.database.name}" stands still in ${segmentFileName(segment)}: ${error.message}`);
   }
   await relist(followed, state, false);
 }
@@ -205,10 +204,6 @@ async function storeRange(followed: FollowedLog, state: FollowerState, range: La
 }
 
 /** Whatever a server writes behind that place can't be archived. */
-function sayStalled(followed: FollowedLog, state: FollowerState, at: { segment: SegmentId; end: ScanEnd }): void {
-  const { name } = followed.database;
-  state.damaged.add(at.segment);
-  const place = `${segmentFileName(at.segment)} at byte ${at.end.positionBytes}`;
-  const sentence = `the archive of "${name}" stands still in ${place}: no valid record is there`;
-  sayOnce(followed, state, { kind: 'archive-stalled', code: 'source-damaged', sentence });
+function stalledText({ database }: FollowedLog, segment: SegmentId, { positionBytes }: ScanEnd): string {
+  return `the archive of "${database.name}" stands still in ${segmentFileName(segment)} at byte ${positionBytes}: no valid record is there`;
 }

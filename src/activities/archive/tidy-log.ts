@@ -11,7 +11,7 @@ import { archivePinFolder } from '../../io/data-directory/pins.ts';
 import { listSegments } from '../../io/data-directory/segments.ts';
 import { noteSource } from '../backup/noted-source.ts';
 import type { FollowedLog } from './archived-log.ts';
-import { continuingFiles, type FollowerState, heldFiles, pathIn, relist, sayOnce, sourceOf } from './followed-files.ts';
+import { continuingFiles, type FollowerState, heldFiles, pathIn, relist, say, sourceOf } from './followed-files.ts';
 import { type Tidied, tidySegment } from './tidy-segment.ts';
 
 /** Puts the whole archive of a log in order, and finds out what was lost of it. Fails: owner-outdated, timeline-diverged, repository-unavailable. Twice: nothing is left to do. */
@@ -83,10 +83,10 @@ async function tidyUnlessDamaged(tidied: Tidied, state: FollowerState, of: Param
     const { name } = tidied.followed.database;
     if (isLocked(error)) {
       const sentence = `the archive of "${name}" leaves small objects as they are whose segments have no file on this host any more: it has no key of the set ${String(error.details['keySet'])}, by which they are encrypted`;
-      sayOnce(tidied.followed, state, { kind: 'archive-locked', code: error.code, sentence });
+      say(tidied.followed, state, { kind: 'archive-locked', code: error.code, sentence });
     } else if (isObjectDamage(error.code)) {
       const sentence = `the archive of "${name}" can't be put in order: ${error.message}`;
-      sayOnce(tidied.followed, state, { kind: 'archive-hole', code: error.code, sentence });
+      say(tidied.followed, state, { kind: 'archive-hole', code: error.code, sentence });
     } else {
       throw error;
     }

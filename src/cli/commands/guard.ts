@@ -1,5 +1,5 @@
 import { unreachable } from '../../core/errors/rstow-error.ts';
-import type { GuardState } from '../../core/guard/guard-state.ts';
+import { deletedAtEndSentence, type GuardState } from '../../core/guard/guard-state.ts';
 import { segmentsText } from '../../core/wal/continuity.ts';
 import type { PreparedStart } from '../../local/guard-databases.ts';
 import type { CliCommand } from '../command.ts';
@@ -59,12 +59,17 @@ function stateFacts(database: string, guard: GuardState): [string, string | unde
             ? undefined
             : `${segmentsText(guard.missing)}: the next start needs them, and an agent links them back`,
         ],
+        ['DELETED', deletedText(guard)],
         ['kept', guard.keptBytes === 0 ? undefined : `${sizeText(guard.keptBytes)} of log that compaction has deleted`],
         ['LOST', lostText(guard)],
       ];
     default:
       return unreachable(guard);
   }
+}
+
+function deletedText({ deletedAtEnd = [] }: Extract<GuardState, { kind: 'on' }>): string | undefined {
+  return deletedAtEnd.length === 0 ? undefined : deletedAtEndSentence(segmentsText(deletedAtEnd));
 }
 
 function lostText({ lost, lostSinceMs }: Extract<GuardState, { kind: 'on' }>): string | undefined {

@@ -1,8 +1,11 @@
 import type { Finding, Severity } from '../protection/finding.ts';
 
 /** Who can say whether it is still so: as long as one can't be asked, nothing of what it has said is over. */
-export const SOURCES = ['look', 'host', 'restart', 'repository', 'temporal', 'schedules', 'event'] as const;
+export const SOURCES = ['look', 'host', 'restart', 'repository', 'temporal', 'schedules', 'event', 'once'] as const;
 export type Source = (typeof SOURCES)[number];
+
+/** No look sees it again: an `event` is said again as long as it lasts, and what happens `once` is never over, but told and done with. */
+export type EventSource = Extract<Source, 'event' | 'once'>;
 
 /** What is wrong with a database, from the first look that found it to the end. Times are Unix ms. */
 export type Incident = {
@@ -36,7 +39,7 @@ export type Look = {
   database: string;
   nowMs: number;
   /** What each source says that could be asked; what is well may be among it. */
-  found: Partial<Record<Exclude<Source, 'event'>, readonly Found[] | undefined>>;
+  found: Partial<Record<Exclude<Source, EventSource>, readonly Found[] | undefined>>;
   /** How long until an incident that is open is said again; 0: never. */
   repeatMs: number;
 };
@@ -67,15 +70,14 @@ export function afterLook(open: readonly Incident[], look: Look): Looked {
   return { incidents, changes: byWeight(changes) };
 }
 
-/** What happened, as an agent says it once: it is an incident until `untilMs`. Twice: the later one counts. */
+/** What happened, as an agent says it: it is an incident until `untilMs`. Twice: the later one counts. */
 export function afterEvent(
   open: readonly Incident[],
-  event: Omit<Incident, 'source' | 'looksFound' | 'looksMissed' | 'notifiedAtMs'>,
+  event: Omit<Incident, 'source' | 'looksFound' | 'looksMissed' | 'notifiedAtMs'> & { source: EventSource },
 ): Incident[] {
   const key = keyOf(event);
   const before = open.find((incident) => keyOf(incident) === key);
-  if (before === undefined)
-    return [...open, { ...event, source: 'event', looksFound: LOOKS_UNTIL_UNKNOWN, looksMissed: 0, notifiedAtMs: null }];
+  if (before === undefined) return [...open, { ...event, looksFound: LOOKS_UNTIL_UNKNOWN, looksMissed: 0, notifiedAtMs: null }];
   return open.map((incident) =>
     incident === before ? { ...before, sentence: event.sentence, looksMissed: 0, untilMs: event.untilMs } : incident,
   );
@@ -86,6 +88,8 @@ export function isGrave({ severity }: Incident): boolean {
   return severity !== 'warning';
 }
 
+const isEvent = (source: Source): source is EventSource => source === 'event' || source === 'once';
+
 function keyOf({ database, code, subject }: Pick<Incident, 'database' | 'code' | 'subject'>): string {
   return JSON.stringify([database, code, subject]);
 }
@@ -93,7 +97,7 @@ function keyOf({ database, code, subject }: Pick<Incident, 'database' | 'code' |
 function foundByKey({ database, nowMs, found }: Look): Map<string, Incident> {
   const incidents = new Map<string, Incident>();
   for (const source of SOURCES) {
-    for (const { code, severity, sentence, hint, subject = '' } of source === 'event' ? [] : (found[source] ?? [])) {
+    for (const { code, severity, sentence, hint, subject = '' } of isEvent(source) ? [] : (found[source] ?? [])) {
       if (severity === 'ok') continue;
       const incident: Incident = {
         ...{ database, code, subject, source, severity, sentence, hint },
@@ -113,19 +117,19 @@ function seenAgain(incident: Incident, found: Incident | undefined, { found: ask
     return { ...incident, source, severity, sentence, hint, looksFound, looksMissed: 0, untilMs: undefined };
   }
   const { source, untilMs = 0 } = incident;
-  const isOpen = source === 'event' ? nowMs < untilMs : asked[source] === undefined;
+  const isOpen = isEvent(source) ? nowMs < untilMs : asked[source] === undefined;
   return isOpen ? incident : { ...incident, looksMissed: incident.looksMissed + 1, looksFound: 0 };
 }
 
 type Before = { before: Incident | undefined; nowMs: number; repeatMs: number };
 
 function changeOf(incident: Incident, { before, nowMs, repeatMs }: Before): ChangeKind | undefined {
-  const { notifiedAtMs, severity, looksFound, looksMissed } = incident;
+  const { notifiedAtMs, source, severity, looksFound, looksMissed } = incident;
   if (notifiedAtMs === null) {
     if (looksMissed > 0) return undefined;
     return severity === 'unknown' && looksFound < LOOKS_UNTIL_UNKNOWN ? undefined : 'new';
   }
-  if (isOver(incident)) return 'resolved';
+  if (isOver(incident)) return source === 'once' ? undefined : 'resolved';
   if (before !== undefined && severity === 'critical' && before.severity !== 'critical') return 'worse';
   return repeatMs > 0 && looksMissed === 0 && nowMs - notifiedAtMs >= repeatMs ? 'still' : undefined;
 }

@@ -18,6 +18,8 @@ export type GuardState =
       unpinned: number;
       /** Pinned, and not in wal/ at the moment: the next start needs them. */
       missing: SegmentId[];
+      /** Deleted at the log's end, where the server writes. Absent in what an earlier rstow has said. */
+      deletedAtEnd?: SegmentId[] | undefined;
       /** Segments that a server has started without. Their pins are kept; what they hold, only a backup from before gives back. */
       lost: SegmentId[];
       /** When that was found, Unix ms. */
@@ -25,6 +27,11 @@ export type GuardState =
       /** Log that compaction has deleted, and the guard keeps. */
       keptBytes: number;
     };
+
+/** For whoever has to know what `deletedAtEnd` means. */
+export function deletedAtEndSentence(segments: string): string {
+  return `${segments} was deleted at the end of the log, where the server writes: what it writes now may be lost at its next start`;
+}
 
 /** For whoever has to know what `lost` means. */
 export function lostSentence(database: string, segments: string): string {

@@ -1,4 +1,4 @@
-import { type GuardState, lostSentence } from '../guard/guard-state.ts';
+import { deletedAtEndSentence, type GuardState, lostSentence } from '../guard/guard-state.ts';
 import { countedText, sizeText } from '../text/figures.ts';
 import { segmentsText } from '../wal/continuity.ts';
 import type { Finding } from './finding.ts';
@@ -45,8 +45,12 @@ function workingFindings(
   state: Extract<GuardState, { kind: 'on' }>,
   { isCompactionOn, budgetBytes }: Working,
 ): Finding[] {
-  const { pinned, missing, lost, keptBytes } = state;
+  const { pinned, missing, deletedAtEnd = [], lost, keptBytes } = state;
   const findings: Finding[] = [];
+  if (deletedAtEnd.length > 0) {
+    const hint = `\`rstow backup ${database}\` now, and restore it.`;
+    findings.push({ severity: 'critical', code: 'log-deleted-at-end', sentence: deletedAtEndSentence(segmentsText(deletedAtEnd)), hint });
+  }
   if (lost.length > 0) {
     const hint = `\`rstow backup ${database}\`, which begins with what the server shows; then \`rstow rebase ${database}\`.`;
     findings.push({ severity: 'critical', code: 'restart-missed', sentence: lostSentence(database, segmentsText(lost)), hint });

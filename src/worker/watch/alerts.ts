@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { BackupWatch, EventFact, EventKind } from '../../activities/activity-deps.ts';
 import type { AlertsConfig } from '../../config/alerts.ts';
-import { afterEvent, afterLook, isGrave } from '../../core/alerts/incident.ts';
+import { afterEvent, afterLook, type EventSource, isGrave } from '../../core/alerts/incident.ts';
 import { withNotice } from '../../core/alerts/outbox.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import type { AlertTarget } from '../../io/alert/alert-target.ts';
@@ -26,20 +26,22 @@ type AlertWatch = {
 
 export type StartedAlerts = Pick<RepeatingTask, 'ended'> & { /** For the agent's events. */ heard: (fact: EventFact) => void };
 
+type Alerting = { source: EventSource; severity: 'critical' | 'warning' };
+
 /** What an event is an alert of. What the looks at the host find by themselves isn't among them. */
-const ALERTING: Partial<Record<EventKind, 'critical' | 'warning'>> = {
-  'log-taken-out': 'critical',
-  'log-deleted-at-end': 'critical',
-  'server-stale': 'critical',
-  'repository-rolled-back': 'critical',
-  'archive-stalled': 'critical',
-  'archive-hole': 'critical',
-  'archive-locked': 'warning',
-  'repositories-apart': 'warning',
-  'crash-fork': 'warning',
+const ALERTING: Partial<Record<EventKind, Alerting>> = {
+  'log-taken-out': { source: 'once', severity: 'critical' },
+  'server-stale': { source: 'event', severity: 'critical' },
+  'repository-rolled-back': { source: 'once', severity: 'critical' },
+  'restart-uncounted': { source: 'event', severity: 'warning' },
+  'archive-stalled': { source: 'event', severity: 'critical' },
+  'archive-hole': { source: 'once', severity: 'critical' },
+  'archive-locked': { source: 'event', severity: 'warning' },
+  'repositories-apart': { source: 'event', severity: 'warning' },
+  'crash-fork': { source: 'once', severity: 'warning' },
 };
 
-/** An agent says again what lasts. */
+/** An agent says again what lasts, each half hour at least. */
 const EVENT_COUNTS_MS = 3_600_000;
 
 /** A database whose looks hang for so many of them is looked after by nobody. */
@@ -148,7 +150,7 @@ async function look(
   if (isOthers) looks.archived(nowMs);
   const found = isOthers ? {} : await looks.look(nowMs, signal);
   const isOwn = (code: string): boolean => !isOthers || code === OF_OTHERS;
-  const events = heard.splice(0).flatMap((fact) => (isOwn(fact.kind) ? [incidentOf(database, fact, nowMs)] : []));
+  const events = heard.splice(0).flatMap((fact) => (isOwn(fact.kind) ? incidentOf(database, fact, nowMs) : []));
   await record.change((state) => {
     const known = state.incidents.filter(({ code }) => isOwn(code));
     const open = events.reduce(afterEvent, known);
@@ -172,7 +174,10 @@ async function isForeign({ catalogueOf, seenOwners, agent }: HostDeps, database:
   return owner !== undefined && owner.installationId !== agent.installationId;
 }
 
-function incidentOf(database: string, { kind, sentence, repository = '' }: EventFact, nowMs: number): Parameters<typeof afterEvent>[1] {
-  const severity = ALERTING[kind] ?? 'warning';
-  return { database, code: kind, subject: repository, severity, sentence, sinceMs: nowMs, untilMs: nowMs + EVENT_COUNTS_MS };
+function incidentOf(database: string, { kind, sentence, repository = '' }: EventFact, nowMs: number): Parameters<typeof afterEvent>[1][] {
+  const alerting = ALERTING[kind];
+  if (alerting === undefined) return [];
+  // Of what only happens, each is told: a second hole is another one.
+  const subject = alerting.source === 'once' ? sentence : repository;
+  return [{ ...alerting, database, code: kind, subject, sentence, sinceMs: nowMs, untilMs: nowMs + EVENT_COUNTS_MS }];
 }

@@ -1,5 +1,6 @@
 import { surveyRestart } from '../../activities/check/survey-restart.ts';
 import { ownRun } from '../../activities/run-port.ts';
+import { RstowError, sentenceOf } from '../../core/errors/rstow-error.ts';
 import { openDatabase } from '../../database/database.ts';
 import { localRunMutexName, newLocalRunId } from '../../io/agent-state/run-files.ts';
 import { readStopNote } from '../../io/data-directory/rstow-folder.ts';
@@ -18,20 +19,44 @@ type RestartSurveys = {
   signal: AbortSignal;
 };
 
-/** Where a server could not be asked, such as one that is replaying its log. */
+/** Where it could not be counted, as of a server that is replaying its log. */
 const RETRY_MS = 600_000;
+
+/** So many tries in a row that came to nothing are told, and each one after them. */
+const FAILURES_UNTIL_SAID = 3;
 
 /** Counts again and again what a restart of each server would lose, without Temporal: it reads the whole log. What it finds it says as events. */
 export function startRestartSurveys({ host, isForeign, intervalMs, logger, signal }: RestartSurveys): RepeatingTask {
   const dueAtMs = new Map<string, number>();
+  const failures = new Map<string, number>();
+  const failed = (database: string, why: string): void => {
+    const count = (failures.get(database) ?? 0) + 1;
+    failures.set(database, count);
+    if (count < FAILURES_UNTIL_SAID) return;
+    const sentence = `what a restart would lose could not be counted, ${count} times in a row: ${why}`;
+    host.events.record({ kind: 'restart-uncounted', database, sentence });
+  };
   const pass = async (database: string): Promise<void> => {
     if (performance.now() < (dueAtMs.get(database) ?? 0)) return;
     if ((await isForeign(database)) || (await readStopNote(openDatabase(host, database).dataDir)) !== undefined) return;
-    const { failure } = await survey(host, database, signal);
-    if (failure === undefined) dueAtMs.set(database, performance.now() + intervalMs);
+    const why = await whyUncounted(host, database, signal);
+    if (why === undefined) dueAtMs.set(database, performance.now() + intervalMs);
+    if (why === undefined) failures.delete(database);
+    else failed(database, why);
   };
   const what = (database: string): string => `counting what a restart of ${database} would lose`;
   return startTaskForEach(Object.keys(host.config.databases), pass, { what, intervalMs: Math.min(RETRY_MS, intervalMs), logger, signal });
+}
+
+/** Undefined if it was counted. */
+async function whyUncounted(host: HostDeps, database: string, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const { failure } = await survey(host, database, signal);
+    return failure && `${failure.code}: ${failure.sentence}`;
+  } catch (error) {
+    signal.throwIfAborted();
+    return error instanceof RstowError ? sentenceOf(error) : String(error);
+  }
 }
 
 /** Under an id of its own, which a mutex holds, so that nobody clears its scratch folder meanwhile. */

@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { openDatabase } from '../../../src/database/database.ts';
 import { dropGuardPins } from '../../../src/database/guard-look.ts';
 import { guardState } from '../../../src/database/guard-state.ts';
-import { parseSegmentFileName } from '../../../src/core/wal/wal-offset.ts';
+import { guardFindings } from '../../../src/core/protection/guard-risk.ts';
+import { makeSegmentId, parseSegmentFileName, segmentFileName } from '../../../src/core/wal/wal-offset.ts';
 import { guardPinFolder } from '../../../src/io/data-directory/pins.ts';
 import { DATABASE } from '../../support/database-stack.ts';
 import { writeCounters } from '../../support/compactable-log.ts';
@@ -63,6 +64,18 @@ describe('a COMPACT', () => {
     await restart(stack);
     expect(await sourceDigest(stack)).toBe(before);
   });
+});
+
+it('is a finding for as long as the segment is gone that the server writes to', async () => {
+  const { stack, look } = await guarded();
+  await look();
+  const last = makeSegmentId((await segmentsOf(stack.walDir)).at(-1)!)!;
+  await rm(join(stack.walDir, segmentFileName(last)));
+  expect(kinds(await look())).toEqual(['log-deleted-at-end']);
+  const state = await guardState(openDatabase(stack, DATABASE));
+  expect(state).toMatchObject({ kind: 'on', missing: [], deletedAtEnd: [last] });
+  const findings = guardFindings(DATABASE, { state, isCompactionOn: false, budgetBytes: 1 });
+  expect(findings).toContainEqual(expect.objectContaining({ code: 'log-deleted-at-end', severity: 'critical' }));
 });
 
 it('drops the pins of a guard that is turned off, and links back first what they alone hold', async () => {

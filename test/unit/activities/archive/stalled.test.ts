@@ -2,7 +2,7 @@ import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import type { EventFact } from '../../../../src/activities/activity-deps.ts';
 import { followLog } from '../../../../src/activities/archive/follow-log.ts';
 import { makeSegmentId, segmentFileName } from '../../../../src/core/wal/wal-offset.ts';
@@ -13,8 +13,9 @@ import { waitUntil } from '../../../support/wait-until.ts';
 import { DATABASE } from '../scene.ts';
 
 const LOOK_MS = 50;
+const HALF_HOUR_MS = 1_800_000;
 
-it('says of no look that all was stored while it stands still at damage', async () => {
+it('says of no look that all was stored while it stands still at damage, and each half hour that it does', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'rstow-stalled-'));
   const { deps, walDir } = await makeIdleAgent(folder, createMemoryRepository(), { intervalMs: LOOK_MS });
   const facts: EventFact[] = [];
@@ -33,4 +34,8 @@ it('says of no look that all was stored while it stands still at damage', async 
   const before = count('archive-looked');
   await sleep(10 * LOOK_MS);
   expect(count('archive-looked')).toBe(before);
+  const now = performance.now.bind(performance);
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + HALF_HOUR_MS);
+  onTestFinished(() => void vi.restoreAllMocks());
+  await waitUntil('it says so again', () => count('archive-stalled') === 2);
 });

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { afterEvent, afterLook, type Change, type Found, type Incident, type Look } from '../../../../src/core/alerts/incident.ts';
+import {
+  afterEvent,
+  afterLook,
+  type Change,
+  type EventSource,
+  type Found,
+  type Incident,
+  type Look,
+} from '../../../../src/core/alerts/incident.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -47,15 +55,22 @@ it('puts what is critical before what is a warning, in one notice', () => {
 });
 
 it('says an event at the next look, and that it is over when nobody has said it again in its time', () => {
-  const event = { database: 'orders', code: 'archive-hole', subject: '', severity: 'critical', sentence: 'a hole', sinceMs: 0 } as const;
+  expect(kindsOfEvent('event')).toEqual(['new', '', '', 'resolved', '']);
+});
+
+it('says what only happens, and never that it is over', () => {
+  expect(kindsOfEvent('once')).toEqual(['new', '', '', '', '']);
+});
+
+function kindsOfEvent(source: EventSource): string[] {
+  const event = { source, database: 'orders', code: 'said', subject: '', severity: 'critical', sentence: 'so it is', sinceMs: 0 } as const;
   let open = afterEvent(afterEvent([], { ...event, untilMs: MINUTE_MS }), { ...event, untilMs: 3 * MINUTE_MS });
-  const kinds = [1, 2, 3, 4, 5].map((minute) => {
+  return [1, 2, 3, 4, 5].map((minute) => {
     const looked = afterLook(open, { database: 'orders', nowMs: minute * MINUTE_MS, found: {}, repeatMs: 0 });
     open = looked.incidents;
     return looked.changes.map(({ kind }) => kind).join();
   });
-  expect(kinds).toEqual(['new', '', '', 'resolved', '']);
-});
+}
 
 const finding = fc.record({
   severity: fc.constantFrom('ok' as const, 'warning' as const, 'unknown' as const, 'critical' as const),

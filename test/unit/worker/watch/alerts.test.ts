@@ -1,10 +1,10 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import type { ActivityDeps } from '../../../../src/activities/activity-deps.ts';
+import type { ActivityDeps, EventFact } from '../../../../src/activities/activity-deps.ts';
 import { alertsSection } from '../../../../src/config/alerts.ts';
 import type { Notice } from '../../../../src/core/alerts/notice.ts';
 import { RstowError } from '../../../../src/core/errors/rstow-error.ts';
@@ -23,16 +23,18 @@ const LOOK_MS = 100;
 async function watched(
   repository: Repository,
   prepare: (deps: ActivityDeps) => Promise<unknown> = async () => Promise.resolve(),
+  surveyMs = 0,
 ): Promise<{ sink: Sink; alerts: StartedAlerts }> {
   const folder = await mkdtemp(join(tmpdir(), 'rstow-alerts-'));
   const sink = await webSink();
   const { deps } = await makeIdleAgent(folder, repository);
   await prepare(deps);
   const targets = { chat: { kind: 'webhook', url: `http://127.0.0.1:${sink.port}/` } };
-  const settings = alertsSection.parse({ lookMs: LOOK_MS, surveyMs: 0, targets });
+  const settings = { ...alertsSection.parse({ lookMs: LOOK_MS, targets }), surveyMs };
   const ending = new AbortController();
   const logger = pino({ level: 'silent' });
-  const alerts = startAlerts({ host: deps, settings, runs: () => undefined, logger, signal: ending.signal });
+  const events = { record: (fact: EventFact) => alerts.heard(fact) };
+  const alerts = startAlerts({ host: { ...deps, events }, settings, runs: () => undefined, logger, signal: ending.signal });
   onTestFinished(async () => {
     ending.abort();
     await alerts.ended;
@@ -63,6 +65,25 @@ test('reads a bucket again at once when a backup was copied to it, and not at ea
   expect(reads()).toBe(before);
   alerts.heard({ kind: 'backup-copied', database: DATABASE, repository: 'local', sentence: 'local has what it lacked' });
   await waitUntil('it was read again', () => reads() > before);
+});
+
+test('tells each thing that has happened, also two of one kind', async () => {
+  const { sink, alerts } = await watched(createMemoryRepository());
+  const holes = ['the archive lacks segment 2', 'the archive lacks segment 5'];
+  for (const sentence of holes) alerts.heard({ kind: 'archive-hole', database: DATABASE, sentence });
+  await waitUntil('people are told', () => holes.every((hole) => sink.got.some((body) => body.includes(hole))));
+});
+
+test('tells that what a restart would lose could not be counted three times in a row', async () => {
+  // No scratch folder can be made in it.
+  const noScratch = async ({ config: { agent } }: ActivityDeps): Promise<void> => {
+    await mkdir(agent.stateDir, { recursive: true });
+    await writeFile(join(agent.stateDir, 'scratch'), '');
+  };
+  const { sink } = await watched(createMemoryRepository(), noScratch, LOOK_MS);
+  const told = (): Notice['changes'] => sink.got.flatMap((notice) => (JSON.parse(notice) as Notice).changes);
+  await waitUntil('people are told', () => told().some(({ code }) => code === 'restart-uncounted'));
+  expect(told().find(({ code }) => code === 'restart-uncounted')).toMatchObject({ severity: 'warning' });
 });
 
 test.each(['answers', 'is away'])(
