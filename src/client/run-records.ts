@@ -117,6 +117,11 @@ async function askedOf(client: Client, run: WorkflowExecutionInfo): Promise<Pick
   return { who, why: reason, isDryRun };
 }
 
+/** Whether it was asked only what it would do; false of one that Temporal has forgotten. */
+export async function isDryRun(client: Client, run: WorkflowExecutionInfo): Promise<boolean> {
+  return (await inputOf(client, run)).isDryRun === true;
+}
+
 type Asked = { requestedBy?: string | undefined; reason?: string | undefined; isDryRun?: true | undefined };
 
 /** A history that Temporal has no more says nothing of it, nor does an input that is none of rstow's. */

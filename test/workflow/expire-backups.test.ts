@@ -1,7 +1,10 @@
-import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
+import { NativeConnection } from '@temporalio/worker';
+import { afterAll, beforeAll, beforeEach, expect, inject, it, onTestFinished } from 'vitest';
 import type { ExpireBackupsResult } from '../../src/contract/expire-backups.ts';
 import type { HoldBackupResult } from '../../src/contract/hold-backup.ts';
 import { RstowError } from '../../src/core/errors/rstow-error.ts';
+import { createBackupWatch } from '../../src/worker/temporal/backup-watch.ts';
+import { waitUntil } from '../support/wait-until.ts';
 import { DATABASE, type FakeAgent, startFakeAgent, verbsOf } from './fake-agent.ts';
 import { failureOf } from './failures.ts';
 import { LABEL, PLANNED_EXPIRY, REMOVED } from './plausible-answers.ts';
@@ -16,6 +19,9 @@ afterAll(() => agent.stop());
 
 const expire = (input: object = {}): Promise<ExpireBackupsResult> =>
   agent.execute<ExpireBackupsResult>('expireBackups', { database: DATABASE, ...input });
+
+const isListed = async (runId: string): Promise<boolean> =>
+  (await agent.client.workflow.count(`RunId = '${runId}' AND ExecutionStatus = 'Completed'`)).count > 0;
 
 const lastInput = (verb: string): object | undefined => agent.calls.findLast((call) => call.verb === verb)?.input;
 
@@ -44,6 +50,22 @@ it('touches nothing while the clocks disagree', async () => {
   agent.verbs.planExpiry = async () => Promise.reject(new RstowError('clock-doubtful', 'nothing expires while the clocks disagree'));
   expect(await failureOf(expire({ apply: true }))).toMatchObject({ type: 'clock-doubtful' });
   expect(verbsOf(agent)).toEqual(['planExpiry']);
+});
+
+it('has failed until one has done the work again, whatever a dry run says', async () => {
+  const connection = await NativeConnection.connect({ address: inject('temporalAddress') });
+  onTestFinished(() => connection.close());
+  const watch = createBackupWatch({ connection, namespace: agent.namespace, clusterId: 'test' }, true);
+  const failed = async (): Promise<string[]> => (await watch.failed(DATABASE)).map(({ type }) => type);
+  agent.verbs.planExpiry = async () => Promise.reject(new RstowError('clock-doubtful', 'nothing expires while the clocks disagree'));
+  await expect(expire({ apply: true })).rejects.toThrow();
+  await waitUntil('it is listed', async () => (await failed()).length > 0);
+  agent.verbs = {};
+  const { runId } = await expire();
+  await waitUntil('the dry run is listed', () => isListed(runId));
+  expect(await failed()).toEqual(['expireBackups']);
+  await expire({ apply: true });
+  await waitUntil('it is over', async () => (await failed()).length === 0);
 });
 
 it('holds, releases, and takes a mark away only by a release', async () => {

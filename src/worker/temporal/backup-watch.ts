@@ -1,6 +1,6 @@
 import { Client, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import type { BackupWatch, FailedRun } from '../../activities/activity-deps.ts';
-import { SCHEDULED_BY } from '../../client/run-records.ts';
+import { isDryRun, SCHEDULED_BY } from '../../client/run-records.ts';
 import { type ScheduleState, scheduleState } from '../../client/schedule-state.ts';
 import type { ArchiveRun, EndedBackup } from '../../contract/describe-database.ts';
 import { archiveWorkflowId, PROGRESS_QUERY, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
@@ -100,20 +100,21 @@ const FAILURES_COUNT: readonly WorkflowType[] = [
   ...(['restore', 'restoreVolume', 'pointInTimeRecovery', 'undoRestore', 'rebaseDatabase', 'disasterRecovery'] as const),
 ];
 
-/** So many requests in a row that were wrong are looked behind. */
+/** So many in a row that say nothing are looked behind. */
 const PASSED_OVER_MAX = 10;
 
-/** One that was terminated or cancelled was ended on purpose; and whoever mistypes a label has read so. */
-async function failedRuns({ workflow }: Client, database: string): Promise<FailedRun[]> {
+/** One that was terminated or cancelled was ended on purpose, whoever mistypes a label has read so, and a dry run does nobody's work. */
+async function failedRuns(client: Client, database: string): Promise<FailedRun[]> {
   const of = `${SEARCH_ATTRIBUTES.database} = '${database}' AND ExecutionStatus IN ('Completed', 'Failed', 'TimedOut')`;
   const lastOf = async (type: WorkflowType): Promise<FailedRun[]> => {
-    let passedOver = 0;
-    for await (const run of workflow.list({ query: `WorkflowType = '${type}' AND ${of}`, pageSize: PASSED_OVER_MAX })) {
-      if (run.status.name === 'COMPLETED' || passedOver === PASSED_OVER_MAX) return [];
-      const failure = await failureOf(workflow.getHandle(run.workflowId, run.runId).result());
-      const isAskedWrongly = isWrongRequest(failure.code) && run.typedSearchAttributes.get(SCHEDULED_BY) === undefined;
-      if (!isAskedWrongly) return [{ type, workflowId: run.workflowId, failure }];
-      passedOver += 1;
+    let lookedAt = 0;
+    for await (const run of client.workflow.list({ query: `WorkflowType = '${type}' AND ${of}`, pageSize: PASSED_OVER_MAX })) {
+      if ((lookedAt += 1) > PASSED_OVER_MAX) return [];
+      const isByHand = run.typedSearchAttributes.get(SCHEDULED_BY) === undefined;
+      if (isByHand && (await isDryRun(client, run))) continue;
+      if (run.status.name === 'COMPLETED') return [];
+      const failure = await failureOf(client.workflow.getHandle(run.workflowId, run.runId).result());
+      if (!isByHand || !isWrongRequest(failure.code)) return [{ type, workflowId: run.workflowId, failure }];
     }
     return [];
   };
