@@ -52,5 +52,6 @@ function days(text: string): number {
 export function holdLines({ label, outcome, repositories, released }: HoldBackupResult, untilMs?: number): string[] {
   if (outcome === 'not-needed') return [`nothing of that kind keeps ${label}`];
   if (released > 0) return [`${label} is released: ${countedText(released, 'object')} that kept it ${released === 1 ? 'is' : 'are'} gone`];
-  return [`${label} is held in ${repositories.join(', ')}${untilMs === undefined ? '' : ` until ${timeText(untilMs)}`}`];
+  const until = untilMs === undefined ? '' : ` until ${timeText(untilMs)}`;
+  return [`${label} is held in ${repositories.join(', ')}${until}; a copy that another repository gets later is not`];
 }
