@@ -71,7 +71,10 @@ export type HotBackupResult = CommonResult &
     copies?: BackupCopies | undefined;
   };
 
-const LASTING = ['wal-gap', 'state-lost', 'state-lacking', 'state-unshown', 'not-compared'];
+/** A start from the log takes changes back that the server shows. */
+export const STATE_OLDER = 'state-older';
+
+const LASTING = ['wal-gap', 'state-lost', 'state-lacking', 'state-unshown', STATE_OLDER, 'not-compared'];
 
 /** Whether a server can start from a log with everything in it that its own server showed. */
 export function restorableOf(log: Restorable, compared: ServerComparison | null): Restorable {
@@ -124,18 +127,21 @@ export function lastingWarnings(warnings: readonly Warning[]): Warning[] {
 
 /** What is to be said of a backup whose log says something other than its server did. */
 export function comparisonWarnings(compared: ServerComparison): Warning[] {
-  const { shown, lacking, outdated, unshown } = compared;
+  const { shown, lacking, outdated, unshown, older } = compared;
   const of = `of the ${shown} instances that the server showed`;
   const warnings: (Warning | undefined)[] = [
     differing(lacking, 'state-lacking', (named) => `the log of this backup lacks ${named}, ${of}: a restore would lose them`),
     differing(outdated, 'state-lacking', (named) => `the log of this backup lacks the last change of ${named}, ${of}`),
     differing(unshown, 'state-unshown', (named) => `the log holds ${named} that the server did not show: a restore brings them back`),
+    differing(older, STATE_OLDER, (named) => `${takesBack} the last change of ${named}, ${of}: an older one stands behind it in the log`),
   ];
   return warnings.filter((warning) => warning !== undefined);
 }
 
-function differing(found: Differing, code: string, sentence: (named: string) => string): Warning | undefined {
-  if (found.count === 0) return undefined;
+const takesBack = 'a server that starts from this backup, or starts again, takes back';
+
+function differing(found: Differing | undefined, code: string, sentence: (named: string) => string): Warning | undefined {
+  if (found === undefined || found.count === 0) return undefined;
   const names = found.first.length === 0 ? '' : ` (${found.first.join(', ')}${found.count > found.first.length ? ', …' : ''})`;
   return { code, message: sentence(`${found.count}${names}`) };
 }

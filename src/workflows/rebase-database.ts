@@ -1,9 +1,10 @@
 import type { Place } from '../activities/catalogue/locate.ts';
 import type { PlannedRestore, PlanRestoreInput } from '../activities/restore/plan-restore.ts';
-import type { HotBackupResult } from '../contract/hot-backup.ts';
+import { type HotBackupResult, STATE_OLDER } from '../contract/hot-backup.ts';
 import { type LogSize, OFFSETS_NOTE, type RebaseDatabaseInput, type RebaseDatabaseResult } from '../contract/rebase-database.ts';
 import type { RestoreResult } from '../contract/restore.ts';
 import { outcomeOf, type Warning } from '../contract/result.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
 import type { Engine } from './engine.ts';
 import { backUp } from './hot-backup.ts';
 import { placeOfRestore, recover } from './restore.ts';
@@ -17,6 +18,7 @@ export async function rebaseDatabase(input: RebaseDatabaseInput, engine: Engine)
   const { database, repository, dryRun } = input;
   const place = await placeOfRestore(engine, input);
   const backed = dryRun === true ? undefined : await backUpFirst(input, engine, place);
+  if (backed !== undefined) requireNothingTakenBack(backed);
   const from = backed?.repository ?? repository;
   const wanted: PlanRestoreInput = { database, repository: from, backup: backed?.label ?? 'latest', dryRun, isRebase: true };
   engine.phase('planning');
@@ -37,6 +39,14 @@ function distinct(warnings: readonly Warning[]): Warning[] {
 function backUpFirst({ database, repository }: RebaseDatabaseInput, engine: Engine, place: Place): Promise<HotBackupResult> {
   engine.phase('backing up what the log is to begin with');
   return engine.exclusiveFirst(place, () => backUp({ database, repository }, engine, place));
+}
+
+/** The log is what the new one is made of: it would take the same back. Fails: restart-unsafe. */
+function requireNothingTakenBack({ database, warnings }: HotBackupResult): void {
+  const older = warnings.find(({ code }) => code === STATE_OLDER);
+  if (older === undefined) return;
+  const sentence = `the server was not stopped, for its restart is not safe: ${older.message}`;
+  throw new RstowError('restart-unsafe', sentence, { details: { database } });
 }
 
 function notNeeded(engine: Engine, { label, repository }: PlannedRestore, warnings: Warning[]): RebaseDatabaseResult {

@@ -1,12 +1,12 @@
-import { rm, truncate } from 'node:fs/promises';
+import { copyFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { chooseTestPoint } from '../../src/activities/recovery-test/test-steps.ts';
 import type { RstowError } from '../../src/core/errors/rstow-error.ts';
-import { createInstance, deleteInstance } from '../../src/io/rstmdb/instances.ts';
+import { applyEvent, createInstance, deleteInstance } from '../../src/io/rstmdb/instances.ts';
 import { putMachine } from '../../src/io/rstmdb/server.ts';
 import { DATABASE, type DatabaseStack } from '../support/database-stack.ts';
-import { backUp, directDeps, directRun, verifyByReplay } from '../support/direct-backup.ts';
+import { backUp, checkNow, directDeps, directRun, rebaseInPlace, verifyByReplay } from '../support/direct-backup.ts';
 import { ORDER_MACHINE } from '../../demo/orders.ts';
 import { oddSource, sourceDigest, withClient, writeOrders } from '../support/odd-source.ts';
 import { recordEnds, tearLastRecord } from '../support/wal-writer.ts';
@@ -78,6 +78,28 @@ describe('a log that lacks what the running server shows', () => {
     expect(manifest.warnings.map(({ code }) => code)).toEqual(['log-rescued']);
     await verifyByReplay(stack, manifest);
   });
+});
+
+it('a log in which an older change stands behind a newer one is told with its name, and no rebase takes that back', async () => {
+  const stack = await manySegments();
+  await withClient(stack.address, (client) => applyEvent(client, { instanceId: 'order-1', event: 'SHIP', payloadText: '{}' }));
+  const shown = await sourceDigest(stack);
+  // As writers that race to rotate leave it: a segment that the server has written before the one that precedes it.
+  await copyFile(segmentPath(stack, 5), segmentPath(stack, 13));
+  const manifest = await backUp(stack);
+  const told = 'takes back the last change of 1 (order-1), of the 6 instances';
+  expect(manifest).toMatchObject({ restorable: 'from-log', comparison: { older: { count: 1, first: ['order-1'] } } });
+  expect(manifest.warnings).toMatchObject([{ code: 'state-older', message: expect.stringContaining(told) as string }]);
+  const { findings } = await checkNow(stack);
+  expect(findings).toContainEqual(
+    expect.objectContaining({ code: 'restart-loses', sentence: 'a restart now would take back the last changes of 1 instance (order-1)' }),
+  );
+  await expect(rebaseInPlace(stack)).rejects.toMatchObject({ code: 'restart-unsafe', message: expect.stringContaining(told) as string });
+  expect(await sourceDigest(stack)).toBe(shown);
+  await stack.service.stop();
+  await stack.startServer();
+  expect(await sourceDigest(stack)).toBe(manifest.stateDigest);
+  expect(manifest.stateDigest).not.toBe(shown);
 });
 
 it('what is written, changed and deleted while a backup is made is no fault of the log', async () => {

@@ -54,6 +54,14 @@ it('leaves a log alone that is as short as it can be, unless the data directory 
   expect(await agent.execute('rebaseDatabase', input)).toMatchObject({ outcome: 'done', lacking: 1 });
 });
 
+it('stops no server whose next start takes changes back', async () => {
+  const older = { code: 'state-older', message: 'a start takes back the last change of 1 (o-1)' };
+  agent.verbs.digestState = async () => ({ ...DIGESTED, warnings: [older] });
+  const failure = await failureOf(agent.execute('rebaseDatabase', input));
+  expect(failure).toMatchObject({ type: 'restart-unsafe', message: expect.stringContaining(older.message) as string });
+  expect(verbsOf(agent)).toEqual(BACKED_UP);
+});
+
 it('touches nothing if what was written can’t be carried over', async () => {
   agent.verbs.carryOver = async () => Promise.reject(new RstowError('wal-gap', 'segment 7 was deleted since it was backed up'));
   expect(await failureOf(agent.execute('rebaseDatabase', input))).toMatchObject({ type: 'wal-gap' });

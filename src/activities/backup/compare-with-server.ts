@@ -76,7 +76,7 @@ async function compareMachines(client: RstmdbClient, log: ComparedLog): Promise<
       lacking: differingOf(lackingMachines(replayed, machines, since).map(machineName)),
       unshown: differingOf(unshownMachines(replayed, machines)),
     },
-    instances: { lacking: differingOf([]), outdated: differingOf([]), unshown: differingOf([]) },
+    instances: { lacking: differingOf([]), outdated: differingOf([]), unshown: differingOf([]), older: differingOf([]) },
   };
 }
 

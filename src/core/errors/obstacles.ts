@@ -86,7 +86,7 @@ export const obstacles = {
   'restart-unsafe': {
     retryable: false,
     exitCode: 14,
-    hint: 'Nothing was stopped. `rstow check {database}` says what a restart would lose; `rstow rebase {database}` makes one safe.',
+    hint: 'Nothing was stopped. `rstow check {database}` says what a restart would lose, and what makes one safe.',
   },
   'guard-off': {
     retryable: false,

@@ -1,4 +1,4 @@
-import type { Differing, StateComparison } from '../state/server-comparison.ts';
+import { bothDiffering, type Differing, type StateComparison } from '../state/server-comparison.ts';
 import { countedText, sizeText } from '../text/figures.ts';
 import type { Finding } from './finding.ts';
 
@@ -56,7 +56,7 @@ function comparedFinding(database: string, facts: RestartFacts): Finding {
       severity: 'critical',
       code: 'restart-loses',
       sentence: `a restart now ${changes}${reason}`,
-      hint: lossHint(database),
+      hint: lossHint(database, compared),
       figures,
     };
   const whole = `${countedText(compared.shown, 'instance')} in ${sizeText(sizeBytes)} of log`;
@@ -72,7 +72,7 @@ function lossFigures({ shown, machines, instances }: StateComparison): Record<st
     instances: shown,
     instancesLost: instances.lacking.count,
     machinesLost: machines.lacking.count,
-    instancesOutdated: instances.outdated.count,
+    instancesOutdated: takenBack(instances).count,
     instancesBack: instances.unshown.count,
   };
 }
@@ -80,7 +80,7 @@ function lossFigures({ shown, machines, instances }: StateComparison): Record<st
 /** `would lose 12 instances (order-1, order-2, …) and 1 machine (order version 1)`; undefined if nothing changes. */
 function changesText({ machines, instances }: StateComparison): string | undefined {
   const lost = [namedText(instances.lacking, 'instance'), namedText(machines.lacking, 'machine')].filter(isText);
-  const outdated = namedText(instances.outdated, 'instance');
+  const outdated = namedText(takenBack(instances), 'instance');
   const back = [namedText(instances.unshown, 'instance'), namedText(machines.unshown, 'machine')].filter(isText);
   const changes = [
     lost.length === 0 ? undefined : `would lose ${lost.join(' and ')}`,
@@ -92,6 +92,10 @@ function changesText({ machines, instances }: StateComparison): string | undefin
   return changes.length === 0 ? undefined : changes.join('; it ');
 }
 
+function takenBack({ outdated, older }: StateComparison['instances']): Differing {
+  return older === undefined ? outdated : bothDiffering(outdated, older);
+}
+
 function namedText({ count, first }: Differing, noun: string): string | undefined {
   if (count === 0) return undefined;
   return `${countedText(count, noun)} (${first.join(', ')}${count > first.length ? ', …' : ''})`;
@@ -101,6 +105,11 @@ function isText(text: string | undefined): text is string {
   return text !== undefined;
 }
 
-function lossHint(database: string): string {
+function lossHint(database: string, { instances: { older } }: StateComparison): string {
+  if (older !== undefined && older.count > 0) return OLDER_HINT;
   return `Don’t restart the server. \`rstow backup ${database}\`, then \`rstow rebase ${database}\`, which makes a restart safe.`;
 }
+
+/** No rebase mends it: a baseline holds what the log gives. */
+const OLDER_HINT =
+  'Don’t restart the server. Writers have raced to rotate the log, and an older change stands behind a newer one. The next change of each such instance is the last one again once the server has begun another segment: `rstow check` says when all are.';

@@ -32,12 +32,17 @@ export type ServerComparison = {
   outdated: Differing;
   /** Machines and instances that the log holds and the server does not show. */
   unshown: Differing;
+  /**
+   * Instances whose last change stands in the log before an older one, so that a start takes it back: writers that race to rotate may have
+   * the server write two segments in turns. Absent in what was said before it was asked.
+   */
+  older?: Differing | undefined;
 };
 
 /** The same, machines and instances apart. */
 export type StateComparison = Pick<ServerComparison, 'kind' | 'shown'> & {
   machines: Pick<ServerComparison, 'lacking' | 'unshown'>;
-  instances: Pick<ServerComparison, 'lacking' | 'outdated' | 'unshown'>;
+  instances: Pick<ServerComparison, 'lacking' | 'outdated' | 'unshown' | 'older'>;
 };
 
 export function joinedComparison({ kind, shown, machines, instances }: StateComparison): ServerComparison {
@@ -47,6 +52,7 @@ export function joinedComparison({ kind, shown, machines, instances }: StateComp
     lacking: bothDiffering(machines.lacking, instances.lacking),
     outdated: instances.outdated,
     unshown: bothDiffering(machines.unshown, instances.unshown),
+    older: instances.older,
   };
 }
 
@@ -62,7 +68,7 @@ export function differingOf(names: Iterable<string>): Differing {
   return differing;
 }
 
-function bothDiffering(one: Differing, other: Differing): Differing {
+export function bothDiffering(one: Differing, other: Differing): Differing {
   return { count: one.count + other.count, first: [...one.first, ...other.first].slice(0, NAMED_MAX) };
 }
 
@@ -90,8 +96,10 @@ type InstanceComparison = {
    * What the log lacks. What stands behind the log's end is excused: a change by the record that stands there, an instance
    * by its creation, for the events of one that the log doesn't create bring no server to it.
    */
-  found(since: WrittenSince): Pick<ServerComparison, 'lacking' | 'outdated'>;
+  found(since: WrittenSince): Record<Exclude<Verdict, 'same'>, Differing>;
 };
+
+type Verdict = 'lacking' | 'outdated' | 'older' | 'same';
 
 /**
  * Compares a replay up to these extents with what a server lists. What stands in a baseline may have been written anywhere before its end:
@@ -100,12 +108,15 @@ type InstanceComparison = {
 export function createInstanceComparison(extents: readonly Extent[], baseline?: SegmentId): InstanceComparison {
   const behindBaseline = baseline === undefined ? 0n : makeWalOffset((baseline + 1) as SegmentId, 0);
   const ends = new Map<number, number>(extents.map(({ segment, endBytes }) => [segment, endBytes]));
-  const offered = new Map<string, { lastWalOffset: WalOffset; machine: string; verdict: 'lacking' | 'outdated' | 'same' }>();
+  const offered = new Map<string, { lastWalOffset: WalOffset; machine: string; verdict: Verdict }>();
   // One string for all instances of a machine.
   const machines = new Map<string, string>();
   const known = (name: string): string => machines.get(name) ?? (machines.set(name, name), name);
   const notOffered: string[] = [];
-  const isOutdated = (replayed: bigint, shown: bigint): boolean => replayed < shown && shown >= behindBaseline;
+  const verdictOn = (replayed: bigint, shown: bigint): Verdict => {
+    if (replayed === shown || shown < behindBaseline) return 'same';
+    return replayed < shown ? 'outdated' : 'older';
+  };
   return {
     offer({ id, lastWalOffset, machine, version }) {
       if (!offered.has(id)) offered.set(id, { lastWalOffset, machine: known(machineName({ machine, version })), verdict: 'lacking' });
@@ -114,17 +125,17 @@ export function createInstanceComparison(extents: readonly Extent[], baseline?: 
       if (replayed.deleted) return;
       const shown = offered.get(replayed.id);
       if (shown === undefined) notOffered.push(replayed.id);
-      else if (isOutdated(lastOffset(replayed), shown.lastWalOffset)) shown.verdict = 'outdated';
       // Created again by a server that had forgotten it: its events are the same, and what it is an instance of is not.
-      else shown.verdict = machineName(replayed) === shown.machine ? 'same' : 'outdated';
+      else if (machineName(replayed) !== shown.machine) shown.verdict = 'outdated';
+      else shown.verdict = verdictOn(lastOffset(replayed), shown.lastWalOffset);
     },
     notOffered: () => notOffered,
     found(since) {
-      const differing = { lacking: noneDiffering(), outdated: noneDiffering() };
+      const differing = { lacking: noneDiffering(), outdated: noneDiffering(), older: noneDiffering() };
       for (const [id, { lastWalOffset, verdict }] of offered) {
         if (verdict === 'same') continue;
         const isBehind = !isWithin(ends, lastWalOffset) && isWithin(since.ends, lastWalOffset);
-        const isExcused = isBehind && (verdict === 'outdated' || since.created.has(id));
+        const isExcused = isBehind && (verdict !== 'lacking' || since.created.has(id));
         if (!isExcused) addDiffering(differing[verdict], id);
       }
       return differing;

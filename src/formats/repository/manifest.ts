@@ -40,6 +40,7 @@ const comparison = z.object({
   lacking: differing,
   outdated: differing,
   unshown: differing,
+  older: differing.optional(),
 });
 
 /**

@@ -12,6 +12,8 @@ import { makeWalOffset, type SegmentId, type WalOffset } from '../../../../src/c
 const nothing: WrittenSince = { created: new Set(), deleted: new Set(), machines: new Set(), ends: new Map() };
 const at = (segment: number, positionBytes: number): WalOffset => makeWalOffset(segment as SegmentId, positionBytes);
 
+const NONE = { lacking: differingOf([]), outdated: differingOf([]), older: differingOf([]) };
+
 const order = (id: string, lastWalOffset: WalOffset): ShownInstance => ({ id, machine: 'order', version: 1, lastWalOffset });
 
 /** Orders a and b in segment 1, then an event of a in segment 3; and what the server shows. */
@@ -36,7 +38,7 @@ function comparison(shown: readonly ShownInstance[]): ReturnType<typeof createIn
 describe('a log and what its server shows', () => {
   test('are the same where each instance’s last record is the same', () => {
     const both = comparison([order('a', at(3, 0)), order('b', at(1, 10))]);
-    expect(both.found(nothing)).toEqual({ lacking: differingOf([]), outdated: differingOf([]) });
+    expect(both.found(nothing)).toEqual(NONE);
     expect([...both.notOffered()]).toEqual([]);
   });
 
@@ -57,6 +59,13 @@ describe('a log and what its server shows', () => {
     expect([at(2, 70), at(5, 999), at(6, 0)].map(of)).toEqual([0, 0, 1]);
   });
 
+  test('differ where a newer change of an instance stands in the log before an older one, unless it was written since', () => {
+    const shown = [order('a', at(1, 10)), order('b', at(1, 10))];
+    expect(comparison(shown).found(nothing)).toEqual({ ...NONE, older: differingOf(['a']) });
+    const behind = [order('a', at(1, 20)), order('b', at(1, 10))];
+    expect(comparison(behind).found({ ...nothing, ends: new Map([[1, 30]]) })).toEqual(NONE);
+  });
+
   test.each([
     ['a later segment', at(4, 0), new Map([[4, 10]])],
     ['the end of a segment', at(3, 10), new Map([[3, 20]])],
@@ -66,6 +75,7 @@ describe('a log and what its server shows', () => {
       const both = comparison([order('new', offset), order('b', offset)]);
       const isExcused = since !== nothing;
       expect(both.found(since)).toEqual({
+        ...NONE,
         lacking: differingOf(isExcused ? [] : ['new']),
         outdated: differingOf(isExcused ? [] : ['b']),
       });
@@ -79,7 +89,7 @@ describe('a log and what its server shows', () => {
 
   test('differ where the last record stood in a segment that the log lacks', () => {
     const both = comparison([order('c', at(2, 0)), order('b', at(2, 10))]);
-    expect(both.found(nothing)).toEqual({ lacking: differingOf(['c']), outdated: differingOf(['b']) });
+    expect(both.found(nothing)).toEqual({ ...NONE, lacking: differingOf(['c']), outdated: differingOf(['b']) });
     expect([...both.notOffered()]).toEqual(['a']);
   });
 });
