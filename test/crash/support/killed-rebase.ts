@@ -5,36 +5,36 @@ import type { CrashScene } from './crash-scene.ts';
 import type { KillPoint } from './kill-point.ts';
 import { type KilledRun, runWithKills, untilSeen } from './kill-run.ts';
 import { leftBehind } from './left-behind.ts';
+import { differences, type ShownState, shownState } from './shown-state.ts';
 
 /** Two segments of 1 MiB and more: what is behind the last baseline has to be worth another one. */
 const WRITES = 2500;
 
-export type KilledRebase = { digest: string; rebased: KilledRun<RebaseDatabaseResult> };
+export type KilledRebase = { /** Before. */ shown: ShownState; rebased: KilledRun<RebaseDatabaseResult> };
 
 /** `prefix` must be new. */
 export async function rebaseWithKills(scene: CrashScene, point: KillPoint, prefix: string): Promise<KilledRebase> {
   return untilSeen(async (attempt) => {
     await scene.write(`${prefix}-${attempt}`, WRITES);
-    const digest = await scene.digest();
+    const shown = await shownState(scene.stack);
     const rebased = await runWithKills<RebaseDatabaseResult>(scene, {
       type: 'rebaseDatabase',
       input: { database: DATABASE },
       points: [point],
     });
-    return { digest, rebased };
+    return { shown, rebased };
   });
 }
 
 /** Sentences; empty where all held. */
-export async function brokenRebasePromises(scene: CrashScene, { digest, rebased }: KilledRebase): Promise<string[]> {
+export async function brokenRebasePromises(scene: CrashScene, { shown, rebased }: KilledRebase): Promise<string[]> {
   const { result, runId, walAtKills, changedPieces } = rebased;
-  const live = await scene.digest();
   const { log } = result;
   const isShorter = log !== undefined && log.after.segments < log.before.segments;
   return [
     ...(result.outcome === 'done' && result.runId === runId ? [] : [`run ${runId} ended as ${JSON.stringify(result)}`]),
     ...(isShorter ? [] : [`the log went from ${JSON.stringify(log?.before)} to ${JSON.stringify(log?.after)}`]),
-    ...(live === digest ? [] : [`the server shows the digest ${live}, not ${digest}`]),
+    ...differences(shown, await shownState(scene.stack)),
     ...walAtKills.filter((found) => found === 'something else').map(() => 'a server would have found neither data nor refusal'),
     ...changedPieces.map((path) => `${path} was stored twice`),
     ...(await leftBehind(scene, runId)).map((what) => `left behind: ${what}`),
