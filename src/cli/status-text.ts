@@ -1,11 +1,12 @@
 import type { CheckDatabaseResult } from '../contract/check-database.ts';
-import type { DescribeDatabaseResult } from '../contract/describe-database.ts';
+import { type DescribeDatabaseResult, HOLDS_MAX } from '../contract/describe-database.ts';
 import type { DatabaseRuns, OpenRun, ScheduleState } from '../client/rstow-client.ts';
 import type { Finding } from '../core/protection/finding.ts';
+import { holdSentence } from '../core/retention/hold.ts';
 import type { RunRecord } from '../core/runs/run-record.ts';
 import type { Asked } from './asked.ts';
 import { isAnswer, unaskedNote } from './asked.ts';
-import { gapFacts, newestVerifiedText, testedText } from './commands/info.ts';
+import { gapFacts, lastRunText, newestVerifiedText, testedText } from './commands/info.ts';
 import { ageText, countedText, sizeText, whenText } from './figures.ts';
 import { type Fact, factLines, WITH_WARNINGS } from './output.ts';
 import { missedText, outcomeText } from './run-records-text.ts';
@@ -46,11 +47,21 @@ function protectionFacts(described: DescribeDatabaseResult, nowMs: number): Fact
   return [
     [protection.isProtected ? 'PROTECTED' : 'NOT PROTECTED', database],
     ...gapFacts(protection.gaps),
+    ['last backup', described.lastBackup?.failure === undefined ? undefined : lastRunText(described, nowMs)],
     ['restorable', restorable === null ? 'none' : `${restorable.label}, ${whenText(restorable.createdAtMs, nowMs)}`],
     ['last record', seenMs === undefined ? undefined : `archived ${whenText(seenMs, nowMs)}`],
     ['verified', newestVerifiedText(described, nowMs)],
     ['recovered', testedText(described, nowMs)],
+    ['held', heldText(described)],
   ];
+}
+
+/** `2 backups, the newest 20261124T100000Z-hot, held by ann: the auditors want it`. */
+function heldText({ held }: DescribeDatabaseResult): string | undefined {
+  const [newest] = held.toSorted((one, other) => other.label.localeCompare(one.label));
+  if (newest === undefined) return undefined;
+  const count = countedText(new Set(held.map(({ label }) => label)).size, 'backup');
+  return `${held.length < HOLDS_MAX ? '' : 'at least '}${count}, the newest ${newest.label}, ${holdSentence(newest)}`;
 }
 
 function checkFacts({ database, findings }: CheckDatabaseResult): Fact[] {
@@ -109,7 +120,7 @@ function scheduleLines(schedule: ShownSchedule, nowMs: number): string[] {
   return [`${id}: ${next}`, ...(missed === undefined ? [] : [missed])];
 }
 
-/** 0 if all is well, 3 if anything is not, or couldn't be asked. */
+/** 0 if all is well, 3 if anything is not, the last backup failed, or something couldn't be asked. */
 export function statusExitCode(statuses: readonly DatabaseStatus[]): number {
   return statuses.every(isWell) ? 0 : WITH_WARNINGS;
 }
@@ -119,6 +130,7 @@ function isWell({ described, checked, temporal }: DatabaseStatus): boolean {
     isAnswer(temporal) &&
     isAnswer(described) &&
     described.answer.warnings.length === 0 &&
+    described.answer.lastBackup?.failure === undefined &&
     isAnswer(checked) &&
     checked.answer.warnings.length === 0
   );

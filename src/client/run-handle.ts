@@ -32,8 +32,11 @@ export type RunHandle<T extends WorkflowType = WorkflowType> = {
   approve(approval: { planHash: string; by: string; signer?: Signer | undefined }): Promise<void>;
   /** Ends a run that waits for approval. */
   deny(denial: { by: string; reason: string }): Promise<void>;
-  /** Ends the run if no agent has taken it up yet: then nothing was done. Returns whether it did. */
-  withdraw(reason: string): Promise<boolean>;
+  /**
+   * Ends the run if no agent has taken it up yet: then nothing was done. Returns whether it did. `isQuery`: also if an agent, such as
+   * one that has just died, was handed its first task and has not answered.
+   */
+  withdraw(reason: string, isQuery?: boolean): Promise<boolean>;
 };
 
 /** A run that this client has started, or joined. */
@@ -68,7 +71,7 @@ export function runHandle<T extends WorkflowType, Id extends string | undefined>
       });
     },
     deny: (denial) => withRstowErrors(() => latest.executeUpdate(DENY_UPDATE, { args: [parseDenial(denial)] })),
-    withdraw: (reason) => withRstowErrors(() => withdraw(handle, reason)),
+    withdraw: (reason, isQuery = false) => withRstowErrors(() => withdraw(handle, { reason, isQuery })),
   };
 }
 
@@ -79,9 +82,10 @@ async function approvalSignature(run: WorkflowHandle, hash: string, signer: Sign
   return signer.sign({ purpose: 'approve', workflowId: run.workflowId, firstRunId, hash }, Date.now());
 }
 
-async function withdraw(handle: WorkflowHandle, reason: string): Promise<boolean> {
+async function withdraw(handle: WorkflowHandle, { reason, isQuery }: { reason: string; isQuery: boolean }): Promise<boolean> {
   const description = await handle.describe();
-  if (description.historyLength > NEW_LENGTH_MAX || !waitsForAgent(description, Date.now())) return false;
+  if (description.historyLength > NEW_LENGTH_MAX) return false;
+  if (!isQuery && !waitsForAgent(description, Date.now())) return false;
   if (await hasBegun(handle)) return false;
   await handle.terminate(reason);
   return true;

@@ -134,11 +134,22 @@ it('answers 503 on /healthz while Temporal is down, says so, and 200 when it is 
   await waitUntil('all works again', async () => (await health()).status === 200);
 });
 
-it('shows what the repository and the host say where Temporal is stopped, and says what it could not ask', async () => {
+it('answers in seconds where the agent was killed and Temporal still believes in it: by the config of the host', async () => {
   await waitUntil('the runs that have ended are recorded', async () =>
     (await recordsOf()).filter(({ who }) => who !== undefined).every(({ sources }) => sources.includes('repository')),
   );
   await agent.kill('SIGKILL');
+  const status = await command('status');
+  expect(status.exitCode).toBe(3);
+  expect(status.stdout).toMatch(/^NOT PROTECTED/);
+  expect(status.stdout.replaceAll(/\s+/g, ' ')).toMatch(/agent-unreachable: agent \S+, its owner, does not run/);
+  expect(status.stdout).toMatch(new RegExp(`restorable +${backup.label}`));
+  expect(status.stdout).toMatch(/hotBackup .*by ada@db1: done/);
+  // A query that nobody takes up would be waited for two minutes.
+  expect(status.durationMs).toBeLessThan(20_000);
+});
+
+it('shows what the repository and the host say where Temporal is stopped, and says what it could not ask', async () => {
   await temporal.stop();
   const status = await command('status');
   expect(status.exitCode).toBe(3);

@@ -149,7 +149,7 @@ function archiveText({ archive }: Pick<DescribeDatabaseResult, 'archive'>): stri
   return bytesPerSecond === undefined ? phase : `${phase}, ${sizeText(bytesPerSecond)} of it a second at most`;
 }
 
-function lastRunText({ lastBackup }: Pick<DescribeDatabaseResult, 'lastBackup'>, nowMs = Date.now()): string {
+export function lastRunText({ lastBackup }: Pick<DescribeDatabaseResult, 'lastBackup'>, nowMs = Date.now()): string {
   if (lastBackup === null) return 'none that Temporal knows';
   const { endedAtMs, failure } = lastBackup;
   if (failure === undefined) return `done, ${whenText(endedAtMs, nowMs)}`;

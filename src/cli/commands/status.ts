@@ -1,4 +1,5 @@
-import type { ConnectedClient, DatabaseRuns, ScheduleState } from '../../client/rstow-client.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ConnectedClient, DatabaseRuns, RunHandle, ScheduleState } from '../../client/rstow-client.ts';
 import type { Workflows, WorkflowType } from '../../contract/workflow-types.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { asked, type Asked, isAnswer } from '../asked.ts';
@@ -12,12 +13,14 @@ type StatusOptions = TemporalOptions & { config?: string | undefined; json?: boo
 
 /** Of each query; a check reads the whole log in place. */
 const ANSWER_MS = 120_000;
+/** An agent that is there takes a query up in moments. Temporal may believe for minutes in one that was killed. */
+const TAKE_UP_MS = 3_000;
 /** Of the latest runs, which name the databases. */
 const RUNS_MAX = 200;
 
 export const statusCommand: CliCommand = {
   name: 'status',
-  description: 'show on one screen how each database stands, what runs, and what is next',
+  description: 'show on one screen how each database stands, what runs, and what is next; ends with 3 unless all is well',
   define: (command, { exit, settings }) => {
     command
       .argument('[database]', 'only this database (default: all of this host’s config, and all that Temporal knows)')
@@ -49,8 +52,11 @@ async function gather(rstow: ConnectedClient, database: string | undefined, conf
   const databases = database === undefined ? await knownDatabases(rstow, configFile) : [database];
   const statuses = await Promise.all(
     databases.map(async (name): Promise<DatabaseStatus> => {
-      const temporal = await asked(() => ofTemporal(rstow, name));
-      return { database: name, ...(hasAgents ? await askAgents(rstow, name) : await askHere(name, configFile)), temporal };
+      const [temporal, ofAgents] = await Promise.all([
+        asked(() => ofTemporal(rstow, name)),
+        hasAgents ? askAgents(rstow, name) : { described: nobody, checked: nobody },
+      ]);
+      return { database: name, ...(isUnheard(ofAgents) ? await askHere(name, configFile, ofAgents) : ofAgents), temporal };
     }),
   );
   await rstow.forgetPastQueries().catch(() => undefined);
@@ -73,26 +79,43 @@ type OfRepository = Pick<DatabaseStatus, 'described' | 'checked'>;
 /** As `rstow info` and `rstow check` do. */
 async function askAgents(rstow: ConnectedClient, database: string): Promise<OfRepository> {
   const ask = async <T extends WorkflowType>(type: T): Promise<Asked<Workflows[T]['result']>> =>
-    asked(async () => (await rstow.start(type, commonInput(database, {}) as Workflows[T]['input'], { timeoutMs: ANSWER_MS })).result());
+    asked(async () => answerOf(await rstow.start(type, commonInput(database, {}) as Workflows[T]['input'], { timeoutMs: ANSWER_MS })));
   const [described, checked] = await Promise.all([ask('describeDatabase'), ask('checkDatabase')]);
   return { described, checked };
 }
 
-/** By this host's config, where no agent can be asked. */
-async function askHere(database: string, configFile: string | undefined): Promise<OfRepository> {
+/** Fails: as the query does; agent-unreachable, if no agent takes it up soon. */
+async function answerOf<T extends WorkflowType>(query: RunHandle<T>): Promise<Workflows[T]['result']> {
+  const answer = query.result();
+  const isSoon = await Promise.race([answer.then(isSettled, isSettled), sleep(TAKE_UP_MS, false)]);
+  if (isSoon || !(await query.withdraw('no agent took the query up', true))) return answer;
+  answer.catch(() => undefined);
+  throw new RstowError('agent-unreachable', `no agent took the question up within ${TAKE_UP_MS / 1000} s`);
+}
+
+const isSettled = (): boolean => true;
+
+const nobody = { error: new RstowError('agent-unreachable', 'no agent is connected to Temporal') };
+
+function isUnheard({ described, checked }: OfRepository): boolean {
+  return [described, checked].every((asking) => !isAnswer(asking) && asking.error.code === 'agent-unreachable');
+}
+
+/** By this host's config, where no agent can be asked; `unasked` if there is none that lists the database. */
+async function askHere(database: string, configFile: string | undefined, unasked: OfRepository): Promise<OfRepository> {
   const { describeLocally } = await import('../../local/describe-locally.ts');
   const state = await asked(() => describeLocally({ configFile, database }));
-  return isAnswer(state)
-    ? { described: { answer: state.answer.described }, checked: { answer: state.answer.checked } }
-    : { described: state, checked: state };
+  if (isAnswer(state)) return { described: { answer: state.answer.described }, checked: { answer: state.answer.checked } };
+  return ['invalid-config', 'unknown-database'].includes(state.error.code) ? unasked : { described: state, checked: state };
 }
 
 async function gatherLocally(database: string | undefined, configFile: string | undefined, error: RstowError): Promise<DatabaseStatus[]> {
   const configured = await asked(() => (database === undefined ? configuredDatabases(configFile) : Promise.resolve([database])));
   // Without a config there is nothing else to ask.
   if (!isAnswer(configured)) throw error;
+  const unasked = { described: { error }, checked: { error } };
   return Promise.all(
-    configured.answer.map(async (name) => ({ database: name, ...(await askHere(name, configFile)), temporal: { error } })),
+    configured.answer.map(async (name) => ({ database: name, ...(await askHere(name, configFile, unasked)), temporal: { error } })),
   );
 }
 

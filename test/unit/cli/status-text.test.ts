@@ -16,7 +16,7 @@ const described = {
   restorable: { label: LABEL, createdAtMs: ago(2), restorable: 'from-log' },
   window: { archive: { seenMs: ago(1), stepMs: 1000 } },
   latest: { verified: { level: 'replay', atMs: ago(1) } },
-  ...{ lastVerified: null, testFailed: null, tested: { label: LABEL, atMs: ago(24), rtoMs: 12_300 } },
+  ...{ lastVerified: null, testFailed: null, tested: { label: LABEL, atMs: ago(24), rtoMs: 12_300 }, held: [], lastBackup: null },
 } as unknown as DescribeDatabaseResult;
 
 const checked = {
@@ -86,6 +86,32 @@ it('shows what the repository says and why Temporal could not be asked', () => {
     'not asked    runs and schedules could not be asked: temporal-unreachable: no Temporal server answers at 127.0.0.1:7233',
   );
   expect([statusExitCode([status]), statusExitCode([status, without])]).toEqual([0, 3]);
+});
+
+it('says that the last backup failed, and ends with 3, though an older backup still protects the database', () => {
+  const failure = { code: 'repository-unavailable', sentence: 'folder /backup is not there' };
+  const lastBackup = { workflowId: 'w3', endedAtMs: ago(0.1), failure };
+  const late: DatabaseStatus = { ...status, described: { answer: { ...described, lastBackup } } };
+  const [first, second, third] = statusLines(late, 80, NOW_MS);
+  expect(first).toBe('PROTECTED    orders');
+  expect([second, third].join('\n')).toBe(
+    'last backup  FAILED 2026-11-24 11:54:00Z (6 min ago): repository-unavailable:\n             folder /backup is not there',
+  );
+  expect([statusExitCode([status]), statusExitCode([late])]).toEqual([0, 3]);
+});
+
+it('shows how many backups are held, and why the newest of them is', () => {
+  const held = [
+    { label: '20261101T100000Z-hot', reason: 'an older case', by: 'ben' },
+    { label: LABEL, reason: 'the auditors want it', by: 'ann' },
+    { label: LABEL, reason: 'so do the lawyers' },
+  ];
+  const lines = statusLines({ ...status, described: { answer: { ...described, held } } }, 80, NOW_MS);
+  const at = lines.findIndex((line) => line.startsWith('held'));
+  expect(lines.slice(at, at + 2)).toEqual([
+    'held         2 backups, the newest 20261124T100000Z-hot, held by ann: the',
+    '             auditors want it',
+  ]);
 });
 
 it('says once why nothing is known of the protection', () => {
