@@ -167,6 +167,13 @@ test('applies a config file by command, shows it, pauses, resumes, runs and remo
     }
     const gone = await command(['schedule', 'resume', 'shop', 'hotBackup', ...at]);
     expect(gone.stderr).toMatch(/^error: invalid-input: there is no schedule of hotBackup for "shop"\nhint: `rstow schedule list shop`/);
+    const misspelt = [['list'], ['pause', 'hotBackup', '--reason', 'x'], ['run', 'hotBackup']].map(([verb = '', ...more]) =>
+      command(['schedule', verb, 'shpo', ...more, ...at], { RSTOW_CONFIG: file }),
+    );
+    for (const { exitCode, stdout, stderr } of await Promise.all(misspelt)) {
+      expect({ exitCode, stdout }).toEqual({ exitCode: 10, stdout: '' });
+      expect(stderr).toMatch(/^error: unknown-database: .* knows database "shpo"; did you mean "shop"\?\nhint: Known are: .*shop/);
+    }
     const unknown = await command(['schedule', 'run', 'shop', 'hotBackups', ...at]);
     expect(unknown).toMatchObject({ exitCode: 2 });
     expect(unknown.stderr).toMatch(/^error: invalid-input: .*hotBackups.*\nhint: /);

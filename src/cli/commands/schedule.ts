@@ -4,6 +4,7 @@ import { SCHEDULED_TYPES, type ScheduledType } from '../../contract/schedules.ts
 import type { Forecast } from '../../worker/config-schedules.ts';
 import type { CliCommand, HostSettings } from '../command.ts';
 import { ageText, countedText, intervalText, sizeText } from '../figures.ts';
+import { requireKnownDatabase } from '../known-databases.ts';
 import { addJsonOption, addTemporalOptions, CONFIG_OPTION_HELP, requester } from '../options.ts';
 import { createOutput, factLines } from '../output.ts';
 import type { TemporalOptions } from '../temporal-client.ts';
@@ -94,8 +95,11 @@ function forecastLines({ untilMs, made, kept, logBytes }: Forecast): string[] {
 function addListing(command: Command): void {
   addTemporalOptions(addJsonOption(command.argument('<database>', DATABASE))).action(async (database: string, options: ScheduleFlags) => {
     const { withTemporal } = await import('../temporal-client.ts');
-    const schedules = await withTemporal(options, ({ rstow }) => rstow.schedules(database).list());
-    const none = `${database} has no schedules, or no database is called so: \`rstow schedule apply\` makes what the config lists`;
+    const schedules = await withTemporal(options, async ({ rstow }) => {
+      await requireKnownDatabase(rstow, database, options.hostConfigFile);
+      return rstow.schedules(database).list();
+    });
+    const none = `${database} has no schedules: \`rstow schedule apply\` makes what the config lists`;
     const lines = schedules.length === 0 ? [none] : schedules.flatMap(stateLines);
     createOutput(options.json === true).result(lines, { database, schedules });
   });
@@ -122,7 +126,10 @@ function addChange<Flags extends ScheduleFlags>(command: Command, change: Change
   addTemporalOptions(addJsonOption(command.argument('<database>', DATABASE).addArgument(type)));
   return command.action(async (database: string, of: ScheduledType, options: Flags) => {
     const { withTemporal } = await import('../temporal-client.ts');
-    const said = await withTemporal(options, ({ rstow }) => change(rstow.schedules(database), of, options));
+    const said = await withTemporal(options, async ({ rstow }) => {
+      await requireKnownDatabase(rstow, database, options.hostConfigFile);
+      return change(rstow.schedules(database), of, options);
+    });
     createOutput(options.json === true).result([said], { database, type: of });
   });
 }

@@ -4,6 +4,7 @@ import type { Workflows, WorkflowType } from '../../contract/workflow-types.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { asked, type Asked, isAnswer } from '../asked.ts';
 import type { CliCommand } from '../command.ts';
+import { knownDatabases } from '../known-databases.ts';
 import { addJsonOption, addTemporalOptions, commonInput, CONFIG_OPTION_HELP } from '../options.ts';
 import { createOutput } from '../output.ts';
 import { type DatabaseStatus, statusExitCode, statusLines } from '../status-text.ts';
@@ -15,8 +16,6 @@ type StatusOptions = TemporalOptions & { config?: string | undefined; json?: boo
 const ANSWER_MS = 120_000;
 /** An agent that is there takes a query up in moments. Temporal may believe for minutes in one that was killed. */
 const TAKE_UP_MS = 3_000;
-/** Of the latest runs, which name the databases. */
-const RUNS_MAX = 200;
 
 export const statusCommand: CliCommand = {
   name: 'status',
@@ -61,12 +60,6 @@ async function gather(rstow: ConnectedClient, database: string | undefined, conf
   );
   await rstow.forgetPastQueries().catch(() => undefined);
   return statuses;
-}
-
-async function knownDatabases(rstow: ConnectedClient, configFile: string | undefined): Promise<string[]> {
-  const configured = await asked(() => configuredDatabases(configFile));
-  const ofRuns = (await rstow.runs({ limit: RUNS_MAX })).map(({ database }) => database).filter((name) => name !== '');
-  return [...new Set([...(isAnswer(configured) ? configured.answer : []), ...ofRuns])].toSorted();
 }
 
 async function ofTemporal(rstow: ConnectedClient, database: string): Promise<DatabaseRuns & { schedules: ScheduleState[] }> {
