@@ -8,15 +8,20 @@ export function recordLines(records: readonly RunRecord[], columns?: number): st
 }
 
 function recordFacts(record: RunRecord): Fact[] {
-  const { startedAtMs, type, database, who, why, runId, label, isDryRun } = record;
-  const what = isDryRun === true ? `${type} (dry run)` : type;
+  const { startedAtMs, database, who, why, runId, label } = record;
   return [
-    [timeText(startedAtMs), `${what} of ${database}: ${outcomeText(record)}`],
+    [timeText(startedAtMs), `${whatText(record)} of ${database}: ${outcomeText(record)}`],
     ['  who', who ?? 'not known'],
     ['  why', why],
     ['  backup', label],
     ['  run', runId],
   ];
+}
+
+/** Its type, and what makes another thing of it: `restore (dry run)`, `holdBackup (release)`. */
+export function whatText({ type, isDryRun, isRelease }: Pick<RunRecord, 'type' | 'isDryRun' | 'isRelease'>): string {
+  if (isRelease === true) return `${type} (release)`;
+  return isDryRun === true ? `${type} (dry run)` : type;
 }
 
 /** `done in 12.3 s`, `FAILED server-unreachable: nobody listens`. */

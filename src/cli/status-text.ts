@@ -9,7 +9,7 @@ import { isAnswer, unaskedNote } from './asked.ts';
 import { gapFacts, lastRunText, newestVerifiedText, testedText } from './commands/info.ts';
 import { ageText, countedText, sizeText, whenText } from './figures.ts';
 import { type Fact, factLines, WITH_WARNINGS } from './output.ts';
-import { missedText, outcomeText } from './run-records-text.ts';
+import { missedText, outcomeText, whatText } from './run-records-text.ts';
 
 type ShownSchedule = Pick<ScheduleState, 'id' | 'isPaused' | 'nextAtMs' | 'missed' | 'skipped'>;
 
@@ -93,20 +93,19 @@ function named(name: string, lines: readonly string[]): Fact[] {
 }
 
 function openLines(run: OpenRun, nowMs: number): string[] {
-  const { type, phase, startedAtMs, startsAtMs, waitsFor, progress, why } = run;
+  const { phase, startedAtMs, startsAtMs, waitsFor, progress, why } = run;
   const done = progress === undefined ? '' : `, ${sizeText(progress.doneBytes)} of ${sizeText(progress.totalBytes)}`;
   const waits = waitsFor === undefined ? '' : `, waits for ${waitsFor}`;
   const begins =
     startsAtMs === undefined
       ? `began ${ageText(startedAtMs, nowMs)}`
       : `starts ${whenText(startsAtMs, nowMs)}, asked for ${ageText(startedAtMs, nowMs)}`;
-  const line = `${type}: ${phase}${done}${waits}; ${begins}${byText(run)}`;
+  const line = `${whatText(run)}: ${phase}${done}${waits}; ${begins}${byText(run)}`;
   return [line, ...(why === undefined ? [] : [`  because: ${why}`])];
 }
 
 function lastText(record: RunRecord, nowMs: number): string {
-  const what = record.isDryRun === true ? `${record.type} (dry run)` : record.type;
-  return `${what} ${ageText(record.endedAtMs ?? record.startedAtMs, nowMs)}${byText(record)}: ${outcomeText(record)}`;
+  return `${whatText(record)} ${ageText(record.endedAtMs ?? record.startedAtMs, nowMs)}${byText(record)}: ${outcomeText(record)}`;
 }
 
 function byText({ who }: RunRecord): string {

@@ -4,7 +4,8 @@ import { boundedText } from '../core/errors/rstow-error.ts';
 import { isWanted, lastOfEachType, type RunQuery, type RunRecord } from '../core/runs/run-record.ts';
 import { databaseOfRun, latestRuns, type RunFilter } from './runs.ts';
 import { runState } from './run-state.ts';
-import { isNotFound, rstowErrorOf } from './temporal.ts';
+import { inputOf, textOf } from './run-input.ts';
+import { rstowErrorOf } from './temporal.ts';
 
 /** An open run, and where it is. */
 export type OpenRun = RunRecord & {
@@ -109,48 +110,16 @@ function plainRecord(run: WorkflowExecutionInfo): RunRecord {
   };
 }
 
-/** By the input, which is in the first event of the history. */
-async function askedOf(client: Client, run: WorkflowExecutionInfo): Promise<Pick<RunRecord, 'who' | 'why' | 'isDryRun'>> {
+async function askedOf(client: Client, run: WorkflowExecutionInfo): Promise<Pick<RunRecord, 'who' | 'why' | 'isDryRun' | 'isRelease'>> {
   const schedule = run.typedSearchAttributes.get(SCHEDULED_BY);
-  const { requestedBy, reason, isDryRun } = await inputOf(client, run);
+  const { requestedBy, reason, isDryRun, isRelease } = await inputOf(client, run);
   const who = requestedBy ?? (schedule === undefined ? undefined : `schedule ${schedule}`);
-  return { who, why: reason, isDryRun };
+  return { who, why: reason, isDryRun, isRelease };
 }
 
 /** Whether it was asked only what it would do; false of one that Temporal has forgotten. */
 export async function isDryRun(client: Client, run: WorkflowExecutionInfo): Promise<boolean> {
   return (await inputOf(client, run)).isDryRun === true;
-}
-
-type Asked = { requestedBy?: string | undefined; reason?: string | undefined; isDryRun?: true | undefined };
-
-/** A history that Temporal has no more says nothing of it, nor does an input that is none of rstow's. */
-async function inputOf(
-  { workflowService, options: { namespace } }: Client,
-  { workflowId, runId, type }: WorkflowExecutionInfo,
-): Promise<Asked> {
-  const execution = { workflowId, runId };
-  const page = workflowService.getWorkflowExecutionHistory({ namespace, execution, maximumPageSize: 1 });
-  const history = (await page.catch(unlessGone))?.history;
-  const data = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0]?.data;
-  if (data === undefined || data === null) return {};
-  try {
-    const { requestedBy, reason, dryRun, apply } = JSON.parse(new TextDecoder().decode(data)) as Record<string, unknown>;
-    // An expiry deletes only where it is told to; every other type does unless it is told not to.
-    const isDryRun = type === 'expireBackups' ? apply !== true : dryRun === true;
-    return { requestedBy: textOf(requestedBy), reason: textOf(reason), isDryRun: isDryRun ? true : undefined };
-  } catch {
-    return {};
-  }
-}
-
-function unlessGone(error: unknown): undefined {
-  if (isNotFound(error)) return undefined;
-  throw error;
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
 }
 
 async function endOf(client: Client, { workflowId, runId, status }: WorkflowExecutionInfo): Promise<Partial<RunRecord>> {

@@ -5,6 +5,7 @@ import { expiryWorkflowId, recoveryWorkflowId, SEARCH_ATTRIBUTES } from '../cont
 import { QUERY_TYPES, WORKFLOW_TYPES } from '../contract/workflow-types.ts';
 import type { CommonResult } from '../contract/result.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
+import { inputOf } from './run-input.ts';
 
 const OPERATIONS = WORKFLOW_TYPES.filter((type) => !QUERY_TYPES.includes(type));
 const OF_OPERATIONS = `WorkflowType IN (${OPERATIONS.map((type) => `'${type}'`).join(', ')})`;
@@ -18,6 +19,8 @@ export type RunSummary = RunName & {
   /** Enough of an id to name the run by. */
   name: string;
   type: string;
+  /** Of a `holdBackup`: whether it ended what keeps a backup. */
+  isRelease?: boolean | undefined;
   database: string;
   /** Of a run that came to its end: its outcome, such as `done`; else Temporal's own word, such as `running` or `failed`. */
   state: string;
@@ -52,6 +55,7 @@ async function summaryOf(client: Client, run: WorkflowExecutionInfo): Promise<Ru
     workflowId,
     runId,
     type,
+    isRelease: type === 'holdBackup' ? (await inputOf(client, run)).isRelease : undefined,
     database: databaseOfRun(run),
     state: state ?? status.name.toLowerCase(),
     startedAtMs,

@@ -115,6 +115,10 @@ it('goes on with backups, and lets go what is no longer held', async () => {
   const label = await backUpMore('fourth');
   expect(await client.execute('verifyBackup', { database: DATABASE, backup: label })).toMatchObject({ outcome: 'done' });
   expect(await command('release', labels[0]!)).toMatchObject({ exitCode: 0 });
+  // One type of run: only its input tells which of both it was.
+  const runs = (await command('runs')).stdout;
+  expect(runs).toMatch(/^\S+ +holdBackup \(release\) +orders /m);
+  expect(runs).toMatch(/^\S+ +holdBackup +orders /m);
   expect(await testRecoveryNow(stack, { backup: label })).toMatchObject({ outcome: 'done', label });
   await agent.kill('SIGTERM');
   const { expire } = await expireAfterDays(100);

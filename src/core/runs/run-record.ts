@@ -10,6 +10,8 @@ export type RunRecord = {
   why?: string | undefined;
   /** Whether it was only to say what it would do. */
   isDryRun?: boolean | undefined;
+  /** Of a `holdBackup`: whether it ended what keeps a backup. */
+  isRelease?: boolean | undefined;
   /** Unix ms; of a run that only the repository knows it may be when its result was written. */
   startedAtMs: number;
   /** Undefined while it is open, and where nobody knows it any more. */

@@ -46,6 +46,7 @@ export const endedRunSchema = z.object({
   who: z.string().optional(),
   why: z.string().optional(),
   isDryRun: z.boolean().optional(),
+  isRelease: z.boolean().optional(),
   startedAtMs: z.int(),
   endedAtMs: z.int(),
   /** The outcome, or Temporal's own word for an end without one. */

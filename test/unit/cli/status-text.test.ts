@@ -123,6 +123,16 @@ it('says once why nothing is known of the protection', () => {
   ]);
 });
 
+it('tells a release from a hold', () => {
+  const of = (isRelease?: true): RunRecord => ({
+    ...{ runId: 'r3', type: 'holdBackup', database: 'orders', startedAtMs: ago(3), state: 'done', sources: ['temporal'], isRelease },
+  });
+  expect([of(), of(true)].map((record) => recordLines([record])[0])).toEqual([
+    '2026-11-24 09:00:00Z  holdBackup of orders: done',
+    '2026-11-24 09:00:00Z  holdBackup (release) of orders: done',
+  ]);
+});
+
 it('prints of each run when, what, who, why and what came of it', () => {
   const old: RunRecord = {
     ...{ runId: 'r0', type: 'testRecovery', database: 'orders', startedAtMs: ago(48) },

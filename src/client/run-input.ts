@@ -1,0 +1,46 @@
+import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import { isNotFound } from './temporal.ts';
+
+/** What a run was asked for. */
+export type RunInput = {
+  requestedBy?: string | undefined;
+  reason?: string | undefined;
+  /** Whether it was only to say what it would do. */
+  isDryRun?: true | undefined;
+  /** Of a `holdBackup`: whether it was to end what keeps a backup. */
+  isRelease?: true | undefined;
+};
+
+/** By the first event of the history. A history that Temporal has no more says nothing of it, nor does an input that is none of rstow's. */
+export async function inputOf(
+  { workflowService, options: { namespace } }: Client,
+  { workflowId, runId, type }: Pick<WorkflowExecutionInfo, 'workflowId' | 'runId' | 'type'>,
+): Promise<RunInput> {
+  const execution = { workflowId, runId };
+  const page = workflowService.getWorkflowExecutionHistory({ namespace, execution, maximumPageSize: 1 });
+  const history = (await page.catch(unlessGone))?.history;
+  const data = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0]?.data;
+  if (data === undefined || data === null) return {};
+  try {
+    const { requestedBy, reason, dryRun, apply, release } = JSON.parse(new TextDecoder().decode(data)) as Record<string, unknown>;
+    // An expiry deletes only where it is told to; every other type does unless it is told not to.
+    const isDryRun = type === 'expireBackups' ? apply !== true : dryRun === true;
+    return {
+      requestedBy: textOf(requestedBy),
+      reason: textOf(reason),
+      isDryRun: isDryRun ? true : undefined,
+      isRelease: type === 'holdBackup' && release === true ? true : undefined,
+    };
+  } catch {
+    return {};
+  }
+}
+
+function unlessGone(error: unknown): undefined {
+  if (isNotFound(error)) return undefined;
+  throw error;
+}
+
+export function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
