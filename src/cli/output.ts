@@ -3,6 +3,7 @@ import type { CommonResult } from '../contract/result.ts';
 import { findingMessage } from '../contract/check-database.ts';
 import type { Finding } from '../core/protection/finding.ts';
 import type { ProtectionGap } from '../core/protection/verdict.ts';
+import { linesOf, wrapped } from '../core/text/wrapped.ts';
 
 /** What the CLI prints: results on stdout, everything about them on stderr; with `--json`, lines of JSON on stdout. */
 export type Output = {
@@ -134,43 +135,6 @@ function noteColumns(): number {
 
 function columnsOf(stream: NodeJS.WriteStream): number | undefined {
   return stream.isTTY ? Math.max(COLUMNS_MIN, stream.columns) : undefined;
-}
-
-/** What a person copies in one go: `wrapped` keeps it on one line. */
-export function wholeText(text: string): string {
-  return text.replaceAll(' ', KEPT_SPACE);
-}
-
-/** U+00A0: printed as a space, and no place to end a line. */
-const KEPT_SPACE = '\u00a0';
-
-/**
- * The text in lines of at most `columns`; all but the first begin with `indent`. Nothing is ever cut: a word that
- * is longer than a line, such as a path, has a line of its own. Lines that fit stay as they are. What stands in
- * backticks, such as a command, is one word, so that it can be copied.
- */
-export function wrapped(text: string, columns: number, indent = ''): string[] {
-  return linesOf(text, columns, indent).map((line) => line.replaceAll(KEPT_SPACE, ' '));
-}
-
-/** What is kept together still is: such a line may be wrapped once more. */
-function linesOf(text: string, columns: number, indent = ''): string[] {
-  if (text.length <= columns) return [text];
-  const lead = /^ */.exec(text)?.[0] ?? '';
-  const lines: string[] = [];
-  let line = lead;
-  for (const word of wordsOf(text.slice(lead.length))) {
-    const isBegun = line.trim() !== '';
-    if (isBegun && line.length + 1 + word.length > columns) {
-      lines.push(line.trimEnd());
-      line = indent + word;
-    } else line += isBegun ? ` ${word}` : word;
-  }
-  return [...lines, line];
-}
-
-function wordsOf(text: string): string[] {
-  return text.replaceAll(/`[^`]+`/g, wholeText).split(' ');
 }
 
 /** Prints as it is, and waits until the reader of the pipe has taken it, so that memory stays flat. @see endQuietlyWithoutReader */

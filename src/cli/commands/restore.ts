@@ -26,7 +26,8 @@ import {
   type KeyOptions,
   operatorKey,
 } from '../options.ts';
-import { createOutput, type Fact, factLines, printResult, wholeText } from '../output.ts';
+import { createOutput, type Fact, factLines, printResult } from '../output.ts';
+import { wholeText } from '../../core/text/wrapped.ts';
 import { RESTORE_VOLUME, restoreVolume } from './restore-volume.ts';
 import { addTargetOptions, type TargetOptions, targetOf } from '../target-options.ts';
 

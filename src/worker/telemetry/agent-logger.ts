@@ -1,4 +1,5 @@
 import { makeTelemetryFilterString, Runtime, type Logger as SdkLogger } from '@temporalio/worker';
+import { wrapped } from '../../core/text/wrapped.ts';
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 
 export type { Logger } from 'pino';
@@ -6,7 +7,7 @@ export type { Logger } from 'pino';
 /** On stderr, for stdout is for what an agent reports to whoever started it: lines for a person at a terminal, else lines of JSON. */
 export function createAgentLogger(): Logger {
   const stderr = pino.destination({ dest: 2, sync: true });
-  const forPerson: DestinationStream = { write: (line) => void process.stderr.write(personLine(line)) };
+  const forPerson: DestinationStream = { write: (line) => void process.stderr.write(personLine(line, process.stderr.columns)) };
   return pino(LOGGER_OPTIONS, process.stderr.isTTY ? forPerson : stderr);
 }
 
@@ -58,8 +59,14 @@ const LEVELS: Record<number, string> = { 10: 'trace', 20: 'debug', 30: 'info', 4
 /** Said by the line itself. */
 const SAID = ['level', 'time', 'msg', 'err', 'error'];
 
-/** One JSON line of the log as a person reads it: `02:15:31 warning  waiting for Temporal: why (address 127.0.0.1:7233)`. */
-export function personLine(json: string): string {
+/** What a line begins with: the time and the level. */
+const MARGIN = ' '.repeat('02:15:31 warning  '.length);
+
+/**
+ * One JSON line of the log as a person reads it: `02:15:31 warning  waiting for Temporal: why (address 127.0.0.1:7233)`. A longer one
+ * goes on below its sentence.
+ */
+export function personLine(json: string, columns = Infinity): string {
   const entry = JSON.parse(json) as Record<string, unknown> & { level?: number; time?: string; msg?: string };
   const time = /T([0-9:]{8})/.exec(entry.time ?? '')?.[1] ?? '';
   const level = LEVELS[entry.level ?? 30] ?? '';
@@ -67,7 +74,8 @@ export function personLine(json: string): string {
   const facts = Object.entries(entry).filter(([name, value]) => !SAID.includes(name) && value !== null && value !== '');
   const shown = facts.map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ');
   const sentence = reason === undefined ? (entry.msg ?? '') : `${entry.msg ?? ''}: ${reason}`;
-  return `${time} ${level.padEnd(7)}  ${sentence}${shown === '' ? '' : ` (${shown})`}\n`;
+  const line = `${time} ${level.padEnd(7)}  ${sentence}${shown === '' ? '' : ` (${shown})`}`;
+  return `${wrapped(line, columns, MARGIN).join('\n')}\n`;
 }
 
 function messageOf(error: unknown): string | undefined {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { factLines, tableLines, wholeText, wrapped } from '../../../src/cli/output.ts';
+import { factLines, tableLines } from '../../../src/cli/output.ts';
+import { wholeText, wrapped } from '../../../src/core/text/wrapped.ts';
 
 const COLUMNS = 80;
 const REASON = 'repository-unavailable: the folder is not mounted, and nothing has been heard from its host since yesterday evening';

@@ -19,3 +19,11 @@ test('writes for a person when, how bad, what, why and which', () => {
   const line = logged((logger) => logger.warn({ err: new Error('not mounted'), database: 'orders' }, 'looking up the owner failed'));
   expect(personLine(line)).toMatch(/^[0-9:]{8} warning {2}looking up the owner failed: not mounted \(database orders\)\n$/);
 });
+
+test('goes on below the sentence where a line is longer than the terminal is wide', () => {
+  const why = 'folder /backup/rstmdb is not there: its disk may not be mounted';
+  const line = logged((logger) => logger.warn({ err: new Error(why), database: 'orders' }, 'looking up the owner failed'));
+  const [first = '', ...rest] = personLine(line, 80).split('\n');
+  expect(first.slice('02:15:31 '.length)).toBe('warning  looking up the owner failed: folder /backup/rstmdb is not');
+  expect(rest).toEqual([`${' '.repeat(18)}there: its disk may not be mounted (database orders)`, '']);
+});
