@@ -18,9 +18,10 @@ keep() {
   mv "$1.new" "$1"
 }
 
-# The owners are the users of the images: PostgreSQL's is 999, Temporal's 1000, Alertmanager's 65534, Grafana's 472. The S3 server runs as root.
+# The owners are the users of the images: PostgreSQL's is 999, Temporal's 1000, Alertmanager's 65534, Grafana's 472; the S3 server's is 7070.
 [ -s postgresql-password ] || random | keep postgresql-password 999:1000 0440
 [ -s grafana-password ] || random | keep grafana-password 472:0 0400
 [ -s s3-credentials ] ||
-  printf '[default]\naws_access_key_id = rstow\naws_secret_access_key = %s\n' "$(random)" | keep s3-credentials rstow:rstow 0400
+  printf '[default]\naws_access_key_id = rstow\naws_secret_access_key = %s\n' "$(random)" | keep s3-credentials rstow:7070 0440
+[ "$(stat -c %u /var/lib/s3)" = 7070 ] || chown -R 7070:7070 /var/lib/s3
 keep chat-url 65534:65534 0400 </run/secrets/chat-url

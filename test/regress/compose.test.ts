@@ -10,6 +10,7 @@ import { repositoryFolders } from '../../src/config/repository.ts';
 
 type ComposeService = {
   image: string;
+  user?: string;
   command?: string[];
   environment?: Record<string, string>;
   logging?: { options?: { 'max-size'?: string } };
@@ -68,6 +69,16 @@ test('each secret that a service reads is one that is made', () => {
   const readers = ['docker-compose.yml', 'deploy/rstow.yaml', 'deploy/alertmanager.yml'].map(read).join('\n');
   const wanted = new Set([...readers.matchAll(/\/run\/secrets\/([a-z0-9-]+)/g)].map((match) => match[1]));
   expect([...wanted].sort()).toEqual(made.sort());
+});
+
+test('the S3 server is no root: its secret can be read and its volume written by its own user', () => {
+  const { user = 'root' } = services['s3'] ?? {};
+  expect(user).toMatch(/^[1-9][0-9]*:[1-9][0-9]*$/);
+  const [uid, gid] = user.split(':');
+  const script = read('deploy/make-secrets.sh');
+  expect(script).toContain(`keep s3-credentials rstow:${gid} 0440`);
+  expect(script).toContain(`[ "$(stat -c %u /var/lib/s3)" = ${uid} ] || chown -R ${user} /var/lib/s3`);
+  expect(services['secrets']?.volumes).toContain('objects:/var/lib/s3');
 });
 
 test('the health check looks at the server, the agent with its Temporal, and the repository', () => {
