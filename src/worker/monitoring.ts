@@ -1,5 +1,6 @@
 import type { EventFact } from '../activities/activity-deps.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
+import { backupAgeMaxMs } from '../core/protection/verdict.ts';
 import { changesProtection } from './agent-deps.ts';
 import { createHealth, type Health, healthRoute } from './http/health.ts';
 import { type RecoveryRequester, recoveryRoute } from './http/recovery-webhook.ts';
@@ -22,7 +23,13 @@ export type Monitoring = {
 
 export function createMonitoring({ agent: { http }, databases }: AgentConfig, logger: Logger): Monitoring {
   const health = createHealth();
-  const metrics = createMetrics({ isArchived: (database) => databases[database]?.archive.enabled === true });
+  const metrics = createMetrics({
+    isArchived: (database) => databases[database]?.archive.enabled === true,
+    ageMaxMs: (database, nowMs) => {
+      const { check, schedules } = databases[database] ?? {};
+      return backupAgeMaxMs({ schedule: schedules?.hotBackup ?? null, backedUpWithinMs: check?.backedUpWithinMs }, nowMs);
+    },
+  });
   const changed = new Set<string>();
   const monitoring: Monitoring = {
     health,

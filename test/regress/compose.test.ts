@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { backupAgeMaxMs } from '../../src/core/protection/verdict.ts';
 import { parseConfig } from '../../src/worker/load-config.ts';
 import { runProgram } from '../support/run-program.ts';
 import { repositoryFolders } from '../../src/config/repository.ts';
@@ -62,6 +63,14 @@ test('no secret is in the file or in an environment, every log is turned over, a
   for (const [name, { logging }] of Object.entries(services)) expect(logging?.options?.['max-size'], name).toBe('10m');
   expect(services['schedule']?.command).toEqual(['rstow', 'schedule', 'apply']);
   expect(parseConfig('deploy/rstow.yaml', read('deploy/rstow.yaml')).databases['orders']?.schedules).toHaveProperty('hotBackup');
+});
+
+test('a backup is too old by the schedule of the file, here half an hour, and by no number of the alert', () => {
+  const { schedules, check } = parseConfig('deploy/rstow.yaml', read('deploy/rstow.yaml')).databases['orders']!;
+  expect(backupAgeMaxMs({ schedule: schedules.hotBackup ?? null, ...check }, Date.now())).toBe(30 * 60_000);
+  expect(read('deploy/prometheus-rules.yml')).toMatch(
+    /alert: RstowBackupTooOld\n +expr: >-\n.*\n +> on .*rstow_backup_age_max_seconds\)\n/,
+  );
 });
 
 test('each secret that a service reads is one that is made', () => {

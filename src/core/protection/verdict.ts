@@ -1,5 +1,5 @@
 import type { GuardState } from '../guard/guard-state.ts';
-import { rhythmOf, twoGapsMs } from '../schedule/rhythm.ts';
+import { rhythmOf, twoGapsMs, type WrittenRhythm } from '../schedule/rhythm.ts';
 import { type Compaction, compactionLoss, compactionRemedy } from './compaction.ts';
 
 /** What the owner's host says of the server now. */
@@ -156,9 +156,18 @@ function ageGaps({ database, nowMs, newest, schedule, backedUpWithinMs }: Aged):
     const sentence = `the newest backup, ${label}, has a time that is still to come, so its age is not known`;
     return [gap('clock-contradiction', sentence, `set the clocks of the hosts, then rstow backup ${database}`)];
   }
+  return ageMs <= backupAgeMaxMs({ schedule, backedUpWithinMs }, nowMs)
+    ? []
+    : [gap('backup-too-old', `the newest backup, ${label}, is too old`, `rstow backup ${database}`)];
+}
+
+/** How old the newest backup may be: as the config says, else by the schedule of backups. */
+export function backupAgeMaxMs(
+  { schedule, backedUpWithinMs }: { schedule: WrittenRhythm | null; backedUpWithinMs?: number | undefined },
+  nowMs: number,
+): number {
   const rhythm = schedule === null ? undefined : rhythmOf(schedule);
-  const ageMaxMs = backedUpWithinMs ?? (rhythm === undefined ? AGE_MAX_MS : twoGapsMs(rhythm, nowMs));
-  return ageMs <= ageMaxMs ? [] : [gap('backup-too-old', `the newest backup, ${label}, is too old`, `rstow backup ${database}`)];
+  return backedUpWithinMs ?? (rhythm === undefined ? AGE_MAX_MS : twoGapsMs(rhythm, nowMs));
 }
 
 function insteadOf(database: string, restorable: NewestBackup | null): string {

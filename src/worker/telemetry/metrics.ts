@@ -15,6 +15,7 @@ const GAUGES = {
     labelNames: ['database', 'kind', 'repository'],
   },
   rstow_backup_size_bytes: { help: 'Bytes of log that that backup holds, plain', labelNames: ['database', 'kind', 'repository'] },
+  rstow_backup_age_max_seconds: { help: 'How old the newest backup may be, as the config says', labelNames: ['database'] },
   rstow_backup_last_status: { help: 'Whether the last backup run was done (1) or failed (0)', labelNames: ['database', 'kind'] },
   rstow_archive_lag_seconds: {
     help: 'Time since the log in place was last seen to be stored as far as it went, or since the agent began',
@@ -54,11 +55,13 @@ export type Metrics = {
 type Options = {
   /** Whether the config wants the log of the database archived as it grows. */
   isArchived: (database: string) => boolean;
+  /** How old the newest backup of the database may be. */
+  ageMaxMs: (database: string, nowMs: number) => number;
   nowMs?: () => number;
 };
 
 /** Counts and remembers what events say; nothing is asked for when it is scraped. Other agents' databases have no series here. */
-export function createMetrics({ isArchived, nowMs = Date.now }: Options): Metrics {
+export function createMetrics({ isArchived, ageMaxMs, nowMs = Date.now }: Options): Metrics {
   const registry = new Registry();
   const state = createMetricsState({ isArchived, nowMs });
   const gauges = new Map<GaugeName, Gauge>();
@@ -74,7 +77,11 @@ export function createMetrics({ isArchived, nowMs = Date.now }: Options): Metric
   const scrape = async (): Promise<string> => {
     for (const gauge of gauges.values()) gauge.reset();
     total.reset();
-    for (const { name, labels, value } of samplesOf(state, nowMs())) gauges.get(name)?.set(labels, value);
+    const scrapedAtMs = nowMs();
+    for (const { name, labels, value } of samplesOf(state, scrapedAtMs)) gauges.get(name)?.set(labels, value);
+    for (const database of state.databases.keys()) {
+      gauges.get('rstow_backup_age_max_seconds')?.set({ database }, ageMaxMs(database, scrapedAtMs) / 1000);
+    }
     for (const { value, ...labels } of state.totals()) total.inc(labels, value);
     return registry.metrics();
   };

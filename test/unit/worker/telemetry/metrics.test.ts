@@ -10,7 +10,7 @@ type Scene = { metrics: Metrics; clock: { nowMs: number } };
 
 function scene(isArchived = true): Scene {
   const clock = { nowMs: 100 * HOUR_MS };
-  return { clock, metrics: createMetrics({ isArchived: () => isArchived, nowMs: () => clock.nowMs }) };
+  return { clock, metrics: createMetrics({ isArchived: () => isArchived, ageMaxMs: () => 30 * 60_000, nowMs: () => clock.nowMs }) };
 }
 
 function note({ metrics }: Scene, fact: Omit<EventFact, 'sentence'>): void {
@@ -50,6 +50,7 @@ test('exports what a repository says, and ages by the clock of the scrape', asyn
       'rstow_test_recovery_rto_seconds{database="orders",repository="local"} 1.5',
       'rstow_repository_free_bytes{repository="local"} 7',
       'rstow_archive_lag_seconds{database="orders"} 3600',
+      'rstow_backup_age_max_seconds{database="orders"} 1800',
     ]),
   );
 });
