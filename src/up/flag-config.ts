@@ -14,6 +14,7 @@ import { foundService, type FoundService } from './found-service.ts';
 import { checkDataDirectoryIsServers } from '../database/data-directory-check.ts';
 import { openServer } from '../database/database.ts';
 import { readStopNote } from '../io/data-directory/rstow-folder.ts';
+import { isNobodyThere } from '../io/rstmdb/connection-error.ts';
 import { createCallGate } from '../io/repository/wrap/call-gate.ts';
 import { ownSigningKey } from '../worker/signing-key.ts';
 import { requireSeparate } from '../worker/repositories.ts';
@@ -71,6 +72,7 @@ async function newText(flags: FlagConfig): Promise<string> {
 const HINTS: Partial<Record<ErrorCode, string>> = {
   'data-directory-missing': 'Mount or create the data directory, or correct --data-dir.',
   'data-directory-foreign': 'Correct --data-dir or --server: both have to be of the same server.',
+  'server-unreachable': 'Start the server, or correct --server. Nothing was written down.',
 };
 
 /** There is no file yet: what is wrong is an option of the command line. Fails: invalid-input; as the places do. */
@@ -81,7 +83,7 @@ async function requireUsableOptions(flags: FlagConfig): Promise<void> {
     throw new RstowError('invalid-input', [...faults].join('; '));
   }
   try {
-    await requireUsablePlaces(parsed.config);
+    await requireUsablePlaces(parsed.config, (error) => isFinal(error) || isNobodyThere(error));
   } catch (error) {
     const byCode = error instanceof RstowError ? HINTS[error.code] : undefined;
     if (!(error instanceof RstowError) || byCode === undefined) throw error;
@@ -160,20 +162,32 @@ async function makeRepositoryFolder(path: string): Promise<boolean> {
 function requireSamePlaces(file: string, config: AgentConfig, flags: FlagConfig): void {
   const settings = config.databases[flags.database];
   const repository = config.repositories[settings?.repositories[0] ?? REPOSITORY];
+  const section = `databases.${flags.database}`;
+  const place = `repositories.${settings?.repositories[0] ?? REPOSITORY}`;
   const kept = [
-    { option: '--data-dir', value: settings?.dataDir, given: flags.dataDir },
-    { option: '--server', value: settings?.server.address, given: flags.server },
-    { option: '--repository', value: repository && repositoryPlace(repository), given: flags.repository.replace(/\/$/, '') },
+    { option: '--data-dir', key: `${section}.dataDir`, value: settings?.dataDir, given: flags.dataDir },
+    { option: '--server', key: `${section}.server.address`, value: settings?.server.address, given: flags.server },
+    { option: '--repository', key: place, value: repository && repositoryPlace(repository), given: flags.repository.replace(/\/$/, '') },
   ];
-  const other = kept.flatMap(({ option, value, given }) => (value === given ? [] : [`${option} ${value ?? 'none'}`]));
-  if (other.length === 0) return;
-  const made = settings === undefined ? `has no database "${flags.database}"` : `was made with ${other.join(' and ')}`;
-  const hint = `Correct that file, start with --config ${file}, or choose another --state-dir.`;
-  throw new RstowError('invalid-config', `${file} ${made}`, { details: { file }, hint });
+  const others = kept.filter(({ value, given }) => value !== given);
+  if (others.length === 0) return;
+  const elsewhere = 'For another server choose another --state-dir.';
+  if (settings === undefined) {
+    const sentence = `${file} has no database "${flags.database}"; it has: ${Object.keys(config.databases).join(', ')}`;
+    throw new RstowError('invalid-config', sentence, { details: { file }, hint: `Name it by --database as that file does. ${elsewhere}` });
+  }
+  const sentence = `${file} was made with ${others.map(({ option, value }) => `${option} ${value ?? 'none'}`).join(' and ')}`;
+  const keys = others.map(({ key }) => key).join(' and ');
+  const hint = `If the file is right, start with --config ${file}; if the command line is, correct ${keys} in the file. ${elsewhere}`;
+  throw new RstowError('invalid-config', sentence, { details: { file }, hint });
 }
 
-/** What no waiting mends. */
 const FINAL: readonly string[] = ['data-directory-missing', 'data-directory-foreign', 'permission-denied', 'invalid-config'];
+
+/** Whether it is what no waiting mends. */
+function isFinal({ code }: RstowError): boolean {
+  return FINAL.includes(code);
+}
 
 /** A wrong place shows at once; a server that is slow or down is waited for later. */
 const SERVER_ANSWER_MS = 5_000;
@@ -182,10 +196,13 @@ const REPOSITORY_ANSWER_MS = 5_000;
 /**
  * Refuses to begin if no database of the config can be served: a program that waits for ever for what can't come true
  * looks like protection. A server that is down is none of that: it will come up.
- * Fails: data-directory-missing, data-directory-foreign, permission-denied, invalid-config; the first database's.
+ * Fails: data-directory-missing, data-directory-foreign, permission-denied, invalid-config, or what else `refuses`; the first database's.
  */
-export async function requireUsablePlaces(config: AgentConfig): Promise<void> {
-  const failures = await Promise.all(Object.values(config.databases).map((settings) => placeFailure(settings, config)));
+export async function requireUsablePlaces(config: AgentConfig, refuses = isFinal): Promise<void> {
+  const settingsOfAll = Object.values(config.databases);
+  const failures = (await Promise.all(settingsOfAll.map((settings) => placeFailure(settings, config)))).map((failure) =>
+    failure !== undefined && refuses(failure) ? failure : undefined,
+  );
   const [first] = failures;
   if (first !== undefined && !failures.includes(undefined)) throw first;
 }
@@ -200,8 +217,8 @@ async function placeFailure(settings: DatabaseConfig, config: AgentConfig): Prom
     await requireServersDirectory(settings, config.timing);
     return undefined;
   } catch (error) {
-    if (!(error instanceof RstowError)) throw error;
-    return FINAL.includes(error.code) ? error : undefined;
+    if (error instanceof RstowError) return error;
+    throw error;
   }
 }
 

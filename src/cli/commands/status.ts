@@ -91,7 +91,8 @@ const isSettled = (): boolean => true;
 const nobody = { error: new RstowError('agent-unreachable', 'no agent is connected to Temporal') };
 
 function isUnheard({ described, checked }: OfRepository): boolean {
-  return [described, checked].every((asking) => !isAnswer(asking) && asking.error.code === 'agent-unreachable');
+  const askings: Asked<unknown>[] = [described, checked];
+  return askings.every((asking) => !isAnswer(asking) && asking.error.code === 'agent-unreachable');
 }
 
 /** By this host's config, where no agent can be asked; `unasked` if there is none that lists the database. */

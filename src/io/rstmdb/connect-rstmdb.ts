@@ -7,7 +7,7 @@ import { RstmdbClient, TLS_PACE } from './rstmdb-client.ts';
 import { readSecretFile } from '../files/secret-file.ts';
 import { ping } from './server.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
-import { socketError, timeoutError } from './connection-error.ts';
+import { CONNECT, socketError, timeoutError } from './connection-error.ts';
 
 /**
  * Connects, shows the token where there is one, and waits for an answer: some refusals of TLS come only with it.
@@ -45,7 +45,7 @@ async function openSocket(options: RstmdbConnectionOptions): Promise<net.Socket>
 
 async function connected(socket: net.Socket, event: string, options: RstmdbConnectionOptions): Promise<void> {
   const { address, connectTimeoutMs, signal } = options;
-  const timer = setTimeout(() => socket.destroy(timeoutError(address, 'a connect', connectTimeoutMs)), connectTimeoutMs);
+  const timer = setTimeout(() => socket.destroy(timeoutError(address, CONNECT, connectTimeoutMs)), connectTimeoutMs);
   try {
     await once(socket, event, signal === undefined ? {} : { signal });
   } catch (error) {

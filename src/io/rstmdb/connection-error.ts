@@ -27,10 +27,20 @@ export function closedError(address: string, op: string | undefined): RstowError
   return new RstowError('server-unreachable', sentence, { details: { address, op } });
 }
 
+const CUT_CODES: readonly string[] = ['ECONNRESET', 'EPIPE'];
+
+/** What is awaited first. */
+export const CONNECT = 'a connect';
+
 /** Whether the server hung up instead of answering: it may be that the answer was too long for it, or that it has ended. */
 export function isCutOff(error: unknown): boolean {
   if (!(error instanceof RstowError) || error.code !== 'server-unreachable') return false;
-  return error.details['op'] !== undefined || ['ECONNRESET', 'EPIPE'].includes(String(error.details['socketCode']));
+  return error.details['op'] !== undefined || CUT_CODES.includes(String(error.details['socketCode']));
+}
+
+/** Whether nothing was reached at that address: it is down, or somewhere else. */
+export function isNobodyThere({ code, details: { socketCode, awaited } }: RstowError): boolean {
+  return code === 'server-unreachable' && (awaited === CONNECT || (socketCode !== undefined && !CUT_CODES.includes(String(socketCode))));
 }
 
 export function damagedAnswerError(address: string, reason: FrameDamage | 'json' | 'id'): RstowError {

@@ -1,20 +1,35 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { stringify } from 'yaml';
 import { loadConfig } from '../../../src/worker/load-config.ts';
 import { ownSigningKey } from '../../../src/worker/signing-key.ts';
 import { compareVersions, copyDatabase } from '../../../src/up/dev-server.ts';
 import { type FlagConfig, flagConfigFile } from '../../../src/up/flag-config.ts';
+import { freePort } from '../../support/free-port.ts';
+import { type RstmdbServer, startRstmdb } from '../../support/rstmdb-server.ts';
 
+/** Of all the tests; each has a folder of its own. */
+let data: string;
+let server: RstmdbServer;
 let folder: string;
 let flags: FlagConfig;
 
+beforeAll(async () => {
+  data = await mkdtemp(join(tmpdir(), 'rstow-up-data-'));
+  server = await startRstmdb({ dataDir: data });
+});
+
+afterAll(async () => {
+  await server.stop();
+  await rm(data, { recursive: true });
+});
+
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'rstow-up-'));
-  const [dataDir, repository, stateDir] = ['data', 'repository', 'state'].map((name) => join(folder, name)) as [string, string, string];
-  await mkdir(dataDir);
-  flags = { database: 'orders', server: '127.0.0.1:1', dataDir, repository, stateDir };
+  const { dataDir, address } = server;
+  flags = { database: 'orders', server: address, dataDir, repository: join(folder, 'repository'), stateDir: join(folder, 'state') };
 });
 
 afterEach(() => rm(folder, { recursive: true, force: true }));
@@ -45,7 +60,7 @@ test('makes a config file and the repository’s folder of the flags', async () 
   expect(config.databases['orders']).toMatchObject({
     dataDir: flags.dataDir,
     server: { address: flags.server },
-    service: { kind: 'none' },
+    service: { kind: 'process' },
   });
   const { publicLine } = await ownSigningKey(flags.stateDir);
   expect(config.repositories['local']).toEqual({ kind: 'folder', path: flags.repository, signers: { 'this-host': publicLine } });
@@ -65,33 +80,60 @@ test('keeps what a person has edited in the file, and refuses flags that mean ot
   await writeFile(file, edited);
   expect((await flagConfigFile(flags)).file).toBe(file);
   expect(await readFile(file, 'utf8')).toBe(edited);
-  for (const change of [{ dataDir: '/other' }, { server: '127.0.0.1:2' }, { repository: '/other' }, { database: 'bills' }]) {
-    await expect(flagConfigFile({ ...flags, ...change })).rejects.toMatchObject({ code: 'invalid-config' });
+  for (const [change, says, todo] of [
+    [{ dataDir: '/other' }, `was made with --data-dir ${data}`, 'correct databases.orders.dataDir in the file'],
+    [{ server: '127.0.0.1:2' }, `was made with --server ${flags.server}`, 'correct databases.orders.server.address in the file'],
+    [{ repository: '/other' }, `was made with --repository ${flags.repository}`, 'correct repositories.local in the file'],
+    [{ database: 'bills' }, 'has no database "bills"; it has: orders', 'Name it by --database as that file does'],
+  ] as const) {
+    const hint = expect.stringContaining(todo) as string;
+    await expect(flagConfigFile({ ...flags, ...change })).rejects.toMatchObject({
+      code: 'invalid-config',
+      message: `${file} ${says}`,
+      hint,
+    });
   }
-  const elsewhere = flagConfigFile({ ...flags, server: '127.0.0.1:2' });
-  await expect(elsewhere).rejects.toThrow(`${file} was made with --server ${flags.server}`);
+});
+
+test('makes nothing if nobody answers at the server’s address: it may be a typo, and the next command line is taken', async () => {
+  await expect(flagConfigFile({ ...flags, server: `127.0.0.1:${await freePort()}` })).rejects.toMatchObject({
+    code: 'server-unreachable',
+    hint: 'Start the server, or correct --server. Nothing was written down.',
+  });
+  expect(await readdir(folder)).toEqual([]);
+  const { file } = await flagConfigFile(flags);
+  expect((await loadConfig(file)).databases['orders']?.server.address).toBe(server.address);
 });
 
 test('makes nothing if the repository’s parent is missing: its disk may not be mounted', async () => {
   const wrong = { ...flags, repository: join(folder, 'unmounted', 'repository') };
   await expect(flagConfigFile(wrong)).rejects.toMatchObject({ code: 'repository-unavailable' });
-  expect(await readdir(folder)).toEqual(['data']);
+  expect(await readdir(folder)).toEqual([]);
 });
 
 test('makes nothing of a data directory that is missing: the next command line may name another one', async () => {
   await expect(flagConfigFile({ ...flags, dataDir: join(folder, 'typo') })).rejects.toMatchObject({ code: 'data-directory-missing' });
-  expect(await readdir(folder)).toEqual(['data']);
+  expect(await readdir(folder)).toEqual([]);
 });
 
 test('writes nothing down of a repository that a link leads into the data directory', async () => {
   await mkdir(join(flags.dataDir, 'backups'));
   await symlink(join(flags.dataDir, 'backups'), join(folder, 'link'));
   await expect(flagConfigFile({ ...flags, repository: join(folder, 'link') })).rejects.toMatchObject({ code: 'invalid-config' });
-  expect(await readdir(folder)).toEqual(['data', 'link']);
+  expect(await readdir(folder)).toEqual(['link']);
 });
 
 test('says of a server that it can not see how to write down what starts it', async () => {
-  const { file, found } = await flagConfigFile(flags);
+  const [file, dataDir, address] = [join(flags.stateDir, 'rstow.yaml'), join(folder, 'data'), `127.0.0.1:${await freePort()}`];
+  for (const made of [flags.stateDir, dataDir]) await mkdir(made);
+  const repositories = { local: { kind: 'folder', path: flags.repository } };
+  const orders = { server: { address }, dataDir, repositories: ['local'] };
+  await writeFile(
+    file,
+    stringify({ agent: { stateDir: flags.stateDir }, temporal: { embedded: {} }, repositories, databases: { orders } }),
+  );
+  flags = { ...flags, dataDir, server: address };
+  const { found } = await flagConfigFile(flags);
   expect(found?.found).toContain('can’t be seen');
   expect(found?.todo.join('\n')).toContain(`under databases.orders in ${file}`);
   const lines = (found?.todo ?? []).filter((line) => line.startsWith('  ')).map((line) => `  ${line}`);
@@ -109,7 +151,7 @@ test.each([
     code: 'invalid-input',
     message: expect.stringContaining(says) as string,
   });
-  expect(await readdir(folder)).toEqual(['data']);
+  expect(await readdir(folder)).toEqual([]);
 });
 
 test('says which option names a data directory that is not there', async () => {
