@@ -1,5 +1,5 @@
 import { durationText } from '../src/core/text/figures.ts';
-import { wrapped } from '../src/cli/output.ts';
+import { wrapped } from '../src/core/text/wrapped.ts';
 
 /** What the demo prints: a headline a chapter, the command that does the same, and what came of it. */
 export type Story = {
