@@ -11,7 +11,11 @@ const embedded = z
 
 export const temporalSection = z
   .strictObject({
-    address: address.optional().describe('Of Temporal’s frontend; `TEMPORAL_ADDRESS`, then `temporal.toml` if absent.'),
+    address: address
+      .optional()
+      .describe(
+        'Of Temporal’s frontend; `TEMPORAL_ADDRESS`, then `temporal.toml` if absent. The commands on this host use it too, unless one of those or `--address` names another.',
+      ),
     namespace: z.string().min(1).optional().describe('`TEMPORAL_NAMESPACE`, then `temporal.toml`, then `default` if absent.'),
     embedded: embedded.optional(),
   })

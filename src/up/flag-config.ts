@@ -72,7 +72,7 @@ async function newText(flags: FlagConfig): Promise<string> {
 const HINTS: Partial<Record<ErrorCode, string>> = {
   'data-directory-missing': 'Mount or create the data directory, or correct --data-dir.',
   'data-directory-foreign': 'Correct --data-dir or --server: both have to be of the same server.',
-  'server-unreachable': 'Start the server, or correct --server. Nothing was written down.',
+  'server-unreachable': 'Start the server, or correct --server. No config file was written.',
 };
 
 /** There is no file yet: what is wrong is an option of the command line. Fails: invalid-input; as the places do. */

@@ -98,7 +98,7 @@ test('keeps what a person has edited in the file, and refuses flags that mean ot
 test('makes nothing if nobody answers at the server’s address: it may be a typo, and the next command line is taken', async () => {
   await expect(flagConfigFile({ ...flags, server: `127.0.0.1:${await freePort()}` })).rejects.toMatchObject({
     code: 'server-unreachable',
-    hint: 'Start the server, or correct --server. Nothing was written down.',
+    hint: 'Start the server, or correct --server. No config file was written.',
   });
   expect(await readdir(folder)).toEqual([]);
   const { file } = await flagConfigFile(flags);
