@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Client, WorkflowHandle } from '@temporalio/client';
+import type { ExpireBackupsInput } from '../contract/expire-backups.ts';
 import {
   ABORT_SIGNAL,
   APPROVE_UPDATE,
@@ -11,7 +12,9 @@ import {
   type Signer,
 } from '../contract/messages.ts';
 import { INPUT_PARSERS, type Workflows, type WorkflowType } from '../contract/workflow-types.ts';
+import { RstowError } from '../core/errors/rstow-error.ts';
 import { withRstowErrors } from './temporal.ts';
+import { inputOf, type RunInput } from './run-input.ts';
 import { type RunState, runState, waitsForAgent } from './run-state.ts';
 import { expiryWorkflowId, recoveryWorkflowId, runWorkflowId, WORKFLOW_QUEUE } from '../contract/names.ts';
 
@@ -111,17 +114,20 @@ export type StartOptions = {
 
 type Start<T extends WorkflowType> = { type: T; input: Workflows[T]['input']; options: StartOptions };
 
-/** Fails: invalid-input, before Temporal is asked. Twice: with an `idEnd`, and for a recovery, the same run while it is open. */
+/**
+ * Fails: invalid-input, before Temporal is asked; busy, for an expiry while another one of the database is open. Twice: with an `idEnd`, for a recovery,
+ * and for the same expiry, the same run while it is open.
+ */
 export async function startRun<T extends WorkflowType>(client: Client, { type, input, options }: Start<T>): Promise<StartedRun<T>> {
   const parsed = INPUT_PARSERS[type]([input]);
   if (type === 'disasterRecovery') return requestRecovery(client, { type, input: parsed, options });
   const { database } = parsed;
   const { idEnd, timeoutMs } = options;
-  const isOne = isExpiry(parsed, type);
-  const workflowId = isOne ? expiryWorkflowId(database) : runWorkflowId(database, type, idEnd ?? randomUUID());
+  const expiry = isExpiry(parsed, type) ? parsed : undefined;
+  const workflowId = expiry !== undefined ? expiryWorkflowId(database) : runWorkflowId(database, type, idEnd ?? randomUUID());
   const handle = await client.workflow.start(type, {
     workflowId,
-    workflowIdConflictPolicy: idEnd === undefined && !isOne ? 'FAIL' : 'USE_EXISTING',
+    workflowIdConflictPolicy: idEnd === undefined && expiry === undefined ? 'FAIL' : 'USE_EXISTING',
     taskQueue: WORKFLOW_QUEUE,
     args: [parsed],
     staticSummary: `${type} of ${database}`,
@@ -129,12 +135,29 @@ export async function startRun<T extends WorkflowType>(client: Client, { type, i
     // 0: without an end.
     workflowExecutionTimeout: timeoutMs ?? 0,
   });
-  return runHandle(client, handle, handle.firstExecutionRunId);
+  const run = runHandle<T, string>(client, handle, handle.firstExecutionRunId);
+  if (expiry !== undefined) await requireSameExpiry(client, run, expiry);
+  return run;
 }
 
 /** One that only says what would go keeps nobody waiting. */
-function isExpiry(input: { apply?: unknown } | object, type: WorkflowType): boolean {
+function isExpiry(input: object, type: WorkflowType): input is ExpireBackupsInput {
   return type === 'expireBackups' && 'apply' in input && input.apply === true;
+}
+
+/** An open run of that id is joined only by who asks for the same. Fails: busy. */
+async function requireSameExpiry(client: Client, run: { workflowId: string; runId: string }, wanted: ExpireBackupsInput): Promise<void> {
+  const { database, repository, despiteClocks } = wanted;
+  const open = expiryText(await inputOf(client, { ...run, type: 'expireBackups' }));
+  const mine = expiryText({ repository, isDespiteClocks: despiteClocks === true ? true : undefined });
+  if (open === mine) return;
+  const sentence = `another expiry of "${database}" is under way, in ${open}; this one, in ${mine}, was not started`;
+  throw new RstowError('busy', sentence, { details: { database, holder: run.workflowId } });
+}
+
+function expiryText({ repository, isDespiteClocks }: Pick<RunInput, 'repository' | 'isDespiteClocks'>): string {
+  const where = repository === undefined ? 'the first repository' : `repository "${repository}"`;
+  return isDespiteClocks === true ? `${where} and despite the clocks` : where;
 }
 
 /** All requests for a database's recovery are one run: an open one takes a further request as a signal. */

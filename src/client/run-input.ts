@@ -9,6 +9,10 @@ export type RunInput = {
   isDryRun?: true | undefined;
   /** Of a `holdBackup`: whether it was to end what keeps a backup. */
   isRelease?: true | undefined;
+  /** Undefined: the database's first. */
+  repository?: string | undefined;
+  /** Of an expiry. */
+  isDespiteClocks?: true | undefined;
 };
 
 /** By the first event of the history. A history that Temporal has no more says nothing of it, nor does an input that is none of rstow's. */
@@ -22,7 +26,8 @@ export async function inputOf(
   const data = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0]?.data;
   if (data === undefined || data === null) return {};
   try {
-    const { requestedBy, reason, dryRun, apply, release } = JSON.parse(new TextDecoder().decode(data)) as Record<string, unknown>;
+    const input = JSON.parse(new TextDecoder().decode(data)) as Record<string, unknown>;
+    const { requestedBy, reason, dryRun, apply, release, repository, despiteClocks } = input;
     // An expiry deletes only where it is told to; every other type does unless it is told not to.
     const isDryRun = type === 'expireBackups' ? apply !== true : dryRun === true;
     return {
@@ -30,6 +35,8 @@ export async function inputOf(
       reason: textOf(reason),
       isDryRun: isDryRun ? true : undefined,
       isRelease: type === 'holdBackup' && release === true ? true : undefined,
+      repository: textOf(repository),
+      isDespiteClocks: despiteClocks === true ? true : undefined,
     };
   } catch {
     return {};

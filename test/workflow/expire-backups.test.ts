@@ -1,6 +1,7 @@
 import { NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, beforeEach, expect, inject, it, onTestFinished } from 'vitest';
-import type { ExpireBackupsResult } from '../../src/contract/expire-backups.ts';
+import type { ExpireBackupsInput, ExpireBackupsResult } from '../../src/contract/expire-backups.ts';
+import { rstowClient } from '../../src/client/rstow-client.ts';
 import type { HoldBackupResult } from '../../src/contract/hold-backup.ts';
 import { RstowError } from '../../src/core/errors/rstow-error.ts';
 import { createBackupWatch } from '../../src/worker/temporal/backup-watch.ts';
@@ -66,6 +67,22 @@ it('has failed until one has done the work again, whatever a dry run says', asyn
   expect(await failed()).toEqual(['expireBackups']);
   await expire({ apply: true });
   await waitUntil('it is over', async () => (await failed()).length === 0);
+});
+
+it('is joined by who asks for the same, and by nobody who means another repository', async () => {
+  const { promise: decided, resolve: decide } = Promise.withResolvers<typeof PLANNED_EXPIRY>();
+  agent.verbs.planExpiry = () => decided;
+  const start = (asked: ExpireBackupsInput) => rstowClient(agent.client).start('expireBackups', asked);
+  const input = { database: DATABASE, apply: true, repository: 'far' };
+  const first = await start({ ...input, requestedBy: 'ann' });
+  expect((await start({ ...input, requestedBy: 'bob' })).runId).toBe(first.runId);
+  const sentence = 'another expiry of "orders" is under way, in repository "far"; this one, in the first repository, was not started';
+  const other = start({ ...input, repository: undefined });
+  await expect(other).rejects.toMatchObject({ code: 'busy', message: sentence, details: { holder: 'rstow/expire/orders' } });
+  await expect(start({ ...input, despiteClocks: true })).rejects.toMatchObject({ code: 'busy' });
+  expect((await start({ database: DATABASE })).runId).not.toBe(first.runId);
+  decide(PLANNED_EXPIRY);
+  expect(await first.result()).toMatchObject({ applied: true });
 });
 
 it('holds, releases, and takes a mark away only by a release', async () => {
