@@ -38,7 +38,7 @@ const TESTED_EACH = 10;
 const DAY_MS = 86_400_000;
 /** The first history was left long enough ago that no rule wants its log. */
 const [FIRST_DAY, FORK_DAY, SECOND_DAY] = [120, 90, 89];
-/** Other work on the machine goes before this one's. */
+/** Other work on the machine goes before this one's: so long may the next agent take to be there, and a run waits for it. */
 const AGENT_START_MS = 600_000;
 /** Kills beside the work show nothing: at least so many of each have to fall within it. */
 const SHARE_WITHIN = 0.6;
@@ -66,7 +66,8 @@ const broken: string[] = [];
 try {
   const workflowBundlePath = join(folder, 'workflows.js');
   await writeFile(workflowBundlePath, await workflowBundleCode());
-  const stack = await makeDatabaseStack({ temporalAddress: temporal.address, segmentSizeMb: 1 });
+  const timing = { stepGiveUpMs: AGENT_START_MS, transferGiveUpMs: AGENT_START_MS, patienceMs: AGENT_START_MS };
+  const stack = await makeDatabaseStack({ temporalAddress: temporal.address, segmentSizeMb: 1, timing });
   const client = await connectTestClient(temporal.address);
   try {
     const scene = await makeScene({ stack, client, workflowBundlePath });
@@ -179,6 +180,7 @@ async function killedOnce(scene: Scene, agent: AgentProcess, work: Work): Promis
   const watching = new AbortController();
   const ended = { is: false };
   const result = client.withAbortSignal(watching.signal, () => run.result()).finally(() => (ended.is = true));
+  result.catch(() => undefined);
   try {
     await killedAmid(scene, agent, { ...work, hasEnded: () => ended.is });
     const next = await agentOf(scene);
@@ -188,7 +190,7 @@ async function killedOnce(scene: Scene, agent: AgentProcess, work: Work): Promis
   } finally {
     // One that is tried again on a closed connection would end the process, and hide why.
     watching.abort();
-    await result.catch(() => undefined);
+    await Promise.allSettled([result]);
   }
 }
 
