@@ -5,21 +5,20 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { planExpiry } from '../../src/activities/expiry/plan-expiry.ts';
 import type { ExpireBackupsResult } from '../../src/contract/expire-backups.ts';
 import type { ListBackupsResult } from '../../src/contract/list-backups.ts';
 import type { HotBackupResult } from '../../src/contract/hot-backup.ts';
-import { localDeps } from '../../src/local/local-deps.ts';
 import { type AgentProcess, startAgent } from '../support/agent-process.ts';
 import { DATABASE, type DatabaseStack, makeDatabaseStack } from '../support/database-stack.ts';
-import { copyNow, newRun, testRecoveryNow } from '../support/direct-backup.ts';
+import { copyNow, testRecoveryNow } from '../support/direct-backup.ts';
+import { folderHashes } from '../support/folder-hash.ts';
 import { startLoadWriters } from '../support/load-writers.ts';
 import { rstow, summaryOf } from '../support/rstow-command.ts';
 import { connectTestClient, type TestClient } from '../support/run-workflow.ts';
 import { startTemporalServer, type TemporalServer } from '../support/temporal-server.ts';
 
-const DAY_MS = 86_400_000;
 const EXPIRE_MAIN = fileURLToPath(new URL('../support/expire-main.ts', import.meta.url));
+const CLOCK_BACK = fileURLToPath(new URL('../support/clock-a-day-back.ts', import.meta.url));
 
 let folder: string;
 let temporal: TemporalServer;
@@ -83,14 +82,6 @@ it('keeps what is young, and says why', async () => {
   expect(stdout).toMatch(new RegExp(`${labels[1]} stays:\\s+younger than 30 days`));
 });
 
-it('lets nothing go by a clock that was set back a day, be it the host’s alone or all there are', async () => {
-  const asked = { database: DATABASE, nowMs: Date.now() + DAY_MS };
-  const planned = planExpiry(await localDeps(stack.configFile))(asked, newRun());
-  await expect(planned).rejects.toMatchObject({ code: 'clock-doubtful', message: expect.stringContaining('differs') as string });
-  await expect(expireAfterDays(-1)).rejects.toThrow(/was made at .* and now it is/);
-  expect(await listedLabels()).toEqual(labels);
-});
-
 it('lets the old one go that nobody holds, and every other one starts a real server', async () => {
   expect(await command('hold', labels[0]!, '--reason', 'the auditors want it')).toMatchObject({ exitCode: 0 });
   const { backups } = summaryOf(await command('list', '--json')) as unknown as ListBackupsResult;
@@ -106,8 +97,23 @@ it('lets the old one go that nobody holds, and every other one starts a real ser
   expect(deleted).toMatchObject({ expired: 0, keepCount: 2, removed: { manifests: 1 } });
   for (const backup of [labels[0]!, labels[2]!])
     expect(await testRecoveryNow(stack, { backup })).toMatchObject({ outcome: 'done', label: backup });
+});
 
-  agent = await startAgent({ configFile: stack.configFile, workflowBundlePath: inject('workflowBundlePath') });
+it('lets nothing go by a clock that was set back a day, be it the agent’s alone or all there are', async () => {
+  const before = await folderHashes(stack.repositoryDir);
+  const workflowBundlePath = inject('workflowBundlePath');
+  const env = { NODE_OPTIONS: `--disable-warning=ExperimentalWarning --import=${CLOCK_BACK}` };
+  const behind = await startAgent({ configFile: stack.configFile, workflowBundlePath, env });
+  const refused = await command('expire', '--apply');
+  expect(refused).toMatchObject({ exitCode: 14 });
+  expect(refused.stderr).toMatch(
+    /^error: clock-doubtful: nothing expires while the clocks disagree: this host's differs from Temporal's by 86[0-9]{3} s$/m,
+  );
+  await behind.kill('SIGKILL');
+  await expect(expireAfterDays(-1)).rejects.toThrow(/was made at .* and now it is/);
+  expect(await folderHashes(stack.repositoryDir)).toEqual(before);
+
+  agent = await startAgent({ configFile: stack.configFile, workflowBundlePath });
   expect(await listedLabels()).toEqual([labels[0], labels[2]]);
 });
 

@@ -56,7 +56,8 @@ export const planExpiry =
     const { timeline: inUse } = await store.owner.require();
     const marks = await store.marks.names();
     const backups = await judgedBackups(store, marks, run);
-    const doubt = input.despiteClocks === true ? undefined : (apartText(nowMs) ?? clockDoubt(backups, nowMs));
+    const doubt =
+      input.despiteClocks === true ? undefined : (apartText(nowMs) ?? clockDoubt(backups, nowMs) ?? (await endedText(store, nowMs)));
     if (doubt !== undefined)
       throw new RstowError('clock-doubtful', `nothing expires while the clocks disagree: ${doubt}`, { details: { database } });
     const { retention: rules, approval } = databaseSettings(deps.config, database);
@@ -83,6 +84,13 @@ export const planExpiry =
 function apartText(nowMs: number): string | undefined {
   const apartMs = Math.abs(Date.now() - nowMs);
   return apartMs <= CLOCK_TOLERANCE_MS ? undefined : `this host's differs from Temporal's by ${Math.round(apartMs / 1000)} s`;
+}
+
+/** Backups may be days apart: any run's end says which time it has been. */
+async function endedText(store: Store, nowMs: number): Promise<string | undefined> {
+  const endedAtMs = (await store.runs.names()).at(-1)?.endedAtMs ?? 0;
+  if (endedAtMs <= nowMs + CLOCK_TOLERANCE_MS) return undefined;
+  return `a run of "${store.database}" ended at ${new Date(endedAtMs).toISOString()}, and now it is ${new Date(nowMs).toISOString()}`;
 }
 
 /** All backups, the newest of the history in use first. */
