@@ -267,7 +267,7 @@ export const PLANNED_EXPIRY = {
   planKey: 'databases/orders/plans/run/expiry.json',
   planHash: DIGEST,
   keep: [{ label: LABEL, why: ['the newest'] }],
-  expire: [{ label: '20261001T101500Z-hot', why: 'made 54 days ago, and no rule keeps it' }],
+  expire: [{ label: '20261001T101500Z-hot', why: '54 days old, and no rule keeps it' }],
   keepCount: 1,
   expireCount: 1,
 };

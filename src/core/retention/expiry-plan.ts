@@ -107,7 +107,7 @@ export function planExpiry(facts: ExpiryFacts): ExpiryPlan {
   for (const { label, atMs } of dated) {
     const why = whys.get(label) ?? [];
     if (why.length > 0) plan.keep.push({ label, why });
-    else plan.expire.push({ label, why: `made ${Math.floor((nowMs - atMs) / DAY_MS)} days ago, and no rule keeps it` });
+    else plan.expire.push({ label, why: `${Math.floor((nowMs - atMs) / DAY_MS)} days old, and no rule keeps it` });
   }
   return plan;
 }

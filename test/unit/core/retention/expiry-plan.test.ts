@@ -94,7 +94,7 @@ it('keeps a backup that is held, until its time is over', () => {
   ];
   const { keep, expire } = plan({ backups, holds });
   expect(keep[1]).toEqual({ label: '2026-01-02', why: ['held until 2026-11-30 03:00:00Z by ann: audit'] });
-  expect(expire).toEqual([{ label: '2026-01-01', why: 'made 333 days ago, and no rule keeps it' }]);
+  expect(expire).toEqual([{ label: '2026-01-01', why: '333 days old, and no rule keeps it' }]);
 });
 
 it('keeps what has a name, and what nobody can read', () => {
