@@ -33,7 +33,9 @@ export const retentionSection = z
       .max(DAYS_MAX)
       .optional()
       .meta({ unit: 'days' })
-      .describe('Any point of the last so many days can be recovered to, also of a history that a restore has left since.'),
+      .describe(
+        'Any point of the last so many days can be recovered to, also of a history that a restore has left since. By time as closely as the archive tells it; without one, the backups that are left.',
+      ),
   })
   .describe('What `rstow expire` keeps: whatever one of these rules keeps stays, and so do the newest backups and those that are held.')
   .meta({ sample: { keepDays: 30, keepProven: 2, windowDays: 14 } });

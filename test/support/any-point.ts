@@ -33,23 +33,23 @@ export type LogRecordOnDisk = {
   payload: { type: string; instance_id?: string; event?: string };
 };
 
-/** Writes, backs up, restores an older backup in place, writes on: the second history begins within the first. */
-export async function makeHistories(stack: DatabaseStack): Promise<[History, History]> {
-  const first = await writeHistory(stack, { timeline: '0001', acknowledged: [], backups: [] });
+/** Writes, backs up, restores an older backup in place, writes on: the second history begins within the first. What is marked never expires. */
+export async function makeHistories(stack: DatabaseStack, { isMarked = true } = {}): Promise<[History, History]> {
+  const first = await writeHistory(stack, { timeline: '0001', acknowledged: [], backups: [], isMarked });
   const fork = first.backups[1];
   assert.ok(fork !== undefined);
   await restoreInPlace(stack, fork.label);
   const kept = first.acknowledged.filter(({ offset }) => offset < endOf(fork));
-  const second = await writeHistory(stack, { timeline: '0002', acknowledged: kept, backups: first.backups.slice(0, 2) });
+  const second = await writeHistory(stack, { timeline: '0002', acknowledged: kept, backups: first.backups.slice(0, 2), isMarked });
   return [first, second];
 }
 
 const markOf = (timeline: string, round: number): string => `t${timeline}-r${round}`;
 
-type Begun = Pick<History, 'timeline' | 'acknowledged' | 'backups'>;
+type Begun = Pick<History, 'timeline' | 'acknowledged' | 'backups'> & { isMarked: boolean };
 
 async function writeHistory(stack: DatabaseStack, begun: Begun): Promise<History> {
-  const { timeline } = begun;
+  const { timeline, isMarked } = begun;
   const acknowledged = [...begun.acknowledged];
   const backups = [...begun.backups];
   for (let round = 1; round <= ROUNDS; round += 1) {
@@ -57,7 +57,7 @@ async function writeHistory(stack: DatabaseStack, begun: Begun): Promise<History
     await load.acknowledgedAtLeast(WRITES_A_ROUND);
     acknowledged.push(...(await load.stop()).acknowledged);
     await deleteSome(stack.address, acknowledged);
-    backups.push(await backUp(stack, { mark: markOf(timeline, round) }));
+    backups.push(await backUp(stack, isMarked ? { mark: markOf(timeline, round) } : {}));
     await sleep(PAUSE_MS);
   }
   const wal = await readWal(stack.walDir);

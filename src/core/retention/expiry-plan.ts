@@ -100,7 +100,7 @@ export function planExpiry(facts: ExpiryFacts): ExpiryPlan {
   if (rules.gfs !== undefined) for (const { label, why } of gfsKept(good, rules.gfs)) keep(label, why);
   if (rules.windowDays !== undefined) {
     for (const timeline of facts.windowTimelines) {
-      keep(good.find((backup) => backup.timeline === timeline)?.label, `the recovery window of ${rules.windowDays} days needs it`);
+      keep(endOfTimeline(good, timeline)?.label, `the recovery window of ${rules.windowDays} days needs it`);
     }
   }
   const plan: ExpiryPlan = { keep: [], expire: [] };
@@ -125,6 +125,12 @@ function keepLast(
   );
   if (latest !== undefined && latest.label !== backups[0]?.label) keep(latest.label, 'the last that was made');
   keep(good[0]?.label, 'the newest that can be restored');
+}
+
+/** Its newest backup: where a restore has left a timeline half-way, what came behind is no longer in use. */
+function endOfTimeline(good: readonly JudgedBackup[], timeline: string): JudgedBackup | undefined {
+  const backups = good.filter((backup) => backup.timeline === timeline);
+  return backups.find(({ isInUse }) => !isInUse) ?? backups[0];
 }
 
 /** A clock that was behind makes nothing older than what it was built upon; per timeline, for each continues its own log. */

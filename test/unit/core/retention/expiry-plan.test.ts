@@ -124,6 +124,19 @@ it('keeps the newest good backup of each history that was left within the recove
   expect(kept({ backups, rules, windowTimelines: new Set(['0002']) })).toEqual(['2026-11-30']);
 });
 
+it('keeps the end of a history that was left half-way, not what is still in use of it', () => {
+  const first = { timeline: '0001' };
+  const left = { ...first, isInUse: false };
+  const backups = [
+    backup('2026-11-30', { timeline: '0002' }),
+    backup('2026-10-01', first),
+    backup('2026-10-03', left),
+    backup('2026-10-02', left),
+  ];
+  const rules = { ...RULES, windowDays: 60 };
+  expect(kept({ backups, rules, windowTimelines: new Set(['0001', '0002']) })).toEqual(['2026-11-30', '2026-10-03']);
+});
+
 describe('clocks', () => {
   it('doubts a clock that was set back a day', () => {
     const backups = [backup('2026-11-28', { label: 'after' }), backup('2026-11-29', { label: 'before' })];
