@@ -9,7 +9,7 @@ import type { Span } from '../core/schedule/planned-times.ts';
 import { listSegments } from '../io/data-directory/segments.ts';
 import { loadConfig } from './load-config.ts';
 
-/** What the schedules come to within the next 30 days, if there is no backup yet. */
+/** What the schedules come to in the first repository within the next 30 days, if there is no backup yet. */
 export type Forecast = {
   untilMs: number;
   /** How many backups are made. */
@@ -30,14 +30,20 @@ export async function configSchedules(file = DEFAULT_CONFIG_FILE, database?: str
 }
 
 async function schedulesOf(config: AgentConfig, database: string): Promise<ConfigSchedules> {
-  const { schedules: section, retention, dataDir } = databaseSettings(config, database);
+  const { schedules: section, repositories, retention, dataDir } = databaseSettings(config, database);
   const schedules = wantedSchedules(section);
   const nowMs = Date.now();
   const span: Span = { afterMs: nowMs, untilMs: nowMs + PLANNED_MS };
-  const runs = schedules.flatMap((schedule) => plannedOf(schedule, span));
+  const runs = schedules.filter((schedule) => isOfFirst(schedule, repositories)).flatMap((schedule) => plannedOf(schedule, span));
   const kept = forecastBackups(runs, retention).map(({ kind, atMs }) => ({ kind, atMs }));
   const made = runs.filter(({ does }) => typeof does === 'object').length;
   return { database, schedules, forecast: { untilMs: span.untilMs, made, kept, logBytes: await logBytesIn(join(dataDir, 'wal')) } };
+}
+
+/** Whether it is about the first repository, which is foretold. */
+function isOfFirst({ input }: WantedSchedule, [first]: readonly string[]): boolean {
+  const { repository = first } = input as { repository?: string };
+  return repository === first;
 }
 
 function plannedOf(schedule: WantedSchedule, span: Span): PlannedRun[] {

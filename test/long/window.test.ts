@@ -39,7 +39,6 @@ it.each([0, 1].flatMap((history) => kinds.map((kind) => [history, kind] as const
   async (which, kind) => {
     const random = seededRandom(which * kinds.length + kinds.indexOf(kind));
     const history = histories[which]!;
-    const records = await provePoint(stack, history, choosePoint(history, kind, [random(), random()]));
-    expect(records).toBeLessThanOrEqual(history.records.length);
+    expect(await provePoint(stack, history, choosePoint(history, kind, [random(), random()]))).toBeGreaterThan(0);
   },
 );

@@ -13,9 +13,10 @@ import {
   unshownMachines,
   type WrittenSince,
 } from '../../core/state/server-comparison.ts';
+import type { Replication } from '../../core/protection/host-risks.ts';
 import type { Extent, SegmentId } from '../../core/wal/wal-offset.ts';
 import { type Connector, getInstances, instancePages, listInstances } from '../../io/rstmdb/instances.ts';
-import { listMachines } from '../../io/rstmdb/server.ts';
+import { listMachines, replicationStatus } from '../../io/rstmdb/server.ts';
 import type { RstmdbClient } from '../../io/rstmdb/rstmdb-client.ts';
 import { allInstances, type KeptState } from '../../replay/kept-state.ts';
 import type { Server } from '../../database/database.ts';
@@ -40,6 +41,8 @@ type ComparedLog = {
   mustList: boolean;
 };
 
+type Asked = { machines: StateComparison; role: Replication['role'] };
+
 type Compared = { comparison: ServerComparison | null; warnings: Warning[] };
 
 /**
@@ -58,8 +61,12 @@ export async function compareWithServer(server: Server, log: ComparedLog, signal
 
 /** The same, for whoever wants to know why the server can't be asked. Fails: server-unreachable, server-refused, data-directory-replaced. */
 export async function compareStates(server: Server, log: ComparedLog, signal: AbortSignal): Promise<StateComparison> {
-  const machines = await server.ask((client) => compareMachines(client, log), { signal });
-  return machines.kind === 'counts' ? machines : compareInstances(server.connector({ signal }), log, machines);
+  const ask = async (client: RstmdbClient): Promise<Asked> => ({
+    machines: await compareMachines(client, log),
+    role: (await replicationStatus(client)).role,
+  });
+  const asked = await server.ask(ask, { signal });
+  return asked.machines.kind === 'counts' ? asked.machines : compareInstances(server.connector({ signal }), log, asked);
 }
 
 /** `counts` where the number of instances has to do for the rest of the comparison, too. */
@@ -80,8 +87,9 @@ async function compareMachines(client: RstmdbClient, log: ComparedLog): Promise<
   };
 }
 
-async function compareInstances(connect: Connector, log: ComparedLog, { shown, machines }: StateComparison): Promise<StateComparison> {
-  const comparison = createInstanceComparison(log.extents, log.baseline);
+async function compareInstances(connect: Connector, log: ComparedLog, { machines: before, role }: Asked): Promise<StateComparison> {
+  const { shown, machines } = before;
+  const comparison = createInstanceComparison(log.extents, { baseline: log.baseline, showsOwnOffsets: role !== 'replica' });
   for await (const { instances } of instancePages(connect)) for (const instance of instances) comparison.offer(instance);
   for await (const instances of allInstances(log.state)) for (const instance of instances) comparison.judge(instance);
   const unknown = await unknownTo(connect, comparison.notOffered());

@@ -103,9 +103,12 @@ type Verdict = 'lacking' | 'outdated' | 'older' | 'same';
 
 /**
  * Compares a replay up to these extents with what a server lists. What stands in a baseline may have been written anywhere before its end:
- * a server that was not started on it still shows where.
+ * a server that was not started on it still shows where. A replica shows where a change stands in its primary's log until it is started again.
  */
-export function createInstanceComparison(extents: readonly Extent[], baseline?: SegmentId): InstanceComparison {
+export function createInstanceComparison(
+  extents: readonly Extent[],
+  { baseline, showsOwnOffsets = true }: { baseline?: SegmentId | undefined; showsOwnOffsets?: boolean } = {},
+): InstanceComparison {
   const behindBaseline = baseline === undefined ? 0n : makeWalOffset((baseline + 1) as SegmentId, 0);
   const ends = new Map<number, number>(extents.map(({ segment, endBytes }) => [segment, endBytes]));
   const offered = new Map<string, { lastWalOffset: WalOffset; machine: string; verdict: Verdict }>();
@@ -114,7 +117,7 @@ export function createInstanceComparison(extents: readonly Extent[], baseline?: 
   const known = (name: string): string => machines.get(name) ?? (machines.set(name, name), name);
   const notOffered: string[] = [];
   const verdictOn = (replayed: bigint, shown: bigint): Verdict => {
-    if (replayed === shown || shown < behindBaseline) return 'same';
+    if (replayed === shown || shown < behindBaseline || !showsOwnOffsets) return 'same';
     return replayed < shown ? 'outdated' : 'older';
   };
   return {

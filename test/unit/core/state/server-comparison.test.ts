@@ -50,7 +50,7 @@ describe('a log and what its server shows', () => {
   test('are the same where what stands in a baseline was written anywhere before its end, and nowhere behind it', () => {
     const of = (lastWalOffset: WalOffset): number => {
       const extents = [{ segment: 5 as SegmentId, endBytes: 20 }];
-      const both = createInstanceComparison(extents, 5 as SegmentId);
+      const both = createInstanceComparison(extents, { baseline: 5 as SegmentId });
       both.offer(order('a', lastWalOffset));
       const last = { segment: 5 as SegmentId, startBytes: 0, endBytes: 10 };
       both.judge({ id: 'a', machine: 'order', version: 1, deleted: false, last, hash: undefined });
