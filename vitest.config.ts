@@ -22,6 +22,9 @@ const globalSetup = 'test/support/global-setup.ts';
 /** Of the integration tests only these need Temporal, so that the others start at once. */
 const agentTests = ['test/integration/{worker,cli}/**/*.test.ts'];
 
+/** Of the workflow tests these wait for minutes on what never answers: they are among the long ones. */
+const waitingTests = ['test/workflow/{approval,database-lock,disaster-recovery,restore}.test.ts'];
+
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -33,7 +36,8 @@ export default defineConfig({
     projects: [
       project('unit', { testTimeoutMs: 10_000 }),
       project('replay', { testTimeoutMs: 20_000 }),
-      project('workflow', { testTimeoutMs: 120_000, globalSetup }),
+      project('workflow', { testTimeoutMs: 120_000, exclude: waitingTests, globalSetup }),
+      project('waiting', { testTimeoutMs: 120_000, include: waitingTests, globalSetup }),
       project('integration', { testTimeoutMs: 120_000, exclude: agentTests }),
       project('agent', { testTimeoutMs: 120_000, include: agentTests, globalSetup }),
       project('e2e', { testTimeoutMs: 240_000, globalSetup }),

@@ -13,7 +13,7 @@ projects='unit replay workflow integration agent e2e regress'
 if [ "${1:-}" = --deep ]; then
   shift
   report=deep-test-report
-  projects='long crash hard hosts alone'
+  projects='long waiting crash hard hosts alone'
 elif [ "${1:-}" = --faults ]; then
   shift
   report=faults-test-report
