@@ -21,13 +21,13 @@ export const expireManifests =
   (deps: ActivityDeps) =>
   async ({ database, repository, planKey, nowMs }: ExpireInput, run: RunPort): Promise<ExpiredManifests> => {
     const store = await deps.openStore(database, repository);
-    const { expire, keep, plannedAtMs } = await store.plans.expiry.read(planKey);
+    const { expire, newestRestorable, plannedAtMs } = await store.plans.expiry.read(planKey);
     if (expire.length === 0) return { moved: 0 };
     await store.owner.require();
     await store.confirm();
     const waitMs = databaseSettings(deps.config, database).approval?.expiresMs ?? 0;
     if (nowMs - plannedAtMs > PLAN_VALID_MS + waitMs) throw changed('its plan is too old');
-    for (const { label, why } of keep) if (why.includes('the newest that can be restored')) await requireRestorable(store, label);
+    if (newestRestorable !== undefined) await requireRestorable(store, newestRestorable);
     let moved = 0;
     for (const { label } of expire.toReversed()) {
       await run.checkOpen();

@@ -33,7 +33,7 @@ type PlanInput = {
   backup?: string | undefined;
 };
 
-export type PlannedExpiry = ExpiryPlan & {
+export type PlannedExpiry = Pick<ExpiryPlan, 'keep' | 'expire'> & {
   repository: string;
   planKey: string;
   planHash: string;
@@ -64,8 +64,8 @@ export const planExpiry =
     const timelines = (await store.timelines.all()).values();
     const windowTimelines = timelinesSince(timelines, inUse, nowMs - (rules.windowDays ?? 0) * DAY_MS);
     const holds = await store.retention.holds();
-    const { keep, expire } = planned({ backups, holds, unreadableMarks: marks.unreadable, windowTimelines, rules, nowMs });
-    const value = { format: 1 as const, database, repository: store.name, plannedAtMs: nowMs, keep, expire };
+    const decided = planned({ backups, holds, unreadableMarks: marks.unreadable, windowTimelines, rules, nowMs });
+    const value = { format: 1 as const, database, repository: store.name, plannedAtMs: nowMs, ...decided };
     const { key, plan } = await store.plans.expiry.keep(run.runId, value);
     return {
       repository: store.name,
@@ -121,7 +121,7 @@ async function provenOf(store: Store, label: string, isGoodLog: boolean): Promis
   return { isGood, isProven: isGood && hasHeld };
 }
 
-function explain(plan: ExpiryPlan, backups: readonly JudgedBackup[], wanted: string): PlannedExpiry['explained'] {
+function explain(plan: Pick<ExpiryPlan, 'keep' | 'expire'>, backups: readonly JudgedBackup[], wanted: string): PlannedExpiry['explained'] {
   const label = selectBackup(backups, wanted);
   const keep = plan.keep.find((one) => one.label === label)?.why;
   return { label, keep, expire: plan.expire.find((one) => one.label === label)?.why };

@@ -37,6 +37,8 @@ export type ExpiryPlan = {
   /** In the order of the backups. */
   keep: Kept[];
   expire: Expired[];
+  /** The newest that can be restored: nothing may go once that one has failed a check. Undefined where there is none. */
+  newestRestorable?: string | undefined;
 };
 
 export type ExpiryFacts = {
@@ -103,7 +105,7 @@ export function planExpiry(facts: ExpiryFacts): ExpiryPlan {
       keep(endOfTimeline(good, timeline)?.label, `the recovery window of ${rules.windowDays} days needs it`);
     }
   }
-  const plan: ExpiryPlan = { keep: [], expire: [] };
+  const plan: ExpiryPlan = { keep: [], expire: [], newestRestorable: good[0]?.label };
   for (const { label, atMs } of dated) {
     const why = whys.get(label) ?? [];
     if (why.length > 0) plan.keep.push({ label, why });

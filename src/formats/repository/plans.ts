@@ -197,6 +197,7 @@ export const expiryPlanSchema = z.object({
   plannedAtMs: z.int(),
   keep: z.array(z.object({ label: z.string(), why: z.array(z.string()) })),
   expire: z.array(z.object({ label: z.string(), why: z.string() })),
+  newestRestorable: z.string().optional(),
 });
 
 export type StoredExpiryPlan = z.infer<typeof expiryPlanSchema>;

@@ -17,7 +17,7 @@ export type FolderTree = {
    */
   check(): Promise<void>;
 
-  /** Stops when it was a repository and is empty now: called before a folder that was there is made again. */
+  /** Stops where a repository was seen and none, or another one, is now: called before a folder that was there is made again. */
   requireHeader(): Promise<void>;
 
   /** The path of a key's object, made fit for it: its folders exist, durably. */
@@ -68,8 +68,7 @@ export async function openFolderTree(root: string, { prepare, onUnsynced }: Prep
 }
 
 function requireSame(root: string, header: string | undefined, headerNow: string | undefined): void {
-  if (headerNow === undefined)
-    throw rootChanged(root, `has no ${REPOSITORY_HEADER_KEY} any more: it is not mounted, or somebody has emptied it`);
+  if (headerNow === undefined) throw rootChanged(root, `has no ${REPOSITORY_HEADER_KEY}: it is not mounted, or somebody has emptied it`);
   if (header !== undefined && idOf(headerNow) !== idOf(header))
     throw rootChanged(root, 'holds another repository than before; the wrong disk may be mounted');
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { ownRun } from '../../../src/activities/run-port.ts';
 import type { ExpireBackupsResult } from '../../../src/contract/expire-backups.ts';
 import { localDeps } from '../../../src/local/local-deps.ts';
@@ -16,10 +16,18 @@ import { folderHashes } from '../../support/folder-hash.ts';
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-afterEach(() => vi.useRealTimers());
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rstow-clock-'));
+});
+
+afterEach(async () => {
+  vi.useRealTimers();
+  await rm(folder, { recursive: true });
+});
 
 it('lets nothing go by clocks that were all set back a day, though no backup is so young, so that what has gone lies in the trash for a true day', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'rstow-clock-'));
   const { configFile, repositoryDir } = await makeExpiryScene(folder);
   const deps = await localDeps(configFile);
   const trueMs = Date.now() + 100 * DAY_MS;
@@ -46,5 +54,4 @@ it('lets nothing go by clocks that were all set back a day, though no backup is 
   await expect(expireAt(trueMs - DAY_MS)).rejects.toMatchObject({ code: 'clock-doubtful' });
   expect(await expireAt(trueMs + 23 * HOUR_MS)).toMatchObject({ expired: 0, removed: { manifests: 0, pieces: 0 } });
   expect(await expireAt(trueMs + 25 * HOUR_MS)).toMatchObject({ expired: 0, removed: { manifests: 22 } });
-  await rm(folder, { recursive: true });
 });

@@ -50,9 +50,9 @@ it('moves nothing if the newest that can be restored has failed a check since th
     await facts.recordVerification({ label: KEPT, atMs, runId: 'verify', level: 'replay', held, failure });
   };
   const nowMs = Date.now();
-  const keep = [{ label: KEPT, why: ['the newest', 'the newest that can be restored'] }];
+  const keep = [{ label: KEPT, why: ['the newest'] }];
   const expire = [{ label: OTHER, why: 'no rule keeps it' }];
-  const plan = { format: 1 as const, database: DATABASE, repository: 'local', plannedAtMs: nowMs, keep, expire };
+  const plan = { format: 1 as const, database: DATABASE, repository: 'local', plannedAtMs: nowMs, keep, expire, newestRestorable: KEPT };
   const { key: planKey } = await plans.expiry.keep('expire', plan);
   const expiring = async (): Promise<object> =>
     expireManifests(deps)({ database: DATABASE, repository: 'local', planKey, nowMs }, runOf('expire'));

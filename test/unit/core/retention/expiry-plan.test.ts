@@ -83,6 +83,7 @@ it('lets no broken backup take the place of a good one', () => {
       { label: '2026-10-19', why: ['the newest that can be restored', 'the newest of its period, monthly'] },
     ],
     expire: [{ label: '2026-10-18' }],
+    newestRestorable: '2026-10-19',
   });
 });
 
