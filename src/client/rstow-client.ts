@@ -25,7 +25,7 @@ export type RstowClient = {
   readonly temporal: Client;
   /**
    * Starts a run. It begins once an agent is there; the run of a recovery that is open already takes the request as its own.
-   * Fails: invalid-input, before Temporal is asked; busy, for an expiry while another one of the database is open; temporal-unreachable.
+   * Fails: invalid-input, before Temporal is asked; busy, for an expiry while one that was asked for otherwise is open; temporal-unreachable.
    */
   start<T extends WorkflowType>(type: T, input: Workflows[T]['input'], options?: StartOptions): Promise<StartedRun<T>>;
   /** A run that somebody else has started; its latest run if no `runId` is given. The type is the caller's word. */

@@ -115,7 +115,7 @@ export type StartOptions = {
 type Start<T extends WorkflowType> = { type: T; input: Workflows[T]['input']; options: StartOptions };
 
 /**
- * Fails: invalid-input, before Temporal is asked; busy, for an expiry while another one of the database is open. Twice: with an `idEnd`, for a recovery,
+ * Fails: invalid-input, before Temporal is asked; busy, for an expiry while one that was asked for otherwise is open. Twice: with an `idEnd`, for a recovery,
  * and for the same expiry, the same run while it is open.
  */
 export async function startRun<T extends WorkflowType>(client: Client, { type, input, options }: Start<T>): Promise<StartedRun<T>> {
@@ -136,7 +136,9 @@ export async function startRun<T extends WorkflowType>(client: Client, { type, i
     workflowExecutionTimeout: timeoutMs ?? 0,
   });
   const run = runHandle<T, string>(client, handle, handle.firstExecutionRunId);
-  if (expiry !== undefined) await requireSameExpiry(client, run, expiry);
+  if (expiry !== undefined) {
+    requireSameExpiry(expiry, { holder: workflowId, input: await inputOf(client, { workflowId, runId: run.runId, type }) });
+  }
   return run;
 }
 
@@ -145,14 +147,18 @@ function isExpiry(input: object, type: WorkflowType): input is ExpireBackupsInpu
   return type === 'expireBackups' && 'apply' in input && input.apply === true;
 }
 
-/** An open run of that id is joined only by who asks for the same. Fails: busy. */
-async function requireSameExpiry(client: Client, run: { workflowId: string; runId: string }, wanted: ExpireBackupsInput): Promise<void> {
+/**
+ * An open run of that id is joined only by who asks for it in the same words: which repository is the first, only agents know. One whose
+ * input can't be read may be the caller's own. Fails: busy.
+ */
+export function requireSameExpiry(wanted: ExpireBackupsInput, { holder, input }: { holder: string; input: RunInput | undefined }): void {
+  if (input === undefined) return;
   const { database, repository, despiteClocks } = wanted;
-  const open = expiryText(await inputOf(client, { ...run, type: 'expireBackups' }));
+  const open = expiryText(input);
   const mine = expiryText({ repository, isDespiteClocks: despiteClocks === true ? true : undefined });
   if (open === mine) return;
-  const sentence = `another expiry of "${database}" is under way, in ${open}; this one, in ${mine}, was not started`;
-  throw new RstowError('busy', sentence, { details: { database, holder: run.workflowId } });
+  const sentence = `an expiry of "${database}" is under way, in ${open}; this one, in ${mine}, was not started`;
+  throw new RstowError('busy', sentence, { details: { database, holder } });
 }
 
 function expiryText({ repository, isDespiteClocks }: Pick<RunInput, 'repository' | 'isDespiteClocks'>): string {

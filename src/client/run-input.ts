@@ -15,16 +15,19 @@ export type RunInput = {
   isDespiteClocks?: true | undefined;
 };
 
-/** By the first event of the history. A history that Temporal has no more says nothing of it, nor does an input that is none of rstow's. */
+/** By the first event of the history; undefined if Temporal no longer has it, or if its input can't be read. */
 export async function inputOf(
   { workflowService, options: { namespace } }: Client,
   { workflowId, runId, type }: Pick<WorkflowExecutionInfo, 'workflowId' | 'runId' | 'type'>,
-): Promise<RunInput> {
+): Promise<RunInput | undefined> {
   const execution = { workflowId, runId };
   const page = workflowService.getWorkflowExecutionHistory({ namespace, execution, maximumPageSize: 1 });
   const history = (await page.catch(unlessGone))?.history;
-  const data = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0]?.data;
-  if (data === undefined || data === null) return {};
+  return parsedInput(history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0]?.data, type);
+}
+
+export function parsedInput(data: Uint8Array | null | undefined, type: string): RunInput | undefined {
+  if (data === undefined || data === null) return undefined;
   try {
     const input = JSON.parse(new TextDecoder().decode(data)) as Record<string, unknown>;
     const { requestedBy, reason, dryRun, apply, release, repository, despiteClocks } = input;
@@ -39,7 +42,7 @@ export async function inputOf(
       isDespiteClocks: despiteClocks === true ? true : undefined,
     };
   } catch {
-    return {};
+    return undefined;
   }
 }
 

@@ -112,14 +112,14 @@ function plainRecord(run: WorkflowExecutionInfo): RunRecord {
 
 async function askedOf(client: Client, run: WorkflowExecutionInfo): Promise<Pick<RunRecord, 'who' | 'why' | 'isDryRun' | 'isRelease'>> {
   const schedule = run.typedSearchAttributes.get(SCHEDULED_BY);
-  const { requestedBy, reason, isDryRun, isRelease } = await inputOf(client, run);
+  const { requestedBy, reason, isDryRun, isRelease } = (await inputOf(client, run)) ?? {};
   const who = requestedBy ?? (schedule === undefined ? undefined : `schedule ${schedule}`);
   return { who, why: reason, isDryRun, isRelease };
 }
 
 /** Whether it was asked only what it would do; false of one that Temporal has forgotten. */
 export async function isDryRun(client: Client, run: WorkflowExecutionInfo): Promise<boolean> {
-  return (await inputOf(client, run)).isDryRun === true;
+  return (await inputOf(client, run))?.isDryRun === true;
 }
 
 async function endOf(client: Client, { workflowId, runId, status }: WorkflowExecutionInfo): Promise<Partial<RunRecord>> {

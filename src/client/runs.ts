@@ -55,7 +55,7 @@ async function summaryOf(client: Client, run: WorkflowExecutionInfo): Promise<Ru
     workflowId,
     runId,
     type,
-    isRelease: type === 'holdBackup' ? (await inputOf(client, run)).isRelease : undefined,
+    isRelease: type === 'holdBackup' ? (await inputOf(client, run))?.isRelease : undefined,
     database: databaseOfRun(run),
     state: state ?? status.name.toLowerCase(),
     startedAtMs,

@@ -76,7 +76,7 @@ it('is joined by who asks for the same, and by nobody who means another reposito
   const input = { database: DATABASE, apply: true, repository: 'far' };
   const first = await start({ ...input, requestedBy: 'ann' });
   expect((await start({ ...input, requestedBy: 'bob' })).runId).toBe(first.runId);
-  const sentence = 'another expiry of "orders" is under way, in repository "far"; this one, in the first repository, was not started';
+  const sentence = 'an expiry of "orders" is under way, in repository "far"; this one, in the first repository, was not started';
   const other = start({ ...input, repository: undefined });
   await expect(other).rejects.toMatchObject({ code: 'busy', message: sentence, details: { holder: 'rstow/expire/orders' } });
   await expect(start({ ...input, despiteClocks: true })).rejects.toMatchObject({ code: 'busy' });
