@@ -1,4 +1,4 @@
-import { type ExpireBackupsResult, parseExpireBackupsInput } from '../../contract/expire-backups.ts';
+import { type ExpireBackupsInput, type ExpireBackupsResult, parseExpireBackupsInput } from '../../contract/expire-backups.ts';
 import type { CliCommand, RunKind } from '../command.ts';
 import type { RunOptions } from '../execute-run.ts';
 import { countedText, countText, durationText, sizeText } from '../figures.ts';
@@ -20,7 +20,7 @@ export const expireCommand: CliCommand = {
       .action(async (database: string, options: ExpireOptions) => {
         const { apply, despiteClocks } = options;
         const input = parseExpireBackupsInput([{ ...commonInput(database, options), apply, despiteClocks }]);
-        exit(await execute({ ...EXPIRE_BACKUPS, input }, options));
+        exit(await execute({ ...EXPIRE_BACKUPS, input, resultLines: (result) => expireLines(result, input) }, options));
       });
   },
 };
@@ -40,16 +40,19 @@ export const explainCommand: CliCommand = {
   },
 };
 
-export function expireLines(result: ExpireBackupsResult): string[] {
-  return result.explained === undefined ? planLines(result) : explainedLines(result.explained);
+/** `despiteClocks`: as it was asked for, where that is known. */
+export function expireLines(result: ExpireBackupsResult, { despiteClocks }: Pick<ExpireBackupsInput, 'despiteClocks'> = {}): string[] {
+  const { database, repository, explained } = result;
+  const toDoIt = `\`rstow expire ${database} --repository ${repository}${despiteClocks === true ? ' --despite-clocks' : ''} --apply\``;
+  return explained === undefined ? planLines(result, toDoIt) : explainedLines(explained, toDoIt);
 }
 
-function explainedLines({ label, keep, expire }: NonNullable<ExpireBackupsResult['explained']>): string[] {
-  if (keep === undefined) return [`${label} goes at the next \`rstow expire --apply\`: ${expire ?? 'it is gone'}`];
+function explainedLines({ label, keep, expire }: NonNullable<ExpireBackupsResult['explained']>, toDoIt: string): string[] {
+  if (keep === undefined) return [`${label} goes at the next ${toDoIt}: ${expire ?? 'it is gone'}`];
   return [`${label} stays:`, ...keep.map((why) => `  ${why}`)];
 }
 
-function planLines(result: ExpireBackupsResult): string[] {
+function planLines(result: ExpireBackupsResult, toDoIt: string): string[] {
   const { applied, keep, expire, keepCount, expireCount, expired, removed } = result;
   const goes = applied ? 'Gone:' : 'Would go:';
   const rows = keep.map(({ label, why }) => [label, why.join('; ')]);
@@ -71,7 +74,7 @@ function planLines(result: ExpireBackupsResult): string[] {
       ],
       [applied ? 'moved' : 'would move', `${countedText(applied ? expired : expireCount, 'manifest')} to the trash, for a day at least`],
       [applied ? 'deleted' : 'would delete', removedText(removed)],
-      ['to do it', applied ? undefined : '`rstow expire --apply`'],
+      ['to do it', applied ? undefined : toDoIt],
       ['plan', result.planHash],
       ['took', durationText(result.durationMs)],
     ]),

@@ -19,19 +19,33 @@ const RESULT: ExpireBackupsResult = {
   durationMs: 1_000,
 };
 
-const textOf = (result: ExpireBackupsResult): string => expireLines(result).join('\n').replace(/ +/g, ' ');
+const textOf = (...given: Parameters<typeof expireLines>): string =>
+  expireLines(...given)
+    .join('\n')
+    .replace(/\s+/g, ' ');
 
 it('says without --apply what would be done, and of nothing that it was', () => {
   const text = textOf(RESULT);
-  expect(text).toContain('Would go:\nBACKUP WHY\n20261001T101500Z-hot 60 days old, and no rule keeps it\n');
-  expect(text).toContain('\nbackups 1 stays, 1 would go\nwould move 1 manifest to the trash, for a day at least\nwould delete 3 pieces, ');
-  expect(text).toContain('4.0 kB\nto do it `rstow expire --apply`\n');
-  expect(text).not.toMatch(/\bmade\b|^(gone|moved|deleted|expired)/im);
+  expect(text).toContain('Would go: BACKUP WHY 20261001T101500Z-hot 60 days old, and no rule keeps it ');
+  expect(text).toContain(' backups 1 stays, 1 would go would move 1 manifest to the trash, for a day at least would delete 3 pieces, ');
+  expect(text).toContain('4.0 kB to do it ');
+  expect(text).not.toMatch(/\bmade\b|\b(gone|moved|deleted|expired)\b/i);
+});
+
+it('prints the whole command that does what was planned, whichever repository that was in', () => {
+  const label = '20261001T101500Z-hot';
+  const far = { ...RESULT, repository: 'far' };
+  expect(textOf(far)).toContain(' to do it `rstow expire orders --repository far --apply` ');
+  expect(textOf(far, { despiteClocks: true })).toContain(' `rstow expire orders --repository far --despite-clocks --apply` ');
+  const explained = { label, expire: '60 days old, and no rule keeps it' };
+  expect(textOf({ ...far, explained })).toBe(
+    `${label} goes at the next \`rstow expire orders --repository far --apply\`: 60 days old, and no rule keeps it`,
+  );
 });
 
 it('says with --apply what was done', () => {
   const text = textOf({ ...RESULT, applied: true, expired: 1 });
-  expect(text).toContain('Gone:\n');
-  expect(text).toContain('\nmoved 1 manifest to the trash, for a day at least\ndeleted 3 pieces, ');
+  expect(text).toContain('Gone: ');
+  expect(text).toContain(' moved 1 manifest to the trash, for a day at least deleted 3 pieces, ');
   expect(text).not.toMatch(/would|to do it/i);
 });
