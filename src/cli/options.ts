@@ -37,7 +37,10 @@ export function addJsonOption(command: Command): Command {
 export function addTemporalOptions(command: Command): Command {
   return command
     .option('--address <host:port>', 'of Temporal (default: TEMPORAL_ADDRESS, temporal.toml, then the config file of this host)')
-    .option('--namespace <name>', 'of Temporal (default: TEMPORAL_NAMESPACE, temporal.toml, then the config file of this host)')
+    .option(
+      '--namespace <name>',
+      'of Temporal (default: TEMPORAL_NAMESPACE, temporal.toml, then the config file of this host, unless the address is named elsewhere)',
+    )
     .addOption(new Option('--ui <url>', 'of Temporal’s web UI, for links').env('RSTOW_UI'));
 }
 

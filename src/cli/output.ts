@@ -112,7 +112,10 @@ export function factLines(facts: readonly Fact[], columns = resultColumns()): st
   const known = facts.filter((fact): fact is readonly [string, string] => fact[1] !== undefined);
   const width = Math.max(...known.map(([name]) => name.length)) + GAP.length;
   return known.flatMap(([name, value]) =>
-    linesOf(value, columns - width).map((line, index) => ((index === 0 ? name : '').padEnd(width) + line).trimEnd()),
+    value
+      .split('\n')
+      .flatMap((line) => linesOf(line, columns - width))
+      .map((line, index) => ((index === 0 ? name : '').padEnd(width) + line).trimEnd()),
   );
 }
 

@@ -11,13 +11,13 @@ export type PlaceOptions = {
 
 type TemporalPlace = {
   address: string;
-  /** Undefined if the config file isn't asked, or names none. */
+  /** Undefined if the config file names none, or if it is not what has named the server: a namespace is one of its own server. */
   namespace: string | undefined;
   /** Who has named the address, for a person who has to correct it. */
   namedBy: string;
 };
 
-/** Where Temporal is: by the option, else by the environment, else by the config of this host's agent, else its own `rstow up`. */
+/** Where Temporal is: by the option, else by the environment, else by the config of this host's agent, else its own `rstow up`. Fails: invalid-config. */
 export async function temporalPlace(
   { address, hostConfigFile: file, embeddedAddress }: PlaceOptions,
   ofEnvironment: string | undefined,
@@ -33,14 +33,19 @@ export async function temporalPlace(
 
 type OfConfig = { address?: string | undefined; namespace?: string | undefined; lack: string };
 
-/** A file that this user can't read, or that is wrong, names nothing: the command itself doesn't need it. */
+const NOT_FOR_THIS_USER = ['ENOENT', 'EACCES'];
+
+/** The command itself doesn't need the file. But one that is wrong may mean another Temporal than is asked without it. Fails: invalid-config. */
 async function configuredTemporal(file: string | undefined): Promise<OfConfig> {
   if (file === undefined) return { lack: 'this host has no config file' };
   const { loadConfig } = await import('../worker/load-config.ts');
   try {
     return { ...(await loadConfig(file)).temporal, lack: `${file} has no temporal.address` };
   } catch (error) {
-    if (error instanceof RstowError) return { lack: error.message };
-    throw error;
+    if (!(error instanceof RstowError)) throw error;
+    const { code, message, details } = error;
+    if (NOT_FOR_THIS_USER.includes(String(details['errno']))) return { lack: message };
+    const hint = 'Correct the file, or name Temporal by --address. docs/configuration.md describes every key.';
+    throw new RstowError(code, message, { details, hint, cause: error });
   }
 }

@@ -11,7 +11,10 @@ type ConfigSource = { file: string; document: Document; lines: LineCounter };
 const SYNTAX_ERRORS_NAMED_MAX = 5;
 const FAULTS_NAMED_MAX = 20;
 
-/** Reads and checks the agent's config file. Fails: invalid-config, naming the file and the line and field of each fault. */
+/**
+ * Reads and checks the agent's config file. Fails: invalid-config, naming the file and the line and field of each fault, with the detail
+ * `errno` if it can't be read.
+ */
 export async function loadConfig(file: string): Promise<AgentConfig> {
   return parseConfig(file, await readConfigFile(file));
 }
@@ -32,10 +35,11 @@ async function readConfigFile(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
-    const why = errnoOf(cause) ?? String(cause);
-    if (why !== 'ENOENT') throw new RstowError('invalid-config', `${file} can't be read: ${why}`, { details: { file }, cause });
+    const errno = errnoOf(cause) ?? String(cause);
+    const details = { file, errno };
+    if (errno !== 'ENOENT') throw new RstowError('invalid-config', `${file} can't be read: ${errno}`, { details, cause });
     const hint = 'Name the config file by --config or RSTOW_CONFIG. `rstow up` makes one from --data-dir, --server and --repository.';
-    throw new RstowError('invalid-config', `the config file ${file} does not exist`, { details: { file }, hint, cause });
+    throw new RstowError('invalid-config', `the config file ${file} does not exist`, { details, hint, cause });
   }
 }
 

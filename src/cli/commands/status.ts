@@ -95,12 +95,17 @@ function isUnheard({ described, checked }: OfRepository): boolean {
   return askings.every((asking) => !isAnswer(asking) && asking.error.code === 'agent-unreachable');
 }
 
-/** By this host's config, where no agent can be asked; `unasked` if there is none that lists the database. */
+/** By this host's config, where no agent can be asked; `unasked` if there is none, or if it doesn't list the database. */
 async function askHere(database: string, configFile: string | undefined, unasked: OfRepository): Promise<OfRepository> {
   const { describeLocally } = await import('../../local/describe-locally.ts');
   const state = await asked(() => describeLocally({ configFile, database }));
   if (isAnswer(state)) return { described: { answer: state.answer.described }, checked: { answer: state.answer.checked } };
-  return ['invalid-config', 'unknown-database'].includes(state.error.code) ? unasked : { described: state, checked: state };
+  return isElsewhere(state.error) ? unasked : { described: state, checked: state };
+}
+
+/** Whether this host has no config, or one that doesn't list the database. One that is wrong may be why no agent answers. */
+export function isElsewhere({ code, details }: RstowError): boolean {
+  return code === 'unknown-database' || (code === 'invalid-config' && details['errno'] === 'ENOENT');
 }
 
 async function gatherLocally(database: string | undefined, configFile: string | undefined, error: RstowError): Promise<DatabaseStatus[]> {

@@ -40,6 +40,14 @@ test('continues below the value’s own beginning', () => {
   ]);
 });
 
+test('begins the lines of a value below each other', () => {
+  expect(factLines([['not asked', 'rstow.yaml has 2 faults:\n  line 1: one\n  line 2: two']])).toEqual([
+    'not asked  rstow.yaml has 2 faults:',
+    '             line 1: one',
+    '             line 2: two',
+  ]);
+});
+
 test('sets columns closer only if all of them fit into a line so', () => {
   const [head, row] = [
     ['LABEL', 'VERIFIED', 'COPIES'],

@@ -16,8 +16,10 @@ test('takes Temporal from an option, else the environment, else the config file,
   const hostConfigFile = await configFile("{ address: 'db:7233', namespace: ours }");
   const all = { address: 'named:1', hostConfigFile, embeddedAddress: '127.0.0.1:7' };
   const { address: _address, ...host } = all;
-  expect(await temporalPlace(all, 'set:2')).toMatchObject({ address: 'named:1', namedBy: 'named by --address' });
-  expect(await temporalPlace(host, 'set:2')).toMatchObject({ address: 'set:2', namedBy: 'named by TEMPORAL_ADDRESS or temporal.toml' });
+  expect(await temporalPlace(all, 'set:2')).toEqual({ address: 'named:1', namespace: undefined, namedBy: 'named by --address' });
+  expect(await temporalPlace(host, 'set:2')).toEqual({
+    ...{ address: 'set:2', namespace: undefined, namedBy: 'named by TEMPORAL_ADDRESS or temporal.toml' },
+  });
   expect(await temporalPlace(host, undefined)).toEqual({
     ...{ address: 'db:7233', namespace: 'ours', namedBy: `named by temporal.address in ${hostConfigFile}` },
   });
@@ -29,8 +31,17 @@ test('says of the default address why it is none of the config file', async () =
   const at = async (hostConfigFile?: string): Promise<object> =>
     temporalPlace(hostConfigFile === undefined ? {} : { hostConfigFile }, undefined);
   const empty = await configFile('{}');
-  const wrong = await configFile('{ adress: db:7233 }');
+  const absent = `${empty}.not-there`;
   expect(await at()).toMatchObject({ address: '127.0.0.1:7233', namedBy: 'the default, for this host has no config file' });
   expect(await at(empty)).toMatchObject({ namedBy: `the default, for ${empty} has no temporal.address` });
-  expect(await at(wrong)).toMatchObject({ namedBy: expect.stringContaining('adress') as string });
+  expect(await at(absent)).toMatchObject({ namedBy: `the default, for the config file ${absent} does not exist` });
+});
+
+test('asks no other Temporal than a config file may mean that has a fault', async () => {
+  const wrong = await configFile('{ adress: db:7233 }');
+  const up = { hostConfigFile: wrong, embeddedAddress: '127.0.0.1:7' };
+  const message = expect.stringMatching(`^${wrong}(.|\n)*adress`) as string;
+  const hint = expect.stringContaining('--address') as string;
+  await expect(temporalPlace(up, undefined)).rejects.toMatchObject({ code: 'invalid-config', message, hint });
+  expect(await temporalPlace({ ...up, address: 'named:1' }, undefined)).toMatchObject({ address: 'named:1' });
 });
