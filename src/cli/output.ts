@@ -3,7 +3,7 @@ import type { CommonResult } from '../contract/result.ts';
 import { findingMessage } from '../contract/check-database.ts';
 import type { Finding } from '../core/protection/finding.ts';
 import type { ProtectionGap } from '../core/protection/verdict.ts';
-import { linesOf, wrapped } from '../core/text/wrapped.ts';
+import { linesOf, terminalColumns, wrapped } from '../core/text/wrapped.ts';
 
 /** What the CLI prints: results on stdout, everything about them on stderr; with `--json`, lines of JSON on stdout. */
 export type Output = {
@@ -77,7 +77,6 @@ function printWrapped(stream: NodeJS.WriteStream, lines: readonly string[], colu
 }
 
 const RESULT_COLUMNS = 80;
-const COLUMNS_MIN = 40;
 const GAP = '  ';
 /** A last column narrower than this is printed below its row instead. */
 const LAST_COLUMN_MIN = 20;
@@ -128,16 +127,12 @@ function padded(cell: string, width: number): string {
 
 /** Of results on stdout: the terminal's columns, or 80 if stdout is no terminal. */
 function resultColumns(): number {
-  return columnsOf(process.stdout) ?? RESULT_COLUMNS;
+  return terminalColumns(process.stdout) ?? RESULT_COLUMNS;
 }
 
 /** Of notes and failures on stderr: the terminal's columns; without a terminal each stays one line, which `grep` finds whole. */
 function noteColumns(): number {
-  return columnsOf(process.stderr) ?? Infinity;
-}
-
-function columnsOf(stream: NodeJS.WriteStream): number | undefined {
-  return stream.isTTY ? Math.max(COLUMNS_MIN, stream.columns) : undefined;
+  return terminalColumns(process.stderr) ?? Infinity;
 }
 
 /** Prints as it is, and waits until the reader of the pipe has taken it, so that memory stays flat. @see endQuietlyWithoutReader */

@@ -6,6 +6,14 @@ export function wholeText(text: string): string {
 /** U+00A0: printed as a space, and no place to end a line. */
 const KEPT_SPACE = '\u00a0';
 
+/** A terminal may say that it has no columns at all. */
+const COLUMNS_MIN = 40;
+
+/** How long the lines of a stream may be; undefined if it is no terminal. */
+export function terminalColumns({ isTTY, columns }: { isTTY: boolean; columns: number }): number | undefined {
+  return isTTY ? Math.max(COLUMNS_MIN, columns) : undefined;
+}
+
 /**
  * The text in lines of at most `columns`; all but the first begin with `indent`. Nothing is ever cut: a word that
  * is longer than a line, such as a path, has a line of its own. Lines that fit stay as they are. What stands in

@@ -1,5 +1,5 @@
 import { makeTelemetryFilterString, Runtime, type Logger as SdkLogger } from '@temporalio/worker';
-import { wrapped } from '../../core/text/wrapped.ts';
+import { terminalColumns, wrapped } from '../../core/text/wrapped.ts';
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 
 export type { Logger } from 'pino';
@@ -7,7 +7,7 @@ export type { Logger } from 'pino';
 /** On stderr, for stdout is for what an agent reports to whoever started it: lines for a person at a terminal, else lines of JSON. */
 export function createAgentLogger(): Logger {
   const stderr = pino.destination({ dest: 2, sync: true });
-  const forPerson: DestinationStream = { write: (line) => void process.stderr.write(personLine(line, process.stderr.columns)) };
+  const forPerson: DestinationStream = { write: (line) => void process.stderr.write(personLine(line, terminalColumns(process.stderr))) };
   return pino(LOGGER_OPTIONS, process.stderr.isTTY ? forPerson : stderr);
 }
 

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
-import { expect, test } from 'vitest';
-import { LOGGER_OPTIONS, personLine, sdkLogger } from '../../../../src/worker/telemetry/agent-logger.ts';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { createAgentLogger, LOGGER_OPTIONS, personLine, sdkLogger } from '../../../../src/worker/telemetry/agent-logger.ts';
 
 function logged(write: (logger: pino.Logger) => void): string {
   const lines: string[] = [];
@@ -26,4 +26,17 @@ test('goes on below the sentence where a line is longer than the terminal is wid
   const [first = '', ...rest] = personLine(line, 80).split('\n');
   expect(first.slice('02:15:31 '.length)).toBe('warning  looking up the owner failed: folder /backup/rstmdb is not');
   expect(rest).toEqual([`${' '.repeat(18)}there: its disk may not be mounted (database orders)`, '']);
+});
+
+test('writes no word a line on a terminal that says it has no columns', () => {
+  const { stderr } = process;
+  const { isTTY, columns } = stderr;
+  const write = vi.spyOn(stderr, 'write').mockReturnValue(true);
+  onTestFinished(() => {
+    write.mockRestore();
+    Object.assign(stderr, { isTTY, columns });
+  });
+  Object.assign(stderr, { isTTY: true, columns: 0 });
+  createAgentLogger().warn('looking up the owner failed again');
+  expect(write.mock.lastCall?.[0]).toMatch(/^[0-9:]{8} warning {2}looking up the owner\n {18}failed again\n$/);
 });
