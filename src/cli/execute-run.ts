@@ -66,8 +66,8 @@ export type WatchEnd<T extends WorkflowType> = { kind: 'ended'; result: Workflow
 const POLL_MS = 1000;
 
 /** A run that nobody has begun by then is taken back, if it is the watcher's own. */
-const TAKE_UP_MS = 15_000;
-const TAKE_UP_AGAIN_MS = 5_000;
+const TAKE_BACK_MS = 15_000;
+const TAKE_BACK_AGAIN_MS = 5_000;
 
 export type Watching = {
   output: Output;
@@ -121,14 +121,14 @@ type TakeBack = { reason(): Promise<RstowError | undefined> };
 function takeBackUnlessBegun(run: RunHandle, signal: AbortSignal): TakeBack {
   let asked = Promise.resolve(false);
   const ask = async (): Promise<void> => {
-    await sleep(TAKE_UP_MS, undefined, { signal }).catch(() => undefined);
+    await sleep(TAKE_BACK_MS, undefined, { signal }).catch(() => undefined);
     // Temporal may have given the run's first task to an agent that had just died, and gives it out again.
     while (!signal.aborted && !(await (asked = run.withdraw('no agent took the run up').catch(() => false)))) {
-      await sleep(TAKE_UP_AGAIN_MS, undefined, { signal }).catch(() => undefined);
+      await sleep(TAKE_BACK_AGAIN_MS, undefined, { signal }).catch(() => undefined);
     }
   };
   void ask();
-  const sentence = `no agent took the run up for ${TAKE_UP_MS / 1000} s, and it was ended before it began: no agent is up`;
+  const sentence = `no agent took the run up for ${TAKE_BACK_MS / 1000} s, and it was ended before it began: no agent is up`;
   return {
     reason: async () => {
       return (await asked) ? new RstowError('agent-unreachable', sentence, { details: { workflowId: run.workflowId } }) : undefined;

@@ -31,8 +31,8 @@ export type RunStep = {
   heardAtMs?: number | undefined;
 };
 
-/** A worker takes a run's next task up in moments; between two steps nobody is waited for. */
-const TAKE_UP_MS = 5_000;
+/** A worker that is there takes a run's next task up by then, also on a busy host; between two steps nobody is waited for. */
+export const TAKE_UP_MS = 5_000;
 const ANSWER_MS = 3_000;
 
 export async function runState(handle: WorkflowHandle): Promise<RunState> {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectedClient, DatabaseRuns, RunHandle, ScheduleState } from '../../client/rstow-client.ts';
+import { TAKE_UP_MS } from '../../client/run-state.ts';
 import type { Workflows, WorkflowType } from '../../contract/workflow-types.ts';
 import { RstowError } from '../../core/errors/rstow-error.ts';
 import { asked, type Asked, isAnswer } from '../asked.ts';
@@ -14,8 +15,6 @@ type StatusOptions = TemporalOptions & { config?: string | undefined; json?: boo
 
 /** Of each query; a check reads the whole log in place. */
 const ANSWER_MS = 120_000;
-/** An agent that is there takes a query up in moments. Temporal may believe for minutes in one that was killed. */
-const TAKE_UP_MS = 3_000;
 
 export const statusCommand: CliCommand = {
   name: 'status',
@@ -77,7 +76,7 @@ async function askAgents(rstow: ConnectedClient, database: string): Promise<OfRe
   return { described, checked };
 }
 
-/** Fails: as the query does; agent-unreachable, if no agent takes it up soon. */
+/** Temporal may believe for minutes in an agent that was killed. Fails: as the query does; agent-unreachable, if no agent takes it up soon. */
 async function answerOf<T extends WorkflowType>(query: RunHandle<T>): Promise<Workflows[T]['result']> {
   const answer = query.result();
   const isSoon = await Promise.race([answer.then(isSettled, isSettled), sleep(TAKE_UP_MS, false)]);
