@@ -1,8 +1,10 @@
 /** docker-compose.yml and deploy/: read by a real compose, and against the files that they name. */
 import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { backupAgeMaxMs } from '../../src/core/protection/verdict.ts';
 import { parseConfig } from '../../src/worker/load-config.ts';
@@ -74,7 +76,7 @@ test('a backup is too old by the schedule of the file, here half an hour, and by
 });
 
 test('each secret that a service reads is one that is made', () => {
-  const made = [...read('deploy/make-secrets.sh').matchAll(/\bkeep ([a-z0-9-]+) [a-z0-9]+:[a-z0-9]+ 0/g)].map((match) => match[1]);
+  const made = [...read('deploy/make-secrets.sh').matchAll(/^(?:keep|take) ([a-z0-9-]+) [a-z0-9]+:[a-z0-9]+ 0/gm)].map((match) => match[1]);
   const readers = ['docker-compose.yml', 'deploy/rstow.yaml', 'deploy/alertmanager.yml'].map(read).join('\n');
   const wanted = new Set([...readers.matchAll(/\/run\/secrets\/([a-z0-9-]+)/g)].map((match) => match[1]));
   expect([...wanted].sort()).toEqual(made.sort());
@@ -88,6 +90,24 @@ test('the S3 server is no root: its secret can be read and its volume written by
   expect(script).toContain(`keep s3-credentials rstow:${gid} 0440`);
   expect(script).toContain(`[ "$(stat -c %u /var/lib/s3)" = ${uid} ] || chown -R ${user} /var/lib/s3`);
   expect(services['secrets']?.volumes).toContain('objects:/var/lib/s3');
+});
+
+test('a secret that an older version has made stays, and gets the mode that its readers need now', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'rstow-secrets-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  for (const place of ['var/lib/secrets', 'var/lib/s3', 'run/secrets']) await mkdir(join(folder, place), { recursive: true });
+  await writeFile(join(folder, 'run/secrets/chat-url'), 'https://chat.example/1');
+  const secret = join(folder, 'var/lib/secrets/s3-credentials');
+  await writeFile(secret, 'made before', { mode: 0o400 });
+  // Only root can give files away.
+  const [uid, gid] = [process.getuid?.(), process.getgid?.()];
+  const script = read('deploy/make-secrets.sh')
+    .replaceAll(/ \/(var|run)\//g, ` ${folder}/$1/`)
+    .replaceAll(/<\/run/g, `<${folder}/run`);
+  const own = script.replaceAll(/\b[a-z0-9]+:[0-9]+(?= 0)/g, `${uid}:${gid}`).replaceAll(/ (7070|7070:7070)(?= )/g, ` ${uid}`);
+  expect(await runProgram('sh', ['-c', own])).toMatchObject({ exitCode: 0, stderr: '' });
+  expect((await stat(secret)).mode & 0o777).toBe(0o440);
+  expect(await readFile(secret, 'utf8')).toBe('made before');
 });
 
 test('the health check looks at the server, the agent with its Temporal, and the repository', () => {
