@@ -34,7 +34,7 @@ export const retentionSection = z
       .optional()
       .meta({ unit: 'days' })
       .describe(
-        'Any point of the last so many days can be recovered to, also of a history that a restore has left since. By time as closely as the archive tells it; without one, the backups that are left.',
+        'Any point of the last so many days can be recovered to, also of a history that a restore has left since. A time is as exact as the archive’s looks, about a second; where no archive ran, it is as exact as the backups that are left.',
       ),
   })
   .describe('What `rstow expire` keeps: whatever one of these rules keeps stays, and so do the newest backups and those that are held.')

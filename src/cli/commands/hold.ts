@@ -53,5 +53,5 @@ export function holdLines({ label, outcome, repositories, released }: HoldBackup
   if (outcome === 'not-needed') return [`nothing of that kind keeps ${label}`];
   if (released > 0) return [`${label} is released: ${countedText(released, 'object')} that kept it ${released === 1 ? 'is' : 'are'} gone`];
   const until = untilMs === undefined ? '' : ` until ${timeText(untilMs)}`;
-  return [`${label} is held in ${repositories.join(', ')}${until}; a copy that another repository gets later is not`];
+  return [`${label} is held in ${repositories.join(', ')}${until}`];
 }

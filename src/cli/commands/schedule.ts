@@ -88,7 +88,7 @@ function forecastLines({ untilMs, made, kept, logBytes }: Forecast): string[] {
   const oldestDays = Math.floor((untilMs - (kept.at(-1)?.atMs ?? untilMs)) / DAY_MS);
   return [
     `in 30 days: ${countedText(made, 'backup')} made, ${kept.length} of them left (${kinds}), the oldest ${countedText(oldestDays, 'day')} old`,
-    ...(logBytes === undefined ? [] : [`each holds all of the log as it is then; it has ${sizeText(logBytes)} now`]),
+    ...(logBytes === undefined ? [] : [`each backup holds the whole log up to its time; the log has ${sizeText(logBytes)} now`]),
   ];
 }
 
