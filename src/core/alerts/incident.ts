@@ -129,7 +129,8 @@ function changeOf(incident: Incident, { before, nowMs, repeatMs }: Before): Chan
     if (looksMissed > 0) return undefined;
     return severity === 'unknown' && looksFound < LOOKS_UNTIL_UNKNOWN ? undefined : 'new';
   }
-  if (isOver(incident)) return source === 'once' ? undefined : 'resolved';
+  if (source === 'once') return undefined;
+  if (isOver(incident)) return 'resolved';
   if (before !== undefined && severity === 'critical' && before.severity !== 'critical') return 'worse';
   return repeatMs > 0 && looksMissed === 0 && nowMs - notifiedAtMs >= repeatMs ? 'still' : undefined;
 }

@@ -58,15 +58,20 @@ it('says an event at the next look, and that it is over when nobody has said it 
   expect(kindsOfEvent('event')).toEqual(['new', '', '', 'resolved', '']);
 });
 
-it('says what only happens, and never that it is over', () => {
+it('says what only happens once, and never that it is over', () => {
   expect(kindsOfEvent('once')).toEqual(['new', '', '', '', '']);
 });
 
-function kindsOfEvent(source: EventSource): string[] {
+it('says what only happens once, also where what lasts is said again within the hour', () => {
+  expect(kindsOfEvent('event', MINUTE_MS)).toEqual(['new', 'still', '', 'resolved', '']);
+  expect(kindsOfEvent('once', MINUTE_MS)).toEqual(['new', '', '', '', '']);
+});
+
+function kindsOfEvent(source: EventSource, repeatMs = 0): string[] {
   const event = { source, database: 'orders', code: 'said', subject: '', severity: 'critical', sentence: 'so it is', sinceMs: 0 } as const;
   let open = afterEvent(afterEvent([], { ...event, untilMs: MINUTE_MS }), { ...event, untilMs: 3 * MINUTE_MS });
   return [1, 2, 3, 4, 5].map((minute) => {
-    const looked = afterLook(open, { database: 'orders', nowMs: minute * MINUTE_MS, found: {}, repeatMs: 0 });
+    const looked = afterLook(open, { database: 'orders', nowMs: minute * MINUTE_MS, found: {}, repeatMs });
     open = looked.incidents;
     return looked.changes.map(({ kind }) => kind).join();
   });
