@@ -135,7 +135,7 @@ export function pathIn({ database, timeline }: Pick<FollowedLog, 'database' | 't
   return existsSync(pinned) ? pinned : join(database.walDir, segmentFileName(segment));
 }
 
-type Said = { kind: 'archive-stalled' | 'archive-hole' | 'archive-locked'; code: string; sentence: string };
+type Said = { kind: 'archive-stalled' | 'archive-locked'; code: string; sentence: string };
 
 /** What lasts is said again so often: an alert of it counts for an hour. */
 const SAID_AGAIN_MS = 1_800_000;

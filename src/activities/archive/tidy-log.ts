@@ -86,7 +86,7 @@ async function tidyUnlessDamaged(tidied: Tidied, state: FollowerState, of: Param
       say(tidied.followed, state, { kind: 'archive-locked', code: error.code, sentence });
     } else if (isObjectDamage(error.code)) {
       const sentence = `the archive of "${name}" can't be put in order: ${error.message}`;
-      say(tidied.followed, state, { kind: 'archive-hole', code: error.code, sentence });
+      say(tidied.followed, state, { kind: 'archive-stalled', code: error.code, sentence });
     } else {
       throw error;
     }
