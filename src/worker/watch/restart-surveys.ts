@@ -1,6 +1,8 @@
+import { inspectHost } from '../../activities/catalogue/describe-protection.ts';
 import { surveyRestart } from '../../activities/check/survey-restart.ts';
 import { ownRun } from '../../activities/run-port.ts';
-import { RstowError, sentenceOf } from '../../core/errors/rstow-error.ts';
+import type { ErrorCode } from '../../core/errors/error-table.ts';
+import { RstowError } from '../../core/errors/rstow-error.ts';
 import { openDatabase } from '../../database/database.ts';
 import { localRunMutexName, newLocalRunId } from '../../io/agent-state/run-files.ts';
 import { readStopNote } from '../../io/data-directory/rstow-folder.ts';
@@ -39,24 +41,36 @@ export function startRestartSurveys({ host, isForeign, intervalMs, logger, signa
   const pass = async (database: string): Promise<void> => {
     if (performance.now() < (dueAtMs.get(database) ?? 0)) return;
     if ((await isForeign(database)) || (await readStopNote(openDatabase(host, database).dataDir)) !== undefined) return;
-    const why = await whyUncounted(host, database, signal);
-    if (why === undefined) dueAtMs.set(database, performance.now() + intervalMs);
-    if (why === undefined) failures.delete(database);
-    else failed(database, why);
+    const failure = await surveyFailure(host, database, signal);
+    if (failure === undefined) {
+      dueAtMs.set(database, performance.now() + intervalMs);
+      failures.delete(database);
+    } else if (failure.code !== SERVER_AWAY || (await isServerUp(host, database, signal))) {
+      failed(database, `${failure.code}: ${failure.sentence}`);
+    }
   };
   const what = (database: string): string => `counting what a restart of ${database} would lose`;
   return startTaskForEach(Object.keys(host.config.databases), pass, { what, intervalMs: Math.min(RETRY_MS, intervalMs), logger, signal });
 }
 
+type Failure = { code: string; sentence: string };
+
 /** Undefined if it was counted. */
-async function whyUncounted(host: HostDeps, database: string, signal: AbortSignal): Promise<string | undefined> {
+async function surveyFailure(host: HostDeps, database: string, signal: AbortSignal): Promise<Failure | undefined> {
   try {
-    const { failure } = await survey(host, database, signal);
-    return failure && `${failure.code}: ${failure.sentence}`;
+    return (await survey(host, database, signal)).failure;
   } catch (error) {
     signal.throwIfAborted();
-    return error instanceof RstowError ? sentenceOf(error) : String(error);
+    return error instanceof RstowError ? { code: error.code, sentence: error.message } : { code: 'failed', sentence: String(error) };
   }
+}
+
+const SERVER_AWAY: string = 'server-unreachable' satisfies ErrorCode;
+
+/** That it is down the looks tell; one that answers them may still be too slow to list its instances. */
+async function isServerUp(host: HostDeps, database: string, signal: AbortSignal): Promise<boolean> {
+  const { server } = await inspectHost(host)({ database }, { signal });
+  return server.failure === undefined;
 }
 
 /** Under an id of its own, which a mutex holds, so that nobody clears its scratch folder meanwhile. */

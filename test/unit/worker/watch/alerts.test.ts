@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,6 +8,7 @@ import type { ActivityDeps, EventFact } from '../../../../src/activities/activit
 import { alertsSection } from '../../../../src/config/alerts.ts';
 import type { Notice } from '../../../../src/core/alerts/notice.ts';
 import { RstowError } from '../../../../src/core/errors/rstow-error.ts';
+import { makeSegmentId, segmentFileName } from '../../../../src/core/wal/wal-offset.ts';
 import { createMemoryRepository } from '../../../../src/io/repository/memory.ts';
 import type { Repository } from '../../../../src/io/repository/port.ts';
 import { type StartedAlerts, startAlerts } from '../../../../src/worker/watch/alerts.ts';
@@ -24,7 +25,7 @@ async function watched(
   repository: Repository,
   prepare: (deps: ActivityDeps) => Promise<unknown> = async () => Promise.resolve(),
   surveyMs = 0,
-): Promise<{ sink: Sink; alerts: StartedAlerts }> {
+): Promise<{ sink: Sink; alerts: StartedAlerts; facts: EventFact[] }> {
   const folder = await mkdtemp(join(tmpdir(), 'rstow-alerts-'));
   const sink = await webSink();
   const { deps } = await makeIdleAgent(folder, repository);
@@ -33,7 +34,13 @@ async function watched(
   const settings = { ...alertsSection.parse({ lookMs: LOOK_MS, targets }), surveyMs };
   const ending = new AbortController();
   const logger = pino({ level: 'silent' });
-  const events = { record: (fact: EventFact) => alerts.heard(fact) };
+  const facts: EventFact[] = [];
+  const events = {
+    record: (fact: EventFact): void => {
+      facts.push(fact);
+      alerts.heard(fact);
+    },
+  };
   const alerts = startAlerts({ host: { ...deps, events }, settings, runs: () => undefined, logger, signal: ending.signal });
   onTestFinished(async () => {
     ending.abort();
@@ -41,7 +48,7 @@ async function watched(
     await sink.close();
     await rm(folder, { recursive: true });
   });
-  return { sink, alerts };
+  return { sink, alerts, facts };
 }
 
 test('tells people what is wrong though it can’t write down that it has told them, as on a full disk', async () => {
@@ -84,6 +91,16 @@ test('tells that what a restart would lose could not be counted three times in a
   const told = (): Notice['changes'] => sink.got.flatMap((notice) => (JSON.parse(notice) as Notice).changes);
   await waitUntil('people are told', () => told().some(({ code }) => code === 'restart-uncounted'));
   expect(told().find(({ code }) => code === 'restart-uncounted')).toMatchObject({ severity: 'warning' });
+});
+
+test('tells of a server that is down, and not also that what a restart would lose can’t be counted', async () => {
+  const damage = async ({ config: { databases } }: ActivityDeps): Promise<void> =>
+    appendFile(join(databases[DATABASE]!.dataDir, 'wal', segmentFileName(makeSegmentId(1)!)), Buffer.alloc(100, 7));
+  const { sink, facts } = await watched(createMemoryRepository(), damage, LOOK_MS);
+  const surveys = (): number => facts.filter(({ kind }) => kind === 'restart-unsafe').length;
+  await waitUntil('it was counted again and again', () => surveys() > 4);
+  await waitUntil('people are told', () => sink.got.some((body) => body.includes('server-unreachable')));
+  expect(facts.map(({ kind }) => kind)).not.toContain('restart-uncounted');
 });
 
 test.each(['answers', 'is away'])(
