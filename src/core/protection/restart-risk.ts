@@ -1,4 +1,4 @@
-import { bothDiffering, type Differing, type StateComparison } from '../state/server-comparison.ts';
+import { bothDiffering, type Differing, joinedComparison, lacksState, type StateComparison } from '../state/server-comparison.ts';
 import { countedText, sizeText } from '../text/figures.ts';
 import type { Finding } from './finding.ts';
 
@@ -105,11 +105,14 @@ function isText(text: string | undefined): text is string {
   return text !== undefined;
 }
 
-function lossHint(database: string, { instances: { older } }: StateComparison): string {
-  if (older !== undefined && older.count > 0) return OLDER_HINT;
-  return `Don’t restart the server. \`rstow backup ${database}\`, then \`rstow rebase ${database}\`, which makes a restart safe.`;
+function lossHint(database: string, compared: StateComparison): string {
+  const { older } = compared.instances;
+  const [backup, rebase] = [`\`rstow backup ${database}\``, `\`rstow rebase ${database}\``];
+  if (older === undefined || older.count === 0) return `Don’t restart the server. ${backup}, then ${rebase}, which makes a restart safe.`;
+  if (!lacksState(joinedComparison(compared))) return `Don’t restart the server. ${OLDER_HINT}`;
+  return `Don’t restart the server. Run ${backup} now. ${OLDER_HINT} Then ${rebase} makes a restart safe.`;
 }
 
 /** No rebase mends it: a baseline holds what the log gives. */
 const OLDER_HINT =
-  'Don’t restart the server. Writers have raced to rotate the log, and an older change stands behind a newer one. The next change of each such instance is the last one again once the server has begun another segment: `rstow check` says when all are.';
+  'Wait until the server has begun a new segment of its log, then let each instance whose last change would be taken back change once more. “An older change behind a newer one” in docs/recovery.md says why.';

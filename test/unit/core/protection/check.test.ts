@@ -146,6 +146,21 @@ describe('a check', () => {
     });
   });
 
+  test('says what mends an older change behind a newer one, and also what mends whatever is lost beside it', () => {
+    const one = { count: 1, first: ['order-1'] };
+    const hintOf = (differing: Partial<NonNullable<typeof RESTART.compared>['instances']>): string | undefined => {
+      const compared = { ...RESTART.compared!, instances: { ...RESTART.compared!.instances, ...differing } };
+      return checkFindings({ ...well, restart: { ...RESTART, compared } }).find(({ code }) => code === 'restart-loses')?.hint;
+    };
+    const [older, rebase] = [/let each instance .* change once more/, /`rstow backup orders`.*`rstow rebase orders`/];
+    expect(hintOf({ lacking: one })).toMatch(rebase);
+    expect(hintOf({ lacking: one })).not.toMatch(older);
+    expect(hintOf({ older: one })).toMatch(older);
+    expect(hintOf({ older: one })).not.toMatch(rebase);
+    expect(hintOf({ older: one, lacking: one })).toMatch(older);
+    expect(hintOf({ older: one, lacking: one })).toMatch(rebase);
+  });
+
   test('says damage, a torn end and missing segments beside what a restart loses', () => {
     const restart = { ...RESTART, damage: 'damaged at byte 7', tail: { file: 'f', sizeBytes: 9 }, missing: 'segment 1' };
     expect(bad({ restart })).toEqual([
