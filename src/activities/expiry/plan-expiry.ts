@@ -88,9 +88,9 @@ function apartText(nowMs: number): string | undefined {
 
 /** Backups may be days apart: any run's end says which time it has been. */
 async function endedText(store: Store, nowMs: number): Promise<string | undefined> {
-  const endedAtMs = (await store.runs.names()).at(-1)?.endedAtMs ?? 0;
-  if (endedAtMs <= nowMs + CLOCK_TOLERANCE_MS) return undefined;
-  return `a run of "${store.database}" ended at ${new Date(endedAtMs).toISOString()}, and now it is ${new Date(nowMs).toISOString()}`;
+  const last = (await store.runs.names()).at(-1);
+  if (last === undefined || last.endedAtMs <= nowMs + CLOCK_TOLERANCE_MS) return undefined;
+  return `run ${last.runId} of "${store.database}" ended at ${new Date(last.endedAtMs).toISOString()}, and now it is ${new Date(nowMs).toISOString()}`;
 }
 
 /** All backups, the newest of the history in use first. */

@@ -21,7 +21,7 @@ export const obstacles = {
   'clock-doubtful': {
     retryable: false,
     exitCode: 14,
-    hint: 'Nothing was removed. Correct the clock that is wrong. If it was wrong only then, run `rstow expire {database} --despite-clocks`: the order is that of the log, and no backup counts as older than what it was built upon.',
+    hint: 'Nothing was removed. Correct the clock that is wrong. If all are right now, and one was ahead only when that backup was made or that run ended, run `rstow expire {database} --despite-clocks`, and until that time give a schedule of expireBackups the input `despiteClocks: true`: the order is that of the log, and no backup counts as older than what it was built upon.',
   },
   'encryption-unsupported': {
     retryable: false,

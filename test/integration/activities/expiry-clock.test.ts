@@ -46,7 +46,7 @@ it('lets nothing go by clocks that were all set back a day, though no backup is 
 
   const before = await folderHashes(repositoryDir);
   const [ended, now] = [new Date(trueMs).toISOString(), new Date(trueMs - DAY_MS).toISOString()];
-  const message = `nothing expires while the clocks disagree: a run of "orders" ended at ${ended}, and now it is ${now}`;
+  const message = `nothing expires while the clocks disagree: run 1 of "orders" ended at ${ended}, and now it is ${now}`;
   await expect(expireAt(trueMs - DAY_MS)).rejects.toMatchObject({ code: 'clock-doubtful', message });
   expect(await folderHashes(repositoryDir)).toEqual(before);
 

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { planExpiry } from '../../../../src/activities/expiry/plan-expiry.ts';
 import { removeExpired } from '../../../../src/activities/expiry/remove-expired.ts';
 import { ownerKey } from '../../../../src/core/repository/object-keys.ts';
 import { RstowError } from '../../../../src/core/errors/rstow-error.ts';
@@ -27,6 +28,23 @@ it('forgets what came of a run 400 days after its end, and no sooner', async () 
   expect(await runs.names()).toHaveLength(2);
   expect(await removeExpired(deps)({ ...input, isDry: false }, runOf('expire'))).toMatchObject({ others: 1, stays: [] });
   expect((await runs.names()).map(({ runId }) => runId)).toEqual(['kept']);
+});
+
+it('names the run whose clock was ahead, and what lets backups expire all the same', async () => {
+  const { deps, repository } = await makeScene();
+  await putSealed(repository, ownerKey(DATABASE, 1), { schema: ownerSchema, value: OWNER });
+  const nowMs = Date.now();
+  const aheadMs = nowMs + 9_000 * DAY_MS;
+  const { runs } = await deps.openStore(DATABASE, 'local');
+  await runs.record({ ...RUN, runId: 'ahead', startedAtMs: nowMs, endedAtMs: aheadMs });
+  const planning = (despiteClocks: boolean): Promise<object> =>
+    planExpiry(deps)({ database: DATABASE, nowMs, despiteClocks }, runOf('expire'));
+  await expect(planning(false)).rejects.toMatchObject({
+    code: 'clock-doubtful',
+    message: expect.stringContaining(`run ahead of "orders" ended at ${new Date(aheadMs).toISOString()}`) as string,
+    hint: expect.stringMatching(/`rstow expire orders --despite-clocks`.*schedule.*`despiteClocks: true`/) as string,
+  });
+  expect(await planning(true)).toMatchObject({ expireCount: 0 });
 });
 
 it.each([
