@@ -61,44 +61,52 @@ export const removeExpired =
     if (isDry) return going.counted(new Map());
     const refused: Refused = new Map();
     const before = await namesOfHistory(store);
-    for (let first = 0; first < going.keys.length; first += BATCH_MAX) {
+    const requireUnchanged = async (): Promise<void> => {
       await run.checkOpen();
       await store.owner.require();
       await store.confirm();
       if ((await namesOfHistory(store)) !== before) throw new RstowError('store-incomplete', 'a history or an owner has changed meanwhile');
-      await deleteBatch(store, going.keys.slice(first, first + BATCH_MAX), { refused, signal: run.signal });
-      run.report({ doing: `deleting: ${Math.min(going.keys.length, first + BATCH_MAX)} of ${going.keys.length}` });
+    };
+    for (let first = 0; first < going.keys.length; first += BATCH_MAX) {
+      await requireUnchanged();
+      await deleteBatch(store, going.keys.slice(first, first + BATCH_MAX), { refused, requireUnchanged, signal: run.signal });
+      const asked = going.keys.slice(0, first + BATCH_MAX);
+      requireSomeGone(asked, refused);
+      run.report({ doing: `deleting: ${asked.length} of ${going.keys.length}` });
     }
-    requireSomeGone(going.keys, refused);
     return going.counted(refused);
   };
 
 /** Why each of them stays, by key. */
 type Refused = Map<string, RstowError>;
 
-/** If none of more goes, the repository lets nothing be deleted. */
+/** So many in a row may be an outage; if none of more goes, the repository lets nothing be deleted. */
 const REFUSED_MAX = 10;
 
+type Deleting = { refused: Refused; requireUnchanged: () => Promise<void>; signal: AbortSignal };
+
 /** What can't be deleted now is left to a later run, and keeps no other from going. */
-async function deleteBatch(
-  store: Store,
-  keys: readonly string[],
-  { refused, signal }: { refused: Refused; signal: AbortSignal },
-): Promise<void> {
-  const { repository } = store.place;
-  try {
-    await repository.deleteMany(keys, { signal });
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    // It may be away.
-    await store.confirm();
-    for (const key of keys) {
-      if (refused.has(objectOfSidecar(key))) continue;
-      await repository.deleteMany([key], { signal }).catch((refusal: unknown) => {
-        if (!isRefusal(refusal)) throw refusal;
-        refused.set(key, refusal);
-      });
+async function deleteBatch({ place: { repository } }: Store, keys: readonly string[], deleting: Deleting): Promise<void> {
+  const { refused, requireUnchanged, signal } = deleting;
+  const refusalOf = async (some: readonly string[]): Promise<RstowError | undefined> => {
+    try {
+      await repository.deleteMany(some, { signal });
+      return undefined;
+    } catch (error) {
+      if (isRefusal(error)) return error;
+      throw error;
     }
+  };
+  if ((await refusalOf(keys)) === undefined) return;
+  await requireUnchanged();
+  let inARow = 0;
+  for (const key of keys) {
+    if (refused.has(objectOfSidecar(key))) continue;
+    const refusal = await refusalOf([key]);
+    inARow = refusal === undefined ? 0 : inARow + 1;
+    if (refusal === undefined) continue;
+    refused.set(key, refusal);
+    if (inARow % REFUSED_MAX === 0) await requireUnchanged();
   }
 }
 

@@ -1,11 +1,13 @@
 import { expect, it } from 'vitest';
 import { planExpiry } from '../../../../src/activities/expiry/plan-expiry.ts';
-import { removeExpired } from '../../../../src/activities/expiry/remove-expired.ts';
+import { type Removed, removeExpired } from '../../../../src/activities/expiry/remove-expired.ts';
 import { ownerKey } from '../../../../src/core/repository/object-keys.ts';
 import { RstowError } from '../../../../src/core/errors/rstow-error.ts';
 import { ownerSchema } from '../../../../src/formats/repository/history.ts';
 import { createMemoryRepository } from '../../../../src/io/repository/memory.ts';
+import type { Repository } from '../../../../src/io/repository/port.ts';
 import { putSealed } from '../../../../src/io/repository/sealed-object.ts';
+import type { Runs } from '../../../../src/store/runs.ts';
 import { DATABASE, makeScene, OWNER, runOf } from '../scene.ts';
 
 const DAY_MS = 86_400_000;
@@ -58,15 +60,7 @@ it.each([
       await memory.deleteMany([key]);
     }
   };
-  const { deps, repository } = await makeScene({ ...memory, deleteMany });
-  await putSealed(repository, ownerKey(DATABASE, 1), { schema: ownerSchema, value: OWNER });
-  const { runs } = await deps.openStore(DATABASE, 'local');
-  const nowMs = Date.now();
-  for (let index = 0; index < 14; index += 1) {
-    const endedAtMs = nowMs - 401 * DAY_MS + index;
-    await runs.record({ ...RUN, runId: `run-${index}`, startedAtMs: endedAtMs, endedAtMs });
-  }
-  const removing = removeExpired(deps)({ database: DATABASE, repository: 'local', nowMs, isDry: false }, runOf('expire'));
+  const { runs, removing } = await removingRuns({ ...memory, deleteMany }, 14);
   if (removed === undefined) return expect(removing).rejects.toMatchObject({ code: 'repository-unavailable' });
   const { stays, ...rest } = await removing;
   expect(rest).toMatchObject(removed);
@@ -74,3 +68,56 @@ it.each([
   expect(stays.at(-1)).toBe('and 3 other objects as well');
   expect(await runs.names()).toHaveLength(count);
 });
+
+it('asks for no more than 500 objects of which none goes', async () => {
+  const asked: string[] = [];
+  const deleteMany = async (keys: readonly string[]): Promise<void> => {
+    if (keys.length === 1) asked.push(...keys);
+    return Promise.reject(new RstowError('repository-unavailable', 'all of them are locked'));
+  };
+  const { removing } = await removingRuns({ ...createMemoryRepository(), deleteMany }, 501);
+  await expect(removing).rejects.toMatchObject({ code: 'repository-unavailable', message: 'all of them are locked' });
+  expect(asked).toHaveLength(500);
+});
+
+it('fails at the tenth of a repository that is away by then, and calls none of its objects refused', async () => {
+  const memory = createMemoryRepository();
+  const away = new RstowError('repository-unavailable', 'it is away');
+  let asked = 0;
+  const { runs, removing } = await removingRuns(
+    {
+      ...memory,
+      keys: (...of) => {
+        if (asked > 3) throw away;
+        return memory.keys(...of);
+      },
+      deleteMany: async (keys) => {
+        if (keys.length > 1) throw away;
+        asked += 1;
+        if (asked > 3) throw away;
+        await memory.deleteMany(keys);
+      },
+    },
+    30,
+  );
+  await expect(removing).rejects.toMatchObject({
+    code: 'repository-unavailable',
+    message: expect.stringContaining('it is away') as string,
+  });
+  expect(asked).toBe(13);
+  asked = 0;
+  expect(await runs.names()).toHaveLength(27);
+});
+
+/** So many records of runs are old enough to go. */
+async function removingRuns(repository: Repository, count: number): Promise<{ runs: Runs; removing: Promise<Removed> }> {
+  const { deps } = await makeScene(repository);
+  await putSealed(repository, ownerKey(DATABASE, 1), { schema: ownerSchema, value: OWNER });
+  const { runs } = await deps.openStore(DATABASE, 'local');
+  const nowMs = Date.now();
+  for (let index = 0; index < count; index += 1) {
+    const endedAtMs = nowMs - 401 * DAY_MS + index;
+    await runs.record({ ...RUN, runId: `run-${index}`, startedAtMs: endedAtMs, endedAtMs });
+  }
+  return { runs, removing: removeExpired(deps)({ database: DATABASE, repository: 'local', nowMs, isDry: false }, runOf('expire')) };
+}
