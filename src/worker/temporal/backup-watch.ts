@@ -13,6 +13,7 @@ import { isWrongRequest } from '../../core/errors/error-table.ts';
 import type { ScheduleFacts } from '../../core/protection/verdict.ts';
 import { rhythmOf } from '../../core/schedule/rhythm.ts';
 import { rethrowUnreachable } from './run-registry.ts';
+import { createLastVerdict } from './last-verdict.ts';
 import type { TemporalConnection } from './connection.ts';
 
 const REQUEST_MS = 10_000;
@@ -21,11 +22,16 @@ const REQUEST_MS = 10_000;
 export function createBackupWatch({ connection, namespace }: TemporalConnection, hasAttributes: boolean): BackupWatch {
   const client = new Client({ connection, namespace });
   const ask = <T>(question: () => Promise<T>): Promise<T> => connection.withDeadline(Date.now() + REQUEST_MS, question);
+  const lastVerdict = createLastVerdict<FailedRun[]>();
+  const failedRuns = async (database: string): Promise<FailedRun[]> => {
+    const verdicts = FAILURES_COUNT.map((type) => lastVerdict(`${database}/${type}`, verdictsOn(client, { database, type })));
+    return (await Promise.all(verdicts)).flatMap((failed) => failed ?? []);
+  };
   return {
     schedule: (database) => ask(() => scheduleFacts(client, database)).catch(rethrowUnreachable),
     scheduled: (database, types) => ask(() => scheduledRuns(client, database, types)).catch(rethrowUnreachable),
     lastEnded: async (database) => (hasAttributes ? ask(() => lastEnded(client, database)).catch(rethrowUnreachable) : undefined),
-    failed: async (database) => (hasAttributes ? ask(() => failedRuns(client, database)).catch(rethrowUnreachable) : []),
+    failed: async (database) => (hasAttributes ? ask(() => failedRuns(database)).catch(rethrowUnreachable) : []),
     archive: (database) => ask(() => archiveRun(client, database)).catch(rethrowUnreachable),
   };
 }
@@ -100,25 +106,26 @@ const FAILURES_COUNT: readonly WorkflowType[] = [
   ...(['restore', 'restoreVolume', 'pointInTimeRecovery', 'undoRestore', 'rebaseDatabase', 'disasterRecovery'] as const),
 ];
 
-/** So many in a row that say nothing are looked behind. */
-const PASSED_OVER_MAX = 10;
+/** Nearly always the newest one decides. */
+const LISTED_AT_ONCE = 10;
 
-/** One that was terminated or cancelled was ended on purpose, whoever mistypes a label has read so, and a dry run does nobody's work. */
-async function failedRuns(client: Client, database: string): Promise<FailedRun[]> {
+type Ended = { database: string; type: WorkflowType };
+
+/**
+ * What each run has to say, the newest first: [] if it was done, undefined if nothing. One that was terminated or cancelled was ended on
+ * purpose, whoever mistypes a label has read so, and a dry run does nobody's work.
+ */
+async function* verdictsOn(client: Client, { database, type }: Ended): AsyncGenerator<FailedRun[] | undefined> {
   const of = `${SEARCH_ATTRIBUTES.database} = '${database}' AND ExecutionStatus IN ('Completed', 'Failed', 'TimedOut')`;
-  const lastOf = async (type: WorkflowType): Promise<FailedRun[]> => {
-    let lookedAt = 0;
-    for await (const run of client.workflow.list({ query: `WorkflowType = '${type}' AND ${of}`, pageSize: PASSED_OVER_MAX })) {
-      if ((lookedAt += 1) > PASSED_OVER_MAX) return [];
-      const isByHand = run.typedSearchAttributes.get(SCHEDULED_BY) === undefined;
-      if (isByHand && (await isDryRun(client, run))) continue;
-      if (run.status.name === 'COMPLETED') return [];
+  for await (const run of client.workflow.list({ query: `WorkflowType = '${type}' AND ${of}`, pageSize: LISTED_AT_ONCE })) {
+    const isByHand = run.typedSearchAttributes.get(SCHEDULED_BY) === undefined;
+    if (isByHand && (await isDryRun(client, run))) yield undefined;
+    else if (run.status.name === 'COMPLETED') yield [];
+    else {
       const failure = await failureOf(client.workflow.getHandle(run.workflowId, run.runId).result());
-      if (!isByHand || !isWrongRequest(failure.code)) return [{ type, workflowId: run.workflowId, failure }];
+      yield isByHand && isWrongRequest(failure.code) ? undefined : [{ type, workflowId: run.workflowId, failure }];
     }
-    return [];
-  };
-  return (await Promise.all(FAILURES_COUNT.map(lastOf))).flat();
+  }
 }
 
 /** A backup run that has come to its end or failed. `backupKind`: `hot`, `cold` or `snapshot`. */
