@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import type { AgentIdentity } from '../activities/activity-deps.ts';
 import type { AgentConfig, DatabaseConfig } from '../config/agent-config.ts';
 import { wantedSchedules } from '../config/schedules.ts';
-import { defaultCatchUpMs, type WantedSchedule } from '../contract/schedules.ts';
+import type { WantedSchedule } from '../contract/schedules.ts';
 import { RstowError } from '../core/errors/rstow-error.ts';
 import { runCommand } from '../io/process/run-command.ts';
 import { runAgent } from '../worker/agent.ts';
@@ -19,6 +19,8 @@ import type { FoundService } from './found-service.ts';
 export type UpOptions = {
   /** A config file, or what one is made of; default: /etc/rstow/rstow.yaml. */
   config: { file: string | undefined } | { flags: FlagConfig };
+  /** How often a database is backed up for which the config lists no backups; undefined: not at all. */
+  everyMs: number | undefined;
   workflowBundlePath: string | undefined;
   /** Whether systemd waits for a message that the unit is ready. */
   isNotifying: boolean;
@@ -31,6 +33,7 @@ export type UpOptions = {
 export type UpReady = {
   configFile: string;
   config: AgentConfig;
+  schedules: KeptSchedules[];
   /** What was found of the server and written into the config file now. */
   found: FoundService | undefined;
   agent: AgentIdentity;
@@ -39,6 +42,8 @@ export type UpReady = {
   temporal: Pick<EmbeddedTemporal, 'address' | 'uiUrl' | 'isAdopted' | 'loss'> & { namespace: string };
 };
 
+type KeptSchedules = { database: string; wanted: WantedSchedule[] };
+
 /** Not in the config file: clients find these by default. */
 const DEFAULT_PORTS = { port: 7233, uiPort: 8233 };
 
@@ -46,13 +51,14 @@ const DEFAULT_PORTS = { port: 7233, uiPort: 8233 };
  * A Temporal server and an agent, until SIGTERM or SIGINT ends first the agent, then the server. A killed `up` leaves
  * the server running, and the next one takes it over. Fails: as the agent and the server do; invalid-config.
  */
-export async function runUp({ config: chosen, workflowBundlePath, isNotifying, onReady, onNewTemporal }: UpOptions): Promise<void> {
+export async function runUp(options: UpOptions): Promise<void> {
+  const { config: chosen, everyMs, workflowBundlePath, isNotifying, onReady, onNewTemporal } = options;
   const { file, found } =
     'flags' in chosen ? await flagConfigFile(chosen.flags) : { file: chosen.file ?? DEFAULT_CONFIG_FILE, found: undefined };
   const configFile = resolve(file);
   const usable = withEmbedded(configFile, await loadConfig(configFile));
   await requireUsablePlaces(usable);
-  const config = await withOwnOperator(usable);
+  const config = withBackups(await withOwnOperator(usable), everyMs);
   const { publicLine: signer } = await ownSigningKey(config.agent.stateDir);
   const { namespace = 'default', embedded: ports = DEFAULT_PORTS } = config.temporal;
   const logger = createAgentLogger();
@@ -67,7 +73,8 @@ export async function runUp({ config: chosen, workflowBundlePath, isNotifying, o
       return server;
     };
     const whenReady = Promise.all([temporal, agent]).then(([server, identity]): UpReady => {
-      return { configFile, config, found, agent: identity, signer, temporal: { ...server, namespace } };
+      const schedules = keptSchedules(config);
+      return { configFile, config, schedules, found, agent: identity, signer, temporal: { ...server, namespace } };
     });
     const onNewCluster = async (): Promise<void> => onNewTemporal(await whenReady);
     const running = runAgent({ config, configFile, workflowBundlePath, logger, signal, onReady: ready, onNewCluster, openTemporal });
@@ -101,18 +108,18 @@ async function notifySystemd(): Promise<void> {
   await runCommand(['systemd-notify', '--ready'], { timeoutMs: NOTIFY_MS });
 }
 
-/** What the config lists of a database, and a backup each `everyMs` if it lists none of a running server. */
-export function schedulesOf({ schedules }: DatabaseConfig, everyMs: number | undefined): WantedSchedule[] {
-  const listed = wantedSchedules(schedules);
-  if (everyMs === undefined || listed.some(({ type }) => type === 'hotBackup')) return listed;
-  const time = { everyMs };
-  const backup = {
-    type: 'hotBackup',
-    time,
-    timeZone: 'UTC',
-    jitterMs: 0,
-    catchUpMs: defaultCatchUpMs('hotBackup', time),
-    paused: false,
-  } as const;
-  return [{ ...backup, input: { reason: 'rstow up' } }, ...listed];
+/** With a backup each `everyMs` of each database for which the config lists none; of one that this host stands by for, none is made. */
+export function withBackups(config: AgentConfig, everyMs: number | undefined): AgentConfig {
+  if (everyMs === undefined) return config;
+  const hotBackup = { everyMs, timeZone: 'UTC', jitterMs: 0, paused: false, input: { reason: 'rstow up' } };
+  const databases = Object.entries(config.databases).map(([name, database]): [string, DatabaseConfig] => {
+    return [name, database.standby ? database : { ...database, schedules: { hotBackup, ...database.schedules } }];
+  });
+  return { ...config, databases: Object.fromEntries(databases) };
+}
+
+/** A host that stands by has nothing to back up before it takes the database over. */
+export function keptSchedules({ databases }: AgentConfig): KeptSchedules[] {
+  const own = Object.entries(databases).filter(([, { standby }]) => !standby);
+  return own.map(([database, { schedules }]) => ({ database, wanted: wantedSchedules(schedules) }));
 }

@@ -99,24 +99,25 @@ async function up(config: UpOptions['config'], settings: HostSettings, everyMs: 
   const { runUp } = await import('../../up/up.ts');
   await runUp({
     config,
+    everyMs,
     workflowBundlePath,
     isNotifying,
-    onNewTemporal: (ready) => withClient(ready, (rstow) => keepSchedules(rstow, ready, everyMs)),
+    onNewTemporal: (ready) => withClient(ready, (rstow) => keepSchedules(rstow, ready)),
     onReady: async (ready, signal) => {
       output.result([...temporalLines(ready), '', ...signerLines(ready), '', ...foundLines(ready)], {});
-      await protectAll(ready, { everyMs, output, signal });
+      await protectAll(ready, { output, signal });
       if (!signal.aborted) output.result([timeLine(startedAtMs, Date.now())], {});
     },
   });
 }
 
-type Protecting = { everyMs: number | undefined; output: Output; signal: AbortSignal };
+type Protecting = { output: Output; signal: AbortSignal };
 
 /** A database that can't be backed up now is reported, and the others are still protected. */
-async function protectAll(ready: UpReady, { everyMs, output, signal }: Protecting): Promise<void> {
+async function protectAll(ready: UpReady, { output, signal }: Protecting): Promise<void> {
   const print = (lines: readonly string[]): void => output.result([...lines, ''], {});
   await withClient(ready, async (rstow) => {
-    await keepSchedules(rstow, ready, everyMs);
+    await keepSchedules(rstow, ready);
     for (const database of Object.keys(ready.config.databases)) {
       const backup = { rstow, database, signal, print };
       const failed = (error: unknown): Promise<void> => reportFailure(error, { ready, database, output, signal });
@@ -131,13 +132,9 @@ async function showProtection(ready: UpReady, backup: FirstBackup): Promise<void
   backup.print(protectionLines(ready, { described, check: await checked(backup) }));
 }
 
-/** A host that stands by has nothing to back up before it takes the database over. */
-async function keepSchedules(rstow: RstowClient, { config }: UpReady, everyMs: number | undefined): Promise<void> {
-  const { schedulesOf } = await import('../../up/up.ts');
-  for (const [database, settings] of Object.entries(config.databases)) {
-    if (settings.standby) continue;
+async function keepSchedules(rstow: RstowClient, { schedules: kept }: UpReady): Promise<void> {
+  for (const { database, wanted } of kept) {
     const schedules = rstow.schedules(database);
-    const wanted = schedulesOf(settings, everyMs);
     const changes = await schedules.apply(wanted);
     const isLeft = changes.some(({ type, kind }) => type === 'hotBackup' && kind === 'unlisted');
     if (isLeft) await schedules.remove('hotBackup');

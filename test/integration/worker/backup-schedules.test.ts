@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { backupScheduleId } from '../../../src/contract/names.ts';
 import { rstowClient } from '../../../src/client/rstow-client.ts';
-import { agentConfigSchema, type DatabaseConfig } from '../../../src/config/agent-config.ts';
-import { schedulesOf } from '../../../src/up/up.ts';
+import { agentConfigSchema } from '../../../src/config/agent-config.ts';
+import { keptSchedules, withBackups } from '../../../src/up/up.ts';
 import { connectTestClient, type TestClient } from '../../support/run-workflow.ts';
 import { makeNamespace } from '../../support/temporal-namespace.ts';
 
-const { orders: SETTINGS } = agentConfigSchema.parse({
+const CONFIG = agentConfigSchema.parse({
   repositories: {},
   databases: { orders: { server: { address: '127.0.0.1:7401' }, dataDir: '/data', repositories: ['local'] } },
-}).databases as Record<'orders', DatabaseConfig>;
+});
 
 let temporal: TestClient;
 
@@ -22,7 +22,9 @@ afterAll(() => temporal.close());
 
 test.each([2, 1])('lets a run wait for as long as its interval, also after that was changed to %i h', async (hours) => {
   const everyMs = hours * 3_600_000;
-  await rstowClient(temporal.client).schedules('orders').apply(schedulesOf(SETTINGS, everyMs));
+  for (const { database, wanted } of keptSchedules(withBackups(CONFIG, everyMs))) {
+    await rstowClient(temporal.client).schedules(database).apply(wanted);
+  }
   const { action, spec } = await temporal.client.schedule.getHandle(backupScheduleId('orders')).describe();
   expect(spec.intervals).toMatchObject([{ every: everyMs }]);
   expect(action).toMatchObject({ memo: { rstowGiveUpMs: everyMs } });
