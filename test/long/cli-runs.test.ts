@@ -205,7 +205,7 @@ test('says that the server does not use TLS if the settings ask for it', async (
   const { exitCode, stderr } = await runRstow(['list', DATABASE], { ...env, TEMPORAL_TLS: 'true' });
   expect(exitCode).toBe(17);
   expect(stderr).toMatch(
-    /^error: temporal-unreachable: the Temporal server at \S+ does not use TLS, but the settings ask for it\nhint: .*TEMPORAL_TLS/m,
+    /^error: temporal-unreachable: the Temporal server at \S+ does not use TLS, but the settings ask for it \(named by .+\)\nhint: .*TEMPORAL_TLS/m,
   );
 });
 
@@ -218,7 +218,7 @@ test.each([
   [
     'a misspelt namespace',
     ['deny', 'rstow/orders/restore/x', '--reason', 'no', '--namespace', 'nowhere'],
-    /^error: invalid-input: Temporal has no namespace "nowhere"\nhint: .*--namespace or TEMPORAL_NAMESPACE/,
+    /^error: invalid-input: Temporal has no namespace "nowhere"\nhint: Correct --namespace, TEMPORAL_NAMESPACE or temporal\.namespace/,
   ],
 ])('says of %s that there is none, in one sentence', async (_name, args, says) => {
   const { exitCode, stderr } = await rstow(...args);
